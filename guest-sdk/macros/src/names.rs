@@ -1,0 +1,93 @@
+//! The rules that the contract sets for names and texts, as in `wit/types.wit`.
+
+const MAX_NAME_BYTES: usize = 128;
+const MAX_DESCRIPTION_BYTES: usize = 8 * 1024;
+const MAX_ANNOTATION_KEY_BYTES: usize = 255;
+
+/// Checks the name of an operation: parts of `[a-z][a-z0-9_]*`, joined by dots.
+pub(crate) fn check_operation_name(name: &str) -> Result<(), String> {
+    check_text("name", name, MAX_NAME_BYTES)?;
+    if !name.split('.').all(is_part) {
+        return Err(format!(
+            "`{name}` is no name for an operation: it must be parts of `[a-z][a-z0-9_]*`, \
+             joined by dots; give one with `name = \"...\"`"
+        ));
+    }
+    if name.split('.').next() == Some("ophost") {
+        return Err(format!(
+            "`{name}` is no name for an operation: names under `ophost` are the host's"
+        ));
+    }
+    Ok(())
+}
+
+/// Checks the group that an operation is listed under.
+pub(crate) fn check_category(category: &str) -> Result<(), String> {
+    check_text("category", category, MAX_NAME_BYTES)
+}
+
+/// Checks what an operation says of itself.
+pub(crate) fn check_description(description: &str) -> Result<(), String> {
+    check_text("description", description, MAX_DESCRIPTION_BYTES)
+}
+
+/// Checks the key of an annotation.
+pub(crate) fn check_annotation_key(key: &str) -> Result<(), String> {
+    check_text("key of an annotation", key, MAX_ANNOTATION_KEY_BYTES)
+}
+
+fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err(format!("the {what} must not be empty"));
+    }
+    if text.len() > max_bytes {
+        return Err(format!(
+            "the {what} has {} bytes, at most {max_bytes} are allowed",
+            text.len()
+        ));
+    }
+    Ok(())
+}
+
+fn is_part(part: &str) -> bool {
+    part.starts_with(|first: char| first.is_ascii_lowercase())
+        && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_grammar_pass() {
+        for name in ["a", "word_count", "flow.step", "a1.b_2.c", "ophosts.x"] {
+            assert_eq!(check_operation_name(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_outside_the_grammar_are_refused() {
+        for name in ["A", "_a", "1a", "a-b", "a.", ".a", "a..b", "a.1", "a b"] {
+            let error = check_operation_name(name).unwrap_err();
+            assert!(error.contains("is no name"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_host_are_refused() {
+        for name in ["ophost", "ophost.list"] {
+            let error = check_operation_name(name).unwrap_err();
+            assert!(error.ends_with("are the host's"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn texts_are_neither_empty_nor_too_long() {
+        assert_eq!(check_category("  ").unwrap_err(), "the category must not be empty");
+        assert_eq!(check_operation_name(&"a".repeat(128)), Ok(()));
+        assert_eq!(
+            check_operation_name(&"a".repeat(129)).unwrap_err(),
+            "the name has 129 bytes, at most 128 are allowed"
+        );
+    }
+}

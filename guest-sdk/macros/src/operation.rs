@@ -1,0 +1,199 @@
+//! Expands `#[operation(...)]`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Error, Ident, ItemFn, LitStr, Result};
+
+use crate::arguments::{Annotation, Arguments};
+use crate::signature::Shape;
+use crate::{description, names};
+
+/// Returns `item` as it is, followed by a type of the same name that describes it.
+///
+/// The type is a braced struct, because such a struct leaves the namespace of values
+/// to the function.
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> Result<TokenStream> {
+    let arguments: Arguments = syn::parse2(arguments)?;
+    let function: ItemFn = syn::parse2(item.clone())?;
+    let (visibility, ident) = (&function.vis, &function.sig.ident);
+    let operation = operation(&arguments, &function)?;
+    Ok(quote! {
+        #[allow(clippy::needless_pass_by_value, reason = "an operation owns its input")]
+        #item
+
+        #[doc(hidden)]
+        #[allow(dead_code, non_camel_case_types, reason = "it bears the function's name")]
+        #visibility struct #ident {}
+
+        impl #ident {
+            #[doc = "What the host reads and runs."]
+            #visibility const OPERATION: ::ophost_sdk::Operation = #operation;
+        }
+    })
+}
+
+/// Returns the expression that describes the operation.
+fn operation(arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
+    let shape = Shape::of(&function.sig)?;
+    let name = name(arguments, &function.sig.ident)?;
+    let description = description(arguments, function)?;
+    let category = category(arguments)?;
+    let stage = option(arguments.stage.as_ref());
+    let annotations = arguments.annotations.iter().map(annotation);
+    let handler = handler(&shape, &function.sig.ident);
+    let (input, output) = (input(&shape), shape.output);
+    let Arguments {
+        tags, permissions, models_in, models_out, async_enabled, create_taskrun, ..
+    } = arguments;
+    Ok(quote! {
+        ::ophost_sdk::Operation {
+            name: #name,
+            description: #description,
+            category: #category,
+            input_schema: ::ophost_sdk::macro_support::input_schema::<#input>,
+            output_schema: ::ophost_sdk::macro_support::output_schema::<#output>,
+            tags: &[#(#tags),*],
+            permissions: &[#(#permissions),*],
+            models_in: &[#(#models_in),*],
+            models_out: &[#(#models_out),*],
+            stage: #stage,
+            async_enabled: #async_enabled,
+            create_taskrun: #create_taskrun,
+            annotations: &[#(#annotations),*],
+            handler: #handler,
+        }
+    })
+}
+
+fn name(arguments: &Arguments, function: &Ident) -> Result<LitStr> {
+    if let Some(name) = &arguments.name {
+        return Ok(name.clone());
+    }
+    let name = function.unraw().to_string();
+    names::check_operation_name(&name).map_err(|message| Error::new(function.span(), message))?;
+    Ok(LitStr::new(&name, function.span()))
+}
+
+fn description(arguments: &Arguments, function: &ItemFn) -> Result<LitStr> {
+    if let Some(description) = &arguments.description {
+        return Ok(description.clone());
+    }
+    let span = function.sig.ident.span();
+    let text = description::from_doc_comment(&function.attrs).ok_or_else(|| {
+        Error::new(
+            span,
+            "an operation says what it does: give it a doc comment, or `description = \"...\"`",
+        )
+    })?;
+    names::check_description(&text).map_err(|message| Error::new(span, message))?;
+    Ok(LitStr::new(&text, span))
+}
+
+fn category(arguments: &Arguments) -> Result<&LitStr> {
+    arguments.category.as_ref().ok_or_else(|| {
+        Error::new(
+            Span::call_site(),
+            "`category` is required, as in `#[operation(category = \"text\")]`",
+        )
+    })
+}
+
+fn option(text: Option<&LitStr>) -> TokenStream {
+    match text {
+        Some(text) => quote!(::core::option::Option::Some(#text)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+fn annotation(annotation: &Annotation) -> TokenStream {
+    let Annotation { key, value } = annotation;
+    quote! {
+        ::ophost_sdk::Annotation { key: #key, value: || ::ophost_sdk::serde_json::json!(#value) }
+    }
+}
+
+fn input(shape: &Shape<'_>) -> TokenStream {
+    match shape.input {
+        Some(input) => quote!(#input),
+        None => quote!(::ophost_sdk::macro_support::NoInput),
+    }
+}
+
+/// Returns the closure that calls `function` on a JSON text.
+fn handler(shape: &Shape<'_>, function: &Ident) -> TokenStream {
+    // A function may be called `json` or `input` too; these names are none of its scope.
+    let json = Ident::new("json", Span::mixed_site());
+    let value = Ident::new("input", Span::mixed_site());
+    let (input, output) = (input(shape), shape.output);
+    let call = match shape.input {
+        Some(_) => quote!(#function(#value)),
+        None => quote!(#function()),
+    };
+    let result = match shape.fallible {
+        true => {
+            // With this span, an error type that does not convert is reported at the return type.
+            let from = quote_spanned!(shape.output.span()=> ::ophost_sdk::Failure::from);
+            quote!(#call.map_err(#from))
+        }
+        false => quote!(::core::result::Result::Ok(#call)),
+    };
+    quote! {
+        |#json| ::ophost_sdk::macro_support::handle::<#input, #output>(#json, |#value| #result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the expansion as text, without spaces, or the error.
+    fn expanded(arguments: &str, item: &str) -> std::result::Result<String, String> {
+        match expand(arguments.parse().unwrap(), &item.parse().unwrap()) {
+            Ok(tokens) => Ok(tokens.to_string().replace(' ', "")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_type_has_the_visibility_of_the_function() {
+        let text =
+            expanded(r#"category = "c", description = "d""#, "pub(crate) fn f() -> O {}").unwrap();
+        assert!(text.contains("pub(crate)fnf()->O{}"), "{text}");
+        assert!(text.contains("pub(crate)structf{}"), "{text}");
+        assert!(text.contains("pub(crate)constOPERATION"), "{text}");
+    }
+
+    #[test]
+    fn the_name_of_the_function_is_the_default() {
+        let text = expanded(r#"category = "c""#, "/** d */ fn r#match() -> O {}").unwrap();
+        assert!(text.contains(r#"name:"match""#), "{text}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let cases = [
+            (
+                "",
+                "/** d */ fn f() -> O {}",
+                "`category` is required, as in `#[operation(category = \"text\")]`",
+            ),
+            (
+                r#"category = "c""#,
+                "fn f() -> O {}",
+                "an operation says what it does: give it a doc comment, or `description = \"...\"`",
+            ),
+            (
+                r#"category = "c""#,
+                "/** d */ fn Greet() -> O {}",
+                "`Greet` is no name for an operation: it must be parts of `[a-z][a-z0-9_]*`, \
+                 joined by dots; give one with `name = \"...\"`",
+            ),
+            (r#"category = "c""#, "struct Person;", "expected `fn`"),
+        ];
+        for (arguments, item, expected) in cases {
+            assert_eq!(expanded(arguments, item).unwrap_err(), expected);
+        }
+    }
+}

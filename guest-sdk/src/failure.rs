@@ -1,0 +1,258 @@
+//! How an operation says that it failed.
+
+use std::error::Error;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What an operation returns that may fail.
+///
+/// # Example
+///
+/// ```
+/// use ophost_sdk::Result;
+///
+/// fn parse(text: &str) -> Result<u32> {
+///     Ok(text.trim().parse()?)
+/// }
+///
+/// assert_eq!(parse("7").unwrap(), 7);
+/// assert_eq!(parse("x").unwrap_err().message, "invalid digit found in string");
+/// ```
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Why an operation did not do its work.
+///
+/// `?` turns any error into one of kind [`Kind::Error`]: those of the standard library,
+/// of `thiserror` and `anyhow`, and also texts. What caused it goes to the traceback.
+///
+/// It does not implement [`Error`]: only so can everything that does be turned into it.
+///
+/// # Example
+///
+/// ```
+/// use ophost_sdk::serde_json::json;
+/// use ophost_sdk::{Failure, Kind};
+///
+/// let failure = Failure::permanent("there is no job `42`")
+///     .code("not-found")
+///     .details(json!({"job": 42}));
+///
+/// assert_eq!(failure.kind, Kind::Permanent);
+/// assert_eq!(failure.code.as_deref(), Some("not-found"));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Failure {
+    /// Whether it helps to try again.
+    pub kind: Kind,
+    /// One line for people.
+    pub message: String,
+    /// A word for programs, such as `not-found`.
+    pub code: Option<String>,
+    /// Whatever helps to understand it; boxed, so that a `Result` stays small.
+    pub details: Option<Box<Value>>,
+    /// The chain of causes, a line each.
+    pub traceback: Option<String>,
+}
+
+/// Whether it helps to try again.
+///
+/// # Example
+///
+/// ```
+/// use ophost_sdk::{Failure, Kind};
+///
+/// assert_eq!(Failure::retryable("the queue is full").kind, Kind::Retryable);
+/// assert_eq!(Failure::from("no idea").kind, Kind::Error);
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Not known. What `?` makes of an error.
+    Error,
+    /// No: it will fail the same way again.
+    Permanent,
+    /// Yes: something outside was in the way.
+    Retryable,
+}
+
+impl Failure {
+    /// Returns a failure of which it is not known whether trying again helps.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let failure = ophost_sdk::Failure::error("the parser gave up");
+    /// assert_eq!(failure.to_string(), "the parser gave up");
+    /// ```
+    pub fn error(message: impl Into<String>) -> Self {
+        Self::new(Kind::Error, message.into())
+    }
+
+    /// Returns a failure that will happen again, so that nobody retries.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use ophost_sdk::{Failure, Kind};
+    /// assert_eq!(Failure::permanent("no such job").kind, Kind::Permanent);
+    /// ```
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self::new(Kind::Permanent, message.into())
+    }
+
+    /// Returns a failure that may pass, so that trying again later may help.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use ophost_sdk::{Failure, Kind};
+    /// assert_eq!(Failure::retryable("busy").kind, Kind::Retryable);
+    /// ```
+    pub fn retryable(message: impl Into<String>) -> Self {
+        Self::new(Kind::Retryable, message.into())
+    }
+
+    /// Sets the word for programs.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let failure = ophost_sdk::Failure::permanent("no such job").code("not-found");
+    /// assert_eq!(failure.code.as_deref(), Some("not-found"));
+    /// ```
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// Sets what helps to understand the failure; kept as text if it is not JSON.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// let failure = ophost_sdk::Failure::error("two jobs are gone").details([4, 2]);
+    /// assert_eq!(failure.details.unwrap().to_string(), "[4,2]");
+    /// ```
+    #[must_use]
+    pub fn details(mut self, details: impl Serialize) -> Self {
+        let details = serde_json::to_value(details);
+        let details = details.unwrap_or_else(|error| Value::String(error.to_string()));
+        self.details = Some(Box::new(details));
+        self
+    }
+
+    /// Sets the traceback to `cause` and what caused that, in turn.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use ophost_sdk::Failure;
+    ///
+    /// let failure = "x"
+    ///     .parse::<u32>()
+    ///     .map_err(|error| Failure::permanent("the id is no number").caused_by(error))
+    ///     .unwrap_err();
+    /// assert_eq!(
+    ///     failure.traceback.as_deref(),
+    ///     Some("caused by: invalid digit found in string")
+    /// );
+    /// ```
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.traceback = causes(Some(&*cause.into()));
+        self
+    }
+
+    fn new(kind: Kind, message: String) -> Self {
+        Self { kind, message, code: None, details: None, traceback: None }
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        Self { traceback: causes(error.source()), ..Self::error(error.to_string()) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+fn causes(first: Option<&(dyn Error + 'static)>) -> Option<String> {
+    let lines: Vec<String> = std::iter::successors(first, |&cause| cause.source())
+        .map(|cause| format!("caused by: {cause}"))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Layer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    fn layers() -> Layer {
+        let cause = Layer("no disk", None);
+        Layer("cannot save", Some(Box::new(Layer("cannot write", Some(Box::new(cause))))))
+    }
+
+    fn fail<E>(error: E) -> Result<()>
+    where
+        Failure: From<E>,
+    {
+        Err(error)?
+    }
+
+    #[test]
+    fn any_error_becomes_a_failure_with_its_causes() {
+        let failure = fail(layers()).unwrap_err();
+        assert_eq!(failure.kind, Kind::Error);
+        assert_eq!(failure.message, "cannot save");
+        assert_eq!(
+            failure.traceback.as_deref(),
+            Some("caused by: cannot write\ncaused by: no disk")
+        );
+    }
+
+    #[test]
+    fn anyhow_and_texts_become_failures() {
+        let error = anyhow::Error::new(layers()).context("cannot go on");
+        let failure = fail(error).unwrap_err();
+        assert_eq!(failure.message, "cannot go on");
+        assert_eq!(failure.traceback.unwrap().lines().count(), 3);
+
+        assert_eq!(fail("a text").unwrap_err(), Failure::error("a text"));
+        assert_eq!(fail(String::from("owned")).unwrap_err().message, "owned");
+    }
+
+    #[test]
+    fn a_failure_stays_what_it_is() {
+        let failure = Failure::retryable("busy").code("busy").details(1);
+        assert_eq!(fail(failure.clone()).unwrap_err(), failure);
+    }
+
+    #[test]
+    fn the_cause_itself_is_part_of_the_traceback() {
+        let failure = Failure::permanent("no").caused_by(layers());
+        assert_eq!(failure.traceback.unwrap().lines().count(), 3);
+    }
+}

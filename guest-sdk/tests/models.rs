@@ -1,0 +1,120 @@
+//! What `#[model]` takes, and the schemas that follow.
+
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+
+use ophost_sdk::macro_support::{input_schema, output_schema};
+use ophost_sdk::model;
+use ophost_sdk::schemars::JsonSchema;
+use ophost_sdk::serde::{Serialize, de::DeserializeOwned};
+use ophost_sdk::serde_json::{self, Value, json};
+
+/// A job.
+#[model]
+#[derive(Default, PartialEq)]
+struct Job {
+    /// Its title.
+    title: String,
+    #[serde(default)]
+    #[schemars(range(max = 5))]
+    priority: u8,
+    note: Option<String>,
+}
+
+#[model]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    InProgress,
+    Failed { reason: String },
+    Moved(String),
+}
+
+#[model]
+struct Page<T> {
+    items: Vec<T>,
+}
+
+#[model]
+struct Id(u64);
+
+#[model]
+#[serde(transparent)]
+struct Title {
+    text: String,
+}
+
+#[model]
+struct Nothing;
+
+#[model]
+#[serde(untagged)]
+enum Either {
+    Left { left: u8 },
+    Right { right: u8 },
+}
+
+#[model(allow_unknown_fields)]
+struct Open {
+    known: u8,
+    #[serde(flatten)]
+    rest: HashMap<String, Value>,
+}
+
+#[model]
+#[derive(Clone, Debug)]
+#[serde(deny_unknown_fields)]
+struct Redundant {
+    field: u8,
+}
+
+#[test]
+fn doc_comments_and_attributes_reach_the_schema() {
+    let schema = input_schema::<Job>();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(schema["description"], "A job.");
+    assert_eq!(schema["properties"]["title"]["description"], "Its title.");
+    assert_eq!(schema["properties"]["priority"]["maximum"], 5);
+    assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn what_may_be_missing_differs_between_input_and_output() {
+    assert_eq!(input_schema::<Job>()["required"], json!(["title"]));
+    assert_eq!(output_schema::<Job>()["required"], json!(["title", "priority", "note"]));
+}
+
+#[test]
+fn unknown_fields_are_refused() {
+    let error = serde_json::from_str::<Job>(r#"{"title": "a", "urgent": true}"#).unwrap_err();
+    assert!(error.to_string().starts_with("unknown field `urgent`"));
+    let error = serde_json::from_str::<Redundant>(r#"{"field": 1, "other": 2}"#).unwrap_err();
+    assert!(error.to_string().starts_with("unknown field `other`"));
+}
+
+#[test]
+fn unknown_fields_are_taken_where_allowed() {
+    let open: Open = serde_json::from_str(r#"{"known": 1, "other": 2}"#).unwrap();
+    assert_eq!((open.known, &open.rest["other"]), (1, &json!(2)));
+    assert_ne!(input_schema::<Open>()["additionalProperties"], false);
+}
+
+#[test]
+fn models_of_every_shape_survive_a_round_trip() {
+    round_trip::<Job>(&json!({"title": "a", "priority": 1, "note": null}));
+    round_trip::<State>(&json!("in-progress"));
+    round_trip::<State>(&json!({"failed": {"reason": "none"}}));
+    round_trip::<State>(&json!({"moved": "there"}));
+    round_trip::<Page<Job>>(&json!({"items": []}));
+    round_trip::<Id>(&json!(7));
+    round_trip::<Title>(&json!("a title"));
+    round_trip::<Nothing>(&json!(null));
+    round_trip::<Either>(&json!({"right": 1}));
+}
+
+fn round_trip<T: Serialize + DeserializeOwned + JsonSchema>(value: &Value) {
+    let model: T = serde_json::from_str(&value.to_string()).expect("the value fits the model");
+    let written = serde_json::to_value(model).expect("the model is JSON");
+    assert_eq!(&written, value);
+    assert!(input_schema::<T>().is_object());
+}

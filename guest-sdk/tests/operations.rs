@@ -1,0 +1,157 @@
+//! What `#[operation]` makes of functions, and what calls of them return.
+
+#![forbid(unsafe_code)]
+
+use std::num::ParseIntError;
+
+use ophost_sdk::serde_json::{Value, json};
+use ophost_sdk::{Failure, Kind, Operation, model, operation, plugin};
+
+#[model]
+struct Text {
+    text: String,
+}
+
+#[model]
+struct Number {
+    number: u32,
+}
+
+mod numbers {
+    use super::{Number, Text, operation};
+
+    /// Reads a number.
+    ///
+    /// Decimal alone.
+    #[operation(
+        name = "numbers.parse",
+        category = "numbers",
+        tags = ["a", "b"],
+        permissions = ["numbers:read"],
+        models_in = ["Text"],
+        models_out = ["Number"],
+        stage = "extract",
+        async_enabled = true,
+        create_taskrun = false,
+        annotations(
+            "my.flag" = true,
+            "my.limit" = -1,
+            "my.words" = ["a", "b"],
+        ),
+    )]
+    pub(crate) fn parse(input: Text) -> anyhow::Result<Number> {
+        let number = input.text.parse()?;
+        Ok(Number { number })
+    }
+}
+
+/// Adds one. Its parameter and its name are those of the expansion's own variables.
+#[operation(category = "numbers")]
+fn input(json: Number) -> Result<Number, Failure> {
+    let number = json.number.checked_add(1);
+    let number = number.ok_or_else(|| Failure::permanent("too large").code("overflow"))?;
+    Ok(Number { number })
+}
+
+#[operation(category = "numbers", description = "Takes a pattern.")]
+fn double(Number { number }: Number) -> std::result::Result<u32, ParseIntError> {
+    Ok(number * 2)
+}
+
+/// Returns a map that JSON does not have.
+#[operation(category = "numbers")]
+fn not_json() -> std::collections::HashMap<(u8, u8), u8> {
+    [((1, 2), 3)].into()
+}
+
+/// Takes nothing.
+#[operation(category = "numbers")]
+fn r#loop() -> ophost_sdk::Result<()> {
+    Ok(())
+}
+
+plugin!(numbers::parse, input, double, not_json, r#loop; annotations("my.team" = "sdk"));
+
+fn failure(operation: Operation, input: &Value) -> Failure {
+    let result = operation.invoke(&input.to_string());
+    result.expect_err("the operation fails")
+}
+
+#[test]
+fn every_setting_is_kept() {
+    let operation = numbers::parse::OPERATION;
+    assert_eq!(operation.name, "numbers.parse");
+    assert_eq!(operation.description, "Reads a number.\n\nDecimal alone.");
+    assert_eq!(operation.category, "numbers");
+    assert_eq!(operation.tags, ["a", "b"]);
+    assert_eq!(operation.permissions, ["numbers:read"]);
+    assert_eq!(operation.models_in, ["Text"]);
+    assert_eq!(operation.models_out, ["Number"]);
+    assert_eq!(operation.stage, Some("extract"));
+    assert!(operation.async_enabled && !operation.create_taskrun);
+    let annotations = operation.annotations.iter();
+    let annotations: Vec<_> = annotations.map(|a| (a.key, (a.value)())).collect();
+    assert_eq!(
+        annotations,
+        [("my.flag", json!(true)), ("my.limit", json!(-1)), ("my.words", json!(["a", "b"])),]
+    );
+}
+
+#[test]
+fn the_function_gives_what_is_not_set() {
+    assert_eq!(r#loop::OPERATION.name, "loop");
+    assert_eq!(double::OPERATION.description, "Takes a pattern.");
+    let double = double::OPERATION;
+    assert!(!double.async_enabled && double.create_taskrun);
+}
+
+#[test]
+fn functions_are_called_on_json() {
+    let cases = [
+        (numbers::parse::OPERATION, r#"{"text":"7"}"#, r#"{"number":7}"#),
+        (input::OPERATION, r#"{"number":7}"#, r#"{"number":8}"#),
+        (double::OPERATION, r#"{"number":7}"#, "14"),
+        (r#loop::OPERATION, "{}", "null"),
+    ];
+    for (operation, input, output) in cases {
+        assert_eq!(operation.invoke(input).unwrap(), output);
+    }
+}
+
+#[test]
+fn failures_are_the_functions_own() {
+    let parse = failure(numbers::parse::OPERATION, &json!({"text": "x"}));
+    assert_eq!(parse, Failure::error("invalid digit found in string"));
+    let overflow = failure(input::OPERATION, &json!({"number": u32::MAX}));
+    assert_eq!(overflow, Failure::permanent("too large").code("overflow"));
+}
+
+#[test]
+fn input_that_does_not_fit_is_refused_for_good() {
+    let cases = [
+        (double::OPERATION, json!({"number": -1}), "invalid value: integer `-1`"),
+        (double::OPERATION, json!({}), "missing field `number`"),
+        (r#loop::OPERATION, json!({"a": 1}), "unknown field `a`"),
+    ];
+    for (operation, input, message) in cases {
+        let failure = failure(operation, &input);
+        assert_eq!(failure.kind, Kind::Permanent);
+        assert_eq!(failure.code.as_deref(), Some("invalid-input"));
+        assert!(failure.message.contains(message), "{failure}");
+    }
+}
+
+#[test]
+fn output_that_is_not_json_is_refused_for_good() {
+    let failure = failure(not_json::OPERATION, &json!({}));
+    assert_eq!(failure.kind, Kind::Permanent);
+    assert_eq!(failure.code.as_deref(), Some("invalid-output"));
+}
+
+#[test]
+fn no_parameters_mean_an_object_without_fields() {
+    let schema = (r#loop::OPERATION.input_schema)();
+    assert_eq!(schema["type"], "object");
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema.get("properties"), None);
+}
