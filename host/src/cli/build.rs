@@ -1,0 +1,196 @@
+//! `ophost build`: Rust plugins to components.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde_json::json;
+
+use super::error::CliError;
+use super::output::{self, Line};
+use super::project::Project;
+use crate::host::{HostError, Inspector};
+use crate::operation::OperationName;
+use crate::registry::FileError;
+use crate::toolchain::{self, Artifact};
+
+/// What to build, and where to put it.
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(super) struct BuildArgs {
+    /// The directory of a plugin: that of its `Cargo.toml`
+    #[arg(required = true, value_name = "DIR")]
+    dirs: Vec<PathBuf>,
+    /// Put the component into the plugin directory, in place of an older one
+    #[arg(long)]
+    install: bool,
+    /// Put the component of the only DIR into this file
+    #[arg(long, value_name = "FILE", conflicts_with = "install")]
+    out: Option<PathBuf>,
+}
+
+const NOTES: &str = "\
+Without --install or --out the component goes to `wasm/plugins` in cargo's target directory.
+The paths of what was written go to stdout, one a line; everything else goes to stderr.
+
+Compiling takes a WebAssembly target: what is installed is used; else it is added by
+`rustup target add wasm32-wasip2`; else, on Debian, Debian's own Rust is unpacked in cargo's
+target directory. No other tool is needed, and nothing else is installed.";
+
+/// Why a built module did not become a component where it was wanted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ComponentError {
+    #[error("`--out` names one file for {count} plugins")]
+    OneFile { count: usize },
+    #[error("package `{package}` is not a plugin that a host takes")]
+    NotAPlugin {
+        package: String,
+        #[source]
+        source: FileError,
+    },
+    #[error("cannot read `{path}`")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot write `{path}`")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A component in its place.
+struct Written {
+    package: String,
+    file: PathBuf,
+    bytes: usize,
+    operations: Vec<OperationName>,
+}
+
+pub(super) fn run(args: &BuildArgs, project: &Project, json: bool) -> Result<ExitCode, CliError> {
+    let count = args.dirs.len();
+    if args.out.is_some() && count > 1 {
+        return Err(ComponentError::OneFile { count }.into());
+    }
+    let installed = project.install_directory()?;
+    let artifacts = toolchain::build(&args.dirs, &mut |step| say(&step.to_string()))?;
+    let inspector = Inspector::new().map_err(HostError::from)?;
+    let mut written = Vec::new();
+    for artifact in artifacts {
+        let file = args.destination(&artifact, &installed);
+        written.push(super::runtime()?.block_on(finish(&inspector, artifact, file))?);
+    }
+    print(&written, json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl BuildArgs {
+    fn destination(&self, artifact: &Artifact, installed: &Path) -> PathBuf {
+        let name = format!("{}.wasm", artifact.package);
+        match &self.out {
+            Some(file) => file.clone(),
+            None if self.install => installed.join(name),
+            None => artifact.target.join("wasm/plugins").join(name),
+        }
+    }
+}
+
+/// Makes a component of what the compiler wrote, makes sure that a host will take it, and
+/// writes it to `file`.
+async fn finish(
+    inspector: &Inspector,
+    artifact: Artifact,
+    file: PathBuf,
+) -> Result<Written, ComponentError> {
+    let Artifact { package, wasm, .. } = artifact;
+    let module = match fs::read(&wasm) {
+        Ok(module) => module,
+        Err(source) => return Err(ComponentError::Read { path: wasm, source }),
+    };
+    let (component, operations) = match inspector.inspect(&file, &module).await {
+        Ok(plugin) => plugin,
+        Err(source) => return Err(ComponentError::NotAPlugin { package, source }),
+    };
+    let bytes = component.len();
+    match replace(&file, &component) {
+        Ok(()) => Ok(Written { package, file, bytes, operations }),
+        Err(source) => Err(ComponentError::Write { path: file, source }),
+    }
+}
+
+/// Writes `file` so that no reader ever sees a part of it: a host may be watching.
+fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(directory) = file.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    let temporary = file.with_extension(format!("{}.tmp", process::id()));
+    let replaced = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, file));
+    if replaced.is_err() {
+        // The first error says more than one from cleaning up.
+        fs::remove_file(&temporary).ok();
+    }
+    replaced
+}
+
+fn print(written: &[Written], json: bool) -> Result<(), CliError> {
+    for Written { package, bytes, operations, .. } in written {
+        let names: Vec<_> = operations.iter().map(OperationName::as_str).collect();
+        say(&format!("built `{package}`, {}: {}", ByteSize::b(*bytes as u64), names.join(", ")));
+    }
+    if json {
+        let components: Vec<_> = written.iter().map(as_json).collect();
+        return output::json(&json!({"components": components}));
+    }
+    let line = |it: &Written| format!("{}\n", Line(&it.file.to_string_lossy()));
+    output::stdout(&written.iter().map(line).collect::<String>())
+}
+
+fn as_json(written: &Written) -> serde_json::Value {
+    let Written { package, file, bytes, operations } = written;
+    let file = file.display().to_string();
+    json!({"package": package, "file": file, "bytes": bytes, "operations": operations})
+}
+
+fn say(line: &str) {
+    output::stderr(&format!("{}\n", Line(line)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn destination(out: Option<&str>, install: bool) -> PathBuf {
+        let artifact = Artifact {
+            package: "my-plugin".to_owned(),
+            wasm: "my_plugin.wasm".into(),
+            target: "/p/target".into(),
+        };
+        let out = out.map(PathBuf::from);
+        let args = BuildArgs { dirs: Vec::new(), install, out };
+        args.destination(&artifact, Path::new("plugins"))
+    }
+
+    #[test]
+    fn a_component_goes_where_it_is_wanted() {
+        assert_eq!(destination(None, true), Path::new("plugins/my-plugin.wasm"));
+        assert_eq!(destination(Some("a.wasm"), false), Path::new("a.wasm"));
+        assert_eq!(destination(None, false), Path::new("/p/target/wasm/plugins/my-plugin.wasm"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_left_beside_it() {
+        let directory = std::env::temp_dir().join(format!("ophost-build-{}", process::id()));
+        let file = directory.join("new/a.wasm");
+        replace(&file, b"old").unwrap();
+        replace(&file, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::read_dir(directory.join("new")).unwrap().count(), 1);
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

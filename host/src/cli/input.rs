@@ -1,0 +1,331 @@
+//! From the words of a command line to one JSON input.
+//!
+//! `field=value` is typed by the operation's schema, `field:=json` is JSON as it stands,
+//! `field=@file` and `field:=@file` read files, `a.b=c` reaches into objects, and a field
+//! that takes a list may be given several times. `--input` gives the document as a whole;
+//! fields are set over it.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use serde_json::{Map, Value};
+
+use crate::json;
+
+/// The most that is read from one file or from stdin, in bytes.
+const MAX_INPUT: u64 = 64 << 20;
+/// How far references are followed in a schema.
+const MAX_DEPTH: usize = 16;
+
+/// Returns the input that a command line describes.
+///
+/// # Errors
+///
+/// Returns [`InputError`] for the first word that cannot be understood or file that cannot
+/// be read. Whether the input fits the schema is not checked here.
+pub(super) fn assemble(
+    whole: Option<&str>,
+    fields: &[String],
+    schema: &Value,
+) -> Result<Value, InputError> {
+    let mut input = match whole {
+        None => Value::Object(Map::new()),
+        Some("-") => parse("stdin", &read("-")?)?,
+        Some(text) => match text.strip_prefix('@') {
+            Some(file) => parse(file, &read(file)?)?,
+            None => parse("--input", text)?,
+        },
+    };
+    for word in fields {
+        let field = Field::parse(word)?;
+        field.set(&mut input, schema)?;
+    }
+    Ok(input)
+}
+
+fn parse(source: &str, text: &str) -> Result<Value, InputError> {
+    json::parse(text).map_err(|error| InputError::NotJson {
+        place: source.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+/// Reads a text file, or stdin where it is called `-`.
+fn read(file: &str) -> Result<String, InputError> {
+    let failed = |source| InputError::Unreadable { file: file.to_owned(), source };
+    let mut reader: Box<dyn Read> = if file == "-" {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(file).map_err(failed)?)
+    };
+    let mut bytes = Vec::new();
+    reader.by_ref().take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(InputError::TooLarge(file.to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_| InputError::NotText(file.to_owned()))
+}
+
+/// One `field=value` word, taken apart.
+struct Field<'a> {
+    path: Vec<&'a str>,
+    typed: bool,
+    value: &'a str,
+}
+
+impl<'a> Field<'a> {
+    fn parse(word: &'a str) -> Result<Self, InputError> {
+        let (left, value) =
+            word.split_once('=').ok_or_else(|| InputError::NotAField(word.to_owned()))?;
+        let (path, typed) = match left.strip_suffix(':') {
+            Some(path) => (path, false),
+            None => (left, true),
+        };
+        let path: Vec<_> = path.split('.').collect();
+        if path.iter().any(|part| part.is_empty()) {
+            return Err(InputError::NotAField(word.to_owned()));
+        }
+        Ok(Self { path, typed, value })
+    }
+
+    fn name(&self) -> String {
+        self.path.join(".")
+    }
+
+    fn set(&self, input: &mut Value, schema: &Value) -> Result<(), InputError> {
+        let text = match self.value.strip_prefix('@') {
+            Some(file) => read(file)?,
+            None => self.value.to_owned(),
+        };
+        let place = self.place(input)?;
+        if !self.typed {
+            *place = parse(&self.name(), &text)?;
+            return Ok(());
+        }
+        let schema = Node { root: schema, schema }.field(&self.path);
+        let value = schema.typed(&text).ok_or_else(|| InputError::WrongType {
+            field: self.name(),
+            wants: schema.types().join(" or "),
+        })?;
+        match (place, value) {
+            (Value::Array(list), Value::Array(more)) => list.extend(more),
+            (place, value) => *place = value,
+        }
+        Ok(())
+    }
+
+    /// Returns the place in the input that the path leads to, made where it is missing.
+    fn place<'v>(&self, input: &'v mut Value) -> Result<&'v mut Value, InputError> {
+        let mut place = input;
+        for part in &self.path {
+            let object =
+                place.as_object_mut().ok_or_else(|| InputError::NotAnObject(self.name()))?;
+            let inner = self.path.last() != Some(part);
+            place = object.entry(*part).or_insert(Value::Null);
+            if inner && place.is_null() {
+                *place = Value::Object(Map::new());
+            }
+        }
+        Ok(place)
+    }
+}
+
+/// A place in a schema, with the schema as a whole for its references.
+#[derive(Clone, Copy)]
+struct Node<'a> {
+    root: &'a Value,
+    schema: &'a Value,
+}
+
+impl<'a> Node<'a> {
+    /// Returns the schema of a field; `null`, which says nothing, where there is none.
+    fn field(self, path: &[&str]) -> Self {
+        path.iter().fold(self, |node, name| {
+            let mut found = &Value::Null;
+            node.visit(&mut |schema| {
+                let property = schema.get("properties").and_then(|all| all.get(*name));
+                found = property.unwrap_or(found);
+            });
+            Node { schema: found, ..node }
+        })
+    }
+
+    /// Calls `each` for the schema here and for all that it is made of.
+    fn visit(self, each: &mut impl FnMut(&'a Value)) {
+        self.visit_to(MAX_DEPTH, each);
+    }
+
+    fn visit_to(self, depth: usize, each: &mut impl FnMut(&'a Value)) {
+        each(self.schema);
+        if depth == 0 {
+            return;
+        }
+        let reference = self.schema.get("$ref").and_then(Value::as_str);
+        let target = reference.and_then(|text| self.root.pointer(text.strip_prefix('#')?));
+        let parts = ["allOf", "anyOf", "oneOf"]
+            .into_iter()
+            .filter_map(|key| self.schema.get(key)?.as_array())
+            .flatten();
+        for schema in target.into_iter().chain(parts) {
+            Node { schema, ..self }.visit_to(depth - 1, each);
+        }
+    }
+
+    /// Returns the names of the types that the schema takes; none if it does not say.
+    fn types(self) -> Vec<&'a str> {
+        let mut types = Vec::new();
+        self.visit(&mut |schema| match schema.get("type") {
+            Some(Value::String(one)) => types.push(one.as_str()),
+            Some(Value::Array(several)) => types.extend(several.iter().filter_map(Value::as_str)),
+            _ => {}
+        });
+        types.sort_unstable();
+        types.dedup();
+        types
+    }
+
+    /// Returns the value that a text stands for here. Text wins only over null: `5` is a
+    /// number where numbers and texts are taken.
+    fn typed(self, text: &str) -> Option<Value> {
+        let types = self.types();
+        let takes = |name| types.contains(&name);
+        let read = |wanted: fn(&Value) -> bool| json::parse(text).ok().filter(wanted);
+        let number = || read(Value::is_number).filter(|_| takes("number") || takes("integer"));
+        let boolean = || read(Value::is_boolean).filter(|_| takes("boolean"));
+        let object = || read(Value::is_object).filter(|_| takes("object"));
+        let array = || takes("array").then(|| self.list(text)).flatten();
+        let string = || (types.is_empty() || takes("string")).then(|| Value::from(text));
+        let null = || read(Value::is_null).filter(|_| takes("null"));
+        number().or_else(boolean).or_else(object).or_else(array).or_else(string).or_else(null)
+    }
+
+    /// Returns the list that a text stands for: a JSON list, or one item.
+    fn list(self, text: &str) -> Option<Value> {
+        if let Some(list) = json::parse(text).ok().filter(Value::is_array) {
+            return Some(list);
+        }
+        let mut items = &Value::Null;
+        self.visit(&mut |schema| items = schema.get("items").unwrap_or(items));
+        let item = Node { schema: items, ..self }.typed(text)?;
+        Some(Value::Array(vec![item]))
+    }
+}
+
+/// Words that do not make an input.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InputError {
+    #[error("`{0}` is not a field: there is no `=` after a name")]
+    NotAField(String),
+    #[error("`{field}` takes {wants}")]
+    WrongType { field: String, wants: String },
+    #[error("`{0}` leads into something that is not an object")]
+    NotAnObject(String),
+    #[error("`{place}` is not JSON: {problem}")]
+    NotJson { place: String, problem: String },
+    #[error("cannot read `{file}`")]
+    Unreadable { file: String, source: io::Error },
+    #[error("`{}` is larger than {}", .0, bytesize::ByteSize(MAX_INPUT))]
+    TooLarge(String),
+    #[error("`{0}` is not UTF-8 text")]
+    NotText(String),
+}
+
+impl InputError {
+    /// Returns the way out.
+    pub(super) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotAField(_) => {
+                "write `field=value`, `field:=json` or `field=@file`; `--input` takes a whole document"
+            }
+            Self::NotJson { place, .. } if !place.starts_with("--") => {
+                "`field=value` takes text as it is, `field:=json` wants JSON"
+            }
+            Self::WrongType { .. } => "`ophost describe` shows what each field takes",
+            Self::NotAnObject(_)
+            | Self::NotJson { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge(_)
+            | Self::NotText(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Value {
+        json!({
+            "properties": {
+                "text": {"type": "string"},
+                "count": {"type": ["integer", "null"]},
+                "ratio": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+                "exact": {"type": "boolean"},
+                "tags": {"type": "array", "items": {"type": "string"}},
+                "sizes": {"type": "array", "items": {"type": "integer"}},
+                "place": {"$ref": "#/$defs/Place"},
+                "either": {"type": ["integer", "string"]},
+                "anything": {},
+            },
+            "$defs": {"Place": {"type": "object", "properties": {"city": {"type": "string"}, "zip": {"type": "integer"}}}},
+        })
+    }
+
+    fn input(words: &[&str]) -> Result<Value, String> {
+        let words: Vec<_> = words.iter().map(ToString::to_string).collect();
+        assemble(None, &words, &schema()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_are_typed_by_the_schema() {
+        assert_eq!(input(&["text=5", "count=5"]), Ok(json!({"text": "5", "count": 5})));
+        assert_eq!(input(&["count=null", "ratio=0.5"]), Ok(json!({"count": null, "ratio": 0.5})));
+        assert_eq!(input(&["exact=true", "text="]), Ok(json!({"exact": true, "text": ""})));
+        assert_eq!(input(&["either=5"]), Ok(json!({"either": 5})));
+        assert_eq!(input(&["either=five"]), Ok(json!({"either": "five"})));
+        assert_eq!(
+            input(&["anything=5", "unknown=5"]),
+            Ok(json!({"anything": "5", "unknown": "5"}))
+        );
+        assert_eq!(input(&["text=a=b"]), Ok(json!({"text": "a=b"})));
+    }
+
+    #[test]
+    fn lists_grow_and_objects_are_reached_into() {
+        assert_eq!(input(&["tags=a", "tags=b c"]), Ok(json!({"tags": ["a", "b c"]})));
+        assert_eq!(input(&["sizes=[1,2]", "sizes=3"]), Ok(json!({"sizes": [1, 2, 3]})));
+        let place = input(&["place.city=Rome", "place.zip=118"]);
+        assert_eq!(place, Ok(json!({"place": {"city": "Rome", "zip": 118}})));
+        assert_eq!(input(&[r#"place={"zip":1}"#]), Ok(json!({"place": {"zip": 1}})));
+    }
+
+    #[test]
+    fn json_is_taken_as_it_stands() {
+        assert_eq!(input(&["text:=5", "new:=[null]"]), Ok(json!({"text": 5, "new": [null]})));
+        let problem = "`text` is not JSON: expected value at line 1 column 1";
+        assert_eq!(input(&["text:=hello"]), Err(problem.to_owned()));
+    }
+
+    #[test]
+    fn words_that_cannot_be_understood_are_named() {
+        assert_eq!(
+            input(&["text"]),
+            Err("`text` is not a field: there is no `=` after a name".into())
+        );
+        assert!(input(&["=x"]).is_err() && input(&["a..b=x"]).is_err());
+        assert_eq!(input(&["count=many"]), Err("`count` takes integer or null".into()));
+        assert_eq!(input(&["exact=yes"]), Err("`exact` takes boolean".into()));
+        let problem = "`text.x` leads into something that is not an object";
+        assert_eq!(input(&["text=a", "text.x=b"]), Err(problem.into()));
+    }
+
+    #[test]
+    fn fields_are_set_over_a_whole_document() {
+        let words = ["text=new".to_owned()];
+        let input = assemble(Some(r#"{"text": "old", "count": 1}"#), &words, &schema()).unwrap();
+        assert_eq!(input, json!({"text": "new", "count": 1}));
+    }
+}

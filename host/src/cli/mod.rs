@@ -1,0 +1,97 @@
+//! The `ophost` command: a door to the library.
+//!
+//! Each subcommand is a file: parse, call one method of [`Host`], print. What commands
+//! share is in `project` (where the plugins are), `input` (fields to JSON), `output`
+//! (what a terminal may see) and `error` (exit codes and hints).
+
+mod build;
+mod describe;
+mod error;
+mod input;
+mod list;
+mod output;
+mod project;
+mod run;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::error::CliError;
+use self::project::Project;
+use crate::host::Host;
+
+/// Runs WebAssembly operations: small programs that declare what they take and give, run
+/// in a sandbox with nothing granted.
+#[derive(Debug, Parser)]
+#[command(name = "ophost", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    project: Project,
+    /// Print JSON: the result or the error, on stdout.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ophost list                                what there is
+  ophost describe slugify                    what an operation takes and gives
+  ophost run slugify text='Hello, World!'    run it
+  ophost build my-plugin --install           build a Rust plugin and add it
+
+Exit codes: 0 success, 1 the operation failed, 2 wrong usage or input, 3 no such operation,
+4 denied, 5 the host failed, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an operation and print its output.
+    Run(run::RunArgs),
+    /// List the operations.
+    List,
+    /// Show what an operation takes and gives.
+    Describe(describe::DescribeArgs),
+    /// Build Rust plugins into components.
+    Build(build::BuildArgs),
+}
+
+/// Runs the command with the arguments of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => error.report(json),
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
+    let Cli { project, json, command } = cli;
+    match command {
+        Command::Build(args) => build::run(&args, &project, json),
+        Command::List => with_host(&project, async |host| list::run(&host, json)),
+        Command::Describe(args) => {
+            with_host(&project, async |host| describe::run(&host, &args, json))
+        }
+        Command::Run(args) => with_host(&project, async |host| run::run(&host, args, json).await),
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Loads the project's plugins on a runtime of one thread and does the rest there.
+fn with_host(
+    project: &Project,
+    command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
+) -> Result<ExitCode, CliError> {
+    runtime()?.block_on(async {
+        let directories = project.plugin_directories()?;
+        let builder = directories.into_iter().fold(Host::builder(), crate::HostBuilder::plugins);
+        command(builder.build().await?).await
+    })
+}

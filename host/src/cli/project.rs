@@ -1,0 +1,57 @@
+//! Where a command finds its plugins.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+/// What marks the top of a project.
+const MARKS: [&str; 2] = ["ophost.toml", ".ophost"];
+
+/// Where the plugins are.
+#[derive(Debug, Args)]
+pub(super) struct Project {
+    /// A directory of *.wasm files; may be given several times [default: `plugins` at the
+    /// top of the project, which `ophost.toml` or `.ophost` marks, else here]
+    #[arg(long, global = true, value_name = "DIR", env = "OPHOST_PLUGINS", value_delimiter = ':')]
+    plugins: Vec<PathBuf>,
+}
+
+impl Project {
+    /// Returns the plugin directories, whether they exist or not.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error if there is no current directory.
+    pub(super) fn plugin_directories(&self) -> io::Result<Vec<PathBuf>> {
+        if self.plugins.is_empty() {
+            Ok(vec![default_plugins()?])
+        } else {
+            Ok(self.plugins.clone())
+        }
+    }
+
+    /// Returns the directory that new plugins go to: the first one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::plugin_directories`].
+    pub(super) fn install_directory(&self) -> io::Result<PathBuf> {
+        match self.plugins.first() {
+            Some(directory) => Ok(directory.clone()),
+            None => default_plugins(),
+        }
+    }
+}
+
+/// Returns `plugins` at the top of the project, as short as it can be written from here.
+fn default_plugins() -> io::Result<PathBuf> {
+    let here = env::current_dir()?;
+    let top =
+        here.ancestors().find(|directory| MARKS.iter().any(|mark| directory.join(mark).exists()));
+    Ok(match top {
+        Some(top) if top != here => top.join("plugins"),
+        _ => Path::new("plugins").to_owned(),
+    })
+}

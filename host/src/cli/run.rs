@@ -1,0 +1,257 @@
+//! `ophost run`: one run, from words to output.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::error::{CliError, Exit};
+use super::input;
+use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
+use crate::caller::Caller;
+use crate::host::{Host, Report, Request};
+use crate::policy::LimitRequest;
+use crate::run::{
+    Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail,
+};
+
+/// How many entries of the log and errors of items are shown with a result.
+const SHOWN: usize = 10;
+
+#[derive(Debug, Args)]
+#[command(after_help = FORMS)]
+pub(super) struct RunArgs {
+    /// The operation's name.
+    name: String,
+    /// The input, a field at a time: field=value, field:=json, field=@file.
+    #[arg(value_name = "FIELD")]
+    fields: Vec<String>,
+    /// The whole input: JSON, @FILE, or - for stdin. Fields are set over it.
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    input: Option<String>,
+    /// Show what would happen and keep nothing of it.
+    #[arg(long)]
+    dry_run: bool,
+    /// Tell the operation that this is a test.
+    #[arg(long)]
+    test_mode: bool,
+    /// Show the operation's log while it runs.
+    #[arg(short, long)]
+    verbose: bool,
+    /// The user on whose behalf this happens.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// The channel that the request came through [default: cli].
+    #[arg(long, value_name = "NAME")]
+    channel: Option<String>,
+    /// How long it may run, such as 500ms, 30s, 5m.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+    /// How much memory it may use, such as 64MiB.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// How large its output may be, such as 8MiB.
+    #[arg(long, value_name = "SIZE")]
+    max_output: Option<ByteSize>,
+}
+
+const FORMS: &str = "\
+Fields:
+  text=hello       a value, typed by the operation's schema
+  count:=5         JSON as it stands
+  text=@notes.txt  the content of a file (`@-` is stdin); data:=@data.json for JSON
+  place.city=Rome  reaches into an object
+  tag=a tag=b      adds to a list";
+
+pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCode, CliError> {
+    let schema = &host.operation(&args.name)?.operation.input_schema;
+    let input = input::assemble(args.input.as_deref(), &args.fields, schema)?;
+    let verbose = args.verbose;
+    let cancel = CancellationToken::new();
+    let mut request = args.request(input).cancel_by(cancel.clone());
+    if verbose {
+        request = request.observe(show_event);
+    }
+    let report = cancelled_by_signals(host.run(request), &cancel).await??;
+    if json {
+        output::json(&envelope(&report))?;
+    } else {
+        print(&report, verbose)?;
+    }
+    Ok(exit_code(&report.outcome))
+}
+
+impl RunArgs {
+    fn request(self, input: Value) -> Request {
+        let Self { dry_run, test_mode, verbose, .. } = self;
+        let caller = Caller {
+            user_id: self.user,
+            channel: self.channel,
+            flags: Flags { dry_run, test_mode, verbose },
+            ..Caller::at("cli")
+        };
+        let limits = LimitRequest {
+            timeout: self.timeout,
+            memory: self.memory.map(|size| size.as_u64()),
+            output: self.max_output.map(|size| size.as_u64()),
+            log: None,
+        };
+        Request::new(self.name, input).caller(caller).limits(limits)
+    }
+}
+
+/// Drives `run`; Ctrl-C or SIGTERM cancels it, and it still ends by itself.
+async fn cancelled_by_signals<T>(
+    run: impl Future<Output = T>,
+    cancel: &CancellationToken,
+) -> Result<T, CliError> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut run = std::pin::pin!(run);
+    tokio::select! {
+        ended = &mut run => return Ok(ended),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    cancel.cancel();
+    Ok(run.await)
+}
+
+fn exit_code(outcome: &Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Success(_) => ExitCode::SUCCESS,
+        Outcome::Failed(_) => Exit::Failed.into(),
+        Outcome::Cancelled => Exit::Interrupted.into(),
+    }
+}
+
+fn envelope(report: &Report) -> Value {
+    let mut envelope = json!({
+        "run_id": null,
+        "operation": report.operation,
+        "status": report.outcome.status(),
+    });
+    match &report.outcome {
+        Outcome::Success(output) => envelope["output"] = output.clone(),
+        Outcome::Failed(failure) => envelope["error"] = json!(failure),
+        Outcome::Cancelled => {
+            envelope["error"] = json!({"kind": "cancelled", "message": "cancelled"})
+        }
+    }
+    envelope["item_errors"] = json!(report.trail.item_errors);
+    envelope["log"] = json!(report.trail.log);
+    envelope["usage"] = json!({
+        "wall_ms": u64::try_from(report.usage.wall.as_millis()).unwrap_or(u64::MAX),
+        "peak_memory": report.usage.peak_memory,
+    });
+    envelope
+}
+
+fn print(report: &Report, verbose: bool) -> Result<(), CliError> {
+    let mut text = String::new();
+    match &report.outcome {
+        Outcome::Success(output) => output::json(output)?,
+        Outcome::Failed(failure) => {
+            if !verbose {
+                log_tail(&mut text, &report.trail, failure);
+            }
+            failed(&mut text, report, failure);
+        }
+        Outcome::Cancelled => {
+            let _ =
+                writeln!(text, "{WARNING}cancelled{WARNING:#}: operation `{}`", report.operation);
+        }
+    }
+    item_errors(&mut text, &report.trail);
+    output::stderr(&text);
+    Ok(())
+}
+
+fn show_event(event: Event<'_>) {
+    if let Event::Log(entry) = event {
+        let mut text = String::new();
+        log_line(&mut text, entry);
+        output::stderr(&text);
+    }
+}
+
+fn log_line(text: &mut String, entry: &LogEntry) {
+    let _ = write!(text, "{DIM}{:5}{DIM:#} {}", entry.level.as_str(), Line(&entry.message));
+    if let Some(data) = &entry.data {
+        let _ = write!(text, " {}", Line(&data.to_string()));
+    }
+    text.push('\n');
+}
+
+/// Adds the last warnings and errors of the log, but for what the failure itself says.
+fn log_tail(text: &mut String, trail: &Trail, failure: &Failure) {
+    let is_loud =
+        |entry: &&LogEntry| entry.level >= LogLevel::Warn && entry.message != failure.message;
+    let loud: Vec<_> = trail.log.iter().filter(is_loud).collect();
+    for entry in loud.iter().skip(loud.len().saturating_sub(SHOWN)) {
+        log_line(text, entry);
+    }
+}
+
+fn failed(text: &mut String, report: &Report, failure: &Failure) {
+    let _ = writeln!(
+        text,
+        "{ERROR}error{ERROR:#}: operation `{}` failed ({}): {}",
+        report.operation,
+        failure.code.as_deref().map_or(failure.kind.to_string(), |code| Line(code).to_string()),
+        Line(&failure.message)
+    );
+    details(text, failure);
+    if let Some(traceback) = &failure.traceback {
+        for line in traceback.lines() {
+            let _ = writeln!(text, "  {DIM}{}{DIM:#}", Line(line));
+        }
+    }
+    if let Some(hint) = hint(failure) {
+        let _ = writeln!(text, "{HINT}hint{HINT:#}: {hint}");
+    }
+}
+
+fn details(text: &mut String, failure: &Failure) {
+    let lines = match &failure.details {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    for line in lines {
+        let _ = writeln!(text, "  {}", Line(&line.to_string()));
+    }
+}
+
+fn hint(failure: &Failure) -> Option<&'static str> {
+    match (failure.kind, failure.retryable) {
+        (FailureKind::Timeout, _) => Some("`--timeout` gives it more time"),
+        (FailureKind::Memory, _) => Some("`--memory` gives it more"),
+        (FailureKind::Output, _) => Some("`--max-output` allows more"),
+        (FailureKind::InvalidOutput, _) => Some("this is a fault of the plugin: tell its author"),
+        (FailureKind::Error, Some(true)) => Some("trying again later may help"),
+        _ => None,
+    }
+}
+
+fn item_errors(text: &mut String, trail: &Trail) {
+    let count = trail.item_errors.len() as u64 + trail.item_errors_dropped;
+    if count == 0 {
+        return;
+    }
+    let items = if count == 1 { "item" } else { "items" };
+    let _ = writeln!(text, "{WARNING}warning{WARNING:#}: {count} {items} failed");
+    for ItemError { index, item, error, .. } in trail.item_errors.iter().take(SHOWN) {
+        let item: String = item.to_string().chars().take(60).collect();
+        let _ = writeln!(text, "  {NAME}{index}{NAME:#} {}: {}", Line(&item), Line(error));
+    }
+    if count > SHOWN as u64 {
+        let _ =
+            writeln!(text, "  and {} more; `--json` prints what was kept", count - SHOWN as u64);
+    }
+}

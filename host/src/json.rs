@@ -1,0 +1,124 @@
+//! Reading JSON that comes from outside.
+//!
+//! [`parse`] is the one way in, for callers' inputs and guests' answers alike. It reads
+//! strictly: what two readers could understand differently is refused, not guessed at.
+
+use std::fmt;
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::{Map, Value};
+
+/// Reads one JSON document.
+///
+/// # Errors
+///
+/// Returns what is wrong, with line and column: text that is not JSON or goes on after its
+/// end, more than 127 levels of nesting, a number outside a 64-bit float's range, a key
+/// that an object holds twice.
+pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let Strict(value) = Strict::deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// A value whose objects hold each key once.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        StrictSeed.deserialize(deserializer).map(Self)
+    }
+}
+
+struct StrictSeed;
+
+impl<'de> DeserializeSeed<'de> for StrictSeed {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for StrictSeed {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(StrictSeed)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            let value = entries.next_value_seed(StrictSeed)?;
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+            }
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_document_is_read_as_it_stands() {
+        let text = r#"{"b":[1,-2,2.5,true,null],"a":{"x":"\u00e4"}}"#;
+        let value = parse(text).unwrap();
+        assert_eq!(value, json!({"b": [1, -2, 2.5, true, null], "a": {"x": "ä"}}));
+        assert_eq!(value.as_object().unwrap().keys().next().unwrap(), "b", "order is kept");
+    }
+
+    #[test]
+    fn what_could_be_misread_is_refused() {
+        let problem = |text: &str| parse(text).unwrap_err().to_string();
+        assert_eq!(problem(r#"{"a":1,"a":2}"#), "the key \"a\" stands twice at line 1 column 13");
+        assert_eq!(problem("1 2"), "trailing characters at line 1 column 3");
+        assert_eq!(problem("1e400"), "number out of range at line 1 column 5");
+        assert!(problem(&"[".repeat(200)).starts_with("recursion limit exceeded"));
+    }
+}

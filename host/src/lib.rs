@@ -1,0 +1,76 @@
+//! Hosts operations: WebAssembly components run in a sandbox.
+//!
+//! A plugin is a component that declares operations: a name, a category, JSON Schemas of
+//! input and output. The host finds plugins in directories, checks a caller's input, runs
+//! the operation in a fresh instance with nothing granted and every limit on, and checks
+//! its output. The library is the product; the `ophost` command is one door to it.
+//!
+//! # The path of a run
+//!
+//! ```text
+//!  request + caller -> registry -> schema -> policy -> sandbox -> schema -> report
+//!                      which       is the    what may  a fresh    is the
+//!                      operation?  input     it use?   instance   output
+//!                                  valid?                         valid?
+//! ```
+//!
+//! [`Host::run`] is that line, in `host.rs`.
+//!
+//! # Where things live
+//!
+//! A module uses only what stands below it here; a test checks this.
+//!
+//! | module      | what it does |
+//! |-------------|--------------|
+//! | `cli`       | a door: the `ophost` command, a file for each subcommand |
+//! | `toolchain` | builds Rust plugins, for `ophost build` |
+//! | `host`      | the flow: check a request, execute it |
+//! | `registry`  | which operations there are, and which file holds each |
+//! | `sandbox`   | the only module that knows wasmtime: load, describe, invoke |
+//! | `schema`    | checks inputs and outputs; makes the proof that the sandbox asks for |
+//! | `policy`    | what a run may use |
+//! | `json`      | reads JSON that comes from outside, strictly |
+//! | `caller`    | noun: who asks for a run |
+//! | `operation` | noun: what a plugin declares |
+//! | `run`       | noun: how a run ends and what it leaves behind |
+//!
+//! # Example
+//!
+//! ```
+//! # use ophost::{Host, Request, RunError};
+//! # use serde_json::json;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::builder().plugins("no/plugins/here").build().await?;
+//! assert_eq!(host.operations().count(), 0);
+//!
+//! let error = host.run(Request::new("slugify", json!({}))).await.unwrap_err();
+//! assert_eq!(error.to_string(), "no operation is called `slugify`");
+//! # Ok(())
+//! # }
+//! ```
+
+mod caller;
+pub mod cli;
+mod host;
+mod json;
+mod operation;
+mod policy;
+mod registry;
+mod run;
+mod sandbox;
+mod schema;
+mod toolchain;
+
+pub use tokio_util::sync::CancellationToken;
+
+pub use crate::caller::Caller;
+pub use crate::host::{Host, HostBuilder, HostError, Known, Report, Request, RunError};
+pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
+pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, PolicyError};
+pub use crate::registry::RegistryError;
+pub use crate::run::{
+    Actor, Blame, Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, LogSource,
+    Outcome, Progress, Trail, Usage,
+};
+pub use crate::schema::{Violation, Violations};

@@ -1,0 +1,249 @@
+//! What a run may use: limits today, and the only place that can say so.
+//!
+//! A [`Policy`] belongs to a host. [`Policy::grant`] weighs what an operation hints at and
+//! what a caller asks for against it and makes the [`Grants`] of one run; nothing else
+//! makes them, and the sandbox takes nothing else.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::operation::Hints;
+
+/// The bounds of one run. They are always on; each one that is exceeded fails the run
+/// with a kind of its own, but for the log, which is cut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Wall time from instantiation to the end. Default 30 s.
+    pub timeout: Duration,
+    /// Bytes of linear memory, summed over all memories of the instance. Default 128 MiB.
+    pub memory: u64,
+    /// Bytes of the output's JSON text. Default 8 MiB.
+    pub output: u64,
+    /// Bytes of log that are kept. Default 1 MiB.
+    pub log: u64,
+}
+
+impl Limits {
+    /// The bounds where nobody says otherwise.
+    pub const DEFAULT: Self =
+        Self { timeout: Duration::from_secs(30), memory: 128 << 20, output: 8 << 20, log: 1 << 20 };
+
+    /// The most that a call may ask for where the host does not say otherwise.
+    pub const DEFAULT_MAXIMA: Self = Self {
+        timeout: Duration::from_secs(3600),
+        memory: 2 << 30,
+        output: 64 << 20,
+        log: 16 << 20,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The bounds that a caller asks for; what is `None` is left to the operation and the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitRequest {
+    /// See [`Limits::timeout`].
+    pub timeout: Option<Duration>,
+    /// See [`Limits::memory`].
+    pub memory: Option<u64>,
+    /// See [`Limits::output`].
+    pub output: Option<u64>,
+    /// See [`Limits::log`].
+    pub log: Option<u64>,
+}
+
+/// What a host allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    defaults: Limits,
+    maxima: Limits,
+}
+
+impl Policy {
+    /// Returns a policy of these defaults, none of them above its maximum.
+    pub(crate) fn new(defaults: &Limits, maxima: Limits) -> Self {
+        let defaults = Limits {
+            timeout: defaults.timeout.min(maxima.timeout),
+            memory: defaults.memory.min(maxima.memory),
+            output: defaults.output.min(maxima.output),
+            log: defaults.log.min(maxima.log),
+        };
+        Self { defaults, maxima }
+    }
+
+    /// Returns what a run of an operation may use.
+    ///
+    /// What the caller asks for wins; then the operation's hints, cut to the maxima, since
+    /// its author could not know them; then the defaults.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PolicyError`] if the caller asks for nothing at all or for more than a
+    /// maximum.
+    pub(crate) fn grant(&self, hints: &Hints, asked: &LimitRequest) -> Result<Grants, PolicyError> {
+        let defaults = &self.defaults;
+        let maxima = &self.maxima;
+        let timeout = hints.timeout().unwrap_or(defaults.timeout).min(maxima.timeout);
+        let memory = hints.memory().unwrap_or(defaults.memory).min(maxima.memory);
+        let limits = Limits {
+            timeout: choose(LimitName::Timeout, asked.timeout, timeout, maxima.timeout)?,
+            memory: choose(LimitName::Memory, asked.memory, memory, maxima.memory)?,
+            output: choose(LimitName::Output, asked.output, defaults.output, maxima.output)?,
+            log: choose(LimitName::Log, asked.log, defaults.log, maxima.log)?,
+        };
+        Ok(Grants { limits })
+    }
+}
+
+fn choose<T>(limit: LimitName, asked: Option<T>, otherwise: T, maximum: T) -> Result<T, PolicyError>
+where
+    T: Copy + Default + PartialOrd + Into<Amount>,
+{
+    match asked {
+        None => Ok(otherwise),
+        Some(asked) if asked > maximum => {
+            Err(PolicyError::AboveMaximum { limit, asked: asked.into(), maximum: maximum.into() })
+        }
+        Some(asked) if asked == T::default() => Err(PolicyError::Zero(limit)),
+        Some(asked) => Ok(asked),
+    }
+}
+
+/// What one run may use. Made by [`Policy::grant`] alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grants {
+    limits: Limits,
+}
+
+impl Grants {
+    /// Returns the run's bounds.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// Which limit an error speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitName {
+    /// [`Limits::timeout`].
+    Timeout,
+    /// [`Limits::memory`].
+    Memory,
+    /// [`Limits::output`].
+    Output,
+    /// [`Limits::log`].
+    Log,
+}
+
+impl fmt::Display for LimitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::Log => "log",
+        })
+    }
+}
+
+/// A limit's value, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// A number of bytes.
+    Bytes(u64),
+    /// A time.
+    Time(Duration),
+}
+
+impl From<u64> for Amount {
+    fn from(bytes: u64) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<Duration> for Amount {
+    fn from(time: Duration) -> Self {
+        Self::Time(time)
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => bytesize::ByteSize(*bytes).fmt(f),
+            Self::Time(time) => humantime::format_duration(*time).fmt(f),
+        }
+    }
+}
+
+/// A call that asks for what the host does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// More than the maximum.
+    #[error("the {limit} of {asked} is above this host's maximum of {maximum}")]
+    AboveMaximum {
+        /// Which limit.
+        limit: LimitName,
+        /// What the caller asked for.
+        asked: Amount,
+        /// The most that it may ask for.
+        maximum: Amount,
+    },
+    /// A limit under which nothing can run.
+    #[error("a {0} limit of zero lets nothing run")]
+    Zero(LimitName),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> Policy {
+        Policy::new(
+            &Limits::DEFAULT,
+            Limits { timeout: Duration::from_secs(60), ..Limits::DEFAULT_MAXIMA },
+        )
+    }
+
+    fn hints(timeout_ms: u64) -> Hints {
+        Hints { timeout_ms: Some(timeout_ms), ..Hints::default() }
+    }
+
+    #[test]
+    fn the_caller_wins_over_the_hint_and_the_hint_over_the_default() {
+        let timeout = |hints: &Hints, asked| {
+            let asked = LimitRequest { timeout: asked, ..LimitRequest::default() };
+            policy().grant(hints, &asked).unwrap().limits().timeout
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(timeout(&Hints::default(), None), seconds(30));
+        assert_eq!(timeout(&hints(5_000), None), seconds(5));
+        assert_eq!(timeout(&hints(5_000), Some(seconds(60))), seconds(60));
+    }
+
+    #[test]
+    fn a_hint_is_cut_to_the_maximum_but_a_call_above_it_is_refused() {
+        let nothing = LimitRequest::default();
+        let granted = policy().grant(&hints(600_000), &nothing).unwrap();
+        assert_eq!(granted.limits().timeout, Duration::from_secs(60));
+        let asked = LimitRequest { timeout: Some(Duration::from_secs(61)), ..nothing };
+        let error = policy().grant(&Hints::default(), &asked).unwrap_err();
+        assert_eq!(error.to_string(), "the timeout of 1m 1s is above this host's maximum of 1m");
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_refused() {
+        let asked = LimitRequest { memory: Some(0), ..LimitRequest::default() };
+        assert_eq!(
+            policy().grant(&Hints::default(), &asked),
+            Err(PolicyError::Zero(LimitName::Memory))
+        );
+    }
+}

@@ -1,0 +1,23 @@
+//! `log`: the guest's own words.
+
+use super::RunState;
+use crate::run::{LogLevel, LogSource};
+use crate::sandbox::bindings::ophost::plugin::log::{Host, Level};
+
+impl Host for RunState {
+    fn write(&mut self, level: Level, message: String, data: Option<String>) {
+        self.journal.log(level.into(), LogSource::Guest, message, data.as_deref());
+    }
+}
+
+impl From<Level> for LogLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Trace => Self::Trace,
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warn => Self::Warn,
+            Level::Error => Self::Error,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a guest can call: one file for each interface of the contract, and WASI.
+
+mod context;
+mod item_errors;
+mod log;
+mod progress;
+mod wasi;
+
+use wasmtime::component::{HasSelf, Linker};
+
+pub(super) use self::context::RunContext;
+use self::wasi::Wasi;
+use super::bindings::Plugin;
+use super::bindings::ophost::plugin::types;
+use super::journal::Journal;
+use super::limiter::Limiter;
+use super::load::Guest;
+
+/// Everything that belongs to one run's store.
+pub(super) struct RunState {
+    /// The bounds on what the instance holds.
+    pub(super) limiter: Limiter,
+    /// Where the guest's words go.
+    pub(super) journal: Journal,
+    /// What the guest may know of its run.
+    pub(super) context: RunContext,
+    /// Present where the guest imports WASI.
+    pub(super) wasi: Option<Wasi>,
+}
+
+impl RunState {
+    /// Returns the state of a run of `guest`, with at most `memory` bytes.
+    pub(super) fn new(guest: &Guest, memory: u64, journal: Journal, context: RunContext) -> Self {
+        let wasi = guest.imports_wasi().then(|| Wasi::new(&journal));
+        Self { limiter: Limiter::new(memory), journal, context, wasi }
+    }
+}
+
+/// The shared words are types alone.
+impl types::Host for RunState {}
+
+/// Links the contract's interfaces, and WASI where asked.
+///
+/// # Errors
+///
+/// Returns wasmtime's error if two definitions have one name, which is a fault of ours.
+pub(super) fn link(linker: &mut Linker<RunState>, with_wasi: bool) -> wasmtime::Result<()> {
+    Plugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    if with_wasi {
+        wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! One run: a fresh instance, watched by the clock and by the caller.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
+
+use super::engine::Sandbox;
+use super::failure;
+use super::imports::{RunContext, RunState};
+use super::journal::{Journal, Observer};
+use super::load::Guest;
+use super::ticker::TICK;
+use crate::operation::OperationName;
+use crate::policy::{Amount, Grants, Limits};
+use crate::run::{Actor, Failure, FailureKind, Flags, Trail, Usage};
+use crate::schema::ValidInput;
+
+/// What the host and a guest may pass each other at once, besides the largest text.
+const HOSTCALL_SLACK: usize = 1 << 20;
+
+/// What one run needs to know.
+pub(crate) struct Job<'a> {
+    pub(crate) operation: &'a OperationName,
+    pub(crate) input: &'a ValidInput,
+    pub(crate) grants: &'a Grants,
+    pub(crate) actor: Actor,
+    pub(crate) flags: Flags,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) observer: Option<Observer>,
+}
+
+/// How a run ended, before its output is looked at.
+pub(crate) struct Ended {
+    /// The output as the guest gave it, or why there is none.
+    pub(crate) outcome: Result<String, Stopped>,
+    pub(crate) trail: Trail,
+    pub(crate) usage: Usage,
+}
+
+/// Why there is no output.
+pub(crate) enum Stopped {
+    Failed(Box<Failure>),
+    Cancelled,
+}
+
+impl Stopped {
+    /// Boxed, since a failure is much larger than an output.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
+/// What can stop a guest from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Stop {
+    #[error("the deadline passed")]
+    Deadline,
+    #[error("the caller cancelled")]
+    Cancel,
+}
+
+/// Knows when a guest has to stop.
+#[derive(Clone)]
+pub(super) struct Watch {
+    deadline: Instant,
+    cancel: CancellationToken,
+}
+
+impl Watch {
+    pub(super) fn new(timeout: Duration, cancel: CancellationToken) -> Self {
+        Self { deadline: Instant::now() + timeout, cancel }
+    }
+
+    /// Returns why the guest has to stop now, if it has to.
+    pub(super) fn due(&self) -> Option<Stop> {
+        if self.cancel.is_cancelled() {
+            Some(Stop::Cancel)
+        } else if Instant::now() >= self.deadline {
+            Some(Stop::Deadline)
+        } else {
+            None
+        }
+    }
+
+    /// Drives a guest until it ends or has to stop.
+    ///
+    /// A guest that computes is stopped from inside, at a tick, which gives a backtrace;
+    /// one that waits in the host is stopped here, two ticks later.
+    pub(super) async fn over<T>(
+        &self,
+        guest: impl Future<Output = wasmtime::Result<T>>,
+    ) -> wasmtime::Result<T> {
+        tokio::select! {
+            biased;
+            ended = guest => ended,
+            () = self.cancel.cancelled() => Err(Stop::Cancel.into()),
+            () = sleep_until((self.deadline + 2 * TICK).into()) => Err(Stop::Deadline.into()),
+        }
+    }
+}
+
+impl Sandbox {
+    /// Runs an operation once. Whatever the guest does, this returns by the deadline and a
+    /// few ticks, and the sandbox is as good as before.
+    ///
+    /// Needs a tokio runtime with time enabled.
+    pub(crate) async fn invoke(&self, guest: &Guest, job: Job<'_>) -> Ended {
+        let started = Instant::now();
+        let limits = job.grants.limits();
+        let journal = Journal::new(limits.log, job.observer.clone());
+        let watch = Watch::new(limits.timeout, job.cancel.clone());
+        let context = RunContext {
+            actor: job.actor.clone(),
+            flags: job.flags,
+            deadline: SystemTime::now() + limits.timeout,
+        };
+        let state = RunState::new(guest, limits.memory, journal.clone(), context);
+        let mut store = self.store(&watch, state);
+        // A text from the guest is never larger than its memory, so that this is never
+        // used up: running out of it could not be told from other errors.
+        store.set_hostcall_fuel(
+            usize::try_from(limits.memory).unwrap_or(usize::MAX) + HOSTCALL_SLACK,
+        );
+        let called = {
+            let _running = self.ticker.running();
+            watch.over(call(&mut store, guest, &job)).await
+        };
+        let state = store.into_data();
+        let outcome = judge(called, limits, &state);
+        let usage = Usage { wall: started.elapsed(), peak_memory: state.limiter.memory_peak() };
+        drop(state);
+        let trail = journal.take();
+        Ended {
+            outcome: outcome.map_err(|stopped| failure::in_its_own_words(stopped, &trail)),
+            trail,
+            usage,
+        }
+    }
+}
+
+type Answer = Result<String, Failure>;
+
+async fn call(
+    store: &mut Store<RunState>,
+    guest: &Guest,
+    job: &Job<'_>,
+) -> wasmtime::Result<Answer> {
+    let instance = guest.pre().instantiate_async(&mut *store).await?;
+    let operations = instance.ophost_plugin_operations();
+    let answer = operations.call_invoke(store, job.operation.as_str(), job.input.text()).await?;
+    Ok(answer.map_err(failure::declared))
+}
+
+fn judge(
+    called: wasmtime::Result<Answer>,
+    limits: &Limits,
+    state: &RunState,
+) -> Result<String, Stopped> {
+    match called {
+        Ok(Ok(output)) => bounded(output, limits.output),
+        Ok(Err(declared)) => Err(Stopped::failed(declared)),
+        Err(error) => Err(failure::stopped(&error, state.limiter.refused(), limits)),
+    }
+}
+
+fn bounded(output: String, bound: u64) -> Result<String, Stopped> {
+    let size = output.len() as u64;
+    if size <= bound {
+        return Ok(output);
+    }
+    let (size, bound) = (Amount::Bytes(size), Amount::Bytes(bound));
+    let message = format!("the output of {size} is larger than the {bound} allowed");
+    Err(Stopped::failed(Failure::new(FailureKind::Output, message)))
+}

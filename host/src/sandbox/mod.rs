@@ -1,0 +1,31 @@
+//! Running guests: the only module that knows wasmtime.
+//!
+//! - [`Sandbox`] holds the engine and what is linked; one for a host.
+//! - [`Guest`] is a component that was compiled and type-checked, ready to be run.
+//! - [`Sandbox::describe`] asks a guest what it is, once for a file's content.
+//! - [`Sandbox::invoke`] is one run: a fresh instance under the run's [`Grants`], given a
+//!   [`ValidInput`], ending in an [`Ended`].
+//!
+//! It narrows wasmtime to what this host promises: always a deadline, always bounds,
+//! nothing of WASI granted. It knows no store, no schema but the proof of one, no caller.
+//!
+//! [`Grants`]: crate::policy::Grants
+//! [`ValidInput`]: crate::schema::ValidInput
+
+mod backtrace;
+mod bindings;
+mod describe;
+mod engine;
+mod failure;
+mod imports;
+mod invoke;
+mod journal;
+mod limiter;
+mod load;
+mod ticker;
+
+pub(crate) use self::describe::DescribeError;
+pub(crate) use self::engine::{Sandbox, SandboxError};
+pub(crate) use self::invoke::{Ended, Job, Stopped};
+pub(crate) use self::journal::Observer;
+pub(crate) use self::load::{Guest, LoadError, componentize};

@@ -1,0 +1,148 @@
+//! Runs cargo: how it is started, and what it answers.
+
+use std::collections::HashMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use super::command::{CommandError, stdout_of};
+use super::error::BuildError;
+use super::package::Workspace;
+use super::way::Way;
+
+/// The profile of a plugin, given on the command line so that authors need not repeat it.
+/// A trap ends a run anyway, so unwinding is of no use. The names of functions stay, since
+/// backtraces are read by people; the rest of the debug information is three times the code.
+const PROFILE: [&str; 6] = [
+    r#"profile.plugin.inherits="release""#,
+    r#"profile.plugin.opt-level="s""#,
+    "profile.plugin.lto=true",
+    "profile.plugin.codegen-units=1",
+    r#"profile.plugin.panic="abort""#,
+    r#"profile.plugin.strip="debuginfo""#,
+];
+
+/// Flags meant for the machine that builds, such as a linker or a CPU, do not fit
+/// WebAssembly. Those for a plugin go into `CARGO_TARGET_<TARGET>_RUSTFLAGS`.
+const NATIVE_FLAGS: [&str; 3] = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"];
+
+/// Returns a cargo to be run in `dir`, with the author's environment.
+///
+/// What an outer `cargo run` or `cargo test` adds to it is harmless, `RUSTUP_TOOLCHAIN`
+/// included: there the author has chosen a toolchain for all.
+pub(super) fn cargo(dir: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(dir);
+    for name in NATIVE_FLAGS {
+        command.env_remove(name);
+    }
+    // A relative one means the directory where the author is, not `dir`.
+    for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
+        if let Some(path) = env::var_os(name).and_then(|path| std::path::absolute(path).ok()) {
+            command.env(name, path);
+        }
+    }
+    command
+}
+
+/// Builds the packages of `workspace`; cargo's progress and the compiler's messages go to
+/// stderr. Returns the path of each package's module, in the order of the packages.
+///
+/// # Errors
+///
+/// When cargo cannot be run, or a package does not compile.
+pub(super) fn build(workspace: &Workspace, way: &Way) -> Result<Vec<PathBuf>, BuildError> {
+    match stdout_of(&mut command(workspace, way)) {
+        Ok(messages) => pick(workspace, &modules(&messages)?),
+        Err(CommandError::Failed { .. }) => {
+            Err(BuildError::Compile { packages: workspace.names() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn command(workspace: &Workspace, way: &Way) -> Command {
+    let mut command = cargo(&workspace.root);
+    command
+        .args(["build", "--lib", "--profile", "plugin"])
+        .args(["--target", way.target()])
+        .arg("--message-format=json-render-diagnostics");
+    // A directory of its own: the compiler may be another than that of the author's builds.
+    command.arg("--target-dir").arg(workspace.target.join("wasm"));
+    for setting in PROFILE {
+        command.args(["--config", setting]);
+    }
+    for package in &workspace.packages {
+        command.args(["--package", &package.id]);
+    }
+    way.configure(&mut command);
+    command.stderr(Stdio::inherit());
+    command
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+enum Message {
+    CompilerArtifact {
+        package_id: String,
+        filenames: Vec<PathBuf>,
+    },
+    #[serde(other)]
+    Other,
+}
+
+/// Returns the WebAssembly module of each package id that cargo's messages name.
+fn modules(messages: &str) -> Result<HashMap<String, PathBuf>, serde_json::Error> {
+    let mut modules = HashMap::new();
+    // Build scripts and compilers may print lines of their own in between.
+    for line in messages.lines().filter(|line| line.starts_with('{')) {
+        if let Message::CompilerArtifact { package_id, filenames } = serde_json::from_str(line)? {
+            let mut files = filenames.into_iter();
+            let module = files.find(|file| file.extension().is_some_and(|it| it == "wasm"));
+            modules.extend(module.map(|module| (package_id, module)));
+        }
+    }
+    Ok(modules)
+}
+
+fn pick(
+    workspace: &Workspace,
+    modules: &HashMap<String, PathBuf>,
+) -> Result<Vec<PathBuf>, BuildError> {
+    let module_of = |package: &super::package::Package| {
+        modules
+            .get(&package.id)
+            .cloned()
+            .ok_or_else(|| BuildError::NoModule { package: package.name.clone() })
+    };
+    workspace.packages.iter().map(module_of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Printed by cargo 1.95, less some fields and the registry's address.
+    const MESSAGES: &str = r#"
+{"reason":"compiler-artifact","package_id":"registry+https://example.org/index#memchr@2.8.3","target":{"kind":["lib"],"crate_types":["lib"],"name":"memchr"},"features":["alloc"],"filenames":["/p/target/wasm/wasm32-wasip2/plugin/deps/libmemchr-1.rlib"],"executable":null,"fresh":false}
+{"reason":"build-script-executed","package_id":"registry+https://example.org/index#serde@1.0.229","linked_libs":[],"env":[]}
+a line that is no message
+{"reason":"compiler-artifact","package_id":"path+file:///p/guest#my-guest@0.1.0","target":{"kind":["cdylib"],"crate_types":["cdylib"],"name":"my_guest"},"features":[],"filenames":["/p/target/wasm/wasm32-wasip2/plugin/my_guest.wasm"],"executable":null,"fresh":false}
+{"reason":"build-finished","success":true}
+"#;
+
+    #[test]
+    fn modules_are_read_from_the_messages() {
+        let modules = modules(MESSAGES).unwrap();
+        let module = &modules["path+file:///p/guest#my-guest@0.1.0"];
+        assert_eq!(modules.len(), 1);
+        assert_eq!(module, Path::new("/p/target/wasm/wasm32-wasip2/plugin/my_guest.wasm"));
+    }
+
+    #[test]
+    fn cut_message_is_refused() {
+        assert!(modules(r#"{"reason":"compiler-artifact","package_id""#).is_err());
+    }
+}

@@ -1,0 +1,193 @@
+//! Finds the packages to build, by asking cargo.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde::Deserialize;
+
+use super::cargo::cargo;
+use super::command::{CommandError, stdout_of};
+use super::error::BuildError;
+
+/// Packages that share a lock file and a target directory, so that one cargo builds them.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    /// Where cargo is run, so that toolchain files and cargo's configuration there count.
+    pub(super) root: PathBuf,
+    /// Cargo's target directory, as the author has set it.
+    pub(super) target: PathBuf,
+    /// What to build of it: never empty, none twice.
+    pub(super) packages: Vec<Package>,
+}
+
+/// A package that builds a WebAssembly module.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Package {
+    /// As in its manifest.
+    pub(super) name: String,
+    /// Cargo's unambiguous name for it.
+    pub(super) id: String,
+}
+
+/// Finds the packages in `dirs`, in that order, gathered by workspace.
+pub(super) fn find(dirs: &[PathBuf]) -> Result<Vec<Workspace>, BuildError> {
+    let mut workspaces: Vec<Workspace> = Vec::new();
+    for dir in dirs {
+        let found = ask(dir)?;
+        match workspaces.iter_mut().find(|known| known.root == found.root) {
+            Some(known) => known.join(found),
+            None => workspaces.push(found),
+        }
+    }
+    Ok(workspaces)
+}
+
+impl Workspace {
+    fn join(&mut self, other: Self) {
+        for package in other.packages {
+            if !self.packages.contains(&package) {
+                self.packages.push(package);
+            }
+        }
+    }
+
+    /// Returns the names of the packages in backticks, for messages.
+    pub(super) fn names(&self) -> String {
+        let names: Vec<_> = self.packages.iter().map(|it| format!("`{}`", it.name)).collect();
+        names.join(", ")
+    }
+}
+
+fn ask(dir: &Path) -> Result<Workspace, BuildError> {
+    let directory = existing(dir)?;
+    // The author sees cargo's complaints as cargo prints them: they can be many lines.
+    let answer = stdout_of(
+        cargo(&directory)
+            .args(["metadata", "--format-version", "1", "--no-deps"])
+            .stderr(Stdio::inherit()),
+    );
+    match answer {
+        Ok(answer) => parse(&answer, dir, &directory.join("Cargo.toml")),
+        Err(CommandError::Failed { .. }) => Err(BuildError::Manifest { dir: dir.to_owned() }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the absolute path of `dir` once it is sure to hold a manifest: cargo itself would
+/// go on to look for one in the directories above.
+fn existing(dir: &Path) -> Result<PathBuf, BuildError> {
+    let dir = dir.to_owned();
+    let Some(directory) = fs::canonicalize(&dir).ok().filter(|path| path.is_dir()) else {
+        return Err(BuildError::NoDirectory { dir });
+    };
+    if !directory.join("Cargo.toml").is_file() {
+        return Err(BuildError::NoManifest { dir });
+    }
+    Ok(directory)
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Member>,
+    target_directory: PathBuf,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    name: String,
+    id: String,
+    manifest_path: PathBuf,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    crate_types: Vec<String>,
+}
+
+impl Member {
+    fn is_cdylib(&self) -> bool {
+        let mut types = self.targets.iter().flat_map(|target| &target.crate_types);
+        types.any(|kind| kind == "cdylib")
+    }
+}
+
+/// Picks the package whose manifest is `manifest` out of what `cargo metadata` printed.
+fn parse(answer: &str, dir: &Path, manifest: &Path) -> Result<Workspace, BuildError> {
+    let metadata: Metadata = serde_json::from_str(answer)?;
+    let mut members = metadata.packages.into_iter();
+    let Some(member) = members.find(|member| member.manifest_path == manifest) else {
+        return Err(BuildError::NotPackage { dir: dir.to_owned() });
+    };
+    if !member.is_cdylib() {
+        return Err(BuildError::NotCdylib {
+            package: member.name,
+            manifest: dir.join("Cargo.toml"),
+        });
+    }
+    let package = Package { name: member.name, id: member.id };
+    Ok(Workspace {
+        root: metadata.workspace_root,
+        target: metadata.target_directory,
+        packages: vec![package],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Printed by cargo 1.95, less the fields that are not read.
+    const ANSWER: &str = r#"{"packages":[
+        {"name":"host","version":"0.1.0","id":"path+file:///p/host#0.1.0","source":null,
+         "targets":[{"kind":["lib"],"crate_types":["lib"],"name":"host","edition":"2024"}],
+         "manifest_path":"/p/host/Cargo.toml"},
+        {"name":"my-guest","version":"0.1.0","id":"path+file:///p/guest#my-guest@0.1.0",
+         "targets":[{"kind":["cdylib"],"crate_types":["cdylib"],"name":"my_guest"}],
+         "manifest_path":"/p/guest/Cargo.toml"}],
+        "workspace_members":[],"target_directory":"/p/target","build_directory":"/p/target",
+        "version":1,"workspace_root":"/p","metadata":null}"#;
+
+    fn parsed(dir: &str) -> Result<Workspace, BuildError> {
+        let dir = Path::new(dir);
+        parse(ANSWER, dir, &dir.join("Cargo.toml"))
+    }
+
+    #[test]
+    fn member_is_found_by_its_manifest() {
+        let workspace = parsed("/p/guest").unwrap();
+        assert_eq!(workspace.root, Path::new("/p"));
+        assert_eq!(workspace.target, Path::new("/p/target"));
+        assert_eq!(workspace.names(), "`my-guest`");
+        assert_eq!(workspace.packages[0].id, "path+file:///p/guest#my-guest@0.1.0");
+    }
+
+    #[test]
+    fn workspace_without_package_is_refused() {
+        let error = parsed("/p").unwrap_err();
+        assert_eq!(error.to_string(), "`/p` is a workspace, not a package");
+    }
+
+    #[test]
+    fn package_without_cdylib_is_refused() {
+        let error = parsed("/p/host").unwrap_err();
+        assert_eq!(error.to_string(), "package `host` does not build a WebAssembly module");
+        let hint = "add `crate-type = [\"cdylib\"]` under `[lib]` in `/p/host/Cargo.toml`";
+        assert_eq!(error.hint().as_deref(), Some(hint));
+    }
+
+    #[test]
+    fn a_package_named_twice_is_built_once() {
+        let mut workspace = parsed("/p/guest").unwrap();
+        workspace.join(parsed("/p/guest").unwrap());
+        assert_eq!(workspace.packages.len(), 1);
+    }
+
+    #[test]
+    fn missing_directory_is_refused() {
+        let error = find(&[PathBuf::from("no/such/directory")]).unwrap_err();
+        assert_eq!(error.to_string(), "no directory `no/such/directory`");
+    }
+}

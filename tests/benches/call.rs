@@ -1,0 +1,209 @@
+//! P1: one call in a process, against a bare loop over the same guest.
+//!
+//! The loop is what a program with wasmtime alone would do: a fresh instance for each call,
+//! text in, text out, no limits, no schemas. The two take turns, so that a machine that
+//! changes its speed changes it for both; what is printed is the median of the ratios.
+
+#![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
+
+use std::time::{Duration, Instant};
+
+use ophost::{Host, Outcome, Request};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+mod contract {
+    wasmtime::component::bindgen!({ path: "../wit", world: "plugin" });
+}
+use contract::ophost::plugin::{context, item_errors, log, progress, types};
+use contract::{Plugin, PluginPre};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Calls in one turn, and turns.
+const CALLS: u32 = 200;
+const TURNS: usize = 25;
+
+fn main() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target");
+    let text = std::fs::read(target.join("guests/text.wasm"))
+        .map_err(|error| format!("run `cargo xtask guests` first: {error}"))?;
+    let benign = e2e::guest::wat_component("benign")?;
+    let cases = [
+        ("tiny guest", "benign", benign, "hostile.benign", json!({})),
+        ("Rust guest", "text", text, "slugify", json!({"text": "Hello, World!"})),
+    ];
+    println!(
+        "P1: one call, fresh instance, no record; goal: at most 1.5 times a bare wasmtime loop"
+    );
+    for (title, file, bytes, operation, input) in cases {
+        std::fs::write(directory.path().join(format!("{file}.wasm")), &bytes)?;
+        let ours = Ours::new(directory.path(), operation, input.clone())?;
+        let bare = Bare::new(&bytes, operation, input.to_string())?;
+        compare(title, &ours, &bare)?;
+    }
+    Ok(())
+}
+
+fn compare(title: &str, ours: &Ours, bare: &Bare) -> Result<()> {
+    let mut turns = Vec::new();
+    for _ in 0..=TURNS {
+        turns.push((time(|| ours.call())?, time(|| bare.call())?));
+    }
+    // The first turn warms both up.
+    let mut ratios: Vec<_> =
+        turns[1..].iter().map(|(ours, bare)| ours.as_secs_f64() / bare.as_secs_f64()).collect();
+    ratios.sort_by(f64::total_cmp);
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2]
+    };
+    println!(
+        "  {title}: ophost {:?}, bare loop {:?}, ratio {:.2} (from {:.2} to {:.2})",
+        median(turns[1..].iter().map(|turn| turn.0).collect()),
+        median(turns[1..].iter().map(|turn| turn.1).collect()),
+        ratios[TURNS / 2],
+        ratios[0],
+        ratios[TURNS - 1],
+    );
+    Ok(())
+}
+
+/// Returns the mean time of a call in one turn.
+fn time(call: impl Fn() -> Result<()>) -> Result<Duration> {
+    let started = Instant::now();
+    for _ in 0..CALLS {
+        call()?;
+    }
+    Ok(started.elapsed() / CALLS)
+}
+
+/// The host, as a library user has it.
+struct Ours {
+    runtime: Runtime,
+    host: Host,
+    operation: String,
+    input: Value,
+}
+
+impl Ours {
+    fn new(plugins: &std::path::Path, operation: &str, input: Value) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let host = runtime.block_on(Host::builder().plugins(plugins).build())?;
+        Ok(Self { runtime, host, operation: operation.to_owned(), input })
+    }
+
+    fn call(&self) -> Result<()> {
+        let request = Request::new(&self.operation, self.input.clone());
+        let report = self.runtime.block_on(self.host.run(request))?;
+        match report.outcome {
+            Outcome::Success(_) => Ok(()),
+            other => Err(format!("{other:?}").into()),
+        }
+    }
+}
+
+/// wasmtime alone.
+struct Bare {
+    engine: Engine,
+    pre: PluginPre<State>,
+    operation: String,
+    input: String,
+}
+
+impl Bare {
+    fn new(bytes: &[u8], operation: &str, input: String) -> Result<Self> {
+        let engine = Engine::default();
+        let component = Component::from_binary(&engine, bytes)?;
+        let mut linker = Linker::new(&engine);
+        Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        let pre = PluginPre::new(linker.instantiate_pre(&component)?)?;
+        Ok(Self { engine, pre, operation: operation.to_owned(), input })
+    }
+
+    fn call(&self) -> Result<()> {
+        let mut store = Store::new(&self.engine, State::default());
+        let plugin = self.pre.instantiate(&mut store)?;
+        let operations = plugin.ophost_plugin_operations();
+        let answer = operations.call_invoke(&mut store, &self.operation, &self.input)?;
+        answer.map(drop).map_err(|failure| format!("{failure:?}").into())
+    }
+}
+
+/// What the guest's imports need: nothing that either of the two operations calls.
+#[derive(Default)]
+struct State {
+    wasi: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl types::Host for State {}
+
+impl log::Host for State {
+    fn write(&mut self, _: log::Level, _: String, _: Option<String>) {}
+}
+
+impl progress::Host for State {
+    fn report(&mut self, _: u64, _: Option<u64>, _: Option<String>) {}
+}
+
+impl item_errors::Host for State {
+    fn add(&mut self, _: u64, _: String, _: String, _: Option<String>) {}
+}
+
+impl context::Host for State {
+    fn run_id(&mut self) -> Option<String> {
+        None
+    }
+
+    fn user_id(&mut self) -> Option<String> {
+        None
+    }
+
+    fn channel(&mut self) -> String {
+        String::new()
+    }
+
+    fn dry_run(&mut self) -> bool {
+        false
+    }
+
+    fn test_mode(&mut self) -> bool {
+        false
+    }
+
+    fn verbose(&mut self) -> bool {
+        false
+    }
+
+    fn attempt(&mut self) -> u32 {
+        1
+    }
+
+    fn deadline(&mut self) -> u64 {
+        0
+    }
+
+    fn idempotency_key(&mut self) -> Option<String> {
+        None
+    }
+
+    fn now(&mut self) -> u64 {
+        0
+    }
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,11 @@
+;; Answers 100,000 opening brackets: a parser that recurses runs out of stack.
+(memory (export "memory") 1)
+(export "cabi_realloc" (func $allocate))
+
+(global $depth i32 (i32.const 100000))
+
+(func $run (result i32)
+  (local $text i32)
+  (local.set $text (call $fresh (i32.const 1) (global.get $depth)))
+  (memory.fill (local.get $text) (i32.const 0x5b) (global.get $depth))
+  (call $answer (local.get $text) (global.get $depth)))

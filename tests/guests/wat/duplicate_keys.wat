@@ -1,0 +1,8 @@
+;; Answers an object that has one key twice.
+(memory (export "memory") 1)
+(export "cabi_realloc" (func $allocate))
+
+(data (i32.const 16) "{\"a\":1,\"a\":2}")
+
+(func $run (result i32)
+  (call $answer (i32.const 16) (i32.const 13)))

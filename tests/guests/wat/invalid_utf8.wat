@@ -1,0 +1,8 @@
+;; Answers two bytes that are not UTF-8.
+(memory (export "memory") 1)
+(export "cabi_realloc" (func $allocate))
+
+(data (i32.const 16) "\ff\fe")
+
+(func $run (result i32)
+  (call $answer (i32.const 16) (i32.const 2)))

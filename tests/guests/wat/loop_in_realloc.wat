@@ -1,0 +1,10 @@
+;; Spins while the host hands over the input, before any operation has begun.
+(memory (export "memory") 1)
+(export "cabi_realloc" (func $spin))
+
+(func $spin (param i32 i32 i32 i32) (result i32)
+  (loop $forever (br $forever))
+  (unreachable))
+
+(func $run (result i32)
+  (unreachable))

@@ -1,0 +1,6 @@
+;; Calls itself without end. The addition keeps the call from being a tail call.
+(memory (export "memory") 1)
+(export "cabi_realloc" (func $allocate))
+
+(func $run (result i32)
+  (i32.add (call $run) (i32.const 1)))

@@ -1,0 +1,9 @@
+;; Imports what no host has.
+(import "acme:tools/magic@1.0.0" "cast" (func $cast))
+
+(memory (export "memory") 1)
+(export "cabi_realloc" (func $allocate))
+
+(func $run (result i32)
+  (call $cast)
+  (unreachable))

@@ -1,0 +1,323 @@
+//! Guests that need no toolchain: hostile and odd plugins, written as WebAssembly text.
+//!
+//! [`NAMES`] lists them; each is a file `guests/wat/NAME.wat`. [`wat_component`] makes a
+//! plugin of one, [`wat_module`] a core module for whoever wants to componentize it, and
+//! [`describing`] makes a benign plugin that says of itself whatever a test wants: see
+//! [`Described`].
+//!
+//! A file holds the fields of one core module, without what all guests share. Behind
+//! them this module splices `prelude/plugin.wat` and the answer of `describe`, laid out
+//! as the canonical ABI wants it in memory.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{Resolve, WorldId};
+
+/// Every guest in `guests/wat`, in the order of the alphabet. The first lines of its file
+/// say what it does.
+pub const NAMES: [&str; 21] = [
+    "benign",
+    "bulk_fill",
+    "deep_json",
+    "duplicate_keys",
+    "exit",
+    "exit_ok",
+    "float_json",
+    "giant_memory",
+    "grow_memory",
+    "huge_output",
+    "invalid_utf8",
+    "log_bytes",
+    "loop_at_start",
+    "loop_in_realloc",
+    "not_json",
+    "recurse",
+    "sleep",
+    "table_bomb",
+    "trap",
+    "unknown_import",
+    "wasi_stdout",
+];
+
+/// Returns the component of the guest `name`, which describes itself as
+/// [`Described::guest`] does.
+pub fn wat_component(name: &str) -> Result<Vec<u8>> {
+    componentize(&wat_module(name)?).with_context(|| format!("failed to encode guest `{name}`"))
+}
+
+/// Returns the core module of the guest `name`, with the world that it was written
+/// against in a custom section: what a compiler hands to a componentizer.
+pub fn wat_module(name: &str) -> Result<Vec<u8>> {
+    module(name, &Described::guest(name))
+}
+
+/// Returns a component that describes itself as `plugin`, and answers `{}` whichever
+/// operation is invoked. Nothing in `plugin` is checked.
+pub fn describing(plugin: &Described) -> Result<Vec<u8>> {
+    componentize(&module("benign", plugin)?)
+}
+
+/// Returns the directory of the guests' text.
+pub fn wat_directory() -> PathBuf {
+    package_directory().join("guests/wat")
+}
+
+/// What `describe` answers: the record `plugin` of the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// The plugin's name.
+    pub name: String,
+    /// The plugin's version.
+    pub version: String,
+    /// The plugin's annotations.
+    pub annotations: Vec<Annotation>,
+    /// What it offers.
+    pub operations: Vec<Operation>,
+}
+
+impl Described {
+    /// Returns a plugin `name` of version `0.1.0`, without annotations and operations.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.into(), version: "0.1.0".into(), annotations: vec![], operations: vec![] }
+    }
+
+    /// Returns what the guest in the file `name` says of itself: that it is the plugin
+    /// `name` with the one operation `hostile.name`.
+    pub fn guest(name: &str) -> Self {
+        Self::new(name).with(Operation::new(&format!("hostile.{name}")))
+    }
+
+    /// Adds an operation.
+    #[must_use]
+    pub fn with(mut self, operation: Operation) -> Self {
+        self.operations.push(operation);
+        self
+    }
+
+    /// Adds an annotation of the whole plugin. `value` is a JSON text, or ought to be.
+    #[must_use]
+    pub fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.annotations.push(Annotation::new(key, value));
+        self
+    }
+}
+
+/// The record `operation` of the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the contract in `wit/types.wit` documents the fields")]
+pub struct Operation {
+    pub name: String,
+    pub description: String,
+    pub category: String,
+    pub input_schema: String,
+    pub output_schema: String,
+    pub tags: Vec<String>,
+    pub permissions: Vec<String>,
+    pub models_in: Vec<String>,
+    pub models_out: Vec<String>,
+    pub stage: Option<String>,
+    pub async_enabled: bool,
+    pub create_taskrun: bool,
+    pub annotations: Vec<Annotation>,
+}
+
+impl Operation {
+    /// Returns an operation `name` that takes and gives any JSON and keeps records.
+    /// The lists are empty.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            description: "An operation for tests.".into(),
+            category: "tests".into(),
+            input_schema: "{}".into(),
+            output_schema: "{}".into(),
+            tags: vec![],
+            permissions: vec![],
+            models_in: vec![],
+            models_out: vec![],
+            stage: None,
+            async_enabled: true,
+            create_taskrun: true,
+            annotations: vec![],
+        }
+    }
+
+    /// Adds an annotation. `value` is a JSON text, or ought to be.
+    #[must_use]
+    pub fn annotated(mut self, key: &str, value: &str) -> Self {
+        self.annotations.push(Annotation::new(key, value));
+        self
+    }
+}
+
+/// The record `annotation` of the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// The setting's name.
+    pub key: String,
+    /// Its value, a JSON text.
+    pub value: String,
+}
+
+impl Annotation {
+    /// Returns the annotation `key` of the value `value`.
+    pub fn new(key: &str, value: &str) -> Self {
+        Self { key: key.into(), value: value.into() }
+    }
+}
+
+/// Builds the core module of the guest `name` that describes itself as `plugin`.
+fn module(name: &str, plugin: &Described) -> Result<Vec<u8>> {
+    let guest = read_wat(name)?;
+    let prelude = read_wat("prelude/plugin")?;
+    let description = description_wat(plugin)?;
+    // The guest comes first, because imports must. It begins in the first line, so that
+    // the lines of an error are those of its file.
+    let text = format!("(module ${name} {guest}\n{description}\n{prelude})");
+    let mut module = wat::parse_str(&text).with_context(|| format!("in guest `{name}`"))?;
+
+    let (resolve, world) = guest_world()?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    Ok(module)
+}
+
+/// Makes a component of a core module that carries its world.
+fn componentize(module: &[u8]) -> Result<Vec<u8>> {
+    ComponentEncoder::default().module(module)?.validate(true).encode()
+}
+
+/// Returns the world of all guests.
+fn guest_world() -> Result<(Resolve, WorldId)> {
+    let mut resolve = Resolve::new();
+    resolve.push_dir(package_directory().join("../wit"))?;
+    let (package, _) = resolve.push_dir(package_directory().join("guests/wit"))?;
+    let world = resolve.select_world(&[package], Some("guest"))?;
+    Ok((resolve, world))
+}
+
+fn read_wat(name: &str) -> Result<String> {
+    let path = wat_directory().join(name).with_extension("wat");
+    fs::read_to_string(&path).with_context(|| format!("failed to read `{}`", path.display()))
+}
+
+fn package_directory() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Returns the module fields that hold `plugin`: the prelude's `describe` copies the data
+/// segment to the address for which it was laid out. The heap begins behind it.
+fn description_wat(plugin: &Described) -> Result<String> {
+    let mut image = Image::default();
+    let record = image.plugin(plugin);
+    let record = image.store(&record);
+    let length = image.bytes.len();
+    let heap = image.end();
+
+    let mut wat = format!(
+        "(global $description_start i32 (i32.const {DESCRIPTION_START}))\n\
+         (global $description_length i32 (i32.const {length}))\n\
+         (global $plugin_record i32 (i32.const {record}))\n\
+         (global $heap_top (mut i32) (i32.const {heap}))\n\
+         (data $description \""
+    );
+    for byte in image.bytes {
+        write!(wat, "\\{byte:02x}")?;
+    }
+    wat.push_str("\")");
+    Ok(wat)
+}
+
+/// Where the description goes: behind the first page, which is the guest's own.
+const DESCRIPTION_START: usize = 0x1_0000;
+
+/// A piece of guest memory that begins at [`DESCRIPTION_START`] and is filled from the
+/// leaves up: what a record points to is stored before the record.
+///
+/// A method that is named after a type returns the bytes that stand for a value of the
+/// type wherever it is a field or an element. See the chapter "Storing" of the component
+/// model's canonical ABI. Nothing here is aligned to more than four bytes.
+#[derive(Default)]
+struct Image {
+    bytes: Vec<u8>,
+}
+
+impl Image {
+    fn plugin(&mut self, plugin: &Described) -> Vec<u8> {
+        [
+            self.string(&plugin.name),
+            self.string(&plugin.version),
+            self.list(&plugin.annotations, Self::annotation),
+            self.list(&plugin.operations, Self::operation),
+        ]
+        .concat()
+    }
+
+    fn operation(&mut self, operation: &Operation) -> Vec<u8> {
+        [
+            self.string(&operation.name),
+            self.string(&operation.description),
+            self.string(&operation.category),
+            self.string(&operation.input_schema),
+            self.string(&operation.output_schema),
+            self.strings(&operation.tags),
+            self.strings(&operation.permissions),
+            self.strings(&operation.models_in),
+            self.strings(&operation.models_out),
+            self.optional_string(operation.stage.as_deref()),
+            // Two `bool`, then padding up to the next list.
+            vec![operation.async_enabled.into(), operation.create_taskrun.into(), 0, 0],
+            self.list(&operation.annotations, Self::annotation),
+        ]
+        .concat()
+    }
+
+    fn annotation(&mut self, annotation: &Annotation) -> Vec<u8> {
+        [self.string(&annotation.key), self.string(&annotation.value)].concat()
+    }
+
+    fn strings(&mut self, texts: &[String]) -> Vec<u8> {
+        self.list(texts, |image, text| image.string(text))
+    }
+
+    fn optional_string(&mut self, text: Option<&str>) -> Vec<u8> {
+        let tag = u32::from(text.is_some()).to_le_bytes();
+        [tag.to_vec(), self.string(text.unwrap_or_default())].concat()
+    }
+
+    fn string(&mut self, text: &str) -> Vec<u8> {
+        let start = self.store(text.as_bytes());
+        pointer_and_length(start, text.len())
+    }
+
+    fn list<T>(&mut self, items: &[T], element: fn(&mut Self, &T) -> Vec<u8>) -> Vec<u8> {
+        let elements: Vec<u8> = items.iter().flat_map(|item| element(self, item)).collect();
+        let start = self.store(&elements);
+        pointer_and_length(start, items.len())
+    }
+
+    /// Appends `bytes` at the next multiple of four and returns their address.
+    fn store(&mut self, bytes: &[u8]) -> usize {
+        let aligned = self.bytes.len().next_multiple_of(4);
+        self.bytes.resize(aligned, 0);
+        let start = self.end();
+        self.bytes.extend_from_slice(bytes);
+        start
+    }
+
+    /// Returns the first address behind the image.
+    fn end(&self) -> usize {
+        DESCRIPTION_START + self.bytes.len()
+    }
+}
+
+fn pointer_and_length(pointer: usize, length: usize) -> Vec<u8> {
+    [pointer, length]
+        .map(|word| u32::try_from(word).expect("a guest's memory has 32-bit addresses"))
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect()
+}

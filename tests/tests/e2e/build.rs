@@ -1,0 +1,64 @@
+//! `ophost build`: what it says when there is nothing to build.
+
+use std::fs;
+
+use crate::harness::Project;
+
+/// Writes a package; those that share a target directory have names of their own.
+fn package(project: &Project, name: &str, manifest: &str, code: &str) {
+    let directory = project.path().join(name);
+    fs::create_dir_all(directory.join("src")).expect("a directory");
+    let manifest = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n{manifest}");
+    fs::write(directory.join("Cargo.toml"), manifest).expect("a file");
+    fs::write(directory.join("src/lib.rs"), code).expect("a file");
+}
+
+#[test]
+fn a_directory_that_is_no_plugin_is_named() {
+    let project = Project::new();
+    insta::assert_snapshot!(project.run(&["build", "missing"]), @"
+    ---- stderr
+    error: no directory `missing`
+    hint: name the directory that holds the plugin's `Cargo.toml`
+    ---- exit 1
+    ");
+    insta::assert_snapshot!(project.run(&["build", "plugins"]), @"
+    ---- stderr
+    error: no `Cargo.toml` in `plugins`
+    hint: name the directory that holds the plugin's `Cargo.toml`
+    ---- exit 1
+    ");
+    package(&project, "it", "", "");
+    insta::assert_snapshot!(project.run(&["build", "it"]), @r#"
+    ---- stderr
+    error: package `it` does not build a WebAssembly module
+    hint: add `crate-type = ["cdylib"]` under `[lib]` in `it/Cargo.toml`
+    ---- exit 1
+    "#);
+}
+
+#[test]
+fn a_plugin_that_does_not_compile_shows_the_compiler_s_words() {
+    let project = Project::new();
+    package(&project, "wrong", "[lib]\ncrate-type = [\"cdylib\"]\n", "fn main() { nonsense }");
+    let target =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target directory");
+    let output =
+        project.output(project.command(&["build", "wrong"]).env("CARGO_TARGET_DIR", target));
+    assert!(output.stderr.contains("cannot find value `nonsense` in this scope"), "{output}");
+    assert!(output.stderr.contains("error: failed to compile `wrong`\n"), "{output}");
+    assert_eq!((output.stdout.as_str(), output.code), ("", Some(1)));
+}
+
+#[test]
+fn a_module_that_is_no_plugin_is_refused_before_it_is_installed() {
+    let project = Project::new();
+    package(&project, "other", "[lib]\ncrate-type = [\"cdylib\"]\n", "");
+    let target =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target directory");
+    let mut build = project.command(&["build", "other", "--install"]);
+    let output = project.output(build.env("CARGO_TARGET_DIR", target));
+    assert_eq!((output.stdout.as_str(), output.code), ("", Some(1)), "{output}");
+    assert!(output.stderr.contains("error: package `other` is not a plugin"), "{output}");
+    assert_eq!(fs::read_dir(project.plugins()).expect("a directory").count(), 0);
+}

@@ -1,0 +1,148 @@
+//! A directory of plugins and the command, with nothing of the machine's own settings.
+
+use std::fmt;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// The command under test.
+const OPHOST: &str = env!("CARGO_BIN_EXE_ophost-under-test");
+
+/// A project of its own, removed at the end of the test.
+pub(crate) struct Project {
+    directory: TempDir,
+}
+
+impl Project {
+    /// Returns a project without plugins.
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        fs::create_dir(directory.path().join("plugins")).expect("a plugin directory");
+        Self { directory }
+    }
+
+    /// Returns a project with components that were built from Rust: `text`, `misbehave`.
+    pub(crate) fn with_rust(names: &[&str]) -> Self {
+        let project = Self::new();
+        for name in names {
+            let bytes = fs::read(rust_guest(name)).expect("a built guest");
+            project.add(name, &bytes);
+        }
+        project
+    }
+
+    /// Returns a project with guests written as text.
+    pub(crate) fn with_wat(names: &[&str]) -> Self {
+        let project = Self::new();
+        for name in names {
+            project.add(name, &e2e::guest::wat_component(name).expect("a guest"));
+        }
+        project
+    }
+
+    /// Adds a file to the plugin directory.
+    pub(crate) fn add(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.plugins().join(format!("{name}.wasm")), bytes)
+            .expect("a writable directory");
+    }
+
+    /// Returns the directory that commands run in.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Returns the plugin directory.
+    pub(crate) fn plugins(&self) -> PathBuf {
+        self.path().join("plugins")
+    }
+
+    /// Returns the command, not yet run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(OPHOST);
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_remove("OPHOST_PLUGINS")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.output(&mut self.command(arguments))
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn output(&self, command: &mut Command) -> Output {
+        let output = command.output().expect("the command starts");
+        let text = |bytes| self.hide(&String::from_utf8(bytes).expect("UTF-8"));
+        Output {
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+            code: output.status.code(),
+        }
+    }
+
+    /// Replaces what differs from run to run.
+    fn hide(&self, text: &str) -> String {
+        let text = text.replace(&self.path().display().to_string(), "[DIR]");
+        let is_digest =
+            |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let pieces = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+        let hide = |piece: &str| {
+            let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            if is_digest(word) { piece.replace(word, "[DIGEST]") } else { piece.to_owned() }
+        };
+        pieces.map(hide).collect()
+    }
+}
+
+/// Returns the file of a component that `cargo xtask` built from Rust. Without it no test
+/// can say anything, so all end here with the way out.
+#[expect(
+    clippy::exit,
+    reason = "one line for the whole run, where a panic would be one for each test"
+)]
+pub(crate) fn rust_guest(name: &str) -> PathBuf {
+    let target =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("below the target directory");
+    let file = target.join("guests").join(format!("{name}.wasm"));
+    if !file.exists() {
+        // Not by a macro: the test runner would keep what that prints to itself.
+        let way_out = "run `cargo xtask test`, or `cargo xtask guests` once";
+        writeln!(std::io::stderr(), "error: the guests are not built: {way_out}").ok();
+        std::process::exit(1);
+    }
+    file
+}
+
+/// What a command printed and how it ended; shows all of it in a snapshot.
+pub(crate) struct Output {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: Option<i32>,
+}
+
+impl Output {
+    /// Returns stdout as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self}"))
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.stdout)?;
+        if !self.stderr.is_empty() {
+            write!(f, "---- stderr\n{}", self.stderr)?;
+        }
+        match self.code {
+            Some(0) => Ok(()),
+            Some(code) => writeln!(f, "---- exit {code}"),
+            None => writeln!(f, "---- killed"),
+        }
+    }
+}

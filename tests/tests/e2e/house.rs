@@ -1,0 +1,139 @@
+//! The house keeps its shape: which module may use which, and what only one may name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
+const ARROWS: [(&str, &[&str]); 11] = [
+    (
+        "cli",
+        &[
+            "toolchain",
+            "host",
+            "registry",
+            "policy",
+            "caller",
+            "run",
+            "operation",
+            "json",
+            "schema",
+        ],
+    ),
+    ("toolchain", &[]),
+    ("host", &["registry", "sandbox", "schema", "policy", "json", "caller", "run", "operation"]),
+    ("registry", &["sandbox", "schema", "operation"]),
+    ("sandbox", &["policy", "schema", "json", "run", "operation"]),
+    ("schema", &[]),
+    ("policy", &["operation"]),
+    ("json", &[]),
+    ("caller", &["run"]),
+    ("operation", &[]),
+    ("run", &[]),
+];
+
+/// Crates that one module alone may name.
+const OWNED: [(&str, &[&str]); 4] = [
+    ("sandbox", &["wasmtime", "wasmtime_wasi", "wit_component"]),
+    ("schema", &["jsonschema"]),
+    ("cli", &["clap", "anstream", "anstyle"]),
+    ("registry", &["sha2"]),
+];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src")
+}
+
+/// Returns the code of each module, without comments and unit tests.
+fn modules() -> BTreeMap<String, String> {
+    let mut modules = BTreeMap::new();
+    collect(&source(), &mut modules);
+    modules.remove("lib");
+    modules.remove("main");
+    modules
+}
+
+fn collect(directory: &Path, modules: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(directory).expect("the sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, modules);
+            continue;
+        }
+        let inside = path.strip_prefix(source()).expect("below the sources");
+        let top = inside.components().next().expect("a name").as_os_str();
+        let module = Path::new(top).file_stem().expect("a name").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("a text");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default().lines();
+        let code = code.filter(|line| !line.trim_start().starts_with("//"));
+        modules.entry(module).or_default().extend(code.map(|line| format!("{line}\n")));
+    }
+}
+
+/// Returns whether `word` stands in `code` as a word of its own, followed by `::`.
+fn names(code: &str, path: &str) -> bool {
+    code.match_indices(path).any(|(place, _)| {
+        let before = code[..place].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    })
+}
+
+#[test]
+fn a_module_uses_only_what_its_arrows_allow() {
+    let allowed: BTreeMap<_, _> = ARROWS.into();
+    for (module, code) in modules() {
+        let arrows =
+            allowed.get(module.as_str()).unwrap_or_else(|| panic!("`{module}` has no arrows"));
+        for (other, _) in ARROWS {
+            let used = names(&code, &format!("crate::{other}::"));
+            let may = other == module || arrows.contains(&other);
+            assert!(!used || may, "`{module}` uses `{other}`");
+        }
+        assert!(!code.contains("crate::{"), "`{module}` hides what it uses in `crate::{{..}}`");
+    }
+}
+
+#[test]
+fn the_arrows_lead_one_way() {
+    for (place, (module, arrows)) in ARROWS.iter().enumerate() {
+        let above: Vec<_> = ARROWS[..=place].iter().map(|(name, _)| *name).collect();
+        let back: Vec<_> = arrows.iter().filter(|arrow| above.contains(arrow)).collect();
+        assert!(back.is_empty(), "`{module}` leads back to {back:?}");
+    }
+}
+
+#[test]
+fn a_large_dependency_is_named_in_one_module_alone() {
+    for (module, code) in modules() {
+        for (owner, crates) in OWNED {
+            for name in crates {
+                let used = names(&code, &format!("{name}::"));
+                assert!(
+                    !used || module == owner,
+                    "`{module}` names `{name}`, which is `{owner}`'s"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_frozen_contract_is_the_working_one() {
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+    let files = |directory: &Path| -> BTreeMap<_, _> {
+        let entries = fs::read_dir(directory)
+            .expect("a directory")
+            .map(|entry| entry.expect("an entry").path());
+        let wit =
+            entries.filter(|path| path.extension().is_some_and(|extension| extension == "wit"));
+        wit.map(|path| {
+            (path.file_name().map(ToOwned::to_owned), fs::read_to_string(path).expect("a text"))
+        })
+        .collect()
+    };
+    assert_eq!(
+        files(&wit),
+        files(&wit.join("released/0.1.0")),
+        "0.1.0 is released: see wit/README.md"
+    );
+}

@@ -1,0 +1,54 @@
+//! Ctrl-C: a guest that computes is really stopped.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::Project;
+
+/// Starts a guest that spins, and returns when it does.
+fn spinning(project: &Project) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = project
+        .command(&["run", "-v", "misbehave.spin", "--timeout", "60s"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("a line");
+    assert!(line.contains("spinning"), "{line}");
+    (child, stderr)
+}
+
+fn interrupt(signal: Signal) -> Duration {
+    let project = Project::with_rust(&["misbehave"]);
+    let (mut child, mut stderr) = spinning(&project);
+    let pid = Pid::from_child(&child);
+    let started = Instant::now();
+    kill_process(pid, signal).expect("it still runs");
+    let status = child.wait().expect("it ends");
+    let took = started.elapsed();
+    let mut last = String::new();
+    stderr.read_line(&mut last).expect("a line");
+    assert_eq!(
+        (status.code(), last.as_str()),
+        (Some(130), "cancelled: operation `misbehave.spin`\n")
+    );
+    took
+}
+
+#[test]
+fn ctrl_c_stops_a_spinning_guest() {
+    let mut took: Vec<_> = (0..5).map(|_| interrupt(Signal::INT)).collect();
+    took.sort();
+    println!("Ctrl-C to exit of the process: median {:?}, slowest {:?}", took[2], took[4]);
+    assert!(took[2] < Duration::from_millis(100), "{took:?}");
+}
+
+#[test]
+fn sigterm_stops_it_too() {
+    assert!(interrupt(Signal::TERM) < Duration::from_secs(2));
+}

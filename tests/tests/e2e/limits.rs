@@ -1,0 +1,72 @@
+//! Limits that a caller sets: obeyed and exceeded.
+
+use crate::harness::Project;
+
+#[test]
+fn a_timeout_is_obeyed_and_exceeded() {
+    let project = Project::with_rust(&["misbehave", "text"]);
+    let spin = project.run(&["run", "misbehave.spin", "--timeout", "200ms"]);
+    let first = spin.stderr.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "error: operation `misbehave.spin` failed (timeout): still running after 200ms"
+    );
+    assert!(spin.stderr.ends_with("hint: `--timeout` gives it more time\n"), "{spin}");
+    assert_eq!(spin.code, Some(1));
+    assert_eq!(project.run(&["run", "slugify", "text=x", "--timeout", "10s"]).code, Some(0));
+}
+
+#[test]
+fn memory_is_bounded() {
+    let project = Project::with_rust(&["misbehave"]);
+    let output = project.run(&["run", "misbehave.allocate", "--memory", "32MiB"]);
+    let verdict = "error: operation `misbehave.allocate` failed (memory): it needed more than 32.0 MiB of memory";
+    assert!(output.stderr.lines().any(|line| line == verdict), "{output}");
+    assert_eq!(output.code, Some(1));
+}
+
+#[test]
+fn a_rust_guest_that_recurses_ends_as_stack() {
+    let output = Project::with_rust(&["misbehave"]).run(&["run", "misbehave.recurse"]);
+    let first = output.stderr.lines().next().unwrap();
+    assert_eq!(first, "error: operation `misbehave.recurse` failed (stack): it called too deep");
+}
+
+#[test]
+fn output_is_bounded_and_the_bound_can_be_raised() {
+    let project = Project::with_rust(&["misbehave"]);
+    let huge = ["run", "misbehave.huge_output", "mib=9"];
+    insta::assert_snapshot!(project.run(&huge), @"
+    ---- stderr
+    error: operation `misbehave.huge_output` failed (output): the output of 9.0 MiB is larger than the 8.0 MiB allowed
+    hint: `--max-output` allows more
+    ---- exit 1
+    ");
+    let raised = project.run(&[&huge[..], &["--max-output", "10MiB"]].concat());
+    assert_eq!((raised.code, raised.stdout.len() > 9 << 20), (Some(0), true));
+}
+
+#[test]
+fn the_log_is_bounded_and_never_fails_a_run() {
+    let project = Project::with_rust(&["misbehave"]);
+    let output = project.run(&["run", "--json", "misbehave.flood_log", "mib=3"]);
+    assert_eq!(output.json()["status"], "SUCCESS");
+    assert!(output.stdout.len() < 2 << 20, "{} bytes", output.stdout.len());
+}
+
+#[test]
+fn more_than_the_maximum_is_denied() {
+    let project = Project::with_rust(&["text"]);
+    insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--timeout", "2h"]), @"
+    ---- stderr
+    error: the timeout of 2h is above this host's maximum of 1h
+    hint: ask for less, or leave it out
+    ---- exit 4
+    ");
+    insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--memory", "0"]), @"
+    ---- stderr
+    error: a memory limit of zero lets nothing run
+    hint: leave it out for the default
+    ---- exit 2
+    ");
+}

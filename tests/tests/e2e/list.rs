@@ -1,0 +1,74 @@
+//! `ophost list`: what there is, and what is not used.
+
+use crate::harness::Project;
+
+#[test]
+fn operations_are_listed_by_name() {
+    let project = Project::with_rust(&["text"]);
+    insta::assert_snapshot!(project.run(&["list"]), @"
+    slugify     text  Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+    word_count  text  Counts the words, lines and characters of a text.
+    ");
+}
+
+#[test]
+fn a_project_without_plugins_says_what_to_do() {
+    insta::assert_snapshot!(Project::new().run(&["list"]), @"
+    ---- stderr
+    There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
+    ");
+}
+
+#[test]
+fn a_bad_file_is_named_and_stops_nothing() {
+    let project = Project::with_rust(&["text"]);
+    project.add("empty", b"");
+    project.add("page", b"<html>");
+    project.add("module", b"\0asm\x01\0\0\0");
+    std::fs::create_dir(project.plugins().join("folder.wasm")).unwrap();
+    insta::assert_snapshot!(project.run(&["list"]), @"
+    slugify     text  Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+    word_count  text  Counts the words, lines and characters of a text.
+    ---- stderr
+    warning: `plugins/empty.wasm` is not used: not a WebAssembly file
+    warning: `plugins/folder.wasm` is not used: not a regular file
+    warning: `plugins/module.wasm` is not used: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports nothing
+    warning: `plugins/page.wasm` is not used: not a WebAssembly file
+    ");
+}
+
+#[test]
+fn json_has_everything_that_an_operation_declares() {
+    let project = Project::with_rust(&["text"]);
+    let listed = project.run(&["list", "--json"]).json();
+    let slugify = &listed["operations"][0];
+    assert_eq!(slugify["name"], "slugify");
+    assert_eq!(slugify["category"], "text");
+    assert_eq!(slugify["async_enabled"], true);
+    assert_eq!(slugify["input_schema"]["properties"]["text"]["type"], "string");
+    assert_eq!(slugify["plugin"]["name"], "text");
+    assert_eq!(listed["refused"], serde_json::json!([]));
+}
+
+#[test]
+fn plugins_are_found_from_below_the_top_of_the_project() {
+    let project = Project::with_rust(&["text"]);
+    std::fs::write(project.path().join("ophost.toml"), "").unwrap();
+    let below = project.path().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    let output = project.output(project.command(&["list"]).current_dir(below));
+    assert!(output.stdout.starts_with("slugify"), "{output}");
+}
+
+#[test]
+fn the_plugin_directory_can_be_named_by_flag_and_by_variable() {
+    let project = Project::with_rust(&["text"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let plugins = project.plugins();
+    let by_flag = ["--plugins", plugins.to_str().unwrap(), "list"];
+    let output = project.output(project.command(&by_flag).current_dir(elsewhere.path()));
+    assert!(output.stdout.starts_with("slugify"), "{output}");
+    let mut by_variable = project.command(&["list"]);
+    by_variable.current_dir(elsewhere.path()).env("OPHOST_PLUGINS", &plugins);
+    assert!(project.output(&mut by_variable).stdout.starts_with("slugify"));
+}

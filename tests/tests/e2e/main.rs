@@ -1,0 +1,13 @@
+//! Drives the built command and real components, a module for each thing that users do.
+
+mod build;
+mod describe;
+mod harness;
+mod hostile;
+mod house;
+mod interrupt;
+mod limits;
+mod list;
+mod plugins;
+mod readme;
+mod run;

@@ -1,0 +1,84 @@
+//! What a plugin's description may say, and what makes its file refused.
+
+use e2e::guest::{Described, Operation, describing};
+use ophost::{Host, Outcome, Request};
+use serde_json::json;
+
+use crate::harness::Project;
+
+async fn reasons(project: &Project) -> Vec<String> {
+    let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
+    host.refused().map(|(_, reason)| reason).collect()
+}
+
+async fn reason(described: Described) -> String {
+    let project = Project::new();
+    project.add("it", &describing(&described).expect("a guest"));
+    reasons(&project).await.pop().expect("the file is refused")
+}
+
+fn operation(name: &str) -> Operation {
+    Operation::new(name)
+}
+
+#[tokio::test]
+async fn a_description_that_breaks_a_rule_is_refused_in_one_sentence() {
+    let one = |operation| Described::new("it").with(operation);
+    insta::assert_snapshot!(reason(Described::new("it")).await, @"its description breaks a rule: it declares no operation");
+    insta::assert_snapshot!(reason(one(operation("Shout"))).await, @"its description breaks a rule: `Shout` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots");
+    insta::assert_snapshot!(reason(one(operation("a")).with(operation("a"))).await, @"its description breaks a rule: it declares the operation `a` twice");
+    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.magic", "1"))).await, @"its description breaks a rule: unknown annotation `ophost.magic`");
+    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout-ms", "\"x\""))).await, @"its description breaks a rule: the annotation `ophost.timeout-ms` is not a positive integer");
+    insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"its description breaks a rule: unknown annotation `ophost.idempotent`");
+    let category = Operation { category: String::new(), ..operation("a") };
+    insta::assert_snapshot!(reason(one(category)).await, @"its description breaks a rule: the category is empty");
+    let not_json = Operation { input_schema: "{".to_owned(), ..operation("a") };
+    insta::assert_snapshot!(reason(one(not_json)).await, @"its description breaks a rule: the input schema of `a` is not JSON: EOF while parsing an object at line 1 column 1");
+    let not_a_schema =
+        Operation { output_schema: r#"{"type": "strnig"}"#.to_owned(), ..operation("a") };
+    insta::assert_snapshot!(reason(one(not_a_schema)).await, @r#"the output schema of `a` is not a valid schema at `/type`: "strnig" is not valid under any of the schemas listed in the 'anyOf' keyword"#);
+    let remote = r#"{"$ref": "https://example.com/schema.json"}"#.to_owned();
+    insta::assert_snapshot!(reason(one(Operation { input_schema: remote, ..operation("a") })).await, @"the input schema of `a` is not a valid schema at `/`: Resource 'https://example.com/schema.json' is not present in a registry and retrieving it failed: Retrieval is disabled, cannot fetch https://example.com/schema.json");
+}
+
+#[tokio::test]
+async fn two_files_with_one_name_are_both_refused() {
+    let project = Project::new();
+    for file in ["first", "second"] {
+        let described = Described::new(file).with(operation("same"));
+        project.add(file, &describing(&described).expect("a guest"));
+    }
+    let reasons = reasons(&project).await;
+    assert_eq!(reasons.len(), 2);
+    assert!(
+        reasons[0].starts_with("the operation `same` is also in `")
+            && reasons[0].ends_with("second.wasm`")
+    );
+    assert!(reasons[1].ends_with("first.wasm`"));
+}
+
+#[tokio::test]
+async fn annotations_of_the_author_are_kept_and_hints_are_read() {
+    let project = Project::new();
+    let annotated = operation("a")
+        .annotated("team", r#""data""#)
+        .annotated("ophost.timeout-ms", "1500")
+        .annotated("ophost.destructive", "true");
+    project.add("it", &describing(&Described::new("it").with(annotated)).expect("a guest"));
+    let shown = project.run(&["describe", "a", "--json"]).json();
+    assert_eq!(shown["annotations"], json!({"team": "data"}));
+    assert_eq!((&shown["timeout_ms"], &shown["destructive"]), (&json!(1500), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_run_is_a_fresh_instance_with_no_memory_of_the_last() {
+    let project = Project::with_rust(&["misbehave"]);
+    let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..3 {
+        let report =
+            host.run(Request::new("misbehave.context", json!({}))).await.expect("it begins");
+        let Outcome::Success(output) = report.outcome else { panic!("{report:?}") };
+        assert!(seen.insert(output["random"].to_string()), "the random bits repeat");
+    }
+}

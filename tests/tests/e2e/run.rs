@@ -1,0 +1,195 @@
+//! `ophost run`: from words to output.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::harness::Project;
+
+#[test]
+fn the_output_alone_is_on_stdout() {
+    let project = Project::with_rust(&["text"]);
+    insta::assert_snapshot!(project.run(&["run", "slugify", "text=Hello, World!"]), @r#"{"slug":"hello-world"}"#);
+}
+
+#[test]
+fn a_field_can_be_read_from_a_file() {
+    let project = Project::with_rust(&["text"]);
+    std::fs::write(project.path().join("notes.txt"), "one two\nthree\n").unwrap();
+    insta::assert_snapshot!(project.run(&["run", "word_count", "text=@notes.txt"]), @r#"{"words":3,"lines":2,"characters":14,"most_frequent":[]}"#);
+    insta::assert_snapshot!(project.run(&["run", "word_count", "text=@missing.txt"]), @"
+    ---- stderr
+    error: cannot read `missing.txt`: No such file or directory (os error 2)
+    ---- exit 2
+    ");
+}
+
+#[test]
+fn the_whole_input_can_be_json_a_file_or_stdin() {
+    let project = Project::with_rust(&["misbehave"]);
+    let echo = |input: &str| project.run(&["run", "misbehave.echo", "--input", input]).json();
+    assert_eq!(echo(r#"{"value": [1, null]}"#), json!({"value": [1, null]}));
+    std::fs::write(project.path().join("input.json"), r#"{"value": "file"}"#).unwrap();
+    assert_eq!(echo("@input.json"), json!({"value": "file"}));
+    let arguments = ["run", "misbehave.echo", "--input", "-"];
+    let mut child =
+        project.command(&arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(br#"{"value": "stdin"}"#).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"value\":\"stdin\"}\n");
+}
+
+#[test]
+fn an_input_that_breaks_its_schema_is_told_whole_and_runs_nothing() {
+    let project = Project::with_rust(&["text"]);
+    insta::assert_snapshot!(project.run(&["run", "slugify", "txt=x", "max_length=0"]), @r#"
+    ---- stderr
+    error: the input of `slugify` breaks its schema in 3 places
+      /max_length: the value is less than the minimum of 1
+      /: Additional properties are not allowed ('txt' was unexpected)
+      /: "text" is a required property
+    hint: `ophost describe slugify` shows what it takes
+    ---- exit 2
+    "#);
+    insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "max_length=many"]), @"
+    ---- stderr
+    error: `max_length` takes integer or null
+    hint: `ophost describe` shows what each field takes
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(project.run(&["run", "slugify", "text"]), @"
+    ---- stderr
+    error: `text` is not a field: there is no `=` after a name
+    hint: write `field=value`, `field:=json` or `field=@file`; `--input` takes a whole document
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(project.run(&["run", "slugify", "--input", r#"{"text":"a","text":"b"}"#]), @r#"
+    ---- stderr
+    error: `--input` is not JSON: the key "text" stands twice at line 1 column 23
+    ---- exit 2
+    "#);
+}
+
+#[test]
+fn a_declared_failure_is_shown_as_declared() {
+    let project = Project::with_rust(&["misbehave"]);
+    let fail = |kind: &str| {
+        project.run(&["run", "misbehave.fail", kind, "message=no such job", "code=not-found"])
+    };
+    insta::assert_snapshot!(fail("kind=error"), @r#"
+    ---- stderr
+    error: operation `misbehave.fail` failed (not-found): no such job
+      {"input":{"kind":"error","message":"no such job","code":"not-found"}}
+      caused by: it was told to
+    ---- exit 1
+    "#);
+    insta::assert_snapshot!(fail("kind=retryable"), @r#"
+    ---- stderr
+    error: operation `misbehave.fail` failed (not-found): no such job
+      {"input":{"kind":"retryable","message":"no such job","code":"not-found"}}
+      caused by: it was told to
+    hint: trying again later may help
+    ---- exit 1
+    "#);
+}
+
+#[test]
+fn a_panic_is_shown_with_its_place_and_the_functions_above_it() {
+    let project = Project::with_rust(&["misbehave"]);
+    let output = project.run(&["run", "misbehave.panic", "message=boom"]);
+    let lines: Vec<_> = output.stderr.lines().collect();
+    assert!(
+        lines[0].starts_with("error: operation `misbehave.panic` failed (trap): panicked at "),
+        "{output}"
+    );
+    assert!(lines[0].ends_with(": boom"), "{output}");
+    assert_eq!(lines[1], "  at misbehave::outcomes::give_up");
+    assert_eq!((output.stdout.as_str(), output.code), ("", Some(1)));
+}
+
+#[test]
+fn json_prints_the_envelope_also_on_failure() {
+    let project = Project::with_rust(&["text", "misbehave"]);
+    let output = project.run(&["run", "--json", "slugify", "text=Hello"]);
+    let envelope = output.json();
+    assert_eq!(envelope["status"], "SUCCESS");
+    assert_eq!(envelope["output"], json!({"slug": "hello"}));
+    assert_eq!(envelope["run_id"], json!(null));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+
+    let output =
+        project.run(&["run", "--json", "misbehave.fail", "kind=permanent", "message=no", "code=x"]);
+    let envelope = output.json();
+    assert_eq!(envelope["status"], "FAILED");
+    assert_eq!(envelope["error"]["kind"], "error");
+    assert_eq!(envelope["error"]["code"], "x");
+    assert_eq!(envelope["error"]["retryable"], false);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(1)));
+}
+
+#[test]
+fn json_prints_why_a_run_did_not_begin() {
+    let project = Project::with_rust(&["text"]);
+    insta::assert_snapshot!(project.run(&["run", "--json", "slugify"]), @r#"
+    {"run_id":null,"status":null,"error":{"kind":"invalid_input","message":"the input of `slugify` breaks its schema in 1 place","violations":[{"pointer":"","problem":"\"text\" is a required property"}],"hint":"`ophost describe slugify` shows what it takes"}}
+    ---- exit 2
+    "#);
+    insta::assert_snapshot!(project.run(&["run", "--json", "nothing_like_it"]), @r#"
+    {"run_id":null,"status":null,"error":{"kind":"no_such_operation","message":"no operation is called `nothing_like_it`","hint":"`ophost list` shows what there is"}}
+    ---- exit 3
+    "#);
+}
+
+#[test]
+fn the_log_is_shown_while_it_runs_where_asked() {
+    let project = Project::with_rust(&["misbehave"]);
+    let quiet = project.run(&["run", "misbehave.flood_log", "mib=1"]);
+    assert_eq!(quiet.stderr, "");
+    let verbose = project.run(&["run", "-v", "misbehave.flood_log", "mib=1"]);
+    assert!(verbose.stderr.lines().count() > 500, "{}", verbose.stderr.len());
+    assert_eq!(verbose.code, Some(0));
+}
+
+#[test]
+fn errors_of_items_are_listed_and_the_run_succeeds() {
+    let project = Project::with_rust(&["misbehave"]);
+    insta::assert_snapshot!(project.run(&["run", "misbehave.item_errors", "count=2"]), @r#"
+    {"count":2}
+    ---- stderr
+    warning: 2 items failed
+      0 "item 0": item 0 is broken
+      1 "item 1": item 1 is broken
+    "#);
+}
+
+#[test]
+fn the_guest_is_told_who_asks_and_how() {
+    let project = Project::with_rust(&["misbehave"]);
+    let arguments = [
+        "run",
+        "misbehave.context",
+        "--user",
+        "ann",
+        "--channel",
+        "cron",
+        "--dry-run",
+        "--test-mode",
+    ];
+    let context = project.run(&arguments).json();
+    assert_eq!(context["user_id"], "ann");
+    assert_eq!(context["channel"], "cron");
+    assert_eq!((&context["dry_run"], &context["test_mode"]), (&json!(true), &json!(true)));
+    assert_eq!(context["verbose"], false);
+    assert_eq!(project.run(&["run", "misbehave.context"]).json()["channel"], "cli");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let project = Project::with_rust(&["text"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let arguments = ["run", "slugify", "text=x"];
+    let status = project.command(&arguments).stdout(writer).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}

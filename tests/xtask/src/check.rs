@@ -1,0 +1,60 @@
+//! `cargo xtask test`: every check, the quick ones first.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::guests;
+use crate::session::{Failure, Session, cargo, works};
+
+/// Runs every check; `deny` adds the one that may have to build its tool.
+pub(crate) fn run(session: &Session, deny: bool) -> Result<(), Failure> {
+    need_component(session, "fmt", "rustfmt")?;
+    need_component(session, "clippy", "clippy")?;
+    session.cargo(&["fmt", "--all", "--check"])?;
+    if deny {
+        check_dependencies(session)?;
+    }
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    session.cargo(&clippy)?;
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    session.run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))?;
+    guests::build(session)?;
+    session.cargo(&["test", "--workspace", "--locked"])?;
+    let also = if deny { ", deny" } else { "" };
+    println!("test: all checks passed (fmt, clippy, doc, tests{also}) in {} s", session.seconds());
+    Ok(())
+}
+
+/// Makes sure of a part of Rust that minimal installations lack.
+fn need_component(session: &Session, subcommand: &str, component: &str) -> Result<(), Failure> {
+    if works(&mut cargo(&[subcommand, "--version"])) {
+        return Ok(());
+    }
+    let mut rustup = Command::new("rustup");
+    session.run(rustup.args(["component", "add", component])).map_err(|_| {
+        let way_out = "install the whole of Rust with rustup, https://rustup.rs";
+        Failure::new(format!("this Rust has no `cargo {subcommand}`: {way_out}"))
+    })
+}
+
+/// Checks the licences and the origin of what the workspace depends on. Advisories are left
+/// out: they change without any change here.
+fn check_dependencies(session: &Session) -> Result<(), Failure> {
+    let mut deny = Command::new(cargo_deny(session)?);
+    session.run(deny.args(["check", "bans", "licenses", "sources"]))
+}
+
+/// Returns a `cargo-deny`: the author's, or one in the target directory, built where needed.
+fn cargo_deny(session: &Session) -> Result<PathBuf, Failure> {
+    let name = PathBuf::from("cargo-deny");
+    let tools = session.target().join("tools");
+    let own = tools.join("bin").join(&name);
+    if works(Command::new(&name).arg("--version")) {
+        return Ok(name);
+    }
+    if !own.exists() {
+        let mut install = cargo(&["install", "--locked", "cargo-deny", "--root"]);
+        session.run(install.arg(&tools))?;
+    }
+    Ok(own)
+}
