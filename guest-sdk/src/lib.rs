@@ -36,7 +36,55 @@ use native as host;
 
 pub use failure::{Failure, Kind, Result};
 pub use operation::{Annotation, Operation};
-pub use ophost_sdk_macros::{model, operation};
+/// # Example
+///
+/// ```
+/// use ophost_sdk::model;
+///
+/// /// Who to greet.
+/// #[model]
+/// #[derive(PartialEq)]
+/// struct Person {
+///     /// The name to greet.
+///     name: String,
+///     /// How often.
+///     #[serde(default)]
+///     times: u8,
+/// }
+/// # let person: Person = ophost_sdk::serde_json::from_str(r#"{"name": "Ada"}"#).unwrap();
+/// # assert_eq!(person, Person { name: "Ada".into(), times: 0 });
+/// ```
+pub use ophost_sdk_macros::model;
+/// # Example
+///
+/// ```
+/// use ophost_sdk::{Failure, Result, model, operation};
+///
+/// #[model]
+/// struct Job {
+///     id: String,
+/// }
+///
+/// /// Closes a job.
+/// #[operation(
+///     name = "jobs.close",
+///     category = "jobs",
+///     tags = ["cleanup"],
+///     models_out = ["Job"],
+///     async_enabled = true,
+///     annotations("ophost.idempotent" = true),
+/// )]
+/// fn close(job: Job) -> Result<Job> {
+///     if job.id.is_empty() {
+///         return Err(Failure::permanent("no job has an empty id"));
+///     }
+///     Ok(job)
+/// }
+///
+/// assert_eq!(close::OPERATION.name, "jobs.close");
+/// assert!(close(Job { id: String::new() }).is_err());
+/// ```
+pub use ophost_sdk_macros::operation;
 pub use plugin::Plugin;
 pub use {schemars, serde, serde_json};
 

@@ -226,7 +226,7 @@ impl HostBuilder {
     pub async fn build(self) -> Result<Host, HostError> {
         let sandbox = Sandbox::new()?;
         let registry = Registry::load(&self.plugins, &sandbox).await?;
-        let policy = Policy::new(&self.defaults, self.maxima);
+        let policy = Policy::new(self.defaults, self.maxima);
         Ok(Host { shared: Arc::new(Shared { sandbox, registry, policy }) })
     }
 }

@@ -37,15 +37,21 @@
 //! # Example
 //!
 //! ```
-//! # use ophost::{Host, Request, RunError};
-//! # use serde_json::json;
+//! use ophost::{Host, Outcome, Request};
+//! use serde_json::json;
+//!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let host = Host::builder().plugins("no/plugins/here").build().await?;
-//! assert_eq!(host.operations().count(), 0);
+//! # let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
+//! # let plugins = format!("{}/guests", option_env!("CARGO_TARGET_DIR").unwrap_or(default));
+//! let host = Host::builder().plugins(plugins).build().await?;
+//! assert!(host.operations().any(|known| known.operation.name.as_str() == "slugify"));
 //!
-//! let error = host.run(Request::new("slugify", json!({}))).await.unwrap_err();
-//! assert_eq!(error.to_string(), "no operation is called `slugify`");
+//! let report = host.run(Request::new("slugify", json!({"text": "Hello, World!"}))).await?;
+//! assert_eq!(report.outcome, Outcome::Success(json!({"slug": "hello-world"})));
+//!
+//! let error = host.run(Request::new("slugify", json!({"txt": 1}))).await.unwrap_err();
+//! assert_eq!(error.to_string(), "the input of `slugify` breaks its schema in 2 places");
 //! # Ok(())
 //! # }
 //! ```

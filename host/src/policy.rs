@@ -13,7 +13,7 @@ use crate::operation::Hints;
 
 /// The bounds of one run. They are always on; each one that is exceeded fails the run
 /// with a kind of its own, but for the log, which is cut.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// Wall time from instantiation to the end. Default 30 s.
     pub timeout: Duration,
@@ -58,6 +58,9 @@ pub struct LimitRequest {
     pub log: Option<u64>,
 }
 
+/// The most that any host allows: a clock cannot count on for ever.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// What a host allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
@@ -67,7 +70,8 @@ pub(crate) struct Policy {
 
 impl Policy {
     /// Returns a policy of these defaults, none of them above its maximum.
-    pub(crate) fn new(defaults: &Limits, maxima: Limits) -> Self {
+    pub(crate) fn new(defaults: Limits, maxima: Limits) -> Self {
+        let maxima = Limits { timeout: maxima.timeout.min(LONGEST_TIMEOUT), ..maxima };
         let defaults = Limits {
             timeout: defaults.timeout.min(maxima.timeout),
             memory: defaults.memory.min(maxima.memory),
@@ -207,7 +211,7 @@ mod tests {
 
     fn policy() -> Policy {
         Policy::new(
-            &Limits::DEFAULT,
+            Limits::DEFAULT,
             Limits { timeout: Duration::from_secs(60), ..Limits::DEFAULT_MAXIMA },
         )
     }
@@ -236,6 +240,14 @@ mod tests {
         let asked = LimitRequest { timeout: Some(Duration::from_secs(61)), ..nothing };
         let error = policy().grant(&Hints::default(), &asked).unwrap_err();
         assert_eq!(error.to_string(), "the timeout of 1m 1s is above this host's maximum of 1m");
+    }
+
+    #[test]
+    fn a_maximum_without_end_is_a_year() {
+        let maxima = Limits { timeout: Duration::MAX, ..Limits::DEFAULT_MAXIMA };
+        let policy = Policy::new(Limits { timeout: Duration::MAX, ..Limits::DEFAULT }, maxima);
+        let granted = policy.grant(&Hints::default(), &LimitRequest::default()).unwrap();
+        assert_eq!(granted.limits().timeout, LONGEST_TIMEOUT);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The attributes of `ophost-sdk`: [`macro@model`] and [`macro@operation`].
 //!
-//! Authors use them through `ophost-sdk`, to whose items the expansions refer.
+//! Authors use them through `ophost-sdk`, to whose items the expansions refer and where the
+//! examples are.
 //!
 //! - `model`: what `#[model]` adds to a type.
 //! - `operation`: what `#[operation]` adds to a function, from its `arguments`, its
@@ -23,25 +24,6 @@ use proc_macro::TokenStream;
 ///
 /// Unknown fields are refused; `#[model(allow_unknown_fields)]` ignores them instead,
 /// which `#[serde(flatten)]` needs.
-///
-/// # Example
-///
-/// ```
-/// use ophost_sdk::model;
-///
-/// /// Who to greet.
-/// #[model]
-/// #[derive(PartialEq)]
-/// struct Person {
-///     /// The name to greet.
-///     name: String,
-///     /// How often.
-///     #[serde(default)]
-///     times: u8,
-/// }
-/// # let person: Person = ophost_sdk::serde_json::from_str(r#"{"name": "Ada"}"#).unwrap();
-/// # assert_eq!(person, Person { name: "Ada".into(), times: 0 });
-/// ```
 #[proc_macro_attribute]
 pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
     or_error(model::expand(arguments.into(), item.clone().into()), item)
@@ -66,36 +48,6 @@ pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `async_enabled` | whether a direct call keeps a record | `false` |
 /// | `create_taskrun` | whether a record may be kept at all | `true` |
 /// | `annotations(...)` | `"key" = value` pairs of literals and arrays of them | none |
-///
-/// # Example
-///
-/// ```
-/// use ophost_sdk::{Failure, Result, model, operation};
-///
-/// #[model]
-/// struct Job {
-///     id: String,
-/// }
-///
-/// /// Closes a job.
-/// #[operation(
-///     name = "jobs.close",
-///     category = "jobs",
-///     tags = ["cleanup"],
-///     models_out = ["Job"],
-///     async_enabled = true,
-///     annotations("ophost.idempotent" = true),
-/// )]
-/// fn close(job: Job) -> Result<Job> {
-///     if job.id.is_empty() {
-///         return Err(Failure::permanent("no job has an empty id"));
-///     }
-///     Ok(job)
-/// }
-///
-/// assert_eq!(close::OPERATION.name, "jobs.close");
-/// assert!(close(Job { id: String::new() }).is_err());
-/// ```
 #[proc_macro_attribute]
 pub fn operation(arguments: TokenStream, item: TokenStream) -> TokenStream {
     or_error(operation::expand(arguments.into(), &item.clone().into()), item)

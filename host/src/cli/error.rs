@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::build::ComponentError;
 use super::output::{self, Block, ERROR, HINT, Line};
 use crate::host::{HostError, RunError};
 use crate::policy::PolicyError;
@@ -48,7 +49,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
-    Component(#[from] super::build::ComponentError),
+    Component(#[from] ComponentError),
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
     #[error("the system refuses")]
@@ -114,6 +115,8 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => Exit::Denied,
             Self::Run(RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. })
             | Self::Input(_) => Exit::Usage,
+            Self::Build(error) if error.is_usage() => Exit::Usage,
+            Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
             Self::Build(_) | Self::Component(_) => Exit::Failed,
             Self::Host(_) | Self::Output(_) | Self::System(_) => Exit::Host,
         }

@@ -5,22 +5,31 @@ use wasmtime_wasi::I32Exit;
 
 use super::backtrace;
 use super::bindings::exports::ophost::plugin::operations::Failure as Declared;
-use super::bindings::ophost::plugin::types::FailureInfo;
 use super::invoke::{Stop, Stopped};
 use super::limiter::Refused;
+use super::text::{self, MAX_TEXT};
 use crate::policy::{Amount, Limits};
 use crate::run::{Failure, FailureKind, LogLevel, Trail};
 
-/// Returns what a guest declared as a failure.
+/// The longest code, in bytes: it is a word.
+const MAX_CODE: usize = 255;
+
+/// Returns what a guest declared as a failure, its texts cut to their bounds.
 pub(super) fn declared(failure: Declared) -> Failure {
     let (info, retryable) = match failure {
         Declared::Error(info) => (info, None),
         Declared::Permanent(info) => (info, Some(false)),
         Declared::Retryable(info) => (info, Some(true)),
     };
-    let FailureInfo { message, code, details, traceback } = info;
-    let details = details.map(|text| crate::json::parse(&text).unwrap_or(text.into()));
-    Failure { kind: FailureKind::Error, message, code, details, traceback, retryable }
+    let cut = |text| text::cut(text, MAX_TEXT);
+    Failure {
+        kind: FailureKind::Error,
+        message: cut(info.message),
+        code: info.code.map(|code| text::cut(code, MAX_CODE)),
+        details: info.details.map(|details| text::data(&details)),
+        traceback: info.traceback.map(cut),
+        retryable,
+    }
 }
 
 /// Returns why a guest that did not return was stopped.

@@ -120,9 +120,8 @@ impl Sandbox {
         let mut store = self.store(&watch, state);
         // A text from the guest is never larger than its memory, so that this is never
         // used up: running out of it could not be told from other errors.
-        store.set_hostcall_fuel(
-            usize::try_from(limits.memory).unwrap_or(usize::MAX) + HOSTCALL_SLACK,
-        );
+        let memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
+        store.set_hostcall_fuel(memory.saturating_add(HOSTCALL_SLACK));
         let called = {
             let _running = self.ticker.running();
             watch.over(call(&mut store, guest, &job)).await

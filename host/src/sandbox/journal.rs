@@ -3,13 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::Utc;
-use serde_json::Value;
-
+use super::text::{self, MAX_TEXT};
 use crate::run::{Event, ItemError, LogEntry, LogLevel, LogSource, Progress, Trail};
+use chrono::Utc;
 
-/// The longest message of one entry, in bytes; the rest is cut.
-const MAX_MESSAGE: usize = 64 << 10;
 /// The longest message of a progress report, in bytes.
 const MAX_PROGRESS_MESSAGE: usize = 1 << 10;
 /// What an entry costs besides its text: a flood of empty entries is a flood too.
@@ -71,8 +68,8 @@ impl Journal {
         let entry = LogEntry {
             timestamp: Utc::now(),
             level,
-            message: cut(message, MAX_MESSAGE),
-            data: data.map(read_data),
+            message: text::cut(message, MAX_TEXT),
+            data: data.map(text::data),
             source,
         };
         let observer = self.pages().add_entry(&entry, data.map_or(0, str::len));
@@ -96,7 +93,7 @@ impl Journal {
         match pages.item_error_budget.checked_sub(cost).filter(|_| !full) {
             Some(left) => {
                 pages.item_error_budget = left;
-                let error = ItemError { index, item: read_data(item), error, traceback };
+                let error = ItemError { index, item: text::data(item), error, traceback };
                 pages.trail.item_errors.push(error);
             }
             None => pages.trail.item_errors_dropped += 1,
@@ -107,7 +104,7 @@ impl Journal {
     pub(super) fn progress(&self, done: u64, total: Option<u64>, message: Option<String>) {
         let observer = self.pages().observer.clone();
         if let Some(Observer(observe)) = observer {
-            let message = message.map(|message| cut(message, MAX_PROGRESS_MESSAGE));
+            let message = message.map(|message| text::cut(message, MAX_PROGRESS_MESSAGE));
             observe(Event::Progress(&Progress { done, total, message }));
         }
     }
@@ -141,23 +138,6 @@ impl Pages {
     }
 }
 
-fn read_data(text: &str) -> Value {
-    if text.len() > MAX_MESSAGE {
-        return Value::String(format!("[{} bytes left out]", text.len()));
-    }
-    crate::json::parse(text).unwrap_or_else(|_| Value::String(text.to_owned()))
-}
-
-/// Returns the text, cut to at most `longest` bytes with a mark at the end.
-fn cut(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        let all = text.len();
-        text.truncate(text.floor_char_boundary(longest));
-        text.push_str(&format!(" [{all} bytes, cut]"));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,9 +159,9 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_between_characters() {
         let journal = Journal::new(1 << 20, None);
-        write(&journal, &"ä".repeat(MAX_MESSAGE));
+        write(&journal, &"ä".repeat(MAX_TEXT));
         let message = journal.take().log.remove(0).message;
-        assert!(message.ends_with("ä [131072 bytes, cut]"), "{}", &message[MAX_MESSAGE - 10..]);
+        assert!(message.ends_with("ä [131072 bytes, cut]"), "{}", &message[MAX_TEXT - 10..]);
     }
 
     #[test]

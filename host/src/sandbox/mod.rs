@@ -22,6 +22,7 @@ mod invoke;
 mod journal;
 mod limiter;
 mod load;
+mod text;
 mod ticker;
 
 pub(crate) use self::describe::DescribeError;

@@ -75,6 +75,23 @@ pub(crate) enum BuildError {
 }
 
 impl BuildError {
+    /// Returns whether the author named something that is no plugin: nothing was tried.
+    pub(crate) fn is_usage(&self) -> bool {
+        match self {
+            Self::NoDirectory { .. }
+            | Self::NoManifest { .. }
+            | Self::NotPackage { .. }
+            | Self::NotCdylib { .. } => true,
+            Self::Manifest { .. }
+            | Self::Rust(_)
+            | Self::Answer(_)
+            | Self::NoWasm { .. }
+            | Self::Debian(_)
+            | Self::Compile { .. }
+            | Self::NoModule { .. } => false,
+        }
+    }
+
     /// Returns what the author can do about it, where that is known.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {

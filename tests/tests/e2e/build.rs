@@ -20,20 +20,20 @@ fn a_directory_that_is_no_plugin_is_named() {
     ---- stderr
     error: no directory `missing`
     hint: name the directory that holds the plugin's `Cargo.toml`
-    ---- exit 1
+    ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["build", "plugins"]), @"
     ---- stderr
     error: no `Cargo.toml` in `plugins`
     hint: name the directory that holds the plugin's `Cargo.toml`
-    ---- exit 1
+    ---- exit 2
     ");
     package(&project, "it", "", "");
     insta::assert_snapshot!(project.run(&["build", "it"]), @r#"
     ---- stderr
     error: package `it` does not build a WebAssembly module
     hint: add `crate-type = ["cdylib"]` under `[lib]` in `it/Cargo.toml`
-    ---- exit 1
+    ---- exit 2
     "#);
 }
 

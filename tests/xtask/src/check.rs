@@ -6,6 +6,9 @@ use std::process::Command;
 use crate::guests;
 use crate::session::{Failure, Session, cargo, works};
 
+/// What is installed where no `cargo-deny` is: a later one may ask for a later Rust.
+const CARGO_DENY: &str = "cargo-deny@0.20.2";
+
 /// Runs every check; `deny` adds the one that may have to build its tool.
 pub(crate) fn run(session: &Session, deny: bool) -> Result<(), Failure> {
     need_component(session, "fmt", "rustfmt")?;
@@ -53,7 +56,7 @@ fn cargo_deny(session: &Session) -> Result<PathBuf, Failure> {
         return Ok(name);
     }
     if !own.exists() {
-        let mut install = cargo(&["install", "--locked", "cargo-deny", "--root"]);
+        let mut install = cargo(&["install", "--locked", CARGO_DENY, "--root"]);
         session.run(install.arg(&tools))?;
     }
     Ok(own)
