@@ -71,7 +71,7 @@ impl Host {
         let entry = self.find(&request.operation)?;
         let actor = request.caller.actor(&request.input);
         let flags = request.caller.flags(&request.input);
-        let input = entry.input_schema.check_input(&request.input).map_err(|violations| {
+        let input = entry.input_schema.check_input(request.input).map_err(|violations| {
             RunError::InvalidInput { operation: entry.operation.name.clone(), violations }
         })?;
         let grants = self.shared.policy.grant(&entry.operation.hints, &request.limits)?;

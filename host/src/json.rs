@@ -15,13 +15,60 @@ use serde_json::{Map, Value};
 /// # Errors
 ///
 /// Returns what is wrong, with line and column: text that is not JSON or goes on after its
-/// end, more than 127 levels of nesting, a number outside a 64-bit float's range, a key
-/// that an object holds twice.
+/// end, more than 127 levels of nesting, an integer outside 64 bits, a number outside a
+/// 64-bit float's range, a key that an object holds twice.
 pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    if let Some(integer) = large_integer(text) {
+        return Err(serde_json::Error::custom(format!(
+            "the integer {integer} needs more than 64 bits"
+        )));
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let Strict(value) = Strict::deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
+}
+
+/// Returns the first integer outside 64 bits: the reader would make a rounded float of it.
+fn large_integer(text: &str) -> Option<&str> {
+    let mut rest = text;
+    while let Some(start) = rest.find(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+    {
+        rest = &rest[start..];
+        if rest.starts_with('"') {
+            rest = after_string(rest);
+            continue;
+        }
+        let end = rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
+        let (number, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let is_integer = !number.contains(['.', 'e', 'E']);
+        if is_integer && number.len() > 18 && number.parse::<i128>().is_ok_and(|n| !fits(n)) {
+            return Some(number);
+        }
+        if is_integer && number.len() > 38 {
+            return Some(&number[..38]);
+        }
+        rest = after;
+    }
+    None
+}
+
+fn fits(number: i128) -> bool {
+    i64::try_from(number).is_ok() || u64::try_from(number).is_ok()
+}
+
+/// Returns what follows the string that the text begins with.
+fn after_string(text: &str) -> &str {
+    let mut escaped = false;
+    for (place, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return &text[place + 1..],
+            _ => {}
+        }
+    }
+    ""
 }
 
 /// A value whose objects hold each key once.
@@ -114,11 +161,23 @@ mod tests {
     }
 
     #[test]
+    fn integers_of_64_bits_are_kept_exactly() {
+        let text = "[18446744073709551615,-9223372036854775808,9007199254740993]";
+        assert_eq!(parse(text).unwrap().to_string(), text);
+        let other = [r#""18446744073709551616""#, "1.8446744073709551616e19", r#""\\""#];
+        assert!(other.iter().all(|text| parse(text).is_ok()));
+    }
+
+    #[test]
     fn what_could_be_misread_is_refused() {
         let problem = |text: &str| parse(text).unwrap_err().to_string();
         assert_eq!(problem(r#"{"a":1,"a":2}"#), "the key \"a\" stands twice at line 1 column 13");
         assert_eq!(problem("1 2"), "trailing characters at line 1 column 3");
         assert_eq!(problem("1e400"), "number out of range at line 1 column 5");
+        let large = "the integer 18446744073709551616 needs more than 64 bits";
+        assert_eq!(problem(r#"{"\"1": [18446744073709551616]}"#), large);
+        assert!(problem(&"9".repeat(400)).starts_with("the integer 9999"));
+        assert!(problem("-9223372036854775809").starts_with("the integer -9223372036854775809"));
         assert!(problem(&"[".repeat(200)).starts_with("recursion limit exceeded"));
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Entry, PluginFile, Refused, Registry};
@@ -146,8 +147,8 @@ fn entries(
 }
 
 fn entry(operation: Operation, file: &Arc<PluginFile>) -> Result<Entry, FileError> {
-    let compile = |which, schema| {
-        Schema::compile(schema).map_err(|source| FileError::Schema {
+    let compile = |which, schema: &Value| {
+        Schema::compile(schema.clone()).map_err(|source| FileError::Schema {
             which,
             name: operation.name.clone(),
             source,

@@ -1,0 +1,241 @@
+//! Where and how a value breaks its schema, in words.
+
+use std::fmt;
+
+use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use serde::Serialize;
+use serde_json::Value;
+
+/// How many violations are listed before the rest is only counted.
+const MAX_VIOLATIONS: usize = 100;
+/// How much of a value is shown, in characters: it can be megabytes.
+const MAX_SHOWN: usize = 60;
+
+/// One place where a value breaks its schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// JSON pointer to the place in the value, also of what is missing there; empty for the
+    /// value as a whole.
+    pub pointer: String,
+    /// What is wrong there: what was expected, and what there is. Holds text of the value:
+    /// escape it before a terminal sees it.
+    pub problem: String,
+    /// A name or value that is much like the wrong one, and right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did_you_mean: Option<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.pointer.is_empty() { "/" } else { &self.pointer };
+        write!(f, "{place}: {}", self.problem)?;
+        match &self.did_you_mean {
+            Some(name) => write!(f, "; did you mean `{name}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Every place where a value breaks its schema; at least one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("breaks its schema in {}", self.places())]
+pub struct Violations {
+    /// The first hundred.
+    pub list: Vec<Violation>,
+    /// How many there are besides.
+    pub more: usize,
+}
+
+impl Violations {
+    /// Reads what the validator found against `schema`.
+    pub(super) fn read<'a>(
+        schema: &Value,
+        errors: impl Iterator<Item = ValidationError<'a>>,
+    ) -> Self {
+        let mut list = Vec::new();
+        let mut more = 0;
+        for violation in errors.flat_map(|error| read(schema, &error)) {
+            if list.len() < MAX_VIOLATIONS { list.push(violation) } else { more += 1 }
+        }
+        Self { list, more }
+    }
+
+    fn places(&self) -> String {
+        match self.list.len() + self.more {
+            1 => "1 place".to_owned(),
+            count => format!("{count} places"),
+        }
+    }
+}
+
+/// Returns what one of the validator's errors says: fields that are not known are one error
+/// there, and one violation each here.
+fn read(schema: &Value, error: &ValidationError<'_>) -> Vec<Violation> {
+    let pointer = error.instance_path().to_string();
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            let known = known_fields(schema, &error.schema_path().to_string());
+            let read = |name: &String| unknown_field(&pointer, name, &known);
+            unexpected.iter().map(read).collect()
+        }
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            let problem = "missing, but required".to_owned();
+            vec![Violation { pointer: below(&pointer, name), problem, did_you_mean: None }]
+        }
+        Kind::Enum { options } => vec![not_an_option(pointer, options, error.instance())],
+        _ => vec![Violation { pointer, problem: problem(error), did_you_mean: None }],
+    }
+}
+
+fn below(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Returns the fields that are known where the keyword of a schema at `path` stands.
+fn known_fields<'a>(schema: &'a Value, path: &str) -> Vec<&'a str> {
+    let object = path.rsplit_once('/').and_then(|(object, _)| schema.pointer(object));
+    let properties = object.and_then(|object| object.get("properties")?.as_object());
+    properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+}
+
+fn unknown_field(pointer: &str, name: &str, known: &[&str]) -> Violation {
+    Violation {
+        pointer: below(pointer, name),
+        problem: "not a field that is known here".to_owned(),
+        did_you_mean: nearest(name, known.iter().copied()),
+    }
+}
+
+fn not_an_option(pointer: String, options: &Value, got: &Value) -> Violation {
+    let options = options.as_array().map_or(&[][..], Vec::as_slice);
+    let texts = options.iter().filter_map(Value::as_str);
+    let list: Vec<_> = options.iter().map(shown).collect();
+    Violation {
+        pointer,
+        problem: format!("expected one of {}, got {}", list.join(", "), shown(got)),
+        did_you_mean: got.as_str().and_then(|got| nearest(got, texts)),
+    }
+}
+
+/// Returns the name that is most like a wrong one, if it is much like it.
+fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    // Comparing takes time and memory of the product of the lengths.
+    let known = known.filter(|known| known.len() <= 2 * wrong.len() && wrong.len() <= 128);
+    let scored = known.map(|known| (strsim::damerau_levenshtein(known, wrong), known));
+    let (distance, best) = scored.min()?;
+    (distance <= wrong.len() / 3 + 1).then(|| best.to_owned())
+}
+
+fn problem(error: &ValidationError<'_>) -> String {
+    let got = shown(error.instance());
+    let expected = match error.kind() {
+        Kind::Type { kind: TypeKind::Single(kind) } => kind.to_string(),
+        Kind::Type { kind: TypeKind::Multiple(kinds) } => {
+            kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
+        }
+        Kind::Constant { expected_value } => shown(expected_value),
+        Kind::Minimum { limit } => format!("at least {limit}"),
+        Kind::Maximum { limit } => format!("at most {limit}"),
+        Kind::ExclusiveMinimum { limit } => format!("more than {limit}"),
+        Kind::ExclusiveMaximum { limit } => format!("less than {limit}"),
+        Kind::MinLength { limit } => format!("at least {}", count(*limit, "character")),
+        Kind::MaxLength { limit } => format!("at most {}", count(*limit, "character")),
+        Kind::MinItems { limit } => format!("at least {}", count(*limit, "item")),
+        Kind::MaxItems { limit } => format!("at most {}", count(*limit, "item")),
+        Kind::Pattern { pattern } => format!("text that matches `{pattern}`"),
+        Kind::Format { format } => format!("text in the format `{format}`"),
+        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => "one of several alternatives".to_owned(),
+        _ => return error.masked_with("the value").to_string(),
+    };
+    format!("expected {expected}, got {got}")
+}
+
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// Returns a value as JSON, or the beginning of it.
+fn shown(value: &Value) -> String {
+    let mut text = Beginning(String::new());
+    // The error only says that there was more than is shown.
+    match fmt::write(&mut text, format_args!("{value}")) {
+        Ok(()) => text.0,
+        Err(fmt::Error) => text.0 + "...",
+    }
+}
+
+/// Takes the first characters of a text and refuses the rest.
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_SHOWN.saturating_sub(self.0.chars().count());
+        let fits = text.char_indices().nth(room).map_or(text.len(), |(end, _)| end);
+        self.0.push_str(&text[..fits]);
+        if fits == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Schema;
+    use super::*;
+
+    fn told(schema: Value, value: &Value) -> Vec<String> {
+        let violations = Schema::compile(schema).unwrap().check(value).unwrap_err();
+        violations.list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_violation_says_what_was_expected_and_what_there_is() {
+        let schema = json!({
+            "properties": {
+                "n": {"type": "integer", "minimum": 1},
+                "s": {"type": ["string", "null"], "maxLength": 2},
+                "kind": {"enum": ["small", "large"]},
+                "list": {"items": {"type": "boolean"}},
+            },
+            "required": ["s"],
+            "additionalProperties": false,
+        });
+        assert_eq!(
+            told(schema.clone(), &json!({"n": "x", "s": "abc"})),
+            ["/n: expected integer, got \"x\"", "/s: expected at most 2 characters, got \"abc\"",]
+        );
+        assert_eq!(
+            told(schema.clone(), &json!({"n": 0, "s": 1, "list": [true, 2]})),
+            [
+                "/n: expected at least 1, got 0",
+                "/s: expected null or string, got 1",
+                "/list/1: expected boolean, got 2",
+            ]
+        );
+        assert_eq!(
+            told(schema, &json!({"kinds": 1, "kind": "smal", "x/y": 1})),
+            [
+                "/kind: expected one of \"small\", \"large\", got \"smal\"; did you mean `small`?",
+                "/kinds: not a field that is known here; did you mean `kind`?",
+                "/x~1y: not a field that is known here",
+                "/s: missing, but required",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_large_value_is_not_shown_whole() {
+        let [told] = told(json!({"type": "null"}), &json!("x".repeat(1 << 20))).try_into().unwrap();
+        assert_eq!(told, format!("/: expected null, got \"{}...", "x".repeat(MAX_SHOWN - 1)));
+    }
+
+    #[test]
+    fn violations_beyond_the_list_are_counted() {
+        let schema = Schema::compile(json!({"items": {"type": "null"}})).unwrap();
+        let violations = schema.check(&json!(vec![1; 150])).unwrap_err();
+        assert_eq!((violations.list.len(), violations.more), (MAX_VIOLATIONS, 50));
+        assert_eq!(violations.to_string(), "breaks its schema in 150 places");
+    }
+}
