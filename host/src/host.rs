@@ -3,6 +3,7 @@
 //! [`Host::run`] is what every door calls: check the request against what the host knows,
 //! execute what was checked, say how it ended.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -121,6 +122,23 @@ impl Host {
     /// Returns [`RunError::NoSuchOperation`] if there is none of that name.
     pub fn operation(&self, name: &str) -> Result<Known<'_>, RunError> {
         self.find(name).map(|entry| Known::from(entry.as_ref()))
+    }
+
+    /// Returns every plugin file, used or not, by path.
+    pub fn plugins(&self) -> Vec<PluginState<'_>> {
+        let mut files = BTreeMap::<&Path, (&PluginFile, Vec<_>)>::new();
+        for entry in self.shared.registry.entries() {
+            let file = files.entry(&entry.file.path).or_insert((&entry.file, Vec::new()));
+            file.1.push(&entry.operation.name);
+        }
+        let used = files.into_values().map(|(file, operations)| {
+            let PluginFile { path, digest, plugin, version, .. } = file;
+            PluginState::Used { file: path, digest, plugin, version, operations }
+        });
+        let refused = self.refused().map(|(file, reason)| PluginState::Refused { file, reason });
+        let mut all: Vec<_> = used.chain(refused).collect();
+        all.sort_by_key(|state| state.file());
+        all
     }
 
     /// Returns the plugin files that are not used, and for each one sentence why.
@@ -316,6 +334,40 @@ impl<'a> From<&'a Entry> for Known<'a> {
     fn from(entry: &'a Entry) -> Self {
         let PluginFile { path, digest, plugin, version, .. } = entry.file.as_ref();
         Self { operation: &entry.operation, plugin, version, file: path, digest }
+    }
+}
+
+/// A file of a plugin directory.
+#[derive(Clone, Debug)]
+pub enum PluginState<'a> {
+    /// Its operations can be run.
+    Used {
+        /// Where it is.
+        file: &'a Path,
+        /// SHA-256 of its bytes, in hex.
+        digest: &'a str,
+        /// The plugin's own name.
+        plugin: &'a str,
+        /// The plugin's version.
+        version: &'a str,
+        /// What it holds, by name.
+        operations: Vec<&'a OperationName>,
+    },
+    /// It is not used.
+    Refused {
+        /// Where it is.
+        file: &'a Path,
+        /// Why, in one sentence.
+        reason: String,
+    },
+}
+
+impl<'a> PluginState<'a> {
+    /// Returns where the file is.
+    pub fn file(&self) -> &'a Path {
+        match self {
+            Self::Used { file, .. } | Self::Refused { file, .. } => file,
+        }
     }
 }
 

@@ -71,7 +71,9 @@ mod toolchain;
 pub use tokio_util::sync::CancellationToken;
 
 pub use crate::caller::Caller;
-pub use crate::host::{Host, HostBuilder, HostError, Known, Report, Request, RunError};
+pub use crate::host::{
+    Host, HostBuilder, HostError, Known, PluginState, Report, Request, RunError,
+};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
 pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, PolicyError};
 pub use crate::registry::RegistryError;

@@ -47,6 +47,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Input(#[from] super::input::InputError),
     #[error(transparent)]
+    File(#[from] super::check::UnreadableFile),
+    #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
     Component(#[from] ComponentError),
@@ -114,7 +116,8 @@ impl CliError {
             Self::Run(RunError::NoSuchOperation { .. }) => Exit::NotFound,
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => Exit::Denied,
             Self::Run(RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. })
-            | Self::Input(_) => Exit::Usage,
+            | Self::Input(_)
+            | Self::File(_) => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
             Self::Build(_) | Self::Component(_) => Exit::Failed,
@@ -128,6 +131,7 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => "denied",
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => "usage",
             Self::Run(RunError::InvalidInput { .. }) | Self::Input(_) => "invalid_input",
+            Self::File(_) => "usage",
             Self::Build(_) | Self::Component(_) => "build",
             Self::Host(_) | Self::Output(_) | Self::System(_) => "host",
         }
@@ -155,7 +159,11 @@ impl CliError {
             Self::Run(RunError::InvalidInput { operation, .. }) => {
                 Some(format!("`ophost describe {operation}` shows what it takes"))
             }
-            Self::Component(_) | Self::Host(_) | Self::Output(_) | Self::System(_) => None,
+            Self::File(_)
+            | Self::Component(_)
+            | Self::Host(_)
+            | Self::Output(_)
+            | Self::System(_) => None,
         }
     }
 }

@@ -5,11 +5,13 @@
 //! (what a terminal may see) and `error` (exit codes and hints).
 
 mod build;
+mod check;
 mod describe;
 mod error;
 mod input;
 mod list;
 mod output;
+mod plugins;
 mod project;
 mod run;
 
@@ -54,6 +56,10 @@ enum Command {
     List,
     /// Show what an operation takes and gives.
     Describe(describe::DescribeArgs),
+    /// List the plugin files, those that are used and those that are not, and why.
+    Plugins,
+    /// Say whether a host would take a file, and what it holds.
+    Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
 }
@@ -72,6 +78,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { project, json, command } = cli;
     match command {
         Command::Build(args) => build::run(&args, &project, json),
+        Command::Check(args) => check::run(args, json),
+        Command::Plugins => with_host(&project, async |host| plugins::run(&host, json)),
         Command::List => with_host(&project, async |host| list::run(&host, json)),
         Command::Describe(args) => {
             with_host(&project, async |host| describe::run(&host, &args, json))

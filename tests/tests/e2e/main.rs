@@ -1,6 +1,7 @@
 //! Drives the built command and real components, a module for each thing that users do.
 
 mod build;
+mod check;
 mod describe;
 mod harness;
 mod hostile;

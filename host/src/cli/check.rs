@@ -1,0 +1,65 @@
+//! `ophost check`: whether a host would take a file.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::error::{CliError, Exit};
+use super::output::{self, ERROR, Line};
+use crate::host::{HostError, Inspector};
+use crate::operation::OperationName;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// A component, or a core module that carries component-type metadata.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// The file to check cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{}`", file.display())]
+pub(super) struct UnreadableFile {
+    file: PathBuf,
+    source: io::Error,
+}
+
+pub(super) fn run(args: CheckArgs, json: bool) -> Result<ExitCode, CliError> {
+    let file = args.file;
+    let bytes = match fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(UnreadableFile { file, source }.into()),
+    };
+    let inspector = Inspector::new().map_err(HostError::from)?;
+    let verdict = super::runtime()?.block_on(inspector.inspect(&file, &bytes));
+    let verdict = verdict.map(|(_, operations)| operations).map_err(|reason| reason.to_string());
+    print(&file.display().to_string(), &verdict, json)?;
+    Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+fn print(
+    file: &str,
+    verdict: &Result<Vec<OperationName>, String>,
+    json: bool,
+) -> Result<(), CliError> {
+    match verdict {
+        Ok(operations) if json => output::json(&json!({"file": file, "operations": operations})),
+        Err(reason) if json => output::json(&json!({"file": file, "refused": reason})),
+        Ok(operations) => {
+            let names: Vec<_> = operations.iter().map(OperationName::as_str).collect();
+            output::stdout(&format!("{}: {}\n", Line(file), names.join(", ")))
+        }
+        Err(reason) => {
+            output::stderr(&format!(
+                "{ERROR}refused{ERROR:#}: `{}`: {}\n",
+                Line(file),
+                Line(reason)
+            ));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `ophost plugins`: every file of the plugin directories, used or not.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use super::output::{self, DIM, ERROR, Line, NAME};
+use crate::host::{Host, PluginState};
+use crate::operation::OperationName;
+
+pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
+    let plugins = host.plugins();
+    if json {
+        let plugins: Vec<_> = plugins.iter().map(as_json).collect();
+        output::json(&json!({"plugins": plugins}))?;
+    } else {
+        output::stdout(&plugins.iter().map(text).collect::<String>())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(state: &PluginState<'_>) -> String {
+    match state {
+        PluginState::Used { file, digest, plugin, version, operations } => format!(
+            "{NAME}{}{NAME:#}  {} {}  {DIM}{}{DIM:#}\n  {}\n",
+            Line(&file.display().to_string()),
+            Line(plugin),
+            Line(version),
+            digest.get(..12).unwrap_or(digest),
+            operations.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+        ),
+        PluginState::Refused { file, reason } => format!(
+            "{NAME}{}{NAME:#}  {ERROR}refused{ERROR:#}\n  {}\n",
+            Line(&file.display().to_string()),
+            Line(reason)
+        ),
+    }
+}
+
+fn as_json(state: &PluginState<'_>) -> Value {
+    match state {
+        PluginState::Used { file, digest, plugin, version, operations } => json!({
+            "file": file.display().to_string(),
+            "state": "used",
+            "digest": digest,
+            "plugin": {"name": plugin, "version": version},
+            "operations": operations.iter().map(|name| OperationName::as_str(name)).collect::<Vec<_>>(),
+        }),
+        PluginState::Refused { file, reason } => json!({
+            "file": file.display().to_string(),
+            "state": "refused",
+            "reason": reason,
+        }),
+    }
+}
