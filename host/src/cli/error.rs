@@ -154,6 +154,9 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => {
                 Some("leave it out for the default".to_owned())
             }
+            Self::Host(HostError::Registry(_)) => {
+                Some("`--plugins` names a directory that holds `.wasm` files".to_owned())
+            }
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::Run(RunError::InvalidInput { operation, .. }) => {
@@ -161,7 +164,7 @@ impl CliError {
             }
             Self::File(_)
             | Self::Component(_)
-            | Self::Host(_)
+            | Self::Host(HostError::Sandbox(_))
             | Self::Output(_)
             | Self::System(_) => None,
         }

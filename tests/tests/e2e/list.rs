@@ -72,3 +72,34 @@ fn the_plugin_directory_can_be_named_by_flag_and_by_variable() {
     by_variable.current_dir(elsewhere.path()).env("OPHOST_PLUGINS", &plugins);
     assert!(project.output(&mut by_variable).stdout.starts_with("slugify"));
 }
+
+#[test]
+fn a_plugin_directory_that_is_a_file_is_named() {
+    let project = Project::with_rust(&["text"]);
+    insta::assert_snapshot!(project.run(&["--plugins", "plugins/text.wasm", "list"]), @"
+    ---- stderr
+    error: cannot read the plugin directory `plugins/text.wasm`: Not a directory (os error 20)
+    hint: `--plugins` names a directory that holds `.wasm` files
+    ---- exit 5
+    ");
+}
+
+#[test]
+fn odd_files_never_hang_or_stop_the_others() {
+    let project = Project::with_rust(&["text"]);
+    let text = std::fs::read(project.plugins().join("text.wasm")).unwrap();
+    project.add("cut", &text[..text.len() / 2]);
+    std::os::unix::fs::symlink("nowhere", project.plugins().join("dangling.wasm")).unwrap();
+    rustix::fs::mkfifoat(
+        rustix::fs::CWD,
+        project.plugins().join("fifo.wasm"),
+        rustix::fs::Mode::RUSR,
+    )
+    .unwrap();
+    let output = project.run(&["list"]);
+    assert_eq!(output.stdout.lines().count(), 2, "{output}");
+    let refused: Vec<_> = output.stderr.lines().collect();
+    assert!(refused[0].contains("`plugins/cut.wasm` is not used: not a component"), "{output}");
+    assert!(refused[1].contains("`plugins/dangling.wasm` is not used: cannot be read"), "{output}");
+    assert!(refused[2].contains("`plugins/fifo.wasm` is not used: not a regular file"), "{output}");
+}
