@@ -31,8 +31,11 @@ pub(crate) struct Session {
 impl Session {
     /// Starts the clock, and makes the top of the repository the current directory.
     pub(crate) fn start() -> Result<Self, Failure> {
-        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let target = own_target().ok_or_else(|| Failure::new("run xtask as `cargo xtask`"))?;
+        let as_cargo = || Failure::new("run xtask as `cargo xtask`");
+        // Asked for now, not when it was compiled: the repository may have been moved since.
+        let package = env::var_os("CARGO_MANIFEST_DIR").ok_or_else(as_cargo)?;
+        let top = Path::new(&package).join("../..");
+        let target = own_target().ok_or_else(as_cargo)?;
         env::set_current_dir(&top)
             .map_err(|error| Failure::new(format!("cannot enter `{}`: {error}", top.display())))?;
         Ok(Self { started: Instant::now(), target })
