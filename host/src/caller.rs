@@ -29,7 +29,8 @@ impl Caller {
     /// Returns the actor of a run on `input`: the caller's word, else the input's, else the
     /// door's. A null or empty word counts as none.
     pub(crate) fn actor(&self, input: &Value) -> Actor {
-        let said = |own: &Option<String>, field| own.clone().or_else(|| text(input, field));
+        let named = |own: &Option<String>| own.clone().filter(|text| !text.is_empty());
+        let said = |own, field| named(own).or_else(|| text(input, field));
         Actor {
             user_id: said(&self.user_id, "user_id"),
             channel: said(&self.channel, "channel").unwrap_or_else(|| self.door.to_owned()),

@@ -55,8 +55,9 @@ impl Host {
 
     /// Runs an operation once and returns how it ended.
     ///
-    /// Needs a tokio runtime with time enabled. A guest never blocks the thread for longer
-    /// than ten milliseconds. Dropping the future stops the guest.
+    /// Needs a tokio runtime with time enabled. A guest gives the thread back every
+    /// ten milliseconds, but for instructions on much memory, which are not interrupted, and the
+    /// check of its output. Dropping the future stops the guest.
     ///
     /// # Errors
     ///

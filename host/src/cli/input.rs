@@ -5,6 +5,7 @@
 //! that takes a list may be given several times. `--input` gives the document as a whole;
 //! fields are set over it.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -14,8 +15,9 @@ use crate::json;
 
 /// The most that is read from one file or from stdin, in bytes.
 const MAX_INPUT: u64 = 64 << 20;
-/// How far references are followed in a schema.
-const MAX_DEPTH: usize = 16;
+/// How many parts of a schema are looked at to type one value: references can make a small
+/// schema endless.
+const MAX_PARTS: usize = 1_000;
 
 /// Returns the input that a command line describes.
 ///
@@ -117,10 +119,10 @@ impl<'a> Field<'a> {
     /// Returns the place in the input that the path leads to, made where it is missing.
     fn place<'v>(&self, input: &'v mut Value) -> Result<&'v mut Value, InputError> {
         let mut place = input;
-        for part in &self.path {
+        for (index, part) in self.path.iter().enumerate() {
             let object =
                 place.as_object_mut().ok_or_else(|| InputError::NotAnObject(self.name()))?;
-            let inner = self.path.last() != Some(part);
+            let inner = index + 1 < self.path.len();
             place = object.entry(*part).or_insert(Value::Null);
             if inner && place.is_null() {
                 *place = Value::Object(Map::new());
@@ -150,24 +152,16 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Calls `each` for the schema here and for all that it is made of.
+    /// Calls `each` for the schema here and for all that it is made of, the nearest first.
     fn visit(self, each: &mut impl FnMut(&'a Value)) {
-        self.visit_to(MAX_DEPTH, each);
-    }
-
-    fn visit_to(self, depth: usize, each: &mut impl FnMut(&'a Value)) {
-        each(self.schema);
-        if depth == 0 {
-            return;
-        }
-        let reference = self.schema.get("$ref").and_then(Value::as_str);
-        let target = reference.and_then(|text| self.root.pointer(text.strip_prefix('#')?));
-        let parts = ["allOf", "anyOf", "oneOf"]
-            .into_iter()
-            .filter_map(|key| self.schema.get(key)?.as_array())
-            .flatten();
-        for schema in target.into_iter().chain(parts) {
-            Node { schema, ..self }.visit_to(depth - 1, each);
+        let mut parts = VecDeque::from([self.schema]);
+        for _ in 0..MAX_PARTS {
+            let Some(schema) = parts.pop_front() else { return };
+            each(schema);
+            let reference = schema.get("$ref").and_then(Value::as_str);
+            parts.extend(reference.and_then(|text| self.root.pointer(text.strip_prefix('#')?)));
+            let lists = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key));
+            parts.extend(lists.filter_map(Value::as_array).flatten());
         }
     }
 
@@ -299,7 +293,15 @@ mod tests {
         assert_eq!(input(&["sizes=[1,2]", "sizes=3"]), Ok(json!({"sizes": [1, 2, 3]})));
         let place = input(&["place.city=Rome", "place.zip=118"]);
         assert_eq!(place, Ok(json!({"place": {"city": "Rome", "zip": 118}})));
+        assert_eq!(input(&["x.x.x=1"]), Ok(json!({"x": {"x": {"x": "1"}}})));
         assert_eq!(input(&[r#"place={"zip":1}"#]), Ok(json!({"place": {"zip": 1}})));
+    }
+
+    #[test]
+    fn a_schema_made_of_itself_is_looked_at_for_a_while() {
+        let schema = json!({"allOf": vec![json!({"$ref": "#"}); 20]});
+        let words = ["a=1".to_owned()];
+        assert_eq!(assemble(None, &words, &schema).unwrap(), json!({"a": "1"}));
     }
 
     #[test]

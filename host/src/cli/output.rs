@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use super::error::CliError;
 
+/// The longest cell of a table, in characters.
+const MAX_CELL: usize = 200;
+
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const HINT: Style = AnsiColor::Cyan.on_default().bold();
@@ -92,10 +95,10 @@ pub(super) fn warn(text: &str) {
 }
 
 /// Returns rows as a table: columns as wide as their widest cell, the last one free. The
-/// cells are escaped here.
+/// cells are escaped here, and cut where they are too long for a table.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let safe: Vec<[String; N]> =
-        rows.iter().map(|row| row.each_ref().map(|cell| Line(cell).to_string())).collect();
+        rows.iter().map(|row| row.each_ref().map(|cell| shown(cell))).collect();
     let width =
         |column: usize| safe.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
@@ -107,6 +110,13 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
         text.push('\n');
     }
     text
+}
+
+fn shown(cell: &str) -> String {
+    match cell.char_indices().nth(MAX_CELL) {
+        Some((end, _)) => format!("{}...", Line(&cell[..end])),
+        None => Line(cell).to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -135,5 +145,7 @@ mod tests {
     fn a_table_lines_up() {
         let rows = [["a".to_owned(), "x y".to_owned()], ["long".to_owned(), "z".to_owned()]];
         assert_eq!(table(&rows), "a     x y\nlong  z\n");
+        let long = [["x".repeat(100_000)]];
+        assert_eq!(table(&long), format!("{}...\n", "x".repeat(MAX_CELL)));
     }
 }

@@ -144,7 +144,9 @@ fn envelope(report: &Report) -> Value {
         }
     }
     envelope["item_errors"] = json!(report.trail.item_errors);
+    envelope["item_errors_dropped"] = json!(report.trail.item_errors_dropped);
     envelope["log"] = json!(report.trail.log);
+    envelope["log_dropped"] = json!(report.trail.log_dropped);
     envelope["usage"] = json!({
         "wall_ms": u64::try_from(report.usage.wall.as_millis()).unwrap_or(u64::MAX),
         "peak_memory": report.usage.peak_memory,

@@ -114,7 +114,7 @@ impl Journal {
         std::mem::take(&mut self.pages().trail)
     }
 
-    /// A poisoned lock means that an observer panicked; what was written is still whole.
+    /// Nothing that holds the lock can leave it half written, so a poisoned one is as good.
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

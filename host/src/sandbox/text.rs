@@ -11,6 +11,7 @@ pub(super) fn cut(mut text: String, longest: usize) -> String {
         let all = text.len();
         text.truncate(text.floor_char_boundary(longest));
         text.push_str(&format!(" [{all} bytes, cut]"));
+        text.shrink_to_fit();
     }
     text
 }

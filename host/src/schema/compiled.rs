@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use super::defaults::{self, Endless};
 use super::violation::{Violation, Violations};
 
+/// The largest pattern when compiled, in bytes: a few words can make one of many megabytes.
+const MAX_PATTERN: usize = 256 << 10;
+
 /// A schema that was compiled once and checks any number of values.
 #[derive(Debug)]
 pub(crate) struct Schema {
@@ -64,7 +67,9 @@ impl Schema {
 }
 
 fn options<'a>() -> ValidationOptions<'a> {
-    jsonschema::options().offline().with_pattern_options(PatternOptions::regex())
+    jsonschema::options()
+        .offline()
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN))
 }
 
 /// Checks each default against the schema that declares it, and returns whether there are any.

@@ -9,6 +9,12 @@ use serde_json::Value;
 
 /// How many violations are listed before the rest is only counted.
 const MAX_VIOLATIONS: usize = 100;
+/// How much of a pointer is shown, in bytes: its names come from the value.
+const MAX_POINTER: usize = 1 << 10;
+/// How many of the values that are allowed are shown.
+const MAX_OPTIONS: usize = 20;
+/// Among how many names the one that was meant is looked for.
+const MAX_NAMES: usize = 200;
 /// How much of a value is shown, in characters: it can be megabytes.
 const MAX_SHOWN: usize = 60;
 
@@ -55,8 +61,14 @@ impl Violations {
     ) -> Self {
         let mut list = Vec::new();
         let mut more = 0;
-        for violation in errors.flat_map(|error| read(schema, &error)) {
-            if list.len() < MAX_VIOLATIONS { list.push(violation) } else { more += 1 }
+        for error in errors {
+            let room = MAX_VIOLATIONS - list.len();
+            let count = count_of(&error);
+            more += count.saturating_sub(room);
+            // An error can hold a million fields, each to be shown with a pointer of megabytes.
+            if room > 0 {
+                list.extend(read(schema, &error, room));
+            }
         }
         Self { list, more }
     }
@@ -69,15 +81,35 @@ impl Violations {
     }
 }
 
+/// Returns how many violations an error is.
+fn count_of(error: &ValidationError<'_>) -> usize {
+    match error.kind() {
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            unexpected.len()
+        }
+        _ => 1,
+    }
+}
+
+/// Returns a pointer, cut where it is too long to be of use.
+fn cut(mut pointer: String) -> String {
+    if pointer.len() > MAX_POINTER {
+        pointer.truncate(pointer.floor_char_boundary(MAX_POINTER));
+        pointer.push_str("...");
+        pointer.shrink_to_fit();
+    }
+    pointer
+}
+
 /// Returns what one of the validator's errors says: fields that are not known are one error
 /// there, and one violation each here.
-fn read(schema: &Value, error: &ValidationError<'_>) -> Vec<Violation> {
-    let pointer = error.instance_path().to_string();
+fn read(schema: &Value, error: &ValidationError<'_>, room: usize) -> Vec<Violation> {
+    let pointer = cut(error.instance_path().to_string());
     match error.kind() {
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             let known = known_fields(schema, &error.schema_path().to_string());
             let read = |name: &String| unknown_field(&pointer, name, &known);
-            unexpected.iter().map(read).collect()
+            unexpected.iter().take(room).map(read).collect()
         }
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -90,7 +122,7 @@ fn read(schema: &Value, error: &ValidationError<'_>) -> Vec<Violation> {
 }
 
 fn below(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+    cut(format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")))
 }
 
 /// Returns the fields that are known where the keyword of a schema at `path` stands.
@@ -111,10 +143,11 @@ fn unknown_field(pointer: &str, name: &str, known: &[&str]) -> Violation {
 fn not_an_option(pointer: String, options: &Value, got: &Value) -> Violation {
     let options = options.as_array().map_or(&[][..], Vec::as_slice);
     let texts = options.iter().filter_map(Value::as_str);
-    let list: Vec<_> = options.iter().map(shown).collect();
+    let list: Vec<_> = options.iter().take(MAX_OPTIONS).map(shown).collect();
+    let more = if options.len() > MAX_OPTIONS { ", ..." } else { "" };
     Violation {
         pointer,
-        problem: format!("expected one of {}, got {}", list.join(", "), shown(got)),
+        problem: format!("expected one of {}{more}, got {}", list.join(", "), shown(got)),
         did_you_mean: got.as_str().and_then(|got| nearest(got, texts)),
     }
 }
@@ -123,7 +156,8 @@ fn not_an_option(pointer: String, options: &Value, got: &Value) -> Violation {
 fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     // Comparing takes time and memory of the product of the lengths.
     let known = known.filter(|known| known.len() <= 2 * wrong.len() && wrong.len() <= 128);
-    let scored = known.map(|known| (strsim::damerau_levenshtein(known, wrong), known));
+    let scored =
+        known.take(MAX_NAMES).map(|known| (strsim::damerau_levenshtein(known, wrong), known));
     let (distance, best) = scored.min()?;
     (distance <= wrong.len() / 3 + 1).then(|| best.to_owned())
 }
@@ -229,6 +263,16 @@ mod tests {
     fn a_large_value_is_not_shown_whole() {
         let [told] = told(json!({"type": "null"}), &json!("x".repeat(1 << 20))).try_into().unwrap();
         assert_eq!(told, format!("/: expected null, got \"{}...", "x".repeat(MAX_SHOWN - 1)));
+    }
+
+    #[test]
+    fn a_flood_of_fields_with_long_names_is_cut_and_counted() {
+        let schema = json!({"properties": {"k".repeat(1 << 16): {"properties": {"a": {}}, "additionalProperties": false}}});
+        let fields: serde_json::Map<_, _> = (0..5_000).map(|n| (n.to_string(), json!(1))).collect();
+        let value = json!({"k".repeat(1 << 16): fields});
+        let violations = Schema::compile(schema).unwrap().check(&value).unwrap_err();
+        assert_eq!((violations.list.len(), violations.more), (MAX_VIOLATIONS, 4_900));
+        assert!(violations.list.iter().all(|violation| violation.pointer.len() < 2 * MAX_POINTER));
     }
 
     #[test]
