@@ -1,6 +1,5 @@
 //! `ophost check`: whether a host would take a file.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +11,7 @@ use super::error::{CliError, Exit};
 use super::output::{self, ERROR, Line};
 use crate::host::{HostError, Inspector};
 use crate::operation::OperationName;
+use crate::registry::{self, FileError};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -30,12 +30,15 @@ pub(super) struct UnreadableFile {
 
 pub(super) fn run(args: CheckArgs, json: bool) -> Result<ExitCode, CliError> {
     let file = args.file;
-    let bytes = match fs::read(&file) {
-        Ok(bytes) => bytes,
-        Err(source) => return Err(UnreadableFile { file, source }.into()),
+    let bytes = match registry::read_bounded(&file) {
+        Err(FileError::Unreadable(source)) => return Err(UnreadableFile { file, source }.into()),
+        bytes => bytes,
     };
     let inspector = Inspector::new().map_err(HostError::from)?;
-    let verdict = super::runtime()?.block_on(inspector.inspect(&file, &bytes));
+    let verdict = match bytes {
+        Ok(bytes) => super::runtime()?.block_on(inspector.inspect(&file, &bytes)),
+        Err(reason) => Err(reason),
+    };
     let verdict = verdict.map(|(_, operations)| operations).map_err(|reason| reason.to_string());
     print(&file.display().to_string(), &verdict, json)?;
     Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })

@@ -117,7 +117,11 @@ pub(crate) async fn inspect(
 }
 
 /// Reads a file once; what is hashed, compiled and run are these bytes.
-fn read_bounded(path: &Path) -> Result<Vec<u8>, FileError> {
+///
+/// # Errors
+///
+/// Returns [`FileError`] if it is no regular file, too large, or cannot be read.
+pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, FileError> {
     // Looked at before it is opened: opening a FIFO would wait for a writer.
     if !fs::metadata(path)?.is_file() {
         return Err(FileError::NotAFile);

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::load::RegistryError;
-pub(crate) use self::load::{FileError, inspect};
+pub(crate) use self::load::{FileError, inspect, read_bounded};
 use crate::operation::{Operation, OperationName};
 use crate::sandbox::Guest;
 use crate::schema::Schema;

@@ -36,6 +36,11 @@ fn a_file_is_checked_wherever_it_is() {
     refused: `plugins/page.wasm`: not a WebAssembly file
     ---- exit 1
     ");
+    insta::assert_snapshot!(project.run(&["check", "plugins"]), @"
+    ---- stderr
+    refused: `plugins`: not a regular file
+    ---- exit 1
+    ");
     insta::assert_snapshot!(project.run(&["check", "plugins/none.wasm"]), @"
     ---- stderr
     error: cannot read `plugins/none.wasm`: No such file or directory (os error 2)
