@@ -3,7 +3,6 @@
 //! [`Host::run`] is what every door calls: check the request against what the host knows,
 //! execute what was checked, say how it ended.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,10 +10,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
+use crate::catalog::Catalog;
 use crate::json;
-use crate::operation::{Operation, OperationName};
+use crate::operation::OperationName;
 use crate::policy::{Grants, LimitRequest, Limits, Policy, PolicyError};
-use crate::registry::{self, Entry, FileError, PluginFile, Registry, RegistryError};
+use crate::registry::{self, Entry, FileError, Registry, RegistryError};
 use crate::run::{Actor, Event, Failure, FailureKind, Flags, Outcome, Trail, Usage};
 use crate::sandbox::{self, Ended, Job, Observer, Sandbox, SandboxError, Stopped};
 use crate::schema::{Schema, ValidInput, Violations};
@@ -39,7 +39,7 @@ pub struct Host {
 
 struct Shared {
     sandbox: Sandbox,
-    registry: Registry,
+    registry: Arc<Registry>,
     policy: Policy,
 }
 
@@ -96,56 +96,22 @@ impl Host {
     }
 
     fn find(&self, name: &str) -> Result<&Arc<Entry>, RunError> {
-        self.shared.registry.get(name).ok_or_else(|| RunError::NoSuchOperation {
+        self.shared.registry.get(name).ok_or_else(|| self.no_such_operation(name))
+    }
+
+    /// Returns what there is to run now.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::new(Arc::clone(&self.shared.registry))
+    }
+
+    /// Returns the error that says that no operation has this name.
+    pub(crate) fn no_such_operation(&self, name: &str) -> RunError {
+        let catalog = self.catalog();
+        RunError::NoSuchOperation {
             name: name.to_owned(),
-            similar: self.similar(name),
-            refused: self.refused().count(),
-        })
-    }
-
-    /// Returns the known name that is most like one that is not known.
-    fn similar(&self, name: &str) -> Option<String> {
-        let names = self.operations().map(|known| known.operation.name.as_str());
-        let scored = names.map(|known| (strsim::damerau_levenshtein(known, name), known));
-        let (distance, best) = scored.min()?;
-        (distance <= name.len() / 3 + 1).then(|| best.to_owned())
-    }
-
-    /// Returns the operations, by name.
-    pub fn operations(&self) -> impl Iterator<Item = Known<'_>> {
-        self.shared.registry.entries().map(|entry| Known::from(entry.as_ref()))
-    }
-
-    /// Returns one operation.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`RunError::NoSuchOperation`] if there is none of that name.
-    pub fn operation(&self, name: &str) -> Result<Known<'_>, RunError> {
-        self.find(name).map(|entry| Known::from(entry.as_ref()))
-    }
-
-    /// Returns every plugin file, used or not, by path.
-    pub fn plugins(&self) -> Vec<PluginState<'_>> {
-        let mut files = BTreeMap::<&Path, (&PluginFile, Vec<_>)>::new();
-        for entry in self.shared.registry.entries() {
-            let file = files.entry(&entry.file.path).or_insert((&entry.file, Vec::new()));
-            file.1.push(&entry.operation.name);
+            similar: catalog.similar(name).map(ToOwned::to_owned),
+            refused: catalog.refused().count(),
         }
-        let used = files.into_values().map(|(file, operations)| {
-            let PluginFile { path, digest, plugin, version, .. } = file;
-            PluginState::Used { file: path, digest, plugin, version, operations }
-        });
-        let refused = self.refused().map(|(file, reason)| PluginState::Refused { file, reason });
-        let mut all: Vec<_> = used.chain(refused).collect();
-        all.sort_by_key(|state| state.file());
-        all
-    }
-
-    /// Returns the plugin files that are not used, and for each one sentence why.
-    pub fn refused(&self) -> impl Iterator<Item = (&Path, String)> {
-        let refused = self.shared.registry.refused();
-        refused.iter().map(|refused| (refused.path.as_path(), refused.reason.to_string()))
     }
 }
 
@@ -241,10 +207,10 @@ impl HostBuilder {
     /// # Errors
     ///
     /// Returns [`HostError`] if wasm cannot run here or a directory cannot be read. A bad
-    /// plugin is no error: see [`Host::refused`].
+    /// plugin is no error: see [`Catalog::refused`].
     pub async fn build(self) -> Result<Host, HostError> {
         let sandbox = Sandbox::new()?;
-        let registry = Registry::load(&self.plugins, &sandbox).await?;
+        let registry = Arc::new(Registry::load(&self.plugins, &sandbox).await?);
         let policy = Policy::new(self.defaults, self.maxima);
         Ok(Host { shared: Arc::new(Shared { sandbox, registry, policy }) })
     }
@@ -314,62 +280,6 @@ pub struct Report {
     pub trail: Trail,
     /// What it used.
     pub usage: Usage,
-}
-
-/// An operation that can be run, and where it comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
-    /// What it declares.
-    pub operation: &'a Operation,
-    /// The plugin's own name.
-    pub plugin: &'a str,
-    /// The plugin's version.
-    pub version: &'a str,
-    /// The file that holds it.
-    pub file: &'a Path,
-    /// SHA-256 of that file's bytes, in hex.
-    pub digest: &'a str,
-}
-
-impl<'a> From<&'a Entry> for Known<'a> {
-    fn from(entry: &'a Entry) -> Self {
-        let PluginFile { path, digest, plugin, version, .. } = entry.file.as_ref();
-        Self { operation: &entry.operation, plugin, version, file: path, digest }
-    }
-}
-
-/// A file of a plugin directory.
-#[derive(Clone, Debug)]
-pub enum PluginState<'a> {
-    /// Its operations can be run.
-    Used {
-        /// Where it is.
-        file: &'a Path,
-        /// SHA-256 of its bytes, in hex.
-        digest: &'a str,
-        /// The plugin's own name.
-        plugin: &'a str,
-        /// The plugin's version.
-        version: &'a str,
-        /// What it holds, by name.
-        operations: Vec<&'a OperationName>,
-    },
-    /// It is not used.
-    Refused {
-        /// Where it is.
-        file: &'a Path,
-        /// Why, in one sentence.
-        reason: String,
-    },
-}
-
-impl<'a> PluginState<'a> {
-    /// Returns where the file is.
-    pub fn file(&self) -> &'a Path {
-        match self {
-            Self::Used { file, .. } | Self::Refused { file, .. } => file,
-        }
-    }
 }
 
 /// A run that did not begin; nothing happened.

@@ -25,6 +25,7 @@
 //! | `cli`       | a door: the `ophost` command, a file for each subcommand |
 //! | `toolchain` | builds Rust plugins, for `ophost build` |
 //! | `host`      | the flow: check a request, execute it |
+//! | `catalog`   | what there is to run, for those who only look |
 //! | `registry`  | which operations there are, and which file holds each |
 //! | `sandbox`   | the only module that knows wasmtime: load, describe, invoke |
 //! | `schema`    | checks inputs and outputs; makes the proof that the sandbox asks for |
@@ -45,7 +46,7 @@
 //! # let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
 //! # let plugins = format!("{}/guests", option_env!("CARGO_TARGET_DIR").unwrap_or(default));
 //! let host = Host::builder().plugins(plugins).build().await?;
-//! assert!(host.operations().any(|known| known.operation.name.as_str() == "slugify"));
+//! assert!(host.catalog().get("slugify").is_some());
 //!
 //! let report = host.run(Request::new("slugify", json!({"text": "Hello, World!"}))).await?;
 //! assert_eq!(report.outcome, Outcome::Success(json!({"slug": "hello-world"})));
@@ -57,6 +58,7 @@
 //! ```
 
 mod caller;
+mod catalog;
 pub mod cli;
 mod host;
 mod json;
@@ -71,9 +73,8 @@ mod toolchain;
 pub use tokio_util::sync::CancellationToken;
 
 pub use crate::caller::Caller;
-pub use crate::host::{
-    Host, HostBuilder, HostError, Known, PluginState, Report, Request, RunError,
-};
+pub use crate::catalog::{Catalog, Filter, Known, PluginState};
+pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
 pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, PolicyError};
 pub use crate::registry::RegistryError;

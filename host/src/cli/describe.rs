@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::error::CliError;
 use super::list;
 use super::output::{self, Block, Line, NAME};
-use crate::host::{Host, Known};
+use crate::catalog::Known;
+use crate::host::Host;
 
 #[derive(Debug, Args)]
 pub(super) struct DescribeArgs {
@@ -18,7 +19,8 @@ pub(super) struct DescribeArgs {
 }
 
 pub(super) fn run(host: &Host, args: &DescribeArgs, json: bool) -> Result<ExitCode, CliError> {
-    let known = host.operation(&args.name)?;
+    let catalog = host.catalog();
+    let known = catalog.get(&args.name).ok_or_else(|| host.no_such_operation(&args.name))?;
     if json {
         output::json(&list::as_json(&known))?;
     } else {

@@ -6,26 +6,28 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output;
-use crate::host::{Host, Known};
+use crate::catalog::{Catalog, Known};
+use crate::host::Host;
 
 pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
+    let catalog = host.catalog();
     if json {
-        let operations: Vec<_> = host.operations().map(|known| as_json(&known)).collect();
-        let refused: Vec<_> = host
+        let operations: Vec<_> = catalog.operations().map(|known| as_json(&known)).collect();
+        let refused: Vec<_> = catalog
             .refused()
             .map(|(file, reason)| json!({"file": file.display().to_string(), "reason": reason}))
             .collect();
         output::json(&json!({"operations": operations, "refused": refused}))?;
     } else {
-        print(host)?;
+        print(&catalog)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(host: &Host) -> Result<(), CliError> {
-    let rows: Vec<_> = host.operations().map(row).collect();
+fn print(catalog: &Catalog) -> Result<(), CliError> {
+    let rows: Vec<_> = catalog.operations().map(row).collect();
     output::stdout(&output::table(&rows))?;
-    for (file, reason) in host.refused() {
+    for (file, reason) in catalog.refused() {
         output::warn(&format!("`{}` is not used: {reason}", file.display()));
     }
     if rows.is_empty() {

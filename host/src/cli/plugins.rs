@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output::{self, DIM, ERROR, Line, NAME};
-use crate::host::{Host, PluginState};
+use crate::catalog::PluginState;
+use crate::host::Host;
 use crate::operation::OperationName;
 
 pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
-    let plugins = host.plugins();
+    let catalog = host.catalog();
+    let plugins = catalog.plugins();
     if json {
         let plugins: Vec<_> = plugins.iter().map(as_json).collect();
         output::json(&json!({"plugins": plugins}))?;

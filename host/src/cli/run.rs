@@ -69,7 +69,9 @@ Fields:
   tag=a tag=b      adds to a list";
 
 pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCode, CliError> {
-    let schema = &host.operation(&args.name)?.operation.input_schema;
+    let catalog = host.catalog();
+    let known = catalog.get(&args.name).ok_or_else(|| host.no_such_operation(&args.name))?;
+    let schema = &known.operation.input_schema;
     let input = input::assemble(args.input.as_deref(), &args.fields, schema)?;
     let verbose = args.verbose;
     let cancel = CancellationToken::new();

@@ -90,7 +90,8 @@ async fn each_guest_ends_as_its_kind_and_the_host_goes_on() {
 
 fn refused(host: &Host, name: &str, expected: &str) {
     let file = format!("{name}.wasm");
-    let mut refused = host.refused().filter(|(path, _)| path.ends_with(&file));
+    let catalog = host.catalog();
+    let mut refused = catalog.refused().filter(|(path, _)| path.ends_with(&file));
     let (_, reason) = refused.next().unwrap_or_else(|| panic!("{name} is used"));
     assert!(reason.contains(expected), "{name}: {reason}");
 }

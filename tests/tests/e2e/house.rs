@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
             "toolchain",
             "host",
+            "catalog",
             "registry",
             "policy",
             "caller",
@@ -21,7 +22,21 @@ const ARROWS: [(&str, &[&str]); 11] = [
         ],
     ),
     ("toolchain", &[]),
-    ("host", &["registry", "sandbox", "schema", "policy", "json", "caller", "run", "operation"]),
+    (
+        "host",
+        &[
+            "catalog",
+            "registry",
+            "sandbox",
+            "schema",
+            "policy",
+            "json",
+            "caller",
+            "run",
+            "operation",
+        ],
+    ),
+    ("catalog", &["registry", "operation"]),
     ("registry", &["sandbox", "schema", "operation"]),
     ("sandbox", &["policy", "schema", "json", "run", "operation"]),
     ("schema", &[]),

@@ -1,0 +1,191 @@
+//! What there is to run, at one moment.
+//!
+//! A [`Catalog`] is a picture of the plugin directories that never changes: a host that
+//! watches them makes a new one, and whoever holds the old one keeps it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::operation::{Operation, OperationName};
+use crate::registry::{Entry, PluginFile, Registry};
+
+/// The operations and plugin files of a host, at one moment. Cheap to clone.
+#[derive(Clone)]
+pub struct Catalog {
+    registry: Arc<Registry>,
+}
+
+impl Catalog {
+    pub(crate) fn new(registry: Arc<Registry>) -> Self {
+        Self { registry }
+    }
+
+    /// Returns the operations, by name.
+    pub fn operations(&self) -> impl Iterator<Item = Known<'_>> {
+        self.registry.entries().map(|entry| Known::from(entry.as_ref()))
+    }
+
+    /// Returns the operation of that name or alias.
+    pub fn get(&self, name: &str) -> Option<Known<'_>> {
+        self.registry.get(name).map(|entry| Known::from(entry.as_ref()))
+    }
+
+    /// Returns the known name that is most like one that is not known, if it is much like it.
+    pub fn similar(&self, name: &str) -> Option<&str> {
+        let names = self.operations().map(|known| known.operation.name.as_str());
+        let scored = names.map(|known| (strsim::damerau_levenshtein(known, name), known));
+        let (distance, best) = scored.min()?;
+        (distance <= name.len() / 3 + 1).then_some(best)
+    }
+
+    /// Returns every plugin file, used or not, by path.
+    pub fn plugins(&self) -> Vec<PluginState<'_>> {
+        let mut files = BTreeMap::<&Path, (&PluginFile, Vec<_>)>::new();
+        for entry in self.registry.entries() {
+            let file = files.entry(&entry.file.path).or_insert((&entry.file, Vec::new()));
+            file.1.push(&entry.operation.name);
+        }
+        let used = files.into_values().map(|(file, operations)| {
+            let PluginFile { path, digest, plugin, version, .. } = file;
+            PluginState::Used { file: path, digest, plugin, version, operations }
+        });
+        let refused = self.refused().map(|(file, reason)| PluginState::Refused { file, reason });
+        let mut all: Vec<_> = used.chain(refused).collect();
+        all.sort_by_key(|state| state.file());
+        all
+    }
+
+    /// Returns the plugin files that are not used, and for each one sentence why.
+    pub fn refused(&self) -> impl Iterator<Item = (&Path, String)> {
+        let refused = self.registry.refused();
+        refused.iter().map(|refused| (refused.path.as_path(), refused.reason.to_string()))
+    }
+}
+
+/// An operation that can be run, and where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What it declares.
+    pub operation: &'a Operation,
+    /// The plugin's own name.
+    pub plugin: &'a str,
+    /// The plugin's version.
+    pub version: &'a str,
+    /// The file that holds it.
+    pub file: &'a Path,
+    /// SHA-256 of that file's bytes, in hex.
+    pub digest: &'a str,
+}
+
+impl<'a> From<&'a Entry> for Known<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let PluginFile { path, digest, plugin, version, .. } = entry.file.as_ref();
+        Self { operation: &entry.operation, plugin, version, file: path, digest }
+    }
+}
+
+/// Which operations are meant: those that have everything that is said. The empty value
+/// means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The category.
+    pub category: Option<String>,
+    /// Tags; an operation has them all.
+    pub tags: Vec<String>,
+    /// The stage.
+    pub stage: Option<String>,
+    /// A model that is read or written.
+    pub model: Option<String>,
+}
+
+impl Filter {
+    /// Returns whether an operation is among those that are meant.
+    pub fn matches(&self, operation: &Operation) -> bool {
+        let is = |wanted: &Option<String>, given: Option<&String>| {
+            wanted.as_ref().is_none_or(|wanted| given == Some(wanted))
+        };
+        let mut models = operation.models_in.iter().chain(&operation.models_out);
+        is(&self.category, Some(&operation.category))
+            && is(&self.stage, operation.stage.as_ref())
+            && self.tags.iter().all(|tag| operation.tags.contains(tag))
+            && self.model.as_ref().is_none_or(|model| models.any(|known| known == model))
+    }
+}
+
+/// A file of a plugin directory.
+#[derive(Clone, Debug)]
+pub enum PluginState<'a> {
+    /// Its operations can be run.
+    Used {
+        /// Where it is.
+        file: &'a Path,
+        /// SHA-256 of its bytes, in hex.
+        digest: &'a str,
+        /// The plugin's own name.
+        plugin: &'a str,
+        /// The plugin's version.
+        version: &'a str,
+        /// What it holds, by name.
+        operations: Vec<&'a OperationName>,
+    },
+    /// It is not used.
+    Refused {
+        /// Where it is.
+        file: &'a Path,
+        /// Why, in one sentence.
+        reason: String,
+    },
+}
+
+impl<'a> PluginState<'a> {
+    /// Returns where the file is.
+    pub fn file(&self) -> &'a Path {
+        match self {
+            Self::Used { file, .. } | Self::Refused { file, .. } => file,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn operation() -> Operation {
+        Operation {
+            name: OperationName::new("a").unwrap(),
+            description: "d".into(),
+            category: "text".into(),
+            input_schema: json!({}),
+            output_schema: json!({}),
+            tags: vec!["x".into(), "y".into()],
+            permissions: Vec::new(),
+            models_in: vec!["Job".into()],
+            models_out: vec!["Company".into()],
+            stage: Some("load".into()),
+            async_enabled: false,
+            create_taskrun: true,
+            hints: crate::Hints::default(),
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_filter_wants_everything_that_it_says() {
+        let some = |text: &str| Some(text.to_owned());
+        let all = Filter::default();
+        let fitting = Filter {
+            category: some("text"),
+            tags: vec!["y".into(), "x".into()],
+            stage: some("load"),
+            model: some("Company"),
+        };
+        let tag = Filter { tags: vec!["x".into(), "z".into()], ..fitting.clone() };
+        let stage = Filter { stage: some("extract"), ..all.clone() };
+        let model = Filter { model: some("job"), ..all.clone() };
+        let matches = [&all, &fitting, &tag, &stage, &model].map(|it| it.matches(&operation()));
+        assert_eq!(matches, [true, true, false, false, false]);
+    }
+}
