@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::operation::{Operation, OperationName};
+use crate::digest::Digest;
+use crate::operation::{Operation, OperationName, Plugin};
 use crate::registry::{Entry, PluginFile, Registry};
 
 /// The operations and plugin files of a host, at one moment. Cheap to clone.
@@ -44,11 +45,20 @@ impl Catalog {
         let mut files = BTreeMap::<&Path, (&PluginFile, Vec<_>)>::new();
         for entry in self.registry.entries() {
             let file = files.entry(&entry.file.path).or_insert((&entry.file, Vec::new()));
-            file.1.push(&entry.operation.name);
+            file.1.push(&entry.operation().name);
         }
         let used = files.into_values().map(|(file, operations)| {
-            let PluginFile { path, digest, plugin, version, .. } = file;
-            PluginState::Used { file: path, digest, plugin, version, operations }
+            let PluginFile { path, digest, plugin, newer_refused, .. } = file;
+            let Plugin { name, version, .. } = plugin;
+            let newer_refused = newer_refused.as_deref();
+            PluginState::Used {
+                file: path,
+                digest: *digest,
+                plugin: name,
+                version,
+                operations,
+                newer_refused,
+            }
         });
         let refused = self.refused().map(|(file, reason)| PluginState::Refused { file, reason });
         let mut all: Vec<_> = used.chain(refused).collect();
@@ -74,14 +84,15 @@ pub struct Known<'a> {
     pub version: &'a str,
     /// The file that holds it.
     pub file: &'a Path,
-    /// SHA-256 of that file's bytes, in hex.
-    pub digest: &'a str,
+    /// SHA-256 of that file's bytes.
+    pub digest: Digest,
 }
 
 impl<'a> From<&'a Entry> for Known<'a> {
     fn from(entry: &'a Entry) -> Self {
-        let PluginFile { path, digest, plugin, version, .. } = entry.file.as_ref();
-        Self { operation: &entry.operation, plugin, version, file: path, digest }
+        let PluginFile { path, digest, plugin, .. } = entry.file.as_ref();
+        let Plugin { name, version, .. } = plugin;
+        Self { operation: entry.operation(), plugin: name, version, file: path, digest: *digest }
     }
 }
 
@@ -120,14 +131,16 @@ pub enum PluginState<'a> {
     Used {
         /// Where it is.
         file: &'a Path,
-        /// SHA-256 of its bytes, in hex.
-        digest: &'a str,
+        /// SHA-256 of its bytes, or of those that are still served.
+        digest: Digest,
         /// The plugin's own name.
         plugin: &'a str,
         /// The plugin's version.
         version: &'a str,
         /// What it holds, by name.
         operations: Vec<&'a OperationName>,
+        /// Why the file as it is now is not used, where an earlier content of it still is.
+        newer_refused: Option<&'a str>,
     },
     /// It is not used.
     Refused {

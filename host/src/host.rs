@@ -3,21 +3,33 @@
 //! [`Host::run`] is what every door calls: check the request against what the host knows,
 //! execute what was checked, say how it ended.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
 use crate::catalog::Catalog;
+use crate::digest::Digest;
 use crate::json;
 use crate::operation::OperationName;
 use crate::policy::{Grants, LimitRequest, Limits, Policy, PolicyError};
-use crate::registry::{self, Entry, FileError, Registry, RegistryError};
+use crate::private_dir::DataDir;
+use crate::registry::{
+    self, Entry, FileError, LoadObserver, Loader, LoaderOptions, Loading, Registry, RegistryError,
+    Schemas,
+};
 use crate::run::{Actor, Event, Failure, FailureKind, Flags, Outcome, Trail, Usage};
-use crate::sandbox::{self, Ended, Job, Observer, Sandbox, SandboxError, Stopped};
+use crate::sandbox::{
+    self, CompileBudget, Compiler, Ended, Guest, Job, Observer, Sandbox, SandboxError,
+    SandboxOptions, Stopped,
+};
 use crate::schema::{Schema, ValidInput, Violations};
+
+/// What a door needs that is the compiler's child process, or starts one.
+pub(crate) use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};
 
 /// Loads operations and runs them. Cheap to clone; clones share everything.
 ///
@@ -39,7 +51,9 @@ pub struct Host {
 
 struct Shared {
     sandbox: Sandbox,
-    registry: Arc<Registry>,
+    loader: Loader,
+    /// Swapped as a whole: whoever took it out keeps what it took.
+    registry: RwLock<Arc<Registry>>,
     policy: Policy,
 }
 
@@ -47,7 +61,8 @@ impl Host {
     /// Returns a builder: no plugin directory, default limits.
     pub fn builder() -> HostBuilder {
         HostBuilder {
-            plugins: Vec::new(),
+            loader: LoaderOptions::default(),
+            compiler: Compiler::Here,
             defaults: Limits::DEFAULT,
             maxima: Limits::DEFAULT_MAXIMA,
         }
@@ -66,42 +81,105 @@ impl Host {
     /// is not an error but a [`Report`] with [`Outcome::Failed`].
     pub async fn run(&self, request: Request) -> Result<Report, RunError> {
         let checked = self.check(request)?;
-        Ok(self.execute(checked).await)
+        let loaded = self.load(checked).await?;
+        Ok(self.execute(loaded).await)
     }
 
     fn check(&self, request: Request) -> Result<Checked, RunError> {
         let entry = self.find(&request.operation)?;
+        let operation = entry.operation();
         let actor = request.caller.actor(&request.input);
         let flags = request.caller.flags(&request.input);
-        let input = entry.input_schema.check_input(request.input).map_err(|violations| {
-            RunError::InvalidInput { operation: entry.operation.name.clone(), violations }
+        let schemas = entry.schemas().map_err(|reason| unavailable(&entry, &reason))?;
+        let schemas = Arc::clone(schemas);
+        let input = schemas.input.check_input(request.input).map_err(|violations| {
+            RunError::InvalidInput { operation: operation.name.clone(), violations }
         })?;
-        let grants = self.shared.policy.grant(&entry.operation.hints, &request.limits)?;
+        let grants = self.shared.policy.grant(&operation.hints, &request.limits)?;
         let (cancel, observer) = (request.cancel, request.observer);
-        Ok(Checked { entry: Arc::clone(entry), input, grants, actor, flags, cancel, observer })
+        Ok(Checked { entry, schemas, input, grants, actor, flags, cancel, observer })
     }
 
-    async fn execute(&self, checked: Checked) -> Report {
-        let Checked { entry, input, grants, actor, flags, cancel, observer } = checked;
-        let operation = &entry.operation.name;
+    /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
+    /// it happens before the run begins.
+    async fn load(&self, checked: Checked) -> Result<Loaded, RunError> {
+        let entry = &checked.entry;
+        let guest = entry.file.guest(&self.shared.sandbox).await;
+        let guest = guest.map_err(|reason| unavailable(entry, &reason))?.clone();
+        Ok(Loaded { checked, guest })
+    }
+
+    async fn execute(&self, loaded: Loaded) -> Report {
+        let Loaded { checked, guest } = loaded;
+        let Checked { entry, schemas, input, grants, actor, flags, cancel, observer } = checked;
+        let operation = &entry.operation().name;
         let job = Job { operation, input: &input, grants: &grants, actor, flags, cancel, observer };
-        let Ended { outcome, trail, usage } =
-            self.shared.sandbox.invoke(&entry.file.guest, job).await;
+        let Ended { outcome, trail, usage } = self.shared.sandbox.invoke(&guest, job).await;
         let outcome = match outcome {
-            Ok(output) => judge_output(&output, &entry.output_schema),
+            Ok(output) => judge_output(&output, &schemas.output),
             Err(Stopped::Failed(failure)) => Outcome::Failed(*failure),
             Err(Stopped::Cancelled) => Outcome::Cancelled,
         };
         Report { operation: operation.clone(), outcome, trail, usage }
     }
 
-    fn find(&self, name: &str) -> Result<&Arc<Entry>, RunError> {
-        self.shared.registry.get(name).ok_or_else(|| self.no_such_operation(name))
+    fn find(&self, name: &str) -> Result<Arc<Entry>, RunError> {
+        self.registry().get(name).cloned().ok_or_else(|| self.no_such_operation(name))
     }
 
     /// Returns what there is to run now.
     pub fn catalog(&self) -> Catalog {
-        Catalog::new(Arc::clone(&self.shared.registry))
+        Catalog::new(self.registry())
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        // Nothing that holds the lock can leave it half written.
+        Arc::clone(&self.shared.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns what is wrong with the data directory, so that nothing is kept in it.
+    pub fn data_problem(&self) -> Option<String> {
+        self.shared.sandbox.cache_problem()
+    }
+
+    /// Reads the plugin directories again, and from now on runs what is there.
+    ///
+    /// A file that was used and is bad now is used as it was, until it is good again or gone.
+    /// Runs that began before go on with what they began with.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HostError`] if a directory cannot be read; then nothing changes.
+    pub async fn reload(&self) -> Result<(), HostError> {
+        let registry = Arc::new(self.shared.loader.load(Some(&self.registry())).await?);
+        *self.shared.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+        Ok(())
+    }
+
+    /// Reloads whenever the plugin directories have changed and been quiet for 200 ms, until
+    /// the returned value is dropped.
+    ///
+    /// Where a reload fails, what there was goes on being used, and the next change is
+    /// waited for.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HostError`] if the system does not tell of changes.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime.
+    pub fn watch(&self) -> Result<Watching, HostError> {
+        let mut watcher = registry::watch(&self.shared.loader)?;
+        let host = self.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                watcher.changed().await;
+                // The next change may mend it.
+                host.reload().await.ok();
+            }
+        });
+        Ok(Watching { task })
     }
 
     /// Returns the error that says that no operation has this name.
@@ -112,6 +190,27 @@ impl Host {
             similar: catalog.similar(name).map(ToOwned::to_owned),
             refused: catalog.refused().count(),
         }
+    }
+}
+
+/// A host watches its plugin directories as long as this lives.
+#[derive(Debug)]
+#[must_use]
+pub struct Watching {
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn unavailable(entry: &Entry, reason: &FileError) -> RunError {
+    RunError::Unavailable {
+        operation: entry.operation().name.clone(),
+        file: entry.file.path.clone(),
+        reason: reason.to_string(),
     }
 }
 
@@ -136,27 +235,36 @@ pub(crate) struct Inspector {
 }
 
 impl Inspector {
+    /// Returns one that compiles as a host does that was made of these options.
+    ///
     /// # Errors
     ///
-    /// Returns [`SandboxError`] if wasm cannot run here.
-    pub(crate) fn new() -> Result<Self, SandboxError> {
-        Ok(Self { sandbox: Sandbox::new()? })
+    /// Returns [`HostError`] if wasm cannot run here.
+    pub(crate) fn new(options: &HostBuilder) -> Result<Self, HostError> {
+        Ok(Self { sandbox: options.sandbox()? })
     }
 
-    /// Returns a module as a component, and its operations, as a host would load them from
-    /// `path`.
+    /// Returns the names of a plugin's operations.
     ///
     /// # Errors
     ///
-    /// Returns the reason why a host would refuse the file.
-    pub(crate) async fn inspect(
+    /// Returns the reason why a host would refuse the content.
+    pub(crate) async fn inspect(&self, bytes: &[u8]) -> Result<Vec<OperationName>, FileError> {
+        let (_, plugin) = registry::inspect(&Digest::of(bytes), bytes, &self.sandbox).await?;
+        Ok(plugin.operations.into_iter().map(|operation| operation.name).collect())
+    }
+
+    /// Returns a module of the user's own as a component, and its operations.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::inspect`].
+    pub(crate) async fn componentize(
         &self,
-        path: &Path,
         module: &[u8],
     ) -> Result<(Vec<u8>, Vec<OperationName>), FileError> {
         let component = sandbox::componentize(module)?.into_owned();
-        let entries = registry::inspect(path, &component, &self.sandbox).await?;
-        let names = entries.into_iter().map(|entry| entry.operation.name).collect();
+        let names = self.inspect(&component).await?;
         Ok((component, names))
     }
 }
@@ -164,6 +272,7 @@ impl Inspector {
 /// A request that may run: all that was asked was checked.
 struct Checked {
     entry: Arc<Entry>,
+    schemas: Arc<Schemas>,
     input: ValidInput,
     grants: Grants,
     actor: Actor,
@@ -172,11 +281,18 @@ struct Checked {
     observer: Option<Observer>,
 }
 
+/// A request whose code is ready, too.
+struct Loaded {
+    checked: Checked,
+    guest: Guest,
+}
+
 /// Says what a host is made of.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct HostBuilder {
-    plugins: Vec<PathBuf>,
+    loader: LoaderOptions,
+    compiler: Compiler,
     defaults: Limits,
     maxima: Limits,
 }
@@ -184,7 +300,44 @@ pub struct HostBuilder {
 impl HostBuilder {
     /// Adds a directory of `*.wasm` files. One that does not exist holds nothing.
     pub fn plugins(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.plugins.push(directory.into());
+        self.loader.directories.push(directory.into());
+        self
+    }
+
+    /// Keeps compiled plugins, and what they say of themselves, in this directory, which is
+    /// made when there is something to keep. Without it each host begins anew.
+    ///
+    /// What is in it is executed, so it has to belong to this user and be closed to others;
+    /// else it is not used: see [`Host::data_problem`].
+    pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.loader.data = Some(DataDir::new(directory));
+        self
+    }
+
+    /// Compiles plugins in child processes of this program, which has to be the `ophost`
+    /// command of the same version, each with at most this budget.
+    ///
+    /// Without it they are compiled in this process, where a hostile one can take all time
+    /// and memory.
+    pub fn compiler(mut self, ophost: impl Into<PathBuf>, budget: CompileBudget) -> Self {
+        self.compiler = Compiler::Child { program: ophost.into(), budget };
+        self
+    }
+
+    /// Uses plugin directories and files also where every user of the machine can write them,
+    /// and so run what he likes as this user.
+    pub fn trust_world_writable(mut self) -> Self {
+        self.loader.trust_world_writable = true;
+        self
+    }
+
+    /// Lets someone hear of plugins whose content is new, before each is compiled and
+    /// described.
+    pub fn observe_loading(
+        mut self,
+        observe: impl Fn(Loading<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.loader.observer = Some(LoadObserver::new(observe));
         self
     }
 
@@ -200,19 +353,60 @@ impl HostBuilder {
         self
     }
 
-    /// Compiles and describes every plugin, and returns the host.
+    /// Compiles and describes every plugin that is not known yet, and returns the host.
     ///
-    /// Needs a tokio runtime with time enabled, and holds the thread while it compiles.
+    /// Needs a tokio runtime with time enabled.
     ///
     /// # Errors
     ///
-    /// Returns [`HostError`] if wasm cannot run here or a directory cannot be read. A bad
-    /// plugin is no error: see [`Catalog::refused`].
+    /// Returns [`HostError`] if wasm cannot run here or a directory cannot be read or
+    /// trusted. A bad plugin is no error: see [`Catalog::refused`].
     pub async fn build(self) -> Result<Host, HostError> {
-        let sandbox = Sandbox::new()?;
-        let registry = Arc::new(Registry::load(&self.plugins, &sandbox).await?);
-        let policy = Policy::new(self.defaults, self.maxima);
-        Ok(Host { shared: Arc::new(Shared { sandbox, registry, policy }) })
+        let unloaded = self.unloaded()?;
+        let registry = unloaded.loader.load(None).await?;
+        Ok(unloaded.with(registry))
+    }
+
+    /// As [`Self::build`], but where the data directory knows who holds the operation of that
+    /// name or alias, and that file has not changed, the host has that one alone. So it takes
+    /// no longer with a thousand plugins than with one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build`].
+    pub async fn build_for(self, operation: &str) -> Result<Host, HostError> {
+        let unloaded = self.unloaded()?;
+        let registry = match unloaded.loader.find(operation) {
+            Some(registry) => registry,
+            None => unloaded.loader.load(None).await?,
+        };
+        Ok(unloaded.with(registry))
+    }
+
+    fn unloaded(self) -> Result<Unloaded, HostError> {
+        let sandbox = self.sandbox()?;
+        let loader = Loader::new(self.loader, sandbox.clone());
+        Ok(Unloaded { sandbox, loader, policy: Policy::new(self.defaults, self.maxima) })
+    }
+
+    fn sandbox(&self) -> Result<Sandbox, HostError> {
+        let (compiler, data) = (self.compiler.clone(), self.loader.data.clone());
+        Ok(Sandbox::new(SandboxOptions { compiler, data })?)
+    }
+}
+
+/// A host that does not know its plugins yet.
+struct Unloaded {
+    sandbox: Sandbox,
+    loader: Loader,
+    policy: Policy,
+}
+
+impl Unloaded {
+    fn with(self, registry: Registry) -> Host {
+        let Self { sandbox, loader, policy } = self;
+        let registry = RwLock::new(Arc::new(registry));
+        Host { shared: Arc::new(Shared { sandbox, loader, registry, policy }) }
     }
 }
 
@@ -307,6 +501,16 @@ pub enum RunError {
     /// The limits asked for are not allowed.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The operation is known, but its file is not what it was, or cannot be loaded.
+    #[error("the operation `{operation}` cannot be loaded from `{}`: {reason}", file.display())]
+    Unavailable {
+        /// The operation.
+        operation: OperationName,
+        /// Where it was.
+        file: PathBuf,
+        /// Why, in one sentence.
+        reason: String,
+    },
 }
 
 /// A host that could not be made.

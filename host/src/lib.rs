@@ -30,6 +30,8 @@
 //! | `sandbox`   | the only module that knows wasmtime: load, describe, invoke |
 //! | `schema`    | checks inputs and outputs; makes the proof that the sandbox asks for |
 //! | `policy`    | what a run may use |
+//! | `private_dir` | what the host keeps, where nobody else can write |
+//! | `digest`    | what names a content |
 //! | `json`      | reads JSON that comes from outside, strictly |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
@@ -60,10 +62,12 @@
 mod caller;
 mod catalog;
 pub mod cli;
+mod digest;
 mod host;
 mod json;
 mod operation;
 mod policy;
+mod private_dir;
 mod registry;
 mod run;
 mod sandbox;
@@ -74,12 +78,14 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use crate::caller::Caller;
 pub use crate::catalog::{Catalog, Filter, Known, PluginState};
-pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError};
+pub use crate::digest::{Digest, NotADigest};
+pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
 pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, PolicyError};
-pub use crate::registry::RegistryError;
+pub use crate::registry::{Loading, RegistryError};
 pub use crate::run::{
     Actor, Blame, Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, LogSource,
     Outcome, Progress, Trail, Usage,
 };
+pub use crate::sandbox::CompileBudget;
 pub use crate::schema::{Violation, Violations};

@@ -4,11 +4,12 @@
 //! contract held; it cannot be made in any other way. Nothing here knows how the
 //! answer was obtained.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The longest name, category or version, in bytes.
@@ -17,6 +18,8 @@ const MAX_NAME: usize = 128;
 const MAX_DESCRIPTION: usize = 8 << 10;
 /// The most operations that one plugin may hold.
 const MAX_OPERATIONS: usize = 256;
+/// The most aliases of one operation.
+const MAX_ALIASES: usize = 16;
 /// The longest annotation key, in bytes.
 const MAX_KEY: usize = 255;
 
@@ -24,9 +27,30 @@ const MAX_KEY: usize = 255;
 ///
 /// Parts of `[a-z][a-z0-9_]*` joined by dots, at most 128 bytes; the first part is not
 /// `ophost`, which is reserved for the host itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct OperationName(String);
+
+impl From<OperationName> for String {
+    fn from(name: OperationName) -> Self {
+        name.0
+    }
+}
+
+impl TryFrom<String> for OperationName {
+    type Error = MetadataError;
+
+    fn try_from(name: String) -> Result<Self, MetadataError> {
+        Self::new(name)
+    }
+}
+
+/// Names are ordered and hashed as their text is.
+impl Borrow<str> for OperationName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl OperationName {
     /// Returns the name if it follows the grammar.
@@ -62,7 +86,7 @@ impl fmt::Display for OperationName {
 }
 
 /// A plugin: who made the operations, and the operations.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plugin {
     /// The plugin's own name, for people.
     pub name: String,
@@ -75,7 +99,7 @@ pub struct Plugin {
 }
 
 /// One operation, as it declared itself.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
     /// Unique in a host.
     pub name: OperationName,
@@ -111,7 +135,7 @@ pub struct Operation {
 /// What the annotations under `ophost.` say, read.
 ///
 /// The registry of these keys is in `wit/README.md`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hints {
     /// `ophost.timeout-ms`: how long a run may take unless the caller says otherwise.
     pub timeout_ms: Option<u64>,
@@ -121,6 +145,8 @@ pub struct Hints {
     pub idempotent: bool,
     /// `ophost.destructive`: whether it deletes or overwrites what cannot be made again.
     pub destructive: bool,
+    /// `ophost.aliases`: other names that it can be called by, at most sixteen.
+    pub aliases: Vec<OperationName>,
 }
 
 impl Hints {
@@ -144,10 +170,21 @@ impl Hints {
             "ophost.memory-mib" => self.memory_mib = Some(positive()?),
             "ophost.idempotent" => self.idempotent = truth()?,
             "ophost.destructive" => self.destructive = truth()?,
+            "ophost.aliases" => self.aliases = aliases(value)?,
             _ => return Err(MetadataError::UnknownAnnotation(key.to_owned())),
         }
         Ok(())
     }
+}
+
+fn aliases(value: &Value) -> Result<Vec<OperationName>, MetadataError> {
+    let names = value.as_array().filter(|names| names.len() <= MAX_ALIASES);
+    let texts = names.and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+    let texts = texts.ok_or(MetadataError::AnnotationValue {
+        key: "ophost.aliases".to_owned(),
+        expected: "a list of at most 16 names",
+    })?;
+    texts.into_iter().map(OperationName::new).collect()
 }
 
 impl Plugin {
@@ -164,15 +201,28 @@ impl Plugin {
             1..=MAX_OPERATIONS => {}
             count => return Err(MetadataError::TooManyOperations(count)),
         }
-        let mut seen = std::collections::HashSet::new();
-        match self.operations.iter().find(|operation| !seen.insert(&operation.name)) {
-            Some(twice) => Err(MetadataError::Twice(twice.name.clone())),
+        let twice = {
+            let mut seen = std::collections::HashSet::new();
+            self.names().find(|name| !seen.insert(*name)).cloned()
+        };
+        match twice {
+            Some(twice) => Err(MetadataError::Twice(twice)),
             None => Ok(self),
         }
+    }
+
+    /// Returns the names that the operations can be called by, aliases too.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &OperationName> {
+        self.operations.iter().flat_map(Operation::names)
     }
 }
 
 impl Operation {
+    /// Returns the names that it can be called by: its own, then its aliases.
+    pub fn names(&self) -> impl Iterator<Item = &OperationName> {
+        std::iter::once(&self.name).chain(&self.hints.aliases)
+    }
+
     /// Checks the texts of an operation; its name and hints were checked when they were made.
     ///
     /// # Errors

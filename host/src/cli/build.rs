@@ -12,7 +12,7 @@ use serde_json::json;
 use super::error::CliError;
 use super::output::{self, Line};
 use super::project::Project;
-use crate::host::{HostError, Inspector};
+use crate::host::Inspector;
 use crate::operation::OperationName;
 use crate::registry::FileError;
 use crate::toolchain::{self, Artifact};
@@ -80,7 +80,7 @@ pub(super) fn run(args: &BuildArgs, project: &Project, json: bool) -> Result<Exi
     }
     let installed = project.install_directory()?;
     let artifacts = toolchain::build(&args.dirs, &mut |step| say(&step.to_string()))?;
-    let inspector = Inspector::new().map_err(HostError::from)?;
+    let inspector = Inspector::new(&project.builder()?)?;
     let mut written = Vec::new();
     for artifact in artifacts {
         let file = args.destination(&artifact, &installed);
@@ -113,7 +113,7 @@ async fn finish(
         Ok(module) => module,
         Err(source) => return Err(ComponentError::Read { path: wasm, source }),
     };
-    let (component, operations) = match inspector.inspect(&file, &module).await {
+    let (component, operations) = match inspector.componentize(&module).await {
         Ok(plugin) => plugin,
         Err(source) => return Err(ComponentError::NotAPlugin { package, source }),
     };

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::error::{CliError, Exit};
 use super::output::{self, ERROR, Line};
-use crate::host::{HostError, Inspector};
+use super::project::Project;
+use crate::host::Inspector;
 use crate::operation::OperationName;
 use crate::registry::{self, FileError};
 
@@ -28,18 +29,19 @@ pub(super) struct UnreadableFile {
     source: io::Error,
 }
 
-pub(super) fn run(args: CheckArgs, json: bool) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: CheckArgs, project: &Project, json: bool) -> Result<ExitCode, CliError> {
     let file = args.file;
-    let bytes = match registry::read_bounded(&file) {
+    let runtime = super::runtime()?;
+    let bytes = match runtime.block_on(registry::read_plugin(&file)) {
         Err(FileError::Unreadable(source)) => return Err(UnreadableFile { file, source }.into()),
         bytes => bytes,
     };
-    let inspector = Inspector::new().map_err(HostError::from)?;
+    let inspector = Inspector::new(&project.builder()?)?;
     let verdict = match bytes {
-        Ok(bytes) => super::runtime()?.block_on(inspector.inspect(&file, &bytes)),
+        Ok((bytes, _)) => runtime.block_on(inspector.inspect(&bytes)),
         Err(reason) => Err(reason),
     };
-    let verdict = verdict.map(|(_, operations)| operations).map_err(|reason| reason.to_string());
+    let verdict = verdict.map_err(|reason| reason.to_string());
     print(&file.display().to_string(), &verdict, json)?;
     Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }

@@ -15,7 +15,7 @@ use crate::host::Host;
 #[derive(Debug, Args)]
 pub(super) struct DescribeArgs {
     /// The operation's name.
-    name: String,
+    pub(super) name: String,
 }
 
 pub(super) fn run(host: &Host, args: &DescribeArgs, json: bool) -> Result<ExitCode, CliError> {
@@ -49,7 +49,7 @@ fn facts(known: &Known<'_>) -> Vec<[String; 2]> {
     let mut rows = vec![
         ["plugin".to_owned(), format!("{} {}", known.plugin, known.version)],
         ["file".to_owned(), known.file.display().to_string()],
-        ["digest".to_owned(), known.digest.to_owned()],
+        ["digest".to_owned(), known.digest.to_string()],
     ];
     let mut add = |name: &str, value: String| {
         if !value.is_empty() {

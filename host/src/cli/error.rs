@@ -10,6 +10,7 @@ use super::build::ComponentError;
 use super::output::{self, Block, ERROR, HINT, Line};
 use crate::host::{HostError, RunError};
 use crate::policy::PolicyError;
+use crate::registry::RegistryError;
 use crate::schema::Violation;
 use crate::toolchain::BuildError;
 
@@ -113,7 +114,9 @@ impl CliError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Run(RunError::NoSuchOperation { .. }) => Exit::NotFound,
+            Self::Run(RunError::NoSuchOperation { .. } | RunError::Unavailable { .. }) => {
+                Exit::NotFound
+            }
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => Exit::Denied,
             Self::Run(RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. })
             | Self::Input(_)
@@ -128,6 +131,7 @@ impl CliError {
     fn kind(&self) -> &'static str {
         match self {
             Self::Run(RunError::NoSuchOperation { .. }) => "no_such_operation",
+            Self::Run(RunError::Unavailable { .. }) => "unavailable",
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => "denied",
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => "usage",
             Self::Run(RunError::InvalidInput { .. }) | Self::Input(_) => "invalid_input",
@@ -148,15 +152,16 @@ impl CliError {
             Self::Run(RunError::NoSuchOperation { .. }) => {
                 Some("`ophost list` shows what there is, and which files are not used".to_owned())
             }
+            Self::Run(RunError::Unavailable { .. }) => {
+                Some("`ophost plugins` reads every file again".to_owned())
+            }
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => {
                 Some("ask for less, or leave it out".to_owned())
             }
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => {
                 Some("leave it out for the default".to_owned())
             }
-            Self::Host(HostError::Registry(_)) => {
-                Some("`--plugins` names a directory that holds `.wasm` files".to_owned())
-            }
+            Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::Run(RunError::InvalidInput { operation, .. }) => {
@@ -167,6 +172,19 @@ impl CliError {
             | Self::Host(HostError::Sandbox(_))
             | Self::Output(_)
             | Self::System(_) => None,
+        }
+    }
+}
+
+fn registry_hint(error: &RegistryError) -> String {
+    match error {
+        RegistryError::WorldWritable { path } => {
+            format!("`chmod o-w {}` takes that away", path.display())
+        }
+        RegistryError::Directory { .. }
+        | RegistryError::TooMany { .. }
+        | RegistryError::Watch(_) => {
+            "`--plugins` names a directory that holds `.wasm` files".to_owned()
         }
     }
 }

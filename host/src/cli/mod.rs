@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use self::error::CliError;
 use self::project::Project;
-use crate::host::Host;
+use crate::host::{self, Host};
 
 /// Runs WebAssembly operations: small programs that declare what they take and give, run
 /// in a sandbox with nothing granted.
@@ -62,6 +62,14 @@ enum Command {
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
+    /// Compile the component on stdin, for another process of this program.
+    #[command(name = host::COMPILER_COMMAND, hide = true)]
+    CompileComponent {
+        /// The most bytes of address space.
+        memory: u64,
+        /// The most seconds of processor time.
+        seconds: u64,
+    },
 }
 
 /// Runs the command with the arguments of this process.
@@ -78,13 +86,16 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { project, json, command } = cli;
     match command {
         Command::Build(args) => build::run(&args, &project, json),
-        Command::Check(args) => check::run(args, json),
+        Command::Check(args) => check::run(args, &project, json),
+        Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
         Command::Plugins => with_host(&project, async |host| plugins::run(&host, json)),
         Command::List => with_host(&project, async |host| list::run(&host, json)),
-        Command::Describe(args) => {
-            with_host(&project, async |host| describe::run(&host, &args, json))
-        }
-        Command::Run(args) => with_host(&project, async |host| run::run(&host, args, json).await),
+        Command::Describe(args) => with_host_for(&project, &args.name.clone(), async |host| {
+            describe::run(&host, &args, json)
+        }),
+        Command::Run(args) => with_host_for(&project, &args.name.clone(), async |host| {
+            run::run(&host, args, json).await
+        }),
     }
 }
 
@@ -97,9 +108,14 @@ fn with_host(
     project: &Project,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
 ) -> Result<ExitCode, CliError> {
-    runtime()?.block_on(async {
-        let directories = project.plugin_directories()?;
-        let builder = directories.into_iter().fold(Host::builder(), crate::HostBuilder::plugins);
-        command(builder.build().await?).await
-    })
+    runtime()?.block_on(async { command(project.builder()?.build().await?).await })
+}
+
+/// As [`with_host`], for one operation: the host need not know any other.
+fn with_host_for(
+    project: &Project,
+    operation: &str,
+    command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
+) -> Result<ExitCode, CliError> {
+    runtime()?.block_on(async { command(project.builder()?.build_for(operation).await?).await })
 }

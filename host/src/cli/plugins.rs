@@ -24,12 +24,12 @@ pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
 
 fn text(state: &PluginState<'_>) -> String {
     match state {
-        PluginState::Used { file, digest, plugin, version, operations } => format!(
+        PluginState::Used { file, digest, plugin, version, operations, .. } => format!(
             "{NAME}{}{NAME:#}  {} {}  {DIM}{}{DIM:#}\n  {}\n",
             Line(&file.display().to_string()),
             Line(plugin),
             Line(version),
-            digest.get(..12).unwrap_or(digest),
+            digest.short(),
             operations.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
         ),
         PluginState::Refused { file, reason } => format!(
@@ -42,7 +42,7 @@ fn text(state: &PluginState<'_>) -> String {
 
 fn as_json(state: &PluginState<'_>) -> Value {
     match state {
-        PluginState::Used { file, digest, plugin, version, operations } => json!({
+        PluginState::Used { file, digest, plugin, version, operations, .. } => json!({
             "file": file.display().to_string(),
             "state": "used",
             "digest": digest,

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::CompileBudget;
+use crate::host::{self, Host, HostBuilder};
+
 /// What marks the top of a project.
 const MARKS: [&str; 2] = ["ophost.toml", ".ophost"];
 
@@ -19,6 +22,18 @@ pub(super) struct Project {
 }
 
 impl Project {
+    /// Returns a host's builder that knows where everything is.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error if there is no current directory or no program.
+    pub(super) fn builder(&self) -> io::Result<HostBuilder> {
+        let compiler = host::this_program()?;
+        let builder =
+            Host::builder().data(in_project(".ophost")?).compiler(compiler, CompileBudget::DEFAULT);
+        Ok(self.plugin_directories()?.into_iter().fold(builder, HostBuilder::plugins))
+    }
+
     /// Returns the plugin directories, whether they exist or not.
     ///
     /// # Errors
@@ -45,13 +60,17 @@ impl Project {
     }
 }
 
-/// Returns `plugins` at the top of the project, as short as it can be written from here.
 fn default_plugins() -> io::Result<PathBuf> {
+    in_project("plugins")
+}
+
+/// Returns a path at the top of the project, as short as it can be written from here.
+fn in_project(name: &str) -> io::Result<PathBuf> {
     let here = env::current_dir()?;
     let top =
         here.ancestors().find(|directory| MARKS.iter().any(|mark| directory.join(mark).exists()));
     Ok(match top {
-        Some(top) if top != here => top.join("plugins"),
-        _ => Path::new("plugins").to_owned(),
+        Some(top) if top != here => top.join(name),
+        _ => Path::new(name).to_owned(),
     })
 }

@@ -27,7 +27,7 @@ const SHOWN: usize = 10;
 #[command(after_help = FORMS)]
 pub(super) struct RunArgs {
     /// The operation's name.
-    name: String,
+    pub(super) name: String,
     /// The input, a field at a time: field=value, field:=json, field=@file.
     #[arg(value_name = "FIELD")]
     fields: Vec<String>,

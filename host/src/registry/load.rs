@@ -1,202 +1,383 @@
-//! Reading plugin directories.
+//! From plugin directories to a picture of them.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
-use super::{Entry, PluginFile, Refused, Registry};
-use crate::operation::{Operation, OperationName, Plugin};
-use crate::sandbox::{DescribeError, Guest, LoadError, Sandbox};
-use crate::schema::{Schema, SchemaError};
+use super::error::{FileError, RegistryError};
+use super::files::{self, Candidate, Directories};
+use super::index::{Index, Record, Verdict};
+use super::names::Holders;
+use super::picture::{Entry, PluginFile, Refused, Registry, Schemas};
+use crate::digest::Digest;
+use crate::operation::{OperationName, Plugin};
+use crate::private_dir::DataDir;
+use crate::sandbox::{Guest, LoadError, Sandbox};
 
-/// The largest file that is looked at, in bytes. A Python component has 20 MB.
-const MAX_FILE: u64 = 64 << 20;
+/// How long a file stays refused that could not be compiled within bounds: the machine may
+/// have been busy. In nanoseconds.
+const BACK_OFF: i64 = 600 * 1_000_000_000;
+/// How many plugins are compiled at once, at most.
+const MAX_AT_ONCE: usize = 4;
 
-impl Registry {
-    /// Reads every `*.wasm` file of the directories, in the order of their names.
+/// What a record of a file looks like in memory.
+type Known = Record<Arc<PluginFile>>;
+
+/// A plugin that has to be looked at, since nothing is known of its content.
+#[derive(Clone, Copy, Debug)]
+pub struct Loading<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// How many were looked at before.
+    pub done: usize,
+    /// How many there are to look at.
+    pub total: usize,
+}
+
+/// Someone who wants to know which plugins take their time.
+#[derive(Clone)]
+pub(crate) struct LoadObserver(Arc<dyn Fn(Loading<'_>) + Send + Sync>);
+
+impl LoadObserver {
+    pub(crate) fn new(observe: impl Fn(Loading<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+}
+
+impl fmt::Debug for LoadObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoadObserver")
+    }
+}
+
+/// Where plugins are, and what is known of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LoaderOptions {
+    pub(crate) directories: Vec<PathBuf>,
+    /// Where the index is kept; without it, plugins are described each time.
+    pub(crate) data: Option<DataDir>,
+    /// Whether what everybody can write is used all the same.
+    pub(crate) trust_world_writable: bool,
+    pub(crate) observer: Option<LoadObserver>,
+}
+
+/// Makes pictures of plugin directories.
+pub(crate) struct Loader {
+    directories: Directories,
+    index: Option<Index>,
+    sandbox: Sandbox,
+    observer: Option<LoadObserver>,
+}
+
+impl Loader {
+    pub(crate) fn new(options: LoaderOptions, sandbox: Sandbox) -> Self {
+        let LoaderOptions { directories, data, trust_world_writable, observer } = options;
+        // The same directories have the same index, from wherever they are named.
+        let paths: Vec<_> = directories.iter().map(absolute).collect();
+        let index = data.zip(sandbox.maker()).map(|(data, maker)| Index::new(data, maker, &paths));
+        let directories = Directories { paths: directories, trust_world_writable };
+        Self { directories, index, sandbox, observer }
+    }
+
+    /// Returns the plugin directories, wherever they are named from.
+    pub(super) fn absolute_directories(&self) -> Vec<PathBuf> {
+        self.directories.paths.iter().map(absolute).collect()
+    }
+
+    /// Returns a picture of one operation alone, if the index knows it and its file is what
+    /// it was. What an accepted file holds is its own, whatever else there is.
+    pub(crate) fn find(&self, name: &str) -> Option<Registry> {
+        let record = self.in_memory(self.index.as_ref()?.find(name)?)?;
+        let candidate = self.directories.file(&record.path)?;
+        is_same(&record, &candidate).then(|| picture(vec![record], BTreeMap::new()))
+    }
+
+    /// Reads every `*.wasm` file of the directories and returns the picture of them.
     ///
-    /// A directory that does not exist holds nothing. Each file is compiled and asked what
-    /// it is, so this takes as long as that does. Two files with an operation of one name
-    /// are both refused: which one is meant cannot be known.
+    /// What is known by the index, or by an earlier picture, is not read again; every other
+    /// content is compiled and described, a few at a time. A file that an earlier picture
+    /// served and that is bad now is served as it was.
     ///
     /// # Errors
     ///
-    /// Returns [`RegistryError`] if a directory cannot be read; what is wrong with a file
-    /// is in [`Registry::refused`].
-    pub(crate) async fn load(
-        directories: &[PathBuf],
-        sandbox: &Sandbox,
-    ) -> Result<Self, RegistryError> {
-        let mut files = Vec::new();
-        for directory in directories {
-            files.extend(wasm_files(directory)?);
-        }
-        let mut registry = Self::default();
-        let mut found = Vec::new();
-        for path in files {
-            match load_file(&path, sandbox).await {
-                Ok(entries) => found.push((path, entries)),
-                Err(reason) => registry.refused.push(Refused { path, reason }),
+    /// Returns [`RegistryError`] if a directory cannot be read or is not to be trusted; what
+    /// is wrong with a file is in [`Registry::refused`].
+    pub(crate) async fn load(&self, earlier: Option<&Registry>) -> Result<Registry, RegistryError> {
+        let found = self.directories.files()?;
+        let known = self.known(earlier);
+        let mut refused = BTreeMap::new();
+        let mut candidates = Vec::new();
+        for one in found {
+            match one {
+                Ok(candidate) => candidates.push(candidate),
+                Err((path, reason)) => drop(refused.insert(path, reason)),
             }
         }
-        registry.add(found);
-        registry.refused.sort_by(|a, b| a.path.cmp(&b.path));
+        let (mut records, work) = split(candidates, &known);
+        let changed = !work.is_empty() || records.len() != known.len();
+        for (path, looked_at) in self.look_at(work).await {
+            match looked_at {
+                Ok(record) => records.push(record),
+                Err(reason) => drop(refused.insert(path, reason)),
+            }
+        }
+        records.sort_by(|a, b| a.path.cmp(&b.path));
+        let outdated = earlier.map_or(&[][..], |earlier| &earlier.outdated);
+        let holders = holders(known.iter().chain(outdated));
+        let registry = match earlier {
+            Some(earlier) => with_last_good(records, refused, &holders, earlier),
+            None => settle(records, refused, &holders),
+        };
+        if changed {
+            self.write(&registry);
+        }
         Ok(registry)
     }
 
-    fn add(&mut self, found: Vec<(PathBuf, Vec<Entry>)>) {
-        let holders = holders(&found);
-        for (path, entries) in found {
-            let taken = entries.iter().find_map(|entry| {
-                let name = &entry.operation.name;
-                let other = holders[name].iter().find(|holder| **holder != path)?;
-                Some(FileError::NameTaken { name: name.clone(), holder: other.clone() })
+    fn known(&self, earlier: Option<&Registry>) -> Vec<Known> {
+        match (earlier, &self.index) {
+            (Some(earlier), _) => earlier.records.clone(),
+            (None, Some(index)) => {
+                index.all().into_iter().filter_map(|record| self.in_memory(record)).collect()
+            }
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn in_memory(&self, record: Record<Plugin>) -> Option<Known> {
+        let path = self.directories.local(&record.path)?;
+        let digest = record.digest;
+        let file = |plugin| Arc::new(PluginFile::new(path.clone(), digest, plugin, None));
+        let record = record.map(file);
+        Some(Record { path, ..record })
+    }
+
+    fn portable<'a>(&self, record: &'a Known) -> Option<Record<&'a Plugin>> {
+        let path = self.directories.portable(&record.path)?;
+        Some(Record { path, ..record.as_ref().map(|file| &file.plugin) })
+    }
+
+    /// Compiles and describes what is not known, a few at a time.
+    async fn look_at(&self, work: Vec<Work>) -> Vec<(PathBuf, Result<Known, FileError>)> {
+        let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_AT_ONCE);
+        let turns = Arc::new(Semaphore::new(at_once));
+        let total = work.len();
+        let mut tasks = JoinSet::new();
+        for (done, one) in work.into_iter().enumerate() {
+            let (turns, sandbox) = (Arc::clone(&turns), self.sandbox.clone());
+            let observer = self.observer.clone();
+            tasks.spawn(async move {
+                // The semaphore is never closed, so that this cannot fail.
+                let _turn = turns.acquire_owned().await;
+                let path = one.candidate.path.clone();
+                let begin = || {
+                    if let Some(LoadObserver(observe)) = observer {
+                        observe(Loading { file: &path, done, total });
+                    }
+                };
+                let looked_at = one.look(&sandbox, begin).await;
+                (path, looked_at)
             });
-            match taken {
-                Some(reason) => self.refused.push(Refused { path, reason }),
-                None => self.entries.extend(
-                    entries
-                        .into_iter()
-                        .map(|entry| (entry.operation.name.clone(), Arc::new(entry))),
-                ),
+        }
+        tasks.join_all().await
+    }
+
+    /// Keeps what was found out. Where that fails, it is found out again the next time.
+    fn write(&self, registry: &Registry) {
+        if let Some(index) = &self.index {
+            let records = registry.records.iter();
+            index.write(records.filter_map(|record| self.portable(record))).ok();
+        }
+    }
+}
+
+fn absolute(path: &PathBuf) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.clone())
+}
+
+/// Returns whether a file is what a record says, without reading it.
+fn is_same<P>(record: &Record<P>, candidate: &Candidate) -> bool {
+    record.identity == candidate.identity && record.identity.is_settled_at(record.read_at)
+}
+
+/// A file to read.
+struct Work {
+    candidate: Candidate,
+    /// What is known of contents, wherever they are.
+    contents: Arc<HashMap<Digest, Known>>,
+}
+
+/// Parts files into those that are known and those that have to be read.
+fn split(candidates: Vec<Candidate>, known: &[Known]) -> (Vec<Known>, Vec<Work>) {
+    let now = files::now();
+    let holding = || known.iter().filter(|record| record.holds_at(now));
+    let by_path: HashMap<&Path, &Known> =
+        holding().map(|record| (record.path.as_path(), record)).collect();
+    let mut records = Vec::new();
+    let mut unknown = Vec::new();
+    for candidate in candidates {
+        match by_path.get(candidate.path.as_path()) {
+            Some(record) if is_same(record, &candidate) => records.push((*record).clone()),
+            _ => unknown.push(candidate),
+        }
+    }
+    if unknown.is_empty() {
+        return (records, Vec::new());
+    }
+    let contents: HashMap<_, _> = holding().map(|record| (record.digest, record.clone())).collect();
+    let contents = Arc::new(contents);
+    let work = |candidate| Work { candidate, contents: Arc::clone(&contents) };
+    (records, unknown.into_iter().map(work).collect())
+}
+
+impl Work {
+    /// Reads the file; calls `begin` if its content is a new one.
+    async fn look(self, sandbox: &Sandbox, begin: impl FnOnce()) -> Result<Known, FileError> {
+        let Self { candidate, contents } = self;
+        let (bytes, identity) = files::read_plugin(&candidate.target).await?;
+        let (digest, read_at) = (Digest::of(&bytes), files::now());
+        let path = candidate.path;
+        let verdict = match contents.get(&digest).map(|record| &record.verdict) {
+            Some(Verdict::Refused { reason, until }) => {
+                Verdict::Refused { reason: reason.clone(), until: *until }
+            }
+            Some(Verdict::Plugin(file)) if file.path == path => Verdict::Plugin(Arc::clone(file)),
+            Some(Verdict::Plugin(file)) => Verdict::Plugin(Arc::new(file.at(path.clone()))),
+            None => {
+                begin();
+                let inspected = inspect(&digest, &bytes, sandbox).await;
+                let file = |(guest, plugin)| {
+                    Arc::new(PluginFile::new(path.clone(), digest, plugin, Some(guest)))
+                };
+                inspected.map(file).map(Verdict::Plugin).or_else(remembered)?
+            }
+        };
+        Ok(Record { path, identity, read_at, digest, accepted: false, verdict })
+    }
+}
+
+/// Returns a reason as a record keeps it, or the reason itself if it is not the content's
+/// fault.
+fn remembered(reason: FileError) -> Result<Verdict<Arc<PluginFile>>, FileError> {
+    let until = match &reason {
+        FileError::Load(LoadError::Compiler(_)) | FileError::Unreadable(_) => return Err(reason),
+        FileError::Load(LoadError::Budget { .. }) => files::now().saturating_add(BACK_OFF),
+        _ => i64::MAX,
+    };
+    Ok(Verdict::Refused { reason: reason.to_string(), until })
+}
+
+/// Returns the compiled component and the operations of a content: every schema is checked.
+///
+/// # Errors
+///
+/// Returns the first reason not to use it.
+pub(crate) async fn inspect(
+    digest: &Digest,
+    bytes: &[u8],
+    sandbox: &Sandbox,
+) -> Result<(Guest, Plugin), FileError> {
+    let guest = sandbox.load(digest, bytes).await?;
+    let plugin = sandbox.describe(&guest).await?;
+    for operation in &plugin.operations {
+        Schemas::compile(operation)?;
+    }
+    Ok((guest, plugin))
+}
+
+fn holders<'a>(known: impl Iterator<Item = &'a Known>) -> Holders {
+    let accepted = known.filter(|record| record.accepted);
+    Holders::of(accepted.filter_map(|record| {
+        let names: Vec<&OperationName> = record.plugin()?.plugin.names().collect();
+        Some((record.path.as_path(), names))
+    }))
+}
+
+/// Decides who holds which name, and returns the picture.
+fn settle(
+    mut records: Vec<Known>,
+    mut refused: BTreeMap<PathBuf, FileError>,
+    holders: &Holders,
+) -> Registry {
+    let lost = holders.losers(&records);
+    for record in &mut records {
+        record.accepted = record.plugin().is_some() && !lost.contains_key(&record.path);
+    }
+    refused.extend(lost);
+    picture(records, refused)
+}
+
+/// As [`settle`], but a file that was served and is refused now is served as it was.
+fn with_last_good(
+    records: Vec<Known>,
+    refused: BTreeMap<PathBuf, FileError>,
+    holders: &Holders,
+    earlier: &Registry,
+) -> Registry {
+    let first = settle(records, refused, holders);
+    let outdated: Vec<_> =
+        first.refused.iter().filter_map(|refused| earlier.last_good(refused)).collect();
+    if outdated.is_empty() {
+        return first;
+    }
+    let is_outdated = |path: &Path| outdated.iter().any(|record| record.path == path);
+    let refused = first.refused.into_iter().filter(|refused| !is_outdated(&refused.path));
+    let refused = refused.map(|refused| (refused.path, refused.reason)).collect();
+    let current = first.records.iter().filter(|record| !is_outdated(&record.path)).cloned();
+    let mut registry = settle(current.chain(outdated.clone()).collect(), refused, holders);
+    let mut records = std::mem::replace(&mut registry.records, first.records);
+    records.retain(|record| record.accepted);
+    for record in &mut registry.records {
+        record.accepted = records.iter().any(|other| other.is_same_content(record));
+    }
+    registry.outdated = outdated;
+    registry
+}
+
+impl Registry {
+    /// Returns what a file that is refused now was when it was served.
+    fn last_good(&self, refused: &Refused) -> Option<Known> {
+        let served = self.outdated.iter().chain(&self.records);
+        let record = served.filter(|record| record.accepted).find(|it| it.path == refused.path)?;
+        let outdated = Arc::new(record.plugin()?.outdated(refused.reason.to_string()));
+        Some(Record { verdict: Verdict::Plugin(outdated), path: refused.path.clone(), ..*record })
+    }
+}
+
+impl Known {
+    fn is_same_content(&self, other: &Self) -> bool {
+        self.path == other.path && self.digest == other.digest
+    }
+}
+
+fn picture(records: Vec<Known>, mut refused: BTreeMap<PathBuf, FileError>) -> Registry {
+    let mut registry = Registry::default();
+    for record in &records {
+        match &record.verdict {
+            Verdict::Plugin(file) if record.accepted => registry.add(file),
+            Verdict::Plugin(_) => {}
+            Verdict::Refused { reason, .. } => {
+                refused.insert(record.path.clone(), FileError::Remembered(reason.clone()));
             }
         }
     }
+    registry.refused = refused.into_iter().map(|(path, reason)| Refused { path, reason }).collect();
+    registry.records = records;
+    registry
 }
 
-fn holders(found: &[(PathBuf, Vec<Entry>)]) -> BTreeMap<OperationName, Vec<PathBuf>> {
-    let mut holders = BTreeMap::<_, Vec<_>>::new();
-    for (path, entries) in found {
-        for entry in entries {
-            holders.entry(entry.operation.name.clone()).or_default().push(path.clone());
+impl Registry {
+    fn add(&mut self, file: &Arc<PluginFile>) {
+        for entry in Entry::all(file) {
+            let operation = entry.operation();
+            for alias in &operation.hints.aliases {
+                self.aliases.insert(alias.clone(), Arc::clone(&entry));
+            }
+            self.entries.insert(operation.name.clone(), entry);
         }
     }
-    holders
-}
-
-fn wasm_files(directory: &Path) -> Result<Vec<PathBuf>, RegistryError> {
-    let failed = |source| RegistryError::Directory { path: directory.to_owned(), source };
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-async fn load_file(path: &Path, sandbox: &Sandbox) -> Result<Vec<Entry>, FileError> {
-    inspect(path, &read_bounded(path)?, sandbox).await
-}
-
-/// Returns the operations of a file with these bytes: compiled, described, every schema
-/// checked.
-///
-/// # Errors
-///
-/// Returns the first reason not to use the file.
-pub(crate) async fn inspect(
-    path: &Path,
-    bytes: &[u8],
-    sandbox: &Sandbox,
-) -> Result<Vec<Entry>, FileError> {
-    let guest = sandbox.load(bytes)?;
-    let plugin = sandbox.describe(&guest).await?;
-    entries(path, bytes, guest, plugin)
-}
-
-/// Reads a file once; what is hashed, compiled and run are these bytes.
-///
-/// # Errors
-///
-/// Returns [`FileError`] if it is no regular file, too large, or cannot be read.
-pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, FileError> {
-    // Looked at before it is opened: opening a FIFO would wait for a writer.
-    if !fs::metadata(path)?.is_file() {
-        return Err(FileError::NotAFile);
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(FileError::TooLarge);
-    }
-    Ok(bytes)
-}
-
-fn entries(
-    path: &Path,
-    bytes: &[u8],
-    guest: Guest,
-    plugin: Plugin,
-) -> Result<Vec<Entry>, FileError> {
-    let file = Arc::new(PluginFile {
-        path: path.to_owned(),
-        digest: hex(&Sha256::digest(bytes)),
-        plugin: plugin.name,
-        version: plugin.version,
-        guest,
-    });
-    plugin.operations.into_iter().map(|operation| entry(operation, &file)).collect()
-}
-
-fn entry(operation: Operation, file: &Arc<PluginFile>) -> Result<Entry, FileError> {
-    let compile = |which, schema: &Value| {
-        Schema::compile(schema.clone()).map_err(|source| FileError::Schema {
-            which,
-            name: operation.name.clone(),
-            source,
-        })
-    };
-    let input_schema = compile("input", &operation.input_schema)?;
-    let output_schema = compile("output", &operation.output_schema)?;
-    Ok(Entry { operation, input_schema, output_schema, file: Arc::clone(file) })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The plugin directories cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RegistryError {
-    /// The system's answer for one directory.
-    #[error("cannot read the plugin directory `{}`", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-}
-
-/// Why a file is not used, in one sentence.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum FileError {
-    #[error("cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
-    #[error("not a regular file")]
-    NotAFile,
-    #[error("larger than {}", bytesize::ByteSize(MAX_FILE))]
-    TooLarge,
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error(transparent)]
-    Describe(#[from] DescribeError),
-    #[error("the {which} schema of `{name}` is {source}")]
-    Schema { which: &'static str, name: OperationName, source: SchemaError },
-    #[error("the operation `{name}` is also in `{}`", holder.display())]
-    NameTaken { name: OperationName, holder: PathBuf },
 }

@@ -1,19 +1,30 @@
 //! The engine: how guests are compiled, what is linked, how a store is made.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, Store, UpdateDeadline, WasmBacktraceDetails};
 
+use super::cache::CodeCache;
+use super::compile::Compiler;
 use super::imports::{self, RunState};
 use super::invoke::Watch;
 use super::ticker::Ticker;
+use crate::private_dir::DataDir;
 
 /// Bytes of wasm stack. Ends as `stack` when used up.
 const MAX_WASM_STACK: usize = 512 << 10;
 /// Frames that are looked at for a backtrace; what is kept is less.
 const MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+
+/// How a sandbox compiles, and where it keeps what it compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct SandboxOptions {
+    pub(crate) compiler: Compiler,
+    /// Where compiled code is kept; without it, plugins are compiled each time.
+    pub(crate) data: Option<DataDir>,
+}
 
 /// An engine with everything that guests may be linked to. Cheap to clone.
 #[derive(Clone)]
@@ -21,9 +32,12 @@ pub(crate) struct Sandbox {
     pub(super) engine: Engine,
     /// For guests that import nothing but the contract.
     pub(super) linker: Arc<Linker<RunState>>,
-    /// For guests that import WASI too.
-    pub(super) wasi_linker: Arc<Linker<RunState>>,
+    /// For guests that import WASI too: made for the first of them, since it takes a
+    /// millisecond.
+    wasi_linker: Arc<OnceLock<Linker<RunState>>>,
     pub(super) ticker: Arc<Ticker>,
+    pub(super) compiler: Compiler,
+    pub(super) cache: Option<CodeCache>,
 }
 
 impl Sandbox {
@@ -32,12 +46,40 @@ impl Sandbox {
     /// # Errors
     ///
     /// Returns [`SandboxError`] if this machine cannot run wasm or gives no thread.
-    pub(crate) fn new() -> Result<Self, SandboxError> {
-        let engine =
-            Engine::new(&config()).map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
-        let (linker, wasi_linker) = (linker(&engine, false)?, linker(&engine, true)?);
+    pub(crate) fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let engine = new_engine()?;
+        let linker = Arc::new(linker(&engine, false)?);
         let ticker = Arc::new(Ticker::start(&engine)?);
-        Ok(Self { engine, linker, wasi_linker, ticker })
+        let SandboxOptions { compiler, data } = options;
+        let cache = data.map(|data| CodeCache::new(data, &engine));
+        let wasi_linker = Arc::default();
+        Ok(Self { engine, linker, wasi_linker, ticker, compiler, cache })
+    }
+
+    /// Returns what guests that import WASI are linked to.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SandboxError`] if two definitions have one name, which is a fault of ours.
+    pub(super) fn wasi_linker(&self) -> Result<&Linker<RunState>, SandboxError> {
+        match self.wasi_linker.get() {
+            Some(linker) => Ok(linker),
+            None => {
+                let linker = linker(&self.engine, true)?;
+                Ok(self.wasi_linker.get_or_init(|| linker))
+            }
+        }
+    }
+
+    /// Returns why compiled code is not kept although it should be.
+    pub(crate) fn cache_problem(&self) -> Option<String> {
+        Some(self.cache.as_ref()?.problem()?.to_string())
+    }
+
+    /// Returns what makes this version and engine different from others: what one of them
+    /// remembers of a plugin is of no use to another.
+    pub(crate) fn maker(&self) -> Option<&str> {
+        self.cache.as_ref().map(CodeCache::maker)
     }
 
     /// Returns a fresh store: its guest yields at every tick and stops when `watch` says so.
@@ -54,11 +96,20 @@ impl Sandbox {
     }
 }
 
-fn linker(engine: &Engine, with_wasi: bool) -> Result<Arc<Linker<RunState>>, SandboxError> {
+/// Returns an engine that makes and runs the code of all sandboxes.
+///
+/// # Errors
+///
+/// Returns [`SandboxError`] if this machine cannot run wasm.
+pub(super) fn new_engine() -> Result<Engine, SandboxError> {
+    Engine::new(&config()).map_err(|error| SandboxError::Engine(format!("{error:#}")))
+}
+
+fn linker(engine: &Engine, with_wasi: bool) -> Result<Linker<RunState>, SandboxError> {
     let mut linker = Linker::new(engine);
     imports::link(&mut linker, with_wasi)
         .map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
-    Ok(Arc::new(linker))
+    Ok(linker)
 }
 
 fn config() -> Config {

@@ -9,6 +9,8 @@ use wit_component::ComponentEncoder;
 use super::bindings::PluginPre;
 use super::engine::Sandbox;
 use super::imports::RunState;
+use crate::digest::Digest;
+use crate::policy::Amount;
 
 /// The interface that makes a component a plugin, up to its version's last number.
 const OPERATIONS: &str = "ophost:plugin/operations@";
@@ -38,23 +40,55 @@ impl Guest {
 }
 
 impl Sandbox {
-    /// Compiles a component, or a core module that can be made one, and links it.
+    /// Compiles a component, or a core module that can be made one, and links it. The code
+    /// comes from the cache, where it is kept.
     ///
     /// Compiling takes 50 to 120 ms for a small Rust guest, seconds for a language with a
-    /// runtime of its own, and cannot be interrupted.
+    /// runtime of its own.
     ///
     /// # Errors
     ///
     /// Returns [`LoadError`] if the bytes are not a plugin for this host.
-    pub(crate) fn load(&self, bytes: &[u8]) -> Result<Guest, LoadError> {
-        let bytes = componentize(bytes)?;
-        let component = Component::from_binary(&self.engine, &bytes)
-            .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
-        self.check_exports(&component)?;
-        let imports_wasi = self.check_imports(&component)?;
-        let linker = if imports_wasi { &self.wasi_linker } else { &self.linker };
+    pub(crate) async fn load(&self, digest: &Digest, bytes: &[u8]) -> Result<Guest, LoadError> {
+        if let Some(guest) = self.load_cached(digest)? {
+            return Ok(guest);
+        }
+        let code = self.compiler.compile(&self.engine, bytes).await?;
+        #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
+        // SAFETY: the code was made just now, by this engine or by a child of this program.
+        let component = unsafe { Component::deserialize(&self.engine, &code) };
+        let component = component.map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+        let guest = self.link(&component)?;
+        if let Some(cache) = &self.cache {
+            // The cache only saves time: where it cannot be written, time is not saved.
+            cache.put(digest, &code).ok();
+        }
+        Ok(guest)
+    }
+
+    /// Links a component whose code was kept; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LoadError`] if it is not a plugin for this host.
+    pub(crate) fn load_cached(&self, digest: &Digest) -> Result<Option<Guest>, LoadError> {
+        let component = self.cache.as_ref().and_then(|cache| {
+            // A directory that cannot be trusted holds nothing: `cache_problem` says so.
+            cache.get(&self.engine, digest).ok().flatten()
+        });
+        component.map(|component| self.link(&component)).transpose()
+    }
+
+    /// Checks that a component is a plugin, and links it.
+    fn link(&self, component: &Component) -> Result<Guest, LoadError> {
+        self.check_exports(component)?;
+        let imports_wasi = self.check_imports(component)?;
+        let linker = match imports_wasi {
+            true => self.wasi_linker().map_err(|error| LoadError::Compiler(error.to_string()))?,
+            false => &self.linker,
+        };
         let pre = linker
-            .instantiate_pre(&component)
+            .instantiate_pre(component)
             .and_then(PluginPre::new)
             .map_err(|error| LoadError::Mismatch(format!("{error:#}")))?;
         Ok(Guest { pre, imports_wasi })
@@ -136,6 +170,20 @@ pub(crate) enum LoadError {
     /// A known name with another type.
     #[error("it does not fit the contract: {0}")]
     Mismatch(String),
+    /// What the compiler in a child process said.
+    #[error("{0}")]
+    Refused(String),
+    /// It cannot be compiled within bounds.
+    #[error("compiling it takes more than {most} of {what}")]
+    Budget {
+        /// `time` or `memory`.
+        what: &'static str,
+        /// The bound.
+        most: Amount,
+    },
+    /// It could not be compiled, which is no fault of the file.
+    #[error("it cannot be compiled now: {0}")]
+    Compiler(String),
 }
 
 fn exports_text(exports: &[String]) -> String {

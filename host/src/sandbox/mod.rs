@@ -1,6 +1,8 @@
 //! Running guests: the only module that knows wasmtime.
 //!
 //! - [`Sandbox`] holds the engine and what is linked; one for a host.
+//! - [`Compiler`] says where plugins become machine code: in a child process, under limits.
+//!   What it makes is kept in a private directory.
 //! - [`Guest`] is a component that was compiled and type-checked, ready to be run.
 //! - [`Sandbox::describe`] asks a guest what it is, once for a file's content.
 //! - [`Sandbox::invoke`] is one run: a fresh instance under the run's [`Grants`], given a
@@ -14,6 +16,8 @@
 
 mod backtrace;
 mod bindings;
+mod cache;
+mod compile;
 mod describe;
 mod engine;
 mod failure;
@@ -25,8 +29,11 @@ mod load;
 mod text;
 mod ticker;
 
+pub(crate) use self::cache::CACHE;
+pub use self::compile::CompileBudget;
+pub(crate) use self::compile::{COMPILER_COMMAND, Compiler, serve as serve_compiler, this_program};
 pub(crate) use self::describe::DescribeError;
-pub(crate) use self::engine::{Sandbox, SandboxError};
+pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};
 pub(crate) use self::invoke::{Ended, Job, Stopped};
 pub(crate) use self::journal::Observer;
 pub(crate) use self::load::{Guest, LoadError, componentize};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     (
         "cli",
         &[
@@ -26,6 +26,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
         "host",
         &[
             "catalog",
+            "digest",
+            "private_dir",
             "registry",
             "sandbox",
             "schema",
@@ -36,9 +38,11 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "operation",
         ],
     ),
-    ("catalog", &["registry", "operation"]),
-    ("registry", &["sandbox", "schema", "operation"]),
-    ("sandbox", &["policy", "schema", "json", "run", "operation"]),
+    ("catalog", &["registry", "digest", "operation"]),
+    ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
+    ("sandbox", &["policy", "schema", "private_dir", "digest", "json", "run", "operation"]),
+    ("private_dir", &[]),
+    ("digest", &[]),
     ("schema", &[]),
     ("policy", &["operation"]),
     ("json", &[]),
@@ -48,11 +52,12 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one module alone may name.
-const OWNED: [(&str, &[&str]); 4] = [
+const OWNED: [(&str, &[&str]); 5] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "anstream", "anstyle"]),
-    ("registry", &["sha2"]),
+    ("registry", &["notify", "notify_debouncer_mini"]),
+    ("digest", &["sha2"]),
 ];
 
 fn source() -> PathBuf {

@@ -1,0 +1,298 @@
+//! Where the host keeps what it knows: directories that nobody else can write.
+//!
+//! A [`DataDir`] is a project's; it need not exist before something is kept. A
+//! [`PrivateDir`] in it belongs to the user, nobody else can enter it, and it is held open:
+//! files are opened below it, not by a path that somebody could redirect. Files appear in
+//! it whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+
+/// The directory of a project in which the host keeps what it knows.
+#[derive(Clone, Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+}
+
+impl DataDir {
+    /// Returns the directory at `path`, which need not exist.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Opens a private directory in it; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`PrivateDir::open`].
+    pub(crate) fn open(&self, name: &str) -> Result<Option<PrivateDir>, PrivateDirError> {
+        PrivateDir::open(&self.path.join(name))
+    }
+
+    /// Opens a private directory in it, which is made where it is missing. A data directory
+    /// that is made here tells git to leave it alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`PrivateDir::open`].
+    pub(crate) fn create(&self, name: &str) -> Result<PrivateDir, PrivateDirError> {
+        if !self.path.exists() {
+            let system = |source| PrivateDirError::System { path: self.path.clone(), source };
+            fs::create_dir_all(&self.path).map_err(system)?;
+            fs::write(self.path.join(".gitignore"), "*\n").map_err(system)?;
+        }
+        PrivateDir::create(&self.path.join(name))
+    }
+}
+
+/// An open directory that only its owner can enter, and its owner is this user.
+pub(crate) struct PrivateDir {
+    directory: OwnedFd,
+    path: PathBuf,
+}
+
+impl PrivateDir {
+    /// Opens a directory; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PrivateDirError`] if it is not private, or cannot be opened.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, PrivateDirError> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+        let directory = match rustix::fs::open(path, flags, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            opened => opened.map_err(|error| PrivateDirError::system(path, error))?,
+        };
+        let status =
+            rustix::fs::fstat(&directory).map_err(|error| PrivateDirError::system(path, error))?;
+        if status.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(PrivateDirError::NotOurs { path: path.to_owned() });
+        }
+        if status.st_mode & 0o077 != 0 {
+            return Err(PrivateDirError::Open { path: path.to_owned() });
+        }
+        Ok(Some(Self { directory, path: path.to_owned() }))
+    }
+
+    /// Opens a directory, which is made where it is missing, with all above it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub(crate) fn create(path: &Path) -> Result<Self, PrivateDirError> {
+        let system = |source| PrivateDirError::System { path: path.to_owned(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(system)?;
+        let missing = || system(io::ErrorKind::NotFound.into());
+        Self::open(path)?.ok_or_else(missing)
+    }
+
+    /// Opens a file for reading; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error; one that is made here if it is no regular file of this
+    /// user.
+    pub(crate) fn file(&self, name: &str) -> io::Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            opened => File::from(opened?),
+        };
+        let status = file.metadata()?;
+        let ours = status.uid() == rustix::process::geteuid().as_raw();
+        if !status.is_file() || !ours || status.mode() & 0o022 != 0 {
+            let text = format!("`{}` is no private file", self.path.join(name).display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+        Ok(Some(file))
+    }
+
+    /// Writes a file in place of an older one, in one step: no reader sees a part of it.
+    /// After a failure the older one is still there. It is not forced to the disk.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        let temporary = self.write_temporary(name, parts)?;
+        let renamed = rustix::fs::renameat(&self.directory, &temporary, &self.directory, name);
+        self.done_with(&temporary, renamed)
+    }
+
+    /// Writes a file where there is none; leaves one that there is.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn add(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        let temporary = self.write_temporary(name, parts)?;
+        let (from, to) = (&self.directory, &self.directory);
+        let linked = match rustix::fs::linkat(from, &temporary, to, name, AtFlags::empty()) {
+            Err(rustix::io::Errno::EXIST) => Ok(()),
+            linked => linked,
+        };
+        self.remove(&temporary)?;
+        Ok(linked?)
+    }
+
+    /// Removes a file, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.directory, name, AtFlags::empty()) {
+            Err(rustix::io::Errno::NOENT) => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+
+    /// Returns the files' names, without those that are being written, in no order.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy();
+            if !name.starts_with('.') {
+                names.push(name.into_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Returns the error that says what the system answered for a file here.
+    pub(crate) fn failed(&self, source: io::Error) -> PrivateDirError {
+        PrivateDirError::System { path: self.path.clone(), source }
+    }
+
+    fn write_temporary(&self, name: &str, parts: &[&[u8]]) -> io::Result<String> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let temporary = format!(".{name}.{}.{number}", std::process::id());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        // A process of the same number that was killed may have left one.
+        self.remove(&temporary)?;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let mut file = File::from(rustix::fs::openat(&self.directory, &temporary, flags, mode)?);
+        let written = parts.iter().try_for_each(|part| file.write_all(part));
+        match written {
+            Ok(()) => Ok(temporary),
+            Err(error) => {
+                // The first error says more than one from cleaning up.
+                self.remove(&temporary).ok();
+                Err(error)
+            }
+        }
+    }
+
+    fn done_with(&self, temporary: &str, result: rustix::io::Result<()>) -> io::Result<()> {
+        if result.is_err() {
+            // As above.
+            self.remove(temporary).ok();
+        }
+        Ok(result?)
+    }
+}
+
+/// A directory that cannot be used for what the host trusts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum PrivateDirError {
+    /// Somebody else's directory.
+    #[error("`{}` belongs to another user", path.display())]
+    NotOurs { path: PathBuf },
+    /// Others may enter it.
+    #[error("`{}` is open to other users; `chmod 700` closes it", path.display())]
+    Open { path: PathBuf },
+    /// The system's answer.
+    #[error("cannot use `{}`: {source}", path.display())]
+    System { path: PathBuf, source: io::Error },
+}
+
+impl PrivateDirError {
+    fn system(path: &Path, error: rustix::io::Errno) -> Self {
+        Self::System { path: path.to_owned(), source: error.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn content(directory: &PrivateDir, name: &str) -> Option<String> {
+        let mut text = String::new();
+        directory.file(name).unwrap()?.read_to_string(&mut text).unwrap();
+        Some(text)
+    }
+
+    #[test]
+    fn a_directory_is_made_private_and_files_in_it_are_replaced_whole() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("a/b");
+        assert!(PrivateDir::open(&path).unwrap().is_none());
+        let directory = PrivateDir::create(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        directory.replace("x", &[b"old"]).unwrap();
+        directory.replace("x", &[b"n", b"ew"]).unwrap();
+        directory.add("x", &[b"other"]).unwrap();
+        directory.add("y", &[b"first"]).unwrap();
+        assert_eq!(content(&directory, "x").as_deref(), Some("new"));
+        assert_eq!(content(&directory, "y").as_deref(), Some("first"));
+        assert_eq!(content(&directory, "z"), None);
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+        directory.remove("x").unwrap();
+        directory.remove("x").unwrap();
+        assert_eq!(directory.names().unwrap(), ["y"]);
+    }
+
+    #[test]
+    fn a_data_directory_is_made_when_something_is_kept_and_git_leaves_it_alone() {
+        let scratch = tempfile::tempdir().unwrap();
+        let data = DataDir::new(scratch.path().join(".ophost"));
+        assert!(data.open("cache").unwrap().is_none());
+        assert!(!scratch.path().join(".ophost").exists());
+        data.create("cache").unwrap();
+        assert!(data.open("cache").unwrap().is_some());
+        let ignored = fs::read_to_string(scratch.path().join(".ophost/.gitignore")).unwrap();
+        assert_eq!(ignored, "*\n");
+    }
+
+    #[test]
+    fn a_directory_that_others_can_enter_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("open");
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        assert!(matches!(PrivateDir::create(&path), Err(PrivateDirError::Open { .. })));
+        let link = scratch.path().join("link");
+        symlink(scratch.path(), &link).unwrap();
+        assert!(matches!(PrivateDir::open(&link), Err(PrivateDirError::System { .. })));
+    }
+
+    #[test]
+    fn what_is_no_private_file_is_not_opened() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("d");
+        let directory = PrivateDir::create(&path).unwrap();
+        directory.replace("loose", &[b"x"]).unwrap();
+        fs::set_permissions(path.join("loose"), fs::Permissions::from_mode(0o666)).unwrap();
+        fs::create_dir(path.join("folder")).unwrap();
+        symlink("loose", path.join("link")).unwrap();
+        for name in ["loose", "folder", "link"] {
+            assert!(directory.file(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a directory or a file is not used.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::files::{MAX_FILE, MAX_FILES};
+use crate::operation::OperationName;
+use crate::sandbox::{DescribeError, LoadError};
+use crate::schema::SchemaError;
+
+/// The plugin directories cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The system's answer for one directory.
+    #[error("cannot read the plugin directory `{}`", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Everybody could put a plugin there.
+    #[error("every user can write to the plugin directory `{}`", path.display())]
+    WorldWritable {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// More files than a host looks at.
+    #[error("the plugin directory `{}` has more than {MAX_FILES} plugins", path.display())]
+    TooMany {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The system does not tell of changes.
+    #[error("cannot watch the plugin directories: {0}")]
+    Watch(String),
+}
+
+/// Why a file is not used, in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum FileError {
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("not a regular file")]
+    NotAFile,
+    #[error("larger than {}", bytesize::ByteSize(MAX_FILE))]
+    TooLarge,
+    #[error("it goes on changing while it is read")]
+    Changing,
+    #[error("it changed since it was described")]
+    Changed,
+    #[error("a link that leaves the plugin directory, to `{}`", target.display())]
+    Outside { target: PathBuf },
+    #[error("every user can write to it")]
+    WorldWritable,
+    #[error("the same file as `{}`", of.display())]
+    Double { of: PathBuf },
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
+    #[error("the {which} schema of `{name}` is {source}")]
+    Schema { which: &'static str, name: OperationName, source: SchemaError },
+    #[error("the name `{name}` is held by `{}`", holder.display())]
+    NameHeld { name: OperationName, holder: PathBuf },
+    #[error("the name `{name}` is also in `{}`, and none of them was here first", other.display())]
+    NameTied { name: OperationName, other: PathBuf },
+    /// What was found out before about the same content.
+    #[error("{0}")]
+    Remembered(String),
+}

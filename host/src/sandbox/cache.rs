@@ -1,0 +1,205 @@
+//! Compiled code, kept between runs of the host.
+//!
+//! What is loaded from here is executed outside of any sandbox, so nothing is believed:
+//! the directory is private, each file carries a keyed digest of its name and content, and
+//! its name says for which component, engine and version of the host it was made. What does
+//! not fit is removed and compiled again. wasmtime has a cache too, but that one copies and
+//! decompresses; a file here is mapped.
+
+use std::fs::File;
+use std::hash::{Hash as _, Hasher};
+use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
+use std::time::{Duration, SystemTime};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::digest::Digest;
+use crate::private_dir::{DataDir, PrivateDir, PrivateDirError};
+
+/// What makes this version's files different from those of others.
+const FORMAT: &str = concat!("ophost ", env!("CARGO_PKG_VERSION"), " code 1");
+/// The private directory, which others use too.
+pub(crate) const CACHE: &str = "cache";
+/// The file that holds the key.
+const KEY: &str = "key";
+/// Bytes of the keyed digest at the end of each file.
+const SEAL: usize = blake3::OUT_LEN;
+/// How long an entry stays that nobody uses.
+const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+/// An entry's time is renewed when it is used and this old.
+const FRESH: Duration = Duration::from_secs(24 * 3600);
+/// How many bytes all entries may have together.
+const MAX_BYTES: u64 = 4 << 30;
+
+/// Compiled components in a data directory.
+#[derive(Clone, Debug)]
+pub(super) struct CodeCache {
+    data: DataDir,
+    /// What an entry was made by, in hex.
+    maker: String,
+}
+
+impl CodeCache {
+    /// Returns the cache in a data directory.
+    pub(super) fn new(data: DataDir, engine: &Engine) -> Self {
+        Self { data, maker: maker(engine) }
+    }
+
+    /// Returns the compiled component of that digest, if there is one that can be trusted.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PrivateDirError`] if the directory is not to be trusted.
+    pub(super) fn get(
+        &self,
+        engine: &Engine,
+        digest: &Digest,
+    ) -> Result<Option<Component>, PrivateDirError> {
+        let Some(directory) = self.data.open(CACHE)? else { return Ok(None) };
+        let name = self.name(digest);
+        let loaded = load(engine, &directory, &name);
+        if loaded.is_none() {
+            // Either there is none, or one that will never be of use.
+            directory.remove(&name).ok();
+        }
+        Ok(loaded)
+    }
+
+    /// Keeps the compiled component of that digest.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PrivateDirError`] if the directory is not to be trusted or cannot be
+    /// written; the cache is as it was.
+    pub(super) fn put(&self, digest: &Digest, code: &[u8]) -> Result<(), PrivateDirError> {
+        let directory = self.data.create(CACHE)?;
+        let name = self.name(digest);
+        let system = |source| directory.failed(source);
+        let key = key(&directory).map_err(system)?;
+        let seal = seal(&key, &name, code).map_err(system)?;
+        directory.replace(&name, &[code, seal.as_bytes()]).map_err(system)?;
+        prune(&directory).map_err(system)
+    }
+
+    /// Returns why the directory is not to be trusted, if it is not.
+    pub(super) fn problem(&self) -> Option<PrivateDirError> {
+        self.data.open(CACHE).err()
+    }
+
+    /// Returns what makes code of this host and engine different from that of others.
+    pub(super) fn maker(&self) -> &str {
+        &self.maker
+    }
+
+    fn name(&self, digest: &Digest) -> String {
+        format!("{digest}-{}.cwasm", self.maker)
+    }
+}
+
+fn maker(engine: &Engine) -> String {
+    let mut hasher = MakerHasher(blake3::Hasher::new());
+    FORMAT.hash(&mut hasher);
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.0.finalize().to_hex()[..16].to_owned()
+}
+
+/// The standard library's hashers are free to change from one version to the next.
+struct MakerHasher(blake3::Hasher);
+
+impl Hasher for MakerHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let bytes = self.0.finalize();
+        bytes.as_bytes().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+/// Returns the key of this cache, made where there is none.
+fn key(directory: &PrivateDir) -> io::Result<[u8; blake3::KEY_LEN]> {
+    if let Some(key) = read_key(directory)? {
+        return Ok(key);
+    }
+    let mut fresh = [0; blake3::KEY_LEN];
+    getrandom::fill(&mut fresh).map_err(io::Error::other)?;
+    directory.add(KEY, &[&fresh])?;
+    // Another process may have been first.
+    read_key(directory)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
+
+fn read_key(directory: &PrivateDir) -> io::Result<Option<[u8; blake3::KEY_LEN]>> {
+    let Some(mut file) = directory.file(KEY)? else { return Ok(None) };
+    let mut key = [0; blake3::KEY_LEN];
+    match file.read_exact(&mut key) {
+        Ok(()) => Ok(Some(key)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            directory.remove(KEY)?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns what proves that the holder of the key wrote this content under this name.
+fn seal(key: &[u8; 32], name: &str, content: impl io::Read) -> io::Result<blake3::Hash> {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+    hasher.update_reader(content)?;
+    Ok(hasher.finalize())
+}
+
+fn load(engine: &Engine, directory: &PrivateDir, name: &str) -> Option<Component> {
+    let file = directory.file(name).ok()??;
+    let key = read_key(directory).ok()??;
+    if !is_sealed(&file, &key, name).ok()? {
+        return None;
+    }
+    renew(&file);
+    let path = format!("/dev/fd/{}", file.as_raw_fd());
+    #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
+    // SAFETY: the seal says that this user's host wrote the file as wasmtime's output. Files
+    // here are replaced but never changed, only this user can do even that, and the open
+    // file is the one that was just read, whatever its name means now.
+    let component = unsafe { Component::deserialize_file(engine, path) };
+    component.ok()
+}
+
+fn is_sealed(mut file: &File, key: &[u8; 32], name: &str) -> io::Result<bool> {
+    let Some(length) = file.metadata()?.len().checked_sub(SEAL as u64) else { return Ok(false) };
+    let expected = seal(key, name, file.take(length))?;
+    let mut found = [0; SEAL];
+    file.read_exact(&mut found)?;
+    Ok(expected == blake3::Hash::from_bytes(found))
+}
+
+/// Says that an entry is used. Where that fails it is only thrown away too early.
+fn renew(file: &File) {
+    let age = file.metadata().and_then(|status| status.modified()).map(|time| time.elapsed());
+    if matches!(age, Ok(Ok(age)) if age > FRESH) {
+        file.set_modified(SystemTime::now()).ok();
+    }
+}
+
+/// Removes what nobody used for long, then the oldest until the rest is small enough.
+fn prune(directory: &PrivateDir) -> io::Result<()> {
+    let mut entries = Vec::new();
+    for name in directory.names()?.into_iter().filter(|name| name.ends_with(".cwasm")) {
+        let Ok(Some(file)) = directory.file(&name) else { continue };
+        let status = file.metadata()?;
+        entries.push((status.modified()?, status.len(), name));
+    }
+    entries.sort();
+    let mut total: u64 = entries.iter().map(|(_, length, _)| length).sum();
+    for (time, length, name) in entries {
+        let old = time.elapsed().is_ok_and(|age| age > KEEP);
+        if old || total > MAX_BYTES {
+            directory.remove(&name)?;
+            total -= length;
+        }
+    }
+    Ok(())
+}
