@@ -10,6 +10,7 @@ mod describe;
 mod error;
 mod input;
 mod list;
+mod loading;
 mod output;
 mod plugins;
 mod project;
@@ -22,7 +23,7 @@ use clap::{Parser, Subcommand};
 
 use self::error::CliError;
 use self::project::Project;
-use crate::host::{self, Host};
+use crate::host::{self, Host, HostBuilder};
 
 /// Runs WebAssembly operations: small programs that declare what they take and give, run
 /// in a sandbox with nothing granted.
@@ -108,7 +109,10 @@ fn with_host(
     project: &Project,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
 ) -> Result<ExitCode, CliError> {
-    runtime()?.block_on(async { command(project.builder()?.build().await?).await })
+    runtime()?.block_on(async {
+        let host = loading::shown(project.builder()?, HostBuilder::build).await?;
+        command(warned(host)).await
+    })
 }
 
 /// As [`with_host`], for one operation: the host need not know any other.
@@ -117,5 +121,17 @@ fn with_host_for(
     operation: &str,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
 ) -> Result<ExitCode, CliError> {
-    runtime()?.block_on(async { command(project.builder()?.build_for(operation).await?).await })
+    runtime()?.block_on(async {
+        let build = async |builder: HostBuilder| builder.build_for(operation).await;
+        let host = loading::shown(project.builder()?, build).await?;
+        command(warned(host)).await
+    })
+}
+
+/// Says what makes everything slow, once.
+fn warned(host: Host) -> Host {
+    if let Some(problem) = host.data_problem() {
+        output::warn(&format!("compiled plugins are not kept: {problem}"));
+    }
+    host
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The command under test.
-const OPHOST: &str = env!("CARGO_BIN_EXE_ophost-under-test");
+pub(crate) const OPHOST: &str = env!("CARGO_BIN_EXE_ophost-under-test");
 
 /// A project of its own, removed at the end of the test.
 pub(crate) struct Project {

@@ -55,7 +55,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
 const OWNED: [(&str, &[&str]); 5] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wit_component"]),
     ("schema", &["jsonschema"]),
-    ("cli", &["clap", "anstream", "anstyle"]),
+    ("cli", &["clap", "anstream", "anstyle", "indicatif"]),
     ("registry", &["notify", "notify_debouncer_mini"]),
     ("digest", &["sha2"]),
 ];

@@ -1,6 +1,7 @@
 //! Drives the built command and real components, a module for each thing that users do.
 
 mod build;
+mod cache;
 mod check;
 mod describe;
 mod harness;
@@ -11,4 +12,6 @@ mod limits;
 mod list;
 mod plugins;
 mod readme;
+mod registry;
+mod reload;
 mod run;

@@ -42,22 +42,6 @@ async fn a_description_that_breaks_a_rule_is_refused_in_one_sentence() {
 }
 
 #[tokio::test]
-async fn two_files_with_one_name_are_both_refused() {
-    let project = Project::new();
-    for file in ["first", "second"] {
-        let described = Described::new(file).with(operation("same"));
-        project.add(file, &describing(&described).expect("a guest"));
-    }
-    let reasons = reasons(&project).await;
-    assert_eq!(reasons.len(), 2);
-    assert!(
-        reasons[0].starts_with("the operation `same` is also in `")
-            && reasons[0].ends_with("second.wasm`")
-    );
-    assert!(reasons[1].ends_with("first.wasm`"));
-}
-
-#[tokio::test]
 async fn annotations_of_the_author_are_kept_and_hints_are_read() {
     let project = Project::new();
     let annotated = operation("a")

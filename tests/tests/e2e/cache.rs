@@ -1,0 +1,178 @@
+//! Compiled code is kept, and never believed.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ophost::{CompileBudget, Host, Request};
+use serde_json::json;
+
+use crate::harness::{OPHOST, Project, rust_guest};
+
+/// Returns the only compiled file of a project.
+fn entry(project: &Project) -> PathBuf {
+    let files = fs::read_dir(project.path().join(".ophost/cache")).expect("a cache");
+    let mut paths = files.map(|file| file.expect("an entry").path());
+    let found = paths.find(|path| path.extension().is_some_and(|it| it == "cwasm"));
+    found.expect("compiled code")
+}
+
+/// Returns a project that has run its plugin, and its compiled file.
+fn compiled() -> (Project, PathBuf) {
+    let project = Project::with_rust(&["text"]);
+    slugify(&project);
+    let entry = entry(&project);
+    (project, entry)
+}
+
+fn slugify(project: &Project) {
+    let output = project.run(&["run", "slugify", "text=a b"]);
+    assert_eq!(
+        (output.stdout.as_str(), output.code),
+        ("{\"slug\":\"a-b\"}\n", Some(0)),
+        "{output}"
+    );
+}
+
+#[test]
+fn code_that_was_changed_is_made_anew() {
+    let (project, entry) = compiled();
+    let good = fs::read(&entry).expect("a file");
+    let mut harmed = Vec::new();
+    for place in (0..good.len()).step_by(good.len() / 20).chain([good.len() - 1]) {
+        let mut bytes = good.clone();
+        bytes[place] ^= 1;
+        harmed.push(bytes);
+    }
+    harmed
+        .extend([0, 10, 32, good.len() / 2, good.len() - 1].map(|length| good[..length].to_vec()));
+    harmed.push([&good[..], b"more"].concat());
+    for bytes in harmed {
+        fs::write(&entry, bytes).expect("a writable file");
+        slugify(&project);
+        assert!(fs::read(&entry).expect("a file") == good, "it was not made anew");
+    }
+}
+
+#[test]
+fn code_of_another_plugin_or_another_cache_is_not_run() {
+    let (project, entry) = compiled();
+    let good = fs::read(&entry).expect("a file");
+    // Another cache seals with another key.
+    let (_other, theirs) = compiled();
+    assert_eq!(entry.file_name(), theirs.file_name());
+    assert!(fs::read(&theirs).expect("a file") != good);
+    fs::copy(&theirs, &entry).expect("a writable file");
+    slugify(&project);
+    assert!(fs::read(&entry).expect("a file") == good);
+    // Another plugin's code is sealed under its own name.
+    let both = Project::with_wat(&["benign", "trap"]);
+    assert_eq!(both.run(&["list"]).code, Some(0));
+    let files: Vec<_> = fs::read_dir(both.path().join(".ophost/cache"))
+        .expect("a cache")
+        .map(|file| file.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|it| it == "cwasm"))
+        .collect();
+    let [one, two] = files.as_slice() else { panic!("{files:?}") };
+    let (first, second) = (fs::read(one).expect("a file"), fs::read(two).expect("a file"));
+    fs::write(one, &second).expect("a writable file");
+    fs::write(two, &first).expect("a writable file");
+    assert_eq!(both.run(&["run", "hostile.benign"]).code, Some(0));
+    assert_eq!(both.run(&["run", "hostile.trap"]).code, Some(1));
+    assert!(fs::read(one).expect("a file") == first && fs::read(two).expect("a file") == second);
+}
+
+#[test]
+fn a_cache_that_others_can_enter_is_not_used() {
+    let (project, entry) = compiled();
+    let cache = entry.parent().expect("a directory");
+    fs::write(&entry, b"evil").expect("a writable file");
+    fs::set_permissions(cache, fs::Permissions::from_mode(0o755)).expect("ours");
+    let output = project.run(&["run", "slugify", "text=a b"]);
+    insta::assert_snapshot!(output, @r#"
+    {"slug":"a-b"}
+    ---- stderr
+    warning: compiled plugins are not kept: `.ophost/cache` is open to other users; `chmod 700` closes it
+    "#);
+    assert_eq!(fs::read(&entry).expect("a file"), b"evil");
+    fs::set_permissions(cache, fs::Permissions::from_mode(0o700)).expect("ours");
+    let output = project.run(&["run", "slugify", "text=a b"]);
+    insta::assert_snapshot!(output, @r#"{"slug":"a-b"}"#);
+}
+
+#[test]
+fn a_link_in_place_of_code_or_key_is_not_followed() {
+    let (project, entry) = compiled();
+    let elsewhere = project.path().join("elsewhere");
+    fs::rename(&entry, &elsewhere).expect("one file system");
+    symlink(&elsewhere, &entry).expect("a link");
+    slugify(&project);
+    assert!(fs::symlink_metadata(&entry).expect("a file").is_file());
+    let key = entry.with_file_name("key");
+    fs::write(&key, b"short").expect("a writable file");
+    slugify(&project);
+    assert_eq!(fs::metadata(&key).expect("a file").len(), 32);
+}
+
+#[test]
+fn without_a_writable_data_directory_everything_works_the_slow_way() {
+    let project = Project::with_rust(&["text"]);
+    fs::write(project.path().join(".ophost"), "a file").expect("a writable directory");
+    let output = project.run(&["run", "slugify", "text=a b"]);
+    insta::assert_snapshot!(output, @r#"
+    {"slug":"a-b"}
+    ---- stderr
+    warning: compiled plugins are not kept: cannot use `.ophost/cache`: Not a directory (os error 20)
+    "#);
+}
+
+/// Returns a module of a few kilobytes that keeps a compiler busy: as many loops in each
+/// other as variables that all of them change.
+fn bomb(size: usize) -> Vec<u8> {
+    let add = |n| format!("(local.set {n} (i32.add (local.get {n}) (i32.const 1)))");
+    let adds: String = (1..=size).map(add).collect();
+    let ends: String = (1..=size).map(|n| format!("(br_if 0 (local.get {n})))")).collect();
+    let (locals, loops) = ("i32 ".repeat(size), "(loop ".repeat(size));
+    let text = format!("(module (func (param i32) (local {locals}) {loops} {adds} {ends}))");
+    wat::parse_str(text).expect("a module")
+}
+
+async fn refusal(content: &[u8], budget: CompileBudget) -> String {
+    let project = Project::new();
+    project.add("it", content);
+    let host = Host::builder().plugins(project.plugins()).compiler(OPHOST, budget);
+    let host = host.build().await.expect("a host");
+    let mut refused: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
+    refused.pop().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_compiler_that_takes_too_much_is_stopped() {
+    let bomb = bomb(600);
+    assert!(bomb.len() < 16 << 10, "{} bytes", bomb.len());
+    let started = Instant::now();
+    let time = Duration::from_millis(500);
+    let reason = refusal(&bomb, CompileBudget { time, ..CompileBudget::DEFAULT }).await;
+    assert_eq!(reason, "compiling it takes more than 500ms of time");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let memory = 128 << 20;
+    let reason = refusal(&bomb, CompileBudget { memory, ..CompileBudget::DEFAULT }).await;
+    assert_eq!(reason, "compiling it takes more than 128.0 MiB of memory");
+    let good = fs::read(rust_guest("text")).expect("a built guest");
+    assert_eq!(refusal(&good, CompileBudget::DEFAULT).await, "");
+}
+
+#[tokio::test]
+async fn a_compiler_that_is_missing_is_said_so_and_not_remembered() {
+    let project = Project::with_rust(&["text"]);
+    let data = project.path().join("data");
+    let builder = || Host::builder().plugins(project.plugins()).data(&data);
+    let missing = builder().compiler("/nowhere/ophost", CompileBudget::DEFAULT);
+    let host = missing.build().await.expect("a host");
+    let refused: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
+    assert_eq!(refused, ["it cannot be compiled now: No such file or directory (os error 2)"]);
+    let host = builder().build().await.expect("a host");
+    let report = host.run(Request::new("slugify", json!({"text": "a"}))).await.expect("it begins");
+    assert_eq!(report.outcome, ophost::Outcome::Success(json!({"slug": "a"})));
+}

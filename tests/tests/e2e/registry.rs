@@ -1,0 +1,278 @@
+//! The files of a plugin directory: which are used, and why the others are not.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use e2e::guest::{Described, Operation, describing};
+use ophost::{Digest, Host};
+use serde_json::{Value, json};
+
+use crate::harness::Project;
+
+/// Returns a plugin with one operation.
+fn plugin(operation: &str) -> Vec<u8> {
+    versioned(operation, "0.1.0")
+}
+
+fn versioned(operation: &str, version: &str) -> Vec<u8> {
+    let described = Described::new("it").with(Operation::new(operation));
+    describing(&Described { version: version.to_owned(), ..described }).expect("a guest")
+}
+
+fn text_component(text: &str) -> Vec<u8> {
+    wat::parse_str(text).expect("a component")
+}
+
+/// Returns the refused files and the reasons, as `ophost plugins` shows them.
+fn refused(project: &Project) -> String {
+    let listed = project.run(&["plugins", "--json"]).json();
+    let states = listed["plugins"].as_array().expect("a list").iter();
+    let refused = states.filter(|state| state["state"] == "refused");
+    let line = |state: &Value| {
+        let file = Path::new(state["file"].as_str().expect("a path")).file_name();
+        format!(
+            "{}: {}\n",
+            file.expect("a name").display(),
+            state["reason"].as_str().expect("a reason")
+        )
+    };
+    refused.map(line).collect()
+}
+
+/// Returns the refused files of a project that has this one file.
+fn refusal(bytes: &[u8]) -> String {
+    let project = Project::new();
+    project.add("it", bytes);
+    refused(&project)
+}
+
+fn with_input_schema(schema: &str) -> Vec<u8> {
+    let operation = Operation { input_schema: schema.to_owned(), ..Operation::new("a") };
+    describing(&Described::new("it").with(operation)).expect("a guest")
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_with_what_it_is() {
+    insta::assert_snapshot!(refusal(b"<html>"), @"it.wasm: not a WebAssembly file");
+    let other = r#"(component (instance $i) (export "shop:cart/api@1.0.0" (instance $i)))"#;
+    insta::assert_snapshot!(refusal(&text_component(other)), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports `shop:cart/api@1.0.0`");
+    insta::assert_snapshot!(refusal(&text_component("(component)")), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports nothing");
+    let younger =
+        r#"(component (instance $i) (export "ophost:plugin/operations@0.2.0" (instance $i)))"#;
+    insta::assert_snapshot!(refusal(&text_component(younger)), @"it.wasm: built for version 0.2.0 of the contract; this host runs 0.1.x");
+    let half = &plugin("a")[..2000];
+    insta::assert_snapshot!(refusal(half), @"it.wasm: not a component that this host can run: failed to parse WebAssembly module: unexpected end-of-file (at offset 0x7c2)");
+    let wants_files = e2e::guest::wat_component("unknown_import").expect("a guest");
+    insta::assert_snapshot!(refusal(&wants_files), @"it.wasm: it imports `acme:tools/magic@1.0.0`, which this host does not offer");
+}
+
+#[test]
+fn what_describes_itself_wrongly_is_refused_with_the_place() {
+    insta::assert_snapshot!(refusal(&with_input_schema(r#"{"properties": {"a": {"minimum": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a/minimum`: "x" is not of type "number""#);
+    insta::assert_snapshot!(refusal(&with_input_schema(r#"{"properties": {"a": {"type": "integer", "default": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a`: the default breaks its own schema: "x" is not of type "integer""#);
+    let unknown = Operation::new("a").annotated("ophost.magic", "1");
+    let unknown = describing(&Described::new("it").with(unknown)).expect("a guest");
+    insta::assert_snapshot!(refusal(&unknown), @"it.wasm: its description breaks a rule: unknown annotation `ophost.magic`");
+}
+
+#[test]
+fn what_is_no_plain_file_of_the_directory_is_refused_and_nothing_hangs() {
+    let project = Project::with_rust(&["text"]);
+    let plugins = project.plugins();
+    let outside = project.path().join("outside.wasm");
+    fs::write(&outside, plugin("outside")).expect("a writable directory");
+    symlink(&outside, plugins.join("link-out.wasm")).expect("a link");
+    symlink("text.wasm", plugins.join("link-in.wasm")).expect("a link");
+    symlink("nowhere", plugins.join("link-nowhere.wasm")).expect("a link");
+    fs::hard_link(plugins.join("text.wasm"), plugins.join("twin.wasm")).expect("a link");
+    fs::create_dir(plugins.join("directory.wasm")).expect("a directory");
+    rustix::fs::mkfifoat(rustix::fs::CWD, plugins.join("fifo.wasm"), rustix::fs::Mode::RUSR)
+        .expect("a pipe");
+    project.add("open", &plugin("open"));
+    let everybody = fs::Permissions::from_mode(0o666);
+    fs::set_permissions(plugins.join("open.wasm"), everybody).expect("a file");
+    let large = fs::File::create(plugins.join("large.wasm")).expect("a file");
+    large.set_len((64 << 20) + 1).expect("a sparse file");
+    insta::assert_snapshot!(refused(&project).replace(&project.path().display().to_string(), "[DIR]"), @"
+    directory.wasm: not a regular file
+    fifo.wasm: not a regular file
+    large.wasm: larger than 64.0 MiB
+    link-in.wasm: the same file as `plugins/text.wasm`
+    link-nowhere.wasm: cannot be read: No such file or directory (os error 2)
+    link-out.wasm: a link that leaves the plugin directory, to `[DIR]/outside.wasm`
+    open.wasm: every user can write to it
+    twin.wasm: the same file as `plugins/text.wasm`
+    ");
+    let listed = project.run(&["run", "slugify", "text=a b"]);
+    assert_eq!(listed.stdout, "{\"slug\":\"a-b\"}\n");
+}
+
+#[test]
+fn a_directory_that_every_user_can_write_is_not_read() {
+    let project = Project::with_rust(&["text"]);
+    fs::set_permissions(project.plugins(), fs::Permissions::from_mode(0o777)).expect("ours");
+    insta::assert_snapshot!(project.run(&["list"]), @"
+    ---- stderr
+    error: every user can write to the plugin directory `plugins`
+    hint: `chmod o-w plugins` takes that away
+    ---- exit 5
+    ");
+}
+
+#[test]
+fn a_directory_that_is_named_twice_is_read_once() {
+    let project = Project::with_rust(&["text"]);
+    let again = project.path().join("./plugins");
+    let again = again.to_str().expect("UTF-8");
+    let listed = project.run(&["list", "--plugins", "plugins", "--plugins", again, "--json"]);
+    assert_eq!(listed.json()["operations"].as_array().map(Vec::len), Some(2));
+    assert_eq!(listed.json()["refused"], json!([]));
+}
+
+#[test]
+fn a_name_stays_with_the_file_that_holds_it() {
+    let project = Project::new();
+    project.add("second", &plugin("same"));
+    assert_eq!(refused(&project), "");
+    project.add("first", &versioned("same", "9.9.9"));
+    insta::assert_snapshot!(refused(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
+    // A new version of the holder is the holder still.
+    project.add("second", &versioned("same", "0.2.0"));
+    insta::assert_snapshot!(refused(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
+    let known = project.run(&["describe", "same", "--json"]).json();
+    assert_eq!(known["plugin"]["version"], "0.2.0");
+    // Who was refused is next when the holder goes.
+    fs::remove_file(project.plugins().join("second.wasm")).expect("a file");
+    assert_eq!(refused(&project), "");
+    let known = project.run(&["describe", "same", "--json"]).json();
+    assert_eq!(known["plugin"]["version"], "9.9.9");
+}
+
+#[test]
+fn a_tie_among_new_files_refuses_all_of_them() {
+    let project = Project::new();
+    for file in ["a", "b", "c"] {
+        project.add(file, &versioned("same", file));
+    }
+    project.add("other", &plugin("other"));
+    insta::assert_snapshot!(refused(&project), @"
+    a.wasm: the name `same` is also in `plugins/b.wasm`, and none of them was here first
+    b.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
+    c.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
+    ");
+    insta::assert_snapshot!(refused(&project), @"
+    a.wasm: the name `same` is also in `plugins/b.wasm`, and none of them was here first
+    b.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
+    c.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
+    ");
+}
+
+#[test]
+fn an_alias_is_a_name_like_any_other() {
+    let project = Project::new();
+    let operation = Operation::new("long.name").annotated("ophost.aliases", r#"["ln"]"#);
+    project.add("it", &describing(&Described::new("it").with(operation)).expect("a guest"));
+    let report = project.run(&["run", "ln", "--json"]).json();
+    assert_eq!((&report["operation"], &report["status"]), (&json!("long.name"), &json!("SUCCESS")));
+    project.add("newcomer", &plugin("ln"));
+    insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `ln` is held by `plugins/it.wasm`");
+    let wrong = Operation::new("a").annotated("ophost.aliases", r#"["a"]"#);
+    insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: it declares the operation `a` twice");
+    let wrong = Operation::new("a").annotated("ophost.aliases", r#""b""#);
+    insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: the annotation `ophost.aliases` is not a list of at most 16 names");
+}
+
+#[test]
+fn two_hundred_plugins_with_twenty_bad_ones_list_in_one_call() {
+    let project = Project::new();
+    for number in 0..180 {
+        project.add(&format!("good{number}"), &plugin(&format!("good.op{number}")));
+    }
+    for number in 0..20 {
+        project.add(&format!("bad{number}"), b"\0asm\x0d\0\x01\0 and so on");
+    }
+    let listed = project.run(&["list", "--json"]).json();
+    assert_eq!(listed["operations"].as_array().map(Vec::len), Some(180));
+    assert_eq!(listed["refused"].as_array().map(Vec::len), Some(20));
+}
+
+#[test]
+fn a_run_looks_at_the_file_of_its_operation_alone() {
+    let project = Project::with_rust(&["text"]);
+    project.add("other", &plugin("other"));
+    settle();
+    assert_eq!(project.run(&["list"]).code, Some(0));
+    project.add("other", &versioned("other", "0.2.0"));
+    let entries = || fs::read_dir(project.path().join(".ophost/cache")).expect("a cache").count();
+    let before = entries();
+    assert_eq!(project.run(&["run", "slugify", "text=a b"]).stdout, "{\"slug\":\"a-b\"}\n");
+    assert_eq!(entries(), before, "the other file was compiled");
+    assert_eq!(project.run(&["list"]).code, Some(0));
+    assert_eq!(entries(), before + 1);
+}
+
+/// Waits until the times of files are old enough to tell contents apart.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(2_100));
+}
+
+#[test]
+fn a_change_within_the_clock_s_resolution_is_seen() {
+    let project = Project::new();
+    let (one, two) = (versioned("same", "0.1.0"), versioned("same", "0.2.0"));
+    assert_eq!(one.len(), two.len());
+    let file = project.plugins().join("it.wasm");
+    let time = fs::metadata(project.path()).and_then(|status| status.modified()).expect("a time");
+    for (content, version) in [(&one, "0.1.0"), (&two, "0.2.0"), (&one, "0.1.0")] {
+        fs::write(&file, content).expect("a writable directory");
+        fs::File::options()
+            .append(true)
+            .open(&file)
+            .and_then(|it| it.set_modified(time))
+            .expect("ours");
+        let known = project.run(&["describe", "same", "--json"]).json();
+        assert_eq!(known["plugin"]["version"], version);
+    }
+}
+
+/// What is run is what the digest names, whatever happens to the file meanwhile.
+#[tokio::test]
+async fn a_file_that_is_replaced_while_it_is_read_is_one_version_or_the_other() {
+    let project = Project::new();
+    let versions = ["0.1.0", "0.2.0"].map(|version| (version, versioned("same", version)));
+    project.add("it", &versions[0].1);
+    let (file, other) = (project.plugins().join("it.wasm"), project.path().join("next"));
+    let content = versions.clone();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let swapping = std::thread::spawn(move || {
+        let mut swaps = 0;
+        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            let (_, bytes) = &content[swaps % 2];
+            if swaps % 3 == 0 {
+                fs::write(&file, bytes).expect("a writable file");
+            } else {
+                fs::write(&other, bytes).expect("a writable file");
+                fs::rename(&other, &file).expect("one file system");
+            }
+            swaps += 1;
+        }
+        swaps
+    });
+    let mut seen = 0;
+    let until = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < until {
+        let host = Host::builder().plugins(project.plugins()).data(project.path().join("data"));
+        let host = host.build().await.expect("a host");
+        let catalog = host.catalog();
+        let Some(known) = catalog.get("same") else { continue };
+        let version = versions.iter().find(|(version, _)| *version == known.version);
+        let (_, bytes) = version.expect("one of the two");
+        assert_eq!(known.digest, Digest::of(bytes));
+        seen += 1;
+    }
+    drop(stop);
+    let swaps = swapping.join().expect("no panic");
+    assert!(seen > 10 && swaps > 10, "seen {seen} times in {swaps} swaps");
+}

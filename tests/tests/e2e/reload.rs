@@ -1,0 +1,119 @@
+//! A host in a program sees what happens to its plugin directories.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use e2e::guest::{Described, Operation, describing};
+use ophost::{Catalog, Host, Outcome, PluginState, Request};
+use serde_json::json;
+
+use crate::harness::Project;
+
+fn plugin(operation: &str, version: &str) -> Vec<u8> {
+    let described = Described::new("it").with(Operation::new(operation));
+    describing(&Described { version: version.to_owned(), ..described }).expect("a guest")
+}
+
+/// Waits until the host's catalog is as wanted; gives up after many times what it takes.
+async fn until(host: &Host, wanted: impl Fn(&Catalog) -> bool) {
+    let started = Instant::now();
+    while !wanted(&host.catalog()) {
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", host.catalog().plugins());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn version<'a>(catalog: &'a Catalog, operation: &str) -> Option<&'a str> {
+    catalog.get(operation).map(|known| known.version)
+}
+
+fn newer_refused(catalog: &Catalog) -> Option<String> {
+    catalog.plugins().iter().find_map(|state| match state {
+        PluginState::Used { newer_refused, .. } => newer_refused.map(ToOwned::to_owned),
+        PluginState::Refused { .. } => None,
+    })
+}
+
+async fn runs(host: &Host, operation: &str) -> bool {
+    let report = host.run(Request::new(operation, json!({}))).await;
+    report.is_ok_and(|report| report.outcome == Outcome::Success(json!({})))
+}
+
+#[tokio::test]
+async fn changes_are_served_and_the_last_good_version_outlives_a_bad_one() {
+    let project = Project::new();
+    project.add("it", &plugin("a", "1"));
+    let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
+    let before = host.catalog();
+    let watching = host.watch().expect("a watcher");
+
+    project.add("it", &plugin("a", "2"));
+    until(&host, |catalog| version(catalog, "a") == Some("2")).await;
+    assert_eq!(version(&before, "a"), Some("1"), "a catalog never changes");
+
+    project.add("it", b"half of a file");
+    until(&host, |catalog| newer_refused(catalog).is_some()).await;
+    assert_eq!(newer_refused(&host.catalog()).as_deref(), Some("not a WebAssembly file"));
+    assert_eq!(version(&host.catalog(), "a"), Some("2"));
+    assert!(runs(&host, "a").await);
+
+    // A newcomer does not get the name of what is served.
+    project.add("another", &plugin("a", "9"));
+    until(&host, |catalog| catalog.refused().count() == 1).await;
+    assert_eq!(version(&host.catalog(), "a"), Some("2"));
+    fs::remove_file(project.plugins().join("another.wasm")).expect("a file");
+
+    project.add("it", &plugin("a", "3"));
+    until(&host, |catalog| version(catalog, "a") == Some("3")).await;
+    assert_eq!(newer_refused(&host.catalog()), None);
+
+    fs::remove_file(project.plugins().join("it.wasm")).expect("a file");
+    until(&host, |catalog| catalog.plugins().is_empty()).await;
+    assert!(!runs(&host, "a").await);
+
+    fs::remove_dir(project.plugins()).expect("an empty directory");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    fs::create_dir(project.plugins()).expect("a directory");
+    project.add("it", &plugin("b", "1"));
+    until(&host, |catalog| version(catalog, "b") == Some("1")).await;
+
+    drop(watching);
+    project.add("it", &plugin("b", "2"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(version(&host.catalog(), "b"), Some("1"));
+}
+
+#[tokio::test]
+async fn a_reload_that_fails_changes_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = Project::new();
+    project.add("it", &plugin("a", "1"));
+    let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
+    fs::set_permissions(project.plugins(), fs::Permissions::from_mode(0o777)).expect("ours");
+    let error = host.reload().await.expect_err("every user can write to it");
+    assert!(error.to_string().starts_with("every user can write to"), "{error}");
+    assert!(runs(&host, "a").await);
+}
+
+/// A run that began goes on with what it began with.
+#[tokio::test]
+async fn a_reload_leaves_running_runs_alone() {
+    let project = Project::with_wat(&["sleep"]);
+    let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
+    let limits = ophost::LimitRequest {
+        timeout: Some(Duration::from_millis(700)),
+        ..ophost::LimitRequest::default()
+    };
+    let running = {
+        let host = host.clone();
+        let request = Request::new("hostile.sleep", json!({})).limits(limits);
+        tokio::spawn(async move { host.run(request).await })
+    };
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    fs::remove_file(project.plugins().join("sleep.wasm")).expect("a file");
+    host.reload().await.expect("a reload");
+    assert!(host.catalog().get("hostile.sleep").is_none());
+    let report = running.await.expect("no panic").expect("it began");
+    let Outcome::Failed(failure) = report.outcome else { panic!("{report:?}") };
+    assert_eq!(failure.kind, ophost::FailureKind::Timeout);
+}
