@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod csv;
 mod describe;
 mod harness;
 mod hostile;
