@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod check;
+mod csv;
 mod describe;
 mod harness;
 mod hostile;

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::session::{Failure, Session};
 
 /// Where their packages are.
-const PACKAGES: [&str; 2] = ["plugins/text", "tests/guests/rust"];
+const PACKAGES: [&str; 3] = ["plugins/csv", "plugins/text", "tests/guests/rust"];
 
 /// Builds them, and says so.
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
