@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::text;
+
 /// The longest name, category or version, in bytes.
 const MAX_NAME: usize = 128;
 /// The longest description, in bytes.
@@ -229,7 +231,8 @@ pub(crate) fn read_annotations(
 pub enum MetadataError {
     /// A name outside the grammar.
     #[error(
-        "`{0}` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots"
+        "`{}` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots",
+        text::name(.0)
     )]
     Name(String),
     /// A text that has to say something says nothing.
@@ -253,7 +256,7 @@ pub enum MetadataError {
     #[error("it declares the operation `{0}` twice")]
     Twice(OperationName),
     /// A schema or annotation that is not JSON.
-    #[error("the {what} is not JSON: {problem}")]
+    #[error("the {what} is not JSON: {}", text::reason(problem))]
     NotJson {
         /// Which text.
         what: String,
@@ -261,13 +264,13 @@ pub enum MetadataError {
         problem: String,
     },
     /// A key under `ophost.` that this host does not know.
-    #[error("unknown annotation `{0}`")]
+    #[error("unknown annotation `{}`", text::name(.0))]
     UnknownAnnotation(String),
     /// One key twice in one list.
-    #[error("the annotation `{0}` stands twice")]
+    #[error("the annotation `{}` stands twice", text::name(.0))]
     AnnotationTwice(String),
     /// A key under `ophost.` with a value of the wrong type.
-    #[error("the annotation `{key}` is not {expected}")]
+    #[error("the annotation `{}` is not {expected}", text::name(key))]
     AnnotationValue {
         /// The key.
         key: String,

@@ -9,6 +9,7 @@ use wit_component::ComponentEncoder;
 use super::bindings::PluginPre;
 use super::engine::Sandbox;
 use super::imports::RunState;
+use crate::text;
 
 /// The interface that makes a component a plugin, up to its version's last number.
 const OPERATIONS: &str = "ophost:plugin/operations@";
@@ -122,25 +123,28 @@ pub(crate) enum LoadError {
     #[error("not a WebAssembly file")]
     NotWasm,
     /// Broken, or using what this host leaves off.
-    #[error("not a component that this host can run: {0}")]
+    #[error("not a component that this host can run: {}", text::reason(.0))]
     Invalid(String),
     /// A component of something else.
     #[error("not a plugin: it does not export `{OPERATIONS}{CONTRACT}x`; {}", exports_text(.0))]
     NotAPlugin(Vec<String>),
     /// A plugin for a host that is older or newer.
-    #[error("built for version {0} of the contract; this host runs {CONTRACT}x")]
+    #[error("built for version {} of the contract; this host runs {CONTRACT}x", text::name(.0))]
     OtherContract(String),
     /// It wants something that this host does not have.
-    #[error("it imports `{0}`, which this host does not offer")]
+    #[error("it imports `{}`, which this host does not offer", text::name(.0))]
     UnknownImport(String),
     /// A known name with another type.
-    #[error("it does not fit the contract: {0}")]
+    #[error("it does not fit the contract: {}", text::reason(.0))]
     Mismatch(String),
 }
 
 fn exports_text(exports: &[String]) -> String {
-    match exports {
-        [] => "it exports nothing".to_owned(),
-        some => format!("it exports `{}`", some.join("`, `")),
+    const SHOWN: usize = 2;
+    let names: Vec<_> = exports.iter().take(SHOWN).map(|name| text::name(name)).collect();
+    match exports.len().saturating_sub(SHOWN) {
+        _ if names.is_empty() => "it exports nothing".to_owned(),
+        0 => format!("it exports `{}`", names.join("`, `")),
+        more => format!("it exports `{}` and {more} more", names.join("`, `")),
     }
 }

@@ -2,19 +2,10 @@
 
 use serde_json::Value;
 
+pub(super) use crate::text::cut;
+
 /// The longest text that is kept in one place, in bytes.
 pub(super) const MAX_TEXT: usize = 64 << 10;
-
-/// Returns the text, cut to at most `longest` bytes with a mark at the end.
-pub(super) fn cut(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        let all = text.len();
-        text.truncate(text.floor_char_boundary(longest));
-        text.push_str(&format!(" [{all} bytes, cut]"));
-        text.shrink_to_fit();
-    }
-    text
-}
 
 /// Returns what belongs to a message: JSON, or text where it is none. What is too long is
 /// left out, since half a JSON says nothing.

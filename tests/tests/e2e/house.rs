@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
@@ -23,18 +23,19 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("toolchain", &[]),
     ("host", &["registry", "sandbox", "schema", "policy", "json", "caller", "run", "operation"]),
     ("registry", &["sandbox", "schema", "operation"]),
-    ("sandbox", &["policy", "schema", "json", "run", "operation"]),
+    ("sandbox", &["policy", "schema", "json", "run", "operation", "text"]),
     ("schema", &[]),
     ("policy", &["operation"]),
-    ("json", &[]),
+    ("json", &["text"]),
     ("caller", &["run"]),
-    ("operation", &[]),
+    ("operation", &["text"]),
     ("run", &[]),
+    ("text", &[]),
 ];
 
 /// Crates that one module alone may name.
 const OWNED: [(&str, &[&str]); 4] = [
-    ("sandbox", &["wasmtime", "wasmtime_wasi", "wit_component"]),
+    ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "anstream", "anstyle"]),
     ("registry", &["sha2"]),
