@@ -9,6 +9,7 @@ use wit_component::ComponentEncoder;
 use super::bindings::PluginPre;
 use super::engine::Sandbox;
 use super::imports::RunState;
+use super::scan::{self, Excess};
 use crate::text;
 
 /// The interface that makes a component a plugin, up to its version's last number.
@@ -49,6 +50,7 @@ impl Sandbox {
     /// Returns [`LoadError`] if the bytes are not a plugin for this host.
     pub(crate) fn load(&self, bytes: &[u8]) -> Result<Guest, LoadError> {
         let bytes = componentize(bytes)?;
+        scan::check(&bytes)?;
         let component = Component::from_binary(&self.engine, &bytes)
             .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
         self.check_exports(&component)?;
@@ -90,8 +92,8 @@ impl Sandbox {
 ///
 /// # Errors
 ///
-/// Returns [`LoadError::NotWasm`] for anything else, [`LoadError::Invalid`] for a module
-/// that its own metadata does not fit.
+/// Returns [`LoadError::NotWasm`] for anything else, [`LoadError::Excess`] for a module that
+/// is too much, [`LoadError::Invalid`] for one that its own metadata does not fit.
 pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -101,6 +103,7 @@ pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     if !bytes.starts_with(MODULE) {
         return Err(LoadError::NotWasm);
     }
+    scan::check(bytes)?;
     encode(bytes).map(Cow::Owned).map_err(|error| LoadError::Invalid(format!("{error:#}")))
 }
 
@@ -122,6 +125,9 @@ pub(crate) enum LoadError {
     /// Neither a component nor a core module.
     #[error("not a WebAssembly file")]
     NotWasm,
+    /// Too much of something, known before it is compiled.
+    #[error(transparent)]
+    Excess(#[from] Excess),
     /// Broken, or using what this host leaves off.
     #[error("not a component that this host can run: {}", text::reason(.0))]
     Invalid(String),

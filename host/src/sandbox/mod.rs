@@ -22,6 +22,7 @@ mod invoke;
 mod journal;
 mod limiter;
 mod load;
+mod scan;
 mod text;
 mod ticker;
 

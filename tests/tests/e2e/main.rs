@@ -11,4 +11,5 @@ mod limits;
 mod list;
 mod plugins;
 mod readme;
+mod refusals;
 mod run;
