@@ -10,6 +10,8 @@ use serde::de::{
 };
 use serde_json::{Map, Value};
 
+use crate::text;
+
 /// Reads one JSON document.
 ///
 /// # Errors
@@ -138,7 +140,10 @@ impl<'de> Visitor<'de> for StrictSeed {
         while let Some(key) = entries.next_key::<String>()? {
             let value = entries.next_value_seed(StrictSeed)?;
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+                return Err(A::Error::custom(format!(
+                    "the key {:?} stands twice",
+                    text::name(&key)
+                )));
             }
             object.insert(key, value);
         }

@@ -36,6 +36,7 @@
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
 //! | `run`       | noun: how a run ends and what it leaves behind |
+//! | `text`      | cuts texts that come from outside |
 //!
 //! # Example
 //!
@@ -72,6 +73,7 @@ mod registry;
 mod run;
 mod sandbox;
 mod schema;
+mod text;
 mod toolchain;
 
 pub use tokio_util::sync::CancellationToken;

@@ -12,6 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::text;
+
 /// The longest name, category or version, in bytes.
 const MAX_NAME: usize = 128;
 /// The longest description, in bytes.
@@ -279,7 +281,8 @@ pub(crate) fn read_annotations(
 pub enum MetadataError {
     /// A name outside the grammar.
     #[error(
-        "`{0}` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots"
+        "`{}` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots",
+        text::name(.0)
     )]
     Name(String),
     /// A text that has to say something says nothing.
@@ -303,7 +306,7 @@ pub enum MetadataError {
     #[error("it declares the operation `{0}` twice")]
     Twice(OperationName),
     /// A schema or annotation that is not JSON.
-    #[error("the {what} is not JSON: {problem}")]
+    #[error("the {what} is not JSON: {}", text::reason(problem))]
     NotJson {
         /// Which text.
         what: String,
@@ -311,13 +314,13 @@ pub enum MetadataError {
         problem: String,
     },
     /// A key under `ophost.` that this host does not know.
-    #[error("unknown annotation `{0}`")]
+    #[error("unknown annotation `{}`", text::name(.0))]
     UnknownAnnotation(String),
     /// One key twice in one list.
-    #[error("the annotation `{0}` stands twice")]
+    #[error("the annotation `{}` stands twice", text::name(.0))]
     AnnotationTwice(String),
     /// A key under `ophost.` with a value of the wrong type.
-    #[error("the annotation `{key}` is not {expected}")]
+    #[error("the annotation `{}` is not {expected}", text::name(key))]
     AnnotationValue {
         /// The key.
         key: String,

@@ -246,11 +246,11 @@ pub enum Event<'a> {
 pub struct Trail {
     /// The log, in order, as far as it was kept.
     pub log: Vec<LogEntry>,
-    /// How many entries came after the log was full.
+    /// How many entries were left out because the log had no room for them.
     pub log_dropped: u64,
     /// The errors of single items, as far as they were kept.
     pub item_errors: Vec<ItemError>,
-    /// How many item errors came after the list was full.
+    /// How many item errors were left out because the list had no room for them.
     pub item_errors_dropped: u64,
 }
 

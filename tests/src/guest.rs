@@ -11,6 +11,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -19,27 +20,33 @@ use wit_parser::{Resolve, WorldId};
 
 /// Every guest in `guests/wat`, in the order of the alphabet. The first lines of its file
 /// say what it does.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 27] = [
     "benign",
     "bulk_fill",
+    "call_invalid_utf8",
     "deep_json",
+    "doze",
     "duplicate_keys",
     "exit",
     "exit_ok",
     "float_json",
+    "flood",
     "giant_memory",
     "grow_memory",
+    "hoard_handles",
     "huge_output",
     "invalid_utf8",
     "log_bytes",
     "loop_at_start",
     "loop_in_realloc",
     "not_json",
+    "panic_after_flood",
     "recurse",
     "sleep",
     "table_bomb",
     "trap",
     "unknown_import",
+    "wasi_long_line",
     "wasi_stdout",
 ];
 
@@ -59,6 +66,56 @@ pub fn wat_module(name: &str) -> Result<Vec<u8>> {
 /// operation is invoked. Nothing in `plugin` is checked.
 pub fn describing(plugin: &Described) -> Result<Vec<u8>> {
     componentize(&module("benign", plugin)?)
+}
+
+/// Returns a plugin of these module fields: what the text of a guest holds, see
+/// [`wat_directory`]. Its one operation is `hostile.fields`.
+pub fn of_fields(fields: &str) -> Result<Vec<u8>> {
+    componentize(&module_of("fields", fields, &Described::guest("fields"))?)
+}
+
+/// Returns the guest `benign` with further instances of a core module besides, that it does
+/// not use.
+pub fn crowded(module: &str, instances: usize) -> Result<Vec<u8>> {
+    /// The sections of a component that hold a core module, and core instances.
+    const MODULE: u8 = 1;
+    const INSTANCES: u8 = 2;
+    let mut component = wat_component("benign")?;
+    let index = sections(&component).filter(|id| *id == MODULE).count();
+    component.extend(section(MODULE, &wat::parse_str(module)?));
+    // Each one instantiates the module by its index, with no arguments.
+    let instance = [&[0][..], &leb(index), &[0]].concat();
+    let list = [leb(instances), instance.repeat(instances)].concat();
+    component.extend(section(INSTANCES, &list));
+    Ok(component)
+}
+
+/// Returns the ids of a component's own sections.
+fn sections(component: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = &component[8..];
+    iter::from_fn(move || {
+        let (id, after) = rest.split_first()?;
+        let end = after.iter().position(|byte| byte & 0x80 == 0)?;
+        let bits = after[..=end].iter().rev();
+        let length = bits.fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+        rest = &after[end + 1 + length..];
+        Some(*id)
+    })
+}
+
+fn section(id: u8, content: &[u8]) -> Vec<u8> {
+    [&[id][..], &leb(content.len()), content].concat()
+}
+
+/// Returns a number as WebAssembly writes it: seven bits to a byte, the lowest first.
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
 }
 
 /// Returns the directory of the guests' text.
@@ -172,7 +229,11 @@ impl Annotation {
 
 /// Builds the core module of the guest `name` that describes itself as `plugin`.
 fn module(name: &str, plugin: &Described) -> Result<Vec<u8>> {
-    let guest = read_wat(name)?;
+    module_of(name, &read_wat(name)?, plugin)
+}
+
+/// Builds a core module of the fields of a guest.
+fn module_of(name: &str, guest: &str, plugin: &Described) -> Result<Vec<u8>> {
     let prelude = read_wat("prelude/plugin")?;
     let description = description_wat(plugin)?;
     // The guest comes first, because imports must. It begins in the first line, so that

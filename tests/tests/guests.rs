@@ -129,15 +129,19 @@ impl Expected {
 
             "bulk_fill" | "loop_at_start" | "loop_in_realloc" => Self::Trap(Trap::Interrupt),
             "grow_memory" | "table_bomb" | "trap" => Self::Trap(Trap::UnreachableCodeReached),
+            "panic_after_flood" => Self::Trap(Trap::UnreachableCodeReached),
             "recurse" => Self::Trap(Trap::StackOverflow),
 
             "giant_memory" => Self::Failure("memory minimum size"),
-            "invalid_utf8" => Self::Failure("invalid utf-8"),
+            "call_invalid_utf8" | "invalid_utf8" => Self::Failure("invalid utf-8"),
             // No import is linked here but the log, so a guest is stopped by its first call.
             "exit" | "exit_ok" => Self::Failure("`wasi:cli/exit@0.2.0#exit`"),
-            "sleep" => Self::Failure("`wasi:clocks/monotonic-clock@0.2.0#subscribe-duration`"),
+            "flood" => Self::Failure("`ophost:plugin/progress@0.1.0#report`"),
+            "doze" | "hoard_handles" | "sleep" => {
+                Self::Failure("`wasi:clocks/monotonic-clock@0.2.0#subscribe-duration`")
+            }
             "unknown_import" => Self::Failure("`acme:tools/magic@1.0.0#cast`"),
-            "wasi_stdout" => Self::Failure("`wasi:cli/stdout@0.2.0#get-stdout`"),
+            "wasi_long_line" | "wasi_stdout" => Self::Failure("`wasi:cli/stdout@0.2.0#get-stdout`"),
 
             other => panic!("say here what `{other}` is expected to do"),
         }

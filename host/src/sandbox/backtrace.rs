@@ -2,6 +2,8 @@
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
+use crate::text;
+
 /// How many frames are shown, the innermost.
 const SHOWN: usize = 20;
 /// Rust calls this last before it reports a panic: what is further in is its machinery.
@@ -18,7 +20,7 @@ pub(super) fn frames(error: &wasmtime::Error) -> Vec<String> {
 
 fn name(frame: &FrameInfo) -> String {
     match frame.func_name() {
-        Some(mangled) => format!("{:#}", rustc_demangle::demangle(mangled)),
+        Some(mangled) => text::name(&format!("{:#}", rustc_demangle::demangle(mangled))),
         None => format!("function {}", frame.func_index()),
     }
 }

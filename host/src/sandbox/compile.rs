@@ -17,6 +17,7 @@ use wasmtime::Engine;
 
 use super::engine;
 use super::load::{self, LoadError};
+use super::scan;
 use crate::policy::Amount;
 
 /// The word that makes the `ophost` command a compiler.
@@ -81,6 +82,7 @@ impl Compiler {
 
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let component = load::componentize(bytes)?;
+    scan::check(&component)?;
     engine
         .precompile_component(&component)
         .map_err(|error| LoadError::Invalid(format!("{error:#}")))

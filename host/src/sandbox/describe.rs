@@ -18,6 +18,7 @@ use crate::json;
 use crate::operation::{MetadataError, Operation, OperationName, Plugin, read_annotations};
 use crate::policy::Limits;
 use crate::run::{Actor, Flags};
+use crate::text;
 
 /// How long a description may take.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -102,7 +103,7 @@ fn pairs(
 ) -> Result<Vec<(String, Value)>, MetadataError> {
     let read = |annotation: types::Annotation| {
         let value = read_json(
-            || format!("annotation `{}` of `{owner}`", annotation.key),
+            || format!("annotation `{}` of `{owner}`", text::name(&annotation.key)),
             &annotation.value,
         )?;
         Ok((annotation.key, value))

@@ -7,9 +7,10 @@ use super::backtrace;
 use super::bindings::exports::ophost::plugin::operations::Failure as Declared;
 use super::invoke::{Stop, Stopped};
 use super::limiter::Refused;
-use super::text::{self, MAX_TEXT};
+use super::text::{MAX_TEXT, data};
 use crate::policy::{Amount, Limits};
-use crate::run::{Failure, FailureKind, LogEntry, LogLevel, LogSource, Trail};
+use crate::run::{Failure, FailureKind};
+use crate::text;
 
 /// The longest code, in bytes: it is a word.
 const MAX_CODE: usize = 255;
@@ -26,7 +27,7 @@ pub(super) fn declared(failure: Declared) -> Failure {
         kind: FailureKind::Error,
         message: cut(info.message),
         code: info.code.map(|code| text::cut(code, MAX_CODE)),
-        details: info.details.map(|details| text::data(&details)),
+        details: info.details.map(|details| data(&details)),
         traceback: info.traceback.map(cut),
         retryable,
     }
@@ -70,18 +71,11 @@ fn after_refusal(refused: Option<Refused>, limits: &Limits) -> Option<(FailureKi
     }
 }
 
-/// Lets a trap say why: a panicking guest logs `panicked at PLACE: REASON` as its last word,
-/// and what follows is an instruction that says nothing.
-pub(super) fn in_its_own_words(stopped: Stopped, trail: &Trail) -> Stopped {
-    // What it wrote to its output without ending the line is logged after that.
-    let last = trail.log.iter().rfind(|entry| entry.source == LogSource::Guest);
-    let is_panic = |entry: &&LogEntry| {
-        entry.level == LogLevel::Error && entry.message.starts_with("panicked at ")
-    };
-    let panic = last.filter(is_panic);
+/// Lets a trap say why: what follows a panic is an instruction that says nothing.
+pub(super) fn in_its_own_words(stopped: Stopped, panic: Option<String>) -> Stopped {
     match (stopped, panic) {
         (Stopped::Failed(mut failure), Some(panic)) if failure.kind == FailureKind::Trap => {
-            failure.message.clone_from(&panic.message);
+            failure.message = panic;
             Stopped::Failed(failure)
         }
         (stopped, _) => stopped,
@@ -93,7 +87,7 @@ fn trapped(error: &wasmtime::Error) -> (FailureKind, String) {
         return (FailureKind::Trap, format!("the guest called exit({status})"));
     }
     if error.is::<std::str::Utf8Error>() {
-        return (FailureKind::InvalidOutput, "the output is not UTF-8".to_owned());
+        return not_utf8(error);
     }
     let too_deep = || (FailureKind::Stack, "it called too deep".to_owned());
     match error.downcast_ref::<Trap>() {
@@ -106,40 +100,36 @@ fn trapped(error: &wasmtime::Error) -> (FailureKind, String) {
         Some(trap) => {
             (FailureKind::Trap, trap.to_string().trim_start_matches("wasm trap: ").to_owned())
         }
-        None => (FailureKind::Trap, error.root_cause().to_string()),
+        None => (FailureKind::Trap, text::reason(&error.root_cause().to_string())),
+    }
+}
+
+/// Both a call to the host and the answer are checked. Only in a call is the guest running.
+fn not_utf8(error: &wasmtime::Error) -> (FailureKind, String) {
+    if backtrace::frames(error).is_empty() {
+        (FailureKind::InvalidOutput, "the output is not UTF-8".to_owned())
+    } else {
+        (FailureKind::Trap, "it called the host with a text that is not UTF-8".to_owned())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::Utc;
-
     use super::*;
 
-    fn entry(source: LogSource, message: &str) -> LogEntry {
-        let (level, message) = (LogLevel::Error, message.to_owned());
-        LogEntry { timestamp: Utc::now(), level, message, data: None, source }
-    }
-
-    fn message_after(log: Vec<LogEntry>) -> String {
-        let trap = Stopped::failed(Failure::new(FailureKind::Trap, "unreachable"));
-        match in_its_own_words(trap, &Trail { log, ..Trail::default() }) {
+    fn message_of(kind: FailureKind, panic: Option<&str>) -> String {
+        let stopped = Stopped::failed(Failure::new(kind, "its own message"));
+        match in_its_own_words(stopped, panic.map(ToOwned::to_owned)) {
             Stopped::Failed(failure) => failure.message,
             Stopped::Cancelled => String::new(),
         }
     }
 
     #[test]
-    fn a_panic_is_the_message_also_where_an_unfinished_line_follows_it() {
-        let panic = entry(LogSource::Guest, "panicked at src/lib.rs:1:1: boom");
-        let line = entry(LogSource::Stderr, "unfinished");
-        assert_eq!(message_after(vec![panic.clone(), line]), panic.message);
-    }
-
-    #[test]
-    fn a_panic_that_was_caught_before_other_words_is_not_the_message() {
-        let panic = entry(LogSource::Guest, "panicked at src/lib.rs:1:1: boom");
-        let later = entry(LogSource::Guest, "going on");
-        assert_eq!(message_after(vec![panic, later]), "unreachable");
+    fn a_panic_is_the_message_of_a_trap_alone() {
+        let panic = "panicked at src/lib.rs:1:1: boom";
+        assert_eq!(message_of(FailureKind::Trap, Some(panic)), panic);
+        assert_eq!(message_of(FailureKind::Trap, None), "its own message");
+        assert_eq!(message_of(FailureKind::Memory, Some(panic)), "its own message");
     }
 }

@@ -130,10 +130,10 @@ impl Sandbox {
         let outcome = judge(called, limits, &state);
         let usage = Usage { wall: started.elapsed(), peak_memory: state.limiter.memory_peak() };
         drop(state);
-        let trail = journal.take();
+        let panic = journal.panic();
         Ended {
-            outcome: outcome.map_err(|stopped| failure::in_its_own_words(stopped, &trail)),
-            trail,
+            outcome: outcome.map_err(|stopped| failure::in_its_own_words(stopped, panic)),
+            trail: journal.take(),
             usage,
         }
     }

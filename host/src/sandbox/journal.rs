@@ -1,10 +1,13 @@
 //! What a run leaves behind while it runs: log, item errors, progress, all bounded.
+//!
+//! What does not fit is left out and counted. What is kept is in order.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::text::{self, MAX_TEXT};
+use super::text::{MAX_TEXT, data, weight};
 use crate::run::{Event, ItemError, LogEntry, LogLevel, LogSource, Progress, Trail};
+use crate::text::cut;
 use chrono::Utc;
 
 /// The longest message of a progress report, in bytes.
@@ -43,6 +46,8 @@ struct Pages {
     trail: Trail,
     log_budget: usize,
     item_error_budget: usize,
+    /// What the guest said last, if that was a panic.
+    panic: Option<String>,
     observer: Option<Observer>,
 }
 
@@ -53,26 +58,27 @@ impl Journal {
             trail: Trail::default(),
             log_budget: usize::try_from(log).unwrap_or(usize::MAX),
             item_error_budget: MAX_ITEM_ERROR_BYTES,
+            panic: None,
             observer,
         })))
     }
 
-    /// Adds an entry to the log. A `data` that is not JSON is kept as text.
+    /// Adds an entry to the log. What is attached and not JSON is kept as text.
     pub(super) fn log(
         &self,
         level: LogLevel,
         source: LogSource,
         message: String,
-        data: Option<&str>,
+        attached: Option<&str>,
     ) {
         let entry = LogEntry {
             timestamp: Utc::now(),
             level,
-            message: text::cut(message, MAX_TEXT),
-            data: data.map(text::data),
+            message: cut(message, MAX_TEXT),
+            data: attached.map(data),
             source,
         };
-        let observer = self.pages().add_entry(&entry, data.map_or(0, str::len));
+        let observer = self.pages().add_entry(&entry);
         if let Some(Observer(observe)) = observer {
             observe(Event::Log(&entry));
         }
@@ -86,14 +92,17 @@ impl Journal {
         error: String,
         traceback: Option<String>,
     ) {
-        let cost =
-            ENTRY_COST + item.len() + error.len() + traceback.as_ref().map_or(0, String::len);
         let mut pages = self.pages();
-        let full = pages.trail.item_errors.len() >= MAX_ITEM_ERRORS;
-        match pages.item_error_budget.checked_sub(cost).filter(|_| !full) {
+        if pages.trail.item_errors.len() >= MAX_ITEM_ERRORS {
+            pages.trail.item_errors_dropped += 1;
+            return;
+        }
+        let traceback = traceback.map(|traceback| cut(traceback, MAX_TEXT));
+        let error = ItemError { index, item: data(item), error: cut(error, MAX_TEXT), traceback };
+        let texts = error.error.len() + error.traceback.as_ref().map_or(0, String::len);
+        match pages.item_error_budget.checked_sub(ENTRY_COST + weight(&error.item) + texts) {
             Some(left) => {
                 pages.item_error_budget = left;
-                let error = ItemError { index, item: text::data(item), error, traceback };
                 pages.trail.item_errors.push(error);
             }
             None => pages.trail.item_errors_dropped += 1,
@@ -104,9 +113,15 @@ impl Journal {
     pub(super) fn progress(&self, done: u64, total: Option<u64>, message: Option<String>) {
         let observer = self.pages().observer.clone();
         if let Some(Observer(observe)) = observer {
-            let message = message.map(|message| text::cut(message, MAX_PROGRESS_MESSAGE));
+            let message = message.map(|message| cut(message, MAX_PROGRESS_MESSAGE));
             observe(Event::Progress(&Progress { done, total, message }));
         }
+    }
+
+    /// Returns what the guest said last, if that was a panic: also where the log had no room
+    /// for it.
+    pub(super) fn panic(&self) -> Option<String> {
+        self.pages().panic.clone()
     }
 
     /// Takes what was written.
@@ -121,19 +136,31 @@ impl Journal {
 }
 
 impl Pages {
-    /// Keeps the entry if there is room, and returns who has to be told if it was kept.
-    fn add_entry(&mut self, entry: &LogEntry, data: usize) -> Option<Observer> {
-        match self.log_budget.checked_sub(ENTRY_COST + entry.message.len() + data) {
+    /// Keeps the entry if there is room, and returns who has to be told if it was kept. One
+    /// that is too large takes no room from smaller ones that follow.
+    fn add_entry(&mut self, entry: &LogEntry) -> Option<Observer> {
+        self.hear(entry);
+        let attached = entry.data.as_ref().map_or(0, weight);
+        match self.log_budget.checked_sub(ENTRY_COST + entry.message.len() + attached) {
             Some(left) => {
                 self.log_budget = left;
                 self.trail.log.push(entry.clone());
                 self.observer.clone()
             }
             None => {
-                self.log_budget = 0;
                 self.trail.log_dropped += 1;
                 None
             }
+        }
+    }
+
+    /// A panicking guest logs `panicked at PLACE: REASON` as its last word. Lines of its output
+    /// do not count: one that it did not end is logged when the run is over.
+    fn hear(&mut self, entry: &LogEntry) {
+        if entry.source == LogSource::Guest {
+            let is_panic =
+                entry.level == LogLevel::Error && entry.message.starts_with("panicked at ");
+            self.panic = is_panic.then(|| entry.message.clone());
         }
     }
 }
@@ -174,12 +201,65 @@ mod tests {
     }
 
     #[test]
-    fn item_errors_are_bounded_in_number_and_bytes() {
-        let journal = Journal::new(0, None);
-        for index in 0..3 {
-            journal.item_error(index, "1", "x".repeat(MAX_ITEM_ERROR_BYTES / 3), None);
+    fn an_entry_that_does_not_fit_leaves_its_room_to_smaller_ones() {
+        let journal = Journal::new(3 * (ENTRY_COST as u64 + 5), None);
+        for message in ["one", &"x".repeat(1000), "two", &"x".repeat(1000), "three", "four"] {
+            write(&journal, message);
         }
         let trail = journal.take();
-        assert_eq!((trail.item_errors.len(), trail.item_errors_dropped), (2, 1));
+        let kept: Vec<_> = trail.log.iter().map(|entry| entry.message.as_str()).collect();
+        assert_eq!((kept, trail.log_dropped), (vec!["one", "two", "three"], 3));
+    }
+
+    #[test]
+    fn what_was_left_out_is_not_paid_for_and_what_is_kept_is() {
+        let journal = Journal::new(10 << 10, None);
+        let log = |data: &str| {
+            journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some(data));
+        };
+        log(&"x".repeat(MAX_TEXT + 1));
+        log("[0]");
+        log(&format!("[{}0]", "0,".repeat(999)));
+        let trail = journal.take();
+        assert_eq!((trail.log.len(), trail.log_dropped), (2, 1), "a thousand values are large");
+    }
+
+    #[test]
+    fn a_panic_is_remembered_without_room_and_until_the_next_words() {
+        let journal = Journal::new(0, None);
+        let log = |level, source, message: &str| {
+            journal.log(level, source, message.to_owned(), None);
+        };
+        log(LogLevel::Error, LogSource::Guest, "panicked at src/lib.rs:1:1: boom");
+        log(LogLevel::Warn, LogSource::Stderr, "unfinished");
+        assert_eq!(journal.panic().as_deref(), Some("panicked at src/lib.rs:1:1: boom"));
+        log(LogLevel::Info, LogSource::Guest, "caught, going on");
+        assert_eq!(journal.panic(), None);
+        assert_eq!(journal.take().log_dropped, 3);
+    }
+
+    #[test]
+    fn item_errors_are_bounded_in_number_and_bytes() {
+        let journal = Journal::new(0, None);
+        for index in 0..20 {
+            journal.item_error(index, "1", "x".repeat(MAX_TEXT), None);
+        }
+        let trail = journal.take();
+        assert_eq!((trail.item_errors.len(), trail.item_errors_dropped), (15, 5));
+        for index in 0..=MAX_ITEM_ERRORS as u64 {
+            journal.item_error(index, "1", String::new(), None);
+        }
+        assert!(journal.take().item_errors.len() < MAX_ITEM_ERRORS, "they weigh something");
+    }
+
+    #[test]
+    fn a_huge_item_error_is_cut_and_its_item_left_out() {
+        let journal = Journal::new(0, None);
+        let huge = "x".repeat(2 << 20);
+        journal.item_error(7, &huge, huge.clone(), Some(huge.clone()));
+        let error = journal.take().item_errors.remove(0);
+        assert_eq!(error.item, "[2097152 bytes left out]");
+        assert!(error.error.ends_with("[2097152 bytes, cut]"));
+        assert!(error.traceback.is_some_and(|traceback| traceback.len() < MAX_TEXT + 100));
     }
 }

@@ -8,11 +8,11 @@ use wasmtime::ResourceLimiter;
 
 /// Table elements, summed over all tables of an instance. A JavaScript engine compiled to
 /// wasm has 8,000.
-const MAX_TABLE_ELEMENTS: usize = 100_000;
+pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 /// Core instances in a component. A Python component has up to 38.
 const MAX_INSTANCES: usize = 100;
-const MAX_TABLES: usize = 100;
-const MAX_MEMORIES: usize = 16;
+pub(super) const MAX_TABLES: usize = 100;
+pub(super) const MAX_MEMORIES: usize = 16;
 
 /// What was refused first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,10 @@ use wit_component::ComponentEncoder;
 use super::bindings::PluginPre;
 use super::engine::Sandbox;
 use super::imports::RunState;
+use super::scan::{self, Excess};
 use crate::digest::Digest;
 use crate::policy::Amount;
+use crate::text;
 
 /// The interface that makes a component a plugin, up to its version's last number.
 const OPERATIONS: &str = "ophost:plugin/operations@";
@@ -123,8 +125,8 @@ impl Sandbox {
 ///
 /// # Errors
 ///
-/// Returns [`LoadError::NotWasm`] for anything else, [`LoadError::Invalid`] for a module
-/// that its own metadata does not fit.
+/// Returns [`LoadError::NotWasm`] for anything else, [`LoadError::Excess`] for a module that
+/// is too much, [`LoadError::Invalid`] for one that its own metadata does not fit.
 pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -134,6 +136,7 @@ pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     if !bytes.starts_with(MODULE) {
         return Err(LoadError::NotWasm);
     }
+    scan::check(bytes)?;
     encode(bytes).map(Cow::Owned).map_err(|error| LoadError::Invalid(format!("{error:#}")))
 }
 
@@ -155,20 +158,23 @@ pub(crate) enum LoadError {
     /// Neither a component nor a core module.
     #[error("not a WebAssembly file")]
     NotWasm,
+    /// Too much of something, known before it is compiled.
+    #[error(transparent)]
+    Excess(#[from] Excess),
     /// Broken, or using what this host leaves off.
-    #[error("not a component that this host can run: {0}")]
+    #[error("not a component that this host can run: {}", text::reason(.0))]
     Invalid(String),
     /// A component of something else.
     #[error("not a plugin: it does not export `{OPERATIONS}{CONTRACT}x`; {}", exports_text(.0))]
     NotAPlugin(Vec<String>),
     /// A plugin for a host that is older or newer.
-    #[error("built for version {0} of the contract; this host runs {CONTRACT}x")]
+    #[error("built for version {} of the contract; this host runs {CONTRACT}x", text::name(.0))]
     OtherContract(String),
     /// It wants something that this host does not have.
-    #[error("it imports `{0}`, which this host does not offer")]
+    #[error("it imports `{}`, which this host does not offer", text::name(.0))]
     UnknownImport(String),
     /// A known name with another type.
-    #[error("it does not fit the contract: {0}")]
+    #[error("it does not fit the contract: {}", text::reason(.0))]
     Mismatch(String),
     /// What the compiler in a child process said.
     #[error("{0}")]
@@ -187,8 +193,11 @@ pub(crate) enum LoadError {
 }
 
 fn exports_text(exports: &[String]) -> String {
-    match exports {
-        [] => "it exports nothing".to_owned(),
-        some => format!("it exports `{}`", some.join("`, `")),
+    const SHOWN: usize = 2;
+    let names: Vec<_> = exports.iter().take(SHOWN).map(|name| text::name(name)).collect();
+    match exports.len().saturating_sub(SHOWN) {
+        _ if names.is_empty() => "it exports nothing".to_owned(),
+        0 => format!("it exports `{}`", names.join("`, `")),
+        more => format!("it exports `{}` and {more} more", names.join("`, `")),
     }
 }

@@ -26,6 +26,7 @@ mod invoke;
 mod journal;
 mod limiter;
 mod load;
+mod scan;
 mod text;
 mod ticker;
 

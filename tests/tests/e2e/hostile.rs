@@ -21,22 +21,30 @@ enum Ending {
 use Ending::{Failed, Refused, Success};
 
 /// Every guest of `tests/guests/wat`, and its ending under [`limits`].
-const ENDINGS: [(&str, Ending); 21] = [
+const ENDINGS: [(&str, Ending); 27] = [
     ("benign", Success),
     ("bulk_fill", Failed(FailureKind::Timeout, "still running after 400ms")),
+    (
+        "call_invalid_utf8",
+        Failed(FailureKind::Trap, "it called the host with a text that is not UTF-8"),
+    ),
     ("deep_json", Failed(FailureKind::InvalidOutput, "recursion limit exceeded")),
+    ("doze", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("duplicate_keys", Failed(FailureKind::InvalidOutput, "the key \"a\" stands twice")),
     ("exit", Failed(FailureKind::Trap, "the guest called exit(1)")),
     ("exit_ok", Failed(FailureKind::Trap, "the guest called exit(0)")),
     ("float_json", Failed(FailureKind::InvalidOutput, "number out of range")),
+    ("flood", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("giant_memory", Refused("it needed more than 128.0 MiB of memory")),
     ("grow_memory", Failed(FailureKind::Memory, "it needed more than 200.0 MiB of memory")),
+    ("hoard_handles", Failed(FailureKind::Trap, "table has no free keys")),
     ("huge_output", Failed(FailureKind::Output, "is larger than the 8.0 MiB allowed")),
     ("invalid_utf8", Failed(FailureKind::InvalidOutput, "not UTF-8")),
     ("log_bytes", Success),
     ("loop_at_start", Refused("still running after 1s")),
     ("loop_in_realloc", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("not_json", Failed(FailureKind::InvalidOutput, "the output is not JSON")),
+    ("panic_after_flood", Failed(FailureKind::Trap, "panicked at src/lib.rs:7:5: boom")),
     ("recurse", Failed(FailureKind::Stack, "it called too deep")),
     ("sleep", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("table_bomb", Failed(FailureKind::Table, "larger tables than allowed")),
@@ -45,6 +53,7 @@ const ENDINGS: [(&str, Ending); 21] = [
         "unknown_import",
         Refused("it imports `acme:tools/magic@1.0.0`, which this host does not offer"),
     ),
+    ("wasi_long_line", Success),
     ("wasi_stdout", Success),
 ];
 
@@ -192,4 +201,44 @@ async fn a_core_module_with_metadata_is_made_a_component() {
     let host = host(&project).await;
     assert_eq!(run(&host, "benign").await.outcome, Outcome::Success(json!({})));
     failed(&run(&host, "exit").await, FailureKind::Trap, "exit(1)");
+}
+
+#[tokio::test]
+async fn a_flood_is_kept_in_part_and_the_rest_is_counted() {
+    let project = Project::with_wat(&["panic_after_flood", "flood"]);
+    let host = host(&project).await;
+    let trail = run(&host, "panic_after_flood").await.trail;
+    assert_eq!(trail.log.len() as u64 + trail.log_dropped, 1000 + 1 + 1000 + 1);
+    let lengths: Vec<_> = trail.log.iter().map(|entry| entry.message.len()).collect();
+    assert!(lengths.is_sorted_by(|a, b| a >= b), "the order is that of the guest: {lengths:?}");
+    assert!(lengths.contains(&4096) && lengths.contains(&5), "{lengths:?}");
+    let trail = run(&host, "flood").await.trail;
+    assert!(trail.log_dropped > 0 && trail.item_errors_dropped > 0);
+    let nested = trail.log.len() + trail.item_errors.len();
+    assert!(nested < 3000, "{nested} values of 33 parts are over 2 MiB");
+}
+
+#[tokio::test]
+async fn a_line_without_end_becomes_entries_and_nothing_is_lost() {
+    let project = Project::with_wat(&["wasi_long_line"]);
+    let log = run(&host(&project).await, "wasi_long_line").await.trail.log;
+    assert_eq!(log.iter().map(|entry| entry.message.len()).sum::<usize>(), 100_000);
+    assert!(log.iter().all(|entry| entry.message.len() <= 16 << 10), "{}", log.len());
+}
+
+#[tokio::test]
+async fn what_a_trap_shows_of_a_guest_is_short() {
+    let long = "long_name_".repeat(9_000);
+    let project = Project::new();
+    let fields = format!(
+        r#"(memory (export "memory") 1) (export "cabi_realloc" (func $allocate))
+        (func ${long} (unreachable)) (func $run (result i32) (call ${long}) (unreachable))"#
+    );
+    project.add("fields", &guest::of_fields(&fields).expect("a guest"));
+    let Outcome::Failed(failure) = run(&host(&project).await, "fields").await.outcome else {
+        panic!("it traps")
+    };
+    let traceback = failure.traceback.expect("a traceback");
+    assert!(traceback.starts_with("at long_name_") && traceback.len() < 500, "{traceback}");
+    assert!(traceback.contains("[90000 bytes, cut]"), "{traceback}");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
@@ -40,20 +40,21 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ),
     ("catalog", &["registry", "digest", "operation"]),
     ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
-    ("sandbox", &["policy", "schema", "private_dir", "digest", "json", "run", "operation"]),
+    ("sandbox", &["policy", "schema", "private_dir", "digest", "json", "run", "operation", "text"]),
     ("private_dir", &[]),
     ("digest", &[]),
     ("schema", &[]),
     ("policy", &["operation"]),
-    ("json", &[]),
+    ("json", &["text"]),
     ("caller", &["run"]),
-    ("operation", &[]),
+    ("operation", &["text"]),
     ("run", &[]),
+    ("text", &[]),
 ];
 
 /// Crates that one module alone may name.
 const OWNED: [(&str, &[&str]); 5] = [
-    ("sandbox", &["wasmtime", "wasmtime_wasi", "wit_component"]),
+    ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "anstream", "anstyle", "indicatif"]),
     ("registry", &["notify", "notify_debouncer_mini"]),

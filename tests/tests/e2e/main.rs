@@ -13,6 +13,7 @@ mod limits;
 mod list;
 mod plugins;
 mod readme;
+mod refusals;
 mod registry;
 mod reload;
 mod run;

@@ -83,18 +83,39 @@ impl Lines {
 }
 
 impl Unfinished {
+    /// Adds a line, or a part of one. A line that is too long goes on in the next entry.
     fn add_piece(&mut self, piece: &[u8]) {
-        self.line.extend_from_slice(piece);
-        if self.line.ends_with(b"\n") || self.line.len() > MAX_LINE {
+        let (mut text, ends) = match piece.strip_suffix(b"\n") {
+            Some(text) => (text, true),
+            None => (piece, false),
+        };
+        while text.len() > MAX_LINE - self.line.len() {
+            let (fits, rest) = text.split_at(MAX_LINE - self.line.len());
+            self.line.extend_from_slice(fits);
+            let torn = self.line.split_off(last_boundary(&self.line));
+            self.finish();
+            self.line = torn;
+            text = rest;
+        }
+        self.line.extend_from_slice(text);
+        if ends {
             self.finish();
         }
     }
 
     fn finish(&mut self) {
         let bytes = std::mem::take(&mut self.line);
-        let text = String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
-        self.journal.log(self.level, self.source, text.into_owned(), None);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        self.journal.log(self.level, self.source, text, None);
     }
+}
+
+/// Returns where to break a line so that its last character stays whole.
+fn last_boundary(line: &[u8]) -> usize {
+    let is_start = |byte: &u8| !(0x80..0xc0).contains(byte);
+    let start = line.iter().rposition(is_start).unwrap_or(0);
+    let is_torn = line.len() - start < 4 && str::from_utf8(&line[start..]).is_err();
+    if is_torn && start > 0 { start } else { line.len() }
 }
 
 impl Drop for Unfinished {
@@ -160,5 +181,49 @@ impl AsyncWrite for Lines {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the lengths of the entries that these writes become, and all their text.
+    fn entries(writes: &[&[u8]]) -> (Vec<usize>, String) {
+        let journal = Journal::new(1 << 20, None);
+        let lines = Lines::new(journal.clone(), LogLevel::Info, LogSource::Stdout);
+        writes.iter().for_each(|bytes| lines.add(bytes));
+        drop(lines);
+        let log = journal.take().log;
+        let lengths = log.iter().map(|entry| entry.message.len()).collect();
+        (lengths, log.into_iter().map(|entry| entry.message).collect())
+    }
+
+    #[test]
+    fn a_line_is_an_entry_however_it_is_written() {
+        let (lengths, text) = entries(&[b"on", b"e\n\ntwo\nunfin", b"ished"]);
+        assert_eq!((lengths, text.as_str()), (vec![3, 0, 3, 10], "onetwounfinished"));
+        let whole = "x".repeat(MAX_LINE);
+        let (lengths, _) = entries(&[whole.as_bytes(), b"\n", whole.as_bytes()]);
+        assert_eq!(lengths, [MAX_LINE, MAX_LINE]);
+    }
+
+    #[test]
+    fn a_long_line_is_broken_between_characters_and_nothing_is_lost() {
+        for (unit, before) in [("x", ""), ("ä", ""), ("ä", "x"), ("\u{1f600}", "xx")] {
+            let line = format!("{before}{}", unit.repeat(5 * MAX_LINE / unit.len()));
+            let (lengths, text) = entries(&[line.as_bytes(), b"\n"]);
+            assert!(text == line, "{unit} is torn");
+            assert!(lengths.iter().all(|length| *length <= MAX_LINE), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_stop_it() {
+        for byte in [0x80, 0xc3, 0xff] {
+            let (lengths, text) = entries(&[&vec![byte; 5 * MAX_LINE]]);
+            assert!(lengths.len() >= 5, "{byte}: {lengths:?}");
+            assert!(text.chars().count() >= MAX_LINE && text.chars().all(|c| c == '\u{fffd}'));
+        }
     }
 }

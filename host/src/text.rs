@@ -1,0 +1,68 @@
+//! Cuts texts that guests and files give before people have to read them.
+//!
+//! A text that is kept for its own sake is [`cut`] to a bound of its own. What is said within
+//! a sentence of ours is a [`name`] or a [`reason`]: one line, and so short that the sentence
+//! stays one.
+
+/// The most that is shown of a name within a sentence, in bytes.
+const MAX_NAME: usize = 120;
+/// The most that is shown of a reason within a sentence, in bytes.
+const MAX_REASON: usize = 300;
+
+/// Returns the text, cut to at most `longest` bytes with a mark at the end.
+pub(crate) fn cut(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        let all = text.len();
+        text.truncate(text.floor_char_boundary(longest));
+        text.push_str(&format!(" [{all} bytes, cut]"));
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// Returns a name as it stands in a sentence.
+pub(crate) fn name(name: &str) -> String {
+    in_a_line(name, MAX_NAME)
+}
+
+/// Returns what someone else says, as it stands at the end of a sentence.
+pub(crate) fn reason(reason: &str) -> String {
+    in_a_line(reason, MAX_REASON)
+}
+
+fn in_a_line(text: &str, longest: usize) -> String {
+    let shown = &text[..text.floor_char_boundary(longest)];
+    let mut line = shown.replace(is_line_break, " ");
+    if shown.len() < text.len() {
+        line.push_str(&format!(" [{} bytes, cut]", text.len()));
+    }
+    line
+}
+
+fn is_line_break(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_stays_as_it_is() {
+        assert_eq!(cut("ä".to_owned(), 2), "ä");
+        assert_eq!(name("flow.step"), "flow.step");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_characters_and_says_so() {
+        assert_eq!(cut("ä".repeat(3), 5), "ää [6 bytes, cut]");
+        let long = name(&"ä".repeat(100_000));
+        assert!(long.len() < 150 && long.ends_with("ä [200000 bytes, cut]"), "{long}");
+        assert!(reason(&"x".repeat(1 << 20)).len() < 350);
+    }
+
+    #[test]
+    fn a_sentence_stays_one_line() {
+        assert_eq!(reason("a\nb\r\u{2028}c"), "a b  c");
+    }
+}

@@ -1,0 +1,196 @@
+//! Components that are refused before they run, each in one sentence.
+
+use e2e::guest::{Described, Operation, crowded, describing};
+use ophost::{Host, Outcome, Request};
+use serde_json::json;
+
+use crate::harness::Project;
+
+/// The longest that a reason may be, in bytes.
+const MAX_SENTENCE: usize = 600;
+
+async fn host(component: &[u8]) -> Host {
+    let project = Project::new();
+    project.add("it", component);
+    Host::builder().plugins(project.plugins()).build().await.expect("a host")
+}
+
+/// Returns why a component is refused, checked to be a sentence.
+async fn reason(component: &[u8]) -> String {
+    let host = host(component).await;
+    let catalog = host.catalog();
+    let (_, reason) = catalog.refused().next().expect("the file is refused");
+    assert!(reason.len() <= MAX_SENTENCE && !reason.contains('\n'), "{reason}");
+    reason
+}
+
+async fn reason_of_text(text: &str) -> String {
+    reason(&wat::parse_str(text).expect("a component")).await
+}
+
+/// Returns a module of many globals.
+fn globals(count: usize) -> String {
+    format!("(module {})", "(global i32 (i32.const 0))".repeat(count))
+}
+
+#[tokio::test]
+async fn what_the_host_holds_for_instances_is_bounded() {
+    let bound = "a run of it needs more than 16.0 MiB outside its memory";
+    assert_eq!(reason(&crowded(&globals(17_000), 62).expect("a component")).await, bound);
+    let elements = format!("(module (func) (elem func {}))", "0 ".repeat(20_000));
+    assert_eq!(reason(&crowded(&elements, 60).expect("a component")).await, bound);
+    let functions = format!("(module {})", "(func)".repeat(10_000));
+    assert_eq!(reason(&crowded(&functions, 60).expect("a component")).await, bound);
+
+    let host = host(&crowded(&globals(16_000), 62).expect("a component")).await;
+    let report = host.run(Request::new("hostile.benign", json!({}))).await.expect("it begins");
+    assert_eq!(report.outcome, Outcome::Success(json!({})), "just below the bound");
+}
+
+/// Returns what makes `count` instances of a component of this text, named `$inner`.
+fn times(count: usize, component: &str) -> String {
+    format!("(component $inner {component}) {}", "(instance (instantiate $inner))".repeat(count))
+}
+
+#[tokio::test]
+async fn instances_are_counted_as_often_as_they_are_made() {
+    let bound = "it has more than 64 core instances";
+    assert_eq!(reason(&crowded("(module)", 64).expect("a component")).await, bound);
+    // Four in each of four in each of four in each of four, and nowhere more than four.
+    let four = "(core module $m) (core instance (instantiate $m)) (core instance (instantiate $m))
+        (core instance (instantiate $m)) (core instance (instantiate $m))";
+    let nested = times(4, &times(4, &times(4, four)));
+    assert_eq!(reason_of_text(&format!("(component {nested})")).await, bound);
+    // Under another name it is the same.
+    let renamed = format!(
+        "(component (component $inner {}) (component
+            (alias outer 1 $inner (component $alias))
+            (export $exported \"c\" (component $alias))
+            (instance (instantiate $exported)) (instance (instantiate $exported))))",
+        times(40, "(core module $m) (core instance (instantiate $m))")
+    );
+    assert_eq!(reason_of_text(&renamed).await, bound);
+}
+
+/// Returns components in each other.
+fn nested(depth: usize) -> String {
+    format!("{}{}", "(component ".repeat(depth), ")".repeat(depth))
+}
+
+#[tokio::test]
+async fn what_a_component_is_made_of_is_bounded() {
+    let of = |part: &str, count: usize| format!("(component {})", part.repeat(count));
+    let module = |part: &str, count: usize| of(&format!("(core module {})", part.repeat(count)), 1);
+    let reasons = [
+        (of("(core module)", 65), "it has more than 64 core modules"),
+        (of("(component)", 256), "it has more than 256 components"),
+        (of(&times(256, ""), 1), "it has more than 256 component instances"),
+        (nested(9), "it has more than 8 levels of components"),
+        (of("(type u8)", 20_001), "it has more than 20000 definitions"),
+        (module("(memory 0)", 17), "it has more than 16 memories"),
+        (module("(table 0 funcref)", 101), "it has more than 100 tables"),
+        (module("(func)", 250_001), "it has more than 250000 functions"),
+        (module("(elem funcref)", 100_001), "it has more than 100000 table elements"),
+        (
+            module("(import \"\" \"\" (func))", 100_001),
+            "it has more than 100000 imports and exports of core modules",
+        ),
+        (
+            of("(import \"m\" (core module))", 1),
+            "it hands a module around as a value, which this host does not run",
+        ),
+        (
+            of("(import \"c\" (component))", 1),
+            "it hands a component around as a value, which this host does not run",
+        ),
+    ];
+    for (text, expected) in reasons {
+        assert_eq!(reason_of_text(&text).await, expected);
+    }
+    assert!(reason_of_text(&nested(8)).await.starts_with("not a plugin"), "just within");
+    // Before it is made a component, which takes time too.
+    let module = format!("(module {})", "(memory 0)".repeat(17));
+    assert_eq!(reason_of_text(&module).await, "it has more than 16 memories");
+}
+
+#[tokio::test]
+async fn what_is_young_in_webassembly_is_left_off() {
+    let core = |fields: &str| format!("(component (core module {fields}))");
+    let refused = [
+        (core("(memory i64 1)"), "memory64"),
+        (core("(table i64 1 funcref)"), "memory64"),
+        (core("(memory 1 1 shared)"), "threads"),
+        (core("(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"), "threads"),
+        (core("(type (struct (field i32)))"), "gc"),
+        (core("(table 1 externref)"), "gc"),
+        (core("(tag) (func (throw 0))"), "exceptions"),
+        (core("(type $f (func)) (type (cont $f))"), "stack switching"),
+        (core("(memory 1 (pagesize 1))"), "custom page sizes"),
+        (core("(func (i64.mul_wide_s (i64.const 1) (i64.const 1)) drop drop)"), "wide arithmetic"),
+        (r#"(component (import "a" (func async)))"#.to_owned(), "async"),
+        ("(component (core func (canon thread.yield)))".to_owned(), "async"),
+        ("(component (type (stream u8)))".to_owned(), "async"),
+        ("(component (type error-context))".to_owned(), "error-context"),
+        (r#"(component (import "a" (value u8)))"#.to_owned(), "value"),
+        ("(component (type (list u8 4)))".to_owned(), "fixed-length lists"),
+        ("(component (type (map string u8)))".to_owned(), "map feature"),
+    ];
+    for (text, word) in refused {
+        let reason = reason_of_text(&text).await;
+        assert!(reason.starts_with("not a component that this host can run: "), "{reason}");
+        assert!(reason.contains(word), "{word}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_reason_is_a_sentence_however_long_the_names_are() {
+    let long = "a".repeat(90_000);
+    let exports: String =
+        (0..5000).map(|n| format!(r#"(export "e{n}-{long:.200}" (type $t))"#)).collect();
+    let texts = [
+        (format!("(component (type $t u8) {exports})"), "and 4998 more"),
+        (format!(r#"(component (import "acme:{long}/x" (instance)))"#), "not a plugin"),
+        (
+            format!(
+                r#"(component (type $t (instance)) (import "ophost:{long}/x" (instance $i (type $t))) (export "ophost:plugin/operations@0.1.0" (instance $i)))"#
+            ),
+            "which this host does not offer",
+        ),
+        (
+            format!(
+                r#"(component (instance $i) (export "ophost:plugin/operations@9.9.9-{long}" (instance $i)))"#
+            ),
+            "this host runs 0.1.x",
+        ),
+        (
+            format!(
+                r#"(component (core module (func (export "{long}")) (func (export "{long}"))))"#
+            ),
+            "bytes, cut]",
+        ),
+    ];
+    for (text, words) in texts {
+        let reason = reason_of_text(&text).await;
+        assert!(reason.contains(words), "{words}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_description_is_refused_in_a_sentence_however_long_its_texts_are() {
+    let long = "a".repeat(500_000);
+    let one = |operation| Described::new("it").with(operation);
+    let plain = || Operation::new("a");
+    let twice = format!(r#"{{"{long}":1,"{long}":1}}"#);
+    let descriptions = [
+        (one(Operation::new(&format!("A\n{long}"))), "is not a name for an operation"),
+        (one(plain()).annotated(&format!("ophost.{long}"), "1"), "unknown annotation"),
+        (one(plain().annotated(&long, "1")), "the annotation key is longer than 255 bytes"),
+        (one(plain().annotated(&long, "{")), "is not JSON: EOF while parsing"),
+        (one(plain()).annotated(&long, &"9".repeat(1000)), "needs more than 64 bits"),
+        (one(Operation { input_schema: twice, ..plain() }), "stands twice"),
+    ];
+    for (described, words) in descriptions {
+        let reason = reason(&describing(&described).expect("a guest")).await;
+        assert!(reason.contains(words), "{words}: {reason}");
+    }
+}
