@@ -1,0 +1,97 @@
+//! What a command costs, and that it does not grow with the plugins that it does not use.
+//!
+//! One project has one plugin, another a thousand and the same one. The commands take turns,
+//! so that a machine that changes its speed changes it for both; what is printed is the
+//! median of the ratios. `/bin/true` is what starting a process costs.
+
+#![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use e2e::guest::{Described, Operation, describing};
+use tempfile::TempDir;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// The command under test.
+const OPHOST: &str = env!("CARGO_BIN_EXE_ophost-under-test");
+const MANY: usize = 1_000;
+const TURNS: usize = 41;
+/// Files that were changed so shortly before are read again.
+const SETTLED: Duration = Duration::from_millis(2_500);
+
+fn main() -> Result<()> {
+    let (one, many) = (project(1)?, project(MANY)?);
+    std::thread::sleep(SETTLED);
+    let first = Instant::now();
+    list(one.path())?;
+    let (first, begun) = (first.elapsed(), Instant::now());
+    list(many.path())?;
+    println!(
+        "the first list compiles: 1 plugin {first:.0?}, {MANY} plugins {:.0?}",
+        begun.elapsed()
+    );
+    run(many.path())?;
+
+    let mut ratios = Vec::new();
+    let (mut small, mut large, mut all, mut nothing) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..TURNS {
+        let (a, b) = (run(one.path())?, run(many.path())?);
+        ratios.push(b.as_secs_f64() / a.as_secs_f64());
+        small.push(a);
+        large.push(b);
+        all.push(list(many.path())?);
+        nothing.push(time(&mut Command::new("/bin/true"))?);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let [small, large, all, nothing] = [small, large, all, nothing].map(median);
+    println!(
+        "run, 1 plugin: {small:.1?}; run, {MANY} plugins: {large:.1?}; /bin/true: {nothing:.1?}"
+    );
+    println!("P4: run with {MANY} plugins / run with one: {:.2}; goal: flat", ratios[TURNS / 2]);
+    println!("P6: list of {MANY} plugins, warm: {all:.1?}; goal: at most 20 ms");
+    Ok(())
+}
+
+/// Returns a project of so many plugins; one of them is `bench.op0`.
+fn project(plugins: usize) -> Result<TempDir> {
+    let directory = tempfile::tempdir()?;
+    fs::create_dir(directory.path().join("plugins"))?;
+    for number in 0..plugins {
+        let operation = Operation::new(&format!("bench.op{number}"));
+        let bytes = describing(&Described::new("bench").with(operation))?;
+        fs::write(directory.path().join(format!("plugins/p{number}.wasm")), bytes)?;
+    }
+    Ok(directory)
+}
+
+fn run(project: &Path) -> Result<Duration> {
+    time(command(project).args(["run", "bench.op0"]))
+}
+
+fn list(project: &Path) -> Result<Duration> {
+    time(command(project).arg("list"))
+}
+
+fn command(project: &Path) -> Command {
+    let mut command = Command::new(OPHOST);
+    command.current_dir(project).env_remove("OPHOST_PLUGINS");
+    command
+}
+
+fn time(command: &mut Command) -> Result<Duration> {
+    let started = Instant::now();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    if !status.success() {
+        return Err(format!("{command:?} failed").into());
+    }
+    Ok(started.elapsed())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
