@@ -21,6 +21,8 @@ mod defaults;
 mod graph;
 mod pattern;
 mod price;
+#[cfg(test)]
+mod suite;
 mod text;
 mod violation;
 
