@@ -212,10 +212,11 @@ impl<'a> Count<'a> {
                     times[Way::Check as usize] = times[Way::Check as usize].min(1);
                 }
             }
-            if node.marks() {
+            if node.marks() && inside {
                 times[MARK] = all(times).saturating_add(times[MARK]);
             }
-            for (step, inner) in &node.here {
+            let here = node.here.iter().filter(|(step, _)| inside || *step != Step::Depending);
+            for (step, inner) in here {
                 add(&mut applied, self.cost.rank[*inner], through(*step, times));
             }
             if node.below().next().is_some() {
@@ -280,7 +281,9 @@ fn through(step: Step, times: Times) -> Times {
     let [first, check, collect, mark] = times;
     let asked = all(times).saturating_add(mark);
     match step {
-        Step::Always | Step::Perhaps => [first, check.saturating_add(mark), collect, mark],
+        Step::Always | Step::Perhaps | Step::Depending => {
+            [first, check.saturating_add(mark), collect, mark]
+        }
         // Asked whether one holds, and if none does, why.
         Step::Choice => [0, asked, first.saturating_add(collect), mark],
         Step::Test => [0, asked, 0, mark],

@@ -62,8 +62,10 @@ enum Place {
 pub(super) enum Step {
     /// Always: a reference, `allOf`.
     Always,
-    /// Perhaps: `then`, `else`, and what depends on a property.
+    /// Perhaps: `then`, `else`.
     Perhaps,
+    /// Perhaps, to an object: what depends on a property.
+    Depending,
     /// One of several: `anyOf`, `oneOf`.
     Choice,
     /// Only to learn whether it holds: `if`, `not`.
@@ -326,13 +328,15 @@ impl<'a> Reader<'a> {
             ("else", Step::Perhaps),
         ];
         for (key, step) in single {
-            if let Some(inner) = schema.get(key) {
+            // Without `if`, the other two say nothing.
+            let says = step != Step::Perhaps || schema.contains_key("if");
+            if let Some(inner) = schema.get(key).filter(|_| says) {
                 here.push((step, self.below(found, key, "", inner)));
             }
         }
         for key in ["dependentSchemas", "dependencies"] {
             here.extend(
-                self.members(found, key).into_iter().map(|(_, node)| (Step::Perhaps, node)),
+                self.members(found, key).into_iter().map(|(_, node)| (Step::Depending, node)),
             );
         }
         self.graph.nodes[found.node].here.extend(here);

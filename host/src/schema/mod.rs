@@ -22,6 +22,8 @@ mod graph;
 mod pattern;
 mod price;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod suite;
 mod text;
 mod violation;
