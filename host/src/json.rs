@@ -3,14 +3,17 @@
 //! [`parse`] is the one way in, for callers' inputs and guests' answers alike. It reads
 //! strictly: what two readers could understand differently is refused, not guessed at.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::text;
+
+/// How many values a document may consist of, counting each list, object and what is in them.
+/// In memory one takes some 30 to 100 bytes, however short it is as text.
+const MAX_VALUES: usize = 1_000_000;
 
 /// Reads one JSON document.
 ///
@@ -18,7 +21,7 @@ use crate::text;
 ///
 /// Returns what is wrong, with line and column: text that is not JSON or goes on after its
 /// end, more than 127 levels of nesting, an integer outside 64 bits, a number outside a
-/// 64-bit float's range, a key that an object holds twice.
+/// 64-bit float's range, a key that an object holds twice, more than 1,000,000 values.
 pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     if let Some(integer) = large_integer(text) {
         return Err(serde_json::Error::custom(format!(
@@ -26,7 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
         )));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let Strict(value) = Strict::deserialize(&mut reader)?;
+    let value = Strict { left: &Cell::new(MAX_VALUES) }.deserialize(&mut reader)?;
     reader.end()?;
     Ok(value)
 }
@@ -73,26 +76,26 @@ fn after_string(text: &str) -> &str {
     ""
 }
 
-/// A value whose objects hold each key once.
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        StrictSeed.deserialize(deserializer).map(Self)
-    }
+/// Reads a value whose objects hold each key once.
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    /// How many more values there may be.
+    left: &'a Cell<usize>,
 }
 
-struct StrictSeed;
-
-impl<'de> DeserializeSeed<'de> for StrictSeed {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| {
+            D::Error::custom(format!("more than {MAX_VALUES} values in one document"))
+        })?;
+        self.left.set(left);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for StrictSeed {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,7 +132,7 @@ impl<'de> Visitor<'de> for StrictSeed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(StrictSeed)? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -138,7 +141,7 @@ impl<'de> Visitor<'de> for StrictSeed {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let value = entries.next_value_seed(StrictSeed)?;
+            let value = entries.next_value_seed(self)?;
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!(
                     "the key {:?} stands twice",
@@ -184,5 +187,33 @@ mod tests {
         assert!(problem(&"9".repeat(400)).starts_with("the integer 9999"));
         assert!(problem("-9223372036854775809").starts_with("the integer -9223372036854775809"));
         assert!(problem(&"[".repeat(200)).starts_with("recursion limit exceeded"));
+    }
+    #[test]
+    fn a_document_has_at_most_a_million_values() {
+        let of = |items: usize| format!("[{}1]", "1,".repeat(items - 1));
+        assert!(parse(&of(999_999)).is_ok());
+        let problem = parse(&of(1_000_000)).unwrap_err().to_string();
+        assert!(problem.starts_with("more than 1000000 values in one document at line 1"));
+        let flood = format!(
+            "{{{}}}",
+            (0..600_000).map(|n| format!("\"{n}\":[]")).collect::<Vec<_>>().join(",")
+        );
+        assert!(parse(&flood).is_ok());
+        let nested = flood.replace("[]", "[[]]");
+        assert!(parse(&nested).unwrap_err().to_string().starts_with("more than 1000000 values"));
+    }
+
+    #[test]
+    fn a_long_key_is_cut_in_the_message() {
+        let key = "k".repeat(1 << 20);
+        let problem = parse(&format!(r#"{{"{key}":1,"{key}":2}}"#)).unwrap_err().to_string();
+        assert!(problem.starts_with(&format!("the key \"{}", &key[..100])));
+    }
+
+    #[test]
+    fn the_deepest_document_is_read_and_dropped_with_little_stack() {
+        let deepest = format!("{}{}", "[".repeat(127), "]".repeat(127));
+        let read = move || drop(parse(&deepest).unwrap());
+        std::thread::Builder::new().stack_size(256 << 10).spawn(read).unwrap().join().unwrap();
     }
 }

@@ -1,20 +1,31 @@
 //! A schema, ready to check values.
 
-use jsonschema::{PatternOptions, ValidationOptions, Validator};
+use std::thread;
+
+use jsonschema::{Draft, PatternOptions, Registry, ValidationOptions, Validator};
+use referencing::Error as ReferenceError;
 use serde_json::{Value, json};
 
-use super::defaults::{self, Endless};
-use super::violation::{Violation, Violations};
+use super::bounds;
+use super::cost::{Cost, Size, Way};
+use super::defaults::{self, Unfillable};
+use super::graph::{self, Graph};
+use super::pattern;
+use super::violation::Violations;
+use crate::text;
 
-/// The largest pattern when compiled, in bytes: a few words can make one of many megabytes.
-const MAX_PATTERN: usize = 256 << 10;
+/// How much stack one subschema takes for one level of a value, in bytes.
+const STACK_PER_STEP: usize = 2 << 10;
+/// How much stack a check may take where it is called, in bytes; with more it gets its own.
+const OWN_STACK: usize = 256 << 10;
 
 /// A schema that was compiled once and checks any number of values.
 #[derive(Debug)]
 pub(crate) struct Schema {
     document: Value,
     validator: Validator,
-    has_defaults: bool,
+    graph: Graph,
+    cost: Cost,
 }
 
 impl Schema {
@@ -25,12 +36,20 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// Returns [`SchemaError`] if the value is not a schema, refers to something outside, or
-    /// declares a default that breaks its own schema or holds itself.
+    /// Returns [`SchemaError`] if the value is not a schema, is too large or too expensive to
+    /// check anything with, refers to something outside, or declares a default that breaks its
+    /// own schema or holds itself.
     pub(crate) fn compile(document: Value) -> Result<Self, SchemaError> {
+        bounds::check(&document)?;
+        check_dialect(&document)?;
+        let index = graph::index(&document)?;
+        let graph = Graph::read(&document, &index)?;
+        bounds::check_graph(&graph)?;
+        let cost = Cost::of(&graph)?;
         let validator = options().build(&document)?;
-        let has_defaults = check_defaults(&document)?;
-        Ok(Self { document, validator, has_defaults })
+        check_defaults(&graph, &cost, &index)?;
+        drop(index);
+        Ok(Self { document, validator, graph, cost })
     }
 
     /// Returns the input, with the defaults of its schema filled in, and with it the proof
@@ -39,56 +58,109 @@ impl Schema {
     /// # Errors
     ///
     /// Returns all violations.
-    pub(crate) fn check_input(&self, input: Value) -> Result<ValidInput, Violations> {
-        let input = if self.has_defaults { self.fill(input)? } else { input };
+    pub(crate) fn check_input(&self, mut input: Value) -> Result<ValidInput, Violations> {
+        defaults::fill(&self.graph, 0, &mut input).map_err(|unfillable| {
+            Violations::unchecked(format!("not to be filled in: {unfillable}"))
+        })?;
         self.check(&input)?;
         Ok(ValidInput { text: input.to_string() })
-    }
-
-    fn fill(&self, input: Value) -> Result<Value, Violations> {
-        defaults::fill(&self.document, input).map_err(|endless| {
-            let problem = format!("not to be filled in: {endless}");
-            let whole = Violation { pointer: String::new(), problem, did_you_mean: None };
-            Violations { list: vec![whole], more: 0 }
-        })
     }
 
     /// Checks that a value conforms.
     ///
     /// # Errors
     ///
-    /// Returns all violations.
+    /// Returns all violations; where finding all would take too long, one of them. A value
+    /// that would itself take too long to check is not checked, which is an error too.
     pub(crate) fn check(&self, value: &Value) -> Result<(), Violations> {
-        if self.validator.is_valid(value) {
-            return Ok(());
+        let levels = Size::of(value).levels;
+        with_stack(self.cost.steps * levels * STACK_PER_STEP, || {
+            if !self.cost.affords(&self.graph, 0, value, Way::Check) {
+                let problem = "takes too long to check: too many parts of its schema apply to it";
+                return Err(Violations::unchecked(problem.to_owned()));
+            }
+            if self.validator.is_valid(value) { Ok(()) } else { Err(self.violations(value)) }
+        })
+        .unwrap_or_else(|error| Err(Violations::unchecked(format!("no stack for it: {error}"))))
+    }
+
+    /// Returns what is wrong with a value that does not conform.
+    fn violations(&self, value: &Value) -> Violations {
+        let affords = |way| self.cost.affords(&self.graph, 0, value, way);
+        if affords(Way::Collect) {
+            return Violations::read(&self.document, self.validator.iter_errors(value));
         }
-        Err(Violations::read(&self.document, self.validator.iter_errors(value)))
+        match affords(Way::First).then(|| self.validator.validate(value)) {
+            Some(Err(first)) => Violations {
+                at_least: true,
+                ..Violations::read(&self.document, std::iter::once(first))
+            },
+            _ => Violations::somewhere(),
+        }
     }
 }
 
-fn options<'a>() -> ValidationOptions<'a> {
+/// Runs with at least that much stack.
+fn with_stack<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    if bytes <= OWN_STACK {
+        return Ok(run());
+    }
+    thread::scope(|scope| {
+        let thread =
+            thread::Builder::new().stack_size(OWN_STACK + bytes).spawn_scoped(scope, run)?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+/// The options that every schema is compiled with.
+pub(super) fn options<'a>() -> ValidationOptions<'a> {
     jsonschema::options()
         .offline()
-        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN))
+        .with_pattern_options(PatternOptions::regex().size_limit(pattern::MAX_SIZE))
 }
 
-/// Checks each default against the schema that declares it, and returns whether there are any.
-fn check_defaults(document: &Value) -> Result<bool, SchemaError> {
-    let mut all = Vec::new();
-    defaults::each(document, &mut |pointer, default| all.push((pointer.to_owned(), default)));
-    if all.is_empty() {
-        return Ok(false);
-    }
-    let validators = options().build_map(document)?;
-    for (pointer, default) in all {
-        let validator = validators.get(&format!("#{pointer}"));
-        if let Some(error) = validator.and_then(|validator| validator.validate(default).err()) {
-            let problem = format!("the default breaks its own schema: {error}");
-            return Err(SchemaError { pointer, problem });
+/// Checks that the schema's own `$schema` is a draft that the validator knows.
+fn check_dialect(document: &Value) -> Result<(), SchemaError> {
+    match document.get("$schema") {
+        Some(Value::String(dialect)) if Draft::from_schema_uri(dialect) == Draft::Unknown => {
+            let shown = text::name(dialect);
+            let problem = format!(
+                "`{shown}` is not a draft that is known here: 2020-12, 2019-09, 7, 6 and 4 are"
+            );
+            Err(SchemaError { pointer: "/$schema".to_owned(), problem })
         }
+        _ => Ok(()),
     }
-    defaults::fill(document, json!({}))?;
-    Ok(true)
+}
+
+/// Checks each default against the schema that declares it.
+fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<(), SchemaError> {
+    let all: Vec<_> = defaults::each(graph).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let pointers: Vec<_> = all.iter().map(|(node, _)| graph.pointer(*node)).collect();
+    let refuse = |place: usize, problem: String| {
+        Err(SchemaError { pointer: pointers[place].clone(), problem })
+    };
+    let expensive =
+        |(node, default): &(usize, &Value)| !cost.affords(graph, *node, default, Way::Collect);
+    if let Some(place) = all.iter().position(expensive) {
+        return refuse(place, "the default takes too long to check".to_owned());
+    }
+    // One list of all defaults, of which each item has its own schema: this compiles what they
+    // share once.
+    let each: Vec<_> =
+        pointers.iter().map(|pointer| json!({"$ref": graph::address(pointer)})).collect();
+    let validator = options().with_registry(index).build(&json!({"prefixItems": each}))?;
+    let list = all.iter().map(|(_, default)| (*default).clone()).collect();
+    if let Err(error) = validator.validate(&Value::Array(list)) {
+        let path = error.instance_path().to_string();
+        let place = path.split('/').nth(1).and_then(|place| place.parse().ok()).unwrap_or(0);
+        return refuse(place, format!("the default breaks its own schema: {error}"));
+    }
+    defaults::fill(graph, 0, &mut json!({}))?;
+    Ok(())
 }
 
 /// An input that conforms to its operation's schema.
@@ -106,12 +178,28 @@ impl ValidInput {
 
 /// A value that is not a usable schema.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a valid schema at `{}`: {problem}", if pointer.is_empty() { "/" } else { pointer })]
+#[error("not a valid schema at `{}`: {}", place(pointer), text::reason(problem))]
 pub(crate) struct SchemaError {
     /// JSON pointer to the place in the schema; empty for the schema as a whole.
     pub(crate) pointer: String,
     /// What is wrong there.
     pub(crate) problem: String,
+}
+
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { "/".to_owned() } else { text::name(pointer) }
+}
+
+impl SchemaError {
+    /// A problem whose place the caller knows.
+    pub(super) fn here(problem: String) -> Self {
+        Self { pointer: String::new(), problem }
+    }
+
+    /// Says where the problem is, if that is not known yet.
+    pub(super) fn or_at(self, pointer: impl FnOnce() -> String) -> Self {
+        if self.pointer.is_empty() { Self { pointer: pointer(), ..self } } else { self }
+    }
 }
 
 impl From<jsonschema::ValidationError<'_>> for SchemaError {
@@ -120,9 +208,21 @@ impl From<jsonschema::ValidationError<'_>> for SchemaError {
     }
 }
 
-impl From<Endless> for SchemaError {
-    fn from(endless: Endless) -> Self {
-        Self { pointer: String::new(), problem: endless.to_string() }
+impl From<ReferenceError> for SchemaError {
+    fn from(error: ReferenceError) -> Self {
+        Self::here(match error {
+            ReferenceError::Unretrievable { uri, .. } => format!(
+                "refers to `{}`, which is not part of it; nothing is fetched",
+                text::name(&uri)
+            ),
+            other => other.to_string(),
+        })
+    }
+}
+
+impl From<Unfillable> for SchemaError {
+    fn from(unfillable: Unfillable) -> Self {
+        Self::here(unfillable.to_string())
     }
 }
 
@@ -140,8 +240,100 @@ mod tests {
     #[test]
     fn a_schema_that_reaches_outside_is_refused() {
         for reference in ["https://example.com/x.json", "file:///etc/hostname", "other.json"] {
-            assert!(Schema::compile(json!({"$ref": reference})).is_err(), "{reference}");
+            for keyword in ["$ref", "$dynamicRef"] {
+                let inner = json!({"properties": {"a": {keyword: reference}}});
+                let problem = Schema::compile(inner).unwrap_err().problem;
+                let clear = problem.starts_with("refers to `") && problem.contains("is fetched");
+                assert!(clear, "{reference}: {problem}");
+            }
         }
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_refused_with_its_place() {
+        for reference in ["#/$defs/b", "#anchor", "#/%FF", "#/$defs/a/x"] {
+            let document = json!({"properties": {"p": {"$ref": reference}}, "$defs": {"a": {}}});
+            assert_eq!(Schema::compile(document).unwrap_err().pointer, "/properties/p");
+        }
+    }
+
+    #[test]
+    fn the_dialect_is_respected_and_an_unknown_one_refused() {
+        // A list of `items` is only one up to draft 2019-09.
+        let items = |dialect: &str| json!({"$schema": dialect, "items": [{"type": "null"}]});
+        let old = Schema::compile(items("http://json-schema.org/draft-07/schema#")).unwrap();
+        assert!(old.check(&json!([1])).is_err());
+        let new = Schema::compile(items("https://json-schema.org/draft/2020-12/schema"));
+        assert_eq!(new.unwrap_err().pointer, "/items");
+        assert_eq!(Schema::compile(json!({"items": [{}]})).unwrap_err().pointer, "/items");
+        assert_eq!(
+            Schema::compile(items("https://example.com/mine")).unwrap_err().to_string(),
+            "not a valid schema at `/$schema`: `https://example.com/mine` is not a draft that is \
+             known here: 2020-12, 2019-09, 7, 6 and 4 are"
+        );
+    }
+
+    #[test]
+    fn an_odd_address_of_its_own_is_no_panic() {
+        let odd = [
+            "",
+            "#",
+            "#a",
+            "x",
+            "../x",
+            "urn:x",
+            "http://a/#",
+            "http://[",
+            "schema:///",
+            "json-schema:///",
+        ];
+        for own in odd {
+            for key in ["$id", "id"] {
+                let document = json!({
+                    key: own,
+                    "properties": {"p": {"$ref": "#/$defs/a", "default": 1}},
+                    "$defs": {"a": {key: own, "type": "integer"}},
+                });
+                // Whether it is refused is up to the validator.
+                if let Ok(schema) = Schema::compile(document) {
+                    assert!(schema.check(&json!({"p": 1})).is_ok(), "{own}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_used_is_refused_with_its_place() {
+        let places = [
+            ("/properties/a", json!({"properties": {"a": {"pattern": "(?=a)"}}})),
+            ("/items", json!({"items": {"patternProperties": {"(?=a)": {}}}})),
+        ];
+        for (place, document) in places {
+            let error = Schema::compile(document).unwrap_err();
+            assert_eq!(error.pointer, place);
+            assert!(error.problem.starts_with("the pattern `(?=a)` has look-around"));
+        }
+    }
+
+    #[test]
+    fn a_deep_check_has_the_stack_that_it_needs() {
+        let mut all = serde_json::Map::new();
+        for place in 0..20 {
+            let next = json!({"$ref": format!("#/$defs/{}", place + 1)});
+            all.insert(place.to_string(), json!({"allOf": [next]}));
+        }
+        let last = json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/0"}}});
+        all.insert("20".to_owned(), last);
+        let schema = Schema::compile(json!({"$ref": "#/$defs/0", "$defs": all})).unwrap();
+        let deep = |end: Value| (0..126).fold(end, |inner, _| json!({"x": inner}));
+        let check = || {
+            assert_eq!(schema.check(&deep(json!({}))), Ok(()));
+            assert!(schema.check(&deep(json!(1))).is_err());
+        };
+        thread::scope(|scope| {
+            let small = thread::Builder::new().stack_size(512 << 10);
+            small.spawn_scoped(scope, check).unwrap().join().unwrap();
+        });
     }
 
     #[test]
@@ -162,8 +354,10 @@ mod tests {
             "not a valid schema at `/properties/a`: the default breaks its own schema: \
              12 is greater than the maximum of 9"
         );
+        let hidden = json!({"$ref": "#/x%20y", "x y": {"maximum": 9, "default": 12}});
+        assert_eq!(Schema::compile(hidden).unwrap_err().pointer, "/x y");
         let endless = json!({"properties": {"a": {"$ref": "#", "default": {}}}});
         let error = Schema::compile(endless).unwrap_err();
-        assert_eq!(error.problem, "its defaults hold each other without end");
+        assert_eq!(error.problem, "its defaults hold each other more than 128 levels deep");
     }
 }

@@ -1,111 +1,174 @@
 //! Filling in the defaults that a schema declares: validators only check.
 //!
-//! A default fills a property that is missing, and is then filled in itself. Found through
-//! `properties`, `items`, `allOf` and references into the schema; what stands under `anyOf`,
-//! `oneOf` or `if` is left alone, since it may not apply.
+//! A default fills a property that is missing, and is then filled in itself. The schemas of a
+//! value are found through `properties`, `items` (and `prefixItems`), `allOf` and references
+//! into the schema; what stands under `anyOf`, `oneOf` or `if` is left alone, since it may not
+//! apply.
+//!
+//! A property's default is the one its schema declares itself; else the nearest among those
+//! that its `$ref` and `allOf` lead to: one step away before two, and in the order in which they
+//! stand. Where several schemas of an object describe a property, it is the nearest of these
+//! that has a default.
+
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-/// How many steps deep a value and its schema are gone into. What a caller sends is at most 127
-/// deep, with a few references on each step: more is a circle.
-const MAX_DEPTH: usize = 1_000;
+use super::graph::{Graph, Step};
+
+/// How deep a filled value may be, in levels: as deep as a value that is read.
+const MAX_DEPTH: usize = 128;
 /// How many bytes of defaults are filled into one value.
 const MAX_FILLED: usize = 8 << 20;
+/// How often a schema is looked at to fill in one value.
+const MAX_STEPS: usize = 4 << 20;
 
 /// Filling would not end, or not soon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its defaults hold each other without end")]
-pub(super) struct Endless;
+pub(super) enum Unfillable {
+    #[error("its defaults hold each other more than {MAX_DEPTH} levels deep")]
+    Deep,
+    #[error("its defaults come to more than {}", bytesize::ByteSize(MAX_FILLED as u64))]
+    Large,
+    #[error("too many parts of its schema would have to be looked at for defaults")]
+    Long,
+}
 
-/// Returns the value with every default of its schema filled in.
+/// Fills in every default for a value of a node.
 ///
 /// # Errors
 ///
-/// Returns [`Endless`] if defaults hold each other in a circle, or come to more than 8 MiB.
-pub(super) fn fill(schema: &Value, mut value: Value) -> Result<Value, Endless> {
-    Filler { root: schema, depth_left: MAX_DEPTH, bytes_left: MAX_FILLED }
-        .fill(schema, &mut value)?;
-    Ok(value)
+/// Returns [`Unfillable`] if that does not end, or not soon; the value is filled in part then.
+pub(super) fn fill(graph: &Graph, node: usize, value: &mut Value) -> Result<(), Unfillable> {
+    if each(graph).next().is_none() {
+        return Ok(());
+    }
+    let mut filler =
+        Filler { graph, nearest: HashMap::new(), bytes_left: MAX_FILLED, steps_left: MAX_STEPS };
+    filler.fill(&[node], value, MAX_DEPTH)
 }
 
-/// Calls `each` with every default that [`fill`] could ever use, and with the JSON pointer of
-/// the schema that declares it.
-pub(super) fn each<'a>(schema: &'a Value, each: &mut impl FnMut(&str, &'a Value)) {
-    visit(schema, "", each);
-}
-
-fn visit<'a>(schema: &'a Value, pointer: &str, each: &mut impl FnMut(&str, &'a Value)) {
-    if let Some(default) = schema.get("default") {
-        each(pointer, default);
-    }
-    for key in ["properties", "$defs", "definitions"] {
-        let members = schema.get(key).and_then(Value::as_object);
-        for (name, inner) in members.into_iter().flatten() {
-            let name = name.replace('~', "~0").replace('/', "~1");
-            visit(inner, &format!("{pointer}/{key}/{name}"), each);
-        }
-    }
-    if let Some(items) = schema.get("items") {
-        visit(items, &format!("{pointer}/items"), each);
-    }
-    let parts = schema.get("allOf").and_then(Value::as_array);
-    for (place, inner) in parts.into_iter().flatten().enumerate() {
-        visit(inner, &format!("{pointer}/allOf/{place}"), each);
-    }
+/// Returns every default that [`fill`] could ever use, and the node that declares it.
+pub(super) fn each(graph: &Graph) -> impl Iterator<Item = (usize, &Value)> {
+    let nodes = graph.nodes.iter().enumerate();
+    nodes.filter_map(|(place, node)| Some((place, node.default.as_ref()?)))
 }
 
 struct Filler<'a> {
-    root: &'a Value,
-    depth_left: usize,
+    graph: &'a Graph,
+    /// The default of each property that was missing so far, if it has one.
+    nearest: HashMap<usize, Option<&'a Value>>,
     bytes_left: usize,
+    steps_left: usize,
 }
 
 impl<'a> Filler<'a> {
-    fn fill(&mut self, schema: &'a Value, value: &mut Value) -> Result<(), Endless> {
-        self.depth_left = self.depth_left.checked_sub(1).ok_or(Endless)?;
-        if let Some(target) = self.target(schema) {
-            self.fill(target, value)?;
-        }
-        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-            self.fill(part, value)?;
-        }
+    fn fill(&mut self, nodes: &[usize], value: &mut Value, left: usize) -> Result<(), Unfillable> {
+        let left = left.checked_sub(1).ok_or(Unfillable::Deep)?;
         match value {
-            Value::Object(object) => self.fill_object(schema, object)?,
-            Value::Array(items) => self.fill_items(schema, items)?,
-            _ => {}
+            Value::Object(members) => self.fill_members(nodes, members, left),
+            Value::Array(items) => self.fill_items(nodes, items, left),
+            _ => Ok(()),
         }
-        self.depth_left += 1;
-        Ok(())
     }
 
-    fn fill_object(
+    fn fill_members(
         &mut self,
-        schema: &'a Value,
-        object: &mut Map<String, Value>,
-    ) -> Result<(), Endless> {
-        let properties = schema.get("properties").and_then(Value::as_object);
-        for (name, property) in properties.into_iter().flatten() {
-            if let (false, Some(default)) = (object.contains_key(name), property.get("default")) {
-                let bytes = name.len() + default.to_string().len();
-                self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(Endless)?;
-                object.insert(name.clone(), default.clone());
+        nodes: &[usize],
+        members: &mut Map<String, Value>,
+        left: usize,
+    ) -> Result<(), Unfillable> {
+        let applied = self.applied(nodes)?;
+        for node in &applied {
+            let node = &self.graph.nodes[*node];
+            for name in &node.names_in_order {
+                self.step()?;
+                if !members.contains_key(name) {
+                    self.fill_in(name, node.properties[name], members)?;
+                }
             }
-            if let Some(value) = object.get_mut(name) {
-                self.fill(property, value)?;
+        }
+        for (name, inner) in members {
+            let mut below = Vec::new();
+            for node in &applied {
+                self.step()?;
+                below.extend(self.graph.nodes[*node].properties.get(name));
+            }
+            if !below.is_empty() {
+                self.fill(&below, inner, left)?;
             }
         }
         Ok(())
     }
 
-    fn fill_items(&mut self, schema: &'a Value, items: &mut [Value]) -> Result<(), Endless> {
-        match schema.get("items") {
-            Some(each) => items.iter_mut().try_for_each(|item| self.fill(each, item)),
-            None => Ok(()),
+    fn fill_in(
+        &mut self,
+        name: &str,
+        property: usize,
+        members: &mut Map<String, Value>,
+    ) -> Result<(), Unfillable> {
+        if let Some(default) = self.nearest(property)? {
+            let bytes = name.len() + default.to_string().len();
+            self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(Unfillable::Large)?;
+            members.insert(name.to_owned(), default.clone());
         }
+        Ok(())
     }
 
-    fn target(&self, schema: &Value) -> Option<&'a Value> {
-        self.root.pointer(schema.get("$ref")?.as_str()?.strip_prefix('#')?)
+    /// Returns the default for a missing property.
+    fn nearest(&mut self, property: usize) -> Result<Option<&'a Value>, Unfillable> {
+        if let Some(known) = self.nearest.get(&property) {
+            return Ok(*known);
+        }
+        let graph = self.graph;
+        let declared = self.applied(&[property])?;
+        let nearest = declared.iter().find_map(|node| graph.nodes[*node].default.as_ref());
+        self.nearest.insert(property, nearest);
+        Ok(nearest)
+    }
+
+    fn fill_items(
+        &mut self,
+        nodes: &[usize],
+        items: &mut [Value],
+        left: usize,
+    ) -> Result<(), Unfillable> {
+        let applied = self.applied(nodes)?;
+        for (place, item) in items.iter_mut().enumerate() {
+            let mut below = Vec::new();
+            for node in &applied {
+                self.step()?;
+                let node = &self.graph.nodes[*node];
+                below.extend(node.first_items.get(place).copied().or(node.items));
+            }
+            if !below.is_empty() {
+                self.fill(&below, item, left)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the nodes and all that apply to the same value for sure, each once, the nearest
+    /// first.
+    fn applied(&mut self, nodes: &[usize]) -> Result<Vec<usize>, Unfillable> {
+        let mut applied = nodes.to_vec();
+        let mut seen: HashSet<_> = nodes.iter().copied().collect();
+        let mut next = 0;
+        while let Some(node) = applied.get(next) {
+            for (step, inner) in &self.graph.nodes[*node].here {
+                self.step()?;
+                if *step == Step::Always && seen.insert(*inner) {
+                    applied.push(*inner);
+                }
+            }
+            next += 1;
+        }
+        Ok(applied)
+    }
+
+    fn step(&mut self) -> Result<(), Unfillable> {
+        self.steps_left = self.steps_left.checked_sub(1).ok_or(Unfillable::Long)?;
+        Ok(())
     }
 }
 
@@ -113,7 +176,14 @@ impl<'a> Filler<'a> {
 mod tests {
     use serde_json::json;
 
+    use super::super::graph;
     use super::*;
+
+    fn filled(schema: &Value, mut value: Value) -> Result<Value, Unfillable> {
+        let index = graph::index(schema).unwrap();
+        let graph = Graph::read(schema, &index).unwrap();
+        fill(&graph, 0, &mut value).map(|()| value)
+    }
 
     #[test]
     fn i1_defaults_are_found_through_properties_items_all_of_and_references() {
@@ -130,7 +200,7 @@ mod tests {
         });
         let value = json!({"list": [{}, {"b": "y"}, 3], "place": {}});
         assert_eq!(
-            fill(&schema, value).unwrap(),
+            filled(&schema, value).unwrap(),
             json!({
                 "list": [{"b": "x"}, {"b": "y"}, 3],
                 "place": {"city": "Rome"},
@@ -142,23 +212,89 @@ mod tests {
     }
 
     #[test]
+    fn i1_the_nearest_default_of_a_property_wins() {
+        let schema = json!({
+            "properties": {
+                "own": {"$ref": "#/$defs/two", "default": 1},
+                "reference": {"$ref": "#/$defs/two"},
+                "part": {"allOf": [{"$ref": "#/$defs/two"}, {"default": 3}]},
+                "twice": {"$ref": "#/$defs/reference"},
+                "perhaps": {"anyOf": [{"default": 5}]},
+            },
+            "allOf": [{"properties": {"own": {"default": 6}, "other": {"default": 7}}}],
+            "$defs": {"two": {"default": 2}, "reference": {"$ref": "#/$defs/two"}},
+        });
+        assert_eq!(
+            filled(&schema, json!({})).unwrap(),
+            json!({"own": 1, "reference": 2, "part": 3, "twice": 2, "other": 7})
+        );
+    }
+
+    #[test]
+    fn i1_every_kind_of_reference_is_followed() {
+        let schema = json!({
+            "properties": {
+                "pointer": {"$ref": "#/elsewhere/a%20b/~0%25"},
+                "anchor": {"$ref": "#named"},
+                "id": {"$ref": "other.json#/$defs/c"},
+            },
+            "elsewhere": {"a b": {"~%": {"default": 1}}},
+            "$defs": {
+                "a": {"$anchor": "named", "default": 2},
+                "b": {"$id": "other.json", "$defs": {"c": {"default": 3}}},
+            },
+        });
+        let expected = json!({"pointer": 1, "anchor": 2, "id": 3});
+        assert_eq!(filled(&schema, json!({})).unwrap(), expected);
+    }
+
+    #[test]
+    fn items_at_the_beginning_have_their_own_defaults() {
+        let schema = json!({
+            "prefixItems": [{"properties": {"a": {"default": 1}}}],
+            "items": {"properties": {"a": {"default": 2}}},
+        });
+        let expected = json!([{"a": 1}, {"a": 2}, {"a": 2}]);
+        assert_eq!(filled(&schema, json!([{}, {}, {}])).unwrap(), expected);
+    }
+
+    #[test]
     fn what_is_there_is_never_replaced() {
         let schema = json!({"properties": {"a": {"default": 1}}});
         for given in [json!({"a": null}), json!([]), json!("text")] {
-            assert_eq!(fill(&schema, given.clone()), Ok(given));
+            assert_eq!(filled(&schema, given.clone()), Ok(given));
         }
     }
 
     #[test]
     fn circles_end() {
         let growing = json!({"properties": {"next": {"$ref": "#", "default": {}}}});
-        assert_eq!(fill(&growing, json!({})), Err(Endless));
-        let standing = json!({"$ref": "#"});
-        assert_eq!(fill(&standing, json!({})), Err(Endless));
+        assert_eq!(filled(&growing, json!({})), Err(Unfillable::Deep));
         let doubling = json!({"properties": {"a": {"$ref": "#", "default": {}}, "b": {"$ref": "#", "default": {}}}});
-        assert_eq!(fill(&doubling, json!({})), Err(Endless));
+        assert_eq!(filled(&doubling, json!({})), Err(Unfillable::Deep));
+        let large = json!({"properties": {"a": {"items": {"$ref": "#/$defs/a"}}}, "$defs": {"a": {"properties": {"b": {"default": "x".repeat(1000)}}}}});
+        assert_eq!(filled(&large, json!({"a": vec![json!({}); 9_000]})), Err(Unfillable::Large));
         let recursive = json!({"properties": {"next": {"$ref": "#"}, "a": {"default": 1}}});
-        assert_eq!(fill(&recursive, json!({"next": {}})), Ok(json!({"next": {"a": 1}, "a": 1})));
+        assert_eq!(filled(&recursive, json!({"next": {}})), Ok(json!({"next": {"a": 1}, "a": 1})));
+    }
+
+    #[test]
+    fn doubled_parts_are_looked_at_once() {
+        assert_eq!(
+            filled(&json!({"$ref": "#/$defs/a", "$defs": doubled(40)}), json!({})),
+            Ok(json!({"a": 1}))
+        );
+    }
+
+    fn doubled(count: usize) -> Value {
+        let mut all = Map::new();
+        for place in 0..count {
+            let next = json!({"$ref": format!("#/$defs/{}", place + 1)});
+            all.insert(place.to_string(), json!({"allOf": [next, next]}));
+        }
+        all.insert(count.to_string(), json!({"properties": {"a": {"default": 1}}}));
+        all.insert("a".to_owned(), json!({"$ref": "#/$defs/0"}));
+        Value::Object(all)
     }
 
     #[test]
@@ -167,16 +303,20 @@ mod tests {
             "properties": {"a/b": {"default": 1}},
             "items": {"default": 2},
             "$defs": {"x": {"allOf": [{"default": 3}]}},
+            "anyOf": [{"default": 4}],
+            "$ref": "#/elsewhere/0",
+            "elsewhere": [{"default": 5}],
         });
-        let mut seen = Vec::new();
-        each(&schema, &mut |pointer, default| seen.push((pointer.to_owned(), default.clone())));
+        let index = graph::index(&schema).unwrap();
+        let graph = Graph::read(&schema, &index).unwrap();
+        let mut seen: Vec<_> = each(&graph)
+            .map(|(node, default)| (default.to_string(), graph.pointer(node)))
+            .collect();
+        seen.sort();
+        let seen: Vec<_> = seen.iter().map(|(_, pointer)| pointer.as_str()).collect();
         assert_eq!(
             seen,
-            [
-                ("/properties/a~1b".to_owned(), json!(1)),
-                ("/$defs/x/allOf/0".to_owned(), json!(3)),
-                ("/items".to_owned(), json!(2)),
-            ]
+            ["/properties/a~1b", "/items", "/$defs/x/allOf/0", "/anyOf/0", "/elsewhere/0"]
         );
     }
 }

@@ -7,10 +7,24 @@
 //! - [`Violations`] are all the places where a value breaks its schema.
 //! - [`SchemaError`] says why a value is not a usable schema.
 //!
-//! Nothing is ever fetched: a reference points into the schema itself.
+//! Nothing is ever fetched: a reference points into the schema itself. Schemas come from
+//! plugins and values from anyone, so both are hostile: schemas are bounded, and what a check
+//! would cost is counted before it is made.
 
+#[cfg(test)]
+mod attacks;
+mod bounds;
 mod compiled;
+mod cost;
+mod count;
 mod defaults;
+mod graph;
+mod pattern;
+mod price;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod suite;
 mod violation;
 
 pub(crate) use self::compiled::{Schema, SchemaError, ValidInput};

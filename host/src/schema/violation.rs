@@ -45,12 +45,16 @@ impl fmt::Display for Violation {
 
 /// Every place where a value breaks its schema; at least one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("breaks its schema in {}", self.places())]
+#[error("{}", self.summary())]
 pub struct Violations {
     /// The first hundred.
     pub list: Vec<Violation>,
     /// How many there are besides.
     pub more: usize,
+    /// Whether there may be others still: finding all would take too long.
+    pub at_least: bool,
+    /// Whether the value was not checked at all, for the reason that the list gives.
+    pub unchecked: bool,
 }
 
 impl Violations {
@@ -70,13 +74,33 @@ impl Violations {
                 list.extend(read(schema, &error, room));
             }
         }
-        Self { list, more }
+        Self { list, more, at_least: false, unchecked: false }
     }
 
-    fn places(&self) -> String {
+    /// Says only that the value as a whole breaks its schema.
+    pub(super) fn somewhere() -> Self {
+        let problem = "not as its schema wants it; finding out where would take too long";
+        Self { at_least: true, ..Self::whole(problem.to_owned()) }
+    }
+
+    /// Says why a value cannot be checked.
+    pub(super) fn unchecked(problem: String) -> Self {
+        Self { unchecked: true, ..Self::whole(problem) }
+    }
+
+    fn whole(problem: String) -> Self {
+        let whole = Violation { pointer: String::new(), problem, did_you_mean: None };
+        Self { list: vec![whole], more: 0, at_least: false, unchecked: false }
+    }
+
+    fn summary(&self) -> String {
+        if self.unchecked {
+            return "cannot be checked against its schema".to_owned();
+        }
+        let least = if self.at_least { "at least " } else { "" };
         match self.list.len() + self.more {
-            1 => "1 place".to_owned(),
-            count => format!("{count} places"),
+            1 => format!("breaks its schema in {least}1 place"),
+            count => format!("breaks its schema in {least}{count} places"),
         }
     }
 }
@@ -267,9 +291,9 @@ mod tests {
 
     #[test]
     fn a_flood_of_fields_with_long_names_is_cut_and_counted() {
-        let schema = json!({"properties": {"k".repeat(1 << 16): {"properties": {"a": {}}, "additionalProperties": false}}});
+        let schema = json!({"properties": {"k".repeat(1 << 15): {"properties": {"a": {}}, "additionalProperties": false}}});
         let fields: serde_json::Map<_, _> = (0..5_000).map(|n| (n.to_string(), json!(1))).collect();
-        let value = json!({"k".repeat(1 << 16): fields});
+        let value = json!({"k".repeat(1 << 15): fields});
         let violations = Schema::compile(schema).unwrap().check(&value).unwrap_err();
         assert_eq!((violations.list.len(), violations.more), (MAX_VIOLATIONS, 4_900));
         assert!(violations.list.iter().all(|violation| violation.pointer.len() < 2 * MAX_POINTER));
@@ -281,5 +305,24 @@ mod tests {
         let violations = schema.check(&json!(vec![1; 150])).unwrap_err();
         assert_eq!((violations.list.len(), violations.more), (MAX_VIOLATIONS, 50));
         assert_eq!(violations.to_string(), "breaks its schema in 150 places");
+    }
+    #[test]
+    fn more_violations_than_can_be_collected_are_told_as_at_least_one() {
+        let schema = Schema::compile(json!({"items": {"type": "null"}})).unwrap();
+        let violations = schema.check(&json!(vec![1; 300_000])).unwrap_err();
+        assert_eq!(violations.to_string(), "breaks its schema in at least 1 place");
+        assert_eq!(violations.list[0].to_string(), "/0: expected null, got 1");
+        assert!(violations.at_least && !violations.unchecked);
+    }
+
+    #[test]
+    fn where_not_even_the_first_can_be_found_only_the_value_is_told() {
+        let part = json!({"items": {"type": "null"}});
+        let schema = Schema::compile(json!({"anyOf": [part, part]})).unwrap();
+        let violations = schema.check(&json!(vec![1; 300_000])).unwrap_err();
+        assert_eq!(
+            violations.list[0].to_string(),
+            "/: not as its schema wants it; finding out where would take too long"
+        );
     }
 }

@@ -43,7 +43,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("sandbox", &["policy", "schema", "private_dir", "digest", "json", "run", "operation", "text"]),
     ("private_dir", &[]),
     ("digest", &[]),
-    ("schema", &[]),
+    ("schema", &["text"]),
     ("policy", &["operation"]),
     ("json", &["text"]),
     ("caller", &["run"]),

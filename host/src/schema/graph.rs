@@ -1,0 +1,441 @@
+//! What a schema consists of: every subschema, and to which part of a value it applies others.
+//!
+//! The validator keeps this to itself, and both the cost of a check and the defaults need it.
+//! References are resolved by the library that the validator uses, so what it follows (pointers,
+//! also percent-encoded, anchors, `$id`) is followed here.
+
+use std::collections::HashMap;
+
+use referencing::{Draft, Registry, Resolver, uri};
+use serde_json::{Map, Value};
+
+use super::bounds;
+use super::compiled::SchemaError;
+use super::pattern::Pattern;
+use super::price::Price;
+
+/// The address of a schema that does not give itself one; not the validator's own for those.
+const BASE: &str = "schema:///";
+
+/// The subschemas of a schema, its root first.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    pub(super) nodes: Vec<Node>,
+}
+
+/// A subschema.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    place: Place,
+    /// What its own keywords cost.
+    pub(super) price: Price,
+    pub(super) default: Option<Value>,
+    /// The subschemas for the same value.
+    pub(super) here: Vec<(Step, usize)>,
+    pub(super) properties: HashMap<String, usize>,
+    /// The names of the properties, in the order of the schema.
+    pub(super) names_in_order: Vec<String>,
+    pub(super) patterns: Vec<(Pattern, usize)>,
+    pub(super) additional: Option<usize>,
+    pub(super) names: Option<usize>,
+    pub(super) first_items: Vec<usize>,
+    pub(super) items: Option<usize>,
+    pub(super) contains: Option<usize>,
+    pub(super) unevaluated_properties: Option<usize>,
+    pub(super) unevaluated_items: Option<usize>,
+}
+
+/// Where a subschema stands. Not its pointer: the names in it can be long, and many share them.
+#[derive(Debug, Default)]
+enum Place {
+    /// In another node, or the root where it is in none.
+    Below(Option<usize>, String),
+    /// Where only a reference leads.
+    At(String),
+    /// In one of the published meta-schemas.
+    #[default]
+    Outside,
+}
+
+/// How a subschema applies another one to the same value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Always: a reference, `allOf`.
+    Always,
+    /// Perhaps: `then`, `else`.
+    Perhaps,
+    /// Perhaps, to an object: what depends on a property.
+    Depending,
+    /// One of several: `anyOf`, `oneOf`.
+    Choice,
+    /// Only to learn whether it holds: `if`, `not`.
+    Test,
+}
+
+impl Node {
+    /// Returns every subschema that is applied to something inside the value.
+    pub(super) fn below(&self) -> impl Iterator<Item = usize> {
+        let single = [
+            self.additional,
+            self.names,
+            self.items,
+            self.contains,
+            self.unevaluated_properties,
+            self.unevaluated_items,
+        ];
+        let patterns = self.patterns.iter().map(|(_, node)| *node);
+        let listed = self.properties.values().copied().chain(self.first_items.iter().copied());
+        listed.chain(patterns).chain(single.into_iter().flatten())
+    }
+
+    /// Whether keywords ask what the others have looked at.
+    pub(super) fn marks(&self) -> bool {
+        self.unevaluated_properties.is_some() || self.unevaluated_items.is_some()
+    }
+}
+
+/// Returns the library's index of a schema, which only holds the schema itself.
+///
+/// # Errors
+///
+/// Returns [`SchemaError`] if it refers to something else: nothing is fetched.
+pub(super) fn index(document: &Value) -> Result<Registry<'_>, SchemaError> {
+    let draft = Draft::default().detect(document);
+    Ok(Registry::new().draft(draft).add(BASE, draft.create_resource_ref(document))?.prepare()?)
+}
+
+/// Returns the address of the subschema at a JSON pointer of an indexed schema.
+pub(super) fn address(pointer: &str) -> String {
+    let mut address = format!("{BASE}#");
+    for byte in pointer.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                address.push(char::from(byte));
+            }
+            _ => address.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    address
+}
+
+impl Graph {
+    /// Reads a schema, and what it refers to in the index.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SchemaError`] if a reference leads nowhere, or a pattern cannot be used.
+    pub(super) fn read(document: &Value, index: &Registry<'_>) -> Result<Self, SchemaError> {
+        let resolver = index.resolver(uri::from_str(BASE)?);
+        let mut reader = Reader::new(document);
+        reader.node(document, Place::Below(None, String::new()), resolver, Draft::default());
+        // Beyond the bound it is refused anyway.
+        while reader.graph.nodes.len() <= bounds::MAX_SUBSCHEMAS {
+            if let Some(found) = reader.found.pop() {
+                let node = found.node;
+                reader.read(found).map_err(|error| error.or_at(|| reader.graph.pointer(node)))?;
+            } else if let Some(reference) = reader.references.pop() {
+                // Last, so that what a reference leads to has its place.
+                let node = reference.node;
+                reader
+                    .refer(&reference)
+                    .map_err(|error| error.or_at(|| reader.graph.pointer(node)))?;
+            } else {
+                break;
+            }
+        }
+        reader.join_dynamic()?;
+        Ok(reader.graph)
+    }
+
+    /// Returns the JSON pointer to a node; that of the schema where it is outside.
+    pub(super) fn pointer(&self, node: usize) -> String {
+        let mut names = Vec::new();
+        let mut at = Some(node);
+        while let Some(node) = at {
+            at = match &self.nodes[node].place {
+                Place::Below(parent, name) => {
+                    names.push(name.as_str());
+                    *parent
+                }
+                Place::At(pointer) => {
+                    names.push(pointer);
+                    None
+                }
+                Place::Outside => None,
+            };
+        }
+        names.reverse();
+        names.concat()
+    }
+}
+
+/// A subschema that was seen, but not read yet.
+struct Found<'a> {
+    node: usize,
+    schema: &'a Value,
+    resolver: Resolver<'a>,
+    draft: Draft,
+}
+
+/// A reference that was seen, but not followed yet.
+struct Reference<'a> {
+    node: usize,
+    text: &'a str,
+    resolver: Resolver<'a>,
+}
+
+struct Reader<'a> {
+    document: &'a Value,
+    graph: Graph,
+    /// Which node a value of the document is.
+    known: HashMap<*const Value, usize>,
+    found: Vec<Found<'a>>,
+    /// Which nodes a reference can lead to that depends on how it was reached.
+    dynamic: HashMap<String, Vec<usize>>,
+    /// The nodes with a reference that does, and its name.
+    dynamic_references: Vec<(usize, String)>,
+    references: Vec<Reference<'a>>,
+    patterns: HashMap<&'a str, Pattern>,
+    pattern_size: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(document: &'a Value) -> Self {
+        Self {
+            document,
+            graph: Graph::default(),
+            known: HashMap::new(),
+            found: Vec::new(),
+            dynamic: HashMap::new(),
+            dynamic_references: Vec::new(),
+            references: Vec::new(),
+            patterns: HashMap::new(),
+            pattern_size: 0,
+        }
+    }
+
+    fn node(
+        &mut self,
+        schema: &'a Value,
+        place: Place,
+        resolver: Resolver<'a>,
+        draft: Draft,
+    ) -> usize {
+        if let Some(node) = self.known.get(&std::ptr::from_ref(schema)) {
+            return *node;
+        }
+        let node = self.graph.nodes.len();
+        self.graph.nodes.push(Node { place, ..Node::default() });
+        self.known.insert(schema, node);
+        self.found.push(Found { node, schema, resolver, draft });
+        node
+    }
+
+    /// Returns the node of the schema at `name` in a keyword of another one.
+    fn below(&mut self, found: &Found<'a>, key: &str, name: &str, schema: &'a Value) -> usize {
+        let place = match self.graph.nodes[found.node].place {
+            Place::Outside => Place::Outside,
+            _ => Place::Below(Some(found.node), format!("/{key}{name}")),
+        };
+        self.node(schema, place, found.resolver.clone(), found.draft)
+    }
+
+    fn read(&mut self, mut found: Found<'a>) -> Result<(), SchemaError> {
+        found.draft = found.draft.detect(found.schema);
+        let resource = found.draft.create_resource_ref(found.schema);
+        found.resolver = found.resolver.in_subresource(resource)?;
+        self.graph.nodes[found.node].price = Price::of(found.schema);
+        let Some(schema) = found.schema.as_object() else { return Ok(()) };
+        // Before draft 2019-09 a reference stands alone: what is beside it does not count.
+        let old = matches!(found.draft, Draft::Draft4 | Draft::Draft6 | Draft::Draft7);
+        let alone = old && schema.get("$ref").is_some_and(Value::is_string);
+        self.read_references(&found, schema);
+        if !alone {
+            self.read_here(&found, schema);
+            self.read_properties(&found, schema)?;
+            self.read_items(&found, schema);
+            self.read_pattern(&found, schema)?;
+        }
+        let node = &mut self.graph.nodes[found.node];
+        if !matches!(node.place, Place::Outside) {
+            node.default = schema.get("default").cloned();
+        }
+        // Nothing leads there perhaps, but what is declared there is checked all the same.
+        for key in ["$defs", "definitions"] {
+            self.members(&found, key);
+        }
+        Ok(())
+    }
+
+    fn read_references(&mut self, found: &Found<'a>, schema: &'a Map<String, Value>) {
+        let text = |key| schema.get(key).and_then(Value::as_str);
+        let dynamic = match found.draft {
+            Draft::Draft202012 => text("$dynamicRef"),
+            Draft::Draft201909 => text("$recursiveRef"),
+            _ => None,
+        };
+        if let Some(reference) = dynamic {
+            let name = reference.rsplit('#').next().unwrap_or_default().to_owned();
+            self.dynamic_references.push((found.node, name));
+        }
+        for text in text("$ref").into_iter().chain(dynamic) {
+            let resolver = found.resolver.clone();
+            self.references.push(Reference { node: found.node, text, resolver });
+        }
+        if let Some(name) = text("$dynamicAnchor") {
+            self.dynamic.entry(name.to_owned()).or_default().push(found.node);
+        }
+        if schema.get("$recursiveAnchor") == Some(&Value::Bool(true)) {
+            self.dynamic.entry(String::new()).or_default().push(found.node);
+        }
+    }
+
+    fn refer(&mut self, reference: &Reference<'a>) -> Result<(), SchemaError> {
+        let (schema, resolver, draft) = reference.resolver.lookup(reference.text)?.into_inner();
+        let known = self.known.contains_key(&std::ptr::from_ref(schema));
+        let pointer = if known { None } else { pointer_to(self.document, schema) };
+        let target = self.node(schema, pointer.map_or(Place::Outside, Place::At), resolver, draft);
+        self.graph.nodes[reference.node].here.push((Step::Always, target));
+        Ok(())
+    }
+
+    /// Lets each dynamic reference lead to whatever it could lead to.
+    fn join_dynamic(&mut self) -> Result<(), SchemaError> {
+        let mut joined = 0;
+        for (node, name) in std::mem::take(&mut self.dynamic_references) {
+            let targets = self.dynamic.get(&name).map_or(&[][..], Vec::as_slice);
+            let here = &mut self.graph.nodes[node].here;
+            let known = here.clone();
+            let all = targets.iter().map(|target| (Step::Always, *target));
+            here.extend(all.filter(|step| !known.contains(step)));
+            joined += targets.len();
+            bounds::check_joined(joined)?;
+        }
+        Ok(())
+    }
+
+    fn read_here(&mut self, found: &Found<'a>, schema: &'a Map<String, Value>) {
+        let mut here = Vec::new();
+        for (key, step) in
+            [("allOf", Step::Always), ("anyOf", Step::Choice), ("oneOf", Step::Choice)]
+        {
+            here.extend(self.list(found, key).into_iter().map(|node| (step, node)));
+        }
+        let single = [
+            ("if", Step::Test),
+            ("not", Step::Test),
+            ("then", Step::Perhaps),
+            ("else", Step::Perhaps),
+        ];
+        for (key, step) in single {
+            // Without `if`, the other two say nothing.
+            let says = step != Step::Perhaps || schema.contains_key("if");
+            if let Some(inner) = schema.get(key).filter(|_| says) {
+                here.push((step, self.below(found, key, "", inner)));
+            }
+        }
+        for key in ["dependentSchemas", "dependencies"] {
+            here.extend(
+                self.members(found, key).into_iter().map(|(_, node)| (Step::Depending, node)),
+            );
+        }
+        self.graph.nodes[found.node].here.extend(here);
+    }
+
+    fn read_properties(
+        &mut self,
+        found: &Found<'a>,
+        schema: &'a Map<String, Value>,
+    ) -> Result<(), SchemaError> {
+        let properties = self.members(found, "properties");
+        let mut patterns = Vec::new();
+        for (pattern, node) in self.members(found, "patternProperties") {
+            patterns.push((self.pattern(pattern)?, node));
+        }
+        let mut single = |key| Some(self.below(found, key, "", schema.get(key)?));
+        let additional = single("additionalProperties");
+        let unevaluated = single("unevaluatedProperties");
+        let names = single("propertyNames");
+        let node = &mut self.graph.nodes[found.node];
+        node.names_in_order = properties.iter().map(|(name, _)| (*name).clone()).collect();
+        node.properties = properties.into_iter().map(|(name, at)| (name.clone(), at)).collect();
+        node.patterns = patterns;
+        node.additional = additional;
+        node.unevaluated_properties = unevaluated;
+        node.names = names;
+        Ok(())
+    }
+
+    fn read_pattern(
+        &mut self,
+        found: &Found<'a>,
+        schema: &'a Map<String, Value>,
+    ) -> Result<(), SchemaError> {
+        if let Some(text) = schema.get("pattern").and_then(Value::as_str) {
+            let pattern = self.pattern(text)?;
+            self.graph.nodes[found.node].price.byte += pattern.price;
+        }
+        Ok(())
+    }
+
+    /// Returns a pattern, compiled once however often it is used.
+    fn pattern(&mut self, text: &'a str) -> Result<Pattern, SchemaError> {
+        if let Some(known) = self.patterns.get(text) {
+            return Ok(known.clone());
+        }
+        let pattern = Pattern::compile(text)?;
+        self.pattern_size += pattern.size;
+        bounds::check_patterns(self.pattern_size)?;
+        self.patterns.insert(text, pattern.clone());
+        Ok(pattern)
+    }
+
+    fn read_items(&mut self, found: &Found<'a>, schema: &'a Map<String, Value>) {
+        // Up to draft 2019-09, `items` is also what `prefixItems` is after it.
+        let old = schema.get("items").is_some_and(Value::is_array);
+        let first_items = self.list(found, if old { "items" } else { "prefixItems" });
+        let mut single = |key| Some(self.below(found, key, "", schema.get(key)?));
+        let items = single(if old { "additionalItems" } else { "items" });
+        let contains = single("contains");
+        let unevaluated = single("unevaluatedItems");
+        let node = &mut self.graph.nodes[found.node];
+        node.first_items = first_items;
+        node.items = items;
+        node.contains = contains;
+        node.unevaluated_items = unevaluated;
+    }
+
+    /// Returns the nodes of a keyword that holds a list of schemas.
+    fn list(&mut self, found: &Found<'a>, key: &str) -> Vec<usize> {
+        let list = found.schema.get(key).and_then(Value::as_array);
+        let list = list.into_iter().flatten().enumerate();
+        list.map(|(at, inner)| self.below(found, key, &format!("/{at}"), inner)).collect()
+    }
+
+    /// Returns the nodes of a keyword that holds schemas by name.
+    fn members(&mut self, found: &Found<'a>, key: &str) -> Vec<(&'a String, usize)> {
+        let schema: &'a Value = found.schema;
+        let members = schema.get(key).and_then(Value::as_object);
+        let schemas = members.into_iter().flatten().filter(|(_, inner)| !inner.is_array());
+        let escaped = |name: &str| format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        schemas.map(|(name, inner)| (name, self.below(found, key, &escaped(name), inner))).collect()
+    }
+}
+
+/// Returns the JSON pointer to a part of a document, if it is one.
+fn pointer_to(document: &Value, part: &Value) -> Option<String> {
+    if std::ptr::eq(document, part) {
+        return Some(String::new());
+    }
+    match document {
+        Value::Object(members) => members.iter().find_map(|(name, inner)| {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            pointer_to(inner, part).map(|rest| format!("/{name}{rest}"))
+        }),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(at, inner)| pointer_to(inner, part).map(|rest| format!("/{at}{rest}"))),
+        _ => None,
+    }
+}
