@@ -24,7 +24,7 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  demo           build ophost and a plugin, and run it
+  demo           build ophost and two plugins, and run them
   test [--deny]  check everything: format, clippy, docs, tests; with --deny also the
                  licences and sources of the dependencies
   guests         build the plugins that the tests run; `test` does so by itself
