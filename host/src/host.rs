@@ -317,6 +317,8 @@ impl HostBuilder {
     /// Compiles plugins in child processes of this program, which has to be the `ophost`
     /// command of the same version, each with at most this budget.
     ///
+    /// Building the host then needs a tokio runtime with I/O enabled, too.
+    ///
     /// Without it they are compiled in this process, where a hostile one can take all time
     /// and memory.
     pub fn compiler(mut self, ophost: impl Into<PathBuf>, budget: CompileBudget) -> Self {

@@ -10,6 +10,8 @@ use std::fs::File;
 use std::hash::{Hash as _, Hasher};
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use wasmtime::Engine;
@@ -30,6 +32,8 @@ const SEAL: usize = blake3::OUT_LEN;
 const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 /// An entry's time is renewed when it is used and this old.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
+/// After how many writes all entries are looked at.
+const PRUNE_EVERY: u64 = 256;
 /// How many bytes all entries may have together.
 const MAX_BYTES: u64 = 4 << 30;
 
@@ -39,12 +43,14 @@ pub(super) struct CodeCache {
     data: DataDir,
     /// What an entry was made by, in hex.
     maker: String,
+    /// How many entries were written.
+    written: Arc<AtomicU64>,
 }
 
 impl CodeCache {
     /// Returns the cache in a data directory.
     pub(super) fn new(data: DataDir, engine: &Engine) -> Self {
-        Self { data, maker: maker(engine) }
+        Self { data, maker: maker(engine), written: Arc::default() }
     }
 
     /// Returns the compiled component of that digest, if there is one that can be trusted.
@@ -80,7 +86,11 @@ impl CodeCache {
         let key = key(&directory).map_err(system)?;
         let seal = seal(&key, &name, code).map_err(system)?;
         directory.replace(&name, &[code, seal.as_bytes()]).map_err(system)?;
-        prune(&directory).map_err(system)
+        // Looking at every entry takes longer than writing one.
+        match self.written.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY {
+            0 => prune(&directory, MAX_BYTES).map_err(system),
+            _ => Ok(()),
+        }
     }
 
     /// Returns why the directory is not to be trusted, if it is not.
@@ -185,7 +195,7 @@ fn renew(file: &File) {
 }
 
 /// Removes what nobody used for long, then the oldest until the rest is small enough.
-fn prune(directory: &PrivateDir) -> io::Result<()> {
+fn prune(directory: &PrivateDir, most: u64) -> io::Result<()> {
     let mut entries = Vec::new();
     for name in directory.names()?.into_iter().filter(|name| name.ends_with(".cwasm")) {
         let Ok(Some(file)) = directory.file(&name) else { continue };
@@ -196,10 +206,38 @@ fn prune(directory: &PrivateDir) -> io::Result<()> {
     let mut total: u64 = entries.iter().map(|(_, length, _)| length).sum();
     for (time, length, name) in entries {
         let old = time.elapsed().is_ok_and(|age| age > KEEP);
-        if old || total > MAX_BYTES {
+        if old || total > most {
             directory.remove(&name)?;
             total -= length;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_old_goes_first_and_then_what_is_too_much() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = PrivateDir::create(&scratch.path().join("cache")).unwrap();
+        let day = Duration::from_secs(24 * 3600);
+        for (name, age) in [("a", 40 * day), ("b", 3 * day), ("c", 2 * day), ("d", day)] {
+            let name = format!("{name}.cwasm");
+            directory.replace(&name, &[&[0; 100]]).unwrap();
+            let file = directory.file(&name).unwrap().unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        }
+        directory.replace("key", &[&[0; 32]]).unwrap();
+        let names = |most| {
+            prune(&directory, most).unwrap();
+            let mut names = directory.names().unwrap();
+            names.sort();
+            names
+        };
+        assert_eq!(names(1_000), ["b.cwasm", "c.cwasm", "d.cwasm", "key"]);
+        assert_eq!(names(200), ["c.cwasm", "d.cwasm", "key"]);
+        assert_eq!(names(0), ["key"]);
+    }
 }
