@@ -170,6 +170,17 @@ fn a_tie_among_new_files_refuses_all_of_them() {
 }
 
 #[test]
+fn a_known_file_wins_a_new_name_over_a_newcomer() {
+    let project = Project::new();
+    project.add("z-known", &plugin("a"));
+    assert_eq!(refused(&project), "");
+    let grown = Described::new("it").with(Operation::new("a")).with(Operation::new("b"));
+    project.add("z-known", &describing(&grown).expect("a guest"));
+    project.add("newcomer", &plugin("b"));
+    insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `b` is held by `plugins/z-known.wasm`");
+}
+
+#[test]
 fn an_alias_is_a_name_like_any_other() {
     let project = Project::new();
     let operation = Operation::new("long.name").annotated("ophost.aliases", r#"["ln"]"#);
