@@ -7,15 +7,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::operation::Hints;
 
 /// The bounds of one run. They are always on; each one that is exceeded fails the run
 /// with a kind of its own, but for the log, which is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Wall time from instantiation to the end. Default 30 s.
+    /// Wall time from instantiation to the end. Default 30 s. In JSON whole milliseconds, as
+    /// `timeout_ms`.
+    #[serde(rename = "timeout_ms", with = "crate::run::milliseconds")]
     pub timeout: Duration,
     /// Bytes of linear memory, summed over all memories of the instance. Default 128 MiB.
     pub memory: u64,

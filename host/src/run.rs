@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// On whose behalf a run happens, and through which door the call came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// The user, if the caller or the input said so.
     pub user_id: Option<String>,
@@ -18,7 +18,7 @@ pub struct Actor {
 
 /// What a caller may switch on for a run. Each is also true if the input has a field of
 /// that name which is true.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flags {
     /// Show what would happen and keep nothing of it.
     pub dry_run: bool,
@@ -86,7 +86,7 @@ impl Failure {
 }
 
 /// The kinds of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -106,6 +106,11 @@ pub enum FailureKind {
     Output,
     /// Its output was not JSON or broke its own schema.
     InvalidOutput,
+    /// The process that ran it was gone before it ended.
+    Crashed,
+    /// A kind that a newer version wrote and this one does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl FailureKind {
@@ -120,6 +125,8 @@ impl FailureKind {
             Self::Stack => "stack",
             Self::Output => "output",
             Self::InvalidOutput => "invalid_output",
+            Self::Crashed => "crashed",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -128,6 +135,7 @@ impl FailureKind {
         match self {
             Self::Error | Self::Trap | Self::InvalidOutput => Blame::Guest,
             Self::Timeout | Self::Memory | Self::Table | Self::Stack | Self::Output => Blame::Limit,
+            Self::Crashed | Self::Unknown => Blame::Host,
         }
     }
 }
@@ -147,10 +155,12 @@ pub enum Blame {
     Guest,
     /// Whoever sets the limits, or the author for needing so much.
     Limit,
+    /// Whoever runs the host.
+    Host,
 }
 
 /// How much an entry of a log matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LogLevel {
     /// Every step, for the author.
@@ -179,7 +189,7 @@ impl LogLevel {
 }
 
 /// Where an entry of a log comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogSource {
     /// The guest, through the `log` import.
@@ -191,7 +201,7 @@ pub enum LogSource {
 }
 
 /// One entry of a run's log.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogEntry {
     /// When the host got it.
     pub timestamp: DateTime<Utc>,
@@ -207,7 +217,7 @@ pub struct LogEntry {
 }
 
 /// The error of one item of a bulk input.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ItemError {
     /// The item's place in the input, from 0.
     pub index: u64,
@@ -255,10 +265,29 @@ pub struct Trail {
 }
 
 /// What a run used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// From just before the instance was made until it was gone, on a monotonic clock.
+    /// From just before the instance was made until it was gone, on a monotonic clock. In
+    /// JSON whole milliseconds, as `wall_ms`.
+    #[serde(rename = "wall_ms", with = "milliseconds")]
     pub wall: Duration,
     /// The most memory that the instance had at once, in bytes, summed over its memories.
     pub peak_memory: u64,
+}
+
+/// A time as whole milliseconds in JSON.
+pub(crate) mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    /// Writes the time, cut to milliseconds.
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Reads a time.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
+    }
 }

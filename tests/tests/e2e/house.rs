@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     (
         "cli",
         &[
@@ -41,10 +41,12 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("catalog", &["registry", "digest", "operation"]),
     ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
     ("sandbox", &["policy", "schema", "private_dir", "digest", "json", "run", "operation", "text"]),
+    ("store", &["task_run", "private_dir", "digest", "run", "operation"]),
+    ("task_run", &["policy", "digest", "run", "operation"]),
     ("private_dir", &[]),
     ("digest", &[]),
     ("schema", &["text"]),
-    ("policy", &["operation"]),
+    ("policy", &["run", "operation"]),
     ("json", &["text"]),
     ("caller", &["run"]),
     ("operation", &["text"]),
@@ -53,12 +55,13 @@ const ARROWS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that one module alone may name.
-const OWNED: [(&str, &[&str]); 5] = [
+const OWNED: [(&str, &[&str]); 6] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "anstream", "anstyle", "indicatif"]),
     ("registry", &["notify", "notify_debouncer_mini"]),
     ("digest", &["sha2"]),
+    ("store", &["redb"]),
 ];
 
 fn source() -> PathBuf {

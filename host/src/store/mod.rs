@@ -1,0 +1,317 @@
+//! Keeps the records of runs.
+//!
+//! [`Store`] is what everything above knows. One call is one step: it happens as a whole and
+//! is on the disk when it is answered, or it did not happen. Whoever writes says what they
+//! believe to be there, and is told if something else is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::digest::Digest;
+use crate::operation::OperationName;
+use crate::run::{FailureKind, ItemError, LogEntry, Outcome, Usage};
+use crate::task_run::{OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
+
+/// Where the records of runs are.
+///
+/// Every call may fail with [`StoreError`]; then nothing of it was done, but for
+/// [`StoreError::OutcomeUnknown`].
+#[async_trait]
+pub(crate) trait Store: Send + Sync {
+    /// Keeps a new run, unless its idempotency key is taken. The store sets `sequence`,
+    /// `revision`, `idempotency_key` and, where the run takes the place of one that failed
+    /// under the same key, `retry_of`.
+    async fn insert(&self, new: NewRun) -> Result<Inserted, StoreError>;
+
+    /// Adds entries to the log of a run that is still running.
+    async fn log(&self, claim: &Claim, entries: Vec<LogEntry>) -> Result<Logged, StoreError>;
+
+    /// Ends a run that is still running under this claim.
+    async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError>;
+
+    /// Returns a run with all that is kept of it; `None` if there is none of that id.
+    async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError>;
+
+    /// Returns the ids that begin with this text, in their own order, at most `limit`.
+    async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError>;
+
+    /// Returns the run that was inserted last, whatever became of it.
+    async fn latest(&self) -> Result<Option<TaskRun>, StoreError>;
+
+    /// Returns a page of the runs that fit the filter, the newest first: those after the
+    /// cursor, at most `limit`.
+    async fn list(
+        &self,
+        filter: &RunFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError>;
+
+    /// Returns the runs that are running, as far as the store knows, and who runs them.
+    async fn running(&self) -> Result<Vec<(RunId, OwnerId)>, StoreError>;
+
+    /// Marks runs as failed, `crashed`, for the given reason: those that are still running
+    /// under the given owner. Returns their ids. Whoever calls it knows that the owner is dead.
+    async fn crash(
+        &self,
+        runs: &[(RunId, OwnerId)],
+        reason: &str,
+    ) -> Result<Vec<RunId>, StoreError>;
+
+    /// Removes what a run was given, what it returned and all that was said in it; that it
+    /// happened, and how it ended, stays.
+    async fn erase(&self, id: RunId) -> Result<Erased, StoreError>;
+
+    /// Counts the runs that fit the filter. Reads each of them.
+    async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError>;
+}
+
+/// A run to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewRun {
+    /// The record as it is to be.
+    pub(crate) run: TaskRun,
+    /// What makes it run once.
+    pub(crate) key: Option<IdempotencyClaim>,
+}
+
+/// A claim on an idempotency key of the run's operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdempotencyClaim {
+    /// The caller's name for the request.
+    pub(crate) key: String,
+    /// What the request is: another one under the same key is a conflict.
+    pub(crate) fingerprint: Digest,
+    /// How long a success keeps the key after its end.
+    pub(crate) window: Duration,
+}
+
+/// What became of an insertion.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Inserted {
+    /// The run is kept, and it is the caller's.
+    New(Claim),
+    /// The key belongs to this run of the same request, which is under way or succeeded.
+    Existing(Box<TaskRun>),
+    /// The key belongs to this run of another request.
+    Conflict(Box<TaskRun>),
+}
+
+/// The right to write to a run: whoever has the newest may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// The run.
+    pub(crate) id: RunId,
+    /// The revision that the run has as long as this holds.
+    pub(crate) revision: u64,
+}
+
+/// What became of entries for a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logged {
+    /// They are kept.
+    Done,
+    /// The run is no longer the caller's; they are not kept.
+    Lost,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ending {
+    /// Its outcome.
+    pub(crate) outcome: Outcome,
+    /// When.
+    pub(crate) finished_at: DateTime<Utc>,
+    /// Whole milliseconds since its beginning, on a monotonic clock.
+    pub(crate) duration_ms: u64,
+    /// Added to what is there, over what has the same name.
+    pub(crate) metadata: Map<String, Value>,
+    /// The end of the log: what was not sent by [`Store::log`] already.
+    pub(crate) log_entries: Vec<LogEntry>,
+    /// See [`TaskRun::log_dropped`].
+    pub(crate) log_dropped: u64,
+    /// See [`TaskRun::error_list`].
+    pub(crate) error_list: Vec<ItemError>,
+    /// See [`TaskRun::result_refs`].
+    pub(crate) result_refs: Vec<ResultRef>,
+    /// See [`TaskRun::usage`].
+    pub(crate) usage: Option<Usage>,
+}
+
+/// What became of an ending.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Finished {
+    /// The run ended so.
+    Done(Box<TaskRun>),
+    /// The run is no longer the caller's: it ended otherwise, or another runs it.
+    Lost(Box<TaskRun>),
+}
+
+/// What became of an erasure.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Erased {
+    /// This is what is left.
+    Done(Box<TaskRun>),
+    /// The run has not ended; nothing was erased.
+    Unfinished(Box<TaskRun>),
+    /// There is no such run.
+    NotFound,
+}
+
+/// Which runs are meant: those of which all that is said is true.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RunFilter {
+    /// It ran this.
+    pub(crate) operation: Option<OperationName>,
+    /// It is so far.
+    pub(crate) status: Option<Status>,
+    /// It failed so.
+    pub(crate) failure_kind: Option<FailureKind>,
+    /// It ran on behalf of this user.
+    pub(crate) user_id: Option<String>,
+    /// It has this tag.
+    pub(crate) tag: Option<String>,
+    /// Its time ([`TaskRun::time`]) is not before this.
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// Its time is before this.
+    pub(crate) until: Option<DateTime<Utc>>,
+    /// Its failure's message holds this, in any case.
+    pub(crate) error_contains: Option<String>,
+    /// Whether another system started it.
+    pub(crate) orchestrated: Option<bool>,
+    /// It belongs to this flow run.
+    pub(crate) prefect_flow_run_id: Option<String>,
+}
+
+impl RunFilter {
+    /// Returns whether a run fits.
+    pub(crate) fn fits(&self, run: &TaskRun) -> bool {
+        let failure = run.state.failure();
+        fits(self.operation.as_ref(), Some(&run.operation_name))
+            && fits(self.status.as_ref(), Some(&run.state.status()))
+            && fits(self.failure_kind.as_ref(), failure.map(|failure| &failure.kind))
+            && fits(self.user_id.as_ref(), run.actor.user_id.as_ref())
+            && self.tag.as_ref().is_none_or(|tag| run.tags.contains(tag))
+            && self.since.is_none_or(|since| since <= run.time())
+            && self.until.is_none_or(|until| run.time() < until)
+            && self.error_contains.as_ref().is_none_or(|text| {
+                failure.is_some_and(|failure| {
+                    failure.message.to_lowercase().contains(&text.to_lowercase())
+                })
+            })
+            && fits(self.orchestrated.as_ref(), Some(&run.orchestrated))
+            && fits(self.prefect_flow_run_id.as_ref(), run.prefect_flow_run_id.as_ref())
+    }
+}
+
+fn fits<T: PartialEq>(asked: Option<&T>, is: Option<&T>) -> bool {
+    asked.is_none() || asked == is
+}
+
+/// A place in the list of runs: after the last one of a page. It stays valid whatever is
+/// written meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor(pub(crate) u64);
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Page {
+    /// The runs, the newest first.
+    pub(crate) runs: Vec<RunSummary>,
+    /// Where the next page begins; `None` if this is the last one.
+    pub(crate) next: Option<Cursor>,
+}
+
+/// What the runs of each operation have in common.
+pub(crate) type Stats = BTreeMap<OperationName, OperationStats>;
+
+/// What the runs of one operation have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct OperationStats {
+    /// How many there are of each status.
+    pub(crate) count: BTreeMap<Status, u64>,
+    /// How long those took that ended; `None` if none did.
+    pub(crate) durations: Option<Percentiles>,
+}
+
+/// How long runs took: the time within which this many of a hundred ended, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Percentiles {
+    /// Half of them.
+    pub(crate) p50: u64,
+    /// Ninety-five.
+    pub(crate) p95: u64,
+    /// Ninety-nine.
+    pub(crate) p99: u64,
+}
+
+/// A store that could not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum StoreError {
+    /// A newer version wrote it. It can be read as far as this one understands it.
+    #[error(
+        "the store has format {found}, this version writes {known}: it is open for reading only"
+    )]
+    Newer {
+        /// The format of the store.
+        found: u32,
+        /// The newest format that this version knows.
+        known: u32,
+    },
+    /// Something in it is not what was written there. Everything else can still be used.
+    #[error("the store is damaged at `{key}`: {what}")]
+    Damaged {
+        /// Which value, or which part of the file.
+        key: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// There is no room on the disk, or the user may not use more. It goes on when there is.
+    #[error("the store's disk is full")]
+    Full,
+    /// This user may not write to it, or its disk may not be written to.
+    #[error("the store may only be read")]
+    ReadOnly,
+    /// The system failed in the middle of writing, and again when it was asked what is there:
+    /// this run's change was made or was not.
+    #[error("whether run `{0}` was written is unknown")]
+    OutcomeUnknown(RunId),
+    /// The system's answer.
+    #[error("cannot use the store: {0}")]
+    Io(std::sync::Arc<io::Error>),
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::Full,
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            _ => Self::Io(std::sync::Arc::new(error)),
+        }
+    }
+}
