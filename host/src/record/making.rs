@@ -1,0 +1,92 @@
+//! The record of a run that is about to begin.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::{Value, json};
+
+use super::opening;
+use crate::digest::Digest;
+use crate::json;
+use crate::operation::Operation;
+use crate::policy::Limits;
+use crate::run::{Actor, Flags};
+use crate::store::IdempotencyClaim;
+use crate::task_run::{OwnerId, RunId, RunState, TaskRun};
+
+/// How long a success keeps its idempotency key.
+const WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// A run that is about to begin.
+pub(crate) struct Subject<'a> {
+    pub(crate) operation: &'a Operation,
+    pub(crate) component: Digest,
+    /// The plugin's version.
+    pub(crate) version: &'a str,
+    /// The input as it came.
+    pub(crate) asked_input: &'a Value,
+    /// The input with its defaults.
+    pub(crate) input: &'a Value,
+    pub(crate) actor: &'a Actor,
+    pub(crate) flags: Flags,
+    pub(crate) tags: &'a [String],
+    pub(crate) limits: Limits,
+    /// Whether the caller wants a record, if he said so.
+    pub(crate) asked: Option<bool>,
+    pub(crate) key: Option<&'a str>,
+    pub(crate) rerun_of: Option<RunId>,
+}
+
+impl Subject<'_> {
+    /// Returns the record of a run that begins now: direct calls are born RUNNING.
+    pub(super) fn task_run(&self, owner: &OwnerId) -> TaskRun {
+        let Self { operation, actor, flags, .. } = self;
+        let now = Utc::now();
+        let opening = flags.verbose.then(|| opening(operation.name.as_str(), self.input));
+        let metadata = json!(flags).as_object().cloned().unwrap_or_default();
+        let tags = operation.tags.iter().chain(self.tags).cloned().collect();
+        TaskRun {
+            id: RunId::new(),
+            sequence: 0,
+            revision: 0,
+            operation_name: operation.name.clone(),
+            idempotency_key: None,
+            actor: (*actor).clone(),
+            state: RunState::Running { started_at: now },
+            orchestrated: false,
+            prefect_flow_run_id: None,
+            prefect_task_run_id: None,
+            input_dump: self.input.clone(),
+            result_refs: Vec::new(),
+            error_list: Vec::new(),
+            logs_ref: None,
+            log_entries: opening.into_iter().collect(),
+            log_dropped: 0,
+            tags,
+            metadata,
+            created_at: now,
+            updated_at: now,
+            owner: owner.clone(),
+            component_digest: self.component,
+            plugin_version: self.version.to_owned(),
+            host_version: env!("CARGO_PKG_VERSION").to_owned(),
+            limits: self.limits,
+            usage: None,
+            orchestration: Vec::new(),
+            traceparent: None,
+            rerun_of: self.rerun_of,
+            retry_of: None,
+            parent_run_id: None,
+            erased_at: None,
+        }
+    }
+
+    /// Returns the claim of a request on a key: another input, or another major version of
+    /// the plugin, is another request.
+    pub(super) fn claim(&self, key: &str) -> IdempotencyClaim {
+        let major = self.version.split('.').next().unwrap_or_default();
+        let request = format!("{major}\n{}", json::canonical(self.asked_input));
+        let fingerprint = Digest::of(request.as_bytes());
+        IdempotencyClaim { key: key.to_owned(), fingerprint, window: WINDOW }
+    }
+}

@@ -1,0 +1,272 @@
+//! What is kept of a run, and when.
+//!
+//! - [`Recorder`] knows the rule that says which runs are kept, and opens the store for the
+//!   first of them: a command that keeps nothing never touches it.
+//! - [`Recording`] is one run that is being kept: born RUNNING before the guest runs, its log
+//!   written while it runs, ended once.
+//! - [`Recorded`] is what became of a request to keep a run: a recording, or the answer that an
+//!   earlier run under the same idempotency key gave already.
+
+mod making;
+mod refs;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
+
+pub(crate) use self::making::Subject;
+pub(crate) use self::refs::with_task_run_id;
+use crate::operation::Operation;
+use crate::private_dir::DataDir;
+use crate::run::{Event, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
+use crate::sandbox::Observer;
+use crate::store::{
+    self, Claim, Ending, Finished, IdempotencyClaim, Inserted, Logged, NewRun, OpenStore, Store,
+    StoreError,
+};
+use crate::task_run::{RunId, TaskRun};
+
+/// How long entries of a log wait for being written: what a killed run loses at most.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Which direct calls are kept. What carries an idempotency key always is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordRule {
+    /// Those of operations that declare it: `create_taskrun` and `async_enabled`.
+    #[default]
+    Declared,
+    /// All.
+    Always,
+}
+
+impl RecordRule {
+    /// Returns whether a call of an operation is kept, whose caller asked for that, or for
+    /// the opposite.
+    fn keeps(self, operation: &Operation, asked: Option<bool>) -> bool {
+        asked.unwrap_or(match self {
+            Self::Declared => operation.create_taskrun && operation.async_enabled,
+            Self::Always => true,
+        })
+    }
+}
+
+/// Keeps the runs of a host.
+pub(crate) struct Recorder {
+    data: Option<DataDir>,
+    rule: RecordRule,
+    opened: OnceCell<OpenStore>,
+}
+
+/// What became of a request to keep a run.
+pub(crate) enum Recorded {
+    /// Nothing is kept of it.
+    Not,
+    /// It is kept.
+    Begun(Recording),
+    /// It ran before under the same key, and ended well.
+    Before(Box<TaskRun>),
+    /// It runs now under the same key.
+    Running(RunId),
+    /// Another request has the key.
+    Conflict(Box<TaskRun>),
+}
+
+impl Recorder {
+    pub(crate) fn new(data: Option<DataDir>, rule: RecordRule) -> Self {
+        Self { data, rule, opened: OnceCell::new() }
+    }
+
+    /// Returns the store; `None` without a data directory.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be opened; the next call tries again.
+    pub(crate) async fn store(&self) -> Result<Option<&OpenStore>, StoreError> {
+        let Some(data) = &self.data else { return Ok(None) };
+        self.opened.get_or_try_init(|| store::open(data)).await.map(Some)
+    }
+
+    /// Writes down that a run begins, before it does.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be written: then the run must not begin.
+    pub(crate) async fn begin(&self, subject: Subject<'_>) -> Result<Recorded, StoreError> {
+        // A dry run changes nothing, so that it must not answer for one that does.
+        let key = subject.key.filter(|_| !subject.flags.dry_run);
+        if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
+            return Ok(Recorded::Not);
+        }
+        let Some(opened) = self.store().await? else { return Ok(Recorded::Not) };
+        let claim = key.map(|key| subject.claim(key));
+        let run = subject.task_run(opened.owner());
+        let (id, flags) = (run.id, subject.flags);
+        let operation = run.operation_name.to_string();
+        let inserted = opened.store().insert(NewRun { run, key: claim }).await?;
+        Ok(match inserted {
+            Inserted::New(claim) => {
+                let store = Arc::clone(opened.store());
+                Recorded::Begun(Recording::new(store, id, claim, operation, flags))
+            }
+            Inserted::Existing(run) if run.state.status().is_final() => Recorded::Before(run),
+            Inserted::Existing(run) => Recorded::Running(run.id),
+            Inserted::Conflict(run) => Recorded::Conflict(run),
+        })
+    }
+}
+
+/// A run that is being kept.
+pub(crate) struct Recording {
+    store: Arc<dyn Store>,
+    id: RunId,
+    claim: Claim,
+    operation: String,
+    flags: Flags,
+    started: Instant,
+    log: LogBuffer,
+}
+
+/// What the guest logged and is not written yet, and how much was written.
+#[derive(Clone, Default)]
+struct LogBuffer(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    entries: Vec<LogEntry>,
+    written: usize,
+}
+
+impl LogBuffer {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing that holds the lock can leave it half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recording {
+    fn new(
+        store: Arc<dyn Store>,
+        id: RunId,
+        claim: Claim,
+        operation: String,
+        flags: Flags,
+    ) -> Self {
+        let (started, log) = (Instant::now(), LogBuffer::default());
+        Self { store, id, claim, operation, flags, started, log }
+    }
+
+    /// Returns the run's id.
+    pub(crate) fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// Returns an observer that keeps the log, and tells another one of everything.
+    pub(crate) fn observer(&self, other: Option<Observer>) -> Observer {
+        let log = self.log.clone();
+        Observer::new(move |event| {
+            if let Event::Log(entry) = event {
+                log.waiting().entries.push(entry.clone());
+            }
+            if let Some(other) = &other {
+                other.tell(event);
+            }
+        })
+    }
+
+    /// Drives a run, and writes what it logs once a second.
+    pub(crate) async fn while_logging<T>(&self, run: impl Future<Output = T>) -> T {
+        tokio::select! {
+            biased;
+            ended = run => ended,
+            never = self.write_logs() => match never {},
+        }
+    }
+
+    async fn write_logs(&self) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(FLUSH).await;
+            let entries = std::mem::take(&mut self.log.waiting().entries);
+            if entries.is_empty() {
+                continue;
+            }
+            let count = entries.len();
+            // What is not written now is written with the end, which has the whole log.
+            if let Ok(Logged::Done) = self.store.log(&self.claim, entries).await {
+                self.log.waiting().written += count;
+            }
+        }
+    }
+
+    /// Writes down how the run ended.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be written. The run happened all the same;
+    /// whether its end is known is [`StoreError::OutcomeUnknown`]'s to say.
+    pub(crate) async fn finish(self, ended: EndOfRun<'_>) -> Result<Box<TaskRun>, StoreError> {
+        let EndOfRun { outcome, trail, usage } = ended;
+        let elapsed = self.started.elapsed();
+        let written = self.log.waiting().written.min(trail.log.len());
+        let mut log_entries = trail.log[written..].to_vec();
+        let execution_time = usage.wall.as_secs_f64();
+        if self.flags.verbose {
+            log_entries.push(closing(&self.operation, outcome, execution_time));
+        }
+        let (result_refs, warnings) = match outcome {
+            Outcome::Success(output) => refs::of_output(output),
+            Outcome::Failed(_) | Outcome::Cancelled => Default::default(),
+        };
+        log_entries.extend(warnings);
+        let mut metadata = Map::new();
+        metadata.insert("execution_time".to_owned(), json!(execution_time));
+        let ending = Ending {
+            outcome: outcome.clone(),
+            finished_at: Utc::now(),
+            duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            metadata,
+            log_entries,
+            log_dropped: trail.log_dropped,
+            error_list: trail.item_errors.clone(),
+            result_refs,
+            usage: Some(usage),
+        };
+        match self.store.finish(self.claim, ending).await? {
+            Finished::Done(run) | Finished::Lost(run) => Ok(run),
+        }
+    }
+}
+
+/// How a run ended, all of it.
+pub(crate) struct EndOfRun<'a> {
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) trail: &'a Trail,
+    pub(crate) usage: Usage,
+}
+
+/// Returns an entry of the host itself.
+fn entry(level: LogLevel, message: String, data: Option<Value>) -> LogEntry {
+    LogEntry { timestamp: Utc::now(), level, message, data, source: LogSource::Host }
+}
+
+fn opening(operation: &str, input: &Value) -> LogEntry {
+    let message = format!("Starting operation: {operation}");
+    entry(LogLevel::Info, message, Some(json!({"input": input})))
+}
+
+fn closing(operation: &str, outcome: &Outcome, execution_time: f64) -> LogEntry {
+    let failed = |error: &str| {
+        let message = format!("Operation failed: {operation}");
+        entry(LogLevel::Error, message, Some(json!({"error": error})))
+    };
+    match outcome {
+        Outcome::Success(_) => {
+            let data = json!({"execution_time": execution_time});
+            entry(LogLevel::Info, format!("Operation completed: {operation}"), Some(data))
+        }
+        Outcome::Failed(failure) => failed(&failure.message),
+        Outcome::Cancelled => failed("cancelled"),
+    }
+}
