@@ -3,6 +3,7 @@
 //! [`Host::run`] is what every door calls: check the request against what the host knows,
 //! execute what was checked, say how it ended.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::caller::Caller;
 use crate::catalog::Catalog;
 use crate::json;
 use crate::operation::OperationName;
-use crate::policy::{Grants, LimitRequest, Limits, Policy, PolicyError};
+use crate::policy::{Grants, LimitRequest, Limits, OperationLimits, Policy, PolicyError};
 use crate::registry::{self, Entry, FileError, Registry, RegistryError};
 use crate::run::{Actor, Event, Failure, FailureKind, Flags, Outcome, Trail, Usage};
 use crate::sandbox::{self, Ended, Job, Observer, Sandbox, SandboxError, Stopped};
@@ -50,6 +51,7 @@ impl Host {
             plugins: Vec::new(),
             defaults: Limits::DEFAULT,
             maxima: Limits::DEFAULT_MAXIMA,
+            operations: BTreeMap::new(),
         }
     }
 
@@ -76,7 +78,11 @@ impl Host {
         let input = entry.input_schema.check_input(request.input).map_err(|violations| {
             RunError::InvalidInput { operation: entry.operation.name.clone(), violations }
         })?;
-        let grants = self.shared.policy.grant(&entry.operation.hints, &request.limits)?;
+        let grants = self.shared.policy.grant(
+            &entry.operation.name,
+            &entry.operation.hints,
+            &request.limits,
+        )?;
         let (cancel, observer) = (request.cancel, request.observer);
         Ok(Checked { entry: Arc::clone(entry), input, grants, actor, flags, cancel, observer })
     }
@@ -179,6 +185,7 @@ pub struct HostBuilder {
     plugins: Vec<PathBuf>,
     defaults: Limits,
     maxima: Limits,
+    operations: BTreeMap<OperationName, OperationLimits>,
 }
 
 impl HostBuilder {
@@ -200,6 +207,12 @@ impl HostBuilder {
         self
     }
 
+    /// Says more of one operation, in place of what was said of it before.
+    pub fn operation_limits(mut self, name: OperationName, limits: OperationLimits) -> Self {
+        self.operations.insert(name, limits);
+        self
+    }
+
     /// Compiles and describes every plugin, and returns the host.
     ///
     /// Needs a tokio runtime with time enabled, and holds the thread while it compiles.
@@ -211,7 +224,7 @@ impl HostBuilder {
     pub async fn build(self) -> Result<Host, HostError> {
         let sandbox = Sandbox::new()?;
         let registry = Arc::new(Registry::load(&self.plugins, &sandbox).await?);
-        let policy = Policy::new(self.defaults, self.maxima);
+        let policy = Policy::new(self.defaults, self.maxima).operations(self.operations);
         Ok(Host { shared: Arc::new(Shared { sandbox, registry, policy }) })
     }
 }

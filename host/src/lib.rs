@@ -76,7 +76,7 @@ pub use crate::caller::Caller;
 pub use crate::catalog::{Catalog, Filter, Known, PluginState};
 pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
-pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, PolicyError};
+pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, OperationLimits, PolicyError};
 pub use crate::registry::RegistryError;
 pub use crate::run::{
     Actor, Blame, Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, LogSource,
