@@ -14,6 +14,9 @@ use crate::operation::OperationName;
 use crate::registry::{self, FileError};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ophost check my-plugin.wasm\n  ophost check my-plugin.wasm --json"
+)]
 pub(super) struct CheckArgs {
     /// A component, or a core module that carries component-type metadata.
     #[arg(value_name = "FILE")]

@@ -40,6 +40,8 @@ impl From<Exit> for ExitCode {
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
+    #[error("{message}")]
+    Usage { message: String, hint: String },
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
@@ -59,12 +61,15 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// Returns what the reader of arguments says, as an error like any other.
+    pub(super) fn usage(text: &str) -> Self {
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+        Self::Usage { message, hint: "`ophost help` shows the commands".to_owned() }
+    }
+
     /// Prints the error, as JSON on stdout where asked, and returns the number to exit with.
     pub(super) fn report(&self, json: bool) -> ExitCode {
-        // Whoever reads from us has seen enough: that is no failure.
-        if matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
-            return ExitCode::SUCCESS;
-        }
         if !json || output::json(&self.envelope()).is_err() {
             output::stderr(&self.text());
         }
@@ -93,7 +98,7 @@ impl CliError {
         json!({"run_id": null, "status": null, "error": error})
     }
 
-    /// The error and what caused it, in one line.
+    /// Returns the error and what caused it, in one line.
     fn message(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -107,7 +112,15 @@ impl CliError {
     fn violations(&self) -> &[Violation] {
         match self {
             Self::Run(RunError::InvalidInput { violations, .. }) => &violations.list,
-            _ => &[],
+            Self::Run(RunError::NoSuchOperation { .. } | RunError::Policy(_))
+            | Self::Usage { .. }
+            | Self::Host(_)
+            | Self::Input(_)
+            | Self::File(_)
+            | Self::Build(_)
+            | Self::Component(_)
+            | Self::Output(_)
+            | Self::System(_) => &[],
         }
     }
 
@@ -116,6 +129,7 @@ impl CliError {
             Self::Run(RunError::NoSuchOperation { .. }) => Exit::NotFound,
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => Exit::Denied,
             Self::Run(RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. })
+            | Self::Usage { .. }
             | Self::Input(_)
             | Self::File(_) => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
@@ -131,7 +145,7 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => "denied",
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => "usage",
             Self::Run(RunError::InvalidInput { .. }) | Self::Input(_) => "invalid_input",
-            Self::File(_) => "usage",
+            Self::Usage { .. } | Self::File(_) => "usage",
             Self::Build(_) | Self::Component(_) => "build",
             Self::Host(_) | Self::Output(_) | Self::System(_) => "host",
         }
@@ -154,6 +168,7 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => {
                 Some("leave it out for the default".to_owned())
             }
+            Self::Usage { hint, .. } => Some(hint.clone()),
             Self::Host(HostError::Registry(_)) => {
                 Some("`--plugins` names a directory that holds `.wasm` files".to_owned())
             }

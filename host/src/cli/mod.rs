@@ -1,26 +1,37 @@
 //! The `ophost` command: a door to the library.
 //!
-//! Each subcommand is a file: parse, call one method of [`Host`], print. What commands
-//! share is in `project` (where the plugins are), `input` (fields to JSON), `output`
-//! (what a terminal may see) and `error` (exit codes and hints).
+//! Each subcommand is a file: parse, call one method of [`Host`], print. What commands share:
+//!
+//! - `project`: where the plugins are.
+//! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
+//! - `output`: what a terminal may see. `table`: rows in columns.
+//! - `patience`: what may take too long. `error`: exit codes and hints.
 
 mod build;
 mod check;
 mod describe;
 mod error;
+mod example;
+mod fields;
 mod input;
 mod list;
 mod output;
+mod patience;
 mod plugins;
 mod project;
 mod run;
+mod shape;
+mod table;
 
+use std::env;
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::error::CliError;
+use self::output::Color;
 use self::project::Project;
 use crate::host::Host;
 
@@ -32,11 +43,17 @@ struct Cli {
     #[command(flatten)]
     project: Project,
     /// Print JSON: the result or the error, on stdout.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
+    /// When to use colours; `auto` is on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(help_heading = GLOBAL)]
+    color: Color,
     #[command(subcommand)]
     command: Command,
 }
+
+const GLOBAL: &str = "Global options";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,7 +70,7 @@ enum Command {
     /// Run an operation and print its output.
     Run(run::RunArgs),
     /// List the operations.
-    List,
+    List(list::ListArgs),
     /// Show what an operation takes and gives.
     Describe(describe::DescribeArgs),
     /// List the plugin files, those that are used and those that are not, and why.
@@ -66,7 +83,10 @@ enum Command {
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let json = cli.json;
     match dispatch(cli) {
         Ok(code) => code,
@@ -74,13 +94,41 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads the arguments; help and wrong usage are printed here.
+fn parse() -> Result<Cli, ExitCode> {
+    let words: Vec<_> = env::args_os().skip(1).take_while(|word| word != "--").collect();
+    let color = color_of(&words);
+    color.choose();
+    let matches = Cli::command().color(color.of_help()).try_get_matches();
+    let error = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    if error.use_stderr() && words.iter().any(|word| word == "--json") {
+        return Err(CliError::usage(&error.to_string()).report(true));
+    }
+    // There is nobody to tell if that fails.
+    error.print().ok();
+    Err(if error.use_stderr() { error::Exit::Usage.into() } else { ExitCode::SUCCESS })
+}
+
+/// Returns when colours are wanted: help and wrong usage are printed before all is read.
+fn color_of(words: &[OsString]) -> Color {
+    let text = |place: usize| words.get(place).and_then(|word| word.to_str());
+    let named = (0..words.len()).find_map(|place| match text(place)?.strip_prefix("--color")? {
+        "" => text(place + 1),
+        value => value.strip_prefix('='),
+    });
+    named.and_then(|name| Color::from_str(name, false).ok()).unwrap_or_default()
+}
+
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
-    let Cli { project, json, command } = cli;
+    let Cli { project, json, command, color: _ } = cli;
     match command {
         Command::Build(args) => build::run(&args, &project, json),
         Command::Check(args) => check::run(args, json),
         Command::Plugins => with_host(&project, async |host| plugins::run(&host, json)),
-        Command::List => with_host(&project, async |host| list::run(&host, json)),
+        Command::List(args) => with_host(&project, async |host| list::run(&host, args, json)),
         Command::Describe(args) => {
             with_host(&project, async |host| describe::run(&host, &args, json))
         }

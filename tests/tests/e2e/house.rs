@@ -51,7 +51,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 const OWNED: [(&str, &[&str]); 4] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wit_component"]),
     ("schema", &["jsonschema"]),
-    ("cli", &["clap", "anstream", "anstyle"]),
+    ("cli", &["clap", "anstream", "anstyle", "terminal_size"]),
     ("registry", &["sha2"]),
 ];
 

@@ -12,3 +12,4 @@ mod list;
 mod plugins;
 mod readme;
 mod run;
+mod terminal;
