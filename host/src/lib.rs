@@ -24,6 +24,7 @@
 //! |-------------|--------------|
 //! | `cli`       | a door: the `ophost` command, a file for each subcommand |
 //! | `toolchain` | builds Rust plugins, for `ophost build` |
+//! | `config`    | settings: flags, environment, `ophost.toml`, and where each came from |
 //! | `host`      | the flow: check a request, execute it |
 //! | `catalog`   | what there is to run, for those who only look |
 //! | `registry`  | which operations there are, and which file holds each |
@@ -60,6 +61,7 @@
 mod caller;
 mod catalog;
 pub mod cli;
+mod config;
 mod host;
 mod json;
 mod operation;

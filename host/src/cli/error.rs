@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::build::ComponentError;
 use super::output::{self, Block, ERROR, HINT, Line};
+use crate::config::ConfigError;
 use crate::host::{HostError, RunError};
 use crate::policy::PolicyError;
 use crate::schema::Violation;
@@ -42,6 +43,8 @@ impl From<Exit> for ExitCode {
 pub(super) enum CliError {
     #[error("{message}")]
     Usage { message: String, hint: String },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
@@ -114,6 +117,7 @@ impl CliError {
             Self::Run(RunError::InvalidInput { violations, .. }) => &violations.list,
             Self::Run(RunError::NoSuchOperation { .. } | RunError::Policy(_))
             | Self::Usage { .. }
+            | Self::Config(_)
             | Self::Host(_)
             | Self::Input(_)
             | Self::File(_)
@@ -130,6 +134,7 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => Exit::Denied,
             Self::Run(RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. })
             | Self::Usage { .. }
+            | Self::Config(_)
             | Self::Input(_)
             | Self::File(_) => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
@@ -146,6 +151,7 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => "usage",
             Self::Run(RunError::InvalidInput { .. }) | Self::Input(_) => "invalid_input",
             Self::Usage { .. } | Self::File(_) => "usage",
+            Self::Config(_) => "config",
             Self::Build(_) | Self::Component(_) => "build",
             Self::Host(_) | Self::Output(_) | Self::System(_) => "host",
         }
@@ -169,6 +175,7 @@ impl CliError {
                 Some("leave it out for the default".to_owned())
             }
             Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Config(error) => error.hint(),
             Self::Host(HostError::Registry(_)) => {
                 Some("`--plugins` names a directory that holds `.wasm` files".to_owned())
             }

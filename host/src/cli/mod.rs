@@ -2,13 +2,14 @@
 //!
 //! Each subcommand is a file: parse, call one method of [`Host`], print. What commands share:
 //!
-//! - `project`: where the plugins are.
+//! - `settings`: flags to settings, and those to a host.
 //! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
 //! - `output`: what a terminal may see. `table`: rows in columns.
 //! - `patience`: what may take too long. `error`: exit codes and hints.
 
 mod build;
 mod check;
+mod config;
 mod describe;
 mod error;
 mod example;
@@ -18,8 +19,8 @@ mod list;
 mod output;
 mod patience;
 mod plugins;
-mod project;
 mod run;
+mod settings;
 mod shape;
 mod table;
 
@@ -32,7 +33,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::error::CliError;
 use self::output::Color;
-use self::project::Project;
+use self::settings::Settings;
+use crate::config::Config;
 use crate::host::Host;
 
 /// Runs WebAssembly operations: small programs that declare what they take and give, run
@@ -41,7 +43,7 @@ use crate::host::Host;
 #[command(name = "ophost", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
-    project: Project,
+    settings: Settings,
     /// Print JSON: the result or the error, on stdout.
     #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
@@ -79,6 +81,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
+    /// Show the settings and where each came from.
+    Config(config::ConfigArgs),
 }
 
 /// Runs the command with the arguments of this process.
@@ -123,16 +127,24 @@ fn color_of(words: &[OsString]) -> Color {
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
-    let Cli { project, json, command, color: _ } = cli;
+    let Cli { settings, json, command, color: _ } = cli;
     match command {
-        Command::Build(args) => build::run(&args, &project, json),
-        Command::Check(args) => check::run(args, json),
-        Command::Plugins => with_host(&project, async |host| plugins::run(&host, json)),
-        Command::List(args) => with_host(&project, async |host| list::run(&host, args, json)),
-        Command::Describe(args) => {
-            with_host(&project, async |host| describe::run(&host, &args, json))
+        Command::Config(args) => config::run(&args, &settings.config()?, json),
+        Command::Build(args) => build::run(&args, &settings.config()?, json),
+        Command::Check(args) => {
+            settings.config()?;
+            check::run(args, json)
         }
-        Command::Run(args) => with_host(&project, async |host| run::run(&host, args, json).await),
+        Command::Plugins => with_host(&settings.config()?, async |host| plugins::run(&host, json)),
+        Command::List(args) => {
+            with_host(&settings.config()?, async |host| list::run(&host, args, json))
+        }
+        Command::Describe(args) => {
+            with_host(&settings.config()?, async |host| describe::run(&host, &args, json))
+        }
+        Command::Run(args) => {
+            with_host(&settings.config()?, async |host| run::run(&host, args, json).await)
+        }
     }
 }
 
@@ -140,14 +152,10 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Loads the project's plugins on a runtime of one thread and does the rest there.
+/// Loads the plugins that the settings name on a runtime of one thread and does the rest there.
 fn with_host(
-    project: &Project,
+    config: &Config,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
 ) -> Result<ExitCode, CliError> {
-    runtime()?.block_on(async {
-        let directories = project.plugin_directories()?;
-        let builder = directories.into_iter().fold(Host::builder(), crate::HostBuilder::plugins);
-        command(builder.build().await?).await
-    })
+    runtime()?.block_on(async { command(settings::builder(config).build().await?).await })
 }

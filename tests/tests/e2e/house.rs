@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     (
         "cli",
         &[
             "toolchain",
+            "config",
             "host",
             "catalog",
             "registry",
@@ -22,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
         ],
     ),
     ("toolchain", &[]),
+    ("config", &["policy", "operation"]),
     (
         "host",
         &[
@@ -48,10 +50,11 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that one module alone may name.
-const OWNED: [(&str, &[&str]); 4] = [
+const OWNED: [(&str, &[&str]); 5] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "anstream", "anstyle", "terminal_size"]),
+    ("config", &["toml"]),
     ("registry", &["sha2"]),
 ];
 

@@ -128,6 +128,16 @@ fn a_list_is_narrowed_and_says_what_there_is_where_nothing_matches() {
 }
 
 #[test]
+fn empty_parts_of_the_variable_name_nothing() {
+    let project = Project::with_rust(&["text"]);
+    for value in ["", ":", "plugins:", ":plugins"] {
+        let output = project.output(project.command(&["list"]).env("OPHOST_PLUGINS", value));
+        assert!(output.stdout.contains("slugify"), "{value:?}: {output}");
+        assert_eq!(output.code, Some(0));
+    }
+}
+
+#[test]
 fn a_terminal_gets_bold_names_and_lines_that_fit() {
     let project = Project::with_rust(&["text"]);
     let (text, code) = terminal::run(project.command(&["list"]), 60);

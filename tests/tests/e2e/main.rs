@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod config;
 mod describe;
 mod harness;
 mod hostile;
