@@ -142,6 +142,9 @@ pub(crate) struct Inspector {
 }
 
 impl Inspector {
+    /// The version of the engine, and how versions of the contract begin that it runs.
+    pub(crate) const VERSIONS: (&str, &str) = (sandbox::ENGINE_VERSION, sandbox::CONTRACT);
+
     /// # Errors
     ///
     /// Returns [`SandboxError`] if wasm cannot run here.

@@ -102,7 +102,7 @@ impl CliError {
     }
 
     /// Returns the error and what caused it, in one line.
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
@@ -157,7 +157,7 @@ impl CliError {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Run(RunError::NoSuchOperation { similar: Some(similar), .. }) => {
                 Some(format!("did you mean `{similar}`?"))

@@ -11,6 +11,7 @@ mod build;
 mod check;
 mod config;
 mod describe;
+mod doctor;
 mod error;
 mod example;
 mod fields;
@@ -63,6 +64,7 @@ Examples:
   ophost describe slugify                    what an operation takes and gives
   ophost run slugify text='Hello, World!'    run it
   ophost build my-plugin --install           build a Rust plugin and add it
+  ophost doctor                              whether everything works here
 
 Exit codes: 0 success, 1 the operation failed, 2 wrong usage or input, 3 no such operation,
 4 denied, 5 the host failed, 130 interrupted.";
@@ -83,6 +85,8 @@ enum Command {
     Build(build::BuildArgs),
     /// Show the settings and where each came from.
     Config(config::ConfigArgs),
+    /// Look whether everything is as it should be here, and say what to do where not.
+    Doctor,
 }
 
 /// Runs the command with the arguments of this process.
@@ -129,6 +133,7 @@ fn color_of(words: &[OsString]) -> Color {
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, json, command, color: _ } = cli;
     match command {
+        Command::Doctor => doctor::run(settings, json),
         Command::Config(args) => config::run(&args, &settings.config()?, json),
         Command::Build(args) => build::run(&args, &settings.config()?, json),
         Command::Check(args) => {

@@ -20,6 +20,7 @@ const MIN_WIDTH: usize = 20;
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const HINT: Style = AnsiColor::Cyan.on_default().bold();
+pub(super) const OK: Style = AnsiColor::Green.on_default();
 pub(super) const HEADING: Style = Style::new().bold().underline();
 pub(super) const NAME: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::trust::is_own;
 
 /// The file of settings; it marks the top of a project too.
-pub(super) const FILE_NAME: &str = "ophost.toml";
+pub(crate) const FILE_NAME: &str = "ophost.toml";
 /// The directory of data; it marks the top of a project too.
 pub(super) const DATA_NAME: &str = ".ophost";
 

@@ -155,3 +155,13 @@ fn the_frozen_contract_is_the_working_one() {
         "0.1.0 is released: see wit/README.md"
     );
 }
+
+#[test]
+fn the_engine_s_version_is_that_of_the_lock_file() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let lock = fs::read_to_string(top.join("Cargo.lock")).expect("the lock file");
+    let (_, after) = lock.split_once("name = \"wasmtime\"\nversion = \"").expect("wasmtime");
+    let locked = after.split('"').next().expect("a version");
+    let source = fs::read_to_string(source().join("sandbox/mod.rs")).expect("the sandbox");
+    assert!(source.contains(&format!("ENGINE_VERSION: &str = \"{locked}\"")), "{locked}");
+}

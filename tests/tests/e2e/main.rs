@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod config;
 mod describe;
+mod doctor;
 mod harness;
 mod hostile;
 mod house;
