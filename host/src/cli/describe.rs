@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use serde_json::Value;
 
 use super::error::CliError;
 use super::fields::{self, Side};
 use super::output::{self, Block, DIM, HEADING, Line, NAME};
 use super::table::{Last, table, wrapped};
-use super::{example, list};
+use super::{complete, example, list};
 use crate::catalog::Known;
 use crate::host::Host;
 use crate::operation::Hints;
@@ -21,6 +22,7 @@ use crate::operation::Hints;
 #[command(after_help = EXAMPLES)]
 pub(super) struct DescribeArgs {
     /// The operation's name.
+    #[arg(add = ArgValueCandidates::new(complete::operations))]
     name: String,
 }
 

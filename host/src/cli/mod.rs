@@ -5,10 +5,13 @@
 //! - `settings`: flags to settings, and those to a host.
 //! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
 //! - `output`: what a terminal may see. `table`: rows in columns.
+//! - `complete`: what could come next on a command line.
 //! - `patience`: what may take too long. `error`: exit codes and hints.
 
 mod build;
 mod check;
+mod complete;
+mod completions;
 mod config;
 mod describe;
 mod doctor;
@@ -87,10 +90,15 @@ enum Command {
     Config(config::ConfigArgs),
     /// Look whether everything is as it should be here, and say what to do where not.
     Doctor,
+    /// Print a script that lets a shell complete commands, operations and fields.
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
+    if completions::answered::<Cli>() {
+        return ExitCode::SUCCESS;
+    }
     let cli = match parse() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -133,6 +141,7 @@ fn color_of(words: &[OsString]) -> Color {
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, json, command, color: _ } = cli;
     match command {
+        Command::Completions(args) => completions::run(&args),
         Command::Doctor => doctor::run(settings, json),
         Command::Config(args) => config::run(&args, &settings.config()?, json),
         Command::Build(args) => build::run(&args, &settings.config()?, json),

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{CliError, Exit};
-use super::input;
 use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
+use super::{complete, input};
 use crate::caller::Caller;
 use crate::host::{Host, Report, Request};
 use crate::policy::LimitRequest;
@@ -27,12 +28,14 @@ const SHOWN: usize = 10;
 #[command(after_help = FORMS)]
 pub(super) struct RunArgs {
     /// The operation's name.
+    #[arg(add = ArgValueCandidates::new(complete::operations))]
     name: String,
     /// The input, a field at a time: field=value, field:=json, field=@file.
-    #[arg(value_name = "FIELD")]
+    #[arg(value_name = "FIELD", add = ArgValueCompleter::new(complete::fields))]
     fields: Vec<String>,
     /// The whole input: JSON, @FILE, or - for stdin. Fields are set over it.
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    #[arg(add = ArgValueCompleter::new(complete::inputs))]
     input: Option<String>,
     /// Show what would happen and keep nothing of it.
     #[arg(long)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::engine::{ArgValueCompleter, PathCompleter};
 
 use super::error::CliError;
 use super::output::{self, HINT, Line, quoted};
@@ -15,10 +16,12 @@ pub(super) struct Settings {
     /// A directory of *.wasm files; may be given several times [default: `plugins` at the
     /// top of the project] [env: OPHOST_PLUGINS]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    #[arg(add = ArgValueCompleter::new(PathCompleter::dir()))]
     pub(super) plugins: Vec<PathBuf>,
     /// The directory of what the host keeps [default: `.ophost` at the top of the project]
     /// [env: OPHOST_DATA]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    #[arg(add = ArgValueCompleter::new(PathCompleter::dir()))]
     pub(super) data: Option<PathBuf>,
 }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod completions;
 mod config;
 mod describe;
 mod doctor;
