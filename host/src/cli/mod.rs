@@ -4,9 +4,9 @@
 //!
 //! - `settings`: flags to settings, and those to a host.
 //! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
-//! - `output`: what a terminal may see. `table`: rows in columns.
+//! - `output`: what a terminal may see. `table`: rows in columns. `progress`: how far a run is.
 //! - `complete`: what could come next on a command line.
-//! - `patience`: what may take too long. `error`: exit codes and hints.
+//! - `interrupt`: Ctrl-C. `patience`: what may take too long. `error`: exit codes and hints.
 
 mod build;
 mod check;
@@ -19,10 +19,12 @@ mod error;
 mod example;
 mod fields;
 mod input;
+mod interrupt;
 mod list;
 mod output;
 mod patience;
 mod plugins;
+mod progress;
 mod run;
 mod settings;
 mod shape;

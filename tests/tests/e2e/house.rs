@@ -53,7 +53,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 const OWNED: [(&str, &[&str]); 5] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wit_component"]),
     ("schema", &["jsonschema"]),
-    ("cli", &["clap", "clap_complete", "anstream", "anstyle", "terminal_size"]),
+    ("cli", &["clap", "clap_complete", "indicatif", "anstream", "anstyle", "terminal_size"]),
     ("config", &["toml"]),
     ("registry", &["sha2"]),
 ];

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use e2e::guest::{Described, Operation, describing};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::Project;
@@ -52,4 +53,55 @@ fn ctrl_c_stops_a_spinning_guest() {
 #[test]
 fn sigterm_stops_it_too() {
     assert!(interrupt(Signal::TERM) < Duration::from_secs(2));
+}
+
+/// Waits until a process handles Ctrl-C itself.
+fn wait_for_handler(child: &Child) {
+    let file = format!("/proc/{}/status", child.id());
+    let handles = || {
+        let status = std::fs::read_to_string(&file).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let bits = caught.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+        bits.is_some_and(|bits| bits & 0b10 != 0)
+    };
+    let started = Instant::now();
+    while !handles() {
+        assert!(started.elapsed() < Duration::from_secs(60), "it never handles Ctrl-C");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A check of an input that takes for ever: each level of the schema doubles it.
+fn slow_to_check() -> Project {
+    let levels = (0..60).map(|level| {
+        let next = format!(r##"{{"$ref": "#/$defs/a{}"}}"##, level + 1);
+        format!(r#""a{level}": {{"allOf": [{next}, {next}]}}"#)
+    });
+    let definitions: Vec<_> = levels.collect();
+    let schema = format!(
+        r##"{{"$ref": "#/$defs/a0", "$defs": {{{}, "a60": {{"type": "object"}}}}}}"##,
+        definitions.join(",")
+    );
+    let project = Project::new();
+    let operation = Operation { input_schema: schema, ..Operation::new("slow") };
+    project.add("it", &describing(&Described::new("it").with(operation)).expect("a guest"));
+    project
+}
+
+#[test]
+fn a_second_ctrl_c_ends_what_the_first_cannot_stop() {
+    let project = slow_to_check();
+    let mut command = project.command(&["run", "slow"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_for_handler(&child);
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::INT).expect("it still runs");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("a line");
+    assert_eq!(line, "hint: still stopping; Ctrl-C once more ends it at once\n");
+    let started = Instant::now();
+    kill_process(pid, Signal::INT).expect("it still runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }

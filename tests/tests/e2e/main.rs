@@ -13,6 +13,7 @@ mod interrupt;
 mod limits;
 mod list;
 mod plugins;
+mod progress;
 mod readme;
 mod run;
 mod terminal;
