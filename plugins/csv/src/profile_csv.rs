@@ -22,7 +22,6 @@ const VALUES_MEMORY: usize = 32 << 20;
 pub(crate) struct Table {
     /// The table as CSV text: a row a line, values in double quotes where they need it. White
     /// space around a value is not part of it; blank lines are skipped.
-    #[schemars(extend("examples" = ["name,age\nAnn,31\nBob,40"]))]
     csv: String,
     /// What stands between two values: one ASCII character.
     #[serde(default = "comma")]
