@@ -3,6 +3,7 @@
 //! [`Host::run`] is what every door calls: check the request against what the host knows,
 //! execute what was checked, say how it ended.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,7 +16,7 @@ use crate::catalog::Catalog;
 use crate::digest::Digest;
 use crate::json;
 use crate::operation::OperationName;
-use crate::policy::{Grants, LimitRequest, Limits, Policy, PolicyError};
+use crate::policy::{Grants, LimitRequest, Limits, OperationLimits, Policy, PolicyError};
 use crate::private_dir::DataDir;
 use crate::registry::{
     self, Entry, FileError, LoadObserver, Loader, LoaderOptions, Loading, Registry, RegistryError,
@@ -65,6 +66,7 @@ impl Host {
             compiler: Compiler::Here,
             defaults: Limits::DEFAULT,
             maxima: Limits::DEFAULT_MAXIMA,
+            operations: BTreeMap::new(),
         }
     }
 
@@ -95,7 +97,8 @@ impl Host {
         let input = schemas.input.check_input(request.input).map_err(|violations| {
             RunError::InvalidInput { operation: operation.name.clone(), violations }
         })?;
-        let grants = self.shared.policy.grant(&operation.hints, &request.limits)?;
+        let policy = &self.shared.policy;
+        let grants = policy.grant(&operation.name, &operation.hints, &request.limits)?;
         let (cancel, observer) = (request.cancel, request.observer);
         Ok(Checked { entry, schemas, input, grants, actor, flags, cancel, observer })
     }
@@ -235,6 +238,9 @@ pub(crate) struct Inspector {
 }
 
 impl Inspector {
+    /// The version of the engine, and how versions of the contract begin that it runs.
+    pub(crate) const VERSIONS: (&str, &str) = (sandbox::ENGINE_VERSION, sandbox::CONTRACT);
+
     /// Returns one that compiles as a host does that was made of these options.
     ///
     /// # Errors
@@ -295,6 +301,7 @@ pub struct HostBuilder {
     compiler: Compiler,
     defaults: Limits,
     maxima: Limits,
+    operations: BTreeMap<OperationName, OperationLimits>,
 }
 
 impl HostBuilder {
@@ -355,6 +362,12 @@ impl HostBuilder {
         self
     }
 
+    /// Says more of one operation, in place of what was said of it before.
+    pub fn operation_limits(mut self, name: OperationName, limits: OperationLimits) -> Self {
+        self.operations.insert(name, limits);
+        self
+    }
+
     /// Compiles and describes every plugin that is not known yet, and returns the host.
     ///
     /// Needs a tokio runtime with time enabled.
@@ -388,7 +401,8 @@ impl HostBuilder {
     fn unloaded(self) -> Result<Unloaded, HostError> {
         let sandbox = self.sandbox()?;
         let loader = Loader::new(self.loader, sandbox.clone());
-        Ok(Unloaded { sandbox, loader, policy: Policy::new(self.defaults, self.maxima) })
+        let policy = Policy::new(self.defaults, self.maxima).operations(self.operations);
+        Ok(Unloaded { sandbox, loader, policy })
     }
 
     fn sandbox(&self) -> Result<Sandbox, HostError> {

@@ -24,6 +24,7 @@
 //! |-------------|--------------|
 //! | `cli`       | a door: the `ophost` command, a file for each subcommand |
 //! | `toolchain` | builds Rust plugins, for `ophost build` |
+//! | `config`    | settings: flags, environment, `ophost.toml`, and where each came from |
 //! | `host`      | the flow: check a request, execute it |
 //! | `catalog`   | what there is to run, for those who only look |
 //! | `registry`  | which operations there are, and which file holds each |
@@ -65,6 +66,7 @@
 mod caller;
 mod catalog;
 pub mod cli;
+mod config;
 mod digest;
 mod host;
 mod json;
@@ -88,7 +90,7 @@ pub use crate::catalog::{Catalog, Filter, Known, PluginState};
 pub use crate::digest::{Digest, NotADigest};
 pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
-pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, PolicyError};
+pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, OperationLimits, PolicyError};
 pub use crate::registry::{Loading, RegistryError};
 pub use crate::run::{
     Actor, Blame, Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, LogSource,

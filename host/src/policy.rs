@@ -4,12 +4,13 @@
 //! what a caller asks for against it and makes the [`Grants`] of one run; nothing else
 //! makes them, and the sandbox takes nothing else.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::operation::Hints;
+use crate::operation::{Hints, OperationName};
 
 /// The bounds of one run. They are always on; each one that is exceeded fails the run
 /// with a kind of its own, but for the log, which is cut.
@@ -60,6 +61,15 @@ pub struct LimitRequest {
     pub log: Option<u64>,
 }
 
+/// What a host says of one operation, over what it says of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperationLimits {
+    /// What its runs get where the caller says nothing. Wins over the operation's hints.
+    pub defaults: LimitRequest,
+    /// The most that its callers may ask for. Wins over the host's maxima, both ways.
+    pub maxima: LimitRequest,
+}
+
 /// The most that any host allows: a clock cannot count on for ever.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -68,42 +78,67 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(crate) struct Policy {
     defaults: Limits,
     maxima: Limits,
+    operations: BTreeMap<OperationName, OperationLimits>,
 }
 
 impl Policy {
-    /// Returns a policy of these defaults, none of them above its maximum.
+    /// Returns a policy of these defaults. A default above its maximum is cut to that.
     pub(crate) fn new(defaults: Limits, maxima: Limits) -> Self {
-        let maxima = Limits { timeout: maxima.timeout.min(LONGEST_TIMEOUT), ..maxima };
-        let defaults = Limits {
-            timeout: defaults.timeout.min(maxima.timeout),
-            memory: defaults.memory.min(maxima.memory),
-            output: defaults.output.min(maxima.output),
-            log: defaults.log.min(maxima.log),
-        };
-        Self { defaults, maxima }
+        Self { defaults, maxima, operations: BTreeMap::new() }
+    }
+
+    /// Says more of single operations.
+    pub(crate) fn operations(
+        mut self,
+        operations: BTreeMap<OperationName, OperationLimits>,
+    ) -> Self {
+        self.operations = operations;
+        self
     }
 
     /// Returns what a run of an operation may use.
     ///
-    /// What the caller asks for wins; then the operation's hints, cut to the maxima, since
-    /// its author could not know them; then the defaults.
+    /// What the caller asks for wins; then what the host says of this operation; then the
+    /// operation's hints, since its author could not know this host; then the defaults. All
+    /// but the first are cut to the maxima.
     ///
     /// # Errors
     ///
     /// Returns [`PolicyError`] if the caller asks for nothing at all or for more than a
     /// maximum.
-    pub(crate) fn grant(&self, hints: &Hints, asked: &LimitRequest) -> Result<Grants, PolicyError> {
-        let defaults = &self.defaults;
-        let maxima = &self.maxima;
-        let timeout = hints.timeout().unwrap_or(defaults.timeout).min(maxima.timeout);
-        let memory = hints.memory().unwrap_or(defaults.memory).min(maxima.memory);
+    pub(crate) fn grant(
+        &self,
+        name: &OperationName,
+        hints: &Hints,
+        asked: &LimitRequest,
+    ) -> Result<Grants, PolicyError> {
+        let own = self.operations.get(name);
+        let maxima = or(own.map(|own| &own.maxima), self.maxima);
+        let maxima = Limits { timeout: maxima.timeout.min(LONGEST_TIMEOUT), ..maxima };
+        let hinted = Limits {
+            timeout: hints.timeout().unwrap_or(self.defaults.timeout),
+            memory: hints.memory().unwrap_or(self.defaults.memory),
+            ..self.defaults
+        };
+        let given = or(own.map(|own| &own.defaults), hinted);
         let limits = Limits {
-            timeout: choose(LimitName::Timeout, asked.timeout, timeout, maxima.timeout)?,
-            memory: choose(LimitName::Memory, asked.memory, memory, maxima.memory)?,
-            output: choose(LimitName::Output, asked.output, defaults.output, maxima.output)?,
-            log: choose(LimitName::Log, asked.log, defaults.log, maxima.log)?,
+            timeout: choose(LimitName::Timeout, asked.timeout, given.timeout, maxima.timeout)?,
+            memory: choose(LimitName::Memory, asked.memory, given.memory, maxima.memory)?,
+            output: choose(LimitName::Output, asked.output, given.output, maxima.output)?,
+            log: choose(LimitName::Log, asked.log, given.log, maxima.log)?,
         };
         Ok(Grants { limits })
+    }
+}
+
+/// Returns the limits that are said, and the others as they are.
+fn or(said: Option<&LimitRequest>, others: Limits) -> Limits {
+    let Some(said) = said else { return others };
+    Limits {
+        timeout: said.timeout.unwrap_or(others.timeout),
+        memory: said.memory.unwrap_or(others.memory),
+        output: said.output.unwrap_or(others.output),
+        log: said.log.unwrap_or(others.log),
     }
 }
 
@@ -112,6 +147,7 @@ where
     T: Copy + Default + PartialOrd + Into<Amount>,
 {
     match asked {
+        None if otherwise > maximum => Ok(maximum),
         None => Ok(otherwise),
         Some(asked) if asked > maximum => {
             Err(PolicyError::AboveMaximum { limit, asked: asked.into(), maximum: maximum.into() })
@@ -218,6 +254,10 @@ mod tests {
         )
     }
 
+    fn name() -> OperationName {
+        OperationName::new("a").unwrap()
+    }
+
     fn hints(timeout_ms: u64) -> Hints {
         Hints { timeout_ms: Some(timeout_ms), ..Hints::default() }
     }
@@ -226,7 +266,7 @@ mod tests {
     fn the_caller_wins_over_the_hint_and_the_hint_over_the_default() {
         let timeout = |hints: &Hints, asked| {
             let asked = LimitRequest { timeout: asked, ..LimitRequest::default() };
-            policy().grant(hints, &asked).unwrap().limits().timeout
+            policy().grant(&name(), hints, &asked).unwrap().limits().timeout
         };
         let seconds = Duration::from_secs;
         assert_eq!(timeout(&Hints::default(), None), seconds(30));
@@ -237,10 +277,10 @@ mod tests {
     #[test]
     fn a_hint_is_cut_to_the_maximum_but_a_call_above_it_is_refused() {
         let nothing = LimitRequest::default();
-        let granted = policy().grant(&hints(600_000), &nothing).unwrap();
+        let granted = policy().grant(&name(), &hints(600_000), &nothing).unwrap();
         assert_eq!(granted.limits().timeout, Duration::from_secs(60));
         let asked = LimitRequest { timeout: Some(Duration::from_secs(61)), ..nothing };
-        let error = policy().grant(&Hints::default(), &asked).unwrap_err();
+        let error = policy().grant(&name(), &Hints::default(), &asked).unwrap_err();
         assert_eq!(error.to_string(), "the timeout of 1m 1s is above this host's maximum of 1m");
     }
 
@@ -248,7 +288,7 @@ mod tests {
     fn a_maximum_without_end_is_a_year() {
         let maxima = Limits { timeout: Duration::MAX, ..Limits::DEFAULT_MAXIMA };
         let policy = Policy::new(Limits { timeout: Duration::MAX, ..Limits::DEFAULT }, maxima);
-        let granted = policy.grant(&Hints::default(), &LimitRequest::default()).unwrap();
+        let granted = policy.grant(&name(), &Hints::default(), &LimitRequest::default()).unwrap();
         assert_eq!(granted.limits().timeout, LONGEST_TIMEOUT);
     }
 
@@ -256,8 +296,30 @@ mod tests {
     fn a_limit_of_zero_is_refused() {
         let asked = LimitRequest { memory: Some(0), ..LimitRequest::default() };
         assert_eq!(
-            policy().grant(&Hints::default(), &asked),
+            policy().grant(&name(), &Hints::default(), &asked),
             Err(PolicyError::Zero(LimitName::Memory))
         );
+    }
+
+    #[test]
+    fn what_is_said_of_an_operation_wins_over_its_hints_and_the_maxima() {
+        let seconds = Duration::from_secs;
+        let request = |timeout| LimitRequest { timeout: Some(timeout), ..LimitRequest::default() };
+        let own = |default, maximum| OperationLimits {
+            defaults: request(seconds(default)),
+            maxima: request(seconds(maximum)),
+        };
+        let policy = |own| policy().operations(BTreeMap::from([(name(), own)]));
+        let nothing = LimitRequest::default();
+        let timeout = |policy: Policy, asked: &LimitRequest| {
+            policy.grant(&name(), &hints(5_000), asked).map(|grants| grants.limits().timeout)
+        };
+        assert_eq!(timeout(policy(own(2, 90)), &nothing), Ok(seconds(2)));
+        assert_eq!(timeout(policy(own(2, 1)), &nothing), Ok(seconds(1)));
+        assert_eq!(timeout(policy(own(2, 90)), &request(seconds(90))), Ok(seconds(90)));
+        assert!(timeout(policy(own(2, 3)), &request(seconds(4))).is_err());
+        let other = OperationName::new("b").unwrap();
+        let granted = policy(own(2, 3)).grant(&other, &hints(5_000), &nothing).unwrap();
+        assert_eq!(granted.limits().timeout, seconds(5));
     }
 }

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::output::{self, Line};
-use super::project::Project;
+use super::settings;
+use crate::config::Config;
 use crate::host::Inspector;
 use crate::operation::OperationName;
 use crate::registry::FileError;
@@ -33,6 +34,10 @@ pub(super) struct BuildArgs {
 }
 
 const NOTES: &str = "\
+Examples:
+  ophost build my-plugin --install
+  ophost build my-plugin --out my-plugin.wasm
+
 Without --install or --out the component goes to `wasm/plugins` in cargo's target directory.
 The paths of what was written go to stdout, one a line; everything else goes to stderr.
 
@@ -73,17 +78,16 @@ struct Written {
     operations: Vec<OperationName>,
 }
 
-pub(super) fn run(args: &BuildArgs, project: &Project, json: bool) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let count = args.dirs.len();
     if args.out.is_some() && count > 1 {
         return Err(ComponentError::OneFile { count }.into());
     }
-    let installed = project.install_directory()?;
     let artifacts = toolchain::build(&args.dirs, &mut |step| say(&step.to_string()))?;
-    let inspector = Inspector::new(&project.builder()?)?;
+    let inspector = Inspector::new(&settings::builder(config)?)?;
     let mut written = Vec::new();
     for artifact in artifacts {
-        let file = args.destination(&artifact, &installed);
+        let file = args.destination(&artifact, config.install_directory());
         written.push(super::runtime()?.block_on(finish(&inspector, artifact, file))?);
     }
     print(&written, json)?;

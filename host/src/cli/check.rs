@@ -9,12 +9,16 @@ use serde_json::json;
 
 use super::error::{CliError, Exit};
 use super::output::{self, ERROR, Line};
-use super::project::Project;
+use super::settings;
+use crate::config::Config;
 use crate::host::Inspector;
 use crate::operation::OperationName;
 use crate::registry::{self, FileError};
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ophost check my-plugin.wasm\n  ophost check my-plugin.wasm --json"
+)]
 pub(super) struct CheckArgs {
     /// A component, or a core module that carries component-type metadata.
     #[arg(value_name = "FILE")]
@@ -29,14 +33,14 @@ pub(super) struct UnreadableFile {
     source: io::Error,
 }
 
-pub(super) fn run(args: CheckArgs, project: &Project, json: bool) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let file = args.file;
     let runtime = super::runtime()?;
     let bytes = match runtime.block_on(registry::read_plugin(&file)) {
         Err(FileError::Unreadable(source)) => return Err(UnreadableFile { file, source }.into()),
         bytes => bytes,
     };
-    let inspector = Inspector::new(&project.builder()?)?;
+    let inspector = Inspector::new(&settings::builder(config)?)?;
     let verdict = match bytes {
         Ok((bytes, _)) => runtime.block_on(inspector.inspect(&bytes)),
         Err(reason) => Err(reason),

@@ -2,21 +2,34 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use serde_json::Value;
 
 use super::error::CliError;
-use super::list;
-use super::output::{self, Block, Line, NAME};
+use super::fields::{self, Side};
+use super::output::{self, Block, DIM, HEADING, Line, NAME};
+use super::table::{Last, table, wrapped};
+use super::{complete, example, list};
 use crate::catalog::Known;
 use crate::host::Host;
+use crate::operation::Hints;
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct DescribeArgs {
     /// The operation's name.
+    #[arg(add = ArgValueCandidates::new(complete::operations))]
     pub(super) name: String,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ophost describe slugify
+  ophost describe slugify --json | jq .input_schema";
 
 pub(super) fn run(host: &Host, args: &DescribeArgs, json: bool) -> Result<ExitCode, CliError> {
     let catalog = host.catalog();
@@ -24,28 +37,35 @@ pub(super) fn run(host: &Host, args: &DescribeArgs, json: bool) -> Result<ExitCo
     if json {
         output::json(&list::as_json(&known))?;
     } else {
-        output::stdout(&text(&known))?;
+        output::stdout(&text(&known, output::width()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(known: &Known<'_>) -> String {
+fn text(known: &Known<'_>, width: Option<usize>) -> String {
     let operation = known.operation;
     let mut text = format!(
-        "{NAME}{}{NAME:#}  {}\n\n{}\n\n",
+        "{NAME}{}{NAME:#}  {DIM}{}{DIM:#}\n\n{}\n\n",
         operation.name,
         Line(&operation.category),
-        Block(operation.description.trim())
+        Block(&paragraphs(&operation.description, width))
     );
-    text.push_str(&output::table(&facts(known)));
-    fields(&mut text, "Input", &operation.input_schema);
-    fields(&mut text, "Output", &operation.output_schema);
+    text.push_str(&table(&facts(known), 0, Last::Wrap, width));
+    section(&mut text, "Input", &operation.input_schema, (Side::Input, width));
+    section(&mut text, "Output", &operation.output_schema, (Side::Output, width));
+    let _ = writeln!(text, "\n{HEADING}Example{HEADING:#}\n  {}", example::command(operation));
     text
+}
+
+/// Returns a description as wide as the terminal; its paragraphs and lists stay what they are.
+fn paragraphs(description: &str, width: Option<usize>) -> String {
+    let lines = description.trim().lines().map(str::trim_end);
+    let Some(width) = width else { return lines.collect::<Vec<_>>().join("\n") };
+    lines.flat_map(|line| wrapped(line, width)).collect::<Vec<_>>().join("\n")
 }
 
 fn facts(known: &Known<'_>) -> Vec<[String; 2]> {
     let operation = known.operation;
-    let hints = &operation.hints;
     let mut rows = vec![
         ["plugin".to_owned(), format!("{} {}", known.plugin, known.version)],
         ["file".to_owned(), known.file.display().to_string()],
@@ -56,51 +76,41 @@ fn facts(known: &Known<'_>) -> Vec<[String; 2]> {
             rows.push([name.to_owned(), value]);
         }
     };
+    let aliases: Vec<_> = operation.hints.aliases.iter().map(|name| name.as_str()).collect();
+    add("aliases", aliases.join(", "));
     add("tags", operation.tags.join(", "));
     add("permissions", operation.permissions.join(", "));
     add("reads", operation.models_in.join(", "));
     add("writes", operation.models_out.join(", "));
     add("stage", operation.stage.clone().unwrap_or_default());
-    add("idempotent", if hints.idempotent { "yes".to_owned() } else { String::new() });
-    add("destructive", if hints.destructive { "yes".to_owned() } else { String::new() });
+    for (name, value) in hints(&operation.hints) {
+        add(name, value);
+    }
     rows
 }
 
+fn hints(hints: &Hints) -> [(&'static str, String); 4] {
+    let time = |it: Duration| humantime::format_duration(it).to_string();
+    let yes = |is: bool, text: &str| if is { text.to_owned() } else { String::new() };
+    [
+        ("timeout", hints.timeout().map(time).unwrap_or_default()),
+        ("memory", hints.memory().map(|it| ByteSize(it).to_string()).unwrap_or_default()),
+        ("idempotent", yes(hints.idempotent, "running it twice is the same as once")),
+        ("destructive", yes(hints.destructive, "it deletes or overwrites")),
+    ]
+}
+
 /// Adds a table of an object schema's fields, or the schema itself where it is none.
-fn fields(text: &mut String, title: &str, schema: &Value) {
-    let _ = writeln!(text, "\n{NAME}{title}{NAME:#}");
-    let required = |name: &String| {
-        let names = schema.get("required").and_then(Value::as_array);
-        names.is_some_and(|names| names.iter().any(|known| known == name))
-    };
-    match schema.get("properties").and_then(Value::as_object) {
-        Some(properties) if !properties.is_empty() => {
-            let row = |(name, field): (&String, &Value)| field_row(name, field, required(name));
-            let rows: Vec<_> = properties.iter().map(row).collect();
-            text.push_str(&output::table(&rows));
-        }
-        _ => {
-            let _ = writeln!(text, "  {}", Line(&schema.to_string()));
-        }
+fn section(text: &mut String, title: &str, schema: &Value, (side, width): (Side, Option<usize>)) {
+    let _ = writeln!(text, "\n{HEADING}{title}{HEADING:#}");
+    let (rows, is_cut) = fields::rows(schema, side);
+    if rows.is_empty() {
+        let schema = [[schema.to_string()]];
+        text.push_str(&table(&schema, 2, Last::Cut, width));
+        return;
     }
-}
-
-fn field_row(name: &str, field: &Value, required: bool) -> [String; 4] {
-    let presence = match field.get("default") {
-        Some(default) => format!("default {default}"),
-        None if required => "required".to_owned(),
-        None => String::new(),
-    };
-    let description = field.get("description").and_then(Value::as_str).unwrap_or_default();
-    [format!("  {name}"), type_text(field), presence, description.replace('\n', " ")]
-}
-
-fn type_text(field: &Value) -> String {
-    match field.get("type") {
-        Some(Value::String(one)) => one.clone(),
-        Some(Value::Array(several)) => {
-            several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")
-        }
-        _ => "any".to_owned(),
+    text.push_str(&table(&rows, 2, Last::Wrap, width));
+    if is_cut {
+        let _ = writeln!(text, "  {DIM}and more: `--json` prints the whole schema{DIM:#}");
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::build::ComponentError;
 use super::output::{self, Block, ERROR, HINT, Line};
+use crate::config::ConfigError;
 use crate::host::{HostError, RunError};
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
@@ -41,6 +42,10 @@ impl From<Exit> for ExitCode {
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
+    #[error("{message}")]
+    Usage { message: String, hint: String },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
@@ -60,12 +65,15 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// Returns what the reader of arguments says, as an error like any other.
+    pub(super) fn usage(text: &str) -> Self {
+        let first = text.lines().next().unwrap_or_default();
+        let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+        Self::Usage { message, hint: "`ophost help` shows the commands".to_owned() }
+    }
+
     /// Prints the error, as JSON on stdout where asked, and returns the number to exit with.
     pub(super) fn report(&self, json: bool) -> ExitCode {
-        // Whoever reads from us has seen enough: that is no failure.
-        if matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
-            return ExitCode::SUCCESS;
-        }
         if !json || output::json(&self.envelope()).is_err() {
             output::stderr(&self.text());
         }
@@ -94,8 +102,8 @@ impl CliError {
         json!({"run_id": null, "status": null, "error": error})
     }
 
-    /// The error and what caused it, in one line.
-    fn message(&self) -> String {
+    /// Returns the error and what caused it, in one line.
+    pub(super) fn message(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
@@ -108,7 +116,20 @@ impl CliError {
     fn violations(&self) -> &[Violation] {
         match self {
             Self::Run(RunError::InvalidInput { violations, .. }) => &violations.list,
-            _ => &[],
+            Self::Run(
+                RunError::NoSuchOperation { .. }
+                | RunError::Policy(_)
+                | RunError::Unavailable { .. },
+            )
+            | Self::Usage { .. }
+            | Self::Config(_)
+            | Self::Host(_)
+            | Self::Input(_)
+            | Self::File(_)
+            | Self::Build(_)
+            | Self::Component(_)
+            | Self::Output(_)
+            | Self::System(_) => &[],
         }
     }
 
@@ -119,6 +140,8 @@ impl CliError {
             }
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => Exit::Denied,
             Self::Run(RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. })
+            | Self::Usage { .. }
+            | Self::Config(_)
             | Self::Input(_)
             | Self::File(_) => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
@@ -135,13 +158,14 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => "denied",
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => "usage",
             Self::Run(RunError::InvalidInput { .. }) | Self::Input(_) => "invalid_input",
-            Self::File(_) => "usage",
+            Self::Usage { .. } | Self::File(_) => "usage",
+            Self::Config(_) => "config",
             Self::Build(_) | Self::Component(_) => "build",
             Self::Host(_) | Self::Output(_) | Self::System(_) => "host",
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Run(RunError::NoSuchOperation { similar: Some(similar), .. }) => {
                 Some(format!("did you mean `{similar}`?"))
@@ -162,6 +186,8 @@ impl CliError {
                 Some("leave it out for the default".to_owned())
             }
             Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
+            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Config(error) => error.hint(),
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::Run(RunError::InvalidInput { operation, .. }) => {

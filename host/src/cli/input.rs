@@ -5,19 +5,18 @@
 //! that takes a list may be given several times. `--input` gives the document as a whole;
 //! fields are set over it.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 
 use serde_json::{Map, Value};
 
+use super::shape::Node;
 use crate::json;
 
 /// The most that is read from one file or from stdin, in bytes.
 const MAX_INPUT: u64 = 64 << 20;
-/// How many parts of a schema are looked at to type one value: references can make a small
-/// schema endless.
-const MAX_PARTS: usize = 1_000;
+/// How many lists deep one value is typed: a schema can be a list of itself.
+const MAX_LISTS: usize = 8;
 
 /// Returns the input that a command line describes.
 ///
@@ -104,8 +103,8 @@ impl<'a> Field<'a> {
             *place = parse(&self.name(), &text)?;
             return Ok(());
         }
-        let schema = Node { root: schema, schema }.field(&self.path);
-        let value = schema.typed(&text).ok_or_else(|| InputError::WrongType {
+        let schema = Node::whole(schema).field(&self.path);
+        let value = schema.typed(&text, MAX_LISTS).ok_or_else(|| InputError::WrongType {
             field: self.name(),
             wants: schema.types().join(" or "),
         })?;
@@ -132,75 +131,28 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A place in a schema, with the schema as a whole for its references.
-#[derive(Clone, Copy)]
-struct Node<'a> {
-    root: &'a Value,
-    schema: &'a Value,
-}
-
-impl<'a> Node<'a> {
-    /// Returns the schema of a field; `null`, which says nothing, where there is none.
-    fn field(self, path: &[&str]) -> Self {
-        path.iter().fold(self, |node, name| {
-            let mut found = &Value::Null;
-            node.visit(&mut |schema| {
-                let property = schema.get("properties").and_then(|all| all.get(*name));
-                found = property.unwrap_or(found);
-            });
-            Node { schema: found, ..node }
-        })
-    }
-
-    /// Calls `each` for the schema here and for all that it is made of, the nearest first.
-    fn visit(self, each: &mut impl FnMut(&'a Value)) {
-        let mut parts = VecDeque::from([self.schema]);
-        for _ in 0..MAX_PARTS {
-            let Some(schema) = parts.pop_front() else { return };
-            each(schema);
-            let reference = schema.get("$ref").and_then(Value::as_str);
-            parts.extend(reference.and_then(|text| self.root.pointer(text.strip_prefix('#')?)));
-            let lists = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key));
-            parts.extend(lists.filter_map(Value::as_array).flatten());
-        }
-    }
-
-    /// Returns the names of the types that the schema takes; none if it does not say.
-    fn types(self) -> Vec<&'a str> {
-        let mut types = Vec::new();
-        self.visit(&mut |schema| match schema.get("type") {
-            Some(Value::String(one)) => types.push(one.as_str()),
-            Some(Value::Array(several)) => types.extend(several.iter().filter_map(Value::as_str)),
-            _ => {}
-        });
-        types.sort_unstable();
-        types.dedup();
-        types
-    }
-
+impl Node<'_> {
     /// Returns the value that a text stands for here. Text wins only over null: `5` is a
     /// number where numbers and texts are taken.
-    fn typed(self, text: &str) -> Option<Value> {
+    fn typed(self, text: &str, lists_left: usize) -> Option<Value> {
         let types = self.types();
         let takes = |name| types.contains(&name);
         let read = |wanted: fn(&Value) -> bool| json::parse(text).ok().filter(wanted);
         let number = || read(Value::is_number).filter(|_| takes("number") || takes("integer"));
         let boolean = || read(Value::is_boolean).filter(|_| takes("boolean"));
         let object = || read(Value::is_object).filter(|_| takes("object"));
-        let array = || takes("array").then(|| self.list(text)).flatten();
+        let array = || takes("array").then(|| self.list(text, lists_left)).flatten();
         let string = || (types.is_empty() || takes("string")).then(|| Value::from(text));
         let null = || read(Value::is_null).filter(|_| takes("null"));
         number().or_else(boolean).or_else(object).or_else(array).or_else(string).or_else(null)
     }
 
     /// Returns the list that a text stands for: a JSON list, or one item.
-    fn list(self, text: &str) -> Option<Value> {
+    fn list(self, text: &str, lists_left: usize) -> Option<Value> {
         if let Some(list) = json::parse(text).ok().filter(Value::is_array) {
             return Some(list);
         }
-        let mut items = &Value::Null;
-        self.visit(&mut |schema| items = schema.get("items").unwrap_or(items));
-        let item = Node { schema: items, ..self }.typed(text)?;
+        let item = self.items().typed(text, lists_left.checked_sub(1)?)?;
         Some(Value::Array(vec![item]))
     }
 }
@@ -302,6 +254,9 @@ mod tests {
         let schema = json!({"allOf": vec![json!({"$ref": "#"}); 20]});
         let words = ["a=1".to_owned()];
         assert_eq!(assemble(None, &words, &schema).unwrap(), json!({"a": "1"}));
+        let schema =
+            json!({"properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}}});
+        assert!(assemble(None, &words, &schema).is_err());
     }
 
     #[test]

@@ -1,28 +1,47 @@
 //! The `ophost` command: a door to the library.
 //!
-//! Each subcommand is a file: parse, call one method of [`Host`], print. What commands
-//! share is in `project` (where the plugins are), `input` (fields to JSON), `output`
-//! (what a terminal may see) and `error` (exit codes and hints).
+//! Each subcommand is a file: parse, call one method of [`Host`], print. What commands share:
+//!
+//! - `settings`: flags to settings, and those to a host.
+//! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
+//! - `output`: what a terminal may see. `table`: rows in columns. `progress`: how far a run is.
+//! - `complete`: what could come next on a command line.
+//! - `interrupt`: Ctrl-C. `patience`: what may take too long. `error`: exit codes and hints.
 
 mod build;
 mod check;
+mod complete;
+mod completions;
+mod config;
 mod describe;
+mod doctor;
 mod error;
+mod example;
+mod fields;
 mod input;
+mod interrupt;
 mod list;
 mod loading;
 mod output;
+mod patience;
 mod plugins;
-mod project;
+mod progress;
 mod run;
+mod settings;
+mod shape;
+mod table;
 
+use std::env;
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::error::CliError;
-use self::project::Project;
+use self::output::Color;
+use self::settings::Settings;
+use crate::config::Config;
 use crate::host::{self, Host, HostBuilder};
 
 /// Runs WebAssembly operations: small programs that declare what they take and give, run
@@ -31,13 +50,19 @@ use crate::host::{self, Host, HostBuilder};
 #[command(name = "ophost", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
-    project: Project,
+    settings: Settings,
     /// Print JSON: the result or the error, on stdout.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
+    /// When to use colours; `auto` is on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(help_heading = GLOBAL)]
+    color: Color,
     #[command(subcommand)]
     command: Command,
 }
+
+const GLOBAL: &str = "Global options";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +70,7 @@ Examples:
   ophost describe slugify                    what an operation takes and gives
   ophost run slugify text='Hello, World!'    run it
   ophost build my-plugin --install           build a Rust plugin and add it
+  ophost doctor                              whether everything works here
 
 Exit codes: 0 success, 1 the operation failed, 2 wrong usage or input, 3 no such operation,
 4 denied, 5 the host failed, 130 interrupted.";
@@ -54,7 +80,7 @@ enum Command {
     /// Run an operation and print its output.
     Run(run::RunArgs),
     /// List the operations.
-    List,
+    List(list::ListArgs),
     /// Show what an operation takes and gives.
     Describe(describe::DescribeArgs),
     /// List the plugin files, those that are used and those that are not, and why.
@@ -63,6 +89,12 @@ enum Command {
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
+    /// Show the settings and where each came from.
+    Config(config::ConfigArgs),
+    /// Look whether everything is as it should be here, and say what to do where not.
+    Doctor,
+    /// Print a script that lets a shell complete commands, operations and fields.
+    Completions(completions::CompletionsArgs),
     /// Compile the component on stdin, for another process of this program.
     #[command(name = host::COMPILER_COMMAND, hide = true)]
     CompileComponent {
@@ -75,7 +107,13 @@ enum Command {
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    if completions::answered::<Cli>() {
+        return ExitCode::SUCCESS;
+    }
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let json = cli.json;
     match dispatch(cli) {
         Ok(code) => code,
@@ -83,20 +121,57 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Reads the arguments; help and wrong usage are printed here.
+fn parse() -> Result<Cli, ExitCode> {
+    let words: Vec<_> = env::args_os().skip(1).take_while(|word| word != "--").collect();
+    let color = color_of(&words);
+    color.choose();
+    let matches = Cli::command().color(color.of_help()).try_get_matches();
+    let error = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => error,
+    };
+    if error.use_stderr() && words.iter().any(|word| word == "--json") {
+        return Err(CliError::usage(&error.to_string()).report(true));
+    }
+    // There is nobody to tell if that fails.
+    error.print().ok();
+    Err(if error.use_stderr() { error::Exit::Usage.into() } else { ExitCode::SUCCESS })
+}
+
+/// Returns when colours are wanted: help and wrong usage are printed before all is read.
+fn color_of(words: &[OsString]) -> Color {
+    let text = |place: usize| words.get(place).and_then(|word| word.to_str());
+    let named = (0..words.len()).find_map(|place| match text(place)?.strip_prefix("--color")? {
+        "" => text(place + 1),
+        value => value.strip_prefix('='),
+    });
+    named.and_then(|name| Color::from_str(name, false).ok()).unwrap_or_default()
+}
+
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
-    let Cli { project, json, command } = cli;
+    let Cli { settings, json, command, color: _ } = cli;
     match command {
-        Command::Build(args) => build::run(&args, &project, json),
-        Command::Check(args) => check::run(args, &project, json),
         Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
-        Command::Plugins => with_host(&project, async |host| plugins::run(&host, json)),
-        Command::List => with_host(&project, async |host| list::run(&host, json)),
-        Command::Describe(args) => with_host_for(&project, &args.name.clone(), async |host| {
-            describe::run(&host, &args, json)
-        }),
-        Command::Run(args) => with_host_for(&project, &args.name.clone(), async |host| {
-            run::run(&host, args, json).await
-        }),
+        Command::Completions(args) => completions::run(&args),
+        Command::Doctor => doctor::run(settings, json),
+        Command::Config(args) => config::run(&args, &settings.config()?, json),
+        Command::Build(args) => build::run(&args, &settings.config()?, json),
+        Command::Check(args) => check::run(args, &settings.config()?, json),
+        Command::Plugins => with_host(&settings.config()?, async |host| plugins::run(&host, json)),
+        Command::List(args) => {
+            with_host(&settings.config()?, async |host| list::run(&host, args, json))
+        }
+        Command::Describe(args) => {
+            let name = args.name.clone();
+            let describe = async |host| describe::run(&host, &args, json);
+            with_host_for(&settings.config()?, &name, describe)
+        }
+        Command::Run(args) => {
+            let name = args.name.clone();
+            let run = async |host| run::run(&host, args, json).await;
+            with_host_for(&settings.config()?, &name, run)
+        }
     }
 }
 
@@ -104,26 +179,26 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Loads the project's plugins on a runtime of one thread and does the rest there.
+/// Loads the plugins that the settings name on a runtime of one thread and does the rest there.
 fn with_host(
-    project: &Project,
+    config: &Config,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
 ) -> Result<ExitCode, CliError> {
     runtime()?.block_on(async {
-        let host = loading::shown(project.builder()?, HostBuilder::build).await?;
+        let host = loading::shown(settings::builder(config)?, HostBuilder::build).await?;
         command(warned(host)).await
     })
 }
 
 /// As [`with_host`], for one operation: the host need not know any other.
 fn with_host_for(
-    project: &Project,
+    config: &Config,
     operation: &str,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
 ) -> Result<ExitCode, CliError> {
     runtime()?.block_on(async {
         let build = async |builder: HostBuilder| builder.build_for(operation).await;
-        let host = loading::shown(project.builder()?, build).await?;
+        let host = loading::shown(settings::builder(config)?, build).await?;
         command(warned(host)).await
     })
 }

@@ -7,19 +7,54 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
 
+use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::error::CliError;
 
-/// The longest cell of a table, in characters.
-const MAX_CELL: usize = 200;
+/// A terminal that says it is narrower than this does not know.
+const MIN_WIDTH: usize = 20;
 
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const HINT: Style = AnsiColor::Cyan.on_default().bold();
+pub(super) const OK: Style = AnsiColor::Green.on_default();
+pub(super) const HEADING: Style = Style::new().bold().underline();
 pub(super) const NAME: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    // Without words of their own: help would show each on a line.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Makes this the choice for all that is printed from here on.
+    pub(super) fn choose(self) {
+        match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        }
+        .write_global();
+    }
+
+    /// Returns the same for help and usage errors.
+    pub(super) fn of_help(self) -> clap::ColorChoice {
+        match self {
+            Self::Auto => clap::ColorChoice::Auto,
+            Self::Always => clap::ColorChoice::Always,
+            Self::Never => clap::ColorChoice::Never,
+        }
+    }
+}
 
 /// Text on one line: every control and direction character is escaped.
 pub(super) struct Line<'a>(pub(super) &'a str);
@@ -61,7 +96,15 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
     } else {
         serde_json::to_string(value).map_err(io::Error::from)?
     };
-    writeln!(stdout.lock(), "{text}").map_err(CliError::Output)
+    written(writeln!(stdout.lock(), "{text}"))
+}
+
+/// Whoever reads from us and goes away has seen enough: that is no failure.
+fn written(result: io::Result<()>) -> Result<(), CliError> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(CliError::Output),
+    }
 }
 
 /// Escapes what JSON itself leaves as it is. Such characters can only stand in strings, so
@@ -80,7 +123,7 @@ fn escape_in_json(text: &str) -> String {
 
 /// Prints text to stdout; the caller escapes what is not its own.
 pub(super) fn stdout(text: &str) -> Result<(), CliError> {
-    anstream::stdout().lock().write_all(text.as_bytes()).map_err(CliError::Output)
+    written(anstream::stdout().lock().write_all(text.as_bytes()))
 }
 
 /// Prints text to stderr; the caller escapes what is not its own. There is nobody to tell
@@ -94,28 +137,19 @@ pub(super) fn warn(text: &str) {
     stderr(&format!("{WARNING}warning{WARNING:#}: {}\n", Line(text)));
 }
 
-/// Returns rows as a table: columns as wide as their widest cell, the last one free. The
-/// cells are escaped here, and cut where they are too long for a table.
-pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let safe: Vec<[String; N]> =
-        rows.iter().map(|row| row.each_ref().map(|cell| shown(cell))).collect();
-    let width =
-        |column: usize| safe.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &safe {
-        let line: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(line.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+/// Returns how wide the terminal on stdout is; `None` in a pipe, which has no width.
+pub(super) fn width() -> Option<usize> {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map(|(columns, _)| usize::from(columns.0)).filter(|width| *width >= MIN_WIDTH)
 }
 
-fn shown(cell: &str) -> String {
-    match cell.char_indices().nth(MAX_CELL) {
-        Some((end, _)) => format!("{}...", Line(&cell[..end])),
-        None => Line(cell).to_string(),
+/// Returns a text as one word of a shell.
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -142,10 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn a_table_lines_up() {
-        let rows = [["a".to_owned(), "x y".to_owned()], ["long".to_owned(), "z".to_owned()]];
-        assert_eq!(table(&rows), "a     x y\nlong  z\n");
-        let long = [["x".repeat(100_000)]];
-        assert_eq!(table(&long), format!("{}...\n", "x".repeat(MAX_CELL)));
+    fn a_word_is_quoted_where_a_shell_would_read_more() {
+        let words = ["a=b", "", "it's", "$HOME", "a b", "~"].map(quoted);
+        assert_eq!(words, ["a=b", "''", r"'it'\''s'", "'$HOME'", "'a b'", "'~'"]);
     }
 }

@@ -2,17 +2,19 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{CliError, Exit};
-use super::input;
 use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
+use super::progress::Bar;
+use super::{complete, input, interrupt};
 use crate::caller::Caller;
 use crate::host::{Host, Report, Request};
 use crate::policy::LimitRequest;
@@ -27,12 +29,14 @@ const SHOWN: usize = 10;
 #[command(after_help = FORMS)]
 pub(super) struct RunArgs {
     /// The operation's name.
+    #[arg(add = ArgValueCandidates::new(complete::operations))]
     pub(super) name: String,
     /// The input, a field at a time: field=value, field:=json, field=@file.
-    #[arg(value_name = "FIELD")]
+    #[arg(value_name = "FIELD", add = ArgValueCompleter::new(complete::fields))]
     fields: Vec<String>,
     /// The whole input: JSON, @FILE, or - for stdin. Fields are set over it.
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    #[arg(add = ArgValueCompleter::new(complete::inputs))]
     input: Option<String>,
     /// Show what would happen and keep nothing of it.
     #[arg(long)]
@@ -66,7 +70,14 @@ Fields:
   count:=5         JSON as it stands
   text=@notes.txt  the content of a file (`@-` is stdin); data:=@data.json for JSON
   place.city=Rome  reaches into an object
-  tag=a tag=b      adds to a list";
+  tag=a tag=b      adds to a list
+
+Examples:
+  ophost run slugify text='Hello, World!'
+  ophost run word_count text=@notes.txt top=3 --timeout 5s
+  ophost run word_count --input @input.json --json
+
+`ophost describe NAME` shows the fields of an operation.";
 
 pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCode, CliError> {
     let catalog = host.catalog();
@@ -75,11 +86,18 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let input = input::assemble(args.input.as_deref(), &args.fields, schema)?;
     let verbose = args.verbose;
     let cancel = CancellationToken::new();
-    let mut request = args.request(input).cancel_by(cancel.clone());
-    if verbose {
-        request = request.observe(show_event);
+    interrupt::cancels(cancel.clone())?;
+    let mut request = args.request(input).cancel_by(cancel);
+    let bar = Bar::for_terminal().map(Arc::new);
+    if verbose || bar.is_some() {
+        let bar = bar.clone();
+        request = request.observe(move |event| show_event(event, verbose, bar.as_deref()));
     }
-    let report = cancelled_by_signals(host.run(request), &cancel).await??;
+    let report = host.run(request).await;
+    if let Some(bar) = bar {
+        bar.clear();
+    }
+    let report = report?;
     if json {
         output::json(&envelope(&report))?;
     } else {
@@ -105,23 +123,6 @@ impl RunArgs {
         };
         Request::new(self.name, input).caller(caller).limits(limits)
     }
-}
-
-/// Drives `run`; Ctrl-C or SIGTERM cancels it, and it still ends by itself.
-async fn cancelled_by_signals<T>(
-    run: impl Future<Output = T>,
-    cancel: &CancellationToken,
-) -> Result<T, CliError> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut run = std::pin::pin!(run);
-    tokio::select! {
-        ended = &mut run => return Ok(ended),
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    cancel.cancel();
-    Ok(run.await)
 }
 
 fn exit_code(outcome: &Outcome) -> ExitCode {
@@ -176,11 +177,22 @@ fn print(report: &Report, verbose: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-fn show_event(event: Event<'_>) {
-    if let Event::Log(entry) = event {
-        let mut text = String::new();
-        log_line(&mut text, entry);
-        output::stderr(&text);
+fn show_event(event: Event<'_>, verbose: bool, bar: Option<&Bar>) {
+    match event {
+        Event::Log(entry) if verbose => {
+            let mut text = String::new();
+            log_line(&mut text, entry);
+            match bar {
+                Some(bar) => bar.print(&text),
+                None => output::stderr(&text),
+            }
+        }
+        Event::Progress(progress) => {
+            if let Some(bar) = bar {
+                bar.report(progress);
+            }
+        }
+        Event::Log(_) => {}
     }
 }
 
@@ -239,7 +251,8 @@ fn hint(failure: &Failure) -> Option<&'static str> {
         (FailureKind::Output, _) => Some("`--max-output` allows more"),
         (FailureKind::InvalidOutput, _) => Some("this is a fault of the plugin: tell its author"),
         (FailureKind::Error, Some(true)) => Some("trying again later may help"),
-        _ => None,
+        (FailureKind::Error, Some(false) | None)
+        | (FailureKind::Trap | FailureKind::Table | FailureKind::Stack, _) => None,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::text;
 /// The interface that makes a component a plugin, up to its version's last number.
 const OPERATIONS: &str = "ophost:plugin/operations@";
 /// The versions of the contract that this host runs.
-const CONTRACT: &str = "0.1.";
+pub(crate) const CONTRACT: &str = "0.1.";
 /// What the host can link, besides the contract: the interfaces of these WASI 0.2 packages.
 const WASI_PACKAGES: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];

@@ -37,4 +37,7 @@ pub(crate) use self::describe::DescribeError;
 pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};
 pub(crate) use self::invoke::{Ended, Job, Stopped};
 pub(crate) use self::journal::Observer;
-pub(crate) use self::load::{Guest, LoadError, componentize};
+pub(crate) use self::load::{CONTRACT, Guest, LoadError, componentize};
+
+/// The version of wasmtime; a test compares it with the lock file.
+pub(crate) const ENGINE_VERSION: &str = "48.0.8";

@@ -3,6 +3,7 @@
 //!
 //! - [`build`] is the way in: directories of packages to [`Artifact`]s, telling each [`Step`].
 //! - [`Way`] is how the WebAssembly target was come by: it is not part of every Rust.
+//! - [`survey`] only looks at what there is to build with.
 //! - [`BuildError`] says what was missing, with the way out in its hint.
 
 mod apt;
@@ -12,7 +13,9 @@ mod command;
 mod debian;
 mod error;
 mod package;
+mod survey;
 mod way;
 
 pub(crate) use build::{Artifact, build};
 pub(crate) use error::BuildError;
+pub(crate) use survey::{Survey, survey};

@@ -93,7 +93,7 @@ fn installed(dir: &Path) -> Result<Option<&'static str>, CommandError> {
     Ok(None)
 }
 
-fn is_installed(dir: &Path, target: &str) -> Result<bool, CommandError> {
+pub(super) fn is_installed(dir: &Path, target: &str) -> Result<bool, CommandError> {
     let arguments = ["--print", "target-libdir", "--target", target];
     match stdout_of(rustc(dir).args(arguments)) {
         Ok(libraries) => Ok(holds_std(Path::new(libraries.trim_end()))),

@@ -1,6 +1,10 @@
 //! `ophost describe`: what an operation takes and gives.
 
+use e2e::guest::{Described, Operation, describing};
+use serde_json::json;
+
 use crate::harness::Project;
+use crate::terminal;
 
 #[test]
 fn fields_are_shown_with_type_default_and_description() {
@@ -18,12 +22,15 @@ fn fields_are_shown_with_type_default_and_description() {
     tags    text, web
 
     Input
-      text        string           required      The text, such as a title.
-      separator   string           default "-"   What stands between two words.
-      max_length  integer or null  default null  How many characters the slug may have. Words that do not fit are left out; the first is cut.
+      text        text             required      The text, such as a title.
+      separator   text             default "-"   What stands between two words. (at most 8 characters)
+      max_length  integer or null  default null  How many characters the slug may have. Words that do not fit are left out; the first is cut. (at least 1)
 
     Output
-      slug  string  required  Letters and digits in lower case, with separators between words.
+      slug  text  Letters and digits in lower case, with separators between words.
+
+    Example
+      ophost run slugify text=hello
     "#);
 }
 
@@ -42,4 +49,123 @@ fn an_unknown_name_gets_the_nearest_one() {
     hint: `ophost list` shows what there is
     ---- exit 3
     ");
+}
+
+fn with_schema(name: &str, schema: &serde_json::Value) -> Project {
+    let project = Project::new();
+    let operation = Operation { input_schema: schema.to_string(), ..Operation::new(name) };
+    let plugin = describing(&Described::new("it").with(operation)).expect("a guest");
+    project.add("it", &plugin);
+    project
+}
+
+#[test]
+fn nested_fields_choices_and_constraints_are_told() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "note": {"type": "string", "default": "none"},
+            "place": {"$ref": "#/$defs/place"},
+            "kind": {"enum": ["small", "large"], "description": "How it is sold."},
+            "sizes": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 3},
+                "minItems": 2,
+                "uniqueItems": true,
+            },
+            "day": {"type": "string", "format": "date"},
+        },
+        "required": ["kind", "place", "sizes"],
+        "$defs": {"place": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "maxLength": 3}, "zip": {"type": "integer"}},
+            "required": ["city"],
+        }},
+    });
+    let output = with_schema("sell", &schema).run(&["describe", "sell"]);
+    let (_, fields) = output.stdout.split_once("\n\nInput\n").expect("fields");
+    insta::assert_snapshot!(fields, @r#"
+      place       object           required
+      place.city  text             required        (at most 3 characters)
+      place.zip   integer
+      kind        small | large    required        How it is sold.
+      sizes       list of integer  required        (at least 2 items, no two alike)
+      note        text             default "none"
+      day         text                             (date)
+
+    Output
+      {}
+
+    Example
+      ophost run sell 'place={"city":"hel"}' kind=small 'sizes=[3,4]'
+    "#);
+}
+
+/// Returns the last line of a description: the example.
+fn example(project: &Project, name: &str) -> String {
+    let output = project.run(&["describe", name]);
+    output.stdout.lines().last().unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn the_example_is_a_command_that_works() {
+    let project = Project::with_rust(&["text", "misbehave"]);
+    for name in ["slugify", "word_count", "misbehave.echo", "misbehave.item_errors"] {
+        let example = example(&project, name);
+        let words: Vec<_> = example.split(' ').skip(1).collect();
+        let output = project.run(&words);
+        assert_eq!(output.code, Some(0), "{example}: {output}");
+    }
+}
+
+#[test]
+fn where_no_example_can_be_made_the_input_is_left_to_the_user() {
+    let code = json!({"type": "string", "pattern": "^[0-9]{12}$"});
+    let schema = json!({"properties": {"code": code}, "required": ["code"]});
+    let example = example(&with_schema("sell", &schema), "sell");
+    assert_eq!(example, "ophost run sell --input @input.json");
+}
+
+#[test]
+fn a_hostile_schema_neither_hangs_nor_floods() {
+    let mut definitions = serde_json::Map::new();
+    for level in 0..9 {
+        let next = json!({"$ref": format!("#/$defs/a{}", level + 1)});
+        definitions.insert(format!("a{level}"), json!({"allOf": [next, next]}));
+    }
+    definitions.insert("a9".into(), json!({"type": "object"}));
+    let fields: serde_json::Map<_, _> =
+        (0..1_000).map(|n| (format!("field{n}\u{1b}[31m"), json!({"$ref": "#"}))).collect();
+    let slow = json!({"$ref": "#/$defs/a0", "properties": fields, "$defs": definitions});
+    let project = with_schema("slow", &slow);
+    let started = std::time::Instant::now();
+    let output = project.run(&["describe", "slow"]);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    assert!(output.stdout.lines().count() < 100 && output.stdout.len() < 20_000, "{output}");
+    assert!(!output.stdout.contains('\u{1b}'));
+    assert!(output.stdout.ends_with("\n  ophost run slow\n"), "{output}");
+}
+
+#[test]
+fn descriptions_are_wrapped_to_the_terminal() {
+    let project = Project::with_rust(&["text"]);
+    let command = project.command(&["describe", "slugify", "--color", "never"]);
+    let text = terminal::run(command, 72).0.replace("\r\n", "\n");
+    let (_, fields) = text.split_once("\n\nInput\n").expect("fields");
+    insta::assert_snapshot!(fields, @r#"
+      text        text             required
+          The text, such as a title.
+      separator   text             default "-"
+          What stands between two words. (at most 8 characters)
+      max_length  integer or null  default null
+          How many characters the slug may have. Words that do not fit are
+          left out; the first is cut. (at least 1)
+
+    Output
+      slug  text  Letters and digits in lower case, with separators between
+                  words.
+
+    Example
+      ophost run slugify text=hello
+    "#);
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -49,6 +50,18 @@ impl Project {
             .expect("a writable directory");
     }
 
+    /// Writes `ophost.toml` so that the command trusts it, whatever the machine's umask.
+    pub(crate) fn settings(&self, text: &str) {
+        self.settings_of_mode(text, 0o644);
+    }
+
+    /// Writes `ophost.toml` with these permissions.
+    pub(crate) fn settings_of_mode(&self, text: &str, mode: u32) {
+        let file = self.path().join("ophost.toml");
+        fs::write(&file, text).expect("a writable directory");
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("our own file");
+    }
+
     /// Returns the directory that commands run in.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
@@ -62,11 +75,13 @@ impl Project {
     /// Returns the command, not yet run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(OPHOST);
-        command
-            .args(arguments)
-            .current_dir(self.path())
-            .env_remove("OPHOST_PLUGINS")
-            .stdin(Stdio::null());
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        for name in std::env::vars_os().map(|(name, _)| name) {
+            if name.to_str().is_some_and(|name| name.starts_with("OPHOST_")) {
+                command.env_remove(name);
+            }
+        }
+        command.env_remove("NO_COLOR");
         command
     }
 

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     (
         "cli",
         &[
             "toolchain",
+            "config",
             "host",
             "catalog",
             "registry",
@@ -22,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("toolchain", &[]),
+    ("config", &["policy", "operation"]),
     (
         "host",
         &[
@@ -55,11 +57,12 @@ const ARROWS: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that one module alone may name.
-const OWNED: [(&str, &[&str]); 6] = [
+const OWNED: [(&str, &[&str]); 7] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("schema", &["jsonschema"]),
-    ("cli", &["clap", "anstream", "anstyle", "indicatif"]),
+    ("cli", &["clap", "clap_complete", "indicatif", "anstream", "anstyle", "terminal_size"]),
     ("registry", &["notify", "notify_debouncer_mini"]),
+    ("config", &["toml"]),
     ("digest", &["sha2"]),
     ("store", &["redb"]),
 ];
@@ -160,4 +163,14 @@ fn the_frozen_contract_is_the_working_one() {
         files(&wit.join("released/0.1.0")),
         "0.1.0 is released: see wit/README.md"
     );
+}
+
+#[test]
+fn the_engine_s_version_is_that_of_the_lock_file() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let lock = fs::read_to_string(top.join("Cargo.lock")).expect("the lock file");
+    let (_, after) = lock.split_once("name = \"wasmtime\"\nversion = \"").expect("wasmtime");
+    let locked = after.split('"').next().expect("a version");
+    let source = fs::read_to_string(source().join("sandbox/mod.rs")).expect("the sandbox");
+    assert!(source.contains(&format!("ENGINE_VERSION: &str = \"{locked}\"")), "{locked}");
 }

@@ -1,6 +1,6 @@
 //! Ctrl-C: a guest that computes is really stopped.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -52,4 +52,26 @@ fn ctrl_c_stops_a_spinning_guest() {
 #[test]
 fn sigterm_stops_it_too() {
     assert!(interrupt(Signal::TERM) < Duration::from_secs(2));
+}
+
+#[test]
+fn a_second_ctrl_c_ends_what_the_first_cannot_stop() {
+    // The run is over, and its output goes to a pipe that nobody empties.
+    let project = Project::with_rust(&["misbehave"]);
+    let input = serde_json::json!({"value": "x".repeat(1 << 20)}).to_string();
+    std::fs::write(project.path().join("input.json"), input).expect("a writable directory");
+    let mut command = project.command(&["run", "misbehave.echo", "--input", "@input.json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    child.stdout.as_mut().expect("a pipe").read_exact(&mut [0]).expect("some output");
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::INT).expect("it still runs");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("a line");
+    assert_eq!(line, "hint: still stopping; Ctrl-C once more ends it at once\n");
+    let started = Instant::now();
+    kill_process(pid, Signal::INT).expect("it still runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }

@@ -1,13 +1,15 @@
 //! `ophost list`: what there is, and what is not used.
 
 use crate::harness::Project;
+use crate::terminal;
 
 #[test]
-fn operations_are_listed_by_name() {
+fn operations_are_listed_by_category_and_name() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["list"]), @"
-    slugify     text  Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
-    word_count  text  Counts the words, lines and characters of a text.
+    text
+      slugify     Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+      word_count  Counts the words, lines and characters of a text.
     ");
 }
 
@@ -27,8 +29,9 @@ fn a_bad_file_is_named_and_stops_nothing() {
     project.add("module", b"\0asm\x01\0\0\0");
     std::fs::create_dir(project.plugins().join("folder.wasm")).unwrap();
     insta::assert_snapshot!(project.run(&["list"]), @"
-    slugify     text  Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
-    word_count  text  Counts the words, lines and characters of a text.
+    text
+      slugify     Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+      word_count  Counts the words, lines and characters of a text.
     ---- stderr
     warning: `plugins/empty.wasm` is not used: not a WebAssembly file
     warning: `plugins/folder.wasm` is not used: not a regular file
@@ -53,11 +56,11 @@ fn json_has_everything_that_an_operation_declares() {
 #[test]
 fn plugins_are_found_from_below_the_top_of_the_project() {
     let project = Project::with_rust(&["text"]);
-    std::fs::write(project.path().join("ophost.toml"), "").unwrap();
+    project.settings("");
     let below = project.path().join("a/b");
     std::fs::create_dir_all(&below).unwrap();
     let output = project.output(project.command(&["list"]).current_dir(below));
-    assert!(output.stdout.starts_with("slugify"), "{output}");
+    assert!(output.stdout.contains("slugify"), "{output}");
 }
 
 #[test]
@@ -67,10 +70,10 @@ fn the_plugin_directory_can_be_named_by_flag_and_by_variable() {
     let plugins = project.plugins();
     let by_flag = ["--plugins", plugins.to_str().unwrap(), "list"];
     let output = project.output(project.command(&by_flag).current_dir(elsewhere.path()));
-    assert!(output.stdout.starts_with("slugify"), "{output}");
+    assert!(output.stdout.contains("slugify"), "{output}");
     let mut by_variable = project.command(&["list"]);
     by_variable.current_dir(elsewhere.path()).env("OPHOST_PLUGINS", &plugins);
-    assert!(project.output(&mut by_variable).stdout.starts_with("slugify"));
+    assert!(project.output(&mut by_variable).stdout.contains("slugify"));
 }
 
 #[test]
@@ -97,9 +100,58 @@ fn odd_files_never_hang_or_stop_the_others() {
     )
     .unwrap();
     let output = project.run(&["list"]);
-    assert_eq!(output.stdout.lines().count(), 2, "{output}");
+    assert_eq!(output.stdout.lines().count(), 3, "{output}");
     let refused: Vec<_> = output.stderr.lines().collect();
     assert!(refused[0].contains("`plugins/cut.wasm` is not used: not a component"), "{output}");
     assert!(refused[1].contains("`plugins/dangling.wasm` is not used: cannot be read"), "{output}");
     assert!(refused[2].contains("`plugins/fifo.wasm` is not used: not a regular file"), "{output}");
+}
+
+#[test]
+fn a_list_is_narrowed_and_says_what_there_is_where_nothing_matches() {
+    let project = Project::with_rust(&["text", "misbehave"]);
+    let narrow = ["list", "--category", "text", "--tag", "text", "--tag", "web"];
+    insta::assert_snapshot!(project.run(&narrow), @"
+    text
+      slugify  Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+    ");
+    let nothing = ["list", "--category", "txt", "--tag", "web", "--model", "Job"];
+    insta::assert_snapshot!(project.run(&nothing), @"
+    ---- stderr
+    Nothing matches.
+      categories: test, text
+      tags: statistics, text, web
+      models: none
+    ");
+    let listed = project.run(&["list", "--json", "--tag", "statistics"]).json();
+    assert_eq!(listed["operations"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn empty_parts_of_the_variable_name_nothing() {
+    let project = Project::with_rust(&["text"]);
+    for value in ["", ":", "plugins:", ":plugins"] {
+        let output = project.output(project.command(&["list"]).env("OPHOST_PLUGINS", value));
+        assert!(output.stdout.contains("slugify"), "{value:?}: {output}");
+        assert_eq!(output.code, Some(0));
+    }
+}
+
+#[test]
+fn a_terminal_gets_bold_names_and_lines_that_fit() {
+    let project = Project::with_rust(&["text"]);
+    let (text, code) = terminal::run(project.command(&["list"]), 60);
+    assert_eq!(code, Some(0));
+    assert!(text.contains("\u{1b}[1mslugify\u{1b}[0m"), "{text}");
+    let plain = terminal::run(project.command(&["list", "--color", "never"]), 60).0;
+    insta::assert_snapshot!(plain.replace("\r\n", "\n"), @"
+    text
+      slugify     Turns a text into a part of an address: `Sa...
+      word_count  Counts the words, lines and characters of a...
+    ");
+    let mut without = project.command(&["list"]);
+    without.env("NO_COLOR", "1");
+    assert_eq!(terminal::run(without, 60).0, plain);
+    let forced = project.run(&["list", "--color", "always"]);
+    assert!(forced.stdout.contains("\u{1b}[1mslugify"), "{forced}");
 }

@@ -193,3 +193,28 @@ fn a_closed_pipe_is_no_failure() {
     let status = project.command(&arguments).stdout(writer).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(0));
 }
+
+#[test]
+fn a_closed_pipe_hides_no_failure() {
+    let project = Project::with_rust(&["misbehave"]);
+    let closed = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = project.command(arguments);
+        command.stdout(writer).stderr(Stdio::null()).status().unwrap().code()
+    };
+    assert_eq!(closed(&["run", "--json", "misbehave.panic", "message=x"]), Some(1));
+    assert_eq!(closed(&["run", "--json", "misbehave.panic"]), Some(2));
+    assert_eq!(closed(&["check", "--json", "plugins/none.wasm"]), Some(2));
+    project.add("page", b"<html>");
+    assert_eq!(closed(&["check", "--json", "plugins/page.wasm"]), Some(1));
+}
+
+#[test]
+fn wrong_usage_is_json_too_where_asked() {
+    let project = Project::new();
+    insta::assert_snapshot!(project.run(&["run", "--json", "--nope"]), @r#"
+    {"run_id":null,"status":null,"error":{"kind":"usage","message":"unexpected argument '--nope' found","hint":"`ophost help` shows the commands"}}
+    ---- exit 2
+    "#);
+}

@@ -21,5 +21,6 @@ plugin!(
     outcomes::wrong_output,
     reports::flood_log,
     reports::item_errors,
+    reports::steps,
     reports::context,
 );

@@ -1,6 +1,6 @@
 //! Operations that say a lot, or say what the host told them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ophost_sdk::log::{self, Level};
 use ophost_sdk::{context as run, item_errors as errors, model, operation, progress};
@@ -55,6 +55,27 @@ pub(crate) fn item_errors(input: Items) -> Reported {
         progress::report(done, Some(total), Some(&item));
     }
     Reported { count: input.count }
+}
+
+/// How many steps to take.
+#[model]
+pub(crate) struct Steps {
+    /// The number of steps, ten milliseconds each.
+    steps: u64,
+    /// Whether the number is told before it is reached.
+    #[serde(default)]
+    total: bool,
+}
+
+/// Takes its time: logs and reports progress at every step, then succeeds.
+#[operation(name = "misbehave.steps", category = "test")]
+pub(crate) fn steps(input: Steps) -> Reported {
+    for step in 1..=input.steps {
+        log::write(Level::Info, &format!("log of step {step}"), None);
+        progress::report(step, input.total.then_some(input.steps), Some("stepping"));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Reported { count: usize::try_from(input.steps).unwrap_or(usize::MAX) }
 }
 
 /// Everything that the context says.

@@ -1,0 +1,327 @@
+//! `ophost doctor`: whether everything is as it should be here, and what to do where not.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anstyle::Style;
+use bytesize::ByteSize;
+use rustix::fs::{Access, access, statvfs};
+use serde_json::{Value, json};
+
+use super::error::{CliError, Exit};
+use super::output::{self, ERROR, HINT, Line, NAME, OK, WARNING, quoted};
+use super::settings::{Settings, builder, trust_fix};
+use crate::config::{Config, FILE_NAME, Trust};
+use crate::host::{Host, Inspector};
+use crate::toolchain::{self, Survey};
+
+/// Less free space than this is worth a warning, in bytes.
+const LITTLE_SPACE: u64 = 256 << 20;
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ok,
+    /// It works, but not all of it, or not as safely as it could.
+    Warning,
+    /// It does not work.
+    Problem,
+}
+
+impl State {
+    fn word(self) -> (&'static str, Style) {
+        match self {
+            Self::Ok => ("ok", OK),
+            Self::Warning => ("warning", WARNING),
+            Self::Problem => ("problem", ERROR),
+        }
+    }
+}
+
+/// One thing that was looked at.
+struct Finding {
+    what: &'static str,
+    state: State,
+    text: String,
+    fix: Option<String>,
+}
+
+impl Finding {
+    fn ok(what: &'static str, text: impl Into<String>) -> Self {
+        Self { what, state: State::Ok, text: text.into(), fix: None }
+    }
+
+    fn warning(what: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what, state: State::Warning, text: text.into(), fix: Some(fix.into()) }
+    }
+
+    fn problem(what: &'static str, text: impl Into<String>, fix: Option<String>) -> Self {
+        Self { what, state: State::Problem, text: text.into(), fix }
+    }
+
+    fn text(&self) -> String {
+        let (word, style) = self.state.word();
+        let (what, text) = (self.what, Line(&self.text));
+        let mut line = format!("{style}{word:7}{style:#}  {NAME}{what:11}{NAME:#}  {text}\n");
+        if let Some(fix) = &self.fix {
+            let _ = writeln!(line, "         {HINT}fix{HINT:#}: {}", Line(fix));
+        }
+        line
+    }
+
+    fn as_json(&self) -> Value {
+        json!({
+            "check": self.what,
+            "state": self.state.word().0,
+            "text": self.text,
+            "fix": self.fix,
+        })
+    }
+}
+
+pub(super) fn run(settings: Settings, json: bool) -> Result<ExitCode, CliError> {
+    let findings = look(settings);
+    let count = |state| findings.iter().filter(|it| it.state == state).count();
+    let (warnings, problems) = (count(State::Warning), count(State::Problem));
+    if json {
+        let findings: Vec<_> = findings.iter().map(Finding::as_json).collect();
+        let all = json!({"findings": findings, "warnings": warnings, "problems": problems});
+        output::json(&all)?;
+    } else {
+        let lines: String = findings.iter().map(Finding::text).collect();
+        output::stdout(&format!("{lines}\n{}\n", summary(warnings, problems)))?;
+    }
+    Ok(if problems == 0 { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+fn summary(warnings: usize, problems: usize) -> String {
+    let counted = |count, what: &str| match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    format!("{}, {}", counted(problems, "problem"), counted(warnings, "warning"))
+}
+
+fn look(settings: Settings) -> Vec<Finding> {
+    let mut findings = vec![versions(), sandbox()];
+    match settings.silent() {
+        Ok(config) => {
+            findings.extend(settings_of(&config));
+            findings.extend(config.plugins.value.iter().map(|path| plugin_directory(path)));
+            findings.push(data_directory(&config.data.value));
+            findings.extend(plugins(&config));
+        }
+        Err(error) => {
+            findings.push(Finding::problem("settings", error.message(), error.hint()));
+        }
+    }
+    findings.extend(rust());
+    findings.push(terminal());
+    findings
+}
+
+fn versions() -> Finding {
+    let (engine, contract) = Inspector::VERSIONS;
+    let own = env!("CARGO_PKG_VERSION");
+    Finding::ok("versions", format!("ophost {own}, wasmtime {engine}, contract {contract}x"))
+}
+
+fn sandbox() -> Finding {
+    match Inspector::new(&Host::builder()) {
+        Ok(_) => Finding::ok("sandbox", "WebAssembly runs on this machine"),
+        Err(error) => {
+            let fix = "allow more memory and threads: see `ulimit -a`".to_owned();
+            Finding::problem("sandbox", error.to_string(), Some(fix))
+        }
+    }
+}
+
+fn settings_of(config: &Config) -> [Finding; 2] {
+    let top = config.project.display();
+    let project = if config.is_marked {
+        Finding::ok("project", format!("`{top}`"))
+    } else {
+        Finding::ok("project", format!("`{top}`: no `{FILE_NAME}` or `.ophost` here or above"))
+    };
+    let file = match &config.file {
+        None => Finding::ok("settings", format!("no `{FILE_NAME}`: the defaults")),
+        Some(file) if file.trust == Trust::Trusted => {
+            Finding::ok("settings", format!("`{}`", file.path.display()))
+        }
+        Some(file) => {
+            let text = format!("`{}` grants nothing: {}", file.path.display(), file.trust);
+            Finding::warning("settings", text, trust_fix(file).unwrap_or_default())
+        }
+    };
+    [project, file]
+}
+
+fn plugin_directory(path: &Path) -> Finding {
+    let what = "plugins";
+    let name = path.display();
+    let shell = quoted(&name.to_string());
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Finding::warning(
+                what,
+                format!("no directory `{name}`"),
+                format!("`mkdir -p {shell}`"),
+            );
+        }
+        Err(error) => return Finding::problem(what, format!("`{name}`: {error}"), None),
+    };
+    if !metadata.is_dir() {
+        let fix = "`--plugins` names a directory that holds `.wasm` files".to_owned();
+        return Finding::problem(what, format!("`{name}` is not a directory"), Some(fix));
+    }
+    if access(path, Access::READ_OK | Access::EXEC_OK).is_err() {
+        let fix = format!("`chmod u+rx {shell}`");
+        return Finding::problem(what, format!("`{name}` cannot be read"), Some(fix));
+    }
+    match metadata.mode() & 0o022 {
+        0 => Finding::ok(what, format!("`{name}`")),
+        mode if mode & 0o002 == 0 => {
+            let text = format!("`{name}`: its group may add and replace plugins");
+            Finding::warning(what, text, format!("`chmod g-w {shell}`"))
+        }
+        _ => {
+            let text = format!("`{name}`: everybody may add and replace plugins");
+            Finding::problem(what, text, Some(format!("`chmod go-w {shell}`")))
+        }
+    }
+}
+
+fn data_directory(path: &Path) -> Finding {
+    let what = "data";
+    let name = path.display();
+    let shell = quoted(&name.to_string());
+    let Ok(metadata) = fs::metadata(path) else {
+        let above = existing(path);
+        return if access(&above, Access::WRITE_OK).is_ok() {
+            space(&above, format!("`{name}`, made when it is needed"))
+        } else {
+            let fix = format!("`--data DIR`, or `chmod u+w {}`", above.display());
+            Finding::problem(what, format!("`{name}` cannot be made"), Some(fix))
+        };
+    };
+    if !metadata.is_dir() {
+        let fix = "`--data` names a directory".to_owned();
+        return Finding::problem(what, format!("`{name}` is not a directory"), Some(fix));
+    }
+    if access(path, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        let fix = format!("`chmod u+rwx {shell}`");
+        return Finding::problem(what, format!("`{name}` cannot be written"), Some(fix));
+    }
+    // Others may look into it; what is trusted lies in private directories below.
+    match metadata.mode() & 0o022 {
+        0 => space(path, format!("`{name}`")),
+        _ => {
+            let text = format!("others may write to `{name}`");
+            Finding::warning(what, text, format!("`chmod go-w {shell}`"))
+        }
+    }
+}
+
+/// Returns the nearest directory above a path that exists.
+fn existing(path: &Path) -> PathBuf {
+    let above = path.ancestors().skip(1).find(|it| it.exists());
+    above.map_or_else(|| PathBuf::from("."), Path::to_owned)
+}
+
+fn space(path: &Path, text: String) -> Finding {
+    let Ok(facts) = statvfs(path) else { return Finding::ok("data", text) };
+    let free = facts.f_bavail.saturating_mul(facts.f_frsize);
+    let text = format!("{text}, {} free", ByteSize(free));
+    if free < LITTLE_SPACE {
+        Finding::warning("data", text, "free some space, or name another directory by `--data`")
+    } else {
+        Finding::ok("data", text)
+    }
+}
+
+fn plugins(config: &Config) -> Vec<Finding> {
+    let host = match load(config) {
+        Ok(host) => host,
+        Err(error) => {
+            return vec![Finding::problem("operations", error.message(), error.hint())];
+        }
+    };
+    let mut findings = vec![operations(&host)];
+    findings.extend(host.data_problem().map(|problem| {
+        let fix = "until then every command compiles the plugins that it uses";
+        Finding::warning("data", format!("nothing is kept: {problem}"), fix)
+    }));
+    let catalog = host.catalog();
+    let unknown = config.operations.keys().filter(|name| catalog.get(name.as_str()).is_none());
+    findings.extend(unknown.map(|name| {
+        let text = format!("`[operations.{name}]` names no operation that there is");
+        Finding::warning("settings", text, "`ophost list` shows the names")
+    }));
+    findings
+}
+
+fn load(config: &Config) -> Result<Host, CliError> {
+    Ok(super::runtime()?.block_on(builder(config)?.build())?)
+}
+
+fn operations(host: &Host) -> Finding {
+    let catalog = host.catalog();
+    let (known, refused) = (catalog.operations().count(), catalog.refused().count());
+    let files = if refused == 1 { "file is" } else { "files are" };
+    let text = format!("{known} can be run; {refused} plugin {files} not used");
+    match (known, refused) {
+        (0, 0) => Finding::ok("operations", "none yet"),
+        (_, 0) => Finding::ok("operations", format!("{known} can be run")),
+        (_, _) => Finding::warning("operations", text, "`ophost plugins` says why"),
+    }
+}
+
+fn rust() -> [Finding; 2] {
+    let Survey { rust, rustup, ways } = toolchain::survey(Path::new("."));
+    let only = "only `ophost build` needs it";
+    let found = match (&rust, &rustup) {
+        (Ok(rust), Some(rustup)) => Finding::ok("rust", format!("{rust}; {rustup}")),
+        (Ok(rust), None) => Finding::ok("rust", format!("{rust}; no rustup")),
+        (Err(error), _) => Finding::warning(
+            "rust",
+            format!("{error}; {only}"),
+            "install Rust with rustup, https://rustup.rs",
+        ),
+    };
+    let target = match ways.split_first() {
+        Some((first, [])) => Finding::ok("wasm target", format!("a build uses {first}")),
+        Some((first, rest)) => Finding::ok(
+            "wasm target",
+            format!("a build uses {first}; else {}", rest.join("; else ")),
+        ),
+        None => Finding::warning(
+            "wasm target",
+            format!("no way to one; {only}"),
+            "`rustup target add wasm32-wasip2`",
+        ),
+    };
+    [found, target]
+}
+
+fn terminal() -> Finding {
+    let place = match output::width() {
+        Some(width) => format!("{width} columns"),
+        None if io::stdout().is_terminal() => "of unknown width".to_owned(),
+        None => "none: plain text, JSON on one line".to_owned(),
+    };
+    let colour = match anstream::stdout().current_choice() {
+        anstream::ColorChoice::Never if env::var_os("NO_COLOR").is_some() => "off by `NO_COLOR`",
+        anstream::ColorChoice::Never => "off",
+        anstream::ColorChoice::Auto
+        | anstream::ColorChoice::Always
+        | anstream::ColorChoice::AlwaysAnsi => "on",
+    };
+    Finding::ok("terminal", format!("{place}; colours {colour}"))
+}

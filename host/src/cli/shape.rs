@@ -1,0 +1,186 @@
+//! Places in a schema, for those who show or fill them: references are followed and parts put
+//! together, all within bounds, since a plugin writes its schemas as it likes.
+
+use std::collections::{HashSet, VecDeque};
+
+use serde_json::Value;
+
+/// How many parts of a schema are looked at in one place: references can make a small schema
+/// endless.
+const MAX_PARTS: usize = 1_000;
+/// How many fields of one object are looked at.
+const MAX_FIELDS: usize = 500;
+
+/// Keywords whose schemas all hold.
+const TOGETHER: [&str; 1] = ["allOf"];
+/// Keywords whose schemas hold or may hold.
+const ANY: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+
+/// A place in a schema, with the schema as a whole for its references.
+#[derive(Clone, Copy)]
+pub(super) struct Node<'a> {
+    root: &'a Value,
+    schema: &'a Value,
+}
+
+impl<'a> Node<'a> {
+    /// Returns the place that is the whole schema.
+    pub(super) fn whole(root: &'a Value) -> Self {
+        Self { root, schema: root }
+    }
+
+    fn at(self, schema: &'a Value) -> Self {
+        Node { schema, ..self }
+    }
+
+    /// Returns the schema here and all that it is or may be made of, the nearest first.
+    pub(super) fn parts(self) -> Vec<&'a Value> {
+        self.collect(&ANY)
+    }
+
+    fn collect(self, keywords: &[&str]) -> Vec<&'a Value> {
+        let mut queue = VecDeque::from([self.schema]);
+        let mut parts = Vec::new();
+        while let Some(schema) = queue.pop_front() {
+            parts.push(schema);
+            let room = MAX_PARTS.saturating_sub(parts.len() + queue.len());
+            let reference = schema.get("$ref").and_then(Value::as_str);
+            let target = reference.and_then(|text| self.root.pointer(text.strip_prefix('#')?));
+            let lists = keywords.iter().filter_map(|key| schema.get(key)?.as_array());
+            queue.extend(target.into_iter().chain(lists.flatten()).take(room));
+        }
+        parts
+    }
+
+    /// Returns the first value that a part gives to a keyword.
+    pub(super) fn keyword(self, name: &str) -> Option<&'a Value> {
+        self.parts().into_iter().find_map(|part| part.get(name))
+    }
+
+    /// Returns the schema of a field; `null`, which says nothing, where there is none.
+    pub(super) fn field(self, path: &[&str]) -> Self {
+        path.iter().fold(self, |node, name| {
+            let mut parts = node.parts().into_iter();
+            let found = parts.find_map(|part| part.get("properties")?.get(*name));
+            node.at(found.unwrap_or(&Value::Null))
+        })
+    }
+
+    /// Returns the fields of an object, those that are required first.
+    pub(super) fn fields(self) -> Vec<Field<'a>> {
+        let required = self.required();
+        let mut seen = HashSet::new();
+        let mut fields = Vec::new();
+        for part in self.parts() {
+            let properties = part.get("properties").and_then(Value::as_object);
+            for (name, schema) in properties.into_iter().flatten().take(MAX_FIELDS) {
+                if fields.len() < MAX_FIELDS && seen.insert(name.as_str()) {
+                    let is_required = required.contains(name.as_str());
+                    fields.push(Field { name, is_required, node: self.at(schema) });
+                }
+            }
+        }
+        fields.sort_by_key(|field| !field.is_required);
+        fields
+    }
+
+    fn required(self) -> HashSet<&'a str> {
+        let parts = self.collect(&TOGETHER).into_iter();
+        let lists = parts.filter_map(|part| part.get("required")?.as_array());
+        lists.flatten().filter_map(Value::as_str).take(MAX_FIELDS).collect()
+    }
+
+    /// Returns the schema of a list's items; `null` where there is none.
+    pub(super) fn items(self) -> Self {
+        self.at(self.keyword("items").unwrap_or(&Value::Null))
+    }
+
+    /// Returns the names of the types that the schema takes; none if it does not say.
+    pub(super) fn types(self) -> Vec<&'a str> {
+        in_order(self.parts().into_iter().flat_map(types_of).collect())
+    }
+
+    /// Returns the values that are allowed, and the types beside them.
+    pub(super) fn choices(self) -> (Vec<&'a Value>, Vec<&'a str>) {
+        let mut values = Vec::new();
+        let mut types = Vec::new();
+        for part in self.parts() {
+            let options = part.get("enum").and_then(Value::as_array);
+            let constant = part.get("const");
+            if options.is_none() && constant.is_none() {
+                types.extend(types_of(part));
+            }
+            values.extend(options.into_iter().flatten().chain(constant).take(MAX_FIELDS));
+        }
+        values.truncate(MAX_FIELDS);
+        (values, in_order(types))
+    }
+
+    /// Returns the first sentence or more that describes the place.
+    pub(super) fn description(self) -> &'a str {
+        let own = self.schema.get("description").and_then(Value::as_str);
+        let title = || self.schema.get("title").and_then(Value::as_str);
+        own.or_else(|| self.keyword("description")?.as_str()).or_else(title).unwrap_or_default()
+    }
+}
+
+/// Sorts names of types, with `null` last, as people say it.
+fn in_order(mut types: Vec<&str>) -> Vec<&str> {
+    types.sort_unstable_by_key(|name| (*name == "null", *name));
+    types.dedup();
+    types
+}
+
+fn types_of(part: &Value) -> Vec<&str> {
+    match part.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).take(7).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A field of an object.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'a> {
+    pub(super) name: &'a str,
+    pub(super) is_required: bool,
+    pub(super) node: Node<'a>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_gathered_from_parts_with_the_required_first() {
+        let schema = json!({
+            "properties": {"a": {}, "b": {}},
+            "allOf": [{"$ref": "#/$defs/more"}],
+            "anyOf": [{"required": ["a"]}],
+            "$defs": {"more": {"properties": {"c": {}, "a": {"type": "null"}}, "required": ["b"]}},
+        });
+        let fields = Node::whole(&schema).fields();
+        let names: Vec<_> = fields.iter().map(|field| (field.name, field.is_required)).collect();
+        assert_eq!(names, [("b", true), ("a", false), ("c", false)]);
+    }
+
+    #[test]
+    fn a_circle_is_looked_at_for_a_while() {
+        let schema = json!({"allOf": vec![json!({"$ref": "#"}); 50], "type": "object"});
+        assert_eq!(Node::whole(&schema).types(), ["object"]);
+        assert!(Node::whole(&schema).parts().len() <= MAX_PARTS);
+    }
+
+    #[test]
+    fn choices_are_enums_and_constants_with_the_types_beside_them() {
+        let schema = json!({"anyOf": [
+            {"oneOf": [{"type": "string", "const": "a"}, {"enum": ["b", "c"]}]},
+            {"type": "null"},
+        ]});
+        let (values, types) = Node::whole(&schema).choices();
+        assert_eq!(values, [&json!("a"), &json!("b"), &json!("c")].map(|it| it).to_vec());
+        assert_eq!(types, ["null"]);
+    }
+}

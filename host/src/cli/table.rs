@@ -1,0 +1,183 @@
+//! Rows in columns, as wide as the terminal.
+
+use std::fmt::Write as _;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::output::{Line, NAME};
+
+/// The widest cell of a column before the last, in columns of the terminal.
+const MAX_CELL: usize = 48;
+/// The longest last cell where there is no terminal, in characters.
+const MAX_LAST: usize = 1_000;
+/// The narrowest last column; below that it goes under the others.
+const MIN_LAST: usize = 28;
+/// What stands between two columns.
+const GAP: usize = 2;
+
+/// What happens to a last cell that is too wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    /// It is cut.
+    Cut,
+    /// It goes on below itself.
+    Wrap,
+}
+
+/// Returns rows as a table: columns as wide as their widest cell, the first one bold, the last
+/// one up to the width of the terminal. The cells are escaped here.
+pub(super) fn table<const N: usize>(
+    rows: &[[String; N]],
+    indent: usize,
+    last: Last,
+    width: Option<usize>,
+) -> String {
+    let cell = |(column, cell): (usize, &String)| {
+        let line = Line(&first(cell, MAX_LAST)).to_string();
+        if column + 1 < N { cut(&line, MAX_CELL) } else { line }
+    };
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().enumerate().map(cell).collect()).collect();
+    let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+    // A column without a word takes no room.
+    let widths: Vec<_> = (0..N.saturating_sub(1)).map(widest).collect();
+    let layout = Layout { indent, widths, last, width };
+    rows.iter().map(|row| layout.row(row)).collect()
+}
+
+/// How wide the columns before the last are, and what becomes of the last.
+struct Layout {
+    indent: usize,
+    widths: Vec<usize>,
+    last: Last,
+    width: Option<usize>,
+}
+
+impl Layout {
+    fn row(&self, row: &[String]) -> String {
+        let mut text = " ".repeat(self.indent);
+        for (column, (cell, width)) in row.iter().zip(&self.widths).enumerate() {
+            let style = if column == 0 { NAME } else { anstyle::Style::new() };
+            let used = cell.width();
+            if *width > 0 {
+                let _ = write!(text, "{style}{cell}{style:#}{}", " ".repeat(width + GAP - used));
+            }
+        }
+        let last = row.last().map_or("", String::as_str);
+        if last.is_empty() {
+            text.truncate(text.trim_end().len());
+        } else {
+            self.add_last(&mut text, last);
+        }
+        text.push('\n');
+        text
+    }
+
+    fn add_last(&self, text: &mut String, cell: &str) {
+        let columns = self.widths.iter().filter(|width| **width > 0);
+        let start = self.indent + columns.map(|width| width + GAP).sum::<usize>();
+        let Some(width) = self.width else { return text.push_str(cell) };
+        let room = width.saturating_sub(start);
+        match self.last {
+            Last::Cut => text.push_str(&cut(cell, room.max(MIN_LAST))),
+            Last::Wrap if room >= MIN_LAST => text.push_str(&below(cell, room, start)),
+            Last::Wrap => {
+                let start = self.indent + 2 * GAP;
+                text.truncate(text.trim_end().len());
+                text.push('\n');
+                text.push_str(&" ".repeat(start));
+                text.push_str(&below(cell, width.saturating_sub(start).max(MIN_LAST), start));
+            }
+        }
+    }
+}
+
+fn below(cell: &str, room: usize, start: usize) -> String {
+    wrapped(cell, room).join(&format!("\n{}", " ".repeat(start)))
+}
+
+/// Returns a text in lines of at most `width` columns, broken between words; a longer word
+/// keeps a line of its own.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let wide = word.width();
+        if used > 0 && used + 1 + wide > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += wide;
+        }
+    }
+    lines
+}
+
+/// Returns a text cut to `width` columns, with a mark where something is missing.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut room = width.saturating_sub(3);
+    let fitting = text.chars().take_while(|c| {
+        let wide = c.width().unwrap_or(0);
+        let fits = wide <= room;
+        room = room.saturating_sub(wide);
+        fits
+    });
+    format!("{}...", fitting.collect::<String>().trim_end())
+}
+
+fn first(text: &str, count: usize) -> String {
+    match text.char_indices().nth(count) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(rows: &[[&str; 3]], last: Last, width: Option<usize>) -> String {
+        let rows: Vec<_> = rows.iter().map(|row| row.map(str::to_owned)).collect();
+        let text = table(&rows, 1, last, width);
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn columns_line_up_and_one_without_words_takes_no_room() {
+        assert_eq!(
+            plain(&[["a", "", "x y"], ["long", "", ""], ["日本", "", "z"]], Last::Wrap, None),
+            " a     x y\n long\n 日本  z\n"
+        );
+    }
+
+    #[test]
+    fn the_last_column_is_cut_or_wrapped_at_the_terminal() {
+        let rows = [["name", "type", "one two three four five six seven eight nine ten"]];
+        let cut = " name  type  one two three four five si...\n";
+        assert_eq!(plain(&rows, Last::Cut, Some(42)), cut);
+        assert_eq!(
+            plain(&rows, Last::Wrap, Some(42)),
+            " name  type  one two three four five six\n             seven eight nine ten\n"
+        );
+        assert_eq!(
+            plain(&rows, Last::Wrap, Some(36)),
+            " name  type\n     one two three four five six\n     seven eight nine ten\n"
+        );
+    }
+
+    #[test]
+    fn no_cell_floods_the_screen() {
+        let long = "x".repeat(100_000);
+        let text = plain(&[[&long, &long, &long]], Last::Wrap, None);
+        assert!(text.len() < 2 * MAX_CELL + MAX_LAST + 20, "{}", text.len());
+    }
+}

@@ -1,0 +1,343 @@
+//! Reading `ophost.toml`, strictly: what is not understood is an error with its line.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, PATH, PATHS, Problem, SIZE, TABLE, TIME};
+use super::trust::Trust;
+use super::{OperationSettings, PartialLimits, Source, Sourced};
+use crate::operation::OperationName;
+
+/// The largest file that is read, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+/// How much of a wrong value an error repeats, in characters.
+const MAX_SHOWN: usize = 60;
+
+const TOP: [&str; 5] = ["plugins", "data", "limits", "operations", "compile"];
+const LIMITS: [&str; 5] = ["timeout", "memory", "output", "log", "max"];
+const MAXIMA: [&str; 4] = ["timeout", "memory", "output", "log"];
+const COMPILE: [&str; 2] = ["memory", "time"];
+
+/// What a file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct FileSettings {
+    /// As written: relative to the file.
+    pub(super) plugins: Option<Sourced<Vec<PathBuf>>>,
+    /// As written: relative to the file.
+    pub(super) data: Option<Sourced<PathBuf>>,
+    pub(super) limits: PartialLimits,
+    pub(super) maxima: PartialLimits,
+    pub(super) operations: BTreeMap<OperationName, OperationSettings>,
+    pub(super) compile_memory: Option<Sourced<u64>>,
+    pub(super) compile_time: Option<Sourced<Duration>>,
+}
+
+/// Reads a file; `name` is what errors call it.
+pub(super) fn read(path: &Path, name: &Path) -> Result<(FileSettings, Trust), ConfigError> {
+    let (text, trust) =
+        open(path).map_err(|source| ConfigError::Unreadable { file: name.to_owned(), source })?;
+    Ok((parse(&text, name)?, trust))
+}
+
+/// Returns the text and who can change it: asked of the open file, so that both are the same.
+fn open(path: &Path) -> io::Result<(String, Trust)> {
+    // Looked at before it is opened: opening a FIFO would wait for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let file = File::open(path)?;
+    let trust = Trust::of(&file.metadata()?);
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("larger than {}", ByteSize(MAX_FILE))));
+    }
+    Ok((text, trust))
+}
+
+/// Reads a text as the settings that it holds.
+pub(super) fn parse(text: &str, name: &Path) -> Result<FileSettings, ConfigError> {
+    let reader = Reader { text, name };
+    let document = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+        file: name.to_owned(),
+        line: reader.line(error.span().map_or(0, |span| span.start)),
+        problem: error.message().lines().collect::<Vec<_>>().join("; "),
+    })?;
+    reader.settings(document.get_ref())
+}
+
+type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
+type Entry<'a> = Spanned<DeValue<'a>>;
+
+/// A file that is being read.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    text: &'a str,
+    name: &'a Path,
+}
+
+impl Reader<'_> {
+    fn line(&self, place: usize) -> usize {
+        let before = &self.text.as_bytes()[..place.min(self.text.len())];
+        1 + before.iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    fn source<T>(&self, spanned: &Spanned<T>) -> Source {
+        Source::File { file: self.name.to_owned(), line: self.line(spanned.span().start) }
+    }
+
+    fn settings(&self, table: &DeTable<'_>) -> Result<FileSettings, ConfigError> {
+        let mut settings = FileSettings::default();
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "plugins" => settings.plugins = Some(self.paths("plugins", value)?),
+                "data" => settings.data = Some(self.path("data", value)?),
+                "limits" => {
+                    (settings.limits, settings.maxima) = self.limits("limits", value)?;
+                }
+                "operations" => settings.operations = self.operations(value)?,
+                "compile" => self.compile(&mut settings, value)?,
+                _ => return Err(self.unknown("", key, &TOP)),
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Reads a table of limits that may hold one of maxima.
+    fn limits(
+        &self,
+        name: &str,
+        value: &Entry<'_>,
+    ) -> Result<(PartialLimits, PartialLimits), ConfigError> {
+        let mut limits = PartialLimits::default();
+        let mut maxima = PartialLimits::default();
+        for (key, value) in self.table(name, value)? {
+            if key.get_ref() == "max" {
+                let name = format!("{name}.max");
+                for (key, value) in self.table(&name, value)? {
+                    self.limit(&mut maxima, &name, (key, value), &MAXIMA)?;
+                }
+            } else {
+                self.limit(&mut limits, name, (key, value), &LIMITS)?;
+            }
+        }
+        Ok((limits, maxima))
+    }
+
+    fn limit(
+        &self,
+        limits: &mut PartialLimits,
+        name: &str,
+        (key, value): (&Key<'_>, &Entry<'_>),
+        known: &'static [&'static str],
+    ) -> Result<(), ConfigError> {
+        let full = format!("{name}.{}", key.get_ref());
+        match key.get_ref().as_ref() {
+            "timeout" => limits.timeout = Some(self.time(&full, value)?),
+            "memory" => limits.memory = Some(self.size(&full, value)?),
+            "output" => limits.output = Some(self.size(&full, value)?),
+            "log" => limits.log = Some(self.size(&full, value)?),
+            _ => match name.strip_prefix("operations.") {
+                Some(operation) if value.get_ref().is_table() => {
+                    let name = format!("{operation}.{}", shown(key.get_ref()));
+                    return Err(self.wrong(key, Problem::Unquoted(name)));
+                }
+                Some(_) | None => return Err(self.unknown(name, key, known)),
+            },
+        }
+        Ok(())
+    }
+
+    fn operations(
+        &self,
+        value: &Entry<'_>,
+    ) -> Result<BTreeMap<OperationName, OperationSettings>, ConfigError> {
+        let mut operations = BTreeMap::new();
+        for (key, value) in self.table("operations", value)? {
+            let name = OperationName::new(key.get_ref().as_ref())
+                .map_err(|_| self.wrong(key, Problem::OperationName(shown(key.get_ref()))))?;
+            let (defaults, maxima) = self.limits(&format!("operations.{name}"), value)?;
+            operations.insert(name, OperationSettings { defaults, maxima });
+        }
+        Ok(operations)
+    }
+
+    fn compile(&self, settings: &mut FileSettings, value: &Entry<'_>) -> Result<(), ConfigError> {
+        for (key, value) in self.table("compile", value)? {
+            match key.get_ref().as_ref() {
+                "memory" => settings.compile_memory = Some(self.size("compile.memory", value)?),
+                "time" => settings.compile_time = Some(self.time("compile.time", value)?),
+                _ => return Err(self.unknown("compile", key, &COMPILE)),
+            }
+        }
+        Ok(())
+    }
+
+    fn table<'v, 'i>(
+        &self,
+        key: &str,
+        value: &'v Entry<'i>,
+    ) -> Result<&'v DeTable<'i>, ConfigError> {
+        value.get_ref().as_table().ok_or_else(|| self.wrong_type(key, value, TABLE))
+    }
+
+    fn text<'v>(
+        &self,
+        key: &str,
+        value: &'v Entry<'_>,
+        expected: &'static str,
+    ) -> Result<&'v str, ConfigError> {
+        value.get_ref().as_str().ok_or_else(|| self.wrong_type(key, value, expected))
+    }
+
+    fn time(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<Duration>, ConfigError> {
+        let text = self.text(key, value, TIME)?;
+        let time = time(key, text).map_err(|problem| self.wrong(value, problem))?;
+        Ok(Sourced { value: time, source: self.source(value) })
+    }
+
+    fn size(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<u64>, ConfigError> {
+        let text = self.text(key, value, SIZE)?;
+        let size = size(key, text).map_err(|problem| self.wrong(value, problem))?;
+        Ok(Sourced { value: size, source: self.source(value) })
+    }
+
+    fn path(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<PathBuf>, ConfigError> {
+        let text = self.text(key, value, PATH)?;
+        if text.is_empty() {
+            let problem = Problem::BadValue { key: key.into(), value: "".into(), expected: PATH };
+            return Err(self.wrong(value, problem));
+        }
+        Ok(Sourced { value: PathBuf::from(text), source: self.source(value) })
+    }
+
+    fn paths(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<Vec<PathBuf>>, ConfigError> {
+        let list = value.get_ref().as_array();
+        let list = list.ok_or_else(|| self.wrong_type(key, value, PATHS))?;
+        let paths: Result<Vec<_>, _> =
+            list.iter().map(|item| self.path(key, item).map(|path| path.value)).collect();
+        let paths = paths?;
+        if paths.is_empty() {
+            let problem =
+                Problem::BadValue { key: key.into(), value: "[]".into(), expected: PATHS };
+            return Err(self.wrong(value, problem));
+        }
+        Ok(Sourced { value: paths, source: self.source(value) })
+    }
+
+    fn wrong<T>(&self, place: &Spanned<T>, problem: Problem) -> ConfigError {
+        ConfigError::setting(self.source(place), problem)
+    }
+
+    fn wrong_type(&self, key: &str, value: &Entry<'_>, expected: &'static str) -> ConfigError {
+        let got = match value.get_ref() {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.wrong(value, Problem::WrongType { key: key.to_owned(), expected, got })
+    }
+
+    fn unknown(&self, inside: &str, key: &Key<'_>, known: &'static [&'static str]) -> ConfigError {
+        let name = key.get_ref().as_ref();
+        let full =
+            if inside.is_empty() { shown(name) } else { format!("{inside}.{}", shown(name)) };
+        let scored = known.iter().map(|one| (strsim::damerau_levenshtein(one, name), *one));
+        let nearest = scored.min().filter(|(distance, _)| *distance <= 2);
+        let meant = nearest.map(|(_, one)| one);
+        self.wrong(key, Problem::UnknownKey { key: full, meant, known })
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).collect()
+}
+
+/// Reads a text as a time; `key` is what errors call it.
+pub(super) fn time(key: &str, text: &str) -> Result<Duration, Problem> {
+    match humantime::parse_duration(text.trim()) {
+        Ok(Duration::ZERO) => Err(Problem::Zero { key: key.to_owned() }),
+        Ok(time) => Ok(time),
+        Err(_) => {
+            Err(Problem::BadValue { key: key.to_owned(), value: shown(text), expected: TIME })
+        }
+    }
+}
+
+/// Reads a text as a number of bytes; `key` is what errors call it.
+pub(super) fn size(key: &str, text: &str) -> Result<u64, Problem> {
+    match text.trim().parse::<ByteSize>() {
+        Ok(ByteSize(0)) => Err(Problem::Zero { key: key.to_owned() }),
+        Ok(ByteSize(size)) => Ok(size),
+        Err(_) => {
+            Err(Problem::BadValue { key: key.to_owned(), value: shown(text), expected: SIZE })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<FileSettings, String> {
+        parse(text, Path::new("ophost.toml")).map_err(|error| {
+            let hint = error.hint().unwrap_or_default();
+            format!("{error}; {hint}")
+        })
+    }
+
+    #[test]
+    fn everything_that_is_known_is_read_with_its_line() {
+        let text = "plugins = [\"a\", \"b\"]\ndata = \"d\"\n[limits]\ntimeout = \"2s\"\nmax.memory = \"1GiB\"\n\
+            [operations.word_count]\nlog = \"1KiB\"\n[operations.\"a.b\".max]\noutput = \"2MiB\"\n\
+            [compile]\ntime = \"5s\"\nmemory = \"1GiB\"\n";
+        let settings = read(text).unwrap();
+        let line = |line| Source::File { file: "ophost.toml".into(), line };
+        assert_eq!(settings.plugins.unwrap().value, [Path::new("a"), Path::new("b")]);
+        assert_eq!(
+            settings.limits.timeout,
+            Some(Sourced { value: Duration::from_secs(2), source: line(4) })
+        );
+        assert_eq!(settings.maxima.memory, Some(Sourced { value: 1 << 30, source: line(5) }));
+        let names: Vec<_> = settings.operations.keys().map(OperationName::as_str).collect();
+        assert_eq!(names, ["a.b", "word_count"]);
+        assert_eq!(settings.compile_time.unwrap().source, line(11));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_with_its_line_and_the_way_out() {
+        let error = |text| read(text).unwrap_err();
+        assert_eq!(
+            error("\n[limits]\ntimout = \"1s\""),
+            "`ophost.toml`, line 3: `limits.timout` is not a setting; did you mean `timeout`?"
+        );
+        assert_eq!(
+            error("[compile]\nthreads = 1"),
+            "`ophost.toml`, line 2: `compile.threads` is not a setting; what there is: memory, time"
+        );
+        assert!(
+            error("data = 5").starts_with("`ophost.toml`, line 1: `data` is a number, not a path")
+        );
+        assert!(error("limits = []").contains("`limits` is a list, not a table"));
+        assert!(error("limits.memory = \"lots\"").contains("is `lots`, which is not a size"));
+        assert!(error("limits.max.timeout = \"0s\"").contains("of zero lets nothing run"));
+        assert!(error("plugins = []").contains("is `[]`, which is not a list of paths"));
+        assert!(error("[operations.Bad]").contains("`Bad` is not a name for an operation"));
+        assert_eq!(
+            error("[operations.a.b]\nlog = \"1KiB\""),
+            "`ophost.toml`, line 1: `operations.a.b` is not a setting; \
+             a name with dots is quoted: `[operations.\"a.b\"]`"
+        );
+        assert!(error("a = \nb = 1").starts_with("`ophost.toml`, line 1: "));
+    }
+}

@@ -1,0 +1,220 @@
+//! Settings: what flags, the environment and `ophost.toml` say, and where each value came
+//! from.
+//!
+//! - [`Config`] is the answer: a flag wins over a variable, that over the file, that over the
+//!   default.
+//! - [`Source`] says where a value came from; [`Sourced`] is a value that knows.
+//! - [`Trust`] says whether the file may grant anything: whoever can write it could.
+//! - [`ConfigError`] names the file, the line and the way out.
+
+mod error;
+mod file;
+mod find;
+mod resolve;
+mod trust;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) use self::error::ConfigError;
+pub(crate) use self::find::FILE_NAME;
+pub(crate) use self::trust::Trust;
+use crate::operation::OperationName;
+use crate::policy::{LimitRequest, Limits, OperationLimits};
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A flag of the command line.
+    Flag(&'static str),
+    /// A variable of the environment.
+    Variable(&'static str),
+    /// A line of a file.
+    File {
+        /// The file, as short as it can be written from here.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::File { file, line } => write!(f, "{}:{line}", file.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sourced<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Where it came from.
+    pub(crate) source: Source,
+}
+
+impl<T> Sourced<T> {
+    fn default(value: T) -> Self {
+        Self { value, source: Source::Default }
+    }
+}
+
+/// A value for each limit, or nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PartialLimits {
+    /// See [`Limits::timeout`].
+    pub(crate) timeout: Option<Sourced<Duration>>,
+    /// See [`Limits::memory`].
+    pub(crate) memory: Option<Sourced<u64>>,
+    /// See [`Limits::output`].
+    pub(crate) output: Option<Sourced<u64>>,
+    /// See [`Limits::log`].
+    pub(crate) log: Option<Sourced<u64>>,
+}
+
+impl PartialLimits {
+    fn request(&self) -> LimitRequest {
+        LimitRequest {
+            timeout: self.timeout.as_ref().map(|it| it.value),
+            memory: self.memory.as_ref().map(|it| it.value),
+            output: self.output.as_ref().map(|it| it.value),
+            log: self.log.as_ref().map(|it| it.value),
+        }
+    }
+}
+
+/// A value for each limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourcedLimits {
+    /// See [`Limits::timeout`].
+    pub(crate) timeout: Sourced<Duration>,
+    /// See [`Limits::memory`].
+    pub(crate) memory: Sourced<u64>,
+    /// See [`Limits::output`].
+    pub(crate) output: Sourced<u64>,
+    /// See [`Limits::log`].
+    pub(crate) log: Sourced<u64>,
+}
+
+impl SourcedLimits {
+    fn limits(&self) -> Limits {
+        Limits {
+            timeout: self.timeout.value,
+            memory: self.memory.value,
+            output: self.output.value,
+            log: self.log.value,
+        }
+    }
+}
+
+/// What is said of one operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OperationSettings {
+    /// What its runs get where the caller says nothing.
+    pub(crate) defaults: PartialLimits,
+    /// The most that its callers may ask for.
+    pub(crate) maxima: PartialLimits,
+}
+
+/// The bounds of compiling one plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compile {
+    /// Bytes of memory. Default 2 GiB.
+    pub(crate) memory: u64,
+    /// Time. Default 60 s.
+    pub(crate) time: Duration,
+}
+
+impl Compile {
+    /// The bounds where nobody says otherwise.
+    pub(crate) const DEFAULT: Self = Self { memory: 2 << 30, time: Duration::from_secs(60) };
+}
+
+/// Where the values of a [`Compile`] came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CompileSources {
+    /// That of [`Compile::memory`].
+    pub(crate) memory: Source,
+    /// That of [`Compile::time`].
+    pub(crate) time: Source,
+}
+
+/// The file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigFile {
+    /// The file, as short as it can be written from here.
+    pub(crate) path: PathBuf,
+    /// Whether it may grant anything.
+    pub(crate) trust: Trust,
+    /// The settings that were left out because it may not.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// What a command line says of settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags {
+    /// `--plugins`, each time it stands there.
+    pub(crate) plugins: Vec<PathBuf>,
+    /// `--data`.
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Every setting, and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// The top of the project; the current directory where there is none.
+    pub(crate) project: PathBuf,
+    /// Whether something marks the top of a project.
+    pub(crate) is_marked: bool,
+    /// The file, if there is one.
+    pub(crate) file: Option<ConfigFile>,
+    /// The directories of plugins, at least one, whether they exist or not.
+    pub(crate) plugins: Sourced<Vec<PathBuf>>,
+    /// The directory of what the host keeps, whether it exists or not.
+    pub(crate) data: Sourced<PathBuf>,
+    /// What runs get where caller and operation say nothing.
+    pub(crate) limits: SourcedLimits,
+    /// The most that callers may ask for.
+    pub(crate) maxima: SourcedLimits,
+    /// What is said of single operations.
+    pub(crate) operations: BTreeMap<OperationName, OperationSettings>,
+    /// The bounds of compiling one plugin.
+    pub(crate) compile: Compile,
+    /// Where those came from.
+    pub(crate) compile_sources: CompileSources,
+}
+
+impl Config {
+    /// Returns the limits of runs whose caller and operation say nothing.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits.limits()
+    }
+
+    /// Returns the most that callers may ask for.
+    pub(crate) fn max_limits(&self) -> Limits {
+        self.maxima.limits()
+    }
+
+    /// Returns what is said of single operations.
+    pub(crate) fn operation_limits(
+        &self,
+    ) -> impl Iterator<Item = (OperationName, OperationLimits)> {
+        self.operations.iter().map(|(name, settings)| {
+            let (defaults, maxima) = (settings.defaults.request(), settings.maxima.request());
+            (name.clone(), OperationLimits { defaults, maxima })
+        })
+    }
+
+    /// Returns the directory that new plugins go to: the first one.
+    pub(crate) fn install_directory(&self) -> &Path {
+        self.plugins.value.first().map_or(Path::new("plugins"), PathBuf::as_path)
+    }
+}

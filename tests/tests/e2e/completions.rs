@@ -1,0 +1,164 @@
+//! `ophost completions`: what shells are offered.
+
+use std::fs;
+use std::process::Command;
+
+use e2e::guest::{Described, Operation, describing};
+
+use crate::harness::Project;
+
+/// A plugin that is compiled at once: a shell waits only so long.
+fn project() -> Project {
+    let schema = r##"{
+        "properties": {
+            "note": {"type": "string", "description": "What else there is to say.\nAt length."},
+            "kind": {"$ref": "#/$defs/kind", "description": "How it is sold."},
+            "gift": {"type": "boolean"},
+            "place": {"type": "object", "properties": {"city": {"type": "string"}}}
+        },
+        "required": ["kind"],
+        "$defs": {"kind": {"oneOf": [{"const": "small"}, {"const": "smart"}, {"const": "large"}]}}
+    }"##;
+    let sell = Operation {
+        input_schema: schema.to_owned(),
+        description: "Sells a thing.".to_owned(),
+        ..Operation::new("shop.sell")
+    };
+    let send =
+        Operation { description: "Sends a thing.".to_owned(), ..Operation::new("shop.send") };
+    let project = Project::new();
+    let plugin = Described::new("shop").with(sell).with(send);
+    project.add("shop", &describing(&plugin).expect("a guest"));
+    project
+}
+
+/// Asks as the script for fish does: all words, the last one being written. Each answer is a
+/// word and a description.
+fn offered(project: &Project, words: &[&str]) -> String {
+    let mut arguments = vec!["--", "ophost"];
+    arguments.extend(words);
+    let output = project.output(project.command(&arguments).env("OPHOST_COMPLETE", "fish"));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    output.stdout
+}
+
+#[test]
+fn operations_are_offered_with_what_they_do() {
+    let project = project();
+    assert_eq!(
+        offered(&project, &["run", "shop"]),
+        "shop.sell\tSells a thing.\nshop.send\tSends a thing.\n"
+    );
+    assert_eq!(offered(&project, &["describe", "shop.sen"]), "shop.send\tSends a thing.\n");
+}
+
+#[test]
+fn the_fields_of_the_operation_are_offered_and_their_values() {
+    let project = project();
+    let offered = |words: &[&str]| {
+        let all = offered(&project, &[&["run", "shop.sell"], words].concat());
+        all.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        offered(&[""]),
+        "kind=\trequired. How it is sold.\nnote=\tWhat else there is to say.\ngift=\nplace."
+    );
+    assert_eq!(offered(&["no"]), "note=\tWhat else there is to say.");
+    assert_eq!(offered(&["note=x", "gift=true", "no"]), "");
+    assert_eq!(offered(&["kind=sm"]), "kind=small\nkind=smart");
+    assert_eq!(offered(&["--timeout", "5s", "kind=la"]), "kind=large");
+    assert_eq!(offered(&["--plugins", "elsewhere", "kind=sm"]), "");
+    assert_eq!(offered(&["gift="]), "gift=true\ngift=false");
+    assert_eq!(offered(&["place.c"]), "place.city=");
+}
+
+#[test]
+fn files_are_offered_where_a_file_is_named() {
+    let project = project();
+    fs::write(project.path().join("notes.txt"), "").expect("a file");
+    assert_eq!(offered(&project, &["run", "shop.sell", "note=@no"]), "note=@notes.txt\n");
+    assert_eq!(offered(&project, &["run", "shop.sell", "--input", "@no"]), "@notes.txt\n");
+}
+
+#[test]
+fn what_goes_wrong_is_never_said() {
+    let project = project();
+    project.add("page", b"<html>");
+    project.settings_of_mode("plugins = [\"elsewhere\"]", 0o666);
+    assert_eq!(offered(&project, &["run", "shop.sell", "no"]).lines().count(), 1);
+    project.settings("nonsense");
+    assert_eq!(offered(&project, &["run", "shop.sell", "no"]), "");
+    project.settings("");
+    assert_eq!(offered(&project, &["run", "nothing_like_it", "no"]), "");
+    let mut unknown = project.command(&["--", "ophost", ""]);
+    let output = project.output(unknown.env("OPHOST_COMPLETE", "tcsh"));
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn what_a_plugin_calls_its_fields_cannot_reach_the_shell() {
+    let project = Project::new();
+    let schema = r#"{"properties": {"$(reboot)": {}, "x;reboot": {}, "ok": {
+        "enum": ["`x`", "a b", "fine"], "description": "\u001b[31mred"
+    }}}"#;
+    let operation = Operation { input_schema: schema.to_owned(), ..Operation::new("a") };
+    project.add("it", &describing(&Described::new("it").with(operation)).expect("a guest"));
+    let offered = |word| {
+        let all = offered(&project, &["run", "a", word]);
+        all.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(offered(""), "ok=\t\\u{1b}[31mred");
+    assert_eq!(offered("ok="), "ok=fine");
+}
+
+#[test]
+fn every_shell_gets_a_script() {
+    let project = Project::new();
+    for (shell, word) in [
+        ("bash", "complete -o nospace"),
+        ("zsh", "#compdef ophost"),
+        ("fish", "complete --keep-order"),
+        ("elvish", "edit:completion:arg-completer[ophost]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let output = project.run(&["completions", shell]);
+        let names_the_variable = output.stdout.contains("OPHOST_COMPLETE");
+        assert!(output.stdout.contains(word) && names_the_variable, "{output}");
+        assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)));
+    }
+}
+
+/// The function that bash calls is called as bash does it: words split at `=`, and the part
+/// that would be replaced.
+#[test]
+fn bash_completes_fields_though_it_splits_words_at_the_equals_sign() {
+    if Command::new("bash").arg("--version").output().is_err() {
+        return;
+    }
+    let project = project();
+    let script = project.run(&["completions", "bash"]).stdout;
+    let tries = r#"
+        try() {
+            COMP_LINE="$1" COMP_POINT=${#1} COMP_WORDS=("${@:3}") COMPREPLY=()
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            _clap_complete_ophost ophost "$2" ""
+            printf '<%s>' "${COMPREPLY[@]}"; echo
+        }
+        try "ophost run shop.sel" shop.sel ophost run shop.sel
+        try "ophost run shop.sell ki" ki ophost run shop.sell ki
+        try "ophost run shop.sell kind=" "" ophost run shop.sell kind =
+        try "ophost run shop.sell  kind=la" la ophost run shop.sell kind = la
+        try "ophost run shop.sell kind=small no" no ophost run shop.sell kind = small no
+    "#;
+    let file = project.path().join("try.bash");
+    fs::write(&file, format!("{script}\n{tries}")).expect("a file");
+    let mut bash = Command::new("bash");
+    bash.arg("--norc").arg(file).current_dir(project.path()).env_remove("OPHOST_PLUGINS");
+    insta::assert_snapshot!(project.output(&mut bash), @"
+    <shop.sell >
+    <kind=>
+    <small><smart><large>
+    <large >
+    <note=>
+    ");
+}

@@ -1,0 +1,201 @@
+//! `ophost.toml`, the environment, and `ophost config show`.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Output, Project};
+
+/// Returns a setting of `config show --json`: its value and where it came from.
+fn setting(output: &Output, key: &str) -> (Value, Value) {
+    let shown = output.json();
+    let mut all = shown["settings"].as_array().expect("settings").iter();
+    let found = all.find(|row| row["key"] == key).expect("the setting");
+    (found["value"].clone(), found["source"].clone())
+}
+
+#[test]
+fn every_setting_is_shown_with_where_it_came_from() {
+    let project = Project::new();
+    project.settings(
+        "plugins = [\"plugins\", \"more\"]\n\n[limits]\ntimeout = \"10s\"\nmax.memory = \"1GiB\"\n\n\
+         [operations.slugify]\ntimeout = \"2s\"\nmax = { output = \"1MiB\" }\n",
+    );
+    let mut show = project.command(&["config", "show", "--data", "here"]);
+    insta::assert_snapshot!(project.output(show.env("OPHOST_LOG", "64KiB")), @"
+    project  [DIR]
+    file     ophost.toml
+
+    plugins                        plugins, more  ophost.toml:1
+    data                           here           --data
+    limits.timeout                 10s            ophost.toml:4
+    limits.memory                  128.0 MiB      default
+    limits.output                  8.0 MiB        default
+    limits.log                     64.0 KiB       OPHOST_LOG
+    limits.max.timeout             1h             default
+    limits.max.memory              1.0 GiB        ophost.toml:5
+    limits.max.output              64.0 MiB       default
+    limits.max.log                 16.0 MiB       default
+    compile.memory                 2.0 GiB        default
+    compile.time                   1m             default
+    operations.slugify.timeout     2s             ophost.toml:8
+    operations.slugify.max.output  1.0 MiB        ophost.toml:9
+    ");
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_that_over_the_file() {
+    let project = Project::new();
+    project.settings("data = \"file\"\nlimits.timeout = \"3s\"");
+    let show = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let arguments = [&["config", "show", "--json"], arguments].concat();
+        let mut command = project.command(&arguments);
+        project.output(command.envs(variables.iter().copied()))
+    };
+    let data = |arguments: &[&str], variables: &[(&str, &str)]| {
+        setting(&show(arguments, variables), "data")
+    };
+    let variable = [("OPHOST_DATA", "variable")];
+    let flag = json!({"kind": "flag", "name": "--data"});
+    assert_eq!(data(&["--data", "flag"], &variable), (json!("flag"), flag));
+    let named = json!({"kind": "variable", "name": "OPHOST_DATA"});
+    assert_eq!(data(&[], &variable), (json!("variable"), named));
+    let line = json!({"kind": "file", "file": "ophost.toml", "line": 1});
+    assert_eq!(data(&[], &[]), (json!("file"), line));
+    let timeout = setting(&show(&[], &[("OPHOST_TIMEOUT", "1s")]), "limits.timeout");
+    assert_eq!(timeout, (json!(1.0), json!({"kind": "variable", "name": "OPHOST_TIMEOUT"})));
+    assert_eq!(setting(&show(&[], &[]), "limits.memory").1, json!({"kind": "default"}));
+}
+
+#[test]
+fn what_is_not_understood_stops_every_command_with_its_line() {
+    let project = Project::with_rust(&["text"]);
+    project.settings("[limits]\ntimout = \"5s\"\n");
+    insta::assert_snapshot!(project.run(&["list"]), @"
+    ---- stderr
+    error: `ophost.toml`, line 2: `limits.timout` is not a setting
+    hint: did you mean `timeout`?
+    ---- exit 2
+    ");
+    project.settings("plugins = \"plugins\"");
+    insta::assert_snapshot!(project.run(&["run", "slugify", "text=x"]), @r#"
+    ---- stderr
+    error: `ophost.toml`, line 1: `plugins` is a text, not a list of paths
+    hint: write a list of directories, such as `["plugins"]`
+    ---- exit 2
+    "#);
+    project.settings("[limits]\nmemory = \"much\"");
+    insta::assert_snapshot!(project.run(&["check", "plugins/text.wasm"]), @"
+    ---- stderr
+    error: `ophost.toml`, line 2: `limits.memory` is `much`, which is not a size
+    hint: sizes are written `64KiB`, `64MiB`, `2GiB`
+    ---- exit 2
+    ");
+    project.settings("[limits");
+    insta::assert_snapshot!(project.run(&["build", "plugins"]), @"
+    ---- stderr
+    error: `ophost.toml`, line 1: unclosed table, expected `]`
+    hint: the file is TOML: https://toml.io
+    ---- exit 2
+    ");
+    project.settings("limits.timeout = \"2h\"");
+    insta::assert_snapshot!(project.run(&["plugins"]), @"
+    ---- stderr
+    error: `ophost.toml`, line 1: `limits.timeout` is 2h, above the maximum of 1h (default)
+    hint: lower it, or raise the maximum
+    ---- exit 2
+    ");
+    project.settings("");
+    let mut list = project.command(&["list", "--json"]);
+    insta::assert_snapshot!(project.output(list.env("OPHOST_TIMEOUT", "soon")), @r#"
+    {"run_id":null,"status":null,"error":{"kind":"config","message":"`OPHOST_TIMEOUT`: `limits.timeout` is `soon`, which is not a time","hint":"times are written `500ms`, `30s`, `5m`"}}
+    ---- exit 2
+    "#);
+}
+
+#[test]
+fn limits_of_the_file_hold() {
+    let project = Project::with_rust(&["misbehave"]);
+    project.settings(
+        "[limits]\ntimeout = \"60s\"\n\
+         [operations.\"misbehave.spin\"]\ntimeout = \"200ms\"\nmax.timeout = \"1s\"",
+    );
+    let spin = project.run(&["run", "misbehave.spin"]);
+    assert!(spin.stderr.contains("(timeout): still running after 200ms"), "{spin}");
+    insta::assert_snapshot!(project.run(&["run", "misbehave.spin", "--timeout", "2s"]), @"
+    ---- stderr
+    error: the timeout of 2s is above this host's maximum of 1s
+    hint: ask for less, or leave it out
+    ---- exit 4
+    ");
+    let echo = project.run(&["run", "misbehave.echo", "value=1", "--timeout", "2s"]);
+    assert_eq!(echo.code, Some(0), "{echo}");
+}
+
+#[test]
+fn paths_of_the_file_are_relative_to_it() {
+    let project = Project::with_rust(&["text"]);
+    fs::rename(project.plugins(), project.path().join("own")).expect("a directory");
+    let below = project.path().join("a/b");
+    fs::create_dir_all(&below).expect("directories");
+    project.settings("plugins = [\"own\"]");
+    let output = project.output(project.command(&["list"]).current_dir(&below));
+    assert!(output.stdout.contains("slugify"), "{output}");
+    let show = project.output(project.command(&["config", "show", "--json"]).current_dir(below));
+    assert_eq!(setting(&show, "data").0, json!("[DIR]/.ophost"));
+}
+
+#[test]
+fn a_file_that_others_can_write_grants_nothing_and_says_so() {
+    let project = Project::with_rust(&["text"]);
+    let text = "plugins = [\"elsewhere\"]\ndata = \"there\"\n\
+        [limits]\ntimeout = \"1s\"\nmemory = \"1GiB\"\n\
+        [limits.max]\nmemory = \"8GiB\"\noutput = \"8MiB\"\n\
+        [operations.slugify.max]\ntimeout = \"2h\"\n";
+    for mode in [0o664, 0o646] {
+        project.settings_of_mode(text, mode);
+        let listed = project.run(&["list"]);
+        assert!(listed.stdout.contains("slugify"), "{listed}");
+        assert!(listed.stderr.contains("left out: plugins, data, limits.memory"), "{listed}");
+    }
+    insta::assert_snapshot!(project.run(&["run", "slugify", "text=x"]), @r#"
+    {"slug":"x"}
+    ---- stderr
+    warning: `ophost.toml` grants nothing: others may write it (mode 0646); left out: plugins, data, limits.memory, limits.max.memory, operations.slugify.max.timeout
+    hint: `chmod go-w ophost.toml`
+    "#);
+    let show = project.run(&["config", "show", "--json"]);
+    assert_eq!(setting(&show, "limits.timeout").0, json!(1.0));
+    assert_eq!(setting(&show, "limits.max.output").0, json!(8 << 20));
+    assert_eq!(setting(&show, "limits.max.memory").1, json!({"kind": "default"}));
+    assert_eq!(show.json()["file"]["trusted"], json!(false));
+    project.settings_of_mode(text, 0o600);
+    assert!(!project.run(&["config", "show"]).stderr.contains("warning"));
+}
+
+#[test]
+fn a_file_that_another_user_owns_grants_nothing() {
+    let project = Project::with_rust(&["text"]);
+    project.settings("plugins = [\"elsewhere\"]\nlimits.timeout = \"1s\"");
+    let nobody = rustix::fs::Uid::from_raw(65534);
+    let file = project.path().join("ophost.toml");
+    let user = rustix::process::geteuid();
+    // Only root can give a file away.
+    if user.is_root() && rustix::fs::chown(&file, Some(nobody), None).is_ok() {
+        let show = project.run(&["config", "show", "--json"]);
+        assert!(show.stderr.contains("belongs to another user (uid 65534)"), "{show}");
+        assert_eq!(setting(&show, "plugins").1, json!({"kind": "default"}));
+        assert_eq!(setting(&show, "limits.timeout").0, json!(1.0));
+    }
+}
+
+#[test]
+fn an_odd_file_is_named() {
+    let project = Project::new();
+    fs::create_dir(project.path().join("ophost.toml")).expect("a directory");
+    insta::assert_snapshot!(project.run(&["list"]), @"
+    ---- stderr
+    error: cannot read `ophost.toml`: not a regular file
+    ---- exit 2
+    ");
+}

@@ -1,0 +1,104 @@
+//! `ophost doctor`: what is as it should be, and what to do where not.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::Value;
+
+use crate::harness::{Output, Project};
+
+/// A finding: how it is, in words, and what to do.
+type Finding = (String, String, Option<String>);
+
+fn findings(output: &Output, check: &str) -> Vec<Finding> {
+    let report = output.json();
+    let all = report["findings"].as_array().expect("findings").iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let chosen = all.filter(|finding| finding["check"] == check);
+    let read =
+        |it: &Value| (text(&it["state"]), text(&it["text"]), it["fix"].as_str().map(str::to_owned));
+    chosen.map(read).collect()
+}
+
+fn one(state: &str, text: &str, fix: &str) -> Finding {
+    (state.to_owned(), text.to_owned(), Some(fix.to_owned()))
+}
+
+fn allow(project: &Project, name: &str, mode: u32) {
+    let path = project.path().join(name);
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own");
+}
+
+#[test]
+fn a_project_in_order_has_no_problem() {
+    let project = Project::with_rust(&["text"]);
+    project.settings("");
+    allow(&project, "plugins", 0o755);
+    let output = project.run(&["doctor"]);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    let line = |start: &str| output.stdout.lines().find(|line| line.starts_with(start));
+    assert_eq!(line("ok       settings"), Some("ok       settings     `ophost.toml`"), "{output}");
+    assert_eq!(line("ok       operations"), Some("ok       operations   2 can be run"));
+    assert!(line("ok       versions").is_some_and(|line| line.contains("wasmtime 48.")));
+    assert!(output.stdout.contains("no problems, "), "{output}");
+}
+
+#[test]
+fn what_others_can_change_is_a_warning_with_its_fix() {
+    let project = Project::with_rust(&["text"]);
+    project.settings_of_mode("[operations.none]\nlog = \"1KiB\"", 0o666);
+    allow(&project, "plugins", 0o775);
+    let cache = project.path().join(".ophost/cache");
+    fs::create_dir_all(&cache).expect("a directory");
+    allow(&project, ".ophost", 0o775);
+    allow(&project, ".ophost/cache", 0o755);
+    project.add("page", b"<html>");
+    let output = project.run(&["doctor", "--json"]);
+    let text = "`ophost.toml` grants nothing: others may write it (mode 0666)";
+    let settings = findings(&output, "settings");
+    assert_eq!(settings[0], one("warning", text, "`chmod go-w ophost.toml`"));
+    let text = "`[operations.none]` names no operation that there is";
+    assert_eq!(settings[1], one("warning", text, "`ophost list` shows the names"));
+    let text = "`plugins`: its group may add and replace plugins";
+    assert_eq!(findings(&output, "plugins"), [one("warning", text, "`chmod g-w plugins`")]);
+    let text = "others may write to `.ophost`";
+    let kept = "nothing is kept: `.ophost/cache` is open to other users; `chmod 700` closes it";
+    let until = "until then every command compiles the plugins that it uses";
+    let expected = [one("warning", text, "`chmod go-w .ophost`"), one("warning", kept, until)];
+    assert_eq!(findings(&output, "data"), expected);
+    let text = "2 can be run; 1 plugin file is not used";
+    assert_eq!(
+        findings(&output, "operations"),
+        [one("warning", text, "`ophost plugins` says why")]
+    );
+    assert_eq!(output.code, Some(0));
+}
+
+#[test]
+fn a_plugin_directory_that_everybody_can_write_is_a_problem() {
+    let project = Project::with_rust(&["text"]);
+    allow(&project, "plugins", 0o777);
+    let output = project.run(&["doctor", "--json"]);
+    let text = "`plugins`: everybody may add and replace plugins";
+    assert_eq!(findings(&output, "plugins"), [one("problem", text, "`chmod go-w plugins`")]);
+    let text = "every user can write to the plugin directory `plugins`";
+    let fix = "`chmod o-w plugins` takes that away";
+    assert_eq!(findings(&output, "operations"), [one("problem", text, fix)]);
+    assert_eq!(output.code, Some(1));
+}
+
+#[test]
+fn a_problem_is_a_failure() {
+    let project = Project::with_rust(&["text"]);
+    let file = "plugins/text.wasm";
+    let output = project.run(&["doctor", "--json", "--plugins", file, "--data", file]);
+    assert_eq!(findings(&output, "plugins")[0].0, "problem");
+    assert_eq!(findings(&output, "data")[0].0, "problem");
+    assert_eq!(output.code, Some(1));
+    project.settings("limts = 1");
+    let output = project.run(&["doctor", "--json"]);
+    let text = "`ophost.toml`, line 1: `limts` is not a setting";
+    let expected = [one("problem", text, "did you mean `limits`?")];
+    assert_eq!(findings(&output, "settings"), expected);
+    assert_eq!((output.code, &output.json()["problems"]), (Some(1), &Value::from(1)));
+}
