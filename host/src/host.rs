@@ -18,16 +18,20 @@ use crate::json;
 use crate::operation::OperationName;
 use crate::policy::{Grants, LimitRequest, Limits, OperationLimits, Policy, PolicyError};
 use crate::private_dir::DataDir;
+use crate::record::{self, EndOfRun, RecordRule, Recorded, Recorder, Recording, Subject};
 use crate::registry::{
     self, Entry, FileError, LoadObserver, Loader, LoaderOptions, Loading, Registry, RegistryError,
     Schemas,
 };
 use crate::run::{Actor, Event, Failure, FailureKind, Flags, Outcome, Trail, Usage};
+use crate::runs::Runs;
 use crate::sandbox::{
     self, CompileBudget, Compiler, Ended, Guest, Job, Observer, Sandbox, SandboxError,
     SandboxOptions, Stopped,
 };
 use crate::schema::{Schema, ValidInput, Violations};
+use crate::store::StoreError;
+use crate::task_run::{RunId, RunState, TaskRun};
 
 /// What a door needs that is the compiler's child process, or starts one.
 pub(crate) use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};
@@ -56,6 +60,7 @@ struct Shared {
     /// Swapped as a whole: whoever took it out keeps what it took.
     registry: RwLock<Arc<Registry>>,
     policy: Policy,
+    recorder: Recorder,
 }
 
 impl Host {
@@ -64,6 +69,7 @@ impl Host {
         HostBuilder {
             loader: LoaderOptions::default(),
             compiler: Compiler::Here,
+            rule: RecordRule::default(),
             defaults: Limits::DEFAULT,
             maxima: Limits::DEFAULT_MAXIMA,
             operations: BTreeMap::new(),
@@ -72,19 +78,70 @@ impl Host {
 
     /// Runs an operation once and returns how it ended.
     ///
+    /// What is to be recorded is on the disk before the guest runs, and its end before this
+    /// returns. Where an idempotency key names a run that ended well, that one is returned.
+    ///
     /// Needs a tokio runtime with time enabled. A guest gives the thread back every
     /// ten milliseconds, but for instructions on much memory, which are not interrupted, and the
-    /// check of its output. Dropping the future stops the guest.
+    /// check of its output. Dropping the future stops the guest, and leaves a recorded run
+    /// RUNNING until this process ends.
     ///
     /// # Errors
     ///
     /// Returns [`RunError`] if the run did not begin: the operation is unknown, the input
-    /// breaks its schema, the limits asked for are not allowed. A run that began and failed
-    /// is not an error but a [`Report`] with [`Outcome::Failed`].
+    /// breaks its schema, the limits asked for are not allowed, its record cannot be written.
+    /// A run that began and failed is not an error but a [`Report`] with [`Outcome::Failed`];
+    /// but [`RunError::Unrecorded`] is one that began and whose end could not be written.
     pub async fn run(&self, request: Request) -> Result<Report, RunError> {
         let checked = self.check(request)?;
         let loaded = self.load(checked).await?;
-        Ok(self.execute(loaded).await)
+        match self.begin(&loaded).await? {
+            Recorded::Not => Ok(self.execute(loaded, None).await),
+            Recorded::Begun(recording) => self.record(loaded, recording).await,
+            Recorded::Before(run) => Ok(Report::of(*run)),
+            Recorded::Running(run_id) => Err(RunError::InProgress { run_id }),
+            Recorded::Conflict(run) => Err(RunError::Conflict {
+                run_id: run.id,
+                inputs: Box::new((run.input_dump, loaded.checked.input.value().clone())),
+            }),
+        }
+    }
+
+    async fn begin(&self, loaded: &Loaded) -> Result<Recorded, RunError> {
+        let Checked { entry, input, grants, actor, flags, record, .. } = &loaded.checked;
+        let subject = Subject {
+            operation: entry.operation(),
+            component: entry.file.digest,
+            version: &entry.file.plugin.version,
+            asked_input: &record.input,
+            input: input.value(),
+            actor,
+            flags: *flags,
+            tags: &record.tags,
+            limits: *grants.limits(),
+            asked: record.asked,
+            key: record.key.as_deref(),
+            rerun_of: record.rerun_of,
+        };
+        Ok(self.shared.recorder.begin(subject).await?)
+    }
+
+    /// Runs what is being recorded, and writes down how it ends.
+    async fn record(&self, mut loaded: Loaded, recording: Recording) -> Result<Report, RunError> {
+        let run_id = recording.id();
+        let observer = loaded.checked.observer.take();
+        loaded.checked.observer = Some(recording.observer(observer));
+        let schema = Arc::clone(&loaded.checked.entry);
+        let mut report = recording.while_logging(self.execute(loaded, Some(run_id))).await;
+        let Report { outcome, trail, usage, .. } = &report;
+        let ended = recording.finish(EndOfRun { outcome, trail, usage: *usage }).await;
+        ended.map_err(|source| RunError::Unrecorded { run_id, source })?;
+        if let Outcome::Success(output) = report.outcome {
+            let output =
+                record::with_task_run_id(output, &schema.operation().output_schema, run_id);
+            report.outcome = Outcome::Success(output);
+        }
+        Ok(report)
     }
 
     fn check(&self, request: Request) -> Result<Checked, RunError> {
@@ -94,13 +151,16 @@ impl Host {
         let flags = request.caller.flags(&request.input);
         let schemas = entry.schemas().map_err(|reason| unavailable(&entry, &reason))?;
         let schemas = Arc::clone(schemas);
+        // Only a key asks what the input was before its defaults.
+        let asked_input = request.record.key.as_ref().map(|_| request.input.clone());
+        let record = RecordRequest { input: asked_input.unwrap_or_default(), ..request.record };
         let input = schemas.input.check_input(request.input).map_err(|violations| {
             RunError::InvalidInput { operation: operation.name.clone(), violations }
         })?;
         let policy = &self.shared.policy;
         let grants = policy.grant(&operation.name, &operation.hints, &request.limits)?;
         let (cancel, observer) = (request.cancel, request.observer);
-        Ok(Checked { entry, schemas, input, grants, actor, flags, cancel, observer })
+        Ok(Checked { entry, schemas, input, grants, actor, flags, cancel, observer, record })
     }
 
     /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
@@ -112,9 +172,9 @@ impl Host {
         Ok(Loaded { checked, guest })
     }
 
-    async fn execute(&self, loaded: Loaded) -> Report {
+    async fn execute(&self, loaded: Loaded, run_id: Option<RunId>) -> Report {
         let Loaded { checked, guest } = loaded;
-        let Checked { entry, schemas, input, grants, actor, flags, cancel, observer } = checked;
+        let Checked { entry, schemas, input, grants, actor, flags, cancel, observer, .. } = checked;
         let operation = &entry.operation().name;
         let job = Job { operation, input: &input, grants: &grants, actor, flags, cancel, observer };
         let Ended { outcome, trail, usage } = self.shared.sandbox.invoke(&guest, job).await;
@@ -123,7 +183,7 @@ impl Host {
             Err(Stopped::Failed(failure)) => Outcome::Failed(*failure),
             Err(Stopped::Cancelled) => Outcome::Cancelled,
         };
-        Report { operation: operation.clone(), outcome, trail, usage }
+        Report { operation: operation.clone(), run_id, outcome, trail, usage }
     }
 
     fn find(&self, name: &str) -> Result<Arc<Entry>, RunError> {
@@ -143,6 +203,11 @@ impl Host {
     /// Returns what is wrong with the data directory, so that nothing is kept in it.
     pub fn data_problem(&self) -> Option<String> {
         self.shared.sandbox.cache_problem()
+    }
+
+    /// Returns the records of runs; `None` without a data directory.
+    pub fn runs(&self) -> Option<Runs<'_>> {
+        self.shared.recorder.store().map(Runs::new)
     }
 
     /// Reads the plugin directories again, and from now on runs what is there.
@@ -285,6 +350,18 @@ struct Checked {
     flags: Flags,
     cancel: CancellationToken,
     observer: Option<Observer>,
+    record: RecordRequest,
+}
+
+/// What a caller says of the record of a run.
+#[derive(Clone, Debug, Default)]
+struct RecordRequest {
+    /// The input as it came.
+    input: Value,
+    asked: Option<bool>,
+    key: Option<String>,
+    tags: Vec<String>,
+    rerun_of: Option<RunId>,
 }
 
 /// A request whose code is ready, too.
@@ -299,6 +376,7 @@ struct Loaded {
 pub struct HostBuilder {
     loader: LoaderOptions,
     compiler: Compiler,
+    rule: RecordRule,
     defaults: Limits,
     maxima: Limits,
     operations: BTreeMap<OperationName, OperationLimits>,
@@ -318,6 +396,12 @@ impl HostBuilder {
     /// else it is not used: see [`Host::data_problem`].
     pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
         self.loader.data = Some(DataDir::new(directory));
+        self
+    }
+
+    /// Says which runs are recorded in the data directory. Without one none is.
+    pub fn record(mut self, rule: RecordRule) -> Self {
+        self.rule = rule;
         self
     }
 
@@ -400,9 +484,10 @@ impl HostBuilder {
 
     fn unloaded(self) -> Result<Unloaded, HostError> {
         let sandbox = self.sandbox()?;
+        let recorder = Recorder::new(self.loader.data.as_ref(), self.rule);
         let loader = Loader::new(self.loader, sandbox.clone());
         let policy = Policy::new(self.defaults, self.maxima).operations(self.operations);
-        Ok(Unloaded { sandbox, loader, policy })
+        Ok(Unloaded { sandbox, loader, policy, recorder })
     }
 
     fn sandbox(&self) -> Result<Sandbox, HostError> {
@@ -416,13 +501,14 @@ struct Unloaded {
     sandbox: Sandbox,
     loader: Loader,
     policy: Policy,
+    recorder: Recorder,
 }
 
 impl Unloaded {
     fn with(self, registry: Registry) -> Host {
-        let Self { sandbox, loader, policy } = self;
+        let Self { sandbox, loader, policy, recorder } = self;
         let registry = RwLock::new(Arc::new(registry));
-        Host { shared: Arc::new(Shared { sandbox, loader, registry, policy }) }
+        Host { shared: Arc::new(Shared { sandbox, loader, registry, policy, recorder }) }
     }
 }
 
@@ -436,6 +522,7 @@ pub struct Request {
     limits: LimitRequest,
     cancel: CancellationToken,
     observer: Option<Observer>,
+    record: RecordRequest,
 }
 
 impl Request {
@@ -448,7 +535,34 @@ impl Request {
             limits: LimitRequest::default(),
             cancel: CancellationToken::new(),
             observer: None,
+            record: RecordRequest::default(),
         }
+    }
+
+    /// Asks for a record, or for none, whatever the operation declares.
+    pub fn record(mut self, record: bool) -> Self {
+        self.record.asked = Some(record);
+        self
+    }
+
+    /// Names this request, so that it runs once: a run of the same operation under the same
+    /// key that ended well within a day is the answer, another input under it an error. 1 to
+    /// 255 characters. Such a run is always recorded, but for a dry run, which takes no key.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.record.key = Some(key.into());
+        self
+    }
+
+    /// Adds a word to find the run by.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.record.tags.push(tag.into());
+        self
+    }
+
+    /// Says that this is an earlier run's input once more.
+    pub fn rerun_of(mut self, run: RunId) -> Self {
+        self.record.rerun_of = Some(run);
+        self
     }
 
     /// Says who asks.
@@ -484,12 +598,35 @@ impl Request {
 pub struct Report {
     /// What was run.
     pub operation: OperationName,
+    /// The record's id, if it is recorded.
+    pub run_id: Option<RunId>,
     /// How it ended.
     pub outcome: Outcome,
     /// What it left behind.
     pub trail: Trail,
     /// What it used.
     pub usage: Usage,
+}
+
+impl Report {
+    /// Returns what a record says of a run that ended.
+    fn of(run: TaskRun) -> Self {
+        let outcome = match run.state {
+            RunState::Success { output, .. } => Outcome::Success(output),
+            RunState::Failed { failure, .. } => Outcome::Failed(failure),
+            RunState::Pending | RunState::Running { .. } | RunState::Cancelled { .. } => {
+                Outcome::Cancelled
+            }
+        };
+        let trail = Trail {
+            log: run.log_entries,
+            log_dropped: run.log_dropped,
+            item_errors: run.error_list,
+            item_errors_dropped: 0,
+        };
+        let usage = run.usage.unwrap_or_default();
+        Self { operation: run.operation_name, run_id: Some(run.id), outcome, trail, usage }
+    }
 }
 
 /// A run that did not begin; nothing happened.
@@ -517,6 +654,32 @@ pub enum RunError {
     /// The limits asked for are not allowed.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The record of its beginning could not be written, or whether the idempotency key is
+    /// free could not be found out. It did not run.
+    #[error("it was not run: its record cannot be written: {0}")]
+    Store(#[from] StoreError),
+    /// It ran, but how it ended could not be written.
+    #[error("run {run_id} ended, but that cannot be written: {source}")]
+    Unrecorded {
+        /// The run.
+        run_id: RunId,
+        /// Why.
+        source: StoreError,
+    },
+    /// A run under the same idempotency key has not ended.
+    #[error("run {run_id} under the same idempotency key is still running")]
+    InProgress {
+        /// That run.
+        run_id: RunId,
+    },
+    /// The idempotency key belongs to a run with another input.
+    #[error("the idempotency key belongs to run {run_id}, which had another input")]
+    Conflict {
+        /// That run.
+        run_id: RunId,
+        /// That run's input, and this request's, both with their defaults.
+        inputs: Box<(Value, Value)>,
+    },
     /// The operation is known, but its file is not what it was, or cannot be loaded.
     #[error("the operation `{operation}` cannot be loaded from `{}`: {reason}", file.display())]
     Unavailable {

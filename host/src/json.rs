@@ -154,6 +154,25 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 }
 
+/// Returns a value as the one text that every equal value has: without white space, the keys of
+/// objects in the order of their bytes.
+pub(crate) fn canonical(value: &Value) -> String {
+    sorted(value).to_string()
+}
+
+/// The depth of a value that was read here is bounded.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(object) => {
+            let mut entries: Vec<_> = object.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_bytes());
+            entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -201,6 +220,12 @@ mod tests {
         assert!(parse(&flood).is_ok());
         let nested = flood.replace("[]", "[[]]");
         assert!(parse(&nested).unwrap_err().to_string().starts_with("more than 1000000 values"));
+    }
+
+    #[test]
+    fn equal_values_have_one_canonical_text() {
+        let text = canonical(&json!({"b": [{"z": 1, "y": null}], "a": 18446744073709551615_u64}));
+        assert_eq!(text, r#"{"a":18446744073709551615,"b":[{"y":null,"z":1}]}"#);
     }
 
     #[test]

@@ -73,11 +73,12 @@ mod json;
 mod operation;
 mod policy;
 mod private_dir;
+mod record;
 mod registry;
 mod run;
+mod runs;
 mod sandbox;
 mod schema;
-#[expect(dead_code, reason = "the flow does not record runs yet")]
 mod store;
 mod task_run;
 mod text;
@@ -91,13 +92,18 @@ pub use crate::digest::{Digest, NotADigest};
 pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
 pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, OperationLimits, PolicyError};
+pub use crate::record::RecordRule;
 pub use crate::registry::{Loading, RegistryError};
 pub use crate::run::{
     Actor, Blame, Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, LogSource,
     Outcome, Progress, Trail, Usage,
 };
+pub use crate::runs::{FindError, Runs};
 pub use crate::sandbox::CompileBudget;
 pub use crate::schema::{Violation, Violations};
+pub use crate::store::{
+    Cursor, Erased, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats, StoreError,
+};
 pub use crate::task_run::{
     NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId, RunState, RunSummary, Status,
     TaskRun,

@@ -220,6 +220,11 @@ impl Plugin {
 }
 
 impl Operation {
+    /// Returns whether a direct call keeps a record where nobody says otherwise.
+    pub fn is_recorded(&self) -> bool {
+        self.create_taskrun && self.async_enabled
+    }
+
     /// Returns the names that it can be called by: its own, then its aliases.
     pub fn names(&self) -> impl Iterator<Item = &OperationName> {
         std::iter::once(&self.name).chain(&self.hints.aliases)

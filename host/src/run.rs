@@ -192,6 +192,8 @@ impl LogLevel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogSource {
+    /// The host itself.
+    Host,
     /// The guest, through the `log` import.
     Guest,
     /// A line that the guest wrote to its standard output.

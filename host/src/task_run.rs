@@ -686,4 +686,25 @@ pub(crate) mod tests {
         assert_eq!(RunId::from_bytes(*first.as_bytes()), first);
         assert_eq!("x".parse::<RunId>(), Err(NotARunId));
     }
+
+    #[test]
+    fn random_floats_survive() {
+        let mut x = 88172645463325252u64;
+        let mut bad = 0;
+        for _ in 0..100_000 {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            let f = f64::from_bits(x);
+            if !f.is_finite() {
+                continue;
+            }
+            let t = serde_json::to_string(&json!(f)).unwrap();
+            let b: Value = serde_json::from_str(&t).unwrap();
+            if b.as_f64().unwrap().to_bits() != f.to_bits() {
+                bad += 1;
+            }
+        }
+        panic!("bad {bad}");
+    }
 }

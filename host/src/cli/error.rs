@@ -3,16 +3,21 @@
 use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::build::ComponentError;
-use super::output::{self, Block, ERROR, HINT, Line};
+use super::difference::differences;
+use super::output::{self, Block, ERROR, HINT, Line, quoted};
 use crate::config::ConfigError;
 use crate::host::{HostError, RunError};
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
+use crate::runs::FindError;
 use crate::schema::Violation;
+use crate::store::StoreError;
+use crate::task_run::RunId;
 use crate::toolchain::BuildError;
 
 /// Exit codes. They are part of the command's interface.
@@ -29,6 +34,12 @@ pub(super) enum Exit {
     Denied = 4,
     /// The host itself failed.
     Host = 5,
+    /// Another request has the idempotency key, or a run under it has not ended.
+    Key = 6,
+    /// Whether something was written is unknown.
+    Unknown = 7,
+    /// What was waited for did not happen in time.
+    Waited = 8,
     /// Stopped by Ctrl-C.
     Interrupted = 130,
 }
@@ -50,6 +61,12 @@ pub(super) enum CliError {
     Host(#[from] HostError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Find(#[from] FindError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("run `{name}` has not ended after {}", humantime::format_duration(*timeout))]
+    WaitedTooLong { name: String, timeout: Duration },
     #[error(transparent)]
     Input(#[from] super::input::InputError),
     #[error(transparent)]
@@ -82,8 +99,9 @@ impl CliError {
 
     fn text(&self) -> String {
         let mut text = format!("{ERROR}error{ERROR:#}: {}\n", Line(&self.message()));
-        for violation in self.violations() {
-            let _ = writeln!(text, "  {}", Line(&violation.to_string()));
+        let violations = self.violations().iter().map(ToString::to_string);
+        for line in violations.chain(self.differences()) {
+            let _ = writeln!(text, "  {}", Line(&line));
         }
         if let Some(hint) = self.hint() {
             let _ = writeln!(text, "{HINT}hint{HINT:#}: {}", Block(&hint));
@@ -99,7 +117,10 @@ impl CliError {
         if let Some(hint) = self.hint() {
             error["hint"] = hint.into();
         }
-        json!({"run_id": null, "status": null, "error": error})
+        if !self.differences().is_empty() {
+            error["differences"] = json!(self.differences());
+        }
+        json!({"run_id": self.run_id(), "status": null, "error": error})
     }
 
     /// Returns the error and what caused it, in one line.
@@ -113,33 +134,40 @@ impl CliError {
         text
     }
 
+    /// Returns the run that the error speaks of.
+    fn run_id(&self) -> Option<RunId> {
+        match self {
+            Self::Run(
+                RunError::Unrecorded { run_id, .. }
+                | RunError::InProgress { run_id }
+                | RunError::Conflict { run_id, .. },
+            ) => Some(*run_id),
+            _ => None,
+        }
+    }
+
+    /// Returns where the inputs of two requests under one key differ.
+    fn differences(&self) -> Vec<String> {
+        match self {
+            Self::Run(RunError::Conflict { inputs, .. }) => differences(&inputs.0, &inputs.1),
+            _ => Vec::new(),
+        }
+    }
+
     fn violations(&self) -> &[Violation] {
         match self {
             Self::Run(RunError::InvalidInput { violations, .. }) => &violations.list,
-            Self::Run(
-                RunError::NoSuchOperation { .. }
-                | RunError::Policy(_)
-                | RunError::Unavailable { .. },
-            )
-            | Self::Usage { .. }
-            | Self::Config(_)
-            | Self::Host(_)
-            | Self::Input(_)
-            | Self::File(_)
-            | Self::Build(_)
-            | Self::Component(_)
-            | Self::Output(_)
-            | Self::System(_) => &[],
+            _ => &[],
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Run(RunError::NoSuchOperation { .. } | RunError::Unavailable { .. }) => {
-                Exit::NotFound
-            }
-            Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => Exit::Denied,
-            Self::Run(RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. })
+            Self::Run(error) => run_exit(error),
+            Self::Find(FindError::Store(error)) | Self::Store(error) => store_exit(error),
+            Self::Find(FindError::None { .. }) => Exit::NotFound,
+            Self::WaitedTooLong { .. } => Exit::Waited,
+            Self::Find(FindError::Several { .. })
             | Self::Usage { .. }
             | Self::Config(_)
             | Self::Input(_)
@@ -153,11 +181,12 @@ impl CliError {
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Run(RunError::NoSuchOperation { .. }) => "no_such_operation",
-            Self::Run(RunError::Unavailable { .. }) => "unavailable",
-            Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => "denied",
-            Self::Run(RunError::Policy(PolicyError::Zero(_))) => "usage",
-            Self::Run(RunError::InvalidInput { .. }) | Self::Input(_) => "invalid_input",
+            Self::Run(error) => run_kind(error),
+            Self::Input(_) => "invalid_input",
+            Self::Find(FindError::None { .. }) => "no_such_run",
+            Self::Find(FindError::Several { .. }) => "usage",
+            Self::Find(FindError::Store(_)) | Self::Store(_) => "store",
+            Self::WaitedTooLong { .. } => "waited",
             Self::Usage { .. } | Self::File(_) => "usage",
             Self::Config(_) => "config",
             Self::Build(_) | Self::Component(_) => "build",
@@ -167,32 +196,20 @@ impl CliError {
 
     pub(super) fn hint(&self) -> Option<String> {
         match self {
-            Self::Run(RunError::NoSuchOperation { similar: Some(similar), .. }) => {
-                Some(format!("did you mean `{similar}`?"))
+            Self::Run(error) => run_hint(error),
+            Self::Find(FindError::Store(error)) | Self::Store(error) => store_hint(error),
+            Self::Find(FindError::None { .. }) => {
+                Some("`ophost runs list` shows what there is".to_owned())
             }
-            Self::Run(RunError::NoSuchOperation { refused: 0, .. }) => {
-                Some("`ophost list` shows what there is".to_owned())
-            }
-            Self::Run(RunError::NoSuchOperation { .. }) => {
-                Some("`ophost list` shows what there is, and which files are not used".to_owned())
-            }
-            Self::Run(RunError::Unavailable { .. }) => {
-                Some("`ophost plugins` reads every file again".to_owned())
-            }
-            Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => {
-                Some("ask for less, or leave it out".to_owned())
-            }
-            Self::Run(RunError::Policy(PolicyError::Zero(_))) => {
-                Some("leave it out for the default".to_owned())
+            Self::Find(FindError::Several { .. }) => Some("give more of the id".to_owned()),
+            Self::WaitedTooLong { name, .. } => {
+                Some(format!("`ophost runs show {}` says how far it is", quoted(name)))
             }
             Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
             Self::Usage { hint, .. } => Some(hint.clone()),
             Self::Config(error) => error.hint(),
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
-            Self::Run(RunError::InvalidInput { operation, .. }) => {
-                Some(format!("`ophost describe {operation}` shows what it takes"))
-            }
             Self::File(_)
             | Self::Component(_)
             | Self::Host(HostError::Sandbox(_))
@@ -213,4 +230,77 @@ fn registry_hint(error: &RegistryError) -> String {
             "`--plugins` names a directory that holds `.wasm` files".to_owned()
         }
     }
+}
+
+fn run_exit(error: &RunError) -> Exit {
+    match error {
+        RunError::NoSuchOperation { .. } | RunError::Unavailable { .. } => Exit::NotFound,
+        RunError::Policy(PolicyError::AboveMaximum { .. }) => Exit::Denied,
+        RunError::Policy(_) | RunError::InvalidInput { .. } => Exit::Usage,
+        RunError::InProgress { .. } | RunError::Conflict { .. } => Exit::Key,
+        RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_exit(error),
+    }
+}
+
+fn store_exit(error: &StoreError) -> Exit {
+    match error {
+        StoreError::OutcomeUnknown(_) => Exit::Unknown,
+        _ => Exit::Host,
+    }
+}
+
+fn run_kind(error: &RunError) -> &'static str {
+    match error {
+        RunError::NoSuchOperation { .. } => "no_such_operation",
+        RunError::Unavailable { .. } => "unavailable",
+        RunError::Policy(PolicyError::AboveMaximum { .. }) => "denied",
+        RunError::Policy(_) => "usage",
+        RunError::InvalidInput { .. } => "invalid_input",
+        RunError::InProgress { .. } => "in_progress",
+        RunError::Conflict { .. } => "conflict",
+        RunError::Store(_) | RunError::Unrecorded { .. } => "store",
+    }
+}
+
+fn run_hint(error: &RunError) -> Option<String> {
+    Some(match error {
+        RunError::NoSuchOperation { similar: Some(similar), .. } => {
+            format!("did you mean `{similar}`?")
+        }
+        RunError::NoSuchOperation { refused: 0, .. } => {
+            "`ophost list` shows what there is".to_owned()
+        }
+        RunError::NoSuchOperation { .. } => {
+            "`ophost list` shows what there is, and which files are not used".to_owned()
+        }
+        RunError::Unavailable { .. } => "`ophost plugins` reads every file again".to_owned(),
+        RunError::Policy(PolicyError::AboveMaximum { .. }) => {
+            "ask for less, or leave it out".to_owned()
+        }
+        RunError::Policy(_) => "leave it out for the default".to_owned(),
+        RunError::InvalidInput { operation, .. } => {
+            format!("`ophost describe {operation}` shows what it takes")
+        }
+        RunError::InProgress { run_id } => {
+            format!("`--wait` waits for it; `ophost runs show {run_id}` says how far it is")
+        }
+        RunError::Conflict { .. } => "another key, or the same input".to_owned(),
+        RunError::Store(error) | RunError::Unrecorded { source: error, .. } => {
+            return store_hint(error);
+        }
+    })
+}
+
+/// Returns what to do about a store that cannot be used.
+fn store_hint(error: &StoreError) -> Option<String> {
+    Some(match error {
+        StoreError::Newer { .. } => "use the newer version of ophost".to_owned(),
+        StoreError::Damaged { .. } => {
+            "`ophost store check` finds all that is, `ophost store salvage FILE` saves the rest"
+                .to_owned()
+        }
+        StoreError::Full => "free some space, and try again".to_owned(),
+        StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
+        _ => "`ophost doctor` looks at the data directory".to_owned(),
+    })
 }

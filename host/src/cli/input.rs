@@ -29,7 +29,7 @@ pub(super) fn assemble(
     fields: &[String],
     schema: &Value,
 ) -> Result<Value, InputError> {
-    let mut input = match whole {
+    let input = match whole {
         None => Value::Object(Map::new()),
         Some("-") => parse("stdin", &read("-")?)?,
         Some(text) => match text.strip_prefix('@') {
@@ -37,6 +37,19 @@ pub(super) fn assemble(
             None => parse("--input", text)?,
         },
     };
+    edited(input, fields, schema)
+}
+
+/// Returns the input with fields set over it.
+///
+/// # Errors
+///
+/// As [`assemble`].
+pub(super) fn edited(
+    mut input: Value,
+    fields: &[String],
+    schema: &Value,
+) -> Result<Value, InputError> {
     for word in fields {
         let field = Field::parse(word)?;
         field.set(&mut input, schema)?;

@@ -14,6 +14,7 @@ mod complete;
 mod completions;
 mod config;
 mod describe;
+mod difference;
 mod doctor;
 mod error;
 mod example;
@@ -27,6 +28,7 @@ mod patience;
 mod plugins;
 mod progress;
 mod run;
+mod runs;
 mod settings;
 mod shape;
 mod table;
@@ -89,6 +91,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
+    /// Look at what was run, and run it again.
+    Runs(runs::RunsArgs),
+    /// Check, copy or save the store of all records.
+    Store(runs::StoreArgs),
     /// Show the settings and where each came from.
     Config(config::ConfigArgs),
     /// Look whether everything is as it should be here, and say what to do where not.
@@ -153,6 +159,14 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, json, command, color: _ } = cli;
     match command {
         Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
+        Command::Runs(args) => {
+            let runs = async |host| runs::run(&host, args, json).await;
+            with_host(&settings.config()?, runs)
+        }
+        Command::Store(args) => {
+            let store = async |host| runs::store(&host, args, json).await;
+            with_host(&settings.config()?, store)
+        }
         Command::Completions(args) => completions::run(&args),
         Command::Doctor => doctor::run(settings, json),
         Command::Config(args) => config::run(&args, &settings.config()?, json),

@@ -1,6 +1,7 @@
 //! `ophost run`: one run, from words to output.
 
 use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +17,14 @@ use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
 use super::progress::Bar;
 use super::{complete, input, interrupt};
 use crate::caller::Caller;
-use crate::host::{Host, Report, Request};
+use crate::host::{Host, Report, Request, RunError};
 use crate::policy::LimitRequest;
 use crate::run::{
     Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail,
 };
 
+/// How often a run is looked at that is waited for.
+const LOOK: Duration = Duration::from_millis(100);
 /// How many entries of the log and errors of items are shown with a result.
 const SHOWN: usize = 10;
 
@@ -62,6 +65,30 @@ pub(super) struct RunArgs {
     /// How large its output may be, such as 8MiB.
     #[arg(long, value_name = "SIZE")]
     max_output: Option<ByteSize>,
+    /// Keep a record, whatever the operation declares.
+    #[arg(long)]
+    record: bool,
+    /// Keep no record, whatever the operation declares.
+    #[arg(long, conflicts_with_all = ["record", "idempotency_key"])]
+    no_record: bool,
+    /// Run once under this key: the answer of an earlier run of the same input is the answer.
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
+    idempotency_key: Option<String>,
+    /// With --idempotency-key: wait for a run under it that has not ended.
+    #[arg(long, requires = "idempotency_key")]
+    wait: bool,
+    /// A word to find the run by; may be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+}
+
+/// Reads a key: 1 to 255 characters.
+fn idempotency_key(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=255 => Ok(text.to_owned()),
+        0 => Err("a key has at least one character".to_owned()),
+        count => Err(format!("a key has at most 255 characters, not {count}")),
+    }
 }
 
 const FORMS: &str = "\
@@ -85,6 +112,7 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let schema = &known.operation.input_schema;
     let input = input::assemble(args.input.as_deref(), &args.fields, schema)?;
     let verbose = args.verbose;
+    let (wait, recorded) = (args.wait, known.operation.is_recorded());
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
     let mut request = args.request(input).cancel_by(cancel);
@@ -93,15 +121,34 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
         let bar = bar.clone();
         request = request.observe(move |event| show_event(event, verbose, bar.as_deref()));
     }
-    let report = host.run(request).await;
+    let report = run_once(host, request, wait).await;
     if let Some(bar) = bar {
         bar.clear();
     }
     let report = report?;
+    if report.run_id.is_none() && !recorded && io::stderr().is_terminal() {
+        let text = "not recorded: the operation declares no record; --record keeps one";
+        output::stderr(&format!("{DIM}{text}{DIM:#}\n"));
+    }
+    answer(&report, verbose, json)
+}
+
+/// Runs the request; waits for a run under the same key that has not ended, if that is wanted.
+async fn run_once(host: &Host, request: Request, wait: bool) -> Result<Report, RunError> {
+    loop {
+        match host.run(request.clone()).await {
+            Err(RunError::InProgress { .. }) if wait => tokio::time::sleep(LOOK).await,
+            answer => return answer,
+        }
+    }
+}
+
+/// Prints how a run ended.
+pub(super) fn answer(report: &Report, verbose: bool, json: bool) -> Result<ExitCode, CliError> {
     if json {
-        output::json(&envelope(&report))?;
+        output::json(&envelope(report))?;
     } else {
-        print(&report, verbose)?;
+        print(report, verbose)?;
     }
     Ok(exit_code(&report.outcome))
 }
@@ -121,7 +168,14 @@ impl RunArgs {
             output: self.max_output.map(|size| size.as_u64()),
             log: None,
         };
-        Request::new(self.name, input).caller(caller).limits(limits)
+        let mut request = Request::new(self.name, input).caller(caller).limits(limits);
+        if self.record || self.no_record {
+            request = request.record(self.record);
+        }
+        if let Some(key) = self.idempotency_key {
+            request = request.idempotency_key(key);
+        }
+        self.tags.into_iter().fold(request, Request::tag)
     }
 }
 
@@ -135,7 +189,7 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
 
 fn envelope(report: &Report) -> Value {
     let mut envelope = json!({
-        "run_id": null,
+        "run_id": report.run_id,
         "operation": report.operation,
         "status": report.outcome.status(),
     });
@@ -196,7 +250,7 @@ fn show_event(event: Event<'_>, verbose: bool, bar: Option<&Bar>) {
     }
 }
 
-fn log_line(text: &mut String, entry: &LogEntry) {
+pub(super) fn log_line(text: &mut String, entry: &LogEntry) {
     let _ = write!(text, "{DIM}{:5}{DIM:#} {}", entry.level.as_str(), Line(&entry.message));
     if let Some(data) = &entry.data {
         let _ = write!(text, " {}", Line(&data.to_string()));
@@ -252,7 +306,8 @@ fn hint(failure: &Failure) -> Option<&'static str> {
         (FailureKind::InvalidOutput, _) => Some("this is a fault of the plugin: tell its author"),
         (FailureKind::Error, Some(true)) => Some("trying again later may help"),
         (FailureKind::Error, Some(false) | None)
-        | (FailureKind::Trap | FailureKind::Table | FailureKind::Stack, _) => None,
+        | (FailureKind::Trap | FailureKind::Table | FailureKind::Stack, _)
+        | (FailureKind::Crashed | FailureKind::Unknown, _) => None,
     }
 }
 

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use serde_json::{Map, Value, json};
-use tokio::sync::OnceCell;
 
 pub(crate) use self::making::Subject;
 pub(crate) use self::refs::with_task_run_id;
@@ -24,8 +23,7 @@ use crate::private_dir::DataDir;
 use crate::run::{Event, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
 use crate::sandbox::Observer;
 use crate::store::{
-    self, Claim, Ending, Finished, IdempotencyClaim, Inserted, Logged, NewRun, OpenStore, Store,
-    StoreError,
+    Claim, Ending, Finished, Inserted, Logged, NewRun, OpenStore, Store, StoreError,
 };
 use crate::task_run::{RunId, TaskRun};
 
@@ -47,7 +45,7 @@ impl RecordRule {
     /// the opposite.
     fn keeps(self, operation: &Operation, asked: Option<bool>) -> bool {
         asked.unwrap_or(match self {
-            Self::Declared => operation.create_taskrun && operation.async_enabled,
+            Self::Declared => operation.is_recorded(),
             Self::Always => true,
         })
     }
@@ -55,9 +53,9 @@ impl RecordRule {
 
 /// Keeps the runs of a host.
 pub(crate) struct Recorder {
-    data: Option<DataDir>,
+    /// `None` without a data directory.
+    store: Option<OpenStore>,
     rule: RecordRule,
-    opened: OnceCell<OpenStore>,
 }
 
 /// What became of a request to keep a run.
@@ -75,18 +73,13 @@ pub(crate) enum Recorded {
 }
 
 impl Recorder {
-    pub(crate) fn new(data: Option<DataDir>, rule: RecordRule) -> Self {
-        Self { data, rule, opened: OnceCell::new() }
+    pub(crate) fn new(data: Option<&DataDir>, rule: RecordRule) -> Self {
+        Self { store: data.map(OpenStore::new), rule }
     }
 
     /// Returns the store; `None` without a data directory.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if it cannot be opened; the next call tries again.
-    pub(crate) async fn store(&self) -> Result<Option<&OpenStore>, StoreError> {
-        let Some(data) = &self.data else { return Ok(None) };
-        self.opened.get_or_try_init(|| store::open(data)).await.map(Some)
+    pub(crate) fn store(&self) -> Option<&OpenStore> {
+        self.store.as_ref()
     }
 
     /// Writes down that a run begins, before it does.
@@ -100,15 +93,19 @@ impl Recorder {
         if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
             return Ok(Recorded::Not);
         }
-        let Some(opened) = self.store().await? else { return Ok(Recorded::Not) };
+        let Some(opened) = &self.store else { return Ok(Recorded::Not) };
+        if key.is_some() {
+            // A run of the same key that died must not seem to be running.
+            opened.settled().await?;
+        }
         let claim = key.map(|key| subject.claim(key));
-        let run = subject.task_run(opened.owner());
+        let run = subject.task_run(opened.owner().await?);
         let (id, flags) = (run.id, subject.flags);
         let operation = run.operation_name.to_string();
         let inserted = opened.store().insert(NewRun { run, key: claim }).await?;
         Ok(match inserted {
             Inserted::New(claim) => {
-                let store = Arc::clone(opened.store());
+                let store = opened.store();
                 Recorded::Begun(Recording::new(store, id, claim, operation, flags))
             }
             Inserted::Existing(run) if run.state.status().is_final() => Recorded::Before(run),

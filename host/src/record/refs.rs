@@ -13,10 +13,9 @@ pub(super) fn of_output(output: &Value) -> (Vec<ResultRef>, Vec<LogEntry>) {
     let mut refs = Vec::new();
     let mut warnings = Vec::new();
     let mut name = |field: &str, collection: &str, id: &Value| match id {
-        Value::String(id) => refs.push(ResultRef {
-            collection: collection.to_owned(),
-            document_id: id.clone(),
-        }),
+        Value::String(id) => {
+            refs.push(ResultRef { collection: collection.to_owned(), document_id: id.clone() })
+        }
         other => warnings.push(warning(field, other)),
     };
     match output.get("job_ids") {

@@ -30,6 +30,11 @@ impl Observer {
     pub(crate) fn new(observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
     }
+
+    /// Passes on what was observed.
+    pub(crate) fn tell(&self, event: Event<'_>) {
+        (self.0)(event);
+    }
 }
 
 impl fmt::Debug for Observer {

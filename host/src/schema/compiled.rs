@@ -63,7 +63,7 @@ impl Schema {
             Violations::unchecked(format!("not to be filled in: {unfillable}"))
         })?;
         self.check(&input)?;
-        Ok(ValidInput { text: input.to_string() })
+        Ok(ValidInput { text: input.to_string(), value: input })
     }
 
     /// Checks that a value conforms.
@@ -166,6 +166,7 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
 /// An input that conforms to its operation's schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ValidInput {
+    value: Value,
     text: String,
 }
 
@@ -173,6 +174,11 @@ impl ValidInput {
     /// Returns the input as JSON text: a `String`, as the generated bindings want it.
     pub(crate) fn text(&self) -> &String {
         &self.text
+    }
+
+    /// Returns the input with the schema's defaults.
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
     }
 }
 

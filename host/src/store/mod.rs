@@ -4,6 +4,27 @@
 //! is on the disk when it is answered, or it did not happen. Whoever writes says what they
 //! believe to be there, and is told if something else is.
 
+mod codec;
+#[cfg(test)]
+mod conformance;
+mod file;
+mod keys;
+#[cfg(test)]
+mod memory;
+mod open;
+mod owners;
+mod redb;
+mod repair;
+mod row;
+mod steps;
+mod tables;
+#[cfg(test)]
+mod trial;
+mod writer;
+
+pub(crate) use self::open::OpenStore;
+pub use self::repair::Salvaged;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -67,7 +88,9 @@ pub(crate) trait Store: Send + Sync {
     ) -> Result<Vec<RunId>, StoreError>;
 
     /// Removes what a run was given, what it returned and all that was said in it; that it
-    /// happened, and how it ended, stays.
+    /// happened, and how it ended, stays. A large value that another run has too stays there.
+    /// The bytes may stay in free parts of the file until those are used again, and the file
+    /// that [`TaskRun::logs_ref`] names is the caller's to remove.
     async fn erase(&self, id: RunId) -> Result<Erased, StoreError>;
 
     /// Counts the runs that fit the filter. Reads each of them.
@@ -157,7 +180,7 @@ pub(crate) enum Finished {
 
 /// What became of an erasure.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Erased {
+pub enum Erased {
     /// This is what is left.
     Done(Box<TaskRun>),
     /// The run has not ended; nothing was erased.
@@ -168,32 +191,32 @@ pub(crate) enum Erased {
 
 /// Which runs are meant: those of which all that is said is true.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RunFilter {
+pub struct RunFilter {
     /// It ran this.
-    pub(crate) operation: Option<OperationName>,
+    pub operation: Option<OperationName>,
     /// It is so far.
-    pub(crate) status: Option<Status>,
+    pub status: Option<Status>,
     /// It failed so.
-    pub(crate) failure_kind: Option<FailureKind>,
+    pub failure_kind: Option<FailureKind>,
     /// It ran on behalf of this user.
-    pub(crate) user_id: Option<String>,
+    pub user_id: Option<String>,
     /// It has this tag.
-    pub(crate) tag: Option<String>,
+    pub tag: Option<String>,
     /// Its time ([`TaskRun::time`]) is not before this.
-    pub(crate) since: Option<DateTime<Utc>>,
+    pub since: Option<DateTime<Utc>>,
     /// Its time is before this.
-    pub(crate) until: Option<DateTime<Utc>>,
+    pub until: Option<DateTime<Utc>>,
     /// Its failure's message holds this, in any case.
-    pub(crate) error_contains: Option<String>,
+    pub error_contains: Option<String>,
     /// Whether another system started it.
-    pub(crate) orchestrated: Option<bool>,
+    pub orchestrated: Option<bool>,
     /// It belongs to this flow run.
-    pub(crate) prefect_flow_run_id: Option<String>,
+    pub prefect_flow_run_id: Option<String>,
 }
 
 impl RunFilter {
     /// Returns whether a run fits.
-    pub(crate) fn fits(&self, run: &TaskRun) -> bool {
+    pub fn fits(&self, run: &TaskRun) -> bool {
         let failure = run.state.failure();
         fits(self.operation.as_ref(), Some(&run.operation_name))
             && fits(self.status.as_ref(), Some(&run.state.status()))
@@ -219,7 +242,7 @@ fn fits<T: PartialEq>(asked: Option<&T>, is: Option<&T>) -> bool {
 /// A place in the list of runs: after the last one of a page. It stays valid whatever is
 /// written meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor(pub(crate) u64);
+pub struct Cursor(pub(crate) u64);
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,41 +259,43 @@ impl FromStr for Cursor {
 }
 
 /// A part of a list.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Page {
+#[derive(Clone, Debug)]
+pub struct Page {
     /// The runs, the newest first.
-    pub(crate) runs: Vec<RunSummary>,
+    pub runs: Vec<RunSummary>,
     /// Where the next page begins; `None` if this is the last one.
-    pub(crate) next: Option<Cursor>,
+    pub next: Option<Cursor>,
+    /// What is damaged among those that were looked at, and so is missing here.
+    pub damaged: Vec<StoreError>,
 }
 
 /// What the runs of each operation have in common.
-pub(crate) type Stats = BTreeMap<OperationName, OperationStats>;
+pub type Stats = BTreeMap<OperationName, OperationStats>;
 
 /// What the runs of one operation have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct OperationStats {
+pub struct OperationStats {
     /// How many there are of each status.
-    pub(crate) count: BTreeMap<Status, u64>,
+    pub count: BTreeMap<Status, u64>,
     /// How long those took that ended; `None` if none did.
-    pub(crate) durations: Option<Percentiles>,
+    pub durations: Option<Percentiles>,
 }
 
 /// How long runs took: the time within which this many of a hundred ended, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Percentiles {
+pub struct Percentiles {
     /// Half of them.
-    pub(crate) p50: u64,
+    pub p50: u64,
     /// Ninety-five.
-    pub(crate) p95: u64,
+    pub p95: u64,
     /// Ninety-nine.
-    pub(crate) p99: u64,
+    pub p99: u64,
 }
 
 /// A store that could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum StoreError {
+pub enum StoreError {
     /// A newer version wrote it. It can be read as far as this one understands it.
     #[error(
         "the store has format {found}, this version writes {known}: it is open for reading only"

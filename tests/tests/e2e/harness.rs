@@ -104,6 +104,7 @@ impl Project {
     /// Replaces what differs from run to run.
     fn hide(&self, text: &str) -> String {
         let text = text.replace(&self.path().display().to_string(), "[DIR]");
+        let text = hide_run_ids(&text);
         let is_digest =
             |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let pieces = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
@@ -113,6 +114,32 @@ impl Project {
         };
         pieces.map(hide).collect()
     }
+}
+
+/// Replaces UUIDs: each run has another one.
+fn hide_run_ids(text: &str) -> String {
+    let is_id = |word: &str| {
+        word.len() == 36
+            && word.char_indices().all(|(place, c)| match place {
+                8 | 13 | 18 | 23 => c == '-',
+                _ => c.is_ascii_hexdigit(),
+            })
+    };
+    let mut hidden = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        match rest.get(..36) {
+            Some(word) if is_id(word) => {
+                hidden.push_str("[RUN]");
+                rest = &rest[36..];
+            }
+            _ => {
+                hidden.push(first);
+                rest = &rest[first.len_utf8()..];
+            }
+        }
+    }
+    hidden
 }
 
 /// Returns the file of a component that `cargo xtask` built from Rust. Without it no test

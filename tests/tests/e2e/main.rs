@@ -21,4 +21,5 @@ mod refusals;
 mod registry;
 mod reload;
 mod run;
+mod runs;
 mod terminal;

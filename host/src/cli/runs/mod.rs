@@ -1,0 +1,182 @@
+//! `ophost runs`: what was run.
+
+mod again;
+mod list;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::error::{CliError, Exit};
+use super::output::{self, Line};
+use crate::host::Host;
+use crate::runs::Runs;
+use crate::store::Erased;
+
+/// How often a run is looked at that is waited for.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(subcommand)]
+    command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RunsCommand {
+    /// List runs, the newest first.
+    List(list::ListArgs),
+    /// Show everything that is kept of a run.
+    Show(Named),
+    /// Show the log of a run.
+    Logs(show::LogsArgs),
+    /// Count runs, failures and times of each operation.
+    Stats(list::FilterArgs),
+    /// Run an operation again with the input of an earlier run.
+    Rerun(again::RerunArgs),
+    /// Wait until a run has ended.
+    Wait(WaitArgs),
+    /// Print runs as JSON, one a line, with all that is kept of each.
+    Export(list::FilterArgs),
+    /// Remove what a run was given, returned and said; that it happened stays.
+    Erase(Named),
+}
+
+/// A run.
+#[derive(Debug, Args)]
+struct Named {
+    /// Its id, the beginning of it, or `latest`.
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+#[derive(Debug, Args)]
+struct WaitArgs {
+    #[command(flatten)]
+    run: Named,
+    /// How long to wait, such as 30s or 5m [default: for ever].
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+pub(super) async fn run(host: &Host, args: RunsArgs, json: bool) -> Result<ExitCode, CliError> {
+    let runs = runs(host)?;
+    match args.command {
+        RunsCommand::List(args) => list::run(&runs, args, json).await,
+        RunsCommand::Show(named) => {
+            show::print(&runs.find(&named.id).await?, json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        RunsCommand::Logs(args) => show::logs(&runs, args, json).await,
+        RunsCommand::Stats(filter) => list::stats(&runs, filter, json).await,
+        RunsCommand::Rerun(args) => again::run(host, &runs, args, json).await,
+        RunsCommand::Wait(args) => wait(&runs, args, json).await,
+        RunsCommand::Export(filter) => list::export(&runs, filter).await,
+        RunsCommand::Erase(named) => erase(&runs, &named.id, json).await,
+    }
+}
+
+/// Returns the records; every command has a data directory.
+fn runs(host: &Host) -> Result<Runs<'_>, CliError> {
+    host.runs().ok_or_else(|| CliError::usage("there is no data directory"))
+}
+
+async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, CliError> {
+    let name = args.run.id;
+    let ended = async {
+        loop {
+            let run = runs.find(&name).await?;
+            if run.state.status().is_final() {
+                return Ok::<_, CliError>(run);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let run = match args.timeout {
+        None => ended.await?,
+        Some(timeout) => match tokio::time::timeout(timeout, ended).await {
+            Ok(run) => run?,
+            Err(_) => return Err(CliError::WaitedTooLong { name, timeout }),
+        },
+    };
+    show::print(&run, json)?;
+    Ok(show::exit_code(&run))
+}
+
+async fn erase(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
+    let run = runs.find(name).await?;
+    match runs.erase(run.id).await? {
+        Erased::Done(run) if json => output::json(&json!({"erased": run.id}))?,
+        Erased::Done(run) => output::stderr(&format!("erased what run {} held\n", run.id)),
+        Erased::Unfinished(run) => {
+            return Err(CliError::usage(&format!("run {} has not ended", run.id)));
+        }
+        Erased::NotFound => {
+            return Err(CliError::usage(&format!("run {} is gone", Line(name))));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
+    #[command(subcommand)]
+    command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Read every value and say what is wrong.
+    Check,
+    /// Copy the store as it is now to a file; others may go on writing.
+    Backup(Target),
+    /// Copy what can be read of a damaged store to a new one.
+    Salvage(Target),
+}
+
+#[derive(Debug, Args)]
+struct Target {
+    /// The new file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// `ophost store`: the file that holds the records.
+pub(super) async fn store(host: &Host, args: StoreArgs, json: bool) -> Result<ExitCode, CliError> {
+    let runs = runs(host)?;
+    match args.command {
+        StoreCommand::Check => check(&runs, json).await,
+        StoreCommand::Backup(Target { file }) => {
+            runs.backup(&file).await?;
+            output::stderr(&format!("copied to `{}`\n", Line(&file.display().to_string())));
+            Ok(ExitCode::SUCCESS)
+        }
+        StoreCommand::Salvage(Target { file }) => {
+            let saved = runs.salvage(&file).await?;
+            let (runs, lost) = (saved.runs, &saved.lost);
+            if json {
+                output::json(&json!({"runs": runs, "lost": lost}))?;
+            } else {
+                lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", Line(line))));
+                output::stderr(&format!("{runs} runs saved, {} things lost\n", lost.len()));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn check(runs: &Runs<'_>, json: bool) -> Result<ExitCode, CliError> {
+    let found = runs.check().await?;
+    if json {
+        output::json(&json!({"problems": found}))?;
+    } else if found.is_empty() {
+        output::stdout("the store is sound\n")?;
+    } else {
+        output::stdout(&found.iter().map(|line| format!("{}\n", Line(line))).collect::<String>())?;
+    }
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}

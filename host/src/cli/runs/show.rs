@@ -1,0 +1,144 @@
+//! `ophost runs show` and `logs`.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Local, Utc};
+use clap::Args;
+use serde_json::json;
+
+use super::super::error::{CliError, Exit};
+use super::super::output::{self, DIM, ERROR, HEADING, Line, NAME};
+use super::super::run::log_line;
+use super::super::table::{Last, table};
+use super::list::took;
+use super::{LOOK, Named};
+use crate::run::ItemError;
+use crate::runs::Runs;
+use crate::task_run::{RunState, Status, TaskRun};
+
+/// How many errors of items are shown.
+const SHOWN: usize = 20;
+
+pub(super) fn print(run: &TaskRun, json: bool) -> Result<(), CliError> {
+    if json {
+        return output::json(run);
+    }
+    let mut text = format!("{NAME}{}{NAME:#}  {}\n\n", run.operation_name, run.state.status());
+    text.push_str(&table(&facts(run), 0, Last::Wrap, output::width()));
+    failure(&mut text, run);
+    section(&mut text, "Input", &run.input_dump.to_string());
+    if let RunState::Success { output, .. } = &run.state {
+        section(&mut text, "Output", &output.to_string());
+    }
+    item_errors(&mut text, &run.error_list);
+    if !run.log_entries.is_empty() {
+        let _ = writeln!(text, "\n{HEADING}Log{HEADING:#}");
+        run.log_entries.iter().for_each(|entry| log_line(&mut text, entry));
+    }
+    output::stdout(&text)
+}
+
+fn facts(run: &TaskRun) -> Vec<[String; 2]> {
+    let mut rows = Vec::new();
+    let mut add = |name: &str, value: Option<String>| {
+        rows.extend(value.filter(|value| !value.is_empty()).map(|value| [name.to_owned(), value]));
+    };
+    let time = |time: Option<DateTime<Utc>>| {
+        time.map(|time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S%.3f").to_string())
+    };
+    add("id", Some(run.id.to_string()));
+    add("started", time(run.state.started_at()));
+    add("finished", time(run.state.finished_at()));
+    add("took", run.state.duration_ms().map(took));
+    add("user", run.actor.user_id.clone());
+    add("channel", Some(run.actor.channel.clone()));
+    let flags = ["dry_run", "test_mode", "verbose"].into_iter();
+    let flags: Vec<_> =
+        flags.filter(|flag| run.metadata.get(*flag) == Some(&true.into())).collect();
+    add("flags", Some(flags.join(", ").to_uppercase().replace('_', " ")));
+    add("tags", Some(run.tags.join(", ")));
+    add("key", run.idempotency_key.clone());
+    add("rerun of", run.rerun_of.map(|id| id.to_string()));
+    add("retry of", run.retry_of.map(|id| id.to_string()));
+    add("plugin", Some(format!("{} {}", run.plugin_version, run.component_digest.short())));
+    add("memory", run.usage.map(|usage| bytesize::ByteSize(usage.peak_memory).to_string()));
+    let refs = run.result_refs.iter().map(|it| format!("{}/{}", it.collection, it.document_id));
+    add("results", Some(refs.collect::<Vec<_>>().join(", ")));
+    add("erased", time(run.erased_at));
+    rows
+}
+
+fn failure(text: &mut String, run: &TaskRun) {
+    let Some(failure) = run.state.failure() else { return };
+    let message = Line(&failure.message);
+    let _ = writeln!(text, "\n{ERROR}{}{ERROR:#}: {message}", failure.kind);
+    if let Some(details) = &failure.details {
+        let _ = writeln!(text, "  {}", Line(&details.to_string()));
+    }
+    for line in failure.traceback.iter().flat_map(|traceback| traceback.lines()) {
+        let _ = writeln!(text, "  {DIM}{}{DIM:#}", Line(line));
+    }
+}
+
+fn section(text: &mut String, title: &str, content: &str) {
+    let _ = writeln!(text, "\n{HEADING}{title}{HEADING:#}\n{}", Line(content));
+}
+
+fn item_errors(text: &mut String, errors: &[ItemError]) {
+    if errors.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n{HEADING}Items that failed{HEADING:#}");
+    for ItemError { index, item, error, .. } in errors.iter().take(SHOWN) {
+        let item: String = item.to_string().chars().take(60).collect();
+        let _ = writeln!(text, "{index}  {}: {}", Line(&item), Line(error));
+    }
+    if errors.len() > SHOWN {
+        let _ = writeln!(text, "and {} more; `--json` has them", errors.len() - SHOWN);
+    }
+}
+
+/// Returns the exit code of a command that ran this, or waited for it.
+pub(super) fn exit_code(run: &TaskRun) -> ExitCode {
+    match run.state.status() {
+        Status::Success => ExitCode::SUCCESS,
+        Status::Cancelled => Exit::Interrupted.into(),
+        Status::Pending | Status::Running | Status::Failed => Exit::Failed.into(),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    #[command(flatten)]
+    run: Named,
+    /// Go on until the run has ended.
+    #[arg(short, long)]
+    follow: bool,
+}
+
+pub(super) async fn logs(
+    runs: &Runs<'_>,
+    args: LogsArgs,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let id = runs.find(&args.run.id).await?.id.to_string();
+    let mut shown = 0;
+    loop {
+        let run = runs.find(&id).await?;
+        for entry in run.log_entries.iter().skip(shown) {
+            if json {
+                output::json(&json!(entry))?;
+            } else {
+                let mut text = String::new();
+                log_line(&mut text, entry);
+                output::stdout(&text)?;
+            }
+        }
+        shown = run.log_entries.len();
+        if !args.follow || run.state.status().is_final() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

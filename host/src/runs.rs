@@ -1,0 +1,134 @@
+//! What was run, for those who only look.
+
+use std::path::Path;
+
+use crate::store::{
+    Cursor, Erased, OpenStore, Page, RunFilter, Salvaged, Stats, Store as _, StoreError,
+};
+use crate::task_run::{NotARunId, RunId, TaskRun};
+
+/// The records of runs in a data directory.
+///
+/// Whoever looks first marks the runs of processes that died as failed, `crashed`.
+#[derive(Clone, Copy)]
+pub struct Runs<'a> {
+    store: &'a OpenStore,
+}
+
+impl<'a> Runs<'a> {
+    pub(crate) fn new(store: &'a OpenStore) -> Self {
+        Self { store }
+    }
+
+    /// Returns the run that a text names: an id, the beginning of one, or `latest`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FindError`] if it names none, or several.
+    pub async fn find(&self, name: &str) -> Result<TaskRun, FindError> {
+        let store = self.store.settled().await?;
+        let none = || FindError::None { name: name.to_owned() };
+        if name == "latest" {
+            return store.latest().await?.ok_or_else(none);
+        }
+        let id = match name.parse() {
+            Ok(id) => id,
+            Err(NotARunId) => match store.ids_by_prefix(name, 2).await?.as_slice() {
+                [id] => *id,
+                [] => return Err(none()),
+                _ => return Err(FindError::Several { name: name.to_owned() }),
+            },
+        };
+        store.get(id).await?.ok_or_else(none)
+    }
+
+    /// Returns a run with all that is kept of it; `None` if there is none of that id.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be read.
+    pub async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {
+        self.store.raw().get(id).await
+    }
+
+    /// Returns a page of the runs that fit, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if they cannot be read.
+    pub async fn list(
+        &self,
+        filter: &RunFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.store.settled().await?.list(filter, after, limit).await
+    }
+
+    /// Returns what the runs that fit have in common, for each operation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::list`].
+    pub async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
+        self.store.settled().await?.stats(filter).await
+    }
+
+    /// Removes what a run was given, what it returned and what was said in it. That it
+    /// happened stays.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be written; then nothing is removed.
+    pub async fn erase(&self, id: RunId) -> Result<Erased, StoreError> {
+        self.store.settled().await?.erase(id).await
+    }
+
+    /// Returns what is wrong with the store, a line for each thing; empty if it is sound.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be read at all.
+    pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.store.raw().check().await
+    }
+
+    /// Copies the store as it is at this moment to a file, which must not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`]; then there is no such file.
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        self.store.raw().backup(to).await
+    }
+
+    /// Copies what can be read of a damaged store to a new file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::backup`].
+    pub async fn salvage(&self, to: &Path) -> Result<Salvaged, StoreError> {
+        self.store.raw().salvage(to).await
+    }
+}
+
+/// A text that does not name one run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// There is no such run.
+    #[error("no run is called `{name}`")]
+    None {
+        /// The text.
+        name: String,
+    },
+    /// The text is the beginning of more than one id.
+    #[error("several runs begin with `{name}`")]
+    Several {
+        /// The text.
+        name: String,
+    },
+    /// The records cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

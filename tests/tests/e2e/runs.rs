@@ -1,0 +1,334 @@
+//! Runs are recorded: what is kept, and what happens when things go wrong.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use e2e::guest::{Described, Operation, describing};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::harness::Project;
+
+/// Runs a command and returns its JSON; ids and all.
+fn raw(project: &Project, arguments: &[&str]) -> Value {
+    let output = project.command(arguments).output().expect("the command starts");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn runs(project: &Project, filter: &[&str]) -> Vec<Value> {
+    let listed = raw(project, &[&["runs", "list", "--json", "--limit", "1000"], filter].concat());
+    listed["runs"].as_array().expect("a list").clone()
+}
+
+fn latest(project: &Project) -> Value {
+    raw(project, &["runs", "show", "latest", "--json"])
+}
+
+fn with_operation(operation: Operation) -> Project {
+    let project = Project::new();
+    project.add("it", &describing(&Described::new("it").with(operation)).expect("a guest"));
+    project
+}
+
+/// Starts a guest that spins until it is stopped, and returns when its run is there.
+fn spinning(project: &Project, arguments: &[&str]) -> Child {
+    let before = runs(project, &[]).len();
+    let all = [&["run", "misbehave.spin", "--timeout", "60s"], arguments].concat();
+    let mut command = project.command(&all);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let started = Instant::now();
+    while runs(project, &[]).len() == before {
+        assert!(started.elapsed() < Duration::from_secs(30), "the run is not recorded");
+    }
+    child
+}
+
+#[test]
+fn l8_a_record_holds_who_ran_what_when_and_how_it_ended() {
+    let project = Project::with_rust(&["text"]);
+    let arguments = ["run", "slugify", "text=a b", "--user", "ann", "--tag", "mine", "--json"];
+    let report = raw(&project, &arguments);
+    let run = latest(&project);
+    assert_eq!(run["id"], report["run_id"]);
+    assert_eq!(run["operation_name"], "slugify");
+    assert_eq!(run["status"], "SUCCESS");
+    assert_eq!(run["actor"], json!({"user_id": "ann", "channel": "cli"}));
+    assert_eq!(run["input_dump"], json!({"text": "a b", "separator": "-", "max_length": null}));
+    assert_eq!(run["output"], json!({"slug": "a-b"}));
+    assert_eq!(run["tags"], json!(["text", "web", "mine"]));
+    assert_eq!((&run["plugin_version"], &run["error_message"]), (&json!("0.1.0"), &Value::Null));
+    assert_eq!(run["metadata"]["dry_run"], false);
+    assert!(run["metadata"]["execution_time"].is_f64(), "{run}");
+    assert_eq!(run["component_digest"].as_str().map(str::len), Some(64));
+    for field in ["started_at", "finished_at", "created_at", "updated_at"] {
+        assert!(run[field].as_str().is_some_and(|time| time.ends_with('Z')), "{field}: {run}");
+    }
+}
+
+#[test]
+fn l5_a_failure_is_recorded_with_its_kind_and_backtrace() {
+    let project = Project::with_rust(&["misbehave"]);
+    assert_eq!(project.run(&["run", "misbehave.panic", "message=boom"]).code, Some(1));
+    let run = latest(&project);
+    assert_eq!((&run["status"], &run["failure_kind"]), (&json!("FAILED"), &json!("trap")));
+    assert!(run["error_message"].as_str().is_some_and(|text| text.contains("boom")), "{run}");
+    assert!(run["error_traceback"].as_str().is_some_and(|text| text.contains("panic")), "{run}");
+    let shown = project.run(&["runs", "show", "latest"]).stdout;
+    assert!(shown.starts_with("misbehave.panic  FAILED\n") && shown.contains("boom"), "{shown}");
+}
+
+#[test]
+fn r1_what_declares_no_record_touches_no_store() {
+    let silent = Operation { async_enabled: false, ..Operation::new("quiet") };
+    let project = with_operation(silent);
+    assert_eq!(raw(&project, &["run", "quiet", "--json"])["run_id"], Value::Null);
+    assert!(!project.path().join(".ophost/store").exists());
+    assert_ne!(raw(&project, &["run", "quiet", "--record", "--json"])["run_id"], Value::Null);
+    let loud = with_operation(Operation::new("loud"));
+    assert_eq!(raw(&loud, &["run", "loud", "--no-record", "--json"])["run_id"], Value::Null);
+    assert!(!loud.path().join(".ophost/store").exists());
+    let never = Operation { create_taskrun: false, ..Operation::new("never") };
+    assert_eq!(raw(&with_operation(never), &["run", "never", "--json"])["run_id"], Value::Null);
+}
+
+#[test]
+fn r2_an_invalid_input_leaves_no_record() {
+    let project = Project::with_rust(&["text"]);
+    assert_eq!(project.run(&["run", "slugify", "txt=a"]).code, Some(2));
+    assert_eq!(runs(&project, &[]).len(), 0);
+}
+
+#[test]
+fn r3_what_cannot_be_recorded_is_not_run() {
+    let project = Project::with_rust(&["text"]);
+    assert_eq!(project.run(&["list"]).code, Some(0));
+    fs::write(project.path().join(".ophost/store"), "a file").expect("a writable directory");
+    let output = project.run(&["run", "slugify", "text=a"]);
+    assert_eq!((output.stdout.as_str(), output.code), ("", Some(5)), "{output}");
+    assert!(output.stderr.starts_with("error: it was not run: "), "{output}");
+}
+
+#[test]
+fn l7_the_run_of_a_killed_process_is_found_crashed() {
+    let project = Project::with_rust(&["misbehave"]);
+    let mut child = spinning(&project, &[]);
+    assert_eq!(latest(&project)["status"], "RUNNING");
+    child.kill().expect("it still runs");
+    child.wait().expect("it is gone");
+    let run = latest(&project);
+    assert_eq!((&run["status"], &run["failure_kind"]), (&json!("FAILED"), &json!("crashed")));
+    assert_eq!(
+        fs::read_dir(project.path().join(".ophost/owners")).expect("a directory").count(),
+        0
+    );
+}
+
+#[test]
+fn l1_a_run_that_is_stopped_is_cancelled() {
+    let project = Project::with_rust(&["misbehave"]);
+    let mut child = spinning(&project, &[]);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it still runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(latest(&project)["status"], "CANCELLED");
+    // Whoever ends well leaves nothing behind.
+    let owners = fs::read_dir(project.path().join(".ophost/owners")).expect("a directory");
+    assert_eq!(owners.count(), 0);
+}
+
+#[test]
+fn q6_a_key_runs_once_and_its_input_is_fixed() {
+    let project = Project::with_rust(&["text"]);
+    let first = raw(&project, &["run", "slugify", "text=a", "--idempotency-key", "k", "--json"]);
+    let again = raw(&project, &["run", "slugify", "text=a", "--idempotency-key", "k", "--json"]);
+    assert_eq!((&again["run_id"], &again["output"]), (&first["run_id"], &first["output"]));
+    assert_eq!(runs(&project, &[]).len(), 1);
+    insta::assert_snapshot!(project.run(&["run", "slugify", "text=b", "--idempotency-key", "k"]), @r#"
+    ---- stderr
+    error: the idempotency key belongs to run [RUN], which had another input
+      /text: it was "a", now it is "b"
+    hint: another key, or the same input
+    ---- exit 6
+    "#);
+    // Another operation has keys of its own, and a dry run takes none.
+    let other = ["run", "word_count", "text=b", "--idempotency-key", "k", "--json"];
+    assert_eq!(raw(&project, &other)["status"], "SUCCESS");
+    let dry = ["run", "slugify", "text=c", "--idempotency-key", "dry", "--dry-run", "--json"];
+    assert_eq!(raw(&project, &dry)["status"], "SUCCESS");
+    let wet = ["run", "slugify", "text=d", "--idempotency-key", "dry", "--json"];
+    assert_eq!(raw(&project, &wet)["status"], "SUCCESS");
+}
+
+#[test]
+fn q6_a_failed_run_is_run_again_under_its_key() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = ["run", "misbehave.panic", "message=x", "--idempotency-key", "k", "--json"];
+    let (first, second) = (raw(&project, &run), raw(&project, &run));
+    assert_ne!(first["run_id"], second["run_id"]);
+    assert_eq!(latest(&project)["retry_of"], first["run_id"]);
+}
+
+#[test]
+fn q6_a_run_in_progress_is_said_so_or_waited_for() {
+    let project = Project::with_rust(&["misbehave"]);
+    let mut child = spinning(&project, &["--idempotency-key", "k"]);
+    let same = ["run", "misbehave.spin", "--timeout", "1s", "--idempotency-key", "k"];
+    let output = project.run(&same);
+    assert_eq!(output.code, Some(6), "{output}");
+    assert!(output.stderr.contains("is still running"), "{output}");
+    child.kill().expect("it still runs");
+    child.wait().expect("it is gone");
+    // The dead hold no key.
+    assert_eq!(project.run(&same).code, Some(1));
+}
+
+#[test]
+fn q6_many_processes_with_one_key_are_one_execution() {
+    let project = Project::with_rust(&["text"]);
+    assert_eq!(project.run(&["list"]).code, Some(0));
+    let run = ["run", "slugify", "text=a", "--idempotency-key", "k", "--wait", "--json"];
+    let start = |_| {
+        let mut command = project.command(&run);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+    };
+    let children: Vec<_> = (0..64).map(start).collect();
+    let mut ids = std::collections::BTreeSet::new();
+    for child in children {
+        let output = child.wait_with_output().expect("it ends");
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        assert_eq!(report["status"], "SUCCESS", "{report}");
+        ids.insert(report["run_id"].to_string());
+    }
+    assert_eq!((ids.len(), runs(&project, &[]).len()), (1, 1));
+    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+}
+
+#[test]
+fn runs_are_listed_by_what_they_are_newest_first() {
+    let project = Project::with_rust(&["text", "misbehave"]);
+    for text in ["a", "b", "c"] {
+        project.run(&["run", "slugify", &format!("text={text}"), "--tag", text]);
+    }
+    project.run(&["run", "misbehave.panic", "message=boom", "--user", "bob"]);
+    let inputs = |filter: &[&str]| runs(&project, filter).len();
+    assert_eq!(inputs(&[]), 4);
+    assert_eq!(inputs(&["--operation", "slugify"]), 3);
+    assert_eq!(inputs(&["--status", "Failed"]), 1);
+    assert_eq!(inputs(&["--status", "complete"]), 3);
+    assert_eq!(inputs(&["--failure-kind", "trap"]), 1);
+    assert_eq!(inputs(&["--user", "bob"]), 1);
+    assert_eq!(inputs(&["--tag", "b"]), 1);
+    assert_eq!(inputs(&["--error", "BOOM"]), 1);
+    assert_eq!(inputs(&["--since", "1h"]), 4);
+    assert_eq!(inputs(&["--until", "1h ago"]), 0);
+    let newest = &runs(&project, &[])[0];
+    assert_eq!(newest["operation_name"], "misbehave.panic");
+    // Pages go on where the last one ended.
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let next: Vec<String> =
+            after.iter().flat_map(|it: &String| ["--after".to_owned(), it.clone()]).collect();
+        let next: Vec<&str> = next.iter().map(String::as_str).collect();
+        let page =
+            raw(&project, &[&["runs", "list", "--json", "--limit", "3"], &next[..]].concat());
+        seen.extend(page["runs"].as_array().expect("a list").iter().map(|run| run["id"].clone()));
+        after = page["next"].as_str().map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    let all: Vec<_> = runs(&project, &[]).into_iter().map(|run| run["id"].clone()).collect();
+    assert_eq!(seen, all);
+    let stats = raw(&project, &["runs", "stats", "--json"]);
+    assert_eq!(stats["operations"]["slugify"]["count"]["SUCCESS"], 3);
+    assert_eq!(stats["operations"]["misbehave.panic"]["count"]["FAILED"], 1);
+    let exported = project.run(&["runs", "export", "--operation", "slugify"]).stdout;
+    assert_eq!(exported.lines().count(), 3);
+}
+
+#[test]
+fn q8_a_rerun_is_a_new_run_of_the_same_input_or_an_edited_one() {
+    let project = Project::with_rust(&["text"]);
+    let first = raw(&project, &["run", "slugify", "text=a b", "--json"]);
+    let again = raw(&project, &["runs", "rerun", "latest", "--json"]);
+    assert_eq!(again["output"], first["output"]);
+    assert_eq!(latest(&project)["rerun_of"], first["run_id"]);
+    let edited = raw(&project, &["runs", "rerun", "latest", "--edit", "text=c d", "--json"]);
+    assert_eq!(edited["output"], json!({"slug": "c-d"}));
+    assert_eq!(project.run(&["runs", "rerun", "latest", "--edit", "txt=c"]).code, Some(2));
+}
+
+#[test]
+fn an_erased_run_keeps_that_it_happened() {
+    let project = Project::with_rust(&["text"]);
+    project.run(&["run", "slugify", "text=secret", "--verbose"]);
+    assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
+    let run = latest(&project);
+    assert_eq!((&run["status"], &run["input_dump"]), (&json!("SUCCESS"), &Value::Null));
+    assert!(!run.to_string().contains("secret"), "{run}");
+    assert_eq!(project.run(&["runs", "rerun", "latest"]).code, Some(2));
+}
+
+#[test]
+fn v1_a_verbose_run_logs_its_beginning_and_its_end() {
+    let project = Project::with_rust(&["text", "misbehave"]);
+    project.run(&["run", "slugify", "text=a", "--verbose"]);
+    let logs = project.run(&["runs", "logs", "latest"]).stdout;
+    let mut lines = logs.lines();
+    assert!(lines.next().is_some_and(|it| it.contains("Starting operation: slugify")), "{logs}");
+    assert!(lines.last().is_some_and(|it| it.contains("Operation completed: slugify")), "{logs}");
+    project.run(&["run", "misbehave.panic", "message=x", "--verbose"]);
+    let logs = project.run(&["runs", "logs", "latest"]).stdout;
+    assert!(logs.contains("Operation failed: misbehave.panic"), "{logs}");
+}
+
+#[test]
+fn a_run_is_waited_for_and_its_log_followed_from_another_process() {
+    let project = Project::with_rust(&["misbehave"]);
+    let mut child = spinning(&project, &["--verbose"]);
+    let waited = project.run(&["runs", "wait", "latest", "--timeout", "300ms"]);
+    assert_eq!(waited.code, Some(8), "{waited}");
+    let mut command = project.command(&["runs", "logs", "latest", "--follow"]);
+    let following = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_millis(300));
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it still runs");
+    child.wait().expect("it ends");
+    let output = following.wait_with_output().expect("it ends with the run");
+    let log = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(log.contains("Starting operation") && log.contains("Operation failed"), "{log}");
+    assert_eq!(project.run(&["runs", "wait", "latest"]).code, Some(130));
+}
+
+#[test]
+fn the_store_is_checked_and_copied_while_it_is_used() {
+    let project = Project::with_rust(&["text"]);
+    project.run(&["run", "slugify", "text=a"]);
+    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(project.run(&["store", "backup", "copy.redb"]).code, Some(0));
+    let other = project.path().join("other/store");
+    fs::create_dir_all(&other).expect("a directory");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(&other, private).expect("ours");
+    fs::copy(project.path().join("copy.redb"), other.join("store.redb")).expect("a copy");
+    let copied = raw(&project, &["runs", "list", "--json", "--data", "other"]);
+    assert_eq!(copied["runs"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn what_names_no_run_is_said_so() {
+    let project = Project::with_rust(&["text"]);
+    insta::assert_snapshot!(project.run(&["runs", "show", "latest"]), @"
+    ---- stderr
+    error: no run is called `latest`
+    hint: `ophost runs list` shows what there is
+    ---- exit 3
+    ");
+    project.run(&["run", "slugify", "text=a"]);
+    project.run(&["run", "slugify", "text=a"]);
+    assert_eq!(project.run(&["runs", "show", "0"]).code, Some(2));
+    let id = latest(&project)["id"].as_str().expect("an id").to_owned();
+    assert_eq!(project.run(&["runs", "show", &id]).code, Some(0));
+    assert_eq!(project.run(&["runs", "show", "zzz"]).code, Some(3));
+}
