@@ -104,13 +104,37 @@ impl PrivateDir {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             opened => File::from(opened?),
         };
+        self.check(name, &file)?;
+        Ok(Some(file))
+    }
+
+    fn check(&self, name: &str, file: &File) -> io::Result<()> {
         let status = file.metadata()?;
         let ours = status.uid() == rustix::process::geteuid().as_raw();
         if !status.is_file() || !ours || status.mode() & 0o022 != 0 {
             let text = format!("`{}` is no private file", self.path.join(name).display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
-        Ok(Some(file))
+        Ok(())
+    }
+
+    /// Opens a file for reading and writing, which is made where it is missing: one that
+    /// processes write to together.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::file`].
+    pub(crate) fn shared_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = File::from(rustix::fs::openat(&self.directory, name, flags, mode)?);
+        self.check(name, &file)?;
+        Ok(file)
+    }
+
+    /// Returns the path that the directory was opened by.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes a file in place of an older one, in one step: no reader sees a part of it.
@@ -293,6 +317,9 @@ mod tests {
         symlink("loose", path.join("link")).unwrap();
         for name in ["loose", "folder", "link"] {
             assert!(directory.file(name).is_err(), "{name}");
+            assert!(directory.shared_file(name).is_err(), "{name}");
         }
+        drop(directory.shared_file("new").unwrap());
+        assert!(directory.file("new").unwrap().is_some());
     }
 }

@@ -4,6 +4,20 @@
 //! is on the disk when it is answered, or it did not happen. Whoever writes says what they
 //! believe to be there, and is told if something else is.
 
+mod codec;
+#[cfg(test)]
+mod conformance;
+mod file;
+mod keys;
+#[cfg(test)]
+mod memory;
+mod redb;
+mod repair;
+mod row;
+mod steps;
+mod tables;
+mod writer;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -67,7 +81,9 @@ pub(crate) trait Store: Send + Sync {
     ) -> Result<Vec<RunId>, StoreError>;
 
     /// Removes what a run was given, what it returned and all that was said in it; that it
-    /// happened, and how it ended, stays.
+    /// happened, and how it ended, stays. A large value that another run has too stays there.
+    /// The bytes may stay in free parts of the file until those are used again, and the file
+    /// that [`TaskRun::logs_ref`] names is the caller's to remove.
     async fn erase(&self, id: RunId) -> Result<Erased, StoreError>;
 
     /// Counts the runs that fit the filter. Reads each of them.
@@ -236,12 +252,14 @@ impl FromStr for Cursor {
 }
 
 /// A part of a list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Page {
     /// The runs, the newest first.
     pub(crate) runs: Vec<RunSummary>,
     /// Where the next page begins; `None` if this is the last one.
     pub(crate) next: Option<Cursor>,
+    /// What is damaged among those that were looked at, and so is missing here.
+    pub(crate) damaged: Vec<StoreError>,
 }
 
 /// What the runs of each operation have in common.

@@ -1,0 +1,235 @@
+//! The store's file: opened when it is needed, and again after the disk failed.
+//!
+//! It is in a private directory of its own, since anybody who can write to it decides what the
+//! host believes. Any number of processes have it open; one transaction writes at a time.
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{
+    Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase as _,
+    TransactionError, WriteTransaction,
+};
+
+use super::StoreError;
+use super::tables::{self, Snapshot};
+use crate::private_dir::{DataDir, PrivateDirError};
+
+/// The directory in the data directory, and the file in it.
+pub(super) const DIRECTORY: &str = "store";
+pub(super) const FILE: &str = "store.redb";
+
+/// The most memory for pages of the file, in bytes.
+const CACHE: usize = 64 << 20;
+
+/// The store's file, open or not.
+pub(super) struct StoreFile {
+    data: DataDir,
+    open: Mutex<Option<Arc<Handle>>>,
+}
+
+/// An open file.
+pub(super) enum Handle {
+    /// For both; opening it, and closing it, costs writes of its own.
+    Writing(Database),
+    /// For reading only, which writes nothing.
+    Reading(ReadOnlyDatabase),
+}
+
+impl Handle {
+    fn begin_read(&self) -> Result<ReadTransaction, TransactionError> {
+        match self {
+            Self::Writing(database) => database.begin_read(),
+            Self::Reading(database) => database.begin_read(),
+        }
+    }
+
+    /// Begins to write, when no other process does.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the file failed before, or is open for reading only.
+    pub(super) fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
+        match self {
+            Self::Writing(database) => Ok(database.begin_write()?),
+            Self::Reading(_) => Err(StoreError::ReadOnly),
+        }
+    }
+
+    /// Returns what was there at the last commit of any process; `None` if nothing was ever
+    /// written.
+    ///
+    /// As long as it lives no page that is replaced meanwhile is used again: it should be short.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the file cannot be read.
+    pub(super) fn snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
+        Snapshot::open(&self.begin_read()?)
+    }
+}
+
+impl StoreFile {
+    /// Returns the file of a data directory. Nothing is opened or made.
+    pub(super) fn new(data: DataDir) -> Self {
+        Self { data, open: Mutex::new(None) }
+    }
+
+    /// Reads; `None` if there is no store.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `read`, and [`StoreError`] if the file cannot be read.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let result = guarded(|| {
+            let Some(handle) = self.for_reading()? else { return Ok(None) };
+            handle.snapshot()?.as_ref().map(read).transpose()
+        });
+        if matches!(result, Err(StoreError::Io(_))) {
+            self.close();
+        }
+        result
+    }
+
+    /// Closes the file as soon as nobody uses it: the next use opens it anew.
+    pub(super) fn close(&self) {
+        let handle = self.lock().take();
+        // Closing a file whose disk failed may panic.
+        guarded(|| {
+            drop(handle);
+            Ok(())
+        })
+        .ok();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Handle>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn for_reading(&self) -> Result<Option<Arc<Handle>>, StoreError> {
+        let mut open = self.lock();
+        if open.is_none() {
+            let Some(path) = self.existing()? else { return Ok(None) };
+            let handle = match builder().open_read_only(&path) {
+                Ok(database) => Handle::Reading(database),
+                // A process that was killed left it; only who may write can put it in order.
+                Err(reason) => match self.create() {
+                    Ok(database) => Handle::Writing(database),
+                    Err(_) => return Err(reason.into()),
+                },
+            };
+            *open = Some(Arc::new(handle));
+        }
+        Ok(open.clone())
+    }
+
+    /// Returns the file, open for writing too. It is made where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError::Newer`] if a newer version wrote it: then it was not touched.
+    pub(super) fn for_writing(&self) -> Result<Arc<Handle>, StoreError> {
+        let mut open = self.lock();
+        if let Some(handle) = open.as_ref().filter(|handle| matches!(***handle, Handle::Writing(_)))
+        {
+            return Ok(Arc::clone(handle));
+        }
+        if let Some(path) = self.existing()? {
+            may_write(&path)?;
+        }
+        let handle = Arc::new(Handle::Writing(self.create()?));
+        *open = Some(Arc::clone(&handle));
+        Ok(handle)
+    }
+
+    /// Returns the path of the file, if there is one that was written to.
+    fn existing(&self) -> Result<Option<PathBuf>, StoreError> {
+        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else { return Ok(None) };
+        let file = directory.file(FILE).map_err(StoreError::from)?;
+        let size = file.as_ref().map_or(Ok(0), length)?;
+        Ok((size > 0).then(|| directory.path().join(FILE)))
+    }
+
+    fn create(&self) -> Result<Database, StoreError> {
+        let directory = self.data.create(DIRECTORY).map_err(unusable)?;
+        let file = directory.shared_file(FILE).map_err(denied)?;
+        Ok(builder().create_file(file)?)
+    }
+}
+
+fn length(file: &File) -> Result<u64, StoreError> {
+    Ok(file.metadata()?.len())
+}
+
+/// Says whether this version may write to a file, without touching it.
+fn may_write(path: &Path) -> Result<(), StoreError> {
+    // One that cannot be read so is put in order by opening it, and looked at then.
+    let Ok(database) = builder().open_read_only(path) else { return Ok(()) };
+    let snapshot = Snapshot::open(&database.begin_read()?)?;
+    let format = snapshot.map_or(Ok(None), |snapshot| snapshot.format())?;
+    format.map_or(Ok(()), tables::readable)
+}
+
+/// Returns how every file of this kind is opened.
+pub(super) fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_concurrency_mode(ConcurrencyMode::MultiWriter).set_cache_size(CACHE);
+    builder
+}
+
+fn denied(error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => StoreError::ReadOnly,
+        _ => error.into(),
+    }
+}
+
+fn unusable(error: PrivateDirError) -> StoreError {
+    match error {
+        PrivateDirError::System { source, .. } if source.raw_os_error().is_some() => denied(source),
+        other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
+    }
+}
+
+/// Does something with a file that may be damaged in ways that its reader does not expect.
+///
+/// # Errors
+///
+/// Returns the error of `work`, and [`StoreError::Damaged`] in place of a panic.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    // What was half done is in a transaction or a handle that is dropped.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let what = text.unwrap_or("the reader stopped").lines().next().unwrap_or_default();
+        Err(StoreError::Damaged { key: FILE.to_owned(), what: what.to_owned() })
+    })
+}
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) => error.into(),
+            redb::Error::Corrupted(what) => Self::Damaged { key: FILE.to_owned(), what },
+            other => io::Error::other(other.to_string()).into(),
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                redb::Error::from(error).into()
+            }
+        })*
+    };
+}
+
+from_redb!(CommitError, DatabaseError, StorageError, TableError, TransactionError);

@@ -1,0 +1,213 @@
+//! The store as it is meant: the model that the real one is compared with.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use chrono::Utc;
+use serde_json::Value;
+
+use super::redb::Counting;
+use super::steps::{holds, is_fresh};
+use super::{
+    Claim, Cursor, Ending, Erased, Finished, IdempotencyClaim, Inserted, Logged, NewRun, Page,
+    RunFilter, Stats, Store, StoreError,
+};
+use crate::digest::Digest;
+use crate::operation::OperationName;
+use crate::run::{Failure, FailureKind, LogEntry, Outcome};
+use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
+
+/// Runs in a list, in the order of their sequence.
+#[derive(Default)]
+pub(super) struct MemoryStore(Mutex<Model>);
+
+#[derive(Default)]
+struct Model {
+    runs: Vec<TaskRun>,
+    keys: BTreeMap<(OperationName, String), (RunId, Digest)>,
+}
+
+impl Model {
+    fn run(&mut self, id: RunId) -> Option<&mut TaskRun> {
+        self.runs.iter_mut().find(|run| run.id == id)
+    }
+
+    /// Returns the answer to a claim that is not free, or the run that it takes the place of.
+    fn claim(
+        &mut self,
+        run: &TaskRun,
+        claim: &IdempotencyClaim,
+    ) -> Result<Option<RunId>, Inserted> {
+        let key = (run.operation_name.clone(), claim.key.clone());
+        let Some((id, fingerprint)) = self.keys.get(&key).copied() else { return Ok(None) };
+        let Some(known) = self.run(id).map(|run| run.clone()) else { return Ok(None) };
+        let now = run.created_at;
+        if fingerprint != claim.fingerprint {
+            let free = !is_fresh(&known, claim, now);
+            return if free { Ok(None) } else { Err(Inserted::Conflict(Box::new(known))) };
+        }
+        if holds(&known, claim, now) {
+            return Err(Inserted::Existing(Box::new(known)));
+        }
+        Ok((known.state.status() != Status::Success).then_some(id))
+    }
+
+    fn insert(&mut self, new: NewRun) -> Inserted {
+        let mut run = new.run;
+        if let Some(known) = self.run(run.id) {
+            return Inserted::Existing(Box::new(known.clone()));
+        }
+        if let Some(claim) = new.key {
+            match self.claim(&run, &claim) {
+                Err(answer) => return answer,
+                Ok(Some(failed)) => run.retry_of = Some(failed),
+                Ok(None) => {}
+            }
+            run.idempotency_key = Some(claim.key.clone());
+            let key = (run.operation_name.clone(), claim.key);
+            self.keys.insert(key, (run.id, claim.fingerprint));
+        }
+        run.sequence = self.runs.len() as u64 + 1;
+        run.revision = 1;
+        let claim = Claim { id: run.id, revision: 1 };
+        self.runs.push(run);
+        Inserted::New(claim)
+    }
+}
+
+fn is_claimed(run: &TaskRun, claim: Claim) -> bool {
+    run.revision == claim.revision && run.state.status() == Status::Running
+}
+
+fn finish(run: &mut TaskRun, ending: Ending) {
+    run.state = run.state.ended(ending.outcome, ending.finished_at, ending.duration_ms);
+    run.metadata.extend(ending.metadata);
+    run.log_entries.extend(ending.log_entries);
+    run.log_dropped = ending.log_dropped;
+    run.error_list = ending.error_list;
+    run.result_refs = ending.result_refs;
+    run.usage = ending.usage;
+    run.revision += 1;
+    run.updated_at = ending.finished_at;
+}
+
+fn erase(run: &mut TaskRun) {
+    run.input_dump = Value::Null;
+    run.error_list.clear();
+    run.log_entries.clear();
+    match &mut run.state {
+        RunState::Success { output, .. } => *output = Value::Null,
+        RunState::Failed { failure, .. } => *failure = Failure::new(failure.kind, "erased"),
+        RunState::Pending | RunState::Running { .. } | RunState::Cancelled { .. } => {}
+    }
+    run.revision += 1;
+    run.updated_at = Utc::now();
+    run.erased_at = Some(run.updated_at);
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn insert(&self, new: NewRun) -> Result<Inserted, StoreError> {
+        Ok(self.0.lock().unwrap().insert(new))
+    }
+
+    async fn log(&self, claim: &Claim, entries: Vec<LogEntry>) -> Result<Logged, StoreError> {
+        let mut model = self.0.lock().unwrap();
+        let run = model.run(claim.id).unwrap();
+        if !is_claimed(run, *claim) {
+            return Ok(Logged::Lost);
+        }
+        run.log_entries.extend(entries);
+        Ok(Logged::Done)
+    }
+
+    async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError> {
+        let mut model = self.0.lock().unwrap();
+        let run = model.run(claim.id).unwrap();
+        if !is_claimed(run, claim) {
+            return Ok(Finished::Lost(Box::new(run.clone())));
+        }
+        finish(run, ending);
+        Ok(Finished::Done(Box::new(run.clone())))
+    }
+
+    async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {
+        Ok(self.0.lock().unwrap().run(id).map(|run| run.clone()))
+    }
+
+    async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let model = self.0.lock().unwrap();
+        let prefix = prefix.to_lowercase();
+        let all = model.runs.iter().map(|run| run.id);
+        let mut ids: Vec<_> = all.filter(|id| id.to_string().starts_with(&prefix)).collect();
+        ids.sort_unstable();
+        ids.truncate(limit);
+        Ok(ids)
+    }
+
+    async fn latest(&self) -> Result<Option<TaskRun>, StoreError> {
+        Ok(self.0.lock().unwrap().runs.last().cloned())
+    }
+
+    async fn list(
+        &self,
+        filter: &RunFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let model = self.0.lock().unwrap();
+        let before = |run: &&TaskRun| after.is_none_or(|Cursor(sequence)| run.sequence < sequence);
+        let fitting = model.runs.iter().rev().filter(before).filter(|run| filter.fits(run));
+        let fitting: Vec<_> = fitting.take(limit + 1).cloned().collect();
+        let more = fitting.len() > limit;
+        let runs: Vec<crate::task_run::RunSummary> =
+            fitting.into_iter().take(limit).map(Into::into).collect();
+        let last = runs.last().map(|run| Cursor(run.sequence)).or(after);
+        Ok(Page { runs, next: last.filter(|_| more), damaged: Vec::new() })
+    }
+
+    async fn running(&self) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
+        let model = self.0.lock().unwrap();
+        let running = model.runs.iter().rev().filter(|run| run.state.status() == Status::Running);
+        Ok(running.map(|run| (run.id, run.owner.clone())).collect())
+    }
+
+    async fn crash(
+        &self,
+        runs: &[(RunId, OwnerId)],
+        reason: &str,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let mut model = self.0.lock().unwrap();
+        let mut crashed = Vec::new();
+        for (id, owner) in runs {
+            let Some(run) = model.run(*id) else { continue };
+            if run.state.status() == Status::Running && run.owner == *owner {
+                let failure = Failure::new(FailureKind::Crashed, reason);
+                run.state = run.state.ended(Outcome::Failed(failure), Utc::now(), 0);
+                run.revision += 1;
+                crashed.push(*id);
+            }
+        }
+        Ok(crashed)
+    }
+
+    async fn erase(&self, id: RunId) -> Result<Erased, StoreError> {
+        let mut model = self.0.lock().unwrap();
+        let Some(run) = model.run(id) else { return Ok(Erased::NotFound) };
+        if !run.state.status().is_final() {
+            return Ok(Erased::Unfinished(Box::new(run.clone())));
+        }
+        if run.erased_at.is_none() {
+            erase(run);
+        }
+        Ok(Erased::Done(Box::new(run.clone())))
+    }
+
+    async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
+        let mut counting = Counting::default();
+        let model = self.0.lock().unwrap();
+        model.runs.iter().filter(|run| filter.fits(run)).for_each(|run| counting.add(run));
+        Ok(counting.stats())
+    }
+}

@@ -1,0 +1,294 @@
+//! The store as it is: one file of redb, which any number of processes read and write.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::file::StoreFile;
+use super::keys::{self, Index};
+use super::row::Row;
+use super::steps::{self, Added};
+use super::tables::Snapshot;
+use super::writer::Writer;
+use super::{
+    Claim, Cursor, Ending, Erased, Finished, Inserted, Logged, NewRun, Page, Percentiles,
+    RunFilter, Stats, Store, StoreError,
+};
+use crate::operation::OperationName;
+use crate::private_dir::DataDir;
+use crate::run::{FailureKind, LogEntry};
+use crate::task_run::{OwnerId, RunId, RunSummary, Status, TaskRun};
+
+/// The most rows that are looked at in one snapshot: a snapshot that lives long makes the file
+/// grow.
+const ROWS: usize = 1024;
+
+/// The records of runs in a data directory.
+///
+/// Nothing is opened or made before the first call; calls that only read make nothing. One
+/// process may have any number of them, but one is enough.
+pub(crate) struct RedbStore {
+    pub(super) file: Arc<StoreFile>,
+    writer: Writer,
+}
+
+impl RedbStore {
+    /// Returns the store of a data directory.
+    pub(crate) fn new(data: DataDir) -> Self {
+        let file = Arc::new(StoreFile::new(data));
+        Self { writer: Writer::new(Arc::clone(&file)), file }
+    }
+
+    /// Reads off the async threads; `None` if there is no store yet.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
+        let file = Arc::clone(&self.file);
+        let read = tokio::task::spawn_blocking(move || file.read(read)).await;
+        read.map_err(|error| StoreError::from(io::Error::other(error)))?
+    }
+
+    /// Looks at every run that fits, the newest first, until `see` says that it is enough.
+    async fn each(
+        &self,
+        filter: &RunFilter,
+        mut range: KeyRange,
+        mut see: impl FnMut(Result<Row, StoreError>) -> bool,
+    ) -> Result<(), StoreError> {
+        loop {
+            let asked = (filter.clone(), range.clone());
+            let part = self.read(move |store| part(store, &asked.0, &asked.1)).await?;
+            let Some(Part { rows, rest }) = part else { return Ok(()) };
+            if !rows.into_iter().all(&mut see) {
+                return Ok(());
+            }
+            let Some(rest) = rest else { return Ok(()) };
+            range.end = rest;
+        }
+    }
+}
+
+/// Keys of an index, from the first to before the end.
+#[derive(Clone)]
+struct KeyRange {
+    first: Vec<u8>,
+    end: Vec<u8>,
+}
+
+impl KeyRange {
+    /// Returns the keys of an index that is narrow enough for a filter, in the order of the
+    /// sequence, before that of the cursor.
+    fn listing(filter: &RunFilter, after: Option<Cursor>) -> Self {
+        let index = match filter {
+            RunFilter { prefect_flow_run_id: Some(flow), .. } => Index::FlowRun(flow),
+            RunFilter { user_id: Some(user), .. } => Index::User(user),
+            RunFilter { operation: Some(operation), .. } => Index::Operation(operation),
+            RunFilter { status: Some(status), .. } => Index::Status(*status),
+            RunFilter { failure_kind: Some(_), .. } => Index::Status(Status::Failed),
+            RunFilter { error_contains: Some(_), .. } => Index::Status(Status::Failed),
+            _ => Index::All,
+        };
+        let first = index.prefix();
+        let end = match after {
+            Some(Cursor(sequence)) => [&first[..], &sequence.to_be_bytes()].concat(),
+            None => keys::after(&first),
+        };
+        Self { first, end }
+    }
+
+    /// Returns the keys of an index that is narrow enough for a filter, in any order.
+    fn counting(filter: &RunFilter) -> Self {
+        let Some(operation) = &filter.operation else { return Self::listing(filter, None) };
+        let prefix = Index::OperationTime(operation).prefix();
+        let at = |time| [&prefix[..], &keys::time(time)].concat();
+        // The keys know microseconds; the filter itself is asked for the rest.
+        let end = filter.until.map(|until| keys::after(&at(until)));
+        Self {
+            first: filter.since.map_or(prefix.clone(), at),
+            end: end.unwrap_or_else(|| keys::after(&prefix)),
+        }
+    }
+}
+
+/// Some rows of an index, and where the rest of it ends.
+struct Part {
+    rows: Vec<Result<Row, StoreError>>,
+    rest: Option<Vec<u8>>,
+}
+
+fn part(store: &Snapshot, filter: &RunFilter, range: &KeyRange) -> Result<Part, StoreError> {
+    let mut rows = Vec::new();
+    for (count, entry) in store.between(&range.first, &range.end)?.rev().enumerate() {
+        let (key, value) = entry?;
+        match store.indexed(&key, &value) {
+            Ok(row) if !filter.fits(&row.run) => {}
+            Err(error @ StoreError::Damaged { .. }) => rows.push(Err(error)),
+            row => rows.push(Ok(row?)),
+        }
+        if count + 1 == ROWS {
+            return Ok(Part { rows, rest: Some(key) });
+        }
+    }
+    Ok(Part { rows, rest: None })
+}
+
+#[async_trait]
+impl Store for RedbStore {
+    async fn insert(&self, new: NewRun) -> Result<Inserted, StoreError> {
+        self.writer.step(new.run.id, move |tx| steps::insert(tx, &new)).await
+    }
+
+    async fn log(&self, claim: &Claim, entries: Vec<LogEntry>) -> Result<Logged, StoreError> {
+        let claim = *claim;
+        let added = self.writer.step(claim.id, move |tx| steps::log(tx, claim, &entries)).await?;
+        Ok(match added {
+            Added::Part(_) => Logged::Done,
+            Added::Lost => Logged::Lost,
+        })
+    }
+
+    async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError> {
+        self.writer.step(claim.id, move |tx| steps::finish(tx, claim, &ending)).await
+    }
+
+    async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {
+        Ok(self.read(move |store| store.run(id)).await?.flatten())
+    }
+
+    async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let prefix = prefix.to_ascii_lowercase();
+        let ids = self.read(move |store| ids_by_prefix(store, &prefix, limit)).await?;
+        Ok(ids.unwrap_or_default())
+    }
+
+    async fn latest(&self) -> Result<Option<TaskRun>, StoreError> {
+        let latest = |store: &Snapshot| {
+            let last = store.range(&Index::All.prefix())?.next_back().transpose()?;
+            let row = last.map(|(key, value)| store.indexed(&key, &value)).transpose()?;
+            row.map(|row| store.whole(row)).transpose()
+        };
+        Ok(self.read(latest).await?.flatten())
+    }
+
+    async fn list(
+        &self,
+        filter: &RunFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut runs: Vec<RunSummary> = Vec::new();
+        let (mut damaged, mut more) = (Vec::new(), false);
+        let see = |row: Result<Row, StoreError>| {
+            match row {
+                Ok(_) if runs.len() == limit => more = true,
+                Ok(row) => runs.push(row.run.into()),
+                Err(error) => damaged.push(error),
+            }
+            !more
+        };
+        self.each(filter, KeyRange::listing(filter, after), see).await?;
+        let last = runs.last().map(|run| Cursor(run.sequence));
+        // A page of no runs ends where it began.
+        let next = if more { last.or(after) } else { None };
+        Ok(Page { runs, next, damaged })
+    }
+
+    async fn running(&self) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
+        let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
+        let mut runs = Vec::new();
+        let see = |row: Result<Row, StoreError>| {
+            // What is damaged cannot be marked; `check` tells of it.
+            runs.extend(row.ok().map(|row| (row.run.id, row.run.owner)));
+            true
+        };
+        self.each(&running, KeyRange::listing(&running, None), see).await?;
+        Ok(runs)
+    }
+
+    async fn crash(
+        &self,
+        runs: &[(RunId, OwnerId)],
+        reason: &str,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let Some((id, _)) = runs.first().cloned() else { return Ok(Vec::new()) };
+        let (runs, reason) = (runs.to_vec(), reason.to_owned());
+        self.writer.step(id, move |tx| steps::crash(tx, &runs, &reason)).await
+    }
+
+    async fn erase(&self, id: RunId) -> Result<Erased, StoreError> {
+        self.writer.step(id, move |tx| steps::erase(tx, id)).await
+    }
+
+    async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
+        let mut counting = Counting::default();
+        let mut failed = None;
+        let see = |row: Result<Row, StoreError>| {
+            match row {
+                Ok(row) => counting.add(&row.run),
+                Err(error) => failed = Some(error),
+            }
+            failed.is_none()
+        };
+        self.each(filter, KeyRange::counting(filter), see).await?;
+        failed.map_or_else(|| Ok(counting.stats()), Err)
+    }
+}
+
+fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
+    let all = keys::Kind::Run.prefix();
+    // The whole bytes that the text begins with narrow the keys down; the text does the rest.
+    let digits: String = prefix.chars().filter(|c| *c != '-').collect();
+    let bytes: Vec<_> = digits
+        .as_bytes()
+        .chunks_exact(2)
+        .map_while(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    let mut ids = Vec::new();
+    for entry in store.range(&[&all[..], &bytes].concat())? {
+        let (key, _) = entry?;
+        let id = key.strip_prefix(&all[..]).and_then(|id| id.first_chunk());
+        let id = id.map(|bytes| RunId::from_bytes(*bytes));
+        ids.extend(id.filter(|id| id.to_string().starts_with(prefix)));
+        if ids.len() >= limit {
+            ids.truncate(limit);
+            break;
+        }
+    }
+    Ok(ids)
+}
+
+/// Statistics that are being made: eight bytes for each run that ended.
+#[derive(Default)]
+pub(super) struct Counting {
+    stats: Stats,
+    durations: BTreeMap<OperationName, Vec<u64>>,
+}
+
+impl Counting {
+    /// Counts a run. How long one took whose process died is not known.
+    pub(super) fn add(&mut self, run: &TaskRun) {
+        let name = &run.operation_name;
+        let count = &mut self.stats.entry(name.clone()).or_default().count;
+        *count.entry(run.state.status()).or_default() += 1;
+        let crashed =
+            run.state.failure().is_some_and(|failure| failure.kind == FailureKind::Crashed);
+        if let Some(took) = run.state.duration_ms().filter(|_| !crashed) {
+            self.durations.entry(name.clone()).or_default().push(took);
+        }
+    }
+
+    /// Returns what was counted.
+    pub(super) fn stats(mut self) -> Stats {
+        for (name, mut durations) in self.durations {
+            durations.sort_unstable();
+            // The least that so many of a hundred do not exceed.
+            let at = |percent: usize| durations[(durations.len() * percent).div_ceil(100) - 1];
+            let durations = Percentiles { p50: at(50), p95: at(95), p99: at(99) };
+            self.stats.entry(name).or_default().durations = Some(durations);
+        }
+        self.stats
+    }
+}

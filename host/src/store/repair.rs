@@ -1,0 +1,508 @@
+//! Looks a store over, copies it, and saves what can be read of a damaged one.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use redb::Database;
+
+use super::file::{builder, guarded};
+use super::keys::{self, Kind};
+use super::redb::RedbStore;
+use super::row::Row;
+use super::tables::{Entry, Holder, Snapshot, Tx};
+use super::{StoreError, codec};
+use crate::digest::Digest;
+use crate::run::LogEntry;
+use crate::task_run::RunId;
+
+/// The most values that are copied in one transaction.
+const VALUES: usize = 4096;
+
+/// What was saved of a damaged store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Salvaged {
+    /// How many runs there are in the copy.
+    pub(crate) runs: u64,
+    /// What could not be read, and so is not there.
+    pub(crate) lost: Vec<String>,
+}
+
+impl RedbStore {
+    /// Reads every value, and compares what belongs together. Returns what is wrong, as text.
+    ///
+    /// It sees the store as it is when it begins, and until it ends the file grows with what
+    /// others write.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the file cannot be read at all.
+    pub(crate) async fn check(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.read(look_over).await?.unwrap_or_default())
+    }
+
+    /// Copies the store, as it is when this begins, to a new file, which takes the place of
+    /// another in one step. Others may go on writing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`], also if a value is damaged: then `to` is as it was.
+    pub(crate) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let to = to.to_owned();
+        let copied = self.read(move |store| write_file(&to, |copy| copy_all(store, copy))).await?;
+        copied.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound).into())
+    }
+
+    /// Copies what can be read to a new store, which takes the place of another file in one
+    /// step. Indexes and the like are made anew from the runs.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if nothing can be read or the new file cannot be written.
+    pub(crate) async fn salvage(&self, to: &Path) -> Result<Salvaged, StoreError> {
+        let to = to.to_owned();
+        let saved = self.read(move |store| {
+            let mut saved = Salvaged::default();
+            write_file(&to, |copy| salvage(store, copy, &mut saved))?;
+            Ok(saved)
+        });
+        saved.await?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound).into())
+    }
+}
+
+/// Writes a file of the same kind beside another and puts it in its place.
+fn write_file(
+    to: &Path,
+    fill: impl FnOnce(&Database) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let temporary = PathBuf::from(format!("{}.{}.part", to.display(), std::process::id()));
+    let written = guarded(|| {
+        let file = create_private(&temporary)?;
+        let database = builder().create_file(file.try_clone()?)?;
+        fill(&database)?;
+        drop(database);
+        file.sync_all()?;
+        fs::rename(&temporary, to)?;
+        let directory = to.parent().filter(|path| !path.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(())
+    });
+    if written.is_err() {
+        // The first error says more.
+        fs::remove_file(&temporary).ok();
+    }
+    written
+}
+
+fn create_private(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::remove_file(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    File::options().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Writes in transactions of a bounded size.
+fn write_all<T>(
+    copy: &Database,
+    values: &[T],
+    mut write: impl FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for part in values.chunks(VALUES) {
+        let transaction = copy.begin_write()?;
+        let mut tx = Tx::open(&transaction)?;
+        part.iter().try_for_each(|value| write(&mut tx, value))?;
+        drop(tx);
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+fn copy_all(store: &Snapshot, copy: &Database) -> Result<(), StoreError> {
+    let mut batch: Vec<Entry> = Vec::new();
+    let flush = |batch: &mut Vec<Entry>| {
+        write_all(copy, batch, |tx, (key, value)| tx.put_bytes(key, value))?;
+        batch.clear();
+        Ok::<_, StoreError>(())
+    };
+    for entry in store.between(&[], &[0xff; 8])? {
+        let (key, value) = entry?;
+        codec::verify(&key, &value)?;
+        batch.push((key, value));
+        if batch.len() == VALUES {
+            flush(&mut batch)?;
+        }
+    }
+    flush(&mut batch)
+}
+
+/// Shows all keys of a kind that can be reached, from either end. Returns what stopped it.
+fn walk(
+    store: &Snapshot,
+    kind: Kind,
+    mut see: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+) -> Result<Option<String>, StoreError> {
+    let prefix = kind.prefix();
+    let (mut low, mut high) = (None::<Vec<u8>>, None::<Vec<u8>>);
+    let mut failed = None;
+    let mut go = |backwards: bool| {
+        guarded(|| {
+            let mut entries = store.range(&prefix)?;
+            while let Some(entry) = if backwards { entries.next_back() } else { entries.next() } {
+                let (key, value) = entry?;
+                // A damaged page may lead anywhere, and around.
+                let above = low.as_ref().is_none_or(|low| *low < key);
+                let below = high.as_ref().is_none_or(|high| key < *high);
+                if backwards && !above {
+                    return Ok(());
+                }
+                if !key.starts_with(&prefix) || !above || !below {
+                    return Err(codec::damaged(&key, "it is not in its place"));
+                }
+                failed = see(&key, &value).err();
+                if failed.is_some() {
+                    return Ok(());
+                }
+                *(if backwards { &mut high } else { &mut low }) = Some(key);
+            }
+            Ok(())
+        })
+    };
+    let stopped = go(false).err();
+    if stopped.is_some() {
+        // What stops it from the other end is the same damage.
+        go(true).ok();
+    }
+    failed.map_or(Ok(stopped.map(|error| format!("{kind:?}: {error}"))), Err)
+}
+
+/// What is wrong with a store.
+#[derive(Default)]
+struct Findings {
+    list: Vec<String>,
+    /// How many rows name each large value, by the key of that number.
+    payloads: BTreeMap<Vec<u8>, (Digest, i64)>,
+    newest: u64,
+}
+
+fn look_over(store: &Snapshot) -> Result<Vec<String>, StoreError> {
+    let mut findings = Findings::default();
+    for kind in Kind::ALL {
+        let stopped = walk(store, kind, |key, value| {
+            // What is found is noted; looking goes on.
+            if let Err(error) = guarded(|| findings.look_at(store, kind, (key, value))) {
+                findings.list.push(error.to_string());
+            }
+            Ok(())
+        });
+        findings.list.extend(stopped?);
+    }
+    // After the rows: those that are named and not there.
+    for (key, (digest, count)) in &findings.payloads {
+        match guarded(|| store.value::<i64>(key)) {
+            Ok(Some(known)) if known == *count => {}
+            Err(error) => findings.list.push(error.to_string()),
+            Ok(known) => findings
+                .list
+                .push(format!("`{}` is {known:?}, {count} rows name it", keys::name(key))),
+        }
+        if !guarded(|| store.has(&keys::payload(digest))).unwrap_or(true) {
+            findings.list.push(format!("payload {digest} is gone"));
+        }
+    }
+    let sequence = guarded(|| store.sequence());
+    if sequence.is_ok_and(|sequence| sequence < findings.newest) {
+        findings.list.push("the sequence is behind the newest run".to_owned());
+    }
+    Ok(findings.list)
+}
+
+impl Findings {
+    fn look_at(
+        &mut self,
+        store: &Snapshot,
+        kind: Kind,
+        (key, value): (&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        match kind {
+            Kind::Meta => codec::verify(key, value).map(drop),
+            Kind::Run => self.look_at_row(store, key, value),
+            Kind::Log => {
+                codec::open::<Vec<LogEntry>>(key, value)?;
+                must(run_of_log(store, key)?, key, "no run has this log")
+            }
+            Kind::Payload => {
+                let digest = Digest::of(codec::verify(key, value)?);
+                must(keys::payload(&digest) == key, key, "another value")?;
+                must(self.payloads.contains_key(&keys::count(&digest)), key, "no run names it")
+            }
+            Kind::Count => {
+                codec::open::<i64>(key, value)?;
+                must(self.payloads.contains_key(key), key, "no run names it")
+            }
+            Kind::Idempotency => {
+                let holder: Holder = codec::open(key, value)?;
+                must(store.has(&keys::run(holder.run))?, key, "its run is gone")
+            }
+            Kind::Index => {
+                let row = store.indexed(key, value)?;
+                let known = keys::indexes(&row.run).iter().any(|known| known == key);
+                must(known, key, "its run is not so")
+            }
+        }
+    }
+
+    fn look_at_row(
+        &mut self,
+        store: &Snapshot,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), StoreError> {
+        let row: Row = codec::open(key, value)?;
+        let id = row.run.id;
+        must(keys::run(id) == key, key, "another run's row")?;
+        self.newest = self.newest.max(row.run.sequence);
+        for digest in row.payloads() {
+            self.payloads.entry(keys::count(&digest)).or_insert((digest, 0)).1 += 1;
+        }
+        for index in keys::indexes(&row.run) {
+            let found = store.value::<RunId>(&index)?;
+            must(found == Some(id), &index, format!("it does not lead to run {id}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn must(holds: bool, key: &[u8], what: impl Into<String>) -> Result<(), StoreError> {
+    if holds { Ok(()) } else { Err(codec::damaged(key, what)) }
+}
+
+fn run_of_log(store: &Snapshot, key: &[u8]) -> Result<bool, StoreError> {
+    keys::run_of_log(key).map_or(Ok(false), |id| store.has(&keys::run(id)))
+}
+
+fn salvage(store: &Snapshot, copy: &Database, saved: &mut Salvaged) -> Result<(), StoreError> {
+    let newest = salvage_rows(store, copy, saved)?;
+    for kind in [Kind::Log, Kind::Payload, Kind::Idempotency] {
+        let mut batch: Vec<Entry> = Vec::new();
+        let mut lost = Vec::new();
+        let stopped = walk(store, kind, |key, value| {
+            match codec::verify(key, value) {
+                Ok(_) => batch.push((key.to_vec(), value.to_vec())),
+                Err(error) => lost.push(error.to_string()),
+            }
+            if batch.len() < VALUES {
+                return Ok(());
+            }
+            salvage_values(copy, kind, &std::mem::take(&mut batch))
+        })?;
+        salvage_values(copy, kind, &batch)?;
+        saved.lost.extend(lost.into_iter().chain(stopped));
+    }
+    write_all(copy, &[newest], |tx, newest| tx.set_sequence(*newest))
+}
+
+/// Copies the rows, and returns the newest one's place in the order.
+fn salvage_rows(
+    store: &Snapshot,
+    copy: &Database,
+    saved: &mut Salvaged,
+) -> Result<u64, StoreError> {
+    let (mut newest, mut runs) = (0, 0);
+    let mut lost = Vec::new();
+    let mut batch: Vec<Row> = Vec::new();
+    let flush = |batch: &mut Vec<Row>| {
+        write_all(copy, batch, |tx, row| tx.replace(None, row, &[]))?;
+        batch.clear();
+        Ok::<_, StoreError>(())
+    };
+    let stopped = walk(store, Kind::Run, |key, value| {
+        let row = codec::open::<Row>(key, value);
+        match row.and_then(|row| must(keys::run(row.run.id) == key, key, "another's").map(|()| row))
+        {
+            Ok(row) => {
+                newest = newest.max(row.run.sequence);
+                runs += 1;
+                batch.push(row);
+            }
+            Err(error) => lost.push(error.to_string()),
+        }
+        if batch.len() < VALUES { Ok(()) } else { flush(&mut batch) }
+    })?;
+    flush(&mut batch)?;
+    saved.runs = runs;
+    saved.lost.extend(lost.into_iter().chain(stopped));
+    Ok(newest)
+}
+
+/// Copies what belongs to a run that is there.
+fn salvage_values(copy: &Database, kind: Kind, values: &[Entry]) -> Result<(), StoreError> {
+    write_all(copy, values, |tx, (key, value)| {
+        let owned = match kind {
+            Kind::Log => keys::run_of_log(key).map_or(Ok(false), |id| tx.has(&keys::run(id)))?,
+            Kind::Payload => tx.has(&keys::count_of_payload(key))?,
+            _ => tx.has(&keys::run(codec::open::<Holder>(key, value)?.run))?,
+        };
+        if owned { tx.put_bytes(key, value) } else { Ok(()) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::private_dir::{DataDir, PrivateDir};
+    use crate::run::Outcome;
+    use crate::store::Store as _;
+    use crate::store::conformance::{Random, ending, insert};
+    use crate::store::file::{DIRECTORY, FILE};
+    use crate::task_run::TaskRun;
+    use crate::task_run::tests::running;
+
+    struct Scratch(tempfile::TempDir);
+
+    impl Scratch {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        /// Returns a store of its own in here.
+        fn store(&self, name: &str) -> RedbStore {
+            RedbStore::new(DataDir::new(self.0.path().join(name)))
+        }
+
+        /// Returns a store of its own with this content.
+        fn store_of(&self, name: &str, content: &[u8]) -> RedbStore {
+            let directory = self.0.path().join(name).join(DIRECTORY);
+            let directory = PrivateDir::create(&directory).unwrap();
+            directory.replace(FILE, &[content]).unwrap();
+            self.store(name)
+        }
+    }
+
+    async fn filled(store: &RedbStore, count: u64) -> Vec<TaskRun> {
+        let mut runs = Vec::new();
+        for n in 0..count {
+            let mut run = running(["a", "b"][(n % 2) as usize]);
+            run.actor.user_id = Some(format!("user{}", n % 3));
+            run.input_dump = json!("x".repeat((n % 5) as usize * 1500));
+            let claim = insert(store, &run).await;
+            store.finish(claim, ending(Outcome::Success(json!({"n": n})))).await.unwrap();
+            runs.push(store.get(run.id).await.unwrap().unwrap());
+        }
+        runs
+    }
+
+    #[tokio::test]
+    async fn a_backup_of_a_live_store_is_a_store_and_replaces_an_older_one() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        assert!(store.backup(&scratch.0.path().join("none")).await.is_err());
+        let runs = filled(&store, 20).await;
+        let to = scratch.0.path().join("copy.redb");
+        std::fs::write(&to, "older").unwrap();
+        store.backup(&to).await.unwrap();
+        filled(&store, 1).await;
+        let copy = scratch.store_of("copy", &std::fs::read(&to).unwrap());
+        assert_eq!(copy.check().await.unwrap(), [""; 0]);
+        for run in &runs {
+            assert_eq!(copy.get(run.id).await.unwrap().as_ref(), Some(run));
+        }
+        assert_eq!(copy.latest().await.unwrap().as_ref(), runs.last());
+        let names = std::fs::read_dir(scratch.0.path()).unwrap();
+        assert_eq!(names.count(), 3, "nothing is left behind");
+    }
+
+    #[tokio::test]
+    async fn f5_whatever_byte_is_flipped_nothing_wrong_is_read_and_check_tells() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        let runs = filled(&store, 40).await;
+        let copy = scratch.0.path().join("copy.redb");
+        store.backup(&copy).await.unwrap();
+        let whole = std::fs::read(&copy).unwrap();
+        let mut random = Random(7);
+        let (mut told, mut saved) = (0, 0);
+        for round in 0..150 {
+            let mut bytes = whole.clone();
+            let place = random.below(bytes.len() as u64) as usize;
+            bytes[place] ^= 1 << random.below(8);
+            let damaged = scratch.store_of(&format!("d{round}"), &bytes);
+            let mut missing = 0;
+            for run in &runs {
+                match damaged.get(run.id).await {
+                    Ok(Some(read)) => assert_eq!(&read, run, "byte {place}"),
+                    Ok(None) | Err(_) => missing += 1,
+                }
+            }
+            let check = damaged.check().await;
+            let silent = check.is_ok_and(|problems| problems.is_empty());
+            assert!(!silent || missing == 0, "{missing} are missing, byte {place}");
+            told += u64::from(!silent);
+            if missing > 0 {
+                let to = scratch.0.path().join("saved.redb");
+                saved += damaged.salvage(&to).await.map_or(0, |saved| saved.runs + missing);
+            }
+        }
+        assert!(told > 10, "{told}");
+        assert!(saved > 0);
+    }
+
+    #[tokio::test]
+    async fn f5_what_is_salvaged_is_a_clean_store_without_what_was_damaged() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        let runs = filled(&store, 40).await;
+        let copy = scratch.0.path().join("copy.redb");
+        store.backup(&copy).await.unwrap();
+        let mut bytes = std::fs::read(&copy).unwrap();
+        let needle = br#""output":{"n":17}"#;
+        for place in 0..bytes.len() - needle.len() {
+            if &bytes[place..place + needle.len()] == needle {
+                bytes[place + 14] = b'9';
+            }
+        }
+        let damaged = scratch.store_of("damaged", &bytes);
+        let (bad, page) = (runs[17].id, damaged.list(&Default::default(), None, 99).await.unwrap());
+        assert_eq!((page.runs.len(), page.damaged.len()), (39, 1));
+        let error = damaged.get(bad).await.unwrap_err().to_string();
+        assert_eq!(error, format!("the store is damaged at `run {bad}`: the check does not fit"));
+        assert!(!damaged.check().await.unwrap().is_empty());
+        assert!(damaged.backup(&copy).await.is_err());
+        let saved = damaged.salvage(&copy).await.unwrap();
+        assert_eq!((saved.runs, saved.lost.len()), (39, 1));
+        let clean = scratch.store_of("clean", &std::fs::read(&copy).unwrap());
+        assert_eq!(clean.check().await.unwrap(), [""; 0]);
+        for run in runs.iter().filter(|run| run.id != bad) {
+            assert_eq!(clean.get(run.id).await.unwrap().as_ref(), Some(run));
+        }
+        insert(&clean, &running("a")).await;
+        assert_eq!(clean.latest().await.unwrap().unwrap().sequence, 41);
+    }
+
+    #[tokio::test]
+    async fn f9_a_store_of_a_newer_format_is_read_and_not_touched() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        let runs = filled(&store, 3).await;
+        let copy = scratch.0.path().join("copy.redb");
+        store.backup(&copy).await.unwrap();
+        let database = builder().open(&copy).unwrap();
+        write_all(&database, &[()], |tx, ()| tx.put(&keys::meta("format"), &2)).unwrap();
+        drop(database);
+        let bytes = std::fs::read(&copy).unwrap();
+        let newer = scratch.store_of("newer", &bytes);
+        assert_eq!(newer.get(runs[0].id).await.unwrap().as_ref(), Some(&runs[0]));
+        let new = crate::store::NewRun { run: running("a"), key: None };
+        let error = newer.insert(new).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the store has format 2, this version writes 1: it is open for reading only"
+        );
+        let path = scratch.0.path().join("newer").join(DIRECTORY).join(FILE);
+        assert!(std::fs::read(path).unwrap() == bytes);
+    }
+}

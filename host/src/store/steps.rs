@@ -1,0 +1,243 @@
+//! What a call of the store does within its transaction.
+//!
+//! A step may fail at any place: the transaction it is in is then undone as a whole.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::row::Row;
+use super::tables::{Entry, Holder, Snapshot, Tx};
+use super::{
+    Claim, Ending, Erased, Finished, IdempotencyClaim, Inserted, NewRun, StoreError, codec, keys,
+};
+use crate::run::{LogEntry, Outcome};
+use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
+
+/// See [`super::Store::insert`].
+pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<Inserted, StoreError> {
+    let mut run = new.run.clone();
+    if let Some(known) = tx.run(run.id)? {
+        return Ok(Inserted::Existing(Box::new(known)));
+    }
+    if let Some(claim) = &new.key {
+        let key = keys::idempotency(&run.operation_name, &claim.key);
+        let (holder, row) = match tx.value::<Holder>(&key)? {
+            Some(holder) => (Some(holder.fingerprint), tx.row(holder.run)?),
+            None => (None, None),
+        };
+        let same = holder == Some(claim.fingerprint);
+        match row {
+            Some(row) if same && holds(&row.run, claim, run.created_at) => {
+                return Ok(Inserted::Existing(Box::new(tx.whole(row)?)));
+            }
+            Some(row) if !same && is_fresh(&row.run, claim, run.created_at) => {
+                return Ok(Inserted::Conflict(Box::new(tx.whole(row)?)));
+            }
+            Some(row) if same && row.run.state.status() != Status::Success => {
+                run.retry_of = Some(row.run.id);
+            }
+            _ => {}
+        }
+        run.idempotency_key = Some(claim.key.clone());
+        tx.put(&key, &Holder { run: run.id, fingerprint: claim.fingerprint })?;
+    }
+    run.sequence = tx.next_sequence()?;
+    run.revision = 1;
+    let id = run.id;
+    let log = std::mem::take(&mut run.log_entries);
+    let (row, payloads) = Row::new(run);
+    tx.replace(None, &row, &payloads)?;
+    tx.add_log(id, log)?;
+    Ok(Inserted::New(Claim { id, revision: 1 }))
+}
+
+/// Returns whether a run answers for its key: it is under way, or it succeeded lately.
+pub(super) fn holds(run: &TaskRun, claim: &IdempotencyClaim, now: DateTime<Utc>) -> bool {
+    match run.state.status() {
+        Status::Pending | Status::Running => true,
+        Status::Success => is_fresh(run, claim, now),
+        Status::Failed | Status::Cancelled => false,
+    }
+}
+
+/// Returns whether a run is under way or ended lately.
+pub(super) fn is_fresh(run: &TaskRun, claim: &IdempotencyClaim, now: DateTime<Utc>) -> bool {
+    let window = TimeDelta::from_std(claim.window).unwrap_or(TimeDelta::MAX);
+    run.state.finished_at().is_none_or(|finished| now.signed_duration_since(finished) < window)
+}
+
+/// What became of entries for a log.
+pub(super) enum Added {
+    /// They stand there; nothing does if there were none.
+    Part(Option<Entry>),
+    /// The run is no longer the caller's.
+    Lost,
+}
+
+/// See [`super::Store::log`].
+pub(super) fn log(
+    tx: &mut Tx<'_>,
+    claim: Claim,
+    entries: &[LogEntry],
+) -> Result<Added, StoreError> {
+    if !is_claimed(&known(tx, claim.id)?, claim) {
+        return Ok(Added::Lost);
+    }
+    Ok(Added::Part(tx.add_log(claim.id, entries.to_vec())?))
+}
+
+/// See [`super::Store::finish`].
+pub(super) fn finish(
+    tx: &mut Tx<'_>,
+    claim: Claim,
+    ending: &Ending,
+) -> Result<Finished, StoreError> {
+    let old = known(tx, claim.id)?;
+    if !is_claimed(&old, claim) {
+        return Ok(Finished::Lost(Box::new(tx.whole(old)?)));
+    }
+    let mut new = old.clone();
+    end(&mut new.run, ending);
+    new.run.error_list.clone_from(&ending.error_list);
+    let payloads = new.move_out();
+    tx.replace(Some(&old), &new, &payloads)?;
+    tx.add_log(claim.id, ending.log_entries.clone())?;
+    Ok(Finished::Done(Box::new(tx.whole(new)?)))
+}
+
+/// Writes the ending into a run, but for what is added to its lists.
+fn end(run: &mut TaskRun, ending: &Ending) {
+    run.state = run.state.ended(ending.outcome.clone(), ending.finished_at, ending.duration_ms);
+    run.metadata.extend(ending.metadata.clone());
+    run.log_dropped = ending.log_dropped;
+    run.result_refs.clone_from(&ending.result_refs);
+    run.usage = ending.usage;
+    written(run, ending.finished_at);
+}
+
+fn written(run: &mut TaskRun, now: DateTime<Utc>) {
+    run.revision += 1;
+    run.updated_at = now;
+}
+
+fn known(tx: &Tx<'_>, id: RunId) -> Result<Row, StoreError> {
+    tx.row(id)?.ok_or_else(|| codec::damaged(&keys::run(id), "it is gone"))
+}
+
+fn is_claimed(row: &Row, claim: Claim) -> bool {
+    row.run.revision == claim.revision && matches!(row.run.state, RunState::Running { .. })
+}
+
+/// See [`super::Store::crash`].
+pub(super) fn crash(
+    tx: &mut Tx<'_>,
+    runs: &[(RunId, OwnerId)],
+    reason: &str,
+) -> Result<Vec<RunId>, StoreError> {
+    let now = Utc::now();
+    let mut crashed = Vec::new();
+    for (id, owner) in runs {
+        let Some(old) = tx.row(*id)? else { continue };
+        let RunState::Running { started_at } = old.run.state else { continue };
+        if old.run.owner != *owner {
+            continue;
+        }
+        let took = now.signed_duration_since(started_at).num_milliseconds();
+        let took = u64::try_from(took).unwrap_or(0);
+        let mut new = old.clone();
+        new.run.state = old.run.state.ended(Outcome::Failed(Row::crash(reason)), now, took);
+        written(&mut new.run, now);
+        tx.replace(Some(&old), &new, &[])?;
+        crashed.push(*id);
+    }
+    Ok(crashed)
+}
+
+/// See [`super::Store::erase`].
+pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<Erased, StoreError> {
+    let Some(old) = tx.row(id)? else { return Ok(Erased::NotFound) };
+    if !old.run.state.status().is_final() {
+        return Ok(Erased::Unfinished(Box::new(tx.whole(old)?)));
+    }
+    if old.run.erased_at.is_some() {
+        return Ok(Erased::Done(Box::new(old.run)));
+    }
+    let now = Utc::now();
+    let mut new = old.clone();
+    new.erase();
+    new.run.erased_at = Some(now);
+    written(&mut new.run, now);
+    tx.replace(Some(&old), &new, &[])?;
+    tx.remove_log(id)?;
+    Ok(Erased::Done(Box::new(new.run)))
+}
+
+/// An answer of a step that can be looked for in the store, when it is unknown whether the
+/// step's transaction is there.
+pub(super) trait Evidence {
+    /// Returns whether what the answer says is there.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be read.
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError>;
+}
+
+fn is_known(store: &Snapshot, run: &TaskRun) -> Result<bool, StoreError> {
+    Ok(store.row(run.id)?.is_some_and(|row| row.run.revision >= run.revision))
+}
+
+impl Evidence for Inserted {
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        match self {
+            Self::New(claim) => store.has(&keys::run(claim.id)),
+            Self::Existing(run) | Self::Conflict(run) => is_known(store, run),
+        }
+    }
+}
+
+impl Evidence for Added {
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        match self {
+            Self::Part(Some((key, bytes))) => Ok(store.bytes(key)?.as_ref() == Some(bytes)),
+            Self::Part(None) | Self::Lost => Ok(true),
+        }
+    }
+}
+
+impl Evidence for Finished {
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        let run = match self {
+            Self::Done(run) => run,
+            Self::Lost(run) => return is_known(store, run),
+        };
+        let ended = |run: &TaskRun| (run.state.status(), run.state.finished_at());
+        Ok(store
+            .row(run.id)?
+            .is_some_and(|row| row.run.revision >= run.revision && ended(&row.run) == ended(run)))
+    }
+}
+
+/// The ids of runs that crashed.
+impl Evidence for Vec<RunId> {
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        for id in self {
+            let running = store.row(*id)?.is_none_or(|row| !row.run.state.status().is_final());
+            if running {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Evidence for Erased {
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        match self {
+            Self::Done(run) => {
+                Ok(store.row(run.id)?.is_some_and(|row| row.run.erased_at.is_some()))
+            }
+            Self::Unfinished(run) => is_known(store, run),
+            Self::NotFound => Ok(true),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The one thread of a process that writes to the store.
+//!
+//! What waits while a transaction is written goes into the next one together: many callers
+//! pay for one commit. Each is answered when its own part is on the disk.
+
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
+use std::{io, thread};
+
+use tokio::sync::oneshot;
+
+use super::StoreError;
+use super::file::{StoreFile, guarded};
+use super::steps::Evidence;
+use super::tables::{Snapshot, Tx};
+use crate::task_run::RunId;
+
+/// The most steps of one transaction.
+const LARGEST_BATCH: usize = 256;
+
+type Job = Box<dyn Work>;
+
+/// Writes to the store. The thread begins with the first step and ends with this.
+pub(super) struct Writer {
+    file: Arc<StoreFile>,
+    jobs: OnceLock<Sender<Job>>,
+}
+
+impl Writer {
+    /// Returns the writer of a file.
+    pub(super) fn new(file: Arc<StoreFile>) -> Self {
+        Self { file, jobs: OnceLock::new() }
+    }
+
+    /// Does one step, and answers when it is on the disk. `id` is the run that it is about.
+    ///
+    /// A caller that goes away does not stop it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`]; the step was not done, but for [`StoreError::OutcomeUnknown`].
+    pub(super) async fn step<T, A>(&self, id: RunId, apply: A) -> Result<T, StoreError>
+    where
+        T: Evidence + Send + 'static,
+        A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        let job = Step { id, apply, result: None, sender };
+        let gone = |_| StoreError::from(io::Error::other("the thread that writes is gone"));
+        self.jobs()?.send(Box::new(job)).map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?
+    }
+
+    fn jobs(&self) -> Result<&Sender<Job>, StoreError> {
+        if let Some(jobs) = self.jobs.get() {
+            return Ok(jobs);
+        }
+        let (sender, jobs) = mpsc::channel();
+        let file = Arc::clone(&self.file);
+        thread::Builder::new().name("store".to_owned()).spawn(move || serve(&file, &jobs))?;
+        // Where two began, the thread of the one that is not kept ends at once.
+        Ok(self.jobs.get_or_init(|| sender))
+    }
+}
+
+fn serve(file: &StoreFile, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = vec![first];
+        batch.extend(jobs.try_iter().take(LARGEST_BATCH - 1));
+        write(file, batch);
+    }
+}
+
+/// How a transaction failed.
+enum Fault {
+    /// Before its commit: nothing was done.
+    Before(StoreError),
+    /// In its commit: it was done or not.
+    Commit(StoreError),
+}
+
+fn write(file: &StoreFile, mut batch: Vec<Job>) {
+    match attempt(file, &mut batch) {
+        Ok(()) => batch.into_iter().for_each(|job| job.answer(None)),
+        // One of them may be at fault, or too large: the others are not to suffer.
+        Err(Fault::Before(_)) if batch.len() > 1 => {
+            batch.into_iter().for_each(|job| write(file, vec![job]));
+        }
+        Err(Fault::Before(error)) => {
+            batch.into_iter().for_each(|job| job.answer(Some(error.clone())));
+        }
+        Err(Fault::Commit(error)) => settle(file, batch, &error),
+    }
+}
+
+fn attempt(file: &StoreFile, batch: &mut [Job]) -> Result<(), Fault> {
+    let begun = guarded(|| {
+        let handle = file.for_writing()?;
+        let transaction = handle.begin_write()?;
+        let mut tx = Tx::open(&transaction)?;
+        batch.iter_mut().try_for_each(|job| job.apply(&mut tx))?;
+        let written = tx.is_written();
+        drop(tx);
+        Ok((transaction, written))
+    });
+    let (transaction, written) = begun.map_err(|error| {
+        // After a failure of the disk the file takes no more until it is opened again.
+        if matches!(error, StoreError::Io(_) | StoreError::Full | StoreError::Damaged { .. }) {
+            file.close();
+        }
+        Fault::Before(error)
+    })?;
+    if !written {
+        return Ok(());
+    }
+    guarded(|| Ok(transaction.commit()?)).map_err(Fault::Commit)
+}
+
+/// Finds out what became of steps whose commit failed, and answers them.
+fn settle(file: &StoreFile, batch: Vec<Job>, error: &StoreError) {
+    file.close();
+    // Opening it for writing puts it in order; where that fails, reading may still do.
+    guarded(|| file.for_writing().map(drop)).ok();
+    for job in batch {
+        match file.read(|store| job.is_there(store)) {
+            Ok(Some(true)) => job.answer(None),
+            Ok(Some(false) | None) => job.answer(Some(error.clone())),
+            Err(_) => {
+                let unknown = StoreError::OutcomeUnknown(job.id());
+                job.answer(Some(unknown));
+            }
+        }
+    }
+}
+
+/// A step, whatever its answer is.
+trait Work: Send {
+    /// The run that it is about.
+    fn id(&self) -> RunId;
+    /// Does it within a transaction; may be called again, within another.
+    fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
+    /// Returns whether what it did is in the store.
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError>;
+    /// Answers with the error, or else with what it did.
+    fn answer(self: Box<Self>, error: Option<StoreError>);
+}
+
+struct Step<T, A> {
+    id: RunId,
+    apply: A,
+    result: Option<T>,
+    sender: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, A> Work for Step<T, A>
+where
+    T: Evidence + Send,
+    A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send,
+{
+    fn id(&self) -> RunId {
+        self.id
+    }
+
+    fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        self.result = Some((self.apply)(tx)?);
+        Ok(())
+    }
+
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        self.result.as_ref().map_or(Ok(false), |result| result.is_there(store))
+    }
+
+    fn answer(self: Box<Self>, error: Option<StoreError>) {
+        let answer = match (error, self.result) {
+            (None, Some(result)) => Ok(result),
+            (Some(error), _) => Err(error),
+            (None, None) => Err(StoreError::OutcomeUnknown(self.id)),
+        };
+        // Whoever asked may be gone.
+        self.sender.send(answer).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::private_dir::{DataDir, PrivateDir};
+    use crate::run::Outcome;
+    use crate::store::conformance::{ending, insert};
+    use crate::store::file::{DIRECTORY, FILE};
+    use crate::store::redb::RedbStore;
+    use crate::store::{Claim, Inserted, NewRun, Store as _};
+    use crate::task_run::tests::running;
+
+    /// Returns a step that was done in a transaction whose commit failed.
+    fn committing(id: RunId) -> (Job, oneshot::Receiver<Result<Inserted, StoreError>>) {
+        let (sender, answer) = oneshot::channel();
+        let apply = |_: &mut Tx<'_>| Err(StoreError::Full);
+        let result = Some(Inserted::New(Claim { id, revision: 1 }));
+        (Box::new(Step { id, apply, result, sender }), answer)
+    }
+
+    #[tokio::test]
+    async fn r3_after_a_failed_commit_the_answer_is_what_is_there() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = RedbStore::new(DataDir::new(scratch.path()));
+        let there = insert(&store, &running("a")).await.id;
+        let ((first, there), (second, missing)) = (committing(there), committing(RunId::new()));
+        settle(&store.file, vec![first, second], &StoreError::Full);
+        assert!(matches!(there.await.unwrap(), Ok(Inserted::New(_))));
+        assert!(matches!(missing.await.unwrap(), Err(StoreError::Full)));
+        insert(&store, &running("a")).await;
+    }
+
+    #[tokio::test]
+    async fn r3_where_nothing_can_be_read_the_outcome_is_unknown() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = PrivateDir::create(&scratch.path().join(DIRECTORY)).unwrap();
+        directory.replace(FILE, &[&[7; 10_000]]).unwrap();
+        let id = RunId::new();
+        let (job, answer) = committing(id);
+        settle(&StoreFile::new(DataDir::new(scratch.path())), vec![job], &StoreError::Full);
+        let answer = answer.await.unwrap();
+        assert!(matches!(answer, Err(StoreError::OutcomeUnknown(run)) if run == id));
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_takes_no_other_with_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let store = RedbStore::new(DataDir::new(scratch.path()));
+        let nobody = Claim { id: RunId::new(), revision: 1 };
+        let runs = [running("a"), running("b")];
+        let new = |run: &crate::task_run::TaskRun| NewRun { run: run.clone(), key: None };
+        let (first, failed, second) = tokio::join!(
+            store.insert(new(&runs[0])),
+            store.finish(nobody, ending(Outcome::Cancelled)),
+            store.insert(new(&runs[1])),
+        );
+        assert!(matches!((first, second), (Ok(Inserted::New(_)), Ok(Inserted::New(_)))));
+        assert!(matches!(failed, Err(StoreError::Damaged { .. })));
+        assert_eq!(store.check().await.unwrap(), [""; 0]);
+    }
+}
