@@ -11,11 +11,14 @@ mod file;
 mod keys;
 #[cfg(test)]
 mod memory;
+mod owners;
 mod redb;
 mod repair;
 mod row;
 mod steps;
 mod tables;
+#[cfg(test)]
+mod trial;
 mod writer;
 
 use std::collections::BTreeMap;

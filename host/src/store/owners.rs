@@ -1,0 +1,201 @@
+//! Which processes run something, and which of them are dead.
+//!
+//! Each holds a lock of the kernel on a file of its own. The lock is gone with the process,
+//! however it ended; a process number says nothing across containers or after a restart.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+use rustix::fs::FlockOperation;
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::private_dir::{DataDir, PrivateDir, PrivateDirError};
+use crate::task_run::{OwnerId, RunId};
+
+/// The directory in the data directory.
+const DIRECTORY: &str = "owners";
+/// Why a run failed whose process is dead.
+const REASON: &str = "the process that ran it ended before it did";
+
+/// The processes that use a data directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Owners {
+    data: DataDir,
+}
+
+/// This process, as long as it may run something. A process may have several.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    id: OwnerId,
+    /// The lock lives as long as the file is open.
+    _lock: File,
+}
+
+impl Owner {
+    /// Returns the name that runs are recorded under.
+    pub(crate) fn id(&self) -> &OwnerId {
+        &self.id
+    }
+}
+
+impl Owners {
+    /// Returns the processes of a data directory. Nothing is opened or made.
+    pub(crate) fn new(data: DataDir) -> Self {
+        Self { data }
+    }
+
+    /// Returns this process under a new name. From now on it counts as alive.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the file cannot be made or locked.
+    pub(crate) fn enter(&self) -> Result<Owner, StoreError> {
+        let directory = self.data.create(DIRECTORY).map_err(unusable)?;
+        loop {
+            let name = Uuid::now_v7().to_string();
+            let file = directory.shared_file(&name)?;
+            rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(io::Error::from)?;
+            // Before the lock was there, another process may have taken it for one of the dead
+            // and removed it.
+            if file.metadata()?.nlink() > 0 {
+                return Ok(Owner { id: OwnerId::new(name), _lock: file });
+            }
+        }
+    }
+
+    /// Returns whether a process is alive.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be told.
+    pub(crate) fn is_alive(&self, owner: &OwnerId) -> Result<bool, StoreError> {
+        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else {
+            return Ok(false);
+        };
+        Ok(matches!(life(&directory, owner.as_str())?, Life::Alive))
+    }
+
+    /// Marks the runs of dead processes as crashed, and forgets those processes. Returns the
+    /// runs' ids.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`]; what was marked by then stays marked.
+    pub(crate) async fn reap(&self, store: &dyn Store) -> Result<Vec<RunId>, StoreError> {
+        // Before the runs: what is dead by now adds none.
+        let dead = self.dead()?;
+        let mut lost = Vec::new();
+        for (run, owner) in store.running().await? {
+            if !self.is_alive(&owner)? {
+                lost.push((run, owner));
+            }
+        }
+        let crashed = store.crash(&lost, REASON).await?;
+        if let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? {
+            dead.iter().try_for_each(|(name, _lock)| directory.remove(name))?;
+        }
+        Ok(crashed)
+    }
+
+    /// Returns the files of the dead, locked: nobody enters under one of them meanwhile.
+    fn dead(&self) -> Result<Vec<(String, File)>, StoreError> {
+        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else {
+            return Ok(Vec::new());
+        };
+        let mut dead = Vec::new();
+        for name in directory.names()? {
+            if let Life::Dead(file) = life(&directory, &name)? {
+                dead.push((name, file));
+            }
+        }
+        Ok(dead)
+    }
+}
+
+/// What the lock on a process's file tells.
+enum Life {
+    Alive,
+    /// Its file, which is locked now.
+    Dead(File),
+    /// Its file is gone: it was found dead before.
+    Gone,
+}
+
+fn life(directory: &PrivateDir, name: &str) -> Result<Life, StoreError> {
+    let Some(file) = directory.file(name)? else { return Ok(Life::Gone) };
+    // Shared, so that two that look do not take each other for the owner.
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Life::Dead(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Life::Alive),
+        Err(error) => Err(io::Error::from(error).into()),
+    }
+}
+
+fn unusable(error: PrivateDirError) -> StoreError {
+    match error {
+        PrivateDirError::System { source, .. } => source.into(),
+        other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::FailureKind;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Inserted, NewRun};
+    use crate::task_run::{Status, TaskRun, tests::running};
+
+    fn scratch() -> (tempfile::TempDir, Owners) {
+        let scratch = tempfile::tempdir().unwrap();
+        let owners = Owners::new(DataDir::new(scratch.path().join("data")));
+        (scratch, owners)
+    }
+
+    fn files(scratch: &tempfile::TempDir) -> usize {
+        std::fs::read_dir(scratch.path().join("data/owners")).map_or(0, Iterator::count)
+    }
+
+    #[test]
+    fn an_owner_lives_as_long_as_its_lock() {
+        let (_scratch, owners) = scratch();
+        let owner = owners.enter().unwrap();
+        let id = owner.id().clone();
+        assert!(owners.is_alive(&id).unwrap());
+        assert!(owners.is_alive(&id).unwrap());
+        drop(owner);
+        assert!(!owners.is_alive(&id).unwrap());
+        assert!(!owners.is_alive(&OwnerId::new("nobody")).unwrap());
+    }
+
+    #[tokio::test]
+    async fn l7_runs_of_dead_owners_crash_and_those_of_the_living_go_on() {
+        let (scratch, owners) = scratch();
+        let store = MemoryStore::default();
+        let (living, dead) = (owners.enter().unwrap(), owners.enter().unwrap());
+        let run = |owner: &Owner| TaskRun { owner: owner.id().clone(), ..running("a") };
+        let (mine, lost) = (run(&living), run(&dead));
+        for run in [&mine, &lost] {
+            let new = NewRun { run: run.clone(), key: None };
+            assert!(matches!(store.insert(new).await.unwrap(), Inserted::New(_)));
+        }
+        assert!(owners.reap(&store).await.unwrap().is_empty());
+        drop(dead);
+        assert_eq!(owners.reap(&store).await.unwrap(), [lost.id]);
+        assert_eq!(files(&scratch), 1);
+        assert!(owners.reap(&store).await.unwrap().is_empty());
+        let lost = store.get(lost.id).await.unwrap().unwrap();
+        assert_eq!(lost.state.failure().unwrap().kind, FailureKind::Crashed);
+        let mine = store.get(mine.id).await.unwrap().unwrap();
+        assert_eq!(mine.state.status(), Status::Running);
+    }
+
+    #[tokio::test]
+    async fn reaping_makes_nothing_where_nothing_is() {
+        let (scratch, owners) = scratch();
+        assert!(owners.reap(&MemoryStore::default()).await.unwrap().is_empty());
+        assert!(!scratch.path().join("data").exists());
+    }
+}

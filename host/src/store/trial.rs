@@ -1,0 +1,272 @@
+//! Many processes, killed at random, on one store; a disk that is full; and what it costs.
+//!
+//! A child is this test program again, running one test that does nothing elsewhere.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit};
+use serde_json::json;
+
+use super::conformance::{Random, ending, insert};
+use super::owners::Owners;
+use super::redb::RedbStore;
+use super::{Finished, Inserted, NewRun, RunFilter, Store, StoreError};
+use crate::private_dir::DataDir;
+use crate::run::Outcome;
+use crate::task_run::tests::running;
+use crate::task_run::{RunId, Status, TaskRun};
+
+/// The directory that a child works in.
+const DIRECTORY: &str = "OPHOST_STORE_TRIAL";
+/// How long processes are killed.
+const TRIAL: Duration = Duration::from_secs(8);
+
+fn child(test: &str, directory: &Path, script: &str) -> Child {
+    let program = std::env::current_exe().unwrap();
+    Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(program)
+        .args(["--exact", test, "--test-threads=1", "--nocapture"])
+        .env(DIRECTORY, directory)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn directory() -> Option<std::path::PathBuf> {
+    std::env::var_os(DIRECTORY).map(Into::into)
+}
+
+/// Runs for ever, and notes what it was told: `I` and `F` with the run's id.
+#[tokio::test]
+async fn child_that_writes() {
+    let Some(directory) = directory() else { return };
+    let store = RedbStore::new(DataDir::new(directory.join("data")));
+    let owner = Owners::new(DataDir::new(directory.join("data"))).enter().unwrap();
+    let mut told = File::create(directory.join(format!("told-{}", owner.id()))).unwrap();
+    loop {
+        let run = TaskRun { owner: owner.id().clone(), ..running("a") };
+        let claim = insert(&store, &run).await;
+        told.write_all(format!("I{}\n", run.id).as_bytes()).unwrap();
+        let finished = store.finish(claim, ending(Outcome::Success(json!({})))).await.unwrap();
+        assert!(matches!(finished, Finished::Done(_)));
+        told.write_all(format!("F{}\n", run.id).as_bytes()).unwrap();
+    }
+}
+
+/// Returns what children were told: the runs that are there, and those that ended.
+fn told(directory: &Path) -> (Vec<RunId>, BTreeSet<RunId>) {
+    let (mut inserted, mut finished) = (Vec::new(), BTreeSet::new());
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.file_name().unwrap().to_string_lossy().starts_with("told-") {
+            continue;
+        }
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let id = line[1..].parse().unwrap();
+            match &line[..1] {
+                "I" => inserted.push(id),
+                _ => assert!(finished.insert(id)),
+            }
+        }
+    }
+    (inserted, finished)
+}
+
+#[tokio::test]
+async fn f1_killed_processes_lose_nothing_that_they_were_told() {
+    let scratch = tempfile::tempdir().unwrap();
+    let spawn = || child("store::trial::child_that_writes", scratch.path(), r#"exec "$@""#);
+    let mut children: Vec<Child> = (0..4).map(|_| spawn()).collect();
+    let mut random = Random(42);
+    let (start, mut kills) = (Instant::now(), 0);
+    while start.elapsed() < TRIAL {
+        std::thread::sleep(Duration::from_millis(30 + random.below(90)));
+        let victim = &mut children[random.below(4) as usize];
+        assert!(victim.try_wait().unwrap().is_none(), "a child ended by itself");
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        *victim = spawn();
+        kills += 1;
+    }
+    for child in &mut children {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (inserted, finished) = told(scratch.path());
+    println!("{kills} kills, {} runs inserted, {} finished", inserted.len(), finished.len());
+    assert!(finished.len() > 100);
+
+    let store = RedbStore::new(DataDir::new(scratch.path().join("data")));
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+    let reopened = Instant::now();
+    let running = store.running().await.unwrap();
+    let crashed = Owners::new(DataDir::new(scratch.path().join("data"))).reap(&store).await;
+    println!("{} crashed, marked within {:?}", running.len(), reopened.elapsed());
+    assert_eq!(crashed.unwrap().len(), running.len());
+    assert_eq!(fs::read_dir(scratch.path().join("data/owners")).unwrap().count(), 0);
+
+    let all = store.list(&RunFilter::default(), None, usize::MAX - 1).await.unwrap();
+    let known: BTreeSet<_> = all.runs.iter().map(|run| run.id).collect();
+    assert_eq!(known.len(), all.runs.len(), "each is there once");
+    assert!(inserted.iter().all(|id| known.contains(id)), "what was told is there");
+    for run in &all.runs {
+        let expected = finished.contains(&run.id);
+        assert!(run.status == Status::Success || !expected && run.status == Status::Failed);
+    }
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+}
+
+/// Fills the store until it may not grow, then is given more.
+#[tokio::test]
+async fn child_with_a_full_disk() {
+    let Some(directory) = directory() else { return };
+    let store = RedbStore::new(DataDir::new(directory.join("data")));
+    let mut ids = Vec::new();
+    let full = loop {
+        let run = TaskRun { input_dump: json!("x".repeat(3000)), ..running("a") };
+        let id = run.id;
+        match store.insert(NewRun { run, key: None }).await {
+            Ok(Inserted::New(_)) => ids.push(id),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+        assert!(ids.len() < 100_000, "the disk is never full");
+    };
+    assert!(matches!(full, StoreError::Full), "{full:?}");
+    assert!(ids.len() > 50, "{}", ids.len());
+    for id in &ids {
+        assert!(store.get(*id).await.unwrap().is_some());
+    }
+    rustix::process::setrlimit(Resource::Fsize, Rlimit { current: None, maximum: None }).unwrap();
+    ids.push(insert(&store, &running("a")).await.id);
+    for id in &ids {
+        assert!(store.get(*id).await.unwrap().is_some());
+    }
+    assert_eq!(
+        store.list(&RunFilter::default(), None, 1 << 20).await.unwrap().runs.len(),
+        ids.len()
+    );
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+    fs::write(directory.join("passed"), "").unwrap();
+}
+
+#[test]
+fn f4_a_full_disk_is_said_loses_nothing_and_passes() {
+    let scratch = tempfile::tempdir().unwrap();
+    // The size is in blocks of 512 bytes.
+    let script = r#"trap '' XFSZ; ulimit -S -f 6000; exec "$@""#;
+    let mut child = child("store::trial::child_with_a_full_disk", scratch.path(), script);
+    assert!(child.wait().unwrap().success());
+    assert!(scratch.path().join("passed").exists());
+}
+
+/// Returns the time of one write that is forced to the disk.
+fn forced_write(directory: &Path) -> Duration {
+    let mut file = File::create(directory.join("probe")).unwrap();
+    let start = Instant::now();
+    for _ in 0..100 {
+        file.write_all(&[7; 4096]).unwrap();
+        file.sync_data().unwrap();
+    }
+    start.elapsed() / 100
+}
+
+async fn insert_and_finish(store: &RedbStore, count: usize) {
+    for _ in 0..count {
+        let claim = insert(store, &running("a")).await;
+        store.finish(claim, ending(Outcome::Success(json!({"n": 1})))).await.unwrap();
+    }
+}
+
+#[tokio::test]
+#[ignore = "measures; run it alone with --ignored --nocapture"]
+async fn figures() {
+    let scratch = tempfile::tempdir().unwrap();
+    let force = forced_write(scratch.path());
+    println!("F, one forced write: {force:?}");
+    let store = Arc::new(RedbStore::new(DataDir::new(scratch.path().join("data"))));
+    for (callers, each) in [(1, 500), (8, 200), (64, 100)] {
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..callers)
+            .map(|_| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move { insert_and_finish(&store, each).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let runs = u32::try_from(callers * each).unwrap();
+        let each = start.elapsed() / runs;
+        let rate = f64::from(runs) / start.elapsed().as_secs_f64();
+        println!(
+            "{callers} callers: {rate:.0} runs/s, {each:?} a run, {:.1} F",
+            each.as_secs_f64() / force.as_secs_f64()
+        );
+    }
+    drop(store);
+    processes(scratch.path()).await;
+    size(scratch.path()).await;
+}
+
+async fn processes(directory: &Path) {
+    let scratch = tempfile::tempdir_in(directory).unwrap();
+    let spawn = || child("store::trial::child_that_writes", scratch.path(), r#"exec "$@""#);
+    let children: Vec<Child> = (0..4).map(|_| spawn()).collect();
+    std::thread::sleep(Duration::from_secs(5));
+    for mut child in children {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (_, finished) = told(scratch.path());
+    println!("4 processes: {} runs/s together", finished.len() / 5);
+}
+
+async fn size(directory: &Path) {
+    const RUNS: usize = 100_000;
+    let data = directory.join("size");
+    let store = Arc::new(RedbStore::new(DataDir::new(data.clone())));
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..250)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { insert_and_finish(&store, RUNS / 250).await })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let bytes = fs::metadata(data.join("store/store.redb")).unwrap().len();
+    println!(
+        "{RUNS} runs in {:?}: {bytes} bytes, {} a run",
+        start.elapsed(),
+        bytes as usize / RUNS
+    );
+    let one = serde_json::to_vec(&store.latest().await.unwrap()).unwrap().len();
+    println!("the JSON of one run: {one} bytes");
+    let start = Instant::now();
+    store.list(&RunFilter::default(), None, 20).await.unwrap();
+    println!("a page of 20: {:?}", start.elapsed());
+    let start = Instant::now();
+    store.stats(&RunFilter::default()).await.unwrap();
+    println!("stats of all: {:?}", start.elapsed());
+    let start = Instant::now();
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+    println!("check of all: {:?}", start.elapsed());
+    // A copy of an open file is what a killed process leaves behind.
+    let killed = directory.join("killed");
+    DataDir::new(&killed).create("store").unwrap();
+    fs::copy(data.join("store/store.redb"), killed.join("store/store.redb")).unwrap();
+    File::open(killed.join("store/store.redb")).unwrap().sync_all().unwrap();
+    let start = Instant::now();
+    let store = RedbStore::new(DataDir::new(&killed));
+    insert(&store, &running("a")).await;
+    println!("the first insertion after a kill: {:?}", start.elapsed());
+}
