@@ -686,4 +686,19 @@ pub(crate) mod tests {
         assert_eq!(RunId::from_bytes(*first.as_bytes()), first);
         assert_eq!("x".parse::<RunId>(), Err(NotARunId));
     }
+
+    #[test]
+    fn no_number_is_rounded_when_it_is_kept() {
+        // Whether it is depends on how the JSON reader was built.
+        let mut bits = 88_172_645_463_325_252_u64;
+        for _ in 0..10_000 {
+            bits ^= bits << 13;
+            bits ^= bits >> 7;
+            bits ^= bits << 17;
+            let number = f64::from_bits(bits);
+            let text = json!(number).to_string();
+            let read: Value = serde_json::from_str(&text).unwrap();
+            assert!(!number.is_finite() || read.as_f64() == Some(number), "{text}");
+        }
+    }
 }
