@@ -688,23 +688,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn random_floats_survive() {
-        let mut x = 88172645463325252u64;
-        let mut bad = 0;
-        for _ in 0..100_000 {
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            let f = f64::from_bits(x);
-            if !f.is_finite() {
-                continue;
-            }
-            let t = serde_json::to_string(&json!(f)).unwrap();
-            let b: Value = serde_json::from_str(&t).unwrap();
-            if b.as_f64().unwrap().to_bits() != f.to_bits() {
-                bad += 1;
-            }
+    fn no_number_is_rounded_when_it_is_kept() {
+        // Whether it is depends on how the JSON reader was built.
+        let mut bits = 88_172_645_463_325_252_u64;
+        for _ in 0..10_000 {
+            bits ^= bits << 13;
+            bits ^= bits >> 7;
+            bits ^= bits << 17;
+            let number = f64::from_bits(bits);
+            let text = json!(number).to_string();
+            let read: Value = serde_json::from_str(&text).unwrap();
+            assert!(!number.is_finite() || read.as_f64() == Some(number), "{text}");
         }
-        panic!("bad {bad}");
     }
 }

@@ -264,6 +264,7 @@ async fn size(directory: &Path) {
     let killed = directory.join("killed");
     DataDir::new(&killed).create("store").unwrap();
     fs::copy(data.join("store/store.redb"), killed.join("store/store.redb")).unwrap();
+    File::open(killed.join("store/store.redb")).unwrap().sync_all().unwrap();
     let start = Instant::now();
     let store = RedbStore::new(DataDir::new(&killed));
     insert(&store, &running("a")).await;
