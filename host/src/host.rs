@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
 use crate::catalog::Catalog;
+use crate::context::Context;
 use crate::digest::Digest;
 use crate::json;
 use crate::operation::OperationName;
@@ -96,8 +97,8 @@ impl Host {
             RunError::InvalidInput { operation: operation.name.clone(), violations }
         })?;
         let grants = self.shared.policy.grant(&operation.hints, &request.limits)?;
-        let (cancel, observer) = (request.cancel, request.observer);
-        Ok(Checked { entry, schemas, input, grants, actor, flags, cancel, observer })
+        let (context, cancel, observer) = (request.context, request.cancel, request.observer);
+        Ok(Checked { entry, schemas, input, grants, actor, flags, context, cancel, observer })
     }
 
     /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
@@ -111,7 +112,8 @@ impl Host {
 
     async fn execute(&self, loaded: Loaded) -> Report {
         let Loaded { checked, guest } = loaded;
-        let Checked { entry, schemas, input, grants, actor, flags, cancel, observer } = checked;
+        let Checked { entry, schemas, input, grants, actor, flags, context, cancel, observer } =
+            checked;
         let operation = &entry.operation().name;
         let job = Job { operation, input: &input, grants: &grants, actor, flags, cancel, observer };
         let Ended { outcome, trail, usage } = self.shared.sandbox.invoke(&guest, job).await;
@@ -120,7 +122,7 @@ impl Host {
             Err(Stopped::Failed(failure)) => Outcome::Failed(*failure),
             Err(Stopped::Cancelled) => Outcome::Cancelled,
         };
-        Report { operation: operation.clone(), outcome, trail, usage }
+        Report { operation: operation.clone(), context, outcome, trail, usage }
     }
 
     fn find(&self, name: &str) -> Result<Arc<Entry>, RunError> {
@@ -277,6 +279,7 @@ struct Checked {
     grants: Grants,
     actor: Actor,
     flags: Flags,
+    context: Context,
     cancel: CancellationToken,
     observer: Option<Observer>,
 }
@@ -417,18 +420,21 @@ pub struct Request {
     operation: String,
     input: Value,
     caller: Caller,
+    context: Context,
     limits: LimitRequest,
     cancel: CancellationToken,
     observer: Option<Observer>,
 }
 
 impl Request {
-    /// Returns a request by nobody in particular through the door `api`.
+    /// Returns a request by nobody in particular through the door `api`, part of nothing: the
+    /// environment of this process is not read.
     pub fn new(operation: impl Into<String>, input: Value) -> Self {
         Self {
             operation: operation.into(),
             input,
             caller: Caller::at("api"),
+            context: Context::default(),
             limits: LimitRequest::default(),
             cancel: CancellationToken::new(),
             observer: None,
@@ -438,6 +444,12 @@ impl Request {
     /// Says who asks.
     pub fn caller(mut self, caller: Caller) -> Self {
         self.caller = caller;
+        self
+    }
+
+    /// Says what the run is part of.
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = context;
         self
     }
 
@@ -468,6 +480,8 @@ impl Request {
 pub struct Report {
     /// What was run.
     pub operation: OperationName,
+    /// What it was part of, as the request said.
+    pub context: Context,
     /// How it ended.
     pub outcome: Outcome,
     /// What it left behind.

@@ -32,6 +32,7 @@
 //! | `policy`    | what a run may use |
 //! | `private_dir` | what the host keeps, where nobody else can write |
 //! | `digest`    | what names a content |
+//! | `context`   | which workflow and trace a run is part of, read once at the door |
 //! | `json`      | reads JSON that comes from outside, strictly |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
@@ -63,6 +64,7 @@
 mod caller;
 mod catalog;
 pub mod cli;
+mod context;
 mod digest;
 mod host;
 mod json;
@@ -80,6 +82,9 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use crate::caller::Caller;
 pub use crate::catalog::{Catalog, Filter, Known, PluginState};
+pub use crate::context::{
+    Context, Explicit, Ignored, Orchestration, Orchestrator, Reason, Trace, Word,
+};
 pub use crate::digest::{Digest, NotADigest};
 pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "catalog",
             "registry",
             "policy",
+            "context",
             "caller",
             "run",
             "operation",
@@ -32,6 +33,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "sandbox",
             "schema",
             "policy",
+            "context",
             "json",
             "caller",
             "run",
@@ -45,6 +47,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("digest", &[]),
     ("schema", &["text"]),
     ("policy", &["operation"]),
+    ("context", &["json"]),
     ("json", &["text"]),
     ("caller", &["run"]),
     ("operation", &["text"]),
@@ -53,11 +56,12 @@ const ARROWS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that one module alone may name.
-const OWNED: [(&str, &[&str]); 5] = [
+const OWNED: [(&str, &[&str]); 6] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "anstream", "anstyle", "indicatif"]),
     ("registry", &["notify", "notify_debouncer_mini"]),
+    ("context", &["data_encoding", "miniz_oxide"]),
     ("digest", &["sha2"]),
 ];
 
