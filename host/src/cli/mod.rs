@@ -11,6 +11,7 @@ mod error;
 mod input;
 mod list;
 mod loading;
+mod orchestration;
 mod output;
 mod plugins;
 mod project;
@@ -52,7 +53,7 @@ Exit codes: 0 success, 1 the operation failed, 2 wrong usage or input, 3 no such
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an operation and print its output.
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// List the operations.
     List,
     /// Show what an operation takes and gives.
@@ -95,7 +96,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
             describe::run(&host, &args, json)
         }),
         Command::Run(args) => with_host_for(&project, &args.name.clone(), async |host| {
-            run::run(&host, args, json).await
+            run::run(&host, *args, json).await
         }),
     }
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{CliError, Exit};
 use super::input;
+use super::orchestration::OrchestrationArgs;
 use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
 use crate::caller::Caller;
 use crate::host::{Host, Report, Request};
@@ -58,6 +59,8 @@ pub(super) struct RunArgs {
     /// How large its output may be, such as 8MiB.
     #[arg(long, value_name = "SIZE")]
     max_output: Option<ByteSize>,
+    #[command(flatten)]
+    orchestration: OrchestrationArgs,
 }
 
 const FORMS: &str = "\
@@ -103,7 +106,8 @@ impl RunArgs {
             output: self.max_output.map(|size| size.as_u64()),
             log: None,
         };
-        Request::new(self.name, input).caller(caller).limits(limits)
+        let context = self.orchestration.context();
+        Request::new(self.name, input).caller(caller).context(context).limits(limits)
     }
 }
 
@@ -144,6 +148,9 @@ fn envelope(report: &Report) -> Value {
         Outcome::Cancelled => {
             envelope["error"] = json!({"kind": "cancelled", "message": "cancelled"})
         }
+    }
+    if !report.context.is_empty() {
+        envelope["orchestration"] = json!(report.context);
     }
     envelope["item_errors"] = json!(report.trail.item_errors);
     envelope["item_errors_dropped"] = json!(report.trail.item_errors_dropped);

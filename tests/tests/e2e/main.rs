@@ -11,6 +11,7 @@ mod house;
 mod interrupt;
 mod limits;
 mod list;
+mod orchestration;
 mod plugins;
 mod readme;
 mod refusals;
