@@ -53,6 +53,8 @@ pub(super) enum CliError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Component(#[from] ComponentError),
+    #[error(transparent)]
+    Shim(#[from] super::shim::UnwritableShim),
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
     #[error("the system refuses")]
@@ -120,7 +122,8 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => Exit::Denied,
             Self::Run(RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. })
             | Self::Input(_)
-            | Self::File(_) => Exit::Usage,
+            | Self::File(_)
+            | Self::Shim(_) => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
             Self::Build(_) | Self::Component(_) => Exit::Failed,
@@ -135,7 +138,7 @@ impl CliError {
             Self::Run(RunError::Policy(PolicyError::AboveMaximum { .. })) => "denied",
             Self::Run(RunError::Policy(PolicyError::Zero(_))) => "usage",
             Self::Run(RunError::InvalidInput { .. }) | Self::Input(_) => "invalid_input",
-            Self::File(_) => "usage",
+            Self::File(_) | Self::Shim(_) => "usage",
             Self::Build(_) | Self::Component(_) => "build",
             Self::Host(_) | Self::Output(_) | Self::System(_) => "host",
         }
@@ -168,6 +171,7 @@ impl CliError {
                 Some(format!("`ophost describe {operation}` shows what it takes"))
             }
             Self::File(_)
+            | Self::Shim(_)
             | Self::Component(_)
             | Self::Host(HostError::Sandbox(_))
             | Self::Output(_)

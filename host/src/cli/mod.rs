@@ -16,6 +16,7 @@ mod output;
 mod plugins;
 mod project;
 mod run;
+mod shim;
 
 use std::io;
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
+    /// Print a module that calls this command from a workflow system.
+    Shim(shim::ShimArgs),
     /// Compile the component on stdin, for another process of this program.
     #[command(name = host::COMPILER_COMMAND, hide = true)]
     CompileComponent {
@@ -90,6 +93,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Build(args) => build::run(&args, &project, json),
         Command::Check(args) => check::run(args, &project, json),
         Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
+        Command::Shim(args) => shim::run(args, json),
         Command::Plugins => with_host(&project, async |host| plugins::run(&host, json)),
         Command::List => with_host(&project, async |host| list::run(&host, json)),
         Command::Describe(args) => with_host_for(&project, &args.name.clone(), async |host| {

@@ -18,3 +18,4 @@ mod refusals;
 mod registry;
 mod reload;
 mod run;
+mod shim;
