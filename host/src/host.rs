@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
 use crate::catalog::Catalog;
+use crate::context::Context;
 use crate::digest::Digest;
 use crate::json;
 use crate::operation::OperationName;
@@ -108,7 +109,7 @@ impl Host {
     }
 
     async fn begin(&self, loaded: &Loaded) -> Result<Recorded, RunError> {
-        let Checked { entry, input, grants, actor, flags, record, .. } = &loaded.checked;
+        let Checked { entry, input, grants, actor, flags, context, record, .. } = &loaded.checked;
         let subject = Subject {
             operation: entry.operation(),
             component: entry.file.digest,
@@ -117,6 +118,7 @@ impl Host {
             input: input.value(),
             actor,
             flags: *flags,
+            context,
             tags: &record.tags,
             limits: *grants.limits(),
             asked: record.asked,
@@ -159,8 +161,19 @@ impl Host {
         })?;
         let policy = &self.shared.policy;
         let grants = policy.grant(&operation.name, &operation.hints, &request.limits)?;
-        let (cancel, observer) = (request.cancel, request.observer);
-        Ok(Checked { entry, schemas, input, grants, actor, flags, cancel, observer, record })
+        let (context, cancel, observer) = (request.context, request.cancel, request.observer);
+        Ok(Checked {
+            entry,
+            schemas,
+            input,
+            grants,
+            actor,
+            flags,
+            context,
+            cancel,
+            observer,
+            record,
+        })
     }
 
     /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
@@ -174,7 +187,8 @@ impl Host {
 
     async fn execute(&self, loaded: Loaded, run_id: Option<RunId>) -> Report {
         let Loaded { checked, guest } = loaded;
-        let Checked { entry, schemas, input, grants, actor, flags, cancel, observer, .. } = checked;
+        let Checked { entry, schemas, input, grants, actor, .. } = checked;
+        let Checked { flags, context, cancel, observer, .. } = checked;
         let operation = &entry.operation().name;
         let job = Job { operation, input: &input, grants: &grants, actor, flags, cancel, observer };
         let Ended { outcome, trail, usage } = self.shared.sandbox.invoke(&guest, job).await;
@@ -183,7 +197,7 @@ impl Host {
             Err(Stopped::Failed(failure)) => Outcome::Failed(*failure),
             Err(Stopped::Cancelled) => Outcome::Cancelled,
         };
-        Report { operation: operation.clone(), run_id, outcome, trail, usage }
+        Report { operation: operation.clone(), run_id, context, outcome, trail, usage }
     }
 
     fn find(&self, name: &str) -> Result<Arc<Entry>, RunError> {
@@ -348,6 +362,7 @@ struct Checked {
     grants: Grants,
     actor: Actor,
     flags: Flags,
+    context: Context,
     cancel: CancellationToken,
     observer: Option<Observer>,
     record: RecordRequest,
@@ -519,6 +534,7 @@ pub struct Request {
     operation: String,
     input: Value,
     caller: Caller,
+    context: Context,
     limits: LimitRequest,
     cancel: CancellationToken,
     observer: Option<Observer>,
@@ -526,12 +542,14 @@ pub struct Request {
 }
 
 impl Request {
-    /// Returns a request by nobody in particular through the door `api`.
+    /// Returns a request by nobody in particular through the door `api`, part of nothing: the
+    /// environment of this process is not read.
     pub fn new(operation: impl Into<String>, input: Value) -> Self {
         Self {
             operation: operation.into(),
             input,
             caller: Caller::at("api"),
+            context: Context::default(),
             limits: LimitRequest::default(),
             cancel: CancellationToken::new(),
             observer: None,
@@ -571,6 +589,12 @@ impl Request {
         self
     }
 
+    /// Says what the run is part of.
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = context;
+        self
+    }
+
     /// Asks for limits other than the operation's and the host's.
     pub fn limits(mut self, limits: LimitRequest) -> Self {
         self.limits = limits;
@@ -600,6 +624,8 @@ pub struct Report {
     pub operation: OperationName,
     /// The record's id, if it is recorded.
     pub run_id: Option<RunId>,
+    /// What it was part of, as the request said.
+    pub context: Context,
     /// How it ended.
     pub outcome: Outcome,
     /// What it left behind.
@@ -625,7 +651,8 @@ impl Report {
             item_errors_dropped: 0,
         };
         let usage = run.usage.unwrap_or_default();
-        Self { operation: run.operation_name, run_id: Some(run.id), outcome, trail, usage }
+        let context = Context::default();
+        Self { operation: run.operation_name, run_id: Some(run.id), context, outcome, trail, usage }
     }
 }
 

@@ -35,6 +35,7 @@
 //! | `policy`    | what a run may use |
 //! | `private_dir` | what the host keeps, where nobody else can write |
 //! | `digest`    | what names a content |
+//! | `context`   | which workflow and trace a run is part of, read once at the door |
 //! | `json`      | reads JSON that comes from outside, strictly |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
@@ -67,6 +68,7 @@ mod caller;
 mod catalog;
 pub mod cli;
 mod config;
+mod context;
 mod digest;
 mod host;
 mod json;
@@ -88,6 +90,7 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use crate::caller::Caller;
 pub use crate::catalog::{Catalog, Filter, Known, PluginState};
+pub use crate::context::{Context, Explicit, Ignored, Orchestrator, Reason, Trace, Word};
 pub use crate::digest::{Digest, NotADigest};
 pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};

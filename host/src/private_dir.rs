@@ -52,6 +52,7 @@ impl DataDir {
 }
 
 /// An open directory that only its owner can enter, and its owner is this user.
+#[derive(Debug)]
 pub(crate) struct PrivateDir {
     directory: OwnedFd,
     path: PathBuf,

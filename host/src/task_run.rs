@@ -356,15 +356,18 @@ pub struct ResultRef {
     pub document_id: String,
 }
 
-/// A system that orchestrates, in which the run was started.
+/// What one workflow system says about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orchestration {
-    /// Its name, in lower case: `prefect`, `airflow`.
+    /// The system's name, such as `prefect`.
     pub system: String,
-    /// What gave it away: the name of an environment variable, a header.
-    pub detected_from: String,
-    /// What the system calls its own runs, tasks and so on.
+    /// The flags and variables that say so.
+    pub detected_from: Vec<String>,
+    /// Its names for the run and its parts, such as `flow_run_id`.
     pub ids: BTreeMap<String, String>,
+    /// Where people see it, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// The record of a run.
@@ -428,6 +431,9 @@ pub struct TaskRun {
     /// The systems that orchestrate it, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orchestration: Vec<Orchestration>,
+    /// Where people see the workflow's run, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_url: Option<String>,
     /// The trace that it belongs to, as W3C Trace Context writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -553,6 +559,7 @@ pub(crate) mod tests {
             limits: Limits::DEFAULT,
             usage: None,
             orchestration: Vec::new(),
+            run_url: None,
             traceparent: None,
             rerun_of: None,
             retry_of: None,
@@ -644,7 +651,8 @@ pub(crate) mod tests {
         run.rerun_of = Some(RunId::new());
         run.orchestration = vec![Orchestration {
             system: "prefect".into(),
-            detected_from: "PREFECT__FLOW_RUN_ID".into(),
+            detected_from: vec!["PREFECT__FLOW_RUN_ID".to_owned()],
+            url: None,
             ids: BTreeMap::from([("flow_run".into(), "f".into())]),
         }];
         assert_eq!(again(&run), run);

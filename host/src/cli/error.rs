@@ -75,6 +75,8 @@ pub(super) enum CliError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Component(#[from] ComponentError),
+    #[error(transparent)]
+    Shim(#[from] super::shim::UnwritableShim),
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
     #[error("the system refuses")]
@@ -171,7 +173,8 @@ impl CliError {
             | Self::Usage { .. }
             | Self::Config(_)
             | Self::Input(_)
-            | Self::File(_) => Exit::Usage,
+            | Self::File(_)
+            | Self::Shim(_) => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
             Self::Build(_) | Self::Component(_) => Exit::Failed,
@@ -187,7 +190,7 @@ impl CliError {
             Self::Find(FindError::Several { .. }) => "usage",
             Self::Find(FindError::Store(_)) | Self::Store(_) => "store",
             Self::WaitedTooLong { .. } => "waited",
-            Self::Usage { .. } | Self::File(_) => "usage",
+            Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
             Self::Build(_) | Self::Component(_) => "build",
             Self::Host(_) | Self::Output(_) | Self::System(_) => "host",
@@ -211,6 +214,7 @@ impl CliError {
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::File(_)
+            | Self::Shim(_)
             | Self::Component(_)
             | Self::Host(HostError::Sandbox(_))
             | Self::Output(_)

@@ -23,6 +23,7 @@ mod input;
 mod interrupt;
 mod list;
 mod loading;
+mod orchestration;
 mod output;
 mod patience;
 mod plugins;
@@ -31,6 +32,7 @@ mod run;
 mod runs;
 mod settings;
 mod shape;
+mod shim;
 mod table;
 
 use std::env;
@@ -80,7 +82,7 @@ Exit codes: 0 success, 1 the operation failed, 2 wrong usage or input, 3 no such
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an operation and print its output.
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// List the operations.
     List(list::ListArgs),
     /// Show what an operation takes and gives.
@@ -101,6 +103,8 @@ enum Command {
     Doctor,
     /// Print a script that lets a shell complete commands, operations and fields.
     Completions(completions::CompletionsArgs),
+    /// Print a module that calls this command from a workflow system.
+    Shim(shim::ShimArgs),
     /// Compile the component on stdin, for another process of this program.
     #[command(name = host::COMPILER_COMMAND, hide = true)]
     CompileComponent {
@@ -159,6 +163,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, json, command, color: _ } = cli;
     match command {
         Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
+        Command::Shim(args) => shim::run(args, json),
         Command::Runs(args) => {
             let runs = async |host| runs::run(&host, args, json).await;
             with_host(&settings.config()?, runs)
@@ -183,7 +188,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Run(args) => {
             let name = args.name.clone();
-            let run = async |host| run::run(&host, args, json).await;
+            let run = async |host| run::run(&host, *args, json).await;
             with_host_for(&settings.config()?, &name, run)
         }
     }

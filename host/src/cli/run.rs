@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{CliError, Exit};
+use super::orchestration::OrchestrationArgs;
 use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
 use super::progress::Bar;
 use super::{complete, input, interrupt};
@@ -80,6 +81,8 @@ pub(super) struct RunArgs {
     /// A word to find the run by; may be given several times.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
+    #[command(flatten)]
+    orchestration: OrchestrationArgs,
 }
 
 /// Reads a key: 1 to 255 characters.
@@ -169,6 +172,7 @@ impl RunArgs {
             log: None,
         };
         let mut request = Request::new(self.name, input).caller(caller).limits(limits);
+        request = request.context(self.orchestration.context());
         if self.record || self.no_record {
             request = request.record(self.record);
         }
@@ -199,6 +203,9 @@ fn envelope(report: &Report) -> Value {
         Outcome::Cancelled => {
             envelope["error"] = json!({"kind": "cancelled", "message": "cancelled"})
         }
+    }
+    if !report.context.is_empty() {
+        envelope["orchestration"] = json!(report.context);
     }
     envelope["item_errors"] = json!(report.trail.item_errors);
     envelope["item_errors_dropped"] = json!(report.trail.item_errors_dropped);

@@ -6,6 +6,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use super::opening;
+use crate::context::Context;
 use crate::digest::Digest;
 use crate::json;
 use crate::operation::Operation;
@@ -29,6 +30,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) input: &'a Value,
     pub(crate) actor: &'a Actor,
     pub(crate) flags: Flags,
+    pub(crate) context: &'a Context,
     pub(crate) tags: &'a [String],
     pub(crate) limits: Limits,
     /// Whether the caller wants a record, if he said so.
@@ -40,7 +42,7 @@ pub(crate) struct Subject<'a> {
 impl Subject<'_> {
     /// Returns the record of a run that begins now: direct calls are born RUNNING.
     pub(super) fn task_run(&self, owner: &OwnerId) -> TaskRun {
-        let Self { operation, actor, flags, .. } = self;
+        let Self { operation, actor, flags, context, .. } = self;
         let now = Utc::now();
         let opening = flags.verbose.then(|| opening(operation.name.as_str(), self.input));
         let metadata = json!(flags).as_object().cloned().unwrap_or_default();
@@ -53,9 +55,9 @@ impl Subject<'_> {
             idempotency_key: None,
             actor: (*actor).clone(),
             state: RunState::Running { started_at: now },
-            orchestrated: false,
-            prefect_flow_run_id: None,
-            prefect_task_run_id: None,
+            orchestrated: context.orchestrated,
+            prefect_flow_run_id: context.prefect_flow_run_id.clone(),
+            prefect_task_run_id: context.prefect_task_run_id.clone(),
             input_dump: self.input.clone(),
             result_refs: Vec::new(),
             error_list: Vec::new(),
@@ -72,8 +74,9 @@ impl Subject<'_> {
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             limits: self.limits,
             usage: None,
-            orchestration: Vec::new(),
-            traceparent: None,
+            orchestration: context.orchestration.clone(),
+            run_url: context.run_url.clone(),
+            traceparent: context.trace.as_ref().and_then(|trace| trace.traceparent.clone()),
             rerun_of: self.rerun_of,
             retry_of: None,
             parent_run_id: None,

@@ -29,8 +29,16 @@ pub(crate) struct Owners {
 #[derive(Debug)]
 pub(crate) struct Owner {
     id: OwnerId,
+    directory: PrivateDir,
     /// The lock lives as long as the file is open.
     _lock: File,
+}
+
+/// Whoever ends well leaves no file behind; that of one who is killed is found.
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.directory.remove(self.id.as_str()).ok();
+    }
 }
 
 impl Owner {
@@ -60,7 +68,7 @@ impl Owners {
             // Before the lock was there, another process may have taken it for one of the dead
             // and removed it.
             if file.metadata()?.nlink() > 0 {
-                return Ok(Owner { id: OwnerId::new(name), _lock: file });
+                return Ok(Owner { id: OwnerId::new(name), directory, _lock: file });
             }
         }
     }

@@ -12,6 +12,21 @@ use tempfile::TempDir;
 /// The command under test.
 pub(crate) const OPHOST: &str = env!("CARGO_BIN_EXE_ophost-under-test");
 
+/// How the variables begin that tell the command anything: of whoever runs the tests, perhaps
+/// a workflow system itself.
+const TELLING: [&str; 10] = [
+    "AIRFLOW",
+    "BAGGAGE",
+    "DAGSTER",
+    "GITHUB",
+    "KUBERNETES",
+    "OPHOST",
+    "PREFECT",
+    "TRACEPARENT",
+    "TRACESTATE",
+    "WM_",
+];
+
 /// A project of its own, removed at the end of the test.
 pub(crate) struct Project {
     directory: TempDir,
@@ -76,8 +91,8 @@ impl Project {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(OPHOST);
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
-        for name in std::env::vars_os().map(|(name, _)| name) {
-            if name.to_str().is_some_and(|name| name.starts_with("OPHOST_")) {
+        for (name, _) in std::env::vars_os() {
+            if TELLING.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {
                 command.env_remove(name);
             }
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     (
         "cli",
         &[
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "catalog",
             "registry",
             "policy",
+            "context",
             "caller",
             "run",
             "operation",
@@ -37,6 +38,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "sandbox",
             "schema",
             "policy",
+            "context",
             "json",
             "caller",
             "run",
@@ -52,6 +54,23 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("digest", &[]),
     ("schema", &["text"]),
     ("policy", &["run", "operation"]),
+    ("context", &["task_run", "json"]),
+    (
+        "record",
+        &[
+            "store",
+            "context",
+            "task_run",
+            "sandbox",
+            "policy",
+            "private_dir",
+            "digest",
+            "json",
+            "run",
+            "operation",
+        ],
+    ),
+    ("runs", &["store", "task_run"]),
     ("json", &["text"]),
     ("caller", &["run"]),
     ("operation", &["text"]),
@@ -60,12 +79,13 @@ const ARROWS: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that one module alone may name.
-const OWNED: [(&str, &[&str]); 7] = [
+const OWNED: [(&str, &[&str]); 8] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "clap_complete", "indicatif", "anstream", "anstyle", "terminal_size"]),
     ("registry", &["notify", "notify_debouncer_mini"]),
     ("config", &["toml"]),
+    ("context", &["data_encoding", "miniz_oxide"]),
     ("digest", &["sha2"]),
     ("store", &["redb"]),
 ];

@@ -4,17 +4,42 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::guests;
+use crate::prefect;
 use crate::session::{Failure, Session, cargo, works};
 
 /// What is installed where no `cargo-deny` is: a later one may ask for a later Rust.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
 
-/// Runs every check; `deny` adds the one that may have to build its tool.
-pub(crate) fn run(session: &Session, deny: bool) -> Result<(), Failure> {
+/// The checks that need more than Rust.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Also {
+    /// Licences and sources; the tool may have to be built.
+    deny: bool,
+    /// A real Prefect; it may have to be installed.
+    prefect: bool,
+}
+
+impl Also {
+    /// Reads the flags of the command.
+    pub(crate) fn said(flags: &[&str]) -> Result<Self, Failure> {
+        let mut also = Self::default();
+        for flag in flags {
+            match *flag {
+                "--deny" => also.deny = true,
+                "--prefect" => also.prefect = true,
+                other => return Err(Failure::new(format!("`test` has no flag `{other}`"))),
+            }
+        }
+        Ok(also)
+    }
+}
+
+/// Runs every check.
+pub(crate) fn run(session: &Session, also: Also) -> Result<(), Failure> {
     need_component(session, "fmt", "rustfmt")?;
     need_component(session, "clippy", "clippy")?;
     session.cargo(&["fmt", "--all", "--check"])?;
-    if deny {
+    if also.deny {
         check_dependencies(session)?;
     }
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
@@ -23,8 +48,13 @@ pub(crate) fn run(session: &Session, deny: bool) -> Result<(), Failure> {
     session.run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))?;
     guests::build(session)?;
     session.cargo(&["test", "--workspace", "--locked"])?;
-    let also = if deny { ", deny" } else { "" };
-    println!("test: all checks passed (fmt, clippy, doc, tests{also}) in {} s", session.seconds());
+    if also.prefect {
+        prefect::check(session)?;
+    }
+    let deny = if also.deny { ", deny" } else { "" };
+    let prefect = if also.prefect { ", prefect" } else { "" };
+    let names = format!("fmt, clippy, doc, tests{deny}{prefect}");
+    println!("test: all checks passed ({names}) in {} s", session.seconds());
     Ok(())
 }
 

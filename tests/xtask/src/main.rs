@@ -2,6 +2,8 @@
 //!
 //! - `demo` goes from a clean clone to a result.
 //! - `check` is `cargo xtask test`: every check, as CI runs them.
+//! - `prefect` lets a real workflow system call the command.
+//! - `python` is what that needs.
 //! - `guests` builds the plugins that the tests run; `bench` measures.
 //! - `session` runs commands and tells what it does.
 //!
@@ -13,6 +15,8 @@ mod bench;
 mod check;
 mod demo;
 mod guests;
+mod prefect;
+mod python;
 mod session;
 
 use std::env;
@@ -25,8 +29,10 @@ Usage: cargo xtask COMMAND
 
 Commands:
   demo           build ophost and two plugins, and run them
-  test [--deny]  check everything: format, clippy, docs, tests; with --deny also the
-                 licences and sources of the dependencies
+  test           check everything: format, clippy, docs, tests
+    --deny       also the licences and sources of the dependencies
+    --prefect    also what `prefect` does
+  prefect        let tasks of a real Prefect call ophost; installs it in the target directory
   guests         build the plugins that the tests run; `test` does so by itself
   bench          measure";
 
@@ -49,8 +55,8 @@ fn dispatch(words: &[&str]) -> Result<(), Failure> {
             Ok(())
         }
         ["demo"] => demo::run(&Session::start()?),
-        ["test"] => check::run(&Session::start()?, false),
-        ["test", "--deny"] => check::run(&Session::start()?, true),
+        ["test", flags @ ..] => check::run(&Session::start()?, check::Also::said(flags)?),
+        ["prefect"] => prefect::run(&Session::start()?),
         ["guests"] => guests::run(&Session::start()?),
         ["bench"] => bench::run(&Session::start()?),
         other => {

@@ -47,6 +47,12 @@ pub(super) struct FilterArgs {
     /// Only failed runs whose error holds a text.
     #[arg(long, value_name = "TEXT")]
     error: Option<String>,
+    /// Only runs that a workflow system started.
+    #[arg(long)]
+    orchestrated: bool,
+    /// Only runs of a flow run of Prefect.
+    #[arg(long, value_name = "ID")]
+    flow_run: Option<String>,
 }
 
 /// A name in whatever case of words the grammar allows.
@@ -72,8 +78,8 @@ impl FilterArgs {
             since: self.since,
             until: self.until,
             error_contains: self.error,
-            orchestrated: None,
-            prefect_flow_run_id: None,
+            orchestrated: self.orchestrated.then_some(true),
+            prefect_flow_run_id: self.flow_run,
         }
     }
 }

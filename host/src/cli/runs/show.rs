@@ -58,6 +58,11 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
         flags.filter(|flag| run.metadata.get(*flag) == Some(&true.into())).collect();
     add("flags", Some(flags.join(", ").to_uppercase().replace('_', " ")));
     add("tags", Some(run.tags.join(", ")));
+    let systems = run.orchestration.iter().map(|it| it.system.as_str());
+    add("workflow", Some(systems.collect::<Vec<_>>().join(", ")));
+    add("flow run", run.prefect_flow_run_id.clone());
+    add("task run", run.prefect_task_run_id.clone());
+    add("page", run.run_url.clone());
     add("key", run.idempotency_key.clone());
     add("rerun of", run.rerun_of.map(|id| id.to_string()));
     add("retry of", run.retry_of.map(|id| id.to_string()));

@@ -1,0 +1,61 @@
+//! Dagster Pipes: one variable, base64 of zlib of JSON.
+//!
+//! Dagster's own clients often hand over only where the JSON is, `{"path": ..}`. No file is
+//! read for that: then it is known that there is a run, not which.
+
+use data_encoding::BASE64;
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
+use serde_json::Value;
+
+use super::Orchestration;
+use super::environment::{Environment, Reason, Word};
+use super::systems::Signs;
+use crate::json;
+
+const VARIABLE: &str = "DAGSTER_PIPES_CONTEXT";
+/// The longest value, in bytes. Linux allows a variable 128 KiB.
+const MAX_ENCODED: usize = 128 << 10;
+/// The most that it may unpack to, in bytes: a few kilobytes could hold gigabytes of blanks.
+const MAX_DECODED: usize = 1 << 20;
+/// What is copied, and its name here.
+const IDS: [(&str, &str); 3] =
+    [("run_id", "run_id"), ("job_name", "job_name"), ("retry_number", "retry_number")];
+
+pub(super) fn detect(environment: &Environment<'_>) -> Option<Orchestration> {
+    let context = environment.parsed(VARIABLE, |text| decode(&text))?;
+    let mut signs = Signs::new(environment);
+    signs.sign(VARIABLE);
+    let mut system = signs.into_system("dagster", None);
+    // The context itself, or what holds it.
+    let context = context.get("data").unwrap_or(&context);
+    for (field, id) in IDS {
+        if let Some(value) = context.get(field).and_then(word) {
+            system.ids.insert(id.to_owned(), value);
+        }
+    }
+    if !system.ids.contains_key("run_id") {
+        environment.ignore(VARIABLE, Reason::NoRunId);
+    }
+    Some(system)
+}
+
+fn decode(text: &str) -> Result<Value, Reason> {
+    if text.len() > MAX_ENCODED {
+        return Err(Reason::TooLong(MAX_ENCODED));
+    }
+    let packed = BASE64.decode(text.as_bytes()).map_err(|_| Reason::NotPipes)?;
+    let bytes = decompress_to_vec_zlib_with_limit(&packed, MAX_DECODED);
+    let bytes = bytes.map_err(|_| Reason::NotPipes)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Reason::NotPipes)?;
+    json::parse(text).ok().filter(Value::is_object).ok_or(Reason::NotPipes)
+}
+
+fn word(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    let word: Word = text.parse().ok()?;
+    Some(word.as_str().to_owned())
+}
