@@ -289,9 +289,11 @@ fn run_hint(error: &RunError) -> Option<String> {
             format!("`--wait` waits for it; `ophost runs show {run_id}` says how far it is")
         }
         RunError::Conflict { .. } => "another key, or the same input".to_owned(),
-        RunError::Store(error) | RunError::Unrecorded { source: error, .. } => {
-            return store_hint(error);
+        RunError::Store(error) => {
+            let hint = store_hint(error)?;
+            format!("{hint}; `--no-record` runs it without a record")
         }
+        RunError::Unrecorded { source, .. } => return store_hint(source),
     })
 }
 

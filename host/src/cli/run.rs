@@ -115,7 +115,8 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let schema = &known.operation.input_schema;
     let input = input::assemble(args.input.as_deref(), &args.fields, schema)?;
     let verbose = args.verbose;
-    let (wait, recorded) = (args.wait, known.operation.is_recorded());
+    let wait = args.wait;
+    let is_silent = !known.operation.is_recorded() && !args.no_record;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
     let mut request = args.request(input).cancel_by(cancel);
@@ -129,7 +130,7 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
         bar.clear();
     }
     let report = report?;
-    if report.run_id.is_none() && !recorded && io::stderr().is_terminal() {
+    if report.run_id.is_none() && is_silent && io::stderr().is_terminal() {
         let text = "not recorded: the operation declares no record; --record keeps one";
         output::stderr(&format!("{DIM}{text}{DIM:#}\n"));
     }

@@ -119,7 +119,7 @@ fn a_link_in_place_of_code_or_key_is_not_followed() {
 fn without_a_writable_data_directory_everything_works_the_slow_way() {
     let project = Project::with_rust(&["text"]);
     fs::write(project.path().join(".ophost"), "a file").expect("a writable directory");
-    let output = project.run(&["run", "slugify", "text=a b"]);
+    let output = project.run(&["run", "slugify", "text=a b", "--no-record"]);
     insta::assert_snapshot!(output, @r#"
     {"slug":"a-b"}
     ---- stderr

@@ -119,7 +119,6 @@ impl Project {
     /// Replaces what differs from run to run.
     fn hide(&self, text: &str) -> String {
         let text = text.replace(&self.path().display().to_string(), "[DIR]");
-        let text = hide_run_ids(&text);
         let is_digest =
             |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
         let pieces = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
@@ -192,9 +191,9 @@ impl Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.stdout)?;
+        f.write_str(&hide_run_ids(&self.stdout))?;
         if !self.stderr.is_empty() {
-            write!(f, "---- stderr\n{}", self.stderr)?;
+            write!(f, "---- stderr\n{}", hide_run_ids(&self.stderr))?;
         }
         match self.code {
             Some(0) => Ok(()),

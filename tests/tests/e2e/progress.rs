@@ -6,7 +6,8 @@ use crate::terminal;
 #[test]
 fn a_terminal_sees_how_far_a_run_is_until_it_ends() {
     let project = Project::with_rust(&["misbehave"]);
-    let command = project.command(&["run", "misbehave.item_errors", "count=200000", "--json"]);
+    let command =
+        project.command(&["run", "misbehave.item_errors", "count=200000", "--json", "--no-record"]);
     let (text, code) = terminal::run(command, 100);
     assert_eq!(code, Some(0));
     assert!(text.contains("/200000 "), "{}", &text[..text.len().min(2_000)]);

@@ -102,8 +102,12 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     let page = runs.list(&filter.filter(), after, usize::from(limit)).await?;
     if json {
         let next = page.next.map(|next| next.to_string());
-        output::json(&json!({"runs": page.runs, "next": next}))?;
+        let damaged: Vec<_> = page.damaged.iter().map(ToString::to_string).collect();
+        output::json(&json!({"runs": page.runs, "damaged": damaged, "next": next}))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    for damaged in &page.damaged {
+        output::warn(&format!("a run is left out: {damaged}"));
     }
     let rows: Vec<_> = page.runs.iter().map(row).collect();
     output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
@@ -185,6 +189,9 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
     let mut after = None;
     loop {
         let page = runs.list(&filter, after, PAGE).await?;
+        for damaged in &page.damaged {
+            output::warn(&format!("a run is left out: {damaged}"));
+        }
         for summary in &page.runs {
             match runs.get(summary.id).await {
                 Ok(Some(run)) => {
