@@ -1,7 +1,7 @@
 //! From a clean clone to a result.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::session::{Failure, Session, succeed};
 
@@ -28,10 +28,28 @@ const COMMANDS: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// Builds `ophost` and two plugins, and runs their operations, one on open data.
+/// A run that fails, since it gets too little memory for its input.
+const FAILING: (&str, &[&str]) = (
+    "run profile_csv csv=@plugins/csv/data/birdstrikes.csv --memory 2MiB",
+    &["run", "profile_csv", "csv=@plugins/csv/data/birdstrikes.csv", "--memory", "2MiB"],
+);
+
+/// What is kept of all that.
+const RECORDS: [(&str, &[&str]); 3] = [
+    ("runs list --limit 5", &["runs", "list", "--limit", "5"]),
+    ("runs logs latest", &["runs", "logs", "latest"]),
+    ("runs stats", &["runs", "stats"]),
+];
+
+/// Builds `ophost` and two plugins, runs their operations, one on open data, and shows the
+/// records.
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let ophost = session.ophost()?;
     for (typed, arguments) in COMMANDS {
+        show(&ophost, typed, arguments)?;
+    }
+    show_failing(&ophost, FAILING.0, FAILING.1)?;
+    for (typed, arguments) in RECORDS {
         show(&ophost, typed, arguments)?;
     }
     println!("\ndemo: done in {} s; `ophost` is `{}`", session.seconds(), ophost.display());
@@ -41,4 +59,15 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
 fn show(ophost: &Path, typed: &str, arguments: &[&str]) -> Result<(), Failure> {
     println!("\n$ ophost {typed}");
     succeed(Command::new(ophost).args(arguments), &format!("ophost {typed}"))
+}
+
+/// As [`show`], for a command that has to fail as an operation does.
+fn show_failing(ophost: &Path, typed: &str, arguments: &[&str]) -> Result<(), Failure> {
+    println!("\n$ ophost {typed}");
+    let status = Command::new(ophost).args(arguments).stdin(Stdio::null()).status();
+    match status.map(|status| status.code()) {
+        Ok(Some(1)) => Ok(()),
+        Ok(code) => Err(Failure::new(format!("`ophost {typed}` ended with {code:?}, not 1"))),
+        Err(error) => Err(Failure::new(format!("cannot run `ophost {typed}`: {error}"))),
+    }
 }
