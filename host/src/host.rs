@@ -266,7 +266,12 @@ impl Host {
 
     /// Returns the error that says that no operation has this name.
     pub(crate) fn no_such_operation(&self, name: &str) -> RunError {
-        let catalog = self.catalog();
+        let registry = self.registry();
+        if let Some(refused) = registry.not_used(name) {
+            let (name, file) = (name.to_owned(), refused.path.clone());
+            return RunError::NotUsed { name, file, reason: refused.reason.to_string() };
+        }
+        let catalog = Catalog::new(registry);
         RunError::NoSuchOperation {
             name: name.to_owned(),
             similar: catalog.similar(name).map(ToOwned::to_owned),
@@ -670,6 +675,16 @@ pub enum RunError {
         /// How many plugin files are not used; the operation may be in one of them.
         refused: usize,
     },
+    /// A file holds an operation of that name, and the file is not used.
+    #[error("`{name}` is in `{}`, which is not used: {reason}", file.display())]
+    NotUsed {
+        /// The name asked for.
+        name: String,
+        /// The file; there may be more of them.
+        file: PathBuf,
+        /// Why it is not used, in one sentence.
+        reason: String,
+    },
     /// The input breaks the operation's schema.
     #[error("the input of `{operation}` {violations}")]
     InvalidInput {
@@ -683,10 +698,10 @@ pub enum RunError {
     Policy(#[from] PolicyError),
     /// The record of its beginning could not be written, or whether the idempotency key is
     /// free could not be found out. It did not run.
-    #[error("it was not run: its record cannot be written: {0}")]
+    #[error("it was not run: its record cannot be written")]
     Store(#[from] StoreError),
     /// It ran, but how it ended could not be written.
-    #[error("run {run_id} ended, but that cannot be written: {source}")]
+    #[error("run {run_id} ended, but that cannot be written")]
     Unrecorded {
         /// The run.
         run_id: RunId,

@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
@@ -193,6 +194,25 @@ impl PrivateDir {
             }
         }
         Ok(names)
+    }
+
+    /// Removes what processes left that were killed while they wrote, if it is this old.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn sweep(&self, age: Duration) -> io::Result<()> {
+        for entry in Dir::read_from(&self.directory)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if !name.starts_with('.') || [".", ".."].contains(&name.as_str()) {
+                continue;
+            }
+            let Ok(Some(file)) = self.file(&name) else { continue };
+            if file.metadata()?.modified()?.elapsed().is_ok_and(|found| found > age) {
+                self.remove(&name)?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the error that says what the system answered for a file here.

@@ -9,7 +9,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::json;
 
-use super::error::CliError;
+use super::error::{CliError, Exit};
 use super::output::{self, Line};
 use super::settings;
 use crate::config::Config;
@@ -91,7 +91,22 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
         written.push(super::runtime()?.block_on(finish(&inspector, artifact, file))?);
     }
     print(&written, json)?;
+    if args.install && !are_used(&written, config)? {
+        return Ok(Exit::Failed.into());
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns whether a host uses the files that were installed; warns of those that it does not.
+fn are_used(written: &[Written], config: &Config) -> Result<bool, CliError> {
+    let host = super::runtime()?.block_on(settings::builder(config)?.build())?;
+    let catalog = host.catalog();
+    let installed = |path: &Path| written.iter().any(|it| it.file == path);
+    let refused: Vec<_> = catalog.refused().filter(|(path, _)| installed(path)).collect();
+    for (path, reason) in &refused {
+        output::warn(&format!("`{}` is installed but not used: {reason}", path.display()));
+    }
+    Ok(refused.is_empty())
 }
 
 impl BuildArgs {

@@ -86,8 +86,9 @@ pub(super) enum CliError {
 impl CliError {
     /// Returns what the reader of arguments says, as an error like any other.
     pub(super) fn usage(text: &str) -> Self {
-        let first = text.lines().next().unwrap_or_default();
-        let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+        let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let first = lines.collect::<Vec<_>>().join(" ");
+        let message = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
         Self::Usage { message, hint: "`ophost help` shows the commands".to_owned() }
     }
 
@@ -238,7 +239,9 @@ fn registry_hint(error: &RegistryError) -> String {
 
 fn run_exit(error: &RunError) -> Exit {
     match error {
-        RunError::NoSuchOperation { .. } | RunError::Unavailable { .. } => Exit::NotFound,
+        RunError::NoSuchOperation { .. }
+        | RunError::NotUsed { .. }
+        | RunError::Unavailable { .. } => Exit::NotFound,
         RunError::Policy(PolicyError::AboveMaximum { .. }) => Exit::Denied,
         RunError::Policy(_) | RunError::InvalidInput { .. } => Exit::Usage,
         RunError::InProgress { .. } | RunError::Conflict { .. } => Exit::Key,
@@ -256,6 +259,7 @@ fn store_exit(error: &StoreError) -> Exit {
 fn run_kind(error: &RunError) -> &'static str {
     match error {
         RunError::NoSuchOperation { .. } => "no_such_operation",
+        RunError::NotUsed { .. } => "not_used",
         RunError::Unavailable { .. } => "unavailable",
         RunError::Policy(PolicyError::AboveMaximum { .. }) => "denied",
         RunError::Policy(_) => "usage",
@@ -277,6 +281,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::NoSuchOperation { .. } => {
             "`ophost list` shows what there is, and which files are not used".to_owned()
         }
+        RunError::NotUsed { .. } => "`ophost plugins` lists every file, and why".to_owned(),
         RunError::Unavailable { .. } => "`ophost plugins` reads every file again".to_owned(),
         RunError::Policy(PolicyError::AboveMaximum { .. }) => {
             "ask for less, or leave it out".to_owned()

@@ -29,6 +29,10 @@ pub(super) fn assemble(
     fields: &[String],
     schema: &Value,
 ) -> Result<Value, InputError> {
+    let from_stdin = fields.iter().filter(|word| word.ends_with("=@-")).count();
+    if from_stdin + usize::from(whole == Some("-")) > 1 {
+        return Err(InputError::StdinTwice);
+    }
     let input = match whole {
         None => Value::Object(Map::new()),
         Some("-") => parse("stdin", &read("-")?)?,
@@ -173,6 +177,9 @@ impl Node<'_> {
 /// Words that do not make an input.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InputError {
+    /// It can be read once only.
+    #[error("stdin is asked for more than once")]
+    StdinTwice,
     #[error("`{0}` is not a field: there is no `=` after a name")]
     NotAField(String),
     #[error("`{field}` takes {wants}")]
@@ -200,11 +207,12 @@ impl InputError {
                 "`field=value` takes text as it is, `field:=json` wants JSON"
             }
             Self::WrongType { .. } => "`ophost describe` shows what each field takes",
-            Self::NotAnObject(_)
-            | Self::NotJson { .. }
-            | Self::Unreadable { .. }
-            | Self::TooLarge(_)
-            | Self::NotText(_) => return None,
+            Self::NotText(_) => "convert it to UTF-8, such as by `iconv`",
+            Self::Unreadable { .. } => {
+                "a text that begins with `@` is written as JSON: `field:='\"@text\"'`"
+            }
+            Self::StdinTwice => "write it to a file, and name that as often as you like",
+            Self::NotAnObject(_) | Self::NotJson { .. } | Self::TooLarge(_) => return None,
         };
         Some(hint.to_owned())
     }

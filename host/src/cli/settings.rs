@@ -1,7 +1,7 @@
 //! What every command is told of settings, and what it makes of them.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap_complete::engine::{ArgValueCompleter, PathCompleter};
@@ -9,7 +9,7 @@ use clap_complete::engine::{ArgValueCompleter, PathCompleter};
 use super::error::CliError;
 use super::output::{self, HINT, Line, quoted};
 use crate::CompileBudget;
-use crate::config::{Compile, Config, ConfigFile, Flags, Trust};
+use crate::config::{Compile, Config, ConfigFile, Flags, Source, Trust};
 use crate::host::{self, Host, HostBuilder};
 
 /// Where the plugins and the data are.
@@ -38,6 +38,7 @@ impl Settings {
         if let Some(file) = &config.file {
             warn(file);
         }
+        warn_of_plugins(&config);
         Ok(config)
     }
 
@@ -66,6 +67,27 @@ pub(super) fn builder(config: &Config) -> io::Result<HostBuilder> {
     Ok(config
         .operation_limits()
         .fold(builder, |builder, (name, limits)| builder.operation_limits(name, limits)))
+}
+
+/// Says where plugins are not looked for although somebody may think so.
+fn warn_of_plugins(config: &Config) {
+    if config.plugins.source != Source::Default {
+        for missing in config.plugins.value.iter().filter(|path| !path.exists()) {
+            output::warn(&format!("there is no plugin directory `{}`", missing.display()));
+        }
+        return;
+    }
+    let used = config.plugins.value.iter().any(|path| is_same(path, Path::new("plugins")));
+    if !used && Path::new("plugins").is_dir() {
+        let project = config.project.display();
+        output::warn(&format!("`plugins` here is not used: this is in the project `{project}`"));
+        let text = "`touch ophost.toml` makes a project of this directory";
+        output::stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 fn warn(file: &ConfigFile) {

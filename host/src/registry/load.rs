@@ -16,11 +16,12 @@ use super::picture::{Entry, PluginFile, Refused, Registry, Schemas};
 use crate::digest::Digest;
 use crate::operation::{OperationName, Plugin};
 use crate::private_dir::DataDir;
-use crate::sandbox::{Guest, LoadError, Sandbox};
+use crate::sandbox::{DescribeError, Guest, LoadError, Sandbox};
 
-/// How long a file stays refused that could not be compiled within bounds: the machine may
-/// have been busy. In nanoseconds.
-const BACK_OFF: i64 = 600 * 1_000_000_000;
+/// How long a file stays refused that could not be compiled within bounds, or did not say what
+/// it is: the machine may have been busy. In nanoseconds.
+const COMPILE_BACK_OFF: i64 = 600 * 1_000_000_000;
+const DESCRIBE_BACK_OFF: i64 = 10 * 1_000_000_000;
 /// How many plugins are compiled at once, at most.
 const MAX_AT_ONCE: usize = 4;
 
@@ -78,7 +79,7 @@ impl Loader {
         let LoaderOptions { directories, data, trust_world_writable, observer } = options;
         // The same directories have the same index, from wherever they are named.
         let paths: Vec<_> = directories.iter().map(absolute).collect();
-        let index = data.zip(sandbox.maker()).map(|(data, maker)| Index::new(data, maker, &paths));
+        let index = data.zip(sandbox.maker()).map(|(data, maker)| Index::new(data, &maker, &paths));
         let directories = Directories { paths: directories, trust_world_writable };
         Self { directories, index, sandbox, observer }
     }
@@ -265,7 +266,10 @@ impl Work {
 fn remembered(reason: FileError) -> Result<Verdict<Arc<PluginFile>>, FileError> {
     let until = match &reason {
         FileError::Load(LoadError::Compiler(_)) | FileError::Unreadable(_) => return Err(reason),
-        FileError::Load(LoadError::Budget { .. }) => files::now().saturating_add(BACK_OFF),
+        FileError::Load(LoadError::Budget { .. }) => files::now().saturating_add(COMPILE_BACK_OFF),
+        FileError::Describe(DescribeError::NoAnswer(_)) => {
+            files::now().saturating_add(DESCRIBE_BACK_OFF)
+        }
         _ => i64::MAX,
     };
     Ok(Verdict::Refused { reason: reason.to_string(), until })

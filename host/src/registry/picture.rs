@@ -33,6 +33,14 @@ impl Registry {
         self.entries.get(name).or_else(|| self.aliases.get(name))
     }
 
+    /// Returns the file that would hold the operation of that name or alias if it were used.
+    pub(crate) fn not_used(&self, name: &str) -> Option<&Refused> {
+        let has = |file: &Arc<PluginFile>| file.plugin.names().any(|known| known.as_str() == name);
+        let mut unused = self.records.iter().filter(|record| !record.accepted);
+        let record = unused.find(|record| record.plugin().is_some_and(has))?;
+        self.refused.iter().find(|refused| refused.path == record.path)
+    }
+
     /// Returns all operations, by name.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.entries.values()

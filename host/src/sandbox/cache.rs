@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::compile::MAX_CODE;
 use crate::digest::Digest;
 use crate::private_dir::{DataDir, PrivateDir, PrivateDirError};
 
@@ -179,7 +180,8 @@ fn load(engine: &Engine, directory: &PrivateDir, name: &str) -> Option<Component
 }
 
 fn is_sealed(mut file: &File, key: &[u8; 32], name: &str) -> io::Result<bool> {
-    let Some(length) = file.metadata()?.len().checked_sub(SEAL as u64) else { return Ok(false) };
+    let length = file.metadata()?.len().checked_sub(SEAL as u64);
+    let Some(length) = length.filter(|length| *length <= MAX_CODE) else { return Ok(false) };
     let expected = seal(key, name, file.take(length))?;
     let mut found = [0; SEAL];
     file.read_exact(&mut found)?;
@@ -202,6 +204,7 @@ fn prune(directory: &PrivateDir, most: u64) -> io::Result<()> {
         let status = file.metadata()?;
         entries.push((status.modified()?, status.len(), name));
     }
+    directory.sweep(KEEP)?;
     entries.sort();
     let mut total: u64 = entries.iter().map(|(_, length, _)| length).sum();
     for (time, length, name) in entries {
@@ -230,6 +233,9 @@ mod tests {
             file.set_modified(SystemTime::now() - age).unwrap();
         }
         directory.replace("key", &[&[0; 32]]).unwrap();
+        directory.replace(".half.1.1", &[b"x"]).unwrap();
+        let half = directory.file(".half.1.1").unwrap().unwrap();
+        half.set_modified(SystemTime::now() - 40 * day).unwrap();
         let names = |most| {
             prune(&directory, most).unwrap();
             let mut names = directory.names().unwrap();
@@ -239,5 +245,6 @@ mod tests {
         assert_eq!(names(1_000), ["b.cwasm", "c.cwasm", "d.cwasm", "key"]);
         assert_eq!(names(200), ["c.cwasm", "d.cwasm", "key"]);
         assert_eq!(names(0), ["key"]);
+        assert!(directory.file(".half.1.1").unwrap().is_none());
     }
 }

@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use wasmtime::Engine;
+use wasmtime::error::OutOfMemory;
 
 use super::engine;
 use super::load::{self, LoadError};
@@ -23,13 +24,15 @@ use crate::policy::Amount;
 /// The word that makes the `ophost` command a compiler.
 pub(crate) const COMPILER_COMMAND: &str = "compile-component";
 /// Machine code is larger than wasm, but not by so much.
-const MAX_CODE: u64 = 1 << 30;
+pub(super) const MAX_CODE: u64 = 1 << 30;
 /// The most that a compiler says about a file that it refuses, in bytes.
 const MAX_REASON: usize = 64 << 10;
 /// The compiler's threads; each takes memory of its own.
 const MAX_THREADS: usize = 4;
-/// The exit code of a compiler that refuses a file.
+/// The exit code of a compiler that refuses a file for what is in it.
 const REFUSED: u8 = 1;
+/// The exit code of a compiler that cannot do its work here and now.
+const UNABLE: u8 = 2;
 /// Lets whoever waits for the machine go first.
 const NICENESS: i32 = 5;
 
@@ -83,9 +86,10 @@ impl Compiler {
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let component = load::componentize(bytes)?;
     scan::check(&component)?;
-    engine
-        .precompile_component(&component)
-        .map_err(|error| LoadError::Invalid(format!("{error:#}")))
+    engine.precompile_component(&component).map_err(|error| match error.is::<OutOfMemory>() {
+        true => LoadError::Compiler("there is not enough memory".to_owned()),
+        false => LoadError::Invalid(format!("{error:#}")),
+    })
 }
 
 async fn in_child(
@@ -148,15 +152,18 @@ fn judge(status: ExitStatus, answer: Vec<u8>, budget: CompileBudget) -> Result<V
         return Ok(answer);
     }
     let is = |signal: Signal| status.signal() == Some(signal.as_raw());
+    let words = || String::from_utf8_lossy(&answer).into_owned();
     Err(if status.code() == Some(REFUSED.into()) && !answer.is_empty() {
-        LoadError::Refused(String::from_utf8_lossy(&answer).into_owned())
-    } else if is(Signal::XCPU) || is(Signal::KILL) {
+        LoadError::Refused(words())
+    } else if status.code() == Some(UNABLE.into()) && !answer.is_empty() {
+        LoadError::Compiler(words())
+    } else if is(Signal::XCPU) {
         LoadError::Budget { what: "time", most: Amount::Time(budget.time) }
     } else if is(Signal::ABORT) {
         // Rust ends so when it gets no memory.
         LoadError::Budget { what: "memory", most: Amount::Bytes(budget.memory) }
     } else {
-        LoadError::Compiler(format!("it ended with {status}"))
+        LoadError::Compiler(format!("the compiler ended with {status}"))
     })
 }
 
@@ -174,6 +181,7 @@ pub(crate) fn serve(memory: u64, seconds: u64) -> ExitCode {
     };
     let (answer, code) = match compiled {
         Ok(code) => (code, ExitCode::SUCCESS),
+        Err(LoadError::Compiler(reason)) => (reason.into_bytes(), UNABLE.into()),
         Err(error) => {
             let mut reason = error.to_string();
             reason.truncate(reason.floor_char_boundary(MAX_REASON));
@@ -192,8 +200,11 @@ fn compile_alone(bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
 }
 
 fn limit(memory: u64, seconds: u64) -> io::Result<()> {
-    let set = |resource, most| {
-        rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+    let set = |resource, wanted: u64| {
+        // Whoever started us may have allowed less.
+        let maximum = rustix::process::getrlimit(resource).maximum;
+        let most = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        rustix::process::setrlimit(resource, Rlimit { current: most, maximum: most })
     };
     set(Resource::As, memory)?;
     set(Resource::Cpu, seconds)?;

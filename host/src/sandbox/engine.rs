@@ -76,10 +76,14 @@ impl Sandbox {
         Some(self.cache.as_ref()?.problem()?.to_string())
     }
 
-    /// Returns what makes this version and engine different from others: what one of them
-    /// remembers of a plugin is of no use to another.
-    pub(crate) fn maker(&self) -> Option<&str> {
-        self.cache.as_ref().map(CodeCache::maker)
+    /// Returns what makes this version, engine and compiler's budget different from others:
+    /// what one of them remembers of a plugin is of no use to another.
+    pub(crate) fn maker(&self) -> Option<String> {
+        let maker = self.cache.as_ref()?.maker();
+        Some(match &self.compiler {
+            Compiler::Here => maker.to_owned(),
+            Compiler::Child { budget, .. } => format!("{maker} {budget:?}"),
+        })
     }
 
     /// Returns a fresh store: its guest yields at every tick and stops when `watch` says so.

@@ -204,6 +204,7 @@ fn problem(error: &ValidationError<'_>) -> String {
         Kind::MaxItems { limit } => format!("at most {}", count(*limit, "item")),
         Kind::Pattern { pattern } => format!("text that matches `{pattern}`"),
         Kind::Format { format } => format!("text in the format `{format}`"),
+        Kind::FalseSchema => return "nothing is allowed here".to_owned(),
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => "one of several alternatives".to_owned(),
         _ => return error.masked_with("the value").to_string(),
     };

@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use ophost::{CompileBudget, Host, Request};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::harness::{OPHOST, Project, rust_guest};
@@ -175,4 +177,60 @@ async fn a_compiler_that_is_missing_is_said_so_and_not_remembered() {
     let host = builder().build().await.expect("a host");
     let report = host.run(Request::new("slugify", json!({"text": "a"}))).await.expect("it begins");
     assert_eq!(report.outcome, ophost::Outcome::Success(json!({"slug": "a"})));
+}
+
+/// What is true of a machine at one moment is not kept as true of a file.
+#[test]
+fn a_passing_shortage_refuses_no_plugin_for_long() {
+    use std::os::unix::process::CommandExt as _;
+
+    let project = Project::with_rust(&["text"]);
+    let limited = |resource, most| {
+        let mut command = project.command(&["list"]);
+        let limit = rustix::process::Rlimit { current: Some(most), maximum: Some(most) };
+        #[expect(unsafe_code, reason = "the child alone gets the limit")]
+        // SAFETY: setting a limit is a system call and nothing else.
+        unsafe {
+            command.pre_exec(move || Ok(rustix::process::setrlimit(resource, limit)?));
+        }
+        project.output(&mut command)
+    };
+    // Less than what the compiler would ask for itself is enough for a small plugin.
+    let listed = limited(rustix::process::Resource::Cpu, 20);
+    assert!(listed.stdout.contains("slugify"), "{listed}");
+    fs::remove_dir_all(project.path().join(".ophost")).expect("a directory");
+    let settings = [("OPHOST_COMPILE_MEMORY", "24MiB"), ("OPHOST_COMPILE_TIME", "1ms")];
+    for (name, value) in settings {
+        let mut command = project.command(&["list"]);
+        let listed = project.output(command.env(name, value));
+        assert!(!listed.stdout.contains("slugify"), "{listed}");
+        slugify(&project);
+        fs::remove_dir_all(project.path().join(".ophost")).expect("a directory");
+    }
+}
+
+#[test]
+fn a_compiler_that_was_killed_is_said_so_and_tried_again() {
+    let project = Project::new();
+    project.add("it", &bomb(2_000));
+    let mut command = project.command(&["plugins"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let started = Instant::now();
+    let compiler = loop {
+        let text = fs::read_to_string(&children).unwrap_or_default();
+        if let Some(pid) = text.split_whitespace().next() {
+            break pid.parse::<i32>().ok().and_then(Pid::from_raw).expect("a process");
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "no compiler was started");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    std::thread::sleep(Duration::from_millis(200));
+    kill_process(compiler, Signal::KILL).expect("it still compiles");
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("cannot be compiled now: the compiler ended with signal: 9"), "{text}");
+    // Something else is in its place now, which is found out at once.
+    project.add("it", &fs::read(rust_guest("text")).expect("a built guest"));
+    slugify(&project);
 }

@@ -134,6 +134,7 @@ fn where_nothing_can_be_read_the_run_says_why() {
     insta::assert_snapshot!(profile(b"name\nJos\xe9\n", &[]), @"
     ---- stderr
     error: `table.csv` is not UTF-8 text
+    hint: convert it to UTF-8, such as by `iconv`
     ---- exit 2
     ");
 }

@@ -287,3 +287,37 @@ async fn a_file_that_is_replaced_while_it_is_read_is_one_version_or_the_other() 
     let swaps = swapping.join().expect("no panic");
     assert!(seen > 10 && swaps > 10, "seen {seen} times in {swaps} swaps");
 }
+
+#[test]
+fn a_name_whose_file_is_not_used_is_said_so() {
+    let project = Project::new();
+    for file in ["a", "b"] {
+        project.add(file, &versioned("same", file));
+    }
+    insta::assert_snapshot!(project.run(&["run", "same"]), @"
+    ---- stderr
+    error: `same` is in `plugins/a.wasm`, which is not used: the name `same` is also in `plugins/b.wasm`, and none of them was here first
+    hint: `ophost plugins` lists every file, and why
+    ---- exit 3
+    ");
+}
+
+#[test]
+fn a_plugin_directory_that_is_not_the_project_s_is_warned_of() {
+    let project = Project::with_rust(&["text"]);
+    fs::create_dir(project.path().join(".ophost")).expect("a directory");
+    let inner = project.path().join("inner");
+    fs::create_dir_all(inner.join("plugins")).expect("a directory");
+    let mut command = project.command(&["run", "slugify", "text=a b", "--no-record"]);
+    insta::assert_snapshot!(project.output(command.current_dir(&inner)), @r#"
+    {"slug":"a-b"}
+    ---- stderr
+    warning: `plugins` here is not used: this is in the project `[DIR]`
+    hint: `touch ophost.toml` makes a project of this directory
+    "#);
+    insta::assert_snapshot!(project.run(&["list", "--plugins", "missing"]), @"
+    ---- stderr
+    warning: there is no plugin directory `missing`
+    There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
+    ");
+}

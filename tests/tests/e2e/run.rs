@@ -18,11 +18,12 @@ fn a_field_can_be_read_from_a_file() {
     let project = Project::with_rust(&["text"]);
     std::fs::write(project.path().join("notes.txt"), "one two\nthree\n").unwrap();
     insta::assert_snapshot!(project.run(&["run", "word_count", "text=@notes.txt"]), @r#"{"words":3,"lines":2,"characters":14,"most_frequent":[]}"#);
-    insta::assert_snapshot!(project.run(&["run", "word_count", "text=@missing.txt"]), @"
+    insta::assert_snapshot!(project.run(&["run", "word_count", "text=@missing.txt"]), @r#"
     ---- stderr
     error: cannot read `missing.txt`: No such file or directory (os error 2)
+    hint: a text that begins with `@` is written as JSON: `field:='"@text"'`
     ---- exit 2
-    ");
+    "#);
 }
 
 #[test]
