@@ -8,10 +8,10 @@
 //! # The path of a run
 //!
 //! ```text
-//!  request + caller -> registry -> schema -> policy -> sandbox -> schema -> report
-//!                      which       is the    what may  a fresh    is the
-//!                      operation?  input     it use?   instance   output
-//!                                  valid?                         valid?
+//!  request + caller -> registry -> schema -> policy -> record -> sandbox -> schema -> record -> report
+//!                      which       is the    what may  RUNNING   a fresh    is the    how it
+//!                      operation?  input     it use?             instance   output    ended
+//!                                  valid?                                   valid?
 //! ```
 //!
 //! [`Host::run`] is that line, in `host.rs`.
@@ -27,6 +27,9 @@
 //! | `config`    | settings: flags, environment, `ophost.toml`, and where each came from |
 //! | `host`      | the flow: check a request, execute it |
 //! | `catalog`   | what there is to run, for those who only look |
+//! | `runs`      | what was run, for those who only look |
+//! | `record`    | what is kept of a run, and when |
+//! | `context`   | which workflow and trace a run is part of, read once at the door |
 //! | `registry`  | which operations there are, and which file holds each |
 //! | `sandbox`   | the only module that knows wasmtime: load, describe, invoke |
 //! | `schema`    | checks inputs and outputs; makes the proof that the sandbox asks for |
@@ -35,7 +38,6 @@
 //! | `policy`    | what a run may use |
 //! | `private_dir` | what the host keeps, where nobody else can write |
 //! | `digest`    | what names a content |
-//! | `context`   | which workflow and trace a run is part of, read once at the door |
 //! | `json`      | reads JSON that comes from outside, strictly |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |

@@ -128,7 +128,7 @@ fn short(text: &str) -> String {
 
 /// Returns what a value has to be beyond its type.
 fn constraints(node: Node<'_>) -> Vec<String> {
-    let number = |key| node.keyword(key).filter(|value| value.is_number());
+    let number = |key| node.certain(key).filter(|value| value.is_number());
     let mut all = Vec::new();
     all.extend(range(number("minimum"), number("maximum"), ""));
     all.extend(number("exclusiveMinimum").map(|it| format!("more than {}", shown(it))));
@@ -136,10 +136,10 @@ fn constraints(node: Node<'_>) -> Vec<String> {
     all.extend(number("multipleOf").map(|it| format!("a multiple of {}", shown(it))));
     all.extend(range(number("minLength"), number("maxLength"), " characters"));
     all.extend(range(number("minItems"), number("maxItems"), " items"));
-    if node.keyword("uniqueItems") == Some(&Value::Bool(true)) {
+    if node.certain("uniqueItems") == Some(&Value::Bool(true)) {
         all.push("no two alike".to_owned());
     }
-    let text = |key| node.keyword(key).and_then(Value::as_str);
+    let text = |key| node.certain(key).and_then(Value::as_str);
     all.extend(text("pattern").map(|it| format!("matches `{}`", short(it))));
     all.extend(text("format").filter(|it| !is_of_numbers(it)).map(short));
     all
@@ -175,6 +175,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_bound_of_one_alternative_is_not_told_as_one_of_all() {
+        let schema = json!({"properties": {
+            "either": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]},
+            "maybe": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]},
+        }});
+        let (rows, _) = rows(&schema, Side::Input);
+        let told: Vec<_> = rows.iter().map(|row| row.join(" ").contains("at least 0")).collect();
+        assert_eq!(told, [false, true]);
+    }
 
     #[test]
     fn types_constraints_and_nested_fields_are_told() {

@@ -247,6 +247,15 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_a_map_are_typed_too() {
+        let schema = json!({"properties": {
+            "map": {"type": "object", "additionalProperties": {"type": "integer"}},
+        }});
+        let input = assemble(None, &["map.x=5".to_owned()], &schema).unwrap();
+        assert_eq!(input, json!({"map": {"x": 5}}));
+    }
+
+    #[test]
     fn values_are_typed_by_the_schema() {
         assert_eq!(input(&["text=5", "count=5"]), Ok(json!({"text": "5", "count": 5})));
         assert_eq!(input(&["count=null", "ratio=0.5"]), Ok(json!({"count": null, "ratio": 0.5})));

@@ -57,12 +57,27 @@ impl<'a> Node<'a> {
         self.parts().into_iter().find_map(|part| part.get(name))
     }
 
+    /// Returns the first value that is given to a keyword for every value but null: of several
+    /// alternatives each says something else.
+    pub(super) fn certain(self, name: &str) -> Option<&'a Value> {
+        let mut parts = self.collect(&TOGETHER);
+        let only = |part: &&'a Value| {
+            let lists = ["anyOf", "oneOf"].iter().filter_map(|key| part.get(key)?.as_array());
+            let mut others = lists.flatten().filter(|it| types_of(it) != ["null"]);
+            others.next().filter(|_| others.next().is_none())
+        };
+        let alone: Vec<_> = parts.iter().filter_map(only).collect();
+        parts.extend(alone.into_iter().flat_map(|it| self.at(it).collect(&TOGETHER)));
+        parts.into_iter().find_map(|part| part.get(name))
+    }
+
     /// Returns the schema of a field; `null`, which says nothing, where there is none.
     pub(super) fn field(self, path: &[&str]) -> Self {
         path.iter().fold(self, |node, name| {
-            let mut parts = node.parts().into_iter();
-            let found = parts.find_map(|part| part.get("properties")?.get(*name));
-            node.at(found.unwrap_or(&Value::Null))
+            let parts = node.parts();
+            let named = parts.iter().find_map(|part| part.get("properties")?.get(*name));
+            let other = || parts.iter().find_map(|part| part.get("additionalProperties"));
+            node.at(named.or_else(other).unwrap_or(&Value::Null))
         })
     }
 
