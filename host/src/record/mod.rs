@@ -10,6 +10,7 @@
 mod making;
 mod refs;
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -231,7 +232,11 @@ impl Recording {
             usage: Some(usage),
         };
         match self.store.finish(self.claim, ending).await? {
-            Finished::Done(run) | Finished::Lost(run) => Ok(run),
+            Finished::Done(run) => Ok(run),
+            // Its record says otherwise, and a record that has an end never changes.
+            Finished::Lost(_) => {
+                Err(io::Error::other("another process took this one for dead").into())
+            }
         }
     }
 }

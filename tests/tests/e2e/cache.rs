@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::harness::{OPHOST, Project, rust_guest};
+use crate::terminal;
 
 /// Returns the only compiled file of a project.
 fn entry(project: &Project) -> PathBuf {
@@ -233,4 +234,21 @@ fn a_compiler_that_was_killed_is_said_so_and_tried_again() {
     // Something else is in its place now, which is found out at once.
     project.add("it", &fs::read(rust_guest("text")).expect("a built guest"));
     slugify(&project);
+}
+
+#[test]
+fn a_terminal_sees_what_is_compiled_where_that_takes_long() {
+    let project = Project::new();
+    project.add("slow", &bomb(2_000));
+    let mut command = project.command(&["plugins"]);
+    command.env("OPHOST_COMPILE_TIME", "3s");
+    let (text, code) = terminal::run(command, 80);
+    assert!(text.contains("compiling `slow.wasm`"), "{text}");
+    assert_eq!(code, Some(0));
+    // It is taken away before the answer.
+    let (_, answer) = text.rsplit_once("\u{1b}[2K").expect("a line that was cleared");
+    assert!(answer.contains("slow.wasm") && answer.contains("refused"), "{text}");
+    let mut command = project.command(&["plugins"]);
+    let piped = project.output(command.env("OPHOST_COMPILE_TIME", "2s"));
+    assert_eq!(piped.stderr, "");
 }

@@ -321,3 +321,16 @@ fn a_plugin_directory_that_is_not_the_project_s_is_warned_of() {
     There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
     ");
 }
+
+#[tokio::test]
+async fn whoever_trusts_everybody_reads_what_everybody_can_write() {
+    let project = Project::new();
+    project.add("it", &plugin("a"));
+    for path in [project.plugins(), project.plugins().join("it.wasm")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("ours");
+    }
+    let builder = || Host::builder().plugins(project.plugins());
+    assert!(builder().build().await.is_err());
+    let host = builder().trust_world_writable().build().await.expect("a host");
+    assert!(host.catalog().get("a").is_some());
+}

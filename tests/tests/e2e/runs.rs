@@ -137,6 +137,22 @@ fn l1_a_run_that_is_stopped_is_cancelled() {
 }
 
 #[test]
+fn l1_a_run_that_was_taken_for_dead_does_not_end_otherwise() {
+    let project = Project::with_rust(&["misbehave"]);
+    let before = runs(&project, &[]).len();
+    let mut command = project.command(&["run", "misbehave.spin", "--record", "--timeout", "3s"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    while runs(&project, &[]).len() == before {}
+    fs::remove_dir_all(project.path().join(".ophost/owners")).expect("a directory");
+    assert_eq!(latest(&project)["failure_kind"], "crashed");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(stderr.contains("another process took this one for dead"), "{stderr}");
+    assert_eq!(latest(&project)["failure_kind"], "crashed");
+}
+
+#[test]
 fn q6_a_key_runs_once_and_its_input_is_fixed() {
     let project = Project::with_rust(&["text"]);
     let first = raw(&project, &["run", "slugify", "text=a", "--idempotency-key", "k", "--json"]);
