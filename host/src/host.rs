@@ -125,7 +125,7 @@ impl Host {
             key: record.key.as_deref(),
             rerun_of: record.rerun_of,
         };
-        Ok(self.shared.recorder.begin(subject).await?)
+        Ok(self.shared.recorder.begin(subject, &loaded.checked.cancel).await?)
     }
 
     /// Runs what is being recorded, and writes down how it ends.

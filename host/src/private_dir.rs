@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,6 +132,11 @@ impl PrivateDir {
         let file = File::from(rustix::fs::openat(&self.directory, name, flags, mode)?);
         self.check(name, &file)?;
         Ok(file)
+    }
+
+    /// Returns the open directory.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
     }
 
     /// Returns the path that the directory was opened by.

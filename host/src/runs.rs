@@ -1,11 +1,15 @@
 //! What was run, for those who only look.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::store::{
     Cursor, Erased, OpenStore, Page, RunFilter, Salvaged, Stats, Store as _, StoreError,
 };
 use crate::task_run::{NotARunId, RunId, TaskRun};
+
+/// How often a run that is being cancelled is looked at.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The records of runs in a data directory.
 ///
@@ -72,6 +76,29 @@ impl<'a> Runs<'a> {
     /// As [`Self::list`].
     pub async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
         self.store.settled().await?.stats(filter).await
+    }
+
+    /// Stops a run of whichever process, and waits until its record says so. Returns the run
+    /// as it ended, which may be otherwise: it was faster, or its process was dead.
+    ///
+    /// Waits as long as the process of the run is alive and does not end it; that is a matter
+    /// of some ten milliseconds, but for what cannot be interrupted.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the records cannot be read.
+    pub async fn cancel(&self, run: TaskRun) -> Result<TaskRun, StoreError> {
+        let mut run = run;
+        while !run.state.status().is_final() {
+            // A hint may be lost, or come before the run is listed.
+            self.store.cancel(run.id, &run.owner);
+            tokio::time::sleep(LOOK).await;
+            match self.store.settled().await?.get(run.id).await? {
+                Some(now) => run = now,
+                None => return Ok(run),
+            }
+        }
+        Ok(run)
     }
 
     /// Removes what a run was given, what it returned and what was said in it. That it

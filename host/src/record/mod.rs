@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::making::Subject;
 pub(crate) use self::refs::with_task_run_id;
@@ -24,7 +25,7 @@ use crate::private_dir::DataDir;
 use crate::run::{Event, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
 use crate::sandbox::Observer;
 use crate::store::{
-    Claim, Ending, Finished, Inserted, Logged, NewRun, OpenStore, Store, StoreError,
+    Claim, Ending, Finished, Inserted, Listed, Logged, NewRun, OpenStore, Store, StoreError,
 };
 use crate::task_run::{RunId, TaskRun};
 
@@ -88,7 +89,11 @@ impl Recorder {
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be written: then the run must not begin.
-    pub(crate) async fn begin(&self, subject: Subject<'_>) -> Result<Recorded, StoreError> {
+    pub(crate) async fn begin(
+        &self,
+        subject: Subject<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Recorded, StoreError> {
         // A dry run changes nothing, so that it must not answer for one that does.
         let key = subject.key.filter(|_| !subject.flags.dry_run);
         if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
@@ -106,8 +111,9 @@ impl Recorder {
         let inserted = opened.store().insert(NewRun { run, key: claim }).await?;
         Ok(match inserted {
             Inserted::New(claim) => {
+                let listed = opened.cancellable(id, cancel.clone());
                 let store = opened.store();
-                Recorded::Begun(Recording::new(store, id, claim, operation, flags))
+                Recorded::Begun(Recording::new(store, listed, claim, operation, flags))
             }
             Inserted::Existing(run) if run.state.status().is_final() => Recorded::Before(run),
             Inserted::Existing(run) => Recorded::Running(run.id),
@@ -119,7 +125,8 @@ impl Recorder {
 /// A run that is being kept.
 pub(crate) struct Recording {
     store: Arc<dyn Store>,
-    id: RunId,
+    /// Others can cancel it as long as it is not finished.
+    _listed: Listed,
     claim: Claim,
     operation: String,
     flags: Flags,
@@ -147,18 +154,18 @@ impl LogBuffer {
 impl Recording {
     fn new(
         store: Arc<dyn Store>,
-        id: RunId,
+        listed: Listed,
         claim: Claim,
         operation: String,
         flags: Flags,
     ) -> Self {
         let (started, log) = (Instant::now(), LogBuffer::default());
-        Self { store, id, claim, operation, flags, started, log }
+        Self { store, _listed: listed, claim, operation, flags, started, log }
     }
 
     /// Returns the run's id.
     pub(crate) fn id(&self) -> RunId {
-        self.id
+        self.claim.id
     }
 
     /// Returns an observer that keeps the log, and tells another one of everything.

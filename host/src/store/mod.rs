@@ -20,10 +20,12 @@ mod steps;
 mod tables;
 #[cfg(test)]
 mod trial;
+mod wake;
 mod writer;
 
 pub(crate) use self::open::OpenStore;
 pub use self::repair::Salvaged;
+pub(crate) use self::wake::Listed;
 
 use std::collections::BTreeMap;
 use std::fmt;

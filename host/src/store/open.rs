@@ -2,24 +2,38 @@
 
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
 use super::owners::{Owner, Owners};
 use super::redb::RedbStore;
+use super::wake::{self, Cancellable, Listed, Mailbox};
 use super::{Store, StoreError};
 use crate::private_dir::DataDir;
-use crate::task_run::OwnerId;
+use crate::task_run::{OwnerId, RunId};
 
 /// A data directory's store, and this process's name in it.
 pub(crate) struct OpenStore {
+    data: DataDir,
     store: Arc<RedbStore>,
     owners: Owners,
-    owner: tokio::sync::OnceCell<Owner>,
+    runs: Cancellable,
+    process: OnceCell<Process>,
+}
+
+/// This process, as others know it.
+struct Process {
+    /// Without it runs go on until they end by themselves, or here.
+    _mailbox: Option<Mailbox>,
+    owner: Owner,
 }
 
 impl OpenStore {
     /// Returns the store of a data directory. Nothing is opened or made before it is used.
     pub(crate) fn new(data: &DataDir) -> Self {
         let store = Arc::new(RedbStore::new(data.clone()));
-        Self { store, owners: Owners::new(data.clone()), owner: tokio::sync::OnceCell::new() }
+        let (runs, process) = (Cancellable::default(), OnceCell::new());
+        Self { data: data.clone(), store, owners: Owners::new(data.clone()), runs, process }
     }
 
     /// Returns the store, after the runs of processes that died were marked as failed.
@@ -38,8 +52,23 @@ impl OpenStore {
     ///
     /// Returns [`StoreError`] if its file cannot be made or locked; the next call tries again.
     pub(crate) async fn owner(&self) -> Result<&OwnerId, StoreError> {
-        let enter = async || self.owners.enter();
-        Ok(self.owner.get_or_try_init(enter).await?.id())
+        let enter = async || {
+            let owner = self.owners.enter()?;
+            let mailbox = Mailbox::open(&self.data, owner.id(), self.runs.clone()).ok();
+            Ok::<_, StoreError>(Process { _mailbox: mailbox, owner })
+        };
+        Ok(self.process.get_or_try_init(enter).await?.owner.id())
+    }
+
+    /// Lets other processes cancel a run of this one as long as the returned value lives.
+    pub(crate) fn cancellable(&self, run: RunId, token: CancellationToken) -> Listed {
+        self.runs.add(run, token)
+    }
+
+    /// Tells the process that runs something to stop it. Whether it heard is not known.
+    pub(crate) fn cancel(&self, run: RunId, owner: &OwnerId) {
+        // It may be gone: then the run is found dead.
+        wake::cancel(&self.data, owner, run).ok();
     }
 
     /// Returns the store as it is.

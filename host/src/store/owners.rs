@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use rustix::fs::FlockOperation;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, wake};
 use crate::private_dir::{DataDir, PrivateDir, PrivateDirError};
 use crate::task_run::{OwnerId, RunId};
 
@@ -102,7 +102,10 @@ impl Owners {
         }
         let crashed = store.crash(&lost, REASON).await?;
         if let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? {
-            dead.iter().try_for_each(|(name, _lock)| directory.remove(name))?;
+            for (name, _lock) in &dead {
+                wake::forget(&self.data, name);
+                directory.remove(name)?;
+            }
         }
         Ok(crashed)
     }

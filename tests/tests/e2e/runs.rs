@@ -136,6 +136,30 @@ fn l1_a_run_that_is_stopped_is_cancelled() {
     assert_eq!(owners.count(), 0);
 }
 
+/// From the request of one process to the end of the other's guest.
+#[test]
+fn q7_a_run_is_cancelled_from_another_process() {
+    let project = Project::with_rust(&["misbehave"]);
+    let mut took = Vec::new();
+    for _ in 0..10 {
+        let mut child = spinning(&project, &[]);
+        let id = latest(&project)["id"].as_str().expect("an id").to_owned();
+        let started = Instant::now();
+        let cancelled = project.run(&["runs", "cancel", &id]);
+        assert_eq!(cancelled.code, Some(0), "{cancelled}");
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        took.push(started.elapsed());
+        assert_eq!(latest(&project)["status"], "CANCELLED");
+    }
+    took.sort();
+    println!("cancel, with the start of the command: median {:?}, slowest {:?}", took[5], took[9]);
+    // The promise is a tenth of a second; the bound is for a machine that is busy elsewhere.
+    assert!(took[5] < Duration::from_secs(1), "{took:?}");
+    assert_eq!(project.run(&["runs", "cancel", "latest"]).code, Some(2));
+    let wake = project.path().join(".ophost/wake");
+    assert_eq!(fs::read_dir(wake).expect("a directory").count(), 0);
+}
+
 #[test]
 fn l1_a_run_that_was_taken_for_dead_does_not_end_otherwise() {
     let project = Project::with_rust(&["misbehave"]);

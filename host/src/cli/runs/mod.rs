@@ -16,6 +16,7 @@ use super::output::{self, Line};
 use crate::host::Host;
 use crate::runs::Runs;
 use crate::store::Erased;
+use crate::task_run::Status;
 
 /// How often a run is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -38,6 +39,8 @@ enum RunsCommand {
     Stats(list::FilterArgs),
     /// Run an operation again with the input of an earlier run.
     Rerun(again::RerunArgs),
+    /// Stop a run, also one of another terminal.
+    Cancel(Named),
     /// Wait until a run has ended.
     Wait(WaitArgs),
     /// Print runs as JSON, one a line, with all that is kept of each.
@@ -74,6 +77,7 @@ pub(super) async fn run(host: &Host, args: RunsArgs, json: bool) -> Result<ExitC
         RunsCommand::Logs(args) => show::logs(&runs, args, json).await,
         RunsCommand::Stats(filter) => list::stats(&runs, filter, json).await,
         RunsCommand::Rerun(args) => again::run(host, &runs, args, json).await,
+        RunsCommand::Cancel(named) => cancel(&runs, &named.id, json).await,
         RunsCommand::Wait(args) => wait(&runs, args, json).await,
         RunsCommand::Export(filter) => list::export(&runs, filter).await,
         RunsCommand::Erase(named) => erase(&runs, &named.id, json).await,
@@ -105,6 +109,22 @@ async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, C
     };
     show::print(&run, json)?;
     Ok(show::exit_code(&run))
+}
+
+async fn cancel(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
+    let run = runs.find(name).await?;
+    if run.state.status().is_final() {
+        let text = format!("run {} has ended already: {}", run.id, run.state.status());
+        return Err(CliError::usage(&text));
+    }
+    let run = runs.cancel(run).await?;
+    let (id, status) = (run.id, run.state.status());
+    if json {
+        output::json(&json!({"id": id, "status": status}))?;
+    } else {
+        output::stderr(&format!("run {id} ended: {status}\n"));
+    }
+    Ok(if status == Status::Cancelled { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 
 async fn erase(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {

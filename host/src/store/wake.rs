@@ -1,0 +1,146 @@
+//! Hints from process to process.
+//!
+//! Whoever runs something has a socket under its name. What comes there is the id of a run
+//! that is to be cancelled: a hint, never the truth. It may be lost, and is sent again until
+//! the record says that the run has ended.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use tokio_util::sync::CancellationToken;
+
+use super::StoreError;
+use crate::private_dir::{DataDir, PrivateDir};
+use crate::task_run::{OwnerId, RunId};
+
+/// The directory in the data directory.
+const DIRECTORY: &str = "wake";
+/// The longest path that a socket's address takes on every system, in bytes.
+const MAX_ADDRESS: usize = 100;
+/// What a process tells itself when nobody is to be heard any more.
+const END: &[u8] = b"end";
+/// A hint is an id as text.
+const MAX_HINT: usize = 64;
+
+/// The runs of this process that can be cancelled from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cancellable(Arc<Mutex<HashMap<RunId, CancellationToken>>>);
+
+impl Cancellable {
+    /// Lets a run be cancelled as long as the returned value lives.
+    pub(crate) fn add(&self, run: RunId, token: CancellationToken) -> Listed {
+        self.tokens().insert(run, token);
+        Listed { all: self.clone(), run }
+    }
+
+    fn cancel(&self, run: RunId) {
+        if let Some(token) = self.tokens().get(&run) {
+            token.cancel();
+        }
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashMap<RunId, CancellationToken>> {
+        // Nothing that holds the lock can leave it half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run can be cancelled.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    all: Cancellable,
+    run: RunId,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.all.tokens().remove(&self.run);
+    }
+}
+
+/// Where this process hears hints, as long as it lives.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    socket: UnixDatagram,
+    directory: PrivateDir,
+    name: String,
+}
+
+impl Mailbox {
+    /// Begins to listen under a name, in a thread of its own: what runs holds others.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if there can be no socket or thread.
+    pub(super) fn open(
+        data: &DataDir,
+        name: &OwnerId,
+        runs: Cancellable,
+    ) -> Result<Self, StoreError> {
+        let directory = data.create(DIRECTORY).map_err(io::Error::other)?;
+        let name = name.as_str().to_owned();
+        let socket = UnixDatagram::bind(address(&directory, &name))?;
+        let listening = socket.try_clone()?;
+        thread::Builder::new().name("wake".to_owned()).spawn(move || listen(&listening, &runs))?;
+        Ok(Self { socket, directory, name })
+    }
+}
+
+/// Whoever ends well leaves no socket behind.
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        // Where that fails the thread ends with the process.
+        self.socket.send_to(END, address(&self.directory, &self.name)).ok();
+        self.directory.remove(&self.name).ok();
+    }
+}
+
+fn listen(socket: &UnixDatagram, runs: &Cancellable) {
+    let mut hint = [0; MAX_HINT];
+    while let Ok(length) = socket.recv(&mut hint) {
+        if hint[..length] == *END {
+            return;
+        }
+        let text = std::str::from_utf8(&hint[..length]).unwrap_or_default();
+        if let Ok(run) = text.parse() {
+            runs.cancel(run);
+        }
+    }
+}
+
+/// Tells the process of that name that a run is to be cancelled. Whether it heard is not known.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if it cannot be told: it may be gone.
+pub(super) fn cancel(data: &DataDir, owner: &OwnerId, run: RunId) -> Result<(), StoreError> {
+    let Some(directory) = data.open(DIRECTORY).map_err(io::Error::other)? else {
+        return Err(io::Error::from(io::ErrorKind::NotFound).into());
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to(run.to_string().as_bytes(), address(&directory, owner.as_str()))?;
+    Ok(())
+}
+
+/// Removes the socket of a process that died.
+pub(super) fn forget(data: &DataDir, owner: &str) {
+    if let Ok(Some(directory)) = data.open(DIRECTORY) {
+        // It is only in the way of nobody.
+        directory.remove(owner).ok();
+    }
+}
+
+/// Returns an address of a socket: its path, or a short one where that is too long.
+fn address(directory: &PrivateDir, name: &str) -> PathBuf {
+    use std::os::fd::AsRawFd as _;
+    let path = directory.path().join(name);
+    if path.as_os_str().len() <= MAX_ADDRESS {
+        return path;
+    }
+    PathBuf::from(format!("/proc/self/fd/{}", directory.as_fd().as_raw_fd())).join(name)
+}
