@@ -99,7 +99,11 @@ impl Recorder {
         if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
             return Ok(Recorded::Not);
         }
-        let Some(opened) = &self.store else { return Ok(Recorded::Not) };
+        let Some(opened) = &self.store else {
+            // Without a record a key would promise what nobody keeps.
+            let error = || io::Error::other("an idempotency key needs a data directory");
+            return key.map_or(Ok(Recorded::Not), |_| Err(error().into()));
+        };
         if key.is_some() {
             // A run of the same key that died must not seem to be running.
             opened.settled().await?;

@@ -5,6 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use e2e::guest::{Described, Operation, describing};
+use ophost::{Host, Request, RunError};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -372,4 +373,15 @@ fn what_names_no_run_is_said_so() {
     let id = latest(&project)["id"].as_str().expect("an id").to_owned();
     assert_eq!(project.run(&["runs", "show", &id]).code, Some(0));
     assert_eq!(project.run(&["runs", "show", "zzz"]).code, Some(3));
+}
+
+#[tokio::test]
+async fn q6_a_key_without_a_data_directory_runs_nothing() {
+    let project = Project::with_rust(&["text"]);
+    let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
+    let request = || Request::new("slugify", json!({"text": "a"}));
+    let error = host.run(request().idempotency_key("k")).await.expect_err("nobody keeps the key");
+    assert!(matches!(error, RunError::Store(_)), "{error}");
+    let report = host.run(request()).await.expect("it begins");
+    assert_eq!(report.run_id, None);
 }
