@@ -99,7 +99,8 @@ pub(super) struct ListArgs {
 
 pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<ExitCode, CliError> {
     let ListArgs { filter, limit, after } = args;
-    let page = runs.list(&filter.filter(), after, usize::from(limit)).await?;
+    let filter = filter.filter();
+    let page = runs.list(&filter, after, usize::from(limit)).await?;
     if json {
         let next = page.next.map(|next| next.to_string());
         let damaged: Vec<_> = page.damaged.iter().map(ToString::to_string).collect();
@@ -111,7 +112,9 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     }
     let rows: Vec<_> = page.runs.iter().map(row).collect();
     output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
-    if rows.is_empty() {
+    if rows.is_empty() && filter != RunFilter::default() {
+        output::stderr("No run matches.\n");
+    } else if rows.is_empty() {
         output::stderr(
             "No runs. Those of operations with `async_enabled` are recorded; `ophost run --record` records any.\n",
         );
