@@ -502,6 +502,15 @@ impl HostBuilder {
         Ok(unloaded.with(registry))
     }
 
+    /// Returns a host that knows no operation: for whoever looks at the records of runs alone.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HostError`] if wasm cannot run here.
+    pub fn build_without_plugins(self) -> Result<Host, HostError> {
+        Ok(self.unloaded()?.with(Registry::default()))
+    }
+
     fn unloaded(self) -> Result<Unloaded, HostError> {
         let sandbox = self.sandbox()?;
         let recorder = Recorder::new(self.loader.data.as_ref(), self.rule);

@@ -165,14 +165,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     match command {
         Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
         Command::Shim(args) => shim::run(args, json),
-        Command::Runs(args) => {
-            let runs = async |host| runs::run(&host, args, json).await;
-            with_host(&settings.config()?, runs)
-        }
-        Command::Store(args) => {
-            let store = async |host| runs::store(&host, args, json).await;
-            with_host(&settings.config()?, store)
-        }
+        Command::Runs(args) => runs::run(args, &settings.config()?, json),
+        Command::Store(args) => runs::store(args, &settings.config()?, json),
         Command::Completions(args) => completions::run(&args),
         Command::Doctor => doctor::run(settings, json),
         Command::Config(args) => config::run(&args, &settings.config()?, json),

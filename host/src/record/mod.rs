@@ -146,6 +146,28 @@ struct LogBuffer(Arc<Mutex<Waiting>>);
 struct Waiting {
     entries: Vec<LogEntry>,
     written: usize,
+    /// Something could not be written: there would be a gap before what comes.
+    is_broken: bool,
+}
+
+impl Waiting {
+    fn add(&mut self, entry: &LogEntry) {
+        if !self.is_broken {
+            self.entries.push(entry.clone());
+        }
+    }
+
+    fn begin(&mut self) -> Vec<LogEntry> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Counts what was written; `None` if it was not.
+    fn end(&mut self, written: Option<usize>) {
+        match written {
+            Some(count) => self.written += count,
+            None => (self.is_broken, self.entries) = (true, Vec::new()),
+        }
+    }
 }
 
 impl LogBuffer {
@@ -177,7 +199,7 @@ impl Recording {
         let log = self.log.clone();
         Observer::new(move |event| {
             if let Event::Log(entry) = event {
-                log.waiting().entries.push(entry.clone());
+                log.waiting().add(entry);
             }
             if let Some(other) = &other {
                 other.tell(event);
@@ -187,26 +209,36 @@ impl Recording {
 
     /// Drives a run, and writes what it logs once a second.
     pub(crate) async fn while_logging<T>(&self, run: impl Future<Output = T>) -> T {
-        tokio::select! {
-            biased;
-            ended = run => ended,
-            never = self.write_logs() => match never {},
+        let mut run = std::pin::pin!(run);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut run => return ended,
+                () = tokio::time::sleep(FLUSH) => {}
+            }
+            let mut flush = std::pin::pin!(self.flush());
+            tokio::select! {
+                biased;
+                ended = &mut run => {
+                    // What the store was asked to write it writes: it has to be known.
+                    flush.await;
+                    return ended;
+                }
+                () = &mut flush => {}
+            }
         }
     }
 
-    async fn write_logs(&self) -> std::convert::Infallible {
-        loop {
-            tokio::time::sleep(FLUSH).await;
-            let entries = std::mem::take(&mut self.log.waiting().entries);
-            if entries.is_empty() {
-                continue;
-            }
-            let count = entries.len();
-            // What is not written now is written with the end, which has the whole log.
-            if let Ok(Logged::Done) = self.store.log(&self.claim, entries).await {
-                self.log.waiting().written += count;
-            }
+    /// Writes what was logged since the last time. The first part that cannot be written, and
+    /// all after it, is written with the end, which has the whole log.
+    async fn flush(&self) {
+        let entries = self.log.waiting().begin();
+        if entries.is_empty() {
+            return;
         }
+        let count = entries.len();
+        let logged = self.store.log(&self.claim, entries).await;
+        self.log.waiting().end(matches!(logged, Ok(Logged::Done)).then_some(count));
     }
 
     /// Writes down how the run ended.

@@ -385,3 +385,32 @@ async fn q6_a_key_without_a_data_directory_runs_nothing() {
     let report = host.run(request()).await.expect("it begins");
     assert_eq!(report.run_id, None);
 }
+
+#[test]
+fn v2_the_log_is_written_while_a_run_goes_on_and_stands_there_once() {
+    let project = Project::with_wat(&["flood"]);
+    let run = ["run", "hostile.flood", "--record", "--timeout", "2500ms", "--json"];
+    let report = raw(&project, &run);
+    assert!(report["log"].as_array().is_some_and(|log| log.len() > 100), "a log");
+    assert!(latest(&project)["log_entries"] == report["log"], "not the log that was reported");
+
+    let mut command = project.command(&["run", "hostile.flood", "--record", "--timeout", "60s"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_millis(2_500));
+    child.kill().expect("it still runs");
+    child.wait().expect("it is gone");
+    let run = latest(&project);
+    assert_eq!(run["failure_kind"], "crashed");
+    assert!(run["log_entries"].as_array().is_some_and(|log| log.len() > 100), "its log is lost");
+}
+
+#[test]
+fn looking_at_runs_reads_no_plugin() {
+    let project = Project::with_rust(&["text"]);
+    assert_eq!(project.run(&["run", "slugify", "text=a"]).code, Some(0));
+    project.add("new", &describing(&Described::new("it").with(Operation::new("new"))).expect("it"));
+    let entries = || fs::read_dir(project.path().join(".ophost/cache")).expect("a cache").count();
+    let before = entries();
+    assert_eq!(runs(&project, &[]).len(), 1);
+    assert_eq!(entries(), before, "a plugin was compiled");
+}

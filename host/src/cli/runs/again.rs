@@ -6,10 +6,11 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::CliError;
-use super::super::{input, interrupt, run};
+use super::super::{input, interrupt, run, settings};
 use super::Named;
 use crate::caller::Caller;
-use crate::host::{Host, Request};
+use crate::config::Config;
+use crate::host::Request;
 use crate::runs::Runs;
 
 #[derive(Debug, Args)]
@@ -23,9 +24,9 @@ pub(super) struct RerunArgs {
 
 /// Runs the operation as it is now, with the input that is kept: it is checked again.
 pub(super) async fn run(
-    host: &Host,
     runs: &Runs<'_>,
     args: RerunArgs,
+    config: &Config,
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let earlier = runs.find(&args.run.id).await?;
@@ -33,6 +34,7 @@ pub(super) async fn run(
         return Err(CliError::usage(&format!("the input of run {} was erased", earlier.id)));
     }
     let name = earlier.operation_name.as_str();
+    let host = settings::builder(config)?.build_for(name).await?;
     let catalog = host.catalog();
     let known = catalog.get(name).ok_or_else(|| host.no_such_operation(name))?;
     let schema = &known.operation.input_schema;

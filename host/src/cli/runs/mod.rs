@@ -13,6 +13,8 @@ use serde_json::json;
 
 use super::error::{CliError, Exit};
 use super::output::{self, Line};
+use super::settings;
+use crate::config::Config;
 use crate::host::Host;
 use crate::runs::Runs;
 use crate::store::Erased;
@@ -66,21 +68,30 @@ struct WaitArgs {
     timeout: Option<Duration>,
 }
 
-pub(super) async fn run(host: &Host, args: RunsArgs, json: bool) -> Result<ExitCode, CliError> {
-    let runs = runs(host)?;
-    match args.command {
-        RunsCommand::List(args) => list::run(&runs, args, json).await,
+pub(super) fn run(args: RunsArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    let host = settings::builder(config)?.build_without_plugins()?;
+    super::runtime()?.block_on(dispatch(&runs(&host)?, args.command, config, json))
+}
+
+async fn dispatch(
+    runs: &Runs<'_>,
+    command: RunsCommand,
+    config: &Config,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    match command {
+        RunsCommand::List(args) => list::run(runs, args, json).await,
         RunsCommand::Show(named) => {
             show::print(&runs.find(&named.id).await?, json)?;
             Ok(ExitCode::SUCCESS)
         }
-        RunsCommand::Logs(args) => show::logs(&runs, args, json).await,
-        RunsCommand::Stats(filter) => list::stats(&runs, filter, json).await,
-        RunsCommand::Rerun(args) => again::run(host, &runs, args, json).await,
-        RunsCommand::Cancel(named) => cancel(&runs, &named.id, json).await,
-        RunsCommand::Wait(args) => wait(&runs, args, json).await,
-        RunsCommand::Export(filter) => list::export(&runs, filter).await,
-        RunsCommand::Erase(named) => erase(&runs, &named.id, json).await,
+        RunsCommand::Logs(args) => show::logs(runs, args, json).await,
+        RunsCommand::Stats(filter) => list::stats(runs, filter, json).await,
+        RunsCommand::Rerun(args) => again::run(runs, args, config, json).await,
+        RunsCommand::Cancel(named) => cancel(runs, &named.id, json).await,
+        RunsCommand::Wait(args) => wait(runs, args, json).await,
+        RunsCommand::Export(filter) => list::export(runs, filter).await,
+        RunsCommand::Erase(named) => erase(runs, &named.id, json).await,
     }
 }
 
@@ -90,7 +101,8 @@ fn runs(host: &Host) -> Result<Runs<'_>, CliError> {
 }
 
 async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, CliError> {
-    let name = args.run.id;
+    // Another run may be the latest meanwhile.
+    let name = runs.find(&args.run.id).await?.id.to_string();
     let ended = async {
         loop {
             let run = runs.find(&name).await?;
@@ -166,10 +178,18 @@ struct Target {
 }
 
 /// `ophost store`: the file that holds the records.
-pub(super) async fn store(host: &Host, args: StoreArgs, json: bool) -> Result<ExitCode, CliError> {
-    let runs = runs(host)?;
-    match args.command {
-        StoreCommand::Check => check(&runs, json).await,
+pub(super) fn store(args: StoreArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    let host = settings::builder(config)?.build_without_plugins()?;
+    super::runtime()?.block_on(look_after(&runs(&host)?, args.command, json))
+}
+
+async fn look_after(
+    runs: &Runs<'_>,
+    command: StoreCommand,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    match command {
+        StoreCommand::Check => check(runs, json).await,
         StoreCommand::Backup(Target { file }) => {
             runs.backup(&file).await?;
             output::stderr(&format!("copied to `{}`\n", Line(&file.display().to_string())));
