@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::digest::Digest;
 use crate::operation::OperationName;
 use crate::policy::Limits;
-use crate::run::{Actor, Failure, FailureKind, ItemError, LogEntry, Outcome, Usage};
+use crate::run::{Actor, Failure, FailureKind, Flags, ItemError, LogEntry, Outcome, Usage};
 
 /// What names a run: a UUID whose order is roughly that of time.
 ///
@@ -452,6 +452,12 @@ pub struct TaskRun {
 }
 
 impl TaskRun {
+    /// Returns what the caller, or the input, switched on.
+    pub fn flags(&self) -> Flags {
+        let is = |name| self.metadata.get(name) == Some(&Value::Bool(true));
+        Flags { dry_run: is("dry_run"), test_mode: is("test_mode"), verbose: is("verbose") }
+    }
+
     /// Returns the run's place in time: when it began, or was asked for if it did not.
     pub fn time(&self) -> DateTime<Utc> {
         self.state.started_at().unwrap_or(self.created_at)

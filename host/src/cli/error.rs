@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::build::ComponentError;
 use super::difference::differences;
-use super::output::{self, Block, ERROR, HINT, Line, quoted};
+use super::output::{self, Block, ERROR, HINT, Line};
 use crate::config::ConfigError;
 use crate::host::{HostError, RunError};
 use crate::policy::PolicyError;
@@ -17,7 +17,7 @@ use crate::registry::RegistryError;
 use crate::runs::FindError;
 use crate::schema::Violation;
 use crate::store::StoreError;
-use crate::task_run::RunId;
+use crate::task_run::{RunId, TaskRun};
 use crate::toolchain::BuildError;
 
 /// Exit codes. They are part of the command's interface.
@@ -65,8 +65,10 @@ pub(super) enum CliError {
     Find(#[from] FindError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("run `{name}` has not ended after {}", humantime::format_duration(*timeout))]
-    WaitedTooLong { name: String, timeout: Duration },
+    #[error("run {run_id} {what}")]
+    RunState { run_id: RunId, what: String },
+    #[error("run {run_id} has not ended after {}", humantime::format_duration(*timeout))]
+    WaitedTooLong { run_id: RunId, timeout: Duration },
     #[error(transparent)]
     Input(#[from] super::input::InputError),
     #[error(transparent)]
@@ -90,6 +92,11 @@ impl CliError {
         let first = lines.collect::<Vec<_>>().join(" ");
         let message = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
         Self::Usage { message, hint: "`ophost help` shows the commands".to_owned() }
+    }
+
+    /// Returns the error that says that a run is not as it would have to be.
+    pub(super) fn run_state(run: &TaskRun, what: impl Into<String>) -> Self {
+        Self::RunState { run_id: run.id, what: what.into() }
     }
 
     /// Prints the error, as JSON on stdout where asked, and returns the number to exit with.
@@ -144,7 +151,12 @@ impl CliError {
                 RunError::Unrecorded { run_id, .. }
                 | RunError::InProgress { run_id }
                 | RunError::Conflict { run_id, .. },
-            ) => Some(*run_id),
+            )
+            | Self::RunState { run_id, .. }
+            | Self::WaitedTooLong { run_id, .. } => Some(*run_id),
+            Self::Run(RunError::Store(StoreError::OutcomeUnknown(id)))
+            | Self::Find(FindError::Store(StoreError::OutcomeUnknown(id)))
+            | Self::Store(StoreError::OutcomeUnknown(id)) => Some(*id),
             _ => None,
         }
     }
@@ -171,6 +183,7 @@ impl CliError {
             Self::Find(FindError::None { .. }) => Exit::NotFound,
             Self::WaitedTooLong { .. } => Exit::Waited,
             Self::Find(FindError::Several { .. })
+            | Self::RunState { .. }
             | Self::Usage { .. }
             | Self::Config(_)
             | Self::Input(_)
@@ -190,6 +203,7 @@ impl CliError {
             Self::Find(FindError::None { .. }) => "no_such_run",
             Self::Find(FindError::Several { .. }) => "usage",
             Self::Find(FindError::Store(_)) | Self::Store(_) => "store",
+            Self::RunState { .. } => "run_state",
             Self::WaitedTooLong { .. } => "waited",
             Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
@@ -206,8 +220,9 @@ impl CliError {
                 Some("`ophost runs list` shows what there is".to_owned())
             }
             Self::Find(FindError::Several { .. }) => Some("give more of the id".to_owned()),
-            Self::WaitedTooLong { name, .. } => {
-                Some(format!("`ophost runs show {}` says how far it is", quoted(name)))
+            Self::RunState { run_id, .. } => Some(format!("`ophost runs show {run_id}` shows it")),
+            Self::WaitedTooLong { run_id, .. } => {
+                Some(format!("`ophost runs show {run_id}` says how far it is"))
             }
             Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
             Self::Usage { hint, .. } => Some(hint.clone()),
@@ -243,7 +258,7 @@ fn run_exit(error: &RunError) -> Exit {
         | RunError::NotUsed { .. }
         | RunError::Unavailable { .. } => Exit::NotFound,
         RunError::Policy(PolicyError::AboveMaximum { .. }) => Exit::Denied,
-        RunError::Policy(_) | RunError::InvalidInput { .. } => Exit::Usage,
+        RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. } => Exit::Usage,
         RunError::InProgress { .. } | RunError::Conflict { .. } => Exit::Key,
         RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_exit(error),
     }
@@ -252,7 +267,11 @@ fn run_exit(error: &RunError) -> Exit {
 fn store_exit(error: &StoreError) -> Exit {
     match error {
         StoreError::OutcomeUnknown(_) => Exit::Unknown,
-        _ => Exit::Host,
+        StoreError::Newer { .. }
+        | StoreError::Damaged { .. }
+        | StoreError::Full
+        | StoreError::ReadOnly
+        | StoreError::Io(_) => Exit::Host,
     }
 }
 
@@ -262,7 +281,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::NotUsed { .. } => "not_used",
         RunError::Unavailable { .. } => "unavailable",
         RunError::Policy(PolicyError::AboveMaximum { .. }) => "denied",
-        RunError::Policy(_) => "usage",
+        RunError::Policy(PolicyError::Zero(_)) => "usage",
         RunError::InvalidInput { .. } => "invalid_input",
         RunError::InProgress { .. } => "in_progress",
         RunError::Conflict { .. } => "conflict",
@@ -286,7 +305,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::Policy(PolicyError::AboveMaximum { .. }) => {
             "ask for less, or leave it out".to_owned()
         }
-        RunError::Policy(_) => "leave it out for the default".to_owned(),
+        RunError::Policy(PolicyError::Zero(_)) => "leave it out for the default".to_owned(),
         RunError::InvalidInput { operation, .. } => {
             format!("`ophost describe {operation}` shows what it takes")
         }
@@ -312,6 +331,8 @@ fn store_hint(error: &StoreError) -> Option<String> {
         }
         StoreError::Full => "free some space, and try again".to_owned(),
         StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
-        _ => "`ophost doctor` looks at the data directory".to_owned(),
+        StoreError::ReadOnly | StoreError::Io(_) => {
+            "`ophost doctor` looks at the data directory".to_owned()
+        }
     })
 }

@@ -210,11 +210,13 @@ fn with_host_for(
     operation: &str,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
 ) -> Result<ExitCode, CliError> {
-    runtime()?.block_on(async {
-        let build = async |builder: HostBuilder| builder.build_for(operation).await;
-        let host = loading::shown(settings::builder(config)?, build).await?;
-        command(warned(host)).await
-    })
+    runtime()?.block_on(async { command(host_for(config, operation).await?).await })
+}
+
+/// Returns a host that need not know any operation but one.
+async fn host_for(config: &Config, operation: &str) -> Result<Host, CliError> {
+    let build = async |builder: HostBuilder| builder.build_for(operation).await;
+    Ok(warned(loading::shown(settings::builder(config)?, build).await?))
 }
 
 /// Says what makes everything slow, once.

@@ -119,15 +119,18 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let is_silent = !known.operation.is_recorded() && !args.no_record;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
-    let mut request = args.request(input).cancel_by(cancel);
+    let mut request = args.request(input).cancel_by(cancel.clone());
     let bar = Bar::for_terminal().map(Arc::new);
     if verbose || bar.is_some() {
         let bar = bar.clone();
         request = request.observe(move |event| show_event(event, verbose, bar.as_deref()));
     }
-    let report = run_once(host, request, wait).await;
+    let report = run_once(host, request, wait.then_some(&cancel)).await;
     if let Some(bar) = bar {
         bar.clear();
+    }
+    if cancel.is_cancelled() && matches!(report, Err(RunError::InProgress { .. })) {
+        return Ok(Exit::Interrupted.into());
     }
     let report = report?;
     if report.run_id.is_none() && is_silent && io::stderr().is_terminal() {
@@ -137,12 +140,20 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     answer(&report, verbose, json)
 }
 
-/// Runs the request; waits for a run under the same key that has not ended, if that is wanted.
-async fn run_once(host: &Host, request: Request, wait: bool) -> Result<Report, RunError> {
+/// Runs the request. With a token, waits for a run under the same key that has not ended,
+/// until the token is cancelled.
+async fn run_once(
+    host: &Host,
+    request: Request,
+    wait: Option<&CancellationToken>,
+) -> Result<Report, RunError> {
     loop {
-        match host.run(request.clone()).await {
-            Err(RunError::InProgress { .. }) if wait => tokio::time::sleep(LOOK).await,
-            answer => return answer,
+        let answer = host.run(request.clone()).await;
+        let (Err(RunError::InProgress { .. }), Some(cancel)) = (&answer, wait) else {
+            return answer;
+        };
+        if cancel.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+            return answer;
         }
     }
 }

@@ -414,3 +414,47 @@ fn looking_at_runs_reads_no_plugin() {
     assert_eq!(runs(&project, &[]).len(), 1);
     assert_eq!(entries(), before, "a plugin was compiled");
 }
+
+#[test]
+fn q8_a_rerun_of_a_dry_run_is_a_dry_run() {
+    let project = Project::with_rust(&["text"]);
+    project.run(&["run", "slugify", "text=a", "--dry-run", "--user", "ann"]);
+    project.run(&["runs", "rerun", "latest"]);
+    let run = latest(&project);
+    assert_eq!(
+        (&run["metadata"]["dry_run"], &run["actor"]["user_id"]),
+        (&json!(true), &json!("ann"))
+    );
+    assert!(project.run(&["runs", "show", "latest"]).stdout.contains("DRY RUN"));
+}
+
+#[test]
+fn q6_whoever_waits_for_a_key_can_be_interrupted() {
+    let project = Project::with_rust(&["misbehave"]);
+    let mut holder = spinning(&project, &["--idempotency-key", "k"]);
+    let same = ["run", "misbehave.spin", "--idempotency-key", "k", "--wait"];
+    let mut command = project.command(&same);
+    let mut waiter =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_secs(1));
+    let started = Instant::now();
+    kill_process(Pid::from_child(&waiter), Signal::INT).expect("it waits");
+    assert_eq!(waiter.wait().expect("it ends").code(), Some(130));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    holder.kill().expect("it still runs");
+    holder.wait().expect("it is gone");
+}
+
+#[test]
+fn what_cannot_be_done_with_a_run_is_said_with_its_id() {
+    let project = Project::with_rust(&["text"]);
+    project.run(&["run", "slugify", "text=a"]);
+    insta::assert_snapshot!(project.run(&["runs", "cancel", "latest"]), @"
+    ---- stderr
+    error: run [RUN] has ended already: SUCCESS
+    hint: `ophost runs show [RUN]` shows it
+    ---- exit 2
+    ");
+    let error = raw(&project, &["runs", "cancel", "latest", "--json"]);
+    assert_eq!(error["run_id"], latest(&project)["id"]);
+}

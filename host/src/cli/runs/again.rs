@@ -6,7 +6,8 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::CliError;
-use super::super::{input, interrupt, run, settings};
+use super::super::orchestration::OrchestrationArgs;
+use super::super::{host_for, input, interrupt, run};
 use super::Named;
 use crate::caller::Caller;
 use crate::config::Config;
@@ -20,6 +21,8 @@ pub(super) struct RerunArgs {
     /// Change a field of the input: field=value, as `run` takes them.
     #[arg(long = "edit", value_name = "FIELD")]
     edits: Vec<String>,
+    #[command(flatten)]
+    orchestration: OrchestrationArgs,
 }
 
 /// Runs the operation as it is now, with the input that is kept: it is checked again.
@@ -31,18 +34,19 @@ pub(super) async fn run(
 ) -> Result<ExitCode, CliError> {
     let earlier = runs.find(&args.run.id).await?;
     if earlier.erased_at.is_some() {
-        return Err(CliError::usage(&format!("the input of run {} was erased", earlier.id)));
+        return Err(CliError::run_state(&earlier, "was erased, its input too"));
     }
-    let name = earlier.operation_name.as_str();
-    let host = settings::builder(config)?.build_for(name).await?;
+    let (name, flags) = (earlier.operation_name.as_str(), earlier.flags());
+    let host = host_for(config, name).await?;
     let catalog = host.catalog();
     let known = catalog.get(name).ok_or_else(|| host.no_such_operation(name))?;
     let schema = &known.operation.input_schema;
     let input = input::edited(earlier.input_dump, &args.edits, schema)?;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
-    let caller = Caller { user_id: earlier.actor.user_id, ..Caller::at("cli") };
-    let request = Request::new(name, input).caller(caller).cancel_by(cancel);
+    let caller = Caller { user_id: earlier.actor.user_id, flags, ..Caller::at("cli") };
+    let context = args.orchestration.context();
+    let request = Request::new(name, input).caller(caller).context(context).cancel_by(cancel);
     let report = host.run(request.record(true).rerun_of(earlier.id)).await?;
     run::answer(&report, false, json)
 }

@@ -1,13 +1,14 @@
 //! `ophost runs list`, `stats` and `export`.
 
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Local, Utc};
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
+use super::super::complete;
 use super::super::error::CliError;
 use super::super::output::{self, Line};
 use super::super::table::{Last, table};
@@ -24,8 +25,9 @@ const PAGE: usize = 100;
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct FilterArgs {
     /// Only runs of an operation.
-    #[arg(long, value_name = "NAME")]
-    operation: Option<OperationNameArg>,
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| OperationName::new(text))]
+    #[arg(add = ArgValueCandidates::new(complete::operations))]
+    operation: Option<OperationName>,
     /// Only runs that are pending, running, success, failed or cancelled.
     #[arg(long, value_name = "STATUS")]
     status: Option<Status>,
@@ -55,22 +57,10 @@ pub(super) struct FilterArgs {
     flow_run: Option<String>,
 }
 
-/// A name in whatever case of words the grammar allows.
-#[derive(Clone, Debug)]
-struct OperationNameArg(OperationName);
-
-impl FromStr for OperationNameArg {
-    type Err = crate::operation::MetadataError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        OperationName::new(text).map(Self)
-    }
-}
-
 impl FilterArgs {
     fn filter(self) -> RunFilter {
         RunFilter {
-            operation: self.operation.map(|name| name.0),
+            operation: self.operation,
             status: self.status,
             failure_kind: self.failure_kind,
             user_id: self.user,
@@ -132,18 +122,13 @@ fn row(run: &RunSummary) -> [String; 6] {
         None => run.status.to_string(),
     };
     [
-        short(run),
+        run.id.to_string(),
         time.format("%Y-%m-%d %H:%M:%S").to_string(),
         run.operation_name.to_string(),
         status,
         run.duration_ms.map(took).unwrap_or_default(),
         run.error_message.clone().unwrap_or_default(),
     ]
-}
-
-/// The beginning of an id is its time: what tells runs of one day apart comes later.
-fn short(run: &RunSummary) -> String {
-    run.id.to_string()
 }
 
 pub(super) fn took(milliseconds: u64) -> String {

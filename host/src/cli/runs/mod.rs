@@ -16,7 +16,7 @@ use super::output::{self, Line};
 use super::settings;
 use crate::config::Config;
 use crate::host::Host;
-use crate::runs::Runs;
+use crate::runs::{FindError, Runs};
 use crate::store::Erased;
 use crate::task_run::Status;
 
@@ -24,10 +24,19 @@ use crate::task_run::Status;
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct RunsArgs {
     #[command(subcommand)]
     command: RunsCommand,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  ophost runs list --status failed --since 2h
+  ophost runs show latest
+  ophost runs logs latest --follow
+  ophost runs rerun latest --edit text='Hello again'
+  ophost runs export --operation slugify > runs.jsonl";
 
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
@@ -39,15 +48,16 @@ enum RunsCommand {
     Logs(show::LogsArgs),
     /// Count runs, failures and times of each operation.
     Stats(list::FilterArgs),
-    /// Run an operation again with the input of an earlier run.
+    /// Run an operation again with the input, user and flags of an earlier run: a dry run stays
+    /// one.
     Rerun(again::RerunArgs),
-    /// Stop a run, also one of another terminal.
+    /// Stop a run, also one of another terminal; exits with 1 if it ended otherwise.
     Cancel(Named),
-    /// Wait until a run has ended.
+    /// Wait until a run has ended; exits as that: 0, 1 failed, 130 cancelled, 8 out of time.
     Wait(WaitArgs),
     /// Print runs as JSON, one a line, with all that is kept of each.
     Export(list::FilterArgs),
-    /// Remove what a run was given, returned and said; that it happened stays.
+    /// Remove what an ended run was given, returned and said; that it happened stays.
     Erase(Named),
 }
 
@@ -102,7 +112,8 @@ fn runs(host: &Host) -> Result<Runs<'_>, CliError> {
 
 async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, CliError> {
     // Another run may be the latest meanwhile.
-    let name = runs.find(&args.run.id).await?.id.to_string();
+    let run_id = runs.find(&args.run.id).await?.id;
+    let name = run_id.to_string();
     let ended = async {
         loop {
             let run = runs.find(&name).await?;
@@ -116,7 +127,7 @@ async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, C
         None => ended.await?,
         Some(timeout) => match tokio::time::timeout(timeout, ended).await {
             Ok(run) => run?,
-            Err(_) => return Err(CliError::WaitedTooLong { name, timeout }),
+            Err(_) => return Err(CliError::WaitedTooLong { run_id, timeout }),
         },
     };
     show::print(&run, json)?;
@@ -126,8 +137,8 @@ async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, C
 async fn cancel(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
     let run = runs.find(name).await?;
     if run.state.status().is_final() {
-        let text = format!("run {} has ended already: {}", run.id, run.state.status());
-        return Err(CliError::usage(&text));
+        let what = format!("has ended already: {}", run.state.status());
+        return Err(CliError::run_state(&run, what));
     }
     let run = runs.cancel(run).await?;
     let (id, status) = (run.id, run.state.status());
@@ -142,14 +153,12 @@ async fn cancel(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, Cli
 async fn erase(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
     let run = runs.find(name).await?;
     match runs.erase(run.id).await? {
-        Erased::Done(run) if json => output::json(&json!({"erased": run.id}))?,
+        Erased::Done(run) if json => {
+            output::json(&json!({"id": run.id, "erased_at": run.erased_at}))?
+        }
         Erased::Done(run) => output::stderr(&format!("erased what run {} held\n", run.id)),
-        Erased::Unfinished(run) => {
-            return Err(CliError::usage(&format!("run {} has not ended", run.id)));
-        }
-        Erased::NotFound => {
-            return Err(CliError::usage(&format!("run {} is gone", Line(name))));
-        }
+        Erased::Unfinished(run) => return Err(CliError::run_state(&run, "has not ended")),
+        Erased::NotFound => return Err(FindError::None { name: name.to_owned() }.into()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -192,7 +201,12 @@ async fn look_after(
         StoreCommand::Check => check(runs, json).await,
         StoreCommand::Backup(Target { file }) => {
             runs.backup(&file).await?;
-            output::stderr(&format!("copied to `{}`\n", Line(&file.display().to_string())));
+            let name = file.display().to_string();
+            if json {
+                output::json(&json!({"file": name}))?;
+            } else {
+                output::stderr(&format!("copied to `{}`\n", Line(&name)));
+            }
             Ok(ExitCode::SUCCESS)
         }
         StoreCommand::Salvage(Target { file }) => {

@@ -13,7 +13,7 @@ use super::super::run::log_line;
 use super::super::table::{Last, table};
 use super::list::took;
 use super::{LOOK, Named};
-use crate::run::ItemError;
+use crate::run::{Flags, ItemError};
 use crate::runs::Runs;
 use crate::task_run::{RunState, Status, TaskRun};
 
@@ -27,9 +27,11 @@ pub(super) fn print(run: &TaskRun, json: bool) -> Result<(), CliError> {
     let mut text = format!("{NAME}{}{NAME:#}  {}\n\n", run.operation_name, run.state.status());
     text.push_str(&table(&facts(run), 0, Last::Wrap, output::width()));
     failure(&mut text, run);
-    section(&mut text, "Input", &run.input_dump.to_string());
-    if let RunState::Success { output, .. } = &run.state {
-        section(&mut text, "Output", &output.to_string());
+    if run.erased_at.is_none() {
+        section(&mut text, "Input", &run.input_dump.to_string());
+        if let RunState::Success { output, .. } = &run.state {
+            section(&mut text, "Output", &output.to_string());
+        }
     }
     item_errors(&mut text, &run.error_list);
     if !run.log_entries.is_empty() {
@@ -53,10 +55,10 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     add("took", run.state.duration_ms().map(took));
     add("user", run.actor.user_id.clone());
     add("channel", Some(run.actor.channel.clone()));
-    let flags = ["dry_run", "test_mode", "verbose"].into_iter();
-    let flags: Vec<_> =
-        flags.filter(|flag| run.metadata.get(*flag) == Some(&true.into())).collect();
-    add("flags", Some(flags.join(", ").to_uppercase().replace('_', " ")));
+    let Flags { dry_run, test_mode, verbose } = run.flags();
+    let named = [(dry_run, "DRY RUN"), (test_mode, "TEST MODE"), (verbose, "VERBOSE")];
+    let flags = named.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name);
+    add("flags", Some(flags.collect::<Vec<_>>().join(", ")));
     add("tags", Some(run.tags.join(", ")));
     let systems = run.orchestration.iter().map(|it| it.system.as_str());
     add("workflow", Some(systems.collect::<Vec<_>>().join(", ")));
