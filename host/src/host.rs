@@ -62,6 +62,8 @@ struct Shared {
     registry: RwLock<Arc<Registry>>,
     policy: Policy,
     recorder: Recorder,
+    /// Held while directories are read: an older picture must not replace a newer one.
+    reloading: tokio::sync::Mutex<()>,
 }
 
 impl Host {
@@ -99,7 +101,12 @@ impl Host {
         match self.begin(&loaded).await? {
             Recorded::Not => Ok(self.execute(loaded, None).await),
             Recorded::Begun(recording) => self.record(loaded, recording).await,
-            Recorded::Before(run) => Ok(Report::of(*run)),
+            Recorded::Before(run) if run.erased_at.is_some() => {
+                Err(RunError::Erased { run_id: run.id })
+            }
+            Recorded::Before(run) => {
+                Ok(Report::of(*run).with_id(&loaded.checked.entry.operation().output_schema))
+            }
             Recorded::Running(run_id) => Err(RunError::InProgress { run_id }),
             Recorded::Conflict(run) => Err(RunError::Conflict {
                 run_id: run.id,
@@ -134,16 +141,11 @@ impl Host {
         let observer = loaded.checked.observer.take();
         loaded.checked.observer = Some(recording.observer(observer));
         let schema = Arc::clone(&loaded.checked.entry);
-        let mut report = recording.while_logging(self.execute(loaded, Some(run_id))).await;
+        let report = recording.while_logging(self.execute(loaded, Some(run_id))).await;
         let Report { outcome, trail, usage, .. } = &report;
         let ended = recording.finish(EndOfRun { outcome, trail, usage: *usage }).await;
         ended.map_err(|source| RunError::Unrecorded { run_id, source })?;
-        if let Outcome::Success(output) = report.outcome {
-            let output =
-                record::with_task_run_id(output, &schema.operation().output_schema, run_id);
-            report.outcome = Outcome::Success(output);
-        }
-        Ok(report)
+        Ok(report.with_id(&schema.operation().output_schema))
     }
 
     fn check(&self, request: Request) -> Result<Checked, RunError> {
@@ -233,6 +235,7 @@ impl Host {
     ///
     /// Returns [`HostError`] if a directory cannot be read; then nothing changes.
     pub async fn reload(&self) -> Result<(), HostError> {
+        let _turn = self.shared.reloading.lock().await;
         let registry = Arc::new(self.shared.loader.load(Some(&self.registry())).await?);
         *self.shared.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
         Ok(())
@@ -256,9 +259,9 @@ impl Host {
         let host = self.clone();
         let task = tokio::spawn(async move {
             loop {
-                watcher.changed().await;
-                // The next change may mend it.
+                // First what changed before. The next change may mend what fails.
                 host.reload().await.ok();
+                watcher.changed().await;
             }
         });
         Ok(Watching { task })
@@ -537,7 +540,9 @@ impl Unloaded {
     fn with(self, registry: Registry) -> Host {
         let Self { sandbox, loader, policy, recorder } = self;
         let registry = RwLock::new(Arc::new(registry));
-        Host { shared: Arc::new(Shared { sandbox, loader, registry, policy, recorder }) }
+        let reloading = tokio::sync::Mutex::default();
+        let shared = Shared { sandbox, loader, registry, policy, recorder, reloading };
+        Host { shared: Arc::new(shared) }
     }
 }
 
@@ -649,6 +654,17 @@ pub struct Report {
 }
 
 impl Report {
+    /// Puts the record's id into an output whose schema has a field for it.
+    fn with_id(mut self, schema: &Value) -> Self {
+        self.outcome = match (self.outcome, self.run_id) {
+            (Outcome::Success(output), Some(id)) => {
+                Outcome::Success(record::with_task_run_id(output, schema, id))
+            }
+            (outcome, _) => outcome,
+        };
+        self
+    }
+
     /// Returns what a record says of a run that ended.
     fn of(run: TaskRun) -> Self {
         let outcome = match run.state {
@@ -720,6 +736,12 @@ pub enum RunError {
     /// A run under the same idempotency key has not ended.
     #[error("run {run_id} under the same idempotency key is still running")]
     InProgress {
+        /// That run.
+        run_id: RunId,
+    },
+    /// The idempotency key belongs to a run that ended well, and whose answer was erased.
+    #[error("run {run_id} under the same idempotency key succeeded, and its answer was erased")]
+    Erased {
         /// That run.
         run_id: RunId,
     },

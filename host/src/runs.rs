@@ -30,7 +30,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`FindError`] if it names none, or several.
     pub async fn find(&self, name: &str) -> Result<TaskRun, FindError> {
-        let store = self.store.settled().await?;
+        let store = self.store.settled().await;
         let none = || FindError::None { name: name.to_owned() };
         if name == "latest" {
             return store.latest().await?.ok_or_else(none);
@@ -66,7 +66,7 @@ impl<'a> Runs<'a> {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        self.store.settled().await?.list(filter, after, limit).await
+        self.store.settled().await.list(filter, after, limit).await
     }
 
     /// Returns what the runs that fit have in common, for each operation.
@@ -75,7 +75,7 @@ impl<'a> Runs<'a> {
     ///
     /// As [`Self::list`].
     pub async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
-        self.store.settled().await?.stats(filter).await
+        self.store.settled().await.stats(filter).await
     }
 
     /// Stops a run of whichever process, and waits until its record says so. Returns the run
@@ -93,7 +93,8 @@ impl<'a> Runs<'a> {
             // A hint may be lost, or come before the run is listed.
             self.store.cancel(run.id, &run.owner);
             tokio::time::sleep(LOOK).await;
-            match self.store.settled().await?.get(run.id).await? {
+            self.store.settle().await?;
+            match self.store.raw().get(run.id).await? {
                 Some(now) => run = now,
                 None => return Ok(run),
             }
@@ -108,7 +109,8 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if that cannot be written; then nothing is removed.
     pub async fn erase(&self, id: RunId) -> Result<Erased, StoreError> {
-        self.store.settled().await?.erase(id).await
+        self.store.settle().await?;
+        self.store.raw().erase(id).await
     }
 
     /// Returns what is wrong with the store, a line for each thing; empty if it is sound.
@@ -124,7 +126,7 @@ impl<'a> Runs<'a> {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`]; then there is no such file.
+    /// Returns [`StoreError`], also if there is one; then nothing is written.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         self.store.raw().backup(to).await
     }

@@ -150,6 +150,7 @@ impl CliError {
             Self::Run(
                 RunError::Unrecorded { run_id, .. }
                 | RunError::InProgress { run_id }
+                | RunError::Erased { run_id }
                 | RunError::Conflict { run_id, .. },
             )
             | Self::RunState { run_id, .. }
@@ -259,7 +260,9 @@ fn run_exit(error: &RunError) -> Exit {
         | RunError::Unavailable { .. } => Exit::NotFound,
         RunError::Policy(PolicyError::AboveMaximum { .. }) => Exit::Denied,
         RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. } => Exit::Usage,
-        RunError::InProgress { .. } | RunError::Conflict { .. } => Exit::Key,
+        RunError::InProgress { .. } | RunError::Erased { .. } | RunError::Conflict { .. } => {
+            Exit::Key
+        }
         RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_exit(error),
     }
 }
@@ -284,6 +287,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::Policy(PolicyError::Zero(_)) => "usage",
         RunError::InvalidInput { .. } => "invalid_input",
         RunError::InProgress { .. } => "in_progress",
+        RunError::Erased { .. } => "erased",
         RunError::Conflict { .. } => "conflict",
         RunError::Store(_) | RunError::Unrecorded { .. } => "store",
     }
@@ -312,6 +316,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::InProgress { run_id } => {
             format!("`--wait` waits for it; `ophost runs show {run_id}` says how far it is")
         }
+        RunError::Erased { .. } => "another key runs it again".to_owned(),
         RunError::Conflict { .. } => "another key, or the same input".to_owned(),
         RunError::Store(error) => {
             let hint = store_hint(error)?;

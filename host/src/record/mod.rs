@@ -32,7 +32,7 @@ use crate::task_run::{RunId, TaskRun};
 /// How long entries of a log wait for being written: what a killed run loses at most.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Which direct calls are kept. What carries an idempotency key always is.
+/// Which direct calls are kept. What carries an idempotency key always is, but for dry runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecordRule {
     /// Those of operations that declare it: `create_taskrun` and `async_enabled`.
@@ -106,7 +106,7 @@ impl Recorder {
         };
         if key.is_some() {
             // A run of the same key that died must not seem to be running.
-            opened.settled().await?;
+            opened.settle().await?;
         }
         let claim = key.map(|key| subject.claim(key));
         let run = subject.task_run(opened.owner().await?);

@@ -10,22 +10,26 @@ use crate::task_run::{ResultRef, RunId};
 /// doubles kept. What is absent or null names nothing; what is of another type names nothing
 /// either, and a warning says so.
 pub(super) fn of_output(output: &Value) -> (Vec<ResultRef>, Vec<LogEntry>) {
-    let mut refs = Vec::new();
-    let mut warnings = Vec::new();
-    let mut name = |field: &str, collection: &str, id: &Value| match id {
-        Value::String(id) => {
-            refs.push(ResultRef { collection: collection.to_owned(), document_id: id.clone() })
+    let (mut refs, mut warnings) = (Vec::new(), Vec::new());
+    let jobs = match output.get("job_ids") {
+        None | Some(Value::Null) => &[][..],
+        Some(Value::Array(ids)) => ids,
+        Some(other) => {
+            warnings.push(warning("job_ids", other));
+            &[]
         }
-        other => warnings.push(warning(field, other)),
     };
-    match output.get("job_ids") {
-        None | Some(Value::Null) => {}
-        Some(Value::Array(ids)) => ids.iter().for_each(|id| name("job_ids", "jobs", id)),
-        Some(other) => name("job_ids", "jobs", &json!({"is": kind(other)})),
-    }
-    match output.get("query_index_id") {
-        None | Some(Value::Null) => {}
-        Some(id) => name("query_index_id", "queryindexes", id),
+    let index = output.get("query_index_id").filter(|id| !id.is_null());
+    let named = jobs.iter().map(|id| ("job_ids", "jobs", id));
+    for (field, collection, id) in
+        named.chain(index.map(|id| ("query_index_id", "queryindexes", id)))
+    {
+        match id {
+            Value::String(id) => {
+                refs.push(ResultRef { collection: collection.to_owned(), document_id: id.clone() })
+            }
+            other => warnings.push(warning(field, other)),
+        }
     }
     (refs, warnings)
 }
@@ -79,6 +83,9 @@ mod tests {
         assert_eq!(refs(&json!([1])), (vec![], 0));
         assert_eq!(refs(&json!({"job_ids": "x", "query_index_id": 3})), (vec![], 2));
         assert_eq!(refs(&json!({"job_ids": ["a", 1]})), (vec!["jobs/a".to_owned()], 1));
+        let (_, warnings) = of_output(&json!({"job_ids": "x"}));
+        let told = "`job_ids` of the output names no document: it holds a text";
+        assert_eq!(warnings[0].message, told);
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl Loader {
     pub(crate) fn find(&self, name: &str) -> Option<Registry> {
         let record = self.in_memory(self.index.as_ref()?.find(name)?)?;
         let candidate = self.directories.file(&record.path)?;
-        is_same(&record, &candidate).then(|| picture(vec![record], BTreeMap::new()))
+        let part = || Registry { is_part: true, ..picture(vec![record.clone()], BTreeMap::new()) };
+        is_same(&record, &candidate).then(part)
     }
 
     /// Reads every `*.wasm` file of the directories and returns the picture of them.
@@ -108,6 +109,7 @@ impl Loader {
     /// Returns [`RegistryError`] if a directory cannot be read or is not to be trusted; what
     /// is wrong with a file is in [`Registry::refused`].
     pub(crate) async fn load(&self, earlier: Option<&Registry>) -> Result<Registry, RegistryError> {
+        let earlier = earlier.filter(|earlier| !earlier.is_part);
         let found = self.directories.files()?;
         let known = self.known(earlier);
         let mut refused = BTreeMap::new();

@@ -25,6 +25,8 @@ pub(crate) struct Registry {
     pub(super) records: Vec<Record<Arc<PluginFile>>>,
     /// Earlier contents that are served in place of ones that are refused.
     pub(super) outdated: Vec<Record<Arc<PluginFile>>>,
+    /// It is of one operation alone, and says nothing of others.
+    pub(super) is_part: bool,
 }
 
 impl Registry {
@@ -36,9 +38,9 @@ impl Registry {
     /// Returns the file that would hold the operation of that name or alias if it were used.
     pub(crate) fn not_used(&self, name: &str) -> Option<&Refused> {
         let has = |file: &Arc<PluginFile>| file.plugin.names().any(|known| known.as_str() == name);
-        let mut unused = self.records.iter().filter(|record| !record.accepted);
-        let record = unused.find(|record| record.plugin().is_some_and(has))?;
-        self.refused.iter().find(|refused| refused.path == record.path)
+        let unused = self.records.iter().filter(|record| !record.accepted);
+        let mut holding = unused.filter(|record| record.plugin().is_some_and(has));
+        holding.find_map(|record| self.refused.iter().find(|refused| refused.path == record.path))
     }
 
     /// Returns all operations, by name.

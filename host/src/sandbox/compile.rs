@@ -33,6 +33,8 @@ const MAX_THREADS: usize = 4;
 const REFUSED: u8 = 1;
 /// The exit code of a compiler that cannot do its work here and now.
 const UNABLE: u8 = 2;
+/// The exit code of a compiler that cannot pass on its answer.
+const UNHEARD: u8 = 3;
 /// Lets whoever waits for the machine go first.
 const NICENESS: i32 = 5;
 
@@ -188,9 +190,10 @@ pub(crate) fn serve(memory: u64, seconds: u64) -> ExitCode {
             (reason.into_bytes(), REFUSED.into())
         }
     };
-    match io::stdout().write_all(&answer) {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(&answer).and_then(|()| stdout.flush()) {
         Ok(()) => code,
-        Err(_) => ExitCode::FAILURE,
+        Err(_) => UNHEARD.into(),
     }
 }
 
@@ -204,7 +207,8 @@ fn limit(memory: u64, seconds: u64) -> io::Result<()> {
         // Whoever started us may have allowed less.
         let maximum = rustix::process::getrlimit(resource).maximum;
         let most = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        rustix::process::setrlimit(resource, Rlimit { current: most, maximum: most })
+        // Only above the soft limit, and below the hard one, there is a signal that says why.
+        rustix::process::setrlimit(resource, Rlimit { current: most, maximum })
     };
     set(Resource::As, memory)?;
     set(Resource::Cpu, seconds)?;

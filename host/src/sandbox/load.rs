@@ -59,7 +59,7 @@ impl Sandbox {
         #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
         // SAFETY: the code was made just now, by this engine or by a child of this program.
         let component = unsafe { Component::deserialize(&self.engine, &code) };
-        let component = component.map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+        let component = component.map_err(|error| LoadError::Compiler(format!("{error:#}")))?;
         let guest = self.link(&component)?;
         if let Some(cache) = &self.cache {
             // The cache only saves time: where it cannot be written, time is not saved.

@@ -7,6 +7,8 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::text;
+
 /// How many violations are listed before the rest is only counted.
 const MAX_VIOLATIONS: usize = 100;
 /// How much of a pointer is shown, in bytes: its names come from the value.
@@ -202,11 +204,11 @@ fn problem(error: &ValidationError<'_>) -> String {
         Kind::MaxLength { limit } => format!("at most {}", count(*limit, "character")),
         Kind::MinItems { limit } => format!("at least {}", count(*limit, "item")),
         Kind::MaxItems { limit } => format!("at most {}", count(*limit, "item")),
-        Kind::Pattern { pattern } => format!("text that matches `{pattern}`"),
+        Kind::Pattern { pattern } => format!("text that matches `{}`", text::name(pattern)),
         Kind::Format { format } => format!("text in the format `{format}`"),
         Kind::FalseSchema => return "nothing is allowed here".to_owned(),
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => "one of several alternatives".to_owned(),
-        _ => return error.masked_with("the value").to_string(),
+        _ => return text::reason(&error.masked_with("the value").to_string()),
     };
     format!("expected {expected}, got {got}")
 }

@@ -118,7 +118,8 @@ impl StoreFile {
             let Some(path) = self.existing()? else { return Ok(None) };
             let handle = match builder().open_read_only(&path) {
                 Ok(database) => Handle::Reading(database),
-                // A process that was killed left it; only who may write can put it in order.
+                // Whoever wrote to it ended without closing it, as each `ophost run` does: that
+                // takes longer than to put it in order, which only who may write can.
                 Err(reason) => match self.create() {
                     Ok(database) => Handle::Writing(database),
                     Err(_) => return Err(reason.into()),

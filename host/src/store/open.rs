@@ -36,14 +36,20 @@ impl OpenStore {
         Self { data: data.clone(), store, owners: Owners::new(data.clone()), runs, process }
     }
 
-    /// Returns the store, after the runs of processes that died were marked as failed.
+    /// Marks the runs of processes that died as failed.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be done.
-    pub(crate) async fn settled(&self) -> Result<&Arc<RedbStore>, StoreError> {
-        self.owners.reap(self.store.as_ref()).await?;
-        Ok(&self.store)
+    /// Returns [`StoreError`] if that cannot be written.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        self.owners.reap(self.store.as_ref()).await.map(drop)
+    }
+
+    /// Returns the store to look at, settled if that can be: on a full disk, or where this user
+    /// may only read, it is shown as it is.
+    pub(crate) async fn settled(&self) -> &RedbStore {
+        self.settle().await.ok();
+        &self.store
     }
 
     /// Returns this process's name: from now on it counts as alive.

@@ -42,20 +42,20 @@ impl RedbStore {
         Ok(self.read(look_over).await?.unwrap_or_default())
     }
 
-    /// Copies the store, as it is when this begins, to a new file, which takes the place of
-    /// another in one step. Others may go on writing.
+    /// Copies the store, as it is when this begins, to a new file, in one step. Others may go on
+    /// writing.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`], also if a value is damaged: then `to` is as it was.
+    /// Returns [`StoreError`], also if a value is damaged or there is a file of that name: then
+    /// `to` is as it was.
     pub(crate) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let to = to.to_owned();
         let copied = self.read(move |store| write_file(&to, |copy| copy_all(store, copy))).await?;
         copied.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound).into())
     }
 
-    /// Copies what can be read to a new store, which takes the place of another file in one
-    /// step. Indexes and the like are made anew from the runs.
+    /// Copies what can be read to a new store, in one step. Indexes and the like are made anew from the runs.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl RedbStore {
     }
 }
 
-/// Writes a file of the same kind beside another and puts it in its place.
+/// Writes a file of the same kind under another name and gives it its own when it is whole.
 fn write_file(
     to: &Path,
     fill: impl FnOnce(&Database) -> Result<(), StoreError>,
@@ -83,7 +83,9 @@ fn write_file(
         fill(&database)?;
         drop(database);
         file.sync_all()?;
-        fs::rename(&temporary, to)?;
+        // In one step, and never in place of another file: it could be the store itself.
+        fs::hard_link(&temporary, to)?;
+        fs::remove_file(&temporary)?;
         let directory = to.parent().filter(|path| !path.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(())
@@ -397,13 +399,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_backup_of_a_live_store_is_a_store_and_replaces_an_older_one() {
+    async fn a_backup_of_a_live_store_is_a_store_and_replaces_nothing() {
         let scratch = Scratch::new();
         let store = scratch.store("live");
         assert!(store.backup(&scratch.0.path().join("none")).await.is_err());
         let runs = filled(&store, 20).await;
         let to = scratch.0.path().join("copy.redb");
         std::fs::write(&to, "older").unwrap();
+        assert!(store.backup(&to).await.is_err());
+        assert_eq!(std::fs::read(&to).unwrap(), b"older");
+        std::fs::remove_file(&to).unwrap();
         store.backup(&to).await.unwrap();
         filled(&store, 1).await;
         let copy = scratch.store_of("copy", &std::fs::read(&to).unwrap());
@@ -443,7 +448,7 @@ mod tests {
             assert!(!silent || missing == 0, "{missing} are missing, byte {place}");
             told += u64::from(!silent);
             if missing > 0 {
-                let to = scratch.0.path().join("saved.redb");
+                let to = scratch.0.path().join(format!("saved{place}.redb"));
                 saved += damaged.salvage(&to).await.map_or(0, |saved| saved.runs + missing);
             }
         }
@@ -472,6 +477,7 @@ mod tests {
         assert_eq!(error, format!("the store is damaged at `run {bad}`: the check does not fit"));
         assert!(!damaged.check().await.unwrap().is_empty());
         assert!(damaged.backup(&copy).await.is_err());
+        std::fs::remove_file(&copy).unwrap();
         let saved = damaged.salvage(&copy).await.unwrap();
         assert_eq!((saved.runs, saved.lost.len()), (39, 1));
         let clean = scratch.store_of("clean", &std::fs::read(&copy).unwrap());

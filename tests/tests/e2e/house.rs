@@ -88,7 +88,7 @@ const OWNED: [(&str, &[&str]); 8] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "clap_complete", "indicatif", "anstream", "anstyle", "terminal_size"]),
-    ("registry", &["notify", "notify_debouncer_mini"]),
+    ("registry", &["notify"]),
     ("config", &["toml"]),
     ("context", &["data_encoding", "miniz_oxide"]),
     ("digest", &["sha2"]),

@@ -32,16 +32,21 @@ fn with_operation(operation: Operation) -> Project {
     project
 }
 
+/// Waits until there are more runs than before.
+fn until_recorded(project: &Project, before: usize) {
+    let started = Instant::now();
+    while runs(project, &[]).len() == before {
+        assert!(started.elapsed() < Duration::from_secs(30), "the run is not recorded");
+    }
+}
+
 /// Starts a guest that spins until it is stopped, and returns when its run is there.
 fn spinning(project: &Project, arguments: &[&str]) -> Child {
     let before = runs(project, &[]).len();
     let all = [&["run", "misbehave.spin", "--record", "--timeout", "60s"], arguments].concat();
     let mut command = project.command(&all);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    let started = Instant::now();
-    while runs(project, &[]).len() == before {
-        assert!(started.elapsed() < Duration::from_secs(30), "the run is not recorded");
-    }
+    until_recorded(project, before);
     child
 }
 
@@ -165,9 +170,9 @@ fn q7_a_run_is_cancelled_from_another_process() {
 fn l1_a_run_that_was_taken_for_dead_does_not_end_otherwise() {
     let project = Project::with_rust(&["misbehave"]);
     let before = runs(&project, &[]).len();
-    let mut command = project.command(&["run", "misbehave.spin", "--record", "--timeout", "3s"]);
+    let mut command = project.command(&["run", "misbehave.spin", "--record", "--timeout", "10s"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    while runs(&project, &[]).len() == before {}
+    until_recorded(&project, before);
     fs::remove_dir_all(project.path().join(".ophost/owners")).expect("a directory");
     assert_eq!(latest(&project)["failure_kind"], "crashed");
     let output = child.wait_with_output().expect("it ends");
@@ -394,9 +399,15 @@ fn v2_the_log_is_written_while_a_run_goes_on_and_stands_there_once() {
     assert!(report["log"].as_array().is_some_and(|log| log.len() > 100), "a log");
     assert!(latest(&project)["log_entries"] == report["log"], "not the log that was reported");
 
+    let before = runs(&project, &[]).len();
     let mut command = project.command(&["run", "hostile.flood", "--record", "--timeout", "60s"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    std::thread::sleep(Duration::from_millis(2_500));
+    until_recorded(&project, before);
+    let logged = || latest(&project)["log_entries"].as_array().map_or(0, Vec::len);
+    let started = Instant::now();
+    while logged() <= 100 {
+        assert!(started.elapsed() < Duration::from_secs(30), "the log is not written");
+    }
     child.kill().expect("it still runs");
     child.wait().expect("it is gone");
     let run = latest(&project);
@@ -457,4 +468,32 @@ fn what_cannot_be_done_with_a_run_is_said_with_its_id() {
     ");
     let error = raw(&project, &["runs", "cancel", "latest", "--json"]);
     assert_eq!(error["run_id"], latest(&project)["id"]);
+}
+
+#[test]
+fn q6_an_erased_answer_is_no_answer() {
+    let project = Project::with_rust(&["text"]);
+    let run = ["run", "slugify", "text=a", "--idempotency-key", "k"];
+    assert_eq!(project.run(&run).code, Some(0));
+    assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
+    insta::assert_snapshot!(project.run(&run), @"
+    ---- stderr
+    error: run [RUN] under the same idempotency key succeeded, and its answer was erased
+    hint: another key runs it again
+    ---- exit 6
+    ");
+}
+
+#[test]
+fn a_copy_of_the_store_takes_the_place_of_nothing() {
+    let project = Project::with_rust(&["text"]);
+    project.run(&["run", "slugify", "text=a"]);
+    fs::write(project.path().join("notes.txt"), "mine").expect("a writable directory");
+    for command in ["backup", "salvage"] {
+        for file in ["notes.txt", ".ophost/store/store.redb"] {
+            assert_eq!(project.run(&["store", command, file]).code, Some(5), "{command} {file}");
+        }
+    }
+    assert_eq!(fs::read(project.path().join("notes.txt")).expect("a file"), b"mine");
+    assert_eq!(runs(&project, &[]).len(), 1);
 }
