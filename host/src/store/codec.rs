@@ -1,12 +1,15 @@
-//! How a value stands in the store: so that what is not what was written is noticed.
+//! How a value stands in the store: short, and so that what is not what was written is noticed.
 //!
 //! ```text
 //! version   1 byte
-//! check     8 bytes: BLAKE3 of the version, the key's length, the key and the JSON, cut
-//! JSON
+//! check     8 bytes: BLAKE3 of the version, the key's length, the key and what follows, cut
+//! length    4 bytes: that of the JSON
+//! JSON, packed as a block of LZ4
 //! ```
 //!
-//! The key is part of the check: a value that got under another key does not fit there.
+//! The key is part of the check: a value that got under another key does not fit there. What
+//! most records have in common is in the dictionary that the packer begins with, so that a
+//! small value is packed well too.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,9 +21,12 @@ use super::keys;
 /// The format of the store. It grows when an older version could misread what a newer wrote.
 pub(super) const FORMAT: u32 = 1;
 
-/// The format of one value.
+/// The format of one value. The dictionary is a part of it: another one is another version.
 const VERSION: u8 = 1;
+const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
+/// The bytes before what is checked, and those before what is packed.
 const HEAD: usize = 9;
+const PACKED: usize = 4;
 /// The most levels that a value may have within another: the reader goes down 127 in all.
 const DEEPEST: usize = 100;
 
@@ -31,12 +37,19 @@ const DEEPEST: usize = 100;
 /// Returns [`StoreError::Damaged`] if the value cannot be written as JSON.
 pub(super) fn seal<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
     let json = serde_json::to_vec(value).map_err(|error| damaged(key, error.to_string()))?;
-    Ok(seal_json(key, &json))
+    seal_json(key, &json)
 }
 
 /// Returns a JSON text as it stands under a key.
-pub(super) fn seal_json(key: &[u8], json: &[u8]) -> Vec<u8> {
-    [&[VERSION][..], &check(VERSION, key, json), json].concat()
+///
+/// # Errors
+///
+/// Returns [`StoreError::Damaged`] if it has 4 GiB or more.
+pub(super) fn seal_json(key: &[u8], json: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let length = u32::try_from(json.len()).map_err(|error| damaged(key, error.to_string()))?;
+    let packed = lz4_flex::block::compress_with_dict(json, DICTIONARY);
+    let content = [&length.to_be_bytes()[..], &packed].concat();
+    Ok([&[VERSION][..], &check(VERSION, key, &content), &content].concat())
 }
 
 /// Returns the value that stands under a key.
@@ -47,7 +60,7 @@ pub(super) fn seal_json(key: &[u8], json: &[u8]) -> Vec<u8> {
 /// [`StoreError::Newer`] if a newer version wrote it.
 pub(super) fn open<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
     let json = verify(key, bytes)?;
-    serde_json::from_slice(json).map_err(|error| damaged(key, error.to_string()))
+    serde_json::from_slice(&json).map_err(|error| damaged(key, error.to_string()))
 }
 
 /// Returns the JSON that stands under a key, having checked that it was written there.
@@ -55,19 +68,26 @@ pub(super) fn open<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, S
 /// # Errors
 ///
 /// As [`open`].
-pub(super) fn verify<'a>(key: &[u8], bytes: &'a [u8]) -> Result<&'a [u8], StoreError> {
-    let (Some(version), Some(given), Some(json)) =
+pub(super) fn verify(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let (Some(version), Some(given), Some(content)) =
         (bytes.first(), bytes.get(1..HEAD), bytes.get(HEAD..))
     else {
         return Err(damaged(key, format!("{} bytes are no value", bytes.len())));
     };
-    if check(*version, key, json) != given {
+    if check(*version, key, content) != given {
         return Err(damaged(key, "the check does not fit"));
     }
     if *version > VERSION {
         return Err(StoreError::Newer { found: u32::from(*version), known: u32::from(VERSION) });
     }
-    Ok(json)
+    unpack(content).ok_or_else(|| damaged(key, "it cannot be unpacked"))
+}
+
+fn unpack(content: &[u8]) -> Option<Vec<u8>> {
+    let (length, packed) = content.split_first_chunk::<PACKED>()?;
+    let length = u32::from_be_bytes(*length) as usize;
+    let json = lz4_flex::block::decompress_with_dict(packed, length, DICTIONARY).ok()?;
+    (json.len() == length).then_some(json)
 }
 
 /// Returns the error that says what is wrong under a key.
@@ -75,9 +95,9 @@ pub(super) fn damaged(key: &[u8], what: impl Into<String>) -> StoreError {
     StoreError::Damaged { key: keys::name(key), what: what.into() }
 }
 
-fn check(version: u8, key: &[u8], json: &[u8]) -> [u8; 8] {
+fn check(version: u8, key: &[u8], content: &[u8]) -> [u8; 8] {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&[version]).update(&(key.len() as u64).to_be_bytes()).update(key).update(json);
+    hasher.update(&[version]).update(&(key.len() as u64).to_be_bytes()).update(key).update(content);
     let mut check = [0; 8];
     hasher.finalize_xof().fill(&mut check);
     check
@@ -131,11 +151,29 @@ mod tests {
     #[test]
     fn f9_a_value_of_a_newer_version_is_not_called_damaged() {
         let key = keys::meta("x");
-        let json = b"{}";
+        let content = b"of another kind";
         let mut bytes = vec![VERSION + 1];
-        bytes.extend(check(VERSION + 1, &key, json));
-        bytes.extend(json);
+        bytes.extend(check(VERSION + 1, &key, content));
+        bytes.extend(content);
         assert!(matches!(open::<Value>(&key, &bytes), Err(StoreError::Newer { .. })));
+    }
+
+    #[test]
+    fn f9_the_dictionary_of_a_version_never_changes() {
+        let known = "f3b0b41818c46857b1d62f10e33b29c7cde867977af46b0265bebc5bfff6d73f";
+        assert_eq!((VERSION, crate::digest::Digest::of(DICTIONARY).to_string()), (1, known.into()));
+    }
+
+    #[test]
+    fn what_is_packed_is_unpacked_whatever_it_is() {
+        let mut random = crate::store::conformance::Random(3);
+        for length in [0, 1, 12, 13, 100, 5_000, 70_000] {
+            let noise: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
+            for json in [noise, vec![b'x'; length], DICTIONARY.repeat(2)] {
+                let sealed = seal_json(b"k", &json).unwrap();
+                assert_eq!(verify(b"k", &sealed).unwrap(), json);
+            }
+        }
     }
 
     #[test]

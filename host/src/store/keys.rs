@@ -1,32 +1,38 @@
-//! The keys of the store's one table.
+//! The keys of the store, which say what stands under them.
 //!
 //! ```text
-//! namespace 00   kind   ...
-//!   default 00   m      name of a number that concerns the whole store
-//!   default 00   r      run's id                                      -> row
-//!   default 00   l      run's id, number of a part u32                -> part of its log
-//!   default 00   p      digest                                        -> large value
-//!   default 00   c      digest                                        -> how many rows name it
-//!   default 00   k      length u32, operation, idempotency key        -> whose the key is
-//!   default 00   i      index, length u32, value, [time,] sequence    -> run's id
+//! namespace 0   kind   ...
+//!           0   m      name of a number that concerns the whole store
+//!           0   r      sequence                                    -> row
+//!           0   d      run's id                                    -> sequence
+//!           0   l      sequence, number of a part u32              -> part of the run's log
+//!           0   p      digest                                      -> large value
+//!           0   c      digest                                      -> how many rows name it
+//!           0   k      length u32, operation, idempotency key      -> whose the key is
+//!           0   i      index, hash of a value, [time,] sequence    -> nothing
 //! ```
 //!
-//! Numbers are big-endian, so that the order of keys is that of numbers.
+//! Numbers are big-endian, so that the order of keys is that of numbers. What an index finds is
+//! a guess: two values may have the same hash. The row says what is true.
 
 use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
 
 use crate::digest::Digest;
 use crate::operation::OperationName;
 use crate::task_run::{RunId, Status, TaskRun};
 
-/// The namespace comes first, so that one can be moved or removed as a whole. There is one.
-const NAMESPACE: &[u8] = b"default\0";
+/// The namespace comes first, so that one can be moved or removed as a whole. There is one,
+/// `default`, and this is its number.
+const NAMESPACE: u8 = 0;
 
-/// What a key stands for.
+/// What a key stands for. Each kind has a table of its own: one that grows at its end alone
+/// is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Meta,
     Run,
+    Id,
     Log,
     Payload,
     Count,
@@ -36,9 +42,10 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All of them, in the order of their keys' meaning: what others refer to comes first.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Meta,
         Self::Run,
+        Self::Id,
         Self::Log,
         Self::Payload,
         Self::Count,
@@ -50,6 +57,7 @@ impl Kind {
         match self {
             Self::Meta => b'm',
             Self::Run => b'r',
+            Self::Id => b'd',
             Self::Log => b'l',
             Self::Payload => b'p',
             Self::Count => b'c',
@@ -58,34 +66,46 @@ impl Kind {
         }
     }
 
+    /// Returns the name of the table.
+    pub(super) fn table(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Run => "runs",
+            Self::Id => "ids",
+            Self::Log => "logs",
+            Self::Payload => "payloads",
+            Self::Count => "counts",
+            Self::Idempotency => "idempotency",
+            Self::Index => "indexes",
+        }
+    }
+
     /// Returns what all keys of this kind begin with.
     pub(super) fn prefix(self) -> Vec<u8> {
-        [NAMESPACE, &[self.letter()]].concat()
+        vec![NAMESPACE, self.letter()]
     }
 }
 
 /// Returns the kind of a key and what follows it; `None` for what is no key of ours.
 pub(super) fn parse(key: &[u8]) -> Option<(Kind, &[u8])> {
-    let (letter, rest) = key.strip_prefix(NAMESPACE)?.split_first()?;
+    let (letter, rest) = key.strip_prefix(&[NAMESPACE])?.split_first()?;
     Some((Kind::ALL.into_iter().find(|kind| kind.letter() == *letter)?, rest))
 }
 
 /// Returns a key as people can read it.
 pub(super) fn name(key: &[u8]) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let Some((kind, rest)) = parse(key) else {
-        return format!("key {}", hex(key));
+        return format!("key {}", HEXLOWER.encode(key));
     };
-    let run = rest.first_chunk().map(|bytes| RunId::from_bytes(*bytes));
-    match (kind, run) {
-        (Kind::Meta, _) => format!("meta {}", String::from_utf8_lossy(rest)),
-        (Kind::Run, Some(run)) => format!("run {run}"),
-        (Kind::Log, Some(run)) => format!("log of run {run}"),
-        (Kind::Payload, _) => format!("payload {}", hex(rest)),
-        (Kind::Count, _) => format!("count of payload {}", hex(rest)),
-        (Kind::Idempotency, _) => format!("idempotency key {}", text(rest)),
-        (Kind::Index, _) => format!("index {}", text(rest)),
-        (Kind::Run | Kind::Log, None) => format!("key {}", hex(key)),
+    match kind {
+        Kind::Meta => format!("meta {}", text(rest)),
+        Kind::Run => format!("run number {}", number(rest)),
+        Kind::Id => format!("id {}", HEXLOWER.encode(rest)),
+        Kind::Log => format!("log of run number {}", number(rest)),
+        Kind::Payload => format!("payload {}", HEXLOWER.encode(rest)),
+        Kind::Count => format!("count of payload {}", HEXLOWER.encode(rest)),
+        Kind::Idempotency => format!("idempotency key {}", text(rest)),
+        Kind::Index => format!("index {}", text(rest)),
     }
 }
 
@@ -93,24 +113,41 @@ fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }
 
+fn number(bytes: &[u8]) -> String {
+    bytes
+        .first_chunk()
+        .map_or_else(|| HEXLOWER.encode(bytes), |bytes| u64::from_be_bytes(*bytes).to_string())
+}
+
 /// Returns the key of a number that concerns the whole store.
 pub(super) fn meta(name: &str) -> Vec<u8> {
     [&Kind::Meta.prefix(), name.as_bytes()].concat()
 }
 
-/// Returns the key of a run's row.
-pub(super) fn run(id: RunId) -> Vec<u8> {
-    [&Kind::Run.prefix()[..], id.as_bytes()].concat()
+/// Returns the key of the row of the run with that place in the order.
+pub(super) fn run(sequence: u64) -> Vec<u8> {
+    [&Kind::Run.prefix()[..], &sequence.to_be_bytes()].concat()
+}
+
+/// Returns the key under which a run's place in the order is found.
+pub(super) fn id(id: RunId) -> Vec<u8> {
+    [&Kind::Id.prefix()[..], id.as_bytes()].concat()
+}
+
+/// Returns the run that such a key is about.
+pub(super) fn run_of_id(key: &[u8]) -> Option<RunId> {
+    let (Kind::Id, rest) = parse(key)? else { return None };
+    rest.try_into().ok().map(RunId::from_bytes)
 }
 
 /// Returns what the keys of a run's log begin with.
-pub(super) fn logs(id: RunId) -> Vec<u8> {
-    [&Kind::Log.prefix()[..], id.as_bytes()].concat()
+pub(super) fn logs(sequence: u64) -> Vec<u8> {
+    [&Kind::Log.prefix()[..], &sequence.to_be_bytes()].concat()
 }
 
 /// Returns the key of a part of a run's log.
-pub(super) fn log(id: RunId, part: u32) -> Vec<u8> {
-    [&logs(id)[..], &part.to_be_bytes()].concat()
+pub(super) fn log(sequence: u64, part: u32) -> Vec<u8> {
+    [&logs(sequence)[..], &part.to_be_bytes()].concat()
 }
 
 /// Returns the number of the part of a log that a key stands for.
@@ -118,10 +155,10 @@ pub(super) fn log_part(key: &[u8]) -> Option<u32> {
     key.last_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-/// Returns the run whose log a key belongs to.
-pub(super) fn run_of_log(key: &[u8]) -> Option<RunId> {
+/// Returns the place of the run whose log a key belongs to.
+pub(super) fn run_of_log(key: &[u8]) -> Option<u64> {
     let (Kind::Log, rest) = parse(key)? else { return None };
-    rest.first_chunk().map(|bytes| RunId::from_bytes(*bytes))
+    rest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
 /// Returns the key of the number of rows that name the large value under a key.
@@ -142,15 +179,18 @@ pub(super) fn count(digest: &Digest) -> Vec<u8> {
 
 /// Returns the key of an operation's idempotency key.
 pub(super) fn idempotency(operation: &OperationName, key: &str) -> Vec<u8> {
-    [&Kind::Idempotency.prefix()[..], &sized(operation.as_str()), key.as_bytes()].concat()
+    // No name is this long.
+    let length = u32::try_from(operation.as_str().len()).unwrap_or(u32::MAX);
+    let operation = operation.as_str().as_bytes();
+    [&Kind::Idempotency.prefix()[..], &length.to_be_bytes(), operation, key.as_bytes()].concat()
 }
 
 /// An index, and the value that is looked for in it. The entries of one value are in the order
 /// of the runs' sequence.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Index<'a> {
-    All,
     Operation(&'a OperationName),
+    /// Not of a success: most runs are one, and all rows are as fast.
     Status(Status),
     User(&'a str),
     FlowRun(&'a str),
@@ -159,26 +199,23 @@ pub(super) enum Index<'a> {
 }
 
 impl Index<'_> {
-    /// Returns what the keys of all runs of this value begin with.
+    /// Returns what the keys of all runs of this value begin with, and perhaps those of runs of
+    /// another one.
     pub(super) fn prefix(self) -> Vec<u8> {
         let (letter, value) = match self {
-            Self::All => (b'a', ""),
             Self::Operation(name) => (b'o', name.as_str()),
             Self::Status(status) => (b's', status.as_str()),
             Self::User(user) => (b'u', user),
             Self::FlowRun(flow) => (b'f', flow),
             Self::OperationTime(name) => (b't', name.as_str()),
         };
-        [&Kind::Index.prefix()[..], &[letter], &sized(value)].concat()
+        let hash = blake3::hash(value.as_bytes());
+        [&Kind::Index.prefix()[..], &[letter], &hash.as_bytes()[..HASH]].concat()
     }
 }
 
-/// Returns a text so that what follows it is not taken for a part of it.
-fn sized(text: &str) -> Vec<u8> {
-    // No text of a run is this long: it would have to fit into memory several times.
-    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    [&length.to_be_bytes()[..], text.as_bytes()].concat()
-}
+/// The bytes of a hash that are in an index.
+const HASH: usize = 8;
 
 /// Returns a time so that the order of bytes is that of times.
 pub(super) fn time(time: DateTime<Utc>) -> [u8; 8] {
@@ -188,8 +225,9 @@ pub(super) fn time(time: DateTime<Utc>) -> [u8; 8] {
 /// Returns the keys under which a run is found in the indexes.
 pub(super) fn indexes(run: &TaskRun) -> Vec<Vec<u8>> {
     let sequence = run.sequence.to_be_bytes();
-    let mut indexes =
-        vec![Index::All, Index::Operation(&run.operation_name), Index::Status(run.state.status())];
+    let status = Some(run.state.status()).filter(|status| *status != Status::Success);
+    let mut indexes = vec![Index::Operation(&run.operation_name)];
+    indexes.extend(status.map(Index::Status));
     indexes.extend(run.actor.user_id.as_deref().map(Index::User));
     indexes.extend(run.prefect_flow_run_id.as_deref().map(Index::FlowRun));
     let mut keys: Vec<_> =
@@ -199,7 +237,7 @@ pub(super) fn indexes(run: &TaskRun) -> Vec<Vec<u8>> {
     keys
 }
 
-/// Returns the sequence at the end of an index's key.
+/// Returns the sequence at the end of the key of a row or of an entry of an index.
 pub(super) fn sequence(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
@@ -253,9 +291,12 @@ mod tests {
     #[test]
     fn a_key_is_named_for_people() {
         let id = RunId::new();
-        assert_eq!(name(&run(id)), format!("run {id}"));
-        assert_eq!(name(&log(id, 1)), format!("log of run {id}"));
+        assert_eq!(name(&run(300)), "run number 300");
+        assert_eq!(name(&log(7, 1)), "log of run number 7");
+        assert_eq!(name(&super::id(id)), format!("id {}", id.to_string().replace('-', "")));
         assert_eq!(name(b"\xff"), "key ff");
-        assert_eq!(log_part(&log(id, 7)), Some(7));
+        assert_eq!(name(&run(300)[..5]), "run number 000000");
+        assert_eq!(log_part(&log(1, 7)), Some(7));
+        assert_eq!((run_of_log(&log(9, 7)), run_of_id(&super::id(id))), (Some(9), Some(id)));
     }
 }

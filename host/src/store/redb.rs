@@ -7,10 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::file::StoreFile;
-use super::keys::{self, Index};
+use super::keys::{self, Index, Kind};
 use super::row::Row;
 use super::steps::{self, Added};
-use super::tables::Snapshot;
+use super::tables::{self, Snapshot};
 use super::writer::Writer;
 use super::{
     Claim, Cursor, Ending, Erased, Finished, Inserted, Logged, NewRun, Page, Percentiles,
@@ -71,7 +71,7 @@ impl RedbStore {
     }
 }
 
-/// Keys of an index, from the first to before the end.
+/// Keys of an index, or of the rows themselves, from the first to before the end.
 #[derive(Clone)]
 struct KeyRange {
     first: Vec<u8>,
@@ -79,19 +79,20 @@ struct KeyRange {
 }
 
 impl KeyRange {
-    /// Returns the keys of an index that is narrow enough for a filter, in the order of the
-    /// sequence, before that of the cursor.
+    /// Returns the keys of what is narrow enough for a filter, in the order of the sequence,
+    /// before that of the cursor.
     fn listing(filter: &RunFilter, after: Option<Cursor>) -> Self {
-        let index = match filter {
-            RunFilter { prefect_flow_run_id: Some(flow), .. } => Index::FlowRun(flow),
-            RunFilter { user_id: Some(user), .. } => Index::User(user),
-            RunFilter { operation: Some(operation), .. } => Index::Operation(operation),
-            RunFilter { status: Some(status), .. } => Index::Status(*status),
-            RunFilter { failure_kind: Some(_), .. } => Index::Status(Status::Failed),
-            RunFilter { error_contains: Some(_), .. } => Index::Status(Status::Failed),
-            _ => Index::All,
+        let first = match filter {
+            RunFilter { prefect_flow_run_id: Some(flow), .. } => Index::FlowRun(flow).prefix(),
+            RunFilter { user_id: Some(user), .. } => Index::User(user).prefix(),
+            RunFilter { operation: Some(operation), .. } => Index::Operation(operation).prefix(),
+            RunFilter { status: Some(Status::Success), .. } => Kind::Run.prefix(),
+            RunFilter { status: Some(status), .. } => Index::Status(*status).prefix(),
+            RunFilter { failure_kind: Some(_), .. } | RunFilter { error_contains: Some(_), .. } => {
+                Index::Status(Status::Failed).prefix()
+            }
+            _ => Kind::Run.prefix(),
         };
-        let first = index.prefix();
         let end = match after {
             Some(Cursor(sequence)) => [&first[..], &sequence.to_be_bytes()].concat(),
             None => keys::after(&first),
@@ -99,7 +100,7 @@ impl KeyRange {
         Self { first, end }
     }
 
-    /// Returns the keys of an index that is narrow enough for a filter, in any order.
+    /// Returns the keys of what is narrow enough for a filter, in any order.
     fn counting(filter: &RunFilter) -> Self {
         let Some(operation) = &filter.operation else { return Self::listing(filter, None) };
         let prefix = Index::OperationTime(operation).prefix();
@@ -123,7 +124,7 @@ fn part(store: &Snapshot, filter: &RunFilter, range: &KeyRange) -> Result<Part, 
     let mut rows = Vec::new();
     for (count, entry) in store.between(&range.first, &range.end)?.rev().enumerate() {
         let (key, value) = entry?;
-        match store.indexed(&key, &value) {
+        match found(store, &key, &value) {
             Ok(row) if !filter.fits(&row.run) => {}
             Err(error @ StoreError::Damaged { .. }) => rows.push(Err(error)),
             row => rows.push(Ok(row?)),
@@ -133,6 +134,13 @@ fn part(store: &Snapshot, filter: &RunFilter, range: &KeyRange) -> Result<Part, 
         }
     }
     Ok(Part { rows, rest: None })
+}
+
+fn found(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
+    match keys::parse(key) {
+        Some((Kind::Run, _)) => tables::open_row(key, value),
+        _ => store.indexed(key),
+    }
 }
 
 #[async_trait]
@@ -166,8 +174,8 @@ impl Store for RedbStore {
 
     async fn latest(&self) -> Result<Option<TaskRun>, StoreError> {
         let latest = |store: &Snapshot| {
-            let last = store.range(&Index::All.prefix())?.next_back().transpose()?;
-            let row = last.map(|(key, value)| store.indexed(&key, &value)).transpose()?;
+            let last = store.range(&Kind::Run.prefix())?.next_back().transpose()?;
+            let row = last.map(|(key, value)| tables::open_row(&key, &value)).transpose()?;
             row.map(|row| store.whole(row)).transpose()
         };
         Ok(self.read(latest).await?.flatten())
@@ -238,7 +246,7 @@ impl Store for RedbStore {
 }
 
 fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
-    let all = keys::Kind::Run.prefix();
+    let all = Kind::Id.prefix();
     // The whole bytes that the text begins with narrow the keys down; the text does the rest.
     let digits: String = prefix.chars().filter(|c| *c != '-').collect();
     let bytes: Vec<_> = digits
@@ -249,9 +257,7 @@ fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<Run
     let mut ids = Vec::new();
     for entry in store.range(&[&all[..], &bytes].concat())? {
         let (key, _) = entry?;
-        let id = key.strip_prefix(&all[..]).and_then(|id| id.first_chunk());
-        let id = id.map(|bytes| RunId::from_bytes(*bytes));
-        ids.extend(id.filter(|id| id.to_string().starts_with(prefix)));
+        ids.extend(keys::run_of_id(&key).filter(|id| id.to_string().starts_with(prefix)));
         if ids.len() >= limit {
             ids.truncate(limit);
             break;

@@ -19,35 +19,47 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<Inserted, StoreErr
         return Ok(Inserted::Existing(Box::new(known)));
     }
     if let Some(claim) = &new.key {
-        let key = keys::idempotency(&run.operation_name, &claim.key);
-        let (holder, row) = match tx.value::<Holder>(&key)? {
-            Some(holder) => (Some(holder.fingerprint), tx.row(holder.run)?),
-            None => (None, None),
-        };
-        let same = holder == Some(claim.fingerprint);
-        match row {
-            Some(row) if same && holds(&row.run, claim, run.created_at) => {
-                return Ok(Inserted::Existing(Box::new(tx.whole(row)?)));
-            }
-            Some(row) if !same && is_fresh(&row.run, claim, run.created_at) => {
-                return Ok(Inserted::Conflict(Box::new(tx.whole(row)?)));
-            }
-            Some(row) if same && row.run.state.status() != Status::Success => {
-                run.retry_of = Some(row.run.id);
-            }
-            _ => {}
+        match held(tx, &run, claim)? {
+            Held::Taken(answer) => return Ok(answer),
+            Held::Free { after } => run.retry_of = after.or(run.retry_of),
         }
-        run.idempotency_key = Some(claim.key.clone());
-        tx.put(&key, &Holder { run: run.id, fingerprint: claim.fingerprint })?;
     }
     run.sequence = tx.next_sequence()?;
     run.revision = 1;
-    let id = run.id;
+    if let Some(claim) = &new.key {
+        let key = keys::idempotency(&run.operation_name, &claim.key);
+        tx.put(&key, &Holder { run: run.sequence, fingerprint: claim.fingerprint })?;
+        run.idempotency_key = Some(claim.key.clone());
+    }
+    let (id, sequence) = (run.id, run.sequence);
     let log = std::mem::take(&mut run.log_entries);
     let (row, payloads) = Row::new(run);
     tx.replace(None, &row, &payloads)?;
-    tx.add_log(id, log)?;
+    tx.add_log(sequence, log)?;
     Ok(Inserted::New(Claim { id, revision: 1 }))
+}
+
+/// Whose a key is that a run claims.
+enum Held {
+    /// The run's, in place of one that did not succeed.
+    Free { after: Option<RunId> },
+    /// Another's, who answers.
+    Taken(Inserted),
+}
+
+fn held(tx: &Tx<'_>, run: &TaskRun, claim: &IdempotencyClaim) -> Result<Held, StoreError> {
+    let holder = tx.value::<Holder>(&keys::idempotency(&run.operation_name, &claim.key))?;
+    let Some(holder) = holder else { return Ok(Held::Free { after: None }) };
+    let Some(row) = tx.row_at(holder.run)? else { return Ok(Held::Free { after: None }) };
+    let (same, now) = (holder.fingerprint == claim.fingerprint, run.created_at);
+    Ok(if same && holds(&row.run, claim, now) {
+        Held::Taken(Inserted::Existing(Box::new(tx.whole(row)?)))
+    } else if !same && is_fresh(&row.run, claim, now) {
+        Held::Taken(Inserted::Conflict(Box::new(tx.whole(row)?)))
+    } else {
+        let failed = same && row.run.state.status() != Status::Success;
+        Held::Free { after: failed.then_some(row.run.id) }
+    })
 }
 
 /// Returns whether a run answers for its key: it is under way, or it succeeded lately.
@@ -79,10 +91,11 @@ pub(super) fn log(
     claim: Claim,
     entries: &[LogEntry],
 ) -> Result<Added, StoreError> {
-    if !is_claimed(&known(tx, claim.id)?, claim) {
+    let row = known(tx, claim.id)?;
+    if !is_claimed(&row, claim) {
         return Ok(Added::Lost);
     }
-    Ok(Added::Part(tx.add_log(claim.id, entries.to_vec())?))
+    Ok(Added::Part(tx.add_log(row.run.sequence, entries.to_vec())?))
 }
 
 /// See [`super::Store::finish`].
@@ -100,7 +113,7 @@ pub(super) fn finish(
     new.run.error_list.clone_from(&ending.error_list);
     let payloads = new.move_out();
     tx.replace(Some(&old), &new, &payloads)?;
-    tx.add_log(claim.id, ending.log_entries.clone())?;
+    tx.add_log(new.run.sequence, ending.log_entries.clone())?;
     Ok(Finished::Done(Box::new(tx.whole(new)?)))
 }
 
@@ -120,7 +133,7 @@ fn written(run: &mut TaskRun, now: DateTime<Utc>) {
 }
 
 fn known(tx: &Tx<'_>, id: RunId) -> Result<Row, StoreError> {
-    tx.row(id)?.ok_or_else(|| codec::damaged(&keys::run(id), "it is gone"))
+    tx.row(id)?.ok_or_else(|| codec::damaged(&keys::id(id), "it is gone"))
 }
 
 fn is_claimed(row: &Row, claim: Claim) -> bool {
@@ -167,7 +180,7 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<Erased, StoreError> {
     new.run.erased_at = Some(now);
     written(&mut new.run, now);
     tx.replace(Some(&old), &new, &[])?;
-    tx.remove_log(id)?;
+    tx.remove_log(new.run.sequence)?;
     Ok(Erased::Done(Box::new(new.run)))
 }
 
@@ -189,7 +202,7 @@ fn is_known(store: &Snapshot, run: &TaskRun) -> Result<bool, StoreError> {
 impl Evidence for Inserted {
     fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
         match self {
-            Self::New(claim) => store.has(&keys::run(claim.id)),
+            Self::New(claim) => store.has(&keys::id(claim.id)),
             Self::Existing(run) | Self::Conflict(run) => is_known(store, run),
         }
     }

@@ -1,13 +1,13 @@
-//! The store's one table within a transaction: what a step reads and writes.
+//! The store's tables within a transaction: what a step reads and writes.
 //!
-//! Everything is in one table, so that a row, its indexes, its large values and its key
-//! change together or not at all, and so that a copy is a walk.
+//! A row, its indexes, its large values and its key change together or not at all.
 
 use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::keys::Kind;
 use super::row::{Payload, Row};
 use super::{StoreError, codec, keys};
 use crate::digest::Digest;
@@ -15,9 +15,6 @@ use crate::run::LogEntry;
 use crate::task_run::{RunId, TaskRun};
 
 type Bytes = &'static [u8];
-
-/// The table. Its name is part of the format.
-pub(super) const TABLE: TableDefinition<'static, Bytes, Bytes> = TableDefinition::new("store");
 
 /// The number of the newest run.
 const SEQUENCE: &str = "sequence";
@@ -27,13 +24,15 @@ const FORMAT: &str = "format";
 /// Whose an idempotency key is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Holder {
-    pub(super) run: RunId,
+    /// The run's place in the order.
+    pub(super) run: u64,
     pub(super) fingerprint: Digest,
 }
 
 /// What can be read in a transaction.
 pub(super) struct View<T> {
-    table: T,
+    /// One of each kind, in their order.
+    tables: Vec<T>,
     written: bool,
 }
 
@@ -46,34 +45,52 @@ pub(super) type Snapshot = View<redb::ReadOnlyTable<Bytes, Bytes>>;
 /// A key and its value.
 pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
+/// Opens a table of each kind.
+fn all<T>(
+    open: impl Fn(TableDefinition<'static, Bytes, Bytes>) -> Result<T, TableError>,
+) -> Result<View<T>, TableError> {
+    let tables = Kind::ALL.iter().map(|kind| open(TableDefinition::new(kind.table())));
+    Ok(View { tables: tables.collect::<Result<_, _>>()?, written: false })
+}
+
 impl Snapshot {
-    /// Returns the table of a transaction; `None` if nothing was ever written.
+    /// Returns the tables of a transaction; `None` if nothing was ever written.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be read.
+    /// Returns [`StoreError`] if they cannot be read.
     pub(super) fn open(transaction: &ReadTransaction) -> Result<Option<Self>, StoreError> {
-        match transaction.open_table(TABLE) {
+        match all(|table| transaction.open_table(table)) {
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            opened => Ok(Some(Self { table: opened?, written: false })),
+            opened => Ok(Some(opened?)),
         }
     }
 }
 
 impl<'t> Tx<'t> {
-    /// Returns the table of a transaction, which is made with the first one.
+    /// Returns the tables of a transaction, which are made with the first one.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::Newer`] if a newer version wrote it.
+    /// Returns [`StoreError::Newer`] if a newer version wrote them.
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
-        let mut tx = Self { table: transaction.open_table(TABLE)?, written: false };
+        let mut tx = all(|table| transaction.open_table(table))?;
         match tx.format()? {
             None => tx.put(&keys::meta(FORMAT), &codec::FORMAT)?,
             Some(found) => readable(found)?,
         }
         Ok(tx)
     }
+
+    fn table_mut(&mut self, key: &[u8]) -> Result<&mut Table<'t, Bytes, Bytes>, StoreError> {
+        Ok(&mut self.tables[place(key)?])
+    }
+}
+
+/// Returns the place of the table that a key belongs to.
+fn place(key: &[u8]) -> Result<usize, StoreError> {
+    let (kind, _) = keys::parse(key).ok_or_else(|| codec::damaged(key, "it is no key"))?;
+    Ok(kind as usize)
 }
 
 /// Says whether this version may write a store of that format.
@@ -89,6 +106,10 @@ pub(super) fn readable(found: u32) -> Result<(), StoreError> {
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> View<T> {
+    fn table(&self, key: &[u8]) -> Result<&T, StoreError> {
+        Ok(&self.tables[place(key)?])
+    }
+
     /// Returns the format that the store says it has.
     pub(super) fn format(&self) -> Result<Option<u32>, StoreError> {
         self.value(&keys::meta(FORMAT))
@@ -101,33 +122,54 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
 
     /// Returns the value under a key.
     pub(super) fn value<V: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<V>, StoreError> {
-        let found = self.table.get(key)?;
+        let found = self.table(key)?.get(key)?;
         found.map(|found| codec::open(key, found.value())).transpose()
     }
 
     /// Returns what stands under a key, as it stands there.
     pub(super) fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.table.get(key)?.map(|found| found.value().to_vec()))
+        Ok(self.table(key)?.get(key)?.map(|found| found.value().to_vec()))
     }
 
     /// Returns whether there is anything under a key.
     pub(super) fn has(&self, key: &[u8]) -> Result<bool, StoreError> {
-        Ok(self.table.get(key)?.is_some())
+        Ok(self.table(key)?.get(key)?.is_some())
     }
 
-    /// Returns a run's row. One that stands under the id of another is damaged.
+    /// Returns a run's row. One that stands in the place of another is damaged.
     pub(super) fn row(&self, id: RunId) -> Result<Option<Row>, StoreError> {
-        let key = keys::run(id);
-        match self.value::<Row>(&key)? {
-            Some(row) if row.run.id != id => Err(codec::damaged(&key, "another run's row")),
-            row => Ok(row),
+        let key = keys::id(id);
+        let Some(place) = self.bytes(&key)? else { return Ok(None) };
+        self.led_to(&key, &place).map(Some)
+    }
+
+    /// Returns the row that the entry of an id leads to.
+    pub(super) fn led_to(&self, key: &[u8], place: &[u8]) -> Result<Row, StoreError> {
+        let sequence = place.try_into().map(u64::from_be_bytes);
+        let sequence = sequence.map_err(|_| codec::damaged(key, "it is no number"))?;
+        match self.row_at(sequence)? {
+            Some(row) if Some(row.run.id) == keys::run_of_id(key) => Ok(row),
+            _ => Err(codec::damaged(key, format!("it is not that of run number {sequence}"))),
         }
+    }
+
+    /// Returns the row of the run with that place in the order.
+    pub(super) fn row_at(&self, sequence: u64) -> Result<Option<Row>, StoreError> {
+        let key = keys::run(sequence);
+        self.bytes(&key)?.map(|bytes| open_row(&key, &bytes)).transpose()
+    }
+
+    /// Returns the row that an entry of an index leads to, and that is so.
+    pub(super) fn indexed(&self, key: &[u8]) -> Result<Row, StoreError> {
+        let row = keys::sequence(key).map(|sequence| self.row_at(sequence)).transpose()?.flatten();
+        let is_so = |row: &Row| keys::indexes(&row.run).iter().any(|known| known == key);
+        row.filter(is_so).ok_or_else(|| codec::damaged(key, "its run is not so"))
     }
 
     /// Returns a run with all that is kept of it.
     pub(super) fn whole(&self, row: Row) -> Result<TaskRun, StoreError> {
-        let id = row.run.id;
-        row.whole(self.log(id)?, |digest| self.payload(digest))
+        let log = self.log(row.run.sequence)?;
+        row.whole(log, |digest| self.payload(digest))
     }
 
     /// Returns a run with all that is kept of it, by its id.
@@ -141,9 +183,9 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     }
 
     /// Returns a run's log, in order.
-    fn log(&self, id: RunId) -> Result<Vec<LogEntry>, StoreError> {
+    fn log(&self, sequence: u64) -> Result<Vec<LogEntry>, StoreError> {
         let mut log = Vec::new();
-        for entry in self.range(&keys::logs(id))? {
+        for entry in self.range(&keys::logs(sequence))? {
             let (key, value) = entry?;
             log.extend(codec::open::<Vec<LogEntry>>(&key, &value)?);
         }
@@ -167,21 +209,20 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'s, T>, StoreError>
     {
         // A range that ends before it begins is not a question but a fault.
-        let range = self.table.range(first..end.max(first))?;
+        let range = self.table(first)?.range(first..end.max(first))?;
         Ok(range.map(|entry| {
             let (key, value) = entry?;
             Ok((key.value().to_vec(), value.value().to_vec()))
         }))
     }
+}
 
-    /// Returns the id that stands in an index, and that the run's row agrees to.
-    pub(super) fn indexed(&self, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
-        let id: RunId = codec::open(key, value)?;
-        let row = self.row(id)?.ok_or_else(|| codec::damaged(key, format!("no run {id}")))?;
-        match keys::sequence(key) == Some(row.run.sequence) {
-            true => Ok(row),
-            false => Err(codec::damaged(key, format!("run {id} is not there in the order"))),
-        }
+/// Returns the row that stands under a key, and is that of this place in the order.
+pub(super) fn open_row(key: &[u8], bytes: &[u8]) -> Result<Row, StoreError> {
+    let row: Row = codec::open(key, bytes)?;
+    match keys::run(row.run.sequence) == key {
+        true => Ok(row),
+        false => Err(codec::damaged(key, "another run's row")),
     }
 }
 
@@ -194,14 +235,14 @@ impl Tx<'_> {
     /// Writes a value as it stands under a key.
     pub(super) fn put_bytes(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         self.written = true;
-        self.table.insert(key, bytes)?;
+        self.table_mut(key)?.insert(key, bytes)?;
         Ok(())
     }
 
     /// Removes what is under a key, if anything is.
     pub(super) fn remove(&mut self, key: &[u8]) -> Result<(), StoreError> {
         self.written = true;
-        self.table.remove(key)?;
+        self.table_mut(key)?.remove(key)?;
         Ok(())
     }
 
@@ -233,7 +274,7 @@ impl Tx<'_> {
         for payload in payloads {
             let key = keys::payload(&payload.digest);
             if !self.has(&key)? {
-                self.put_bytes(&key, &codec::seal_json(&key, payload.json.as_bytes()))?;
+                self.put_bytes(&key, &codec::seal_json(&key, payload.json.as_bytes())?)?;
             }
         }
         // New ones first, so that what both name is never at zero.
@@ -243,7 +284,11 @@ impl Tx<'_> {
         for digest in old.into_iter().flat_map(Row::payloads) {
             self.recount(&digest, -1)?;
         }
-        self.put(&keys::run(new.run.id), new)?;
+        let sequence = new.run.sequence;
+        self.put(&keys::run(sequence), new)?;
+        if old.is_none() {
+            self.put_bytes(&keys::id(new.run.id), &sequence.to_be_bytes())?;
+        }
         self.reindex(old, new)
     }
 
@@ -254,7 +299,7 @@ impl Tx<'_> {
             self.remove(key)?;
         }
         for key in after.iter().filter(|key| !before.contains(key)) {
-            self.put(key, &new.run.id)?;
+            self.put_bytes(key, &[])?;
         }
         Ok(())
     }
@@ -273,25 +318,25 @@ impl Tx<'_> {
     /// Adds a part to a run's log, and returns what stands where. Nothing is no part.
     pub(super) fn add_log(
         &mut self,
-        id: RunId,
+        sequence: u64,
         mut entries: Vec<LogEntry>,
     ) -> Result<Option<Entry>, StoreError> {
         if entries.is_empty() {
             return Ok(None);
         }
         entries.iter_mut().filter_map(|entry| entry.data.as_mut()).for_each(codec::flatten);
-        let last = self.range(&keys::logs(id))?.next_back().transpose()?;
+        let last = self.range(&keys::logs(sequence))?.next_back().transpose()?;
         let part = last.and_then(|(key, _)| keys::log_part(&key)).map_or(0, |part| part + 1);
-        let key = keys::log(id, part);
+        let key = keys::log(sequence, part);
         let bytes = codec::seal(&key, &entries)?;
         self.put_bytes(&key, &bytes)?;
         Ok(Some((key, bytes)))
     }
 
     /// Removes a run's log.
-    pub(super) fn remove_log(&mut self, id: RunId) -> Result<(), StoreError> {
+    pub(super) fn remove_log(&mut self, sequence: u64) -> Result<(), StoreError> {
         let keys: Vec<_> = self
-            .range(&keys::logs(id))?
+            .range(&keys::logs(sequence))?
             .map(|entry| entry.map(|(key, _)| key))
             .collect::<Result<_, _>>()?;
         keys.iter().try_for_each(|key| self.remove(key))
