@@ -4,8 +4,12 @@
 //! version   1 byte
 //! check     8 bytes: BLAKE3 of the version, the key's length, the key and what follows, cut
 //! length    4 bytes: that of the JSON
+//! room      1 byte, and so many more bytes of nothing
 //! JSON, packed as a block of LZ4
 //! ```
+//!
+//! A value that is to become longer is given room: pages of such values are not split when they
+//! do, which would leave each of them half empty for ever.
 //!
 //! The key is part of the check: a value that got under another key does not fit there. What
 //! most records have in common is in the dictionary that the packer begins with, so that a
@@ -24,9 +28,10 @@ pub(super) const FORMAT: u32 = 1;
 /// The format of one value. The dictionary is a part of it: another one is another version.
 const VERSION: u8 = 1;
 const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
-/// The bytes before what is checked, and those before what is packed.
+/// The bytes before what is checked.
 const HEAD: usize = 9;
-const PACKED: usize = 4;
+/// How many bytes longer most runs are when they have ended.
+const ROOM: u8 = 64;
 /// The most levels that a value may have within another: the reader goes down 127 in all.
 const DEEPEST: usize = 100;
 
@@ -36,8 +41,16 @@ const DEEPEST: usize = 100;
 ///
 /// Returns [`StoreError::Damaged`] if the value cannot be written as JSON.
 pub(super) fn seal<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
-    let json = serde_json::to_vec(value).map_err(|error| damaged(key, error.to_string()))?;
-    seal_json(key, &json)
+    seal_json(key, &json_of(key, value)?)
+}
+
+/// Returns a value that is to become longer as it stands under a key.
+///
+/// # Errors
+///
+/// As [`seal`].
+pub(super) fn seal_growing<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
+    pack(key, &json_of(key, value)?, ROOM)
 }
 
 /// Returns a JSON text as it stands under a key.
@@ -46,9 +59,18 @@ pub(super) fn seal<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, Store
 ///
 /// Returns [`StoreError::Damaged`] if it has 4 GiB or more.
 pub(super) fn seal_json(key: &[u8], json: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pack(key, json, 0)
+}
+
+fn json_of<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| damaged(key, error.to_string()))
+}
+
+fn pack(key: &[u8], json: &[u8], room: u8) -> Result<Vec<u8>, StoreError> {
     let length = u32::try_from(json.len()).map_err(|error| damaged(key, error.to_string()))?;
     let packed = lz4_flex::block::compress_with_dict(json, DICTIONARY);
-    let content = [&length.to_be_bytes()[..], &packed].concat();
+    let room = [&[room][..], &vec![0; usize::from(room)]].concat();
+    let content = [&length.to_be_bytes()[..], &room, &packed].concat();
     Ok([&[VERSION][..], &check(VERSION, key, &content), &content].concat())
 }
 
@@ -84,8 +106,9 @@ pub(super) fn verify(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
 }
 
 fn unpack(content: &[u8]) -> Option<Vec<u8>> {
-    let (length, packed) = content.split_first_chunk::<PACKED>()?;
-    let length = u32::from_be_bytes(*length) as usize;
+    let (length, rest) = content.split_first_chunk()?;
+    let (room, rest) = rest.split_first()?;
+    let (length, packed) = (u32::from_be_bytes(*length) as usize, rest.get(usize::from(*room)..)?);
     let json = lz4_flex::block::decompress_with_dict(packed, length, DICTIONARY).ok()?;
     (json.len() == length).then_some(json)
 }
@@ -134,7 +157,7 @@ mod tests {
     fn f5_no_flipped_bit_is_read_as_a_value() {
         let key = keys::meta("x");
         let value = json!({"a": [1, "two", null]});
-        let sealed = seal(&key, &value).unwrap();
+        let sealed = seal_growing(&key, &value).unwrap();
         assert_eq!(open::<Value>(&key, &sealed).unwrap(), value);
         for place in 0..sealed.len() * 8 {
             let mut bytes = sealed.clone();

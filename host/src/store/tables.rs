@@ -285,7 +285,10 @@ impl Tx<'_> {
             self.recount(&digest, -1)?;
         }
         let sequence = new.run.sequence;
-        self.put(&keys::run(sequence), new)?;
+        let key = keys::run(sequence);
+        let has_ended = new.run.state.status().is_final();
+        let seal = if has_ended { codec::seal } else { codec::seal_growing };
+        self.put_bytes(&key, &seal(&key, new)?)?;
         if old.is_none() {
             self.put_bytes(&keys::id(new.run.id), &sequence.to_be_bytes())?;
         }
