@@ -16,6 +16,7 @@ mod owners;
 mod redb;
 mod repair;
 mod row;
+mod short;
 mod steps;
 mod tables;
 #[cfg(test)]
