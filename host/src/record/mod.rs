@@ -247,7 +247,7 @@ impl Recording {
     ///
     /// Returns [`StoreError`] if that cannot be written. The run happened all the same;
     /// whether its end is known is [`StoreError::OutcomeUnknown`]'s to say.
-    pub(crate) async fn finish(self, ended: EndOfRun<'_>) -> Result<Box<TaskRun>, StoreError> {
+    pub(crate) async fn finish(self, ended: EndOfRun<'_>) -> Result<(), StoreError> {
         let EndOfRun { outcome, trail, usage } = ended;
         let elapsed = self.started.elapsed();
         let written = self.log.waiting().written.min(trail.log.len());
@@ -275,9 +275,9 @@ impl Recording {
             usage: Some(usage),
         };
         match self.store.finish(self.claim, ending).await? {
-            Finished::Done(run) => Ok(run),
+            Finished::Done => Ok(()),
             // Its record says otherwise, and a record that has an end never changes.
-            Finished::Lost(_) => {
+            Finished::Lost => {
                 Err(io::Error::other("another process took this one for dead").into())
             }
         }

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{
@@ -16,7 +16,7 @@ use redb::{
 
 use super::StoreError;
 use super::tables::{self, Snapshot};
-use crate::private_dir::{DataDir, PrivateDirError};
+use crate::private_dir::DataDir;
 
 /// The directory in the data directory, and the file in it.
 pub(super) const DIRECTORY: &str = "store";
@@ -137,12 +137,12 @@ impl StoreFile {
     /// Returns [`StoreError::Newer`] if a newer version wrote it: then it was not touched.
     pub(super) fn for_writing(&self) -> Result<Arc<Handle>, StoreError> {
         let mut open = self.lock();
-        if let Some(handle) = open.as_ref().filter(|handle| matches!(***handle, Handle::Writing(_)))
-        {
-            return Ok(Arc::clone(handle));
-        }
-        if let Some(path) = self.existing()? {
-            may_write(&path)?;
+        match open.as_ref() {
+            Some(handle) if matches!(**handle, Handle::Writing(_)) => {
+                return Ok(Arc::clone(handle));
+            }
+            Some(reading) => may_write(reading)?,
+            None => self.may_write()?,
         }
         let handle = Arc::new(Handle::Writing(self.create()?));
         *open = Some(Arc::clone(&handle));
@@ -151,15 +151,25 @@ impl StoreFile {
 
     /// Returns the path of the file, if there is one that was written to.
     fn existing(&self) -> Result<Option<PathBuf>, StoreError> {
-        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else { return Ok(None) };
+        let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
         let file = directory.file(FILE).map_err(StoreError::from)?;
         let size = file.as_ref().map_or(Ok(0), length)?;
         Ok((size > 0).then(|| directory.path().join(FILE)))
     }
 
+    /// Says whether this version may write to the file, without touching it.
+    fn may_write(&self) -> Result<(), StoreError> {
+        let Some(path) = self.existing()? else { return Ok(()) };
+        match builder().open_read_only(&path) {
+            Ok(database) => may_write(&Handle::Reading(database)),
+            // It is put in order by opening it for writing, and looked at then.
+            Err(_) => Ok(()),
+        }
+    }
+
     fn create(&self) -> Result<Database, StoreError> {
-        let directory = self.data.create(DIRECTORY).map_err(unusable)?;
-        let file = directory.shared_file(FILE).map_err(denied)?;
+        let directory = self.data.create(DIRECTORY)?;
+        let file = directory.shared_file(FILE).map_err(StoreError::denied)?;
         Ok(builder().create_file(file)?)
     }
 }
@@ -168,12 +178,8 @@ fn length(file: &File) -> Result<u64, StoreError> {
     Ok(file.metadata()?.len())
 }
 
-/// Says whether this version may write to a file, without touching it.
-fn may_write(path: &Path) -> Result<(), StoreError> {
-    // One that cannot be read so is put in order by opening it, and looked at then.
-    let Ok(database) = builder().open_read_only(path) else { return Ok(()) };
-    let snapshot = Snapshot::open(&database.begin_read()?)?;
-    let format = snapshot.map_or(Ok(None), |snapshot| snapshot.format())?;
+fn may_write(handle: &Handle) -> Result<(), StoreError> {
+    let format = handle.snapshot()?.map_or(Ok(None), |snapshot| snapshot.format())?;
     format.map_or(Ok(()), tables::readable)
 }
 
@@ -182,20 +188,6 @@ pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_concurrency_mode(ConcurrencyMode::MultiWriter).set_cache_size(CACHE);
     builder
-}
-
-fn denied(error: io::Error) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => StoreError::ReadOnly,
-        _ => error.into(),
-    }
-}
-
-fn unusable(error: PrivateDirError) -> StoreError {
-    match error {
-        PrivateDirError::System { source, .. } if source.raw_os_error().is_some() => denied(source),
-        other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
-    }
 }
 
 /// Does something with a file that may be damaged in ways that its reader does not expect.

@@ -16,9 +16,8 @@
 //! a guess: two values may have the same hash. The row says what is true.
 
 use chrono::{DateTime, Utc};
-use data_encoding::HEXLOWER;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, hex};
 use crate::operation::OperationName;
 use crate::task_run::{RunId, Status, TaskRun};
 
@@ -95,15 +94,15 @@ pub(super) fn parse(key: &[u8]) -> Option<(Kind, &[u8])> {
 /// Returns a key as people can read it.
 pub(super) fn name(key: &[u8]) -> String {
     let Some((kind, rest)) = parse(key) else {
-        return format!("key {}", HEXLOWER.encode(key));
+        return format!("key {}", hex(key));
     };
     match kind {
         Kind::Meta => format!("meta {}", text(rest)),
         Kind::Run => format!("run number {}", number(rest)),
-        Kind::Id => format!("id {}", HEXLOWER.encode(rest)),
+        Kind::Id => format!("id {}", hex(rest)),
         Kind::Log => format!("log of run number {}", number(rest)),
-        Kind::Payload => format!("payload {}", HEXLOWER.encode(rest)),
-        Kind::Count => format!("count of payload {}", HEXLOWER.encode(rest)),
+        Kind::Payload => format!("payload {}", hex(rest)),
+        Kind::Count => format!("count of payload {}", hex(rest)),
         Kind::Idempotency => format!("idempotency key {}", text(rest)),
         Kind::Index => format!("index {}", text(rest)),
     }
@@ -114,9 +113,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn number(bytes: &[u8]) -> String {
-    bytes
-        .first_chunk()
-        .map_or_else(|| HEXLOWER.encode(bytes), |bytes| u64::from_be_bytes(*bytes).to_string())
+    bytes.first_chunk().map_or_else(|| hex(bytes), |bytes| u64::from_be_bytes(*bytes).to_string())
 }
 
 /// Returns the key of a number that concerns the whole store.

@@ -126,10 +126,10 @@ impl Store for MemoryStore {
         let mut model = self.0.lock().unwrap();
         let run = model.run(claim.id).unwrap();
         if !is_claimed(run, claim) {
-            return Ok(Finished::Lost(Box::new(run.clone())));
+            return Ok(Finished::Lost);
         }
         finish(run, ending);
-        Ok(Finished::Done(Box::new(run.clone())))
+        Ok(Finished::Done)
     }
 
     async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {

@@ -41,6 +41,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::Digest;
 use crate::operation::OperationName;
+use crate::private_dir::PrivateDirError;
 use crate::run::{FailureKind, ItemError, LogEntry, Outcome, Usage};
 use crate::task_run::{OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
 
@@ -173,12 +174,12 @@ pub(crate) struct Ending {
 }
 
 /// What became of an ending.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finished {
     /// The run ended so.
-    Done(Box<TaskRun>),
+    Done,
     /// The run is no longer the caller's: it ended otherwise, or another runs it.
-    Lost(Box<TaskRun>),
+    Lost,
 }
 
 /// What became of an erasure.
@@ -330,6 +331,28 @@ pub enum StoreError {
     /// The system's answer.
     #[error("cannot use the store: {0}")]
     Io(std::sync::Arc<io::Error>),
+}
+
+/// A directory that this user may not write to, or that others may, is no place for a store.
+impl From<PrivateDirError> for StoreError {
+    fn from(error: PrivateDirError) -> Self {
+        match error {
+            PrivateDirError::System { source, .. } if source.raw_os_error().is_some() => {
+                Self::denied(source)
+            }
+            other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
+        }
+    }
+}
+
+impl StoreError {
+    /// Returns the error of opening something for writing.
+    fn denied(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::ReadOnly,
+            _ => error.into(),
+        }
+    }
 }
 
 impl From<io::Error> for StoreError {

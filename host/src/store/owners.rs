@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 use uuid::Uuid;
 
 use super::{Store, StoreError, wake};
-use crate::private_dir::{DataDir, PrivateDir, PrivateDirError};
+use crate::private_dir::{DataDir, PrivateDir};
 use crate::task_run::{OwnerId, RunId};
 
 /// The directory in the data directory.
@@ -60,7 +60,7 @@ impl Owners {
     ///
     /// Returns [`StoreError`] if the file cannot be made or locked.
     pub(crate) fn enter(&self) -> Result<Owner, StoreError> {
-        let directory = self.data.create(DIRECTORY).map_err(unusable)?;
+        let directory = self.data.create(DIRECTORY)?;
         loop {
             let name = Uuid::now_v7().to_string();
             let file = directory.shared_file(&name)?;
@@ -79,7 +79,7 @@ impl Owners {
     ///
     /// Returns [`StoreError`] if that cannot be told.
     pub(crate) fn is_alive(&self, owner: &OwnerId) -> Result<bool, StoreError> {
-        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else {
+        let Some(directory) = self.data.open(DIRECTORY)? else {
             return Ok(false);
         };
         Ok(matches!(life(&directory, owner.as_str())?, Life::Alive))
@@ -101,7 +101,7 @@ impl Owners {
             }
         }
         let crashed = store.crash(&lost, REASON).await?;
-        if let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? {
+        if let Some(directory) = self.data.open(DIRECTORY)? {
             for (name, _lock) in &dead {
                 wake::forget(&self.data, name);
                 directory.remove(name)?;
@@ -112,7 +112,7 @@ impl Owners {
 
     /// Returns the files of the dead, locked: nobody enters under one of them meanwhile.
     fn dead(&self) -> Result<Vec<(String, File)>, StoreError> {
-        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else {
+        let Some(directory) = self.data.open(DIRECTORY)? else {
             return Ok(Vec::new());
         };
         let mut dead = Vec::new();
@@ -141,13 +141,6 @@ fn life(directory: &PrivateDir, name: &str) -> Result<Life, StoreError> {
         Ok(()) => Ok(Life::Dead(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(Life::Alive),
         Err(error) => Err(io::Error::from(error).into()),
-    }
-}
-
-fn unusable(error: PrivateDirError) -> StoreError {
-    match error {
-        PrivateDirError::System { source, .. } => source.into(),
-        other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
     }
 }
 

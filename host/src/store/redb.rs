@@ -159,7 +159,8 @@ impl Store for RedbStore {
     }
 
     async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError> {
-        self.writer.step(claim.id, move |tx| steps::finish(tx, claim, &ending)).await
+        let finish = self.writer.step(claim.id, move |tx| steps::finish(tx, claim, &ending));
+        Ok(finish.await?.into())
     }
 
     async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {

@@ -2,8 +2,9 @@
 //!
 //! Before them is a byte that no JSON has: it writes control characters otherwise.
 
-use data_encoding::HEXLOWER;
 use uuid::Uuid;
+
+use crate::digest::Digest;
 
 /// Sixteen bytes follow: a UUID in lower case, with hyphens.
 const UUID: u8 = 1;
@@ -26,7 +27,7 @@ pub(super) fn shorten(json: &[u8]) -> Vec<u8> {
             rest = after;
         } else if let Some((digest, after)) = digest(rest) {
             short.push(DIGEST);
-            short.extend(digest);
+            short.extend(digest.as_bytes());
             rest = after;
         }
     }
@@ -41,10 +42,9 @@ fn uuid(text: &[u8]) -> Option<(Uuid, &[u8])> {
         .then_some((uuid, after))
 }
 
-fn digest(text: &[u8]) -> Option<([u8; 32], &[u8])> {
+fn digest(text: &[u8]) -> Option<(Digest, &[u8])> {
     let (text, after) = text.split_first_chunk::<64>()?;
-    let mut digest = [0; 32];
-    HEXLOWER.decode_mut(text, &mut digest).ok()?;
+    let digest = std::str::from_utf8(text).ok()?.parse().ok()?;
     Some((digest, after))
 }
 
@@ -60,8 +60,8 @@ pub(super) fn lengthen(short: &[u8]) -> Option<Vec<u8>> {
                 after
             }
             DIGEST => {
-                let (digest, after) = after.split_first_chunk::<32>()?;
-                json.extend(HEXLOWER.encode(digest).into_bytes());
+                let (digest, after) = after.split_first_chunk()?;
+                json.extend(Digest::from_bytes(*digest).to_string().into_bytes());
                 after
             }
             other => {
@@ -78,7 +78,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::digest::Digest;
     use crate::task_run::RunId;
 
     #[test]

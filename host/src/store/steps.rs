@@ -98,15 +98,24 @@ pub(super) fn log(
     Ok(Added::Part(tx.add_log(row.run.sequence, entries.to_vec())?))
 }
 
-/// See [`super::Store::finish`].
-pub(super) fn finish(
-    tx: &mut Tx<'_>,
+/// What became of an ending.
+pub(super) struct Ended {
     claim: Claim,
-    ending: &Ending,
-) -> Result<Finished, StoreError> {
+    /// How and when the run ended; `None` if it is no longer the caller's.
+    state: Option<(Status, DateTime<Utc>)>,
+}
+
+impl From<Ended> for Finished {
+    fn from(ended: Ended) -> Self {
+        if ended.state.is_some() { Self::Done } else { Self::Lost }
+    }
+}
+
+/// See [`super::Store::finish`].
+pub(super) fn finish(tx: &mut Tx<'_>, claim: Claim, ending: &Ending) -> Result<Ended, StoreError> {
     let old = known(tx, claim.id)?;
     if !is_claimed(&old, claim) {
-        return Ok(Finished::Lost(Box::new(tx.whole(old)?)));
+        return Ok(Ended { claim, state: None });
     }
     let mut new = old.clone();
     end(&mut new.run, ending);
@@ -114,7 +123,7 @@ pub(super) fn finish(
     let payloads = new.move_out();
     tx.replace(Some(&old), &new, &payloads)?;
     tx.add_log(new.run.sequence, ending.log_entries.clone())?;
-    Ok(Finished::Done(Box::new(tx.whole(new)?)))
+    Ok(Ended { claim, state: Some((new.run.state.status(), ending.finished_at)) })
 }
 
 /// Writes the ending into a run, but for what is added to its lists.
@@ -217,16 +226,17 @@ impl Evidence for Added {
     }
 }
 
-impl Evidence for Finished {
+impl Evidence for Ended {
     fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
-        let run = match self {
-            Self::Done(run) => run,
-            Self::Lost(run) => return is_known(store, run),
+        let row = store.row(self.claim.id)?;
+        let Some((status, finished_at)) = self.state else {
+            return Ok(row.is_none_or(|row| !is_claimed(&row, self.claim)));
         };
-        let ended = |run: &TaskRun| (run.state.status(), run.state.finished_at());
-        Ok(store
-            .row(run.id)?
-            .is_some_and(|row| row.run.revision >= run.revision && ended(&row.run) == ended(run)))
+        Ok(row.is_some_and(|Row { run, .. }| {
+            run.revision > self.claim.revision
+                && run.state.status() == status
+                && run.state.finished_at() == Some(finished_at)
+        }))
     }
 }
 

@@ -81,7 +81,7 @@ impl Mailbox {
         name: &OwnerId,
         runs: Cancellable,
     ) -> Result<Self, StoreError> {
-        let directory = data.create(DIRECTORY).map_err(io::Error::other)?;
+        let directory = data.create(DIRECTORY)?;
         let name = name.as_str().to_owned();
         let socket = UnixDatagram::bind(address(&directory, &name))?;
         let listening = socket.try_clone()?;
@@ -118,7 +118,7 @@ fn listen(socket: &UnixDatagram, runs: &Cancellable) {
 ///
 /// Returns [`StoreError`] if it cannot be told: it may be gone.
 pub(super) fn cancel(data: &DataDir, owner: &OwnerId, run: RunId) -> Result<(), StoreError> {
-    let Some(directory) = data.open(DIRECTORY).map_err(io::Error::other)? else {
+    let Some(directory) = data.open(DIRECTORY)? else {
         return Err(io::Error::from(io::ErrorKind::NotFound).into());
     };
     let socket = UnixDatagram::unbound()?;

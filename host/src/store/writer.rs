@@ -101,18 +101,17 @@ fn attempt(file: &StoreFile, batch: &mut [Job]) -> Result<(), Fault> {
         batch.iter_mut().try_for_each(|job| job.apply(&mut tx))?;
         let written = tx.is_written();
         drop(tx);
-        Ok((transaction, written))
+        // One that is dropped is undone, which reads and may stop as all else.
+        Ok(written.then_some(transaction))
     });
-    let (transaction, written) = begun.map_err(|error| {
+    let begun = begun.map_err(|error| {
         // After a failure of the disk the file takes no more until it is opened again.
         if matches!(error, StoreError::Io(_) | StoreError::Full | StoreError::Damaged { .. }) {
             file.close();
         }
         Fault::Before(error)
     })?;
-    if !written {
-        return Ok(());
-    }
+    let Some(transaction) = begun else { return Ok(()) };
     guarded(|| Ok(transaction.commit()?)).map_err(Fault::Commit)
 }
 
