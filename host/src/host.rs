@@ -31,7 +31,7 @@ use crate::sandbox::{
     SandboxOptions, Stopped,
 };
 use crate::schema::{Schema, ValidInput, Violations};
-use crate::store::StoreError;
+use crate::store::{AtEnd, StoreError};
 use crate::task_run::{RunId, RunState, TaskRun};
 
 /// What a door needs that is the compiler's child process, or starts one.
@@ -73,6 +73,7 @@ impl Host {
             loader: LoaderOptions::default(),
             compiler: Compiler::Here,
             rule: RecordRule::default(),
+            at_end: AtEnd::default(),
             defaults: Limits::DEFAULT,
             maxima: Limits::DEFAULT_MAXIMA,
             operations: BTreeMap::new(),
@@ -400,6 +401,7 @@ pub struct HostBuilder {
     loader: LoaderOptions,
     compiler: Compiler,
     rule: RecordRule,
+    at_end: AtEnd,
     defaults: Limits,
     maxima: Limits,
     operations: BTreeMap<OperationName, OperationLimits>,
@@ -419,6 +421,13 @@ impl HostBuilder {
     /// else it is not used: see [`Host::data_problem`].
     pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
         self.loader.data = Some(DataDir::new(directory));
+        self
+    }
+
+    /// Says that the process ends with the host: the records are left to the system then,
+    /// which is faster than to close them.
+    pub(crate) fn until_exit(mut self) -> Self {
+        self.at_end = AtEnd::Leave;
         self
     }
 
@@ -516,7 +525,7 @@ impl HostBuilder {
 
     fn unloaded(self) -> Result<Unloaded, HostError> {
         let sandbox = self.sandbox()?;
-        let recorder = Recorder::new(self.loader.data.as_ref(), self.rule);
+        let recorder = Recorder::new(self.loader.data.as_ref(), self.rule, self.at_end);
         let loader = Loader::new(self.loader, sandbox.clone());
         let policy = Policy::new(self.defaults, self.maxima).operations(self.operations);
         Ok(Unloaded { sandbox, loader, policy, recorder })

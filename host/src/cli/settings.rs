@@ -60,6 +60,7 @@ impl Settings {
 pub(super) fn builder(config: &Config) -> io::Result<HostBuilder> {
     let Compile { memory, time } = config.compile;
     let builder = Host::builder()
+        .until_exit()
         .data(&config.data.value)
         .compiler(host::this_program()?, CompileBudget { memory, time });
     let builder = config.plugins.value.iter().fold(builder, HostBuilder::plugins);

@@ -25,7 +25,7 @@ use crate::private_dir::DataDir;
 use crate::run::{Event, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
 use crate::sandbox::Observer;
 use crate::store::{
-    Claim, Ending, Finished, Inserted, Listed, Logged, NewRun, OpenStore, Store, StoreError,
+    AtEnd, Claim, Ending, Finished, Inserted, Listed, Logged, NewRun, OpenStore, Store, StoreError,
 };
 use crate::task_run::{RunId, TaskRun};
 
@@ -75,8 +75,8 @@ pub(crate) enum Recorded {
 }
 
 impl Recorder {
-    pub(crate) fn new(data: Option<&DataDir>, rule: RecordRule) -> Self {
-        Self { store: data.map(OpenStore::new), rule }
+    pub(crate) fn new(data: Option<&DataDir>, rule: RecordRule, at_end: AtEnd) -> Self {
+        Self { store: data.map(|data| OpenStore::new(data, at_end)), rule }
     }
 
     /// Returns the store; `None` without a data directory.

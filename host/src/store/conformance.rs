@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
+use super::file::AtEnd;
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
 use super::{
@@ -24,7 +25,10 @@ use crate::task_run::{OwnerId, ResultRef, RunId, RunState, Status, TaskRun};
 async fn both<F: Future<Output = ()>>(ask: impl Fn(std::sync::Arc<dyn Store>) -> F) {
     ask(std::sync::Arc::new(MemoryStore::default())).await;
     let scratch = tempfile::tempdir().unwrap();
-    let store = std::sync::Arc::new(RedbStore::new(DataDir::new(scratch.path().join("data"))));
+    let store = std::sync::Arc::new(RedbStore::new(
+        DataDir::new(scratch.path().join("data")),
+        AtEnd::Close,
+    ));
     ask(std::sync::Arc::<RedbStore>::clone(&store)).await;
     assert_eq!(store.check().await.unwrap(), [""; 0]);
 }
@@ -538,7 +542,7 @@ async fn random_step(random: &mut Random, stores: [&dyn Store; 2], claims: &mut 
 #[tokio::test]
 async fn random_steps_leave_the_store_as_the_model_and_its_indexes_as_its_rows() {
     let scratch = tempfile::tempdir().unwrap();
-    let store = RedbStore::new(DataDir::new(scratch.path()));
+    let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
     let model = MemoryStore::default();
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut claims = Vec::new();

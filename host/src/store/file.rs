@@ -28,7 +28,27 @@ const CACHE: usize = 64 << 20;
 /// The store's file, open or not.
 pub(super) struct StoreFile {
     data: DataDir,
+    at_end: AtEnd,
     open: Mutex<Option<Arc<Handle>>>,
+}
+
+/// What becomes of an open file that nobody uses any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AtEnd {
+    /// It is closed. That forces more to the disk than a record does.
+    #[default]
+    Close,
+    /// It is left to the system, since the process ends. Whoever opens it next puts it in
+    /// order, as after a kill, which forces a quarter of that to the disk.
+    Leave,
+}
+
+impl Drop for StoreFile {
+    fn drop(&mut self) {
+        if self.at_end == AtEnd::Leave {
+            std::mem::forget(self.lock().take());
+        }
+    }
 }
 
 /// An open file.
@@ -74,8 +94,8 @@ impl Handle {
 
 impl StoreFile {
     /// Returns the file of a data directory. Nothing is opened or made.
-    pub(super) fn new(data: DataDir) -> Self {
-        Self { data, open: Mutex::new(None) }
+    pub(super) fn new(data: DataDir, at_end: AtEnd) -> Self {
+        Self { data, at_end, open: Mutex::new(None) }
     }
 
     /// Reads; `None` if there is no store.

@@ -24,6 +24,7 @@ mod trial;
 mod wake;
 mod writer;
 
+pub(crate) use self::file::AtEnd;
 pub(crate) use self::open::OpenStore;
 pub use self::repair::Salvaged;
 pub(crate) use self::wake::Listed;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use super::file::AtEnd;
 use super::owners::{Owner, Owners};
 use super::redb::RedbStore;
 use super::wake::{self, Cancellable, Listed, Mailbox};
@@ -30,8 +31,8 @@ struct Process {
 
 impl OpenStore {
     /// Returns the store of a data directory. Nothing is opened or made before it is used.
-    pub(crate) fn new(data: &DataDir) -> Self {
-        let store = Arc::new(RedbStore::new(data.clone()));
+    pub(crate) fn new(data: &DataDir, at_end: AtEnd) -> Self {
+        let store = Arc::new(RedbStore::new(data.clone(), at_end));
         let (runs, process) = (Cancellable::default(), OnceCell::new());
         Self { data: data.clone(), store, owners: Owners::new(data.clone()), runs, process }
     }

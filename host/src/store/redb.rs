@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::file::StoreFile;
+use super::file::{AtEnd, StoreFile};
 use super::keys::{self, Index, Kind};
 use super::row::Row;
 use super::steps::{self, Added};
@@ -36,8 +36,8 @@ pub(crate) struct RedbStore {
 
 impl RedbStore {
     /// Returns the store of a data directory.
-    pub(crate) fn new(data: DataDir) -> Self {
-        let file = Arc::new(StoreFile::new(data));
+    pub(crate) fn new(data: DataDir, at_end: AtEnd) -> Self {
+        let file = Arc::new(StoreFile::new(data, at_end));
         Self { writer: Writer::new(Arc::clone(&file)), file }
     }
 

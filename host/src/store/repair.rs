@@ -364,7 +364,7 @@ mod tests {
     use crate::run::Outcome;
     use crate::store::Store as _;
     use crate::store::conformance::{Random, ending, insert};
-    use crate::store::file::{DIRECTORY, FILE};
+    use crate::store::file::{AtEnd, DIRECTORY, FILE};
     use crate::task_run::TaskRun;
     use crate::task_run::tests::running;
 
@@ -377,7 +377,7 @@ mod tests {
 
         /// Returns a store of its own in here.
         fn store(&self, name: &str) -> RedbStore {
-            RedbStore::new(DataDir::new(self.0.path().join(name)))
+            RedbStore::new(DataDir::new(self.0.path().join(name)), AtEnd::Close)
         }
 
         /// Returns a store of its own with this content.

@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 
 use super::conformance::{Random, ending, insert};
+use super::file::AtEnd;
 use super::owners::Owners;
 use super::redb::RedbStore;
 use super::{Finished, Inserted, NewRun, RunFilter, Store, StoreError};
@@ -47,7 +48,7 @@ fn directory() -> Option<std::path::PathBuf> {
 #[tokio::test]
 async fn child_that_writes() {
     let Some(directory) = directory() else { return };
-    let store = RedbStore::new(DataDir::new(directory.join("data")));
+    let store = RedbStore::new(DataDir::new(directory.join("data")), AtEnd::Close);
     let owner = Owners::new(DataDir::new(directory.join("data"))).enter().unwrap();
     let mut told = File::create(directory.join(format!("told-{}", owner.id()))).unwrap();
     loop {
@@ -103,7 +104,7 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
     println!("{kills} kills, {} runs inserted, {} finished", inserted.len(), finished.len());
     assert!(finished.len() > 100);
 
-    let store = RedbStore::new(DataDir::new(scratch.path().join("data")));
+    let store = RedbStore::new(DataDir::new(scratch.path().join("data")), AtEnd::Close);
     assert_eq!(store.check().await.unwrap(), [""; 0]);
     let reopened = Instant::now();
     let running = store.running().await.unwrap();
@@ -127,7 +128,7 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
 #[tokio::test]
 async fn child_with_a_full_disk() {
     let Some(directory) = directory() else { return };
-    let store = RedbStore::new(DataDir::new(directory.join("data")));
+    let store = RedbStore::new(DataDir::new(directory.join("data")), AtEnd::Close);
     let mut ids = Vec::new();
     let full = loop {
         let run = TaskRun { input_dump: json!("x".repeat(3000)), ..running("a") };
@@ -191,7 +192,7 @@ async fn figures() {
     let scratch = tempfile::tempdir().unwrap();
     let force = forced_write(scratch.path());
     println!("F, one forced write: {force:?}");
-    let store = Arc::new(RedbStore::new(DataDir::new(scratch.path().join("data"))));
+    let store = Arc::new(RedbStore::new(DataDir::new(scratch.path().join("data")), AtEnd::Close));
     for (callers, each) in [(1, 500), (8, 200), (64, 100)] {
         let start = Instant::now();
         let tasks: Vec<_> = (0..callers)
@@ -232,7 +233,7 @@ async fn processes(directory: &Path) {
 async fn size(directory: &Path) {
     const RUNS: usize = 100_000;
     let data = directory.join("size");
-    let store = Arc::new(RedbStore::new(DataDir::new(data.clone())));
+    let store = Arc::new(RedbStore::new(DataDir::new(data.clone()), AtEnd::Close));
     let start = Instant::now();
     let tasks: Vec<_> = (0..250)
         .map(|_| {
@@ -266,7 +267,7 @@ async fn size(directory: &Path) {
     fs::copy(data.join("store/store.redb"), killed.join("store/store.redb")).unwrap();
     File::open(killed.join("store/store.redb")).unwrap().sync_all().unwrap();
     let start = Instant::now();
-    let store = RedbStore::new(DataDir::new(&killed));
+    let store = RedbStore::new(DataDir::new(&killed), AtEnd::Close);
     insert(&store, &running("a")).await;
     println!("the first insertion after a kill: {:?}", start.elapsed());
 }

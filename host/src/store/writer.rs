@@ -186,7 +186,7 @@ mod tests {
     use crate::private_dir::{DataDir, PrivateDir};
     use crate::run::Outcome;
     use crate::store::conformance::{ending, insert};
-    use crate::store::file::{DIRECTORY, FILE};
+    use crate::store::file::{AtEnd, DIRECTORY, FILE};
     use crate::store::redb::RedbStore;
     use crate::store::{Claim, Inserted, NewRun, Store as _};
     use crate::task_run::tests::running;
@@ -202,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn r3_after_a_failed_commit_the_answer_is_what_is_there() {
         let scratch = tempfile::tempdir().unwrap();
-        let store = RedbStore::new(DataDir::new(scratch.path()));
+        let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
         let there = insert(&store, &running("a")).await.id;
         let ((first, there), (second, missing)) = (committing(there), committing(RunId::new()));
         settle(&store.file, vec![first, second], &StoreError::Full);
@@ -218,7 +218,11 @@ mod tests {
         directory.replace(FILE, &[&[7; 10_000]]).unwrap();
         let id = RunId::new();
         let (job, answer) = committing(id);
-        settle(&StoreFile::new(DataDir::new(scratch.path())), vec![job], &StoreError::Full);
+        settle(
+            &StoreFile::new(DataDir::new(scratch.path()), AtEnd::Close),
+            vec![job],
+            &StoreError::Full,
+        );
         let answer = answer.await.unwrap();
         assert!(matches!(answer, Err(StoreError::OutcomeUnknown(run)) if run == id));
     }
@@ -226,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_step_that_fails_takes_no_other_with_it() {
         let scratch = tempfile::tempdir().unwrap();
-        let store = RedbStore::new(DataDir::new(scratch.path()));
+        let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
         let nobody = Claim { id: RunId::new(), revision: 1 };
         let runs = [running("a"), running("b")];
         let new = |run: &crate::task_run::TaskRun| NewRun { run: run.clone(), key: None };
