@@ -5,13 +5,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use redb::Database;
+use redb::{Database, ReadableTable};
 
 use super::file::{builder, guarded};
 use super::keys::{self, Kind};
 use super::redb::RedbStore;
 use super::row::Row;
-use super::tables::{self, Entry, Holder, Snapshot, Tx};
+use super::tables::{self, Bytes, Entry, Holder, Snapshot, Tx, View};
 use super::{StoreError, codec};
 use crate::digest::Digest;
 use crate::run::LogEntry;
@@ -105,40 +105,55 @@ fn create_private(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Writes in transactions of a bounded size.
+/// Writes in one transaction.
 fn write_all<T>(
     copy: &Database,
     values: &[T],
     mut write: impl FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    for part in values.chunks(VALUES) {
-        let transaction = copy.begin_write()?;
-        let mut tx = Tx::open(&transaction)?;
-        part.iter().try_for_each(|value| write(&mut tx, value))?;
-        drop(tx);
-        transaction.commit()?;
+    let transaction = copy.begin_write()?;
+    let mut tx = Tx::open(&transaction)?;
+    values.iter().try_for_each(|value| write(&mut tx, value))?;
+    drop(tx);
+    Ok(transaction.commit()?)
+}
+
+/// Writes in transactions of a bounded size.
+struct Batches<'c, T, W> {
+    copy: &'c Database,
+    write: W,
+    waiting: Vec<T>,
+}
+
+impl<'c, T, W: FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>> Batches<'c, T, W> {
+    fn new(copy: &'c Database, write: W) -> Self {
+        Self { copy, write, waiting: Vec::new() }
     }
-    Ok(())
+
+    /// Writes a value, now or later.
+    fn add(&mut self, value: T) -> Result<(), StoreError> {
+        self.waiting.push(value);
+        if self.waiting.len() < VALUES { Ok(()) } else { self.flush() }
+    }
+
+    /// Writes what was not written yet.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        write_all(self.copy, &self.waiting, &mut self.write)?;
+        self.waiting.clear();
+        Ok(())
+    }
 }
 
 fn copy_all(store: &Snapshot, copy: &Database) -> Result<(), StoreError> {
-    let mut batch: Vec<Entry> = Vec::new();
-    let flush = |batch: &mut Vec<Entry>| {
-        write_all(copy, batch, |tx, (key, value)| tx.put_bytes(key, value))?;
-        batch.clear();
-        Ok::<_, StoreError>(())
-    };
+    let mut values = Batches::new(copy, |tx, (key, value): &Entry| tx.put_bytes(key, value));
     for kind in Kind::ALL {
         for entry in store.range(&kind.prefix())? {
             let (key, value) = entry?;
             intact(store, kind, (&key, &value))?;
-            batch.push((key, value));
-            if batch.len() == VALUES {
-                flush(&mut batch)?;
-            }
+            values.add((key, value))?;
         }
     }
-    flush(&mut batch)
+    values.flush()
 }
 
 /// Makes sure that a value is what was written under its key.
@@ -287,27 +302,27 @@ fn must(holds: bool, key: &[u8], what: impl Into<String>) -> Result<(), StoreErr
     if holds { Ok(()) } else { Err(codec::damaged(key, what)) }
 }
 
-fn run_of_log(store: &Snapshot, key: &[u8]) -> Result<bool, StoreError> {
+fn run_of_log<T: ReadableTable<Bytes, Bytes>>(
+    store: &View<T>,
+    key: &[u8],
+) -> Result<bool, StoreError> {
     keys::run_of_log(key).map_or(Ok(false), |run| store.has(&keys::run(run)))
 }
 
 fn salvage(store: &Snapshot, copy: &Database, saved: &mut Salvaged) -> Result<(), StoreError> {
     let newest = salvage_rows(store, copy, saved)?;
     for kind in [Kind::Log, Kind::Payload, Kind::Idempotency] {
-        let mut batch: Vec<Entry> = Vec::new();
-        let mut lost = Vec::new();
-        let stopped = walk(store, kind, |key, value| {
-            match codec::verify(key, value) {
-                Ok(_) => batch.push((key.to_vec(), value.to_vec())),
-                Err(error) => lost.push(error.to_string()),
+        let mut values = Batches::new(copy, |tx, entry| salvage_value(tx, kind, entry));
+        let lost = &mut saved.lost;
+        let stopped = walk(store, kind, |key, value| match codec::verify(key, value) {
+            Ok(_) => values.add((key.to_vec(), value.to_vec())),
+            Err(error) => {
+                lost.push(error.to_string());
+                Ok(())
             }
-            if batch.len() < VALUES {
-                return Ok(());
-            }
-            salvage_values(copy, kind, &std::mem::take(&mut batch))
         })?;
-        salvage_values(copy, kind, &batch)?;
-        saved.lost.extend(lost.into_iter().chain(stopped));
+        values.flush()?;
+        saved.lost.extend(stopped);
     }
     write_all(copy, &[newest], |tx, newest| tx.set_sequence(*newest))
 }
@@ -318,41 +333,32 @@ fn salvage_rows(
     copy: &Database,
     saved: &mut Salvaged,
 ) -> Result<u64, StoreError> {
-    let (mut newest, mut runs) = (0, 0);
-    let mut lost = Vec::new();
-    let mut batch: Vec<Row> = Vec::new();
-    let flush = |batch: &mut Vec<Row>| {
-        write_all(copy, batch, |tx, row| tx.replace(None, row, &[]))?;
-        batch.clear();
-        Ok::<_, StoreError>(())
-    };
-    let stopped = walk(store, Kind::Run, |key, value| {
-        match tables::open_row(key, value) {
-            Ok(row) => {
-                newest = newest.max(row.run.sequence);
-                runs += 1;
-                batch.push(row);
-            }
-            Err(error) => lost.push(error.to_string()),
+    let mut newest = 0;
+    let mut rows = Batches::new(copy, |tx, row: &Row| tx.replace(None, row, &[]));
+    let stopped = walk(store, Kind::Run, |key, value| match tables::open_row(key, value) {
+        Ok(row) => {
+            newest = newest.max(row.run.sequence);
+            saved.runs += 1;
+            rows.add(row)
         }
-        if batch.len() < VALUES { Ok(()) } else { flush(&mut batch) }
+        Err(error) => {
+            saved.lost.push(error.to_string());
+            Ok(())
+        }
     })?;
-    flush(&mut batch)?;
-    saved.runs = runs;
-    saved.lost.extend(lost.into_iter().chain(stopped));
+    rows.flush()?;
+    saved.lost.extend(stopped);
     Ok(newest)
 }
 
-/// Copies what belongs to a run that is there.
-fn salvage_values(copy: &Database, kind: Kind, values: &[Entry]) -> Result<(), StoreError> {
-    write_all(copy, values, |tx, (key, value)| {
-        let owned = match kind {
-            Kind::Log => keys::run_of_log(key).map_or(Ok(false), |run| tx.has(&keys::run(run)))?,
-            Kind::Payload => tx.has(&keys::count_of_payload(key))?,
-            _ => tx.has(&keys::run(codec::open::<Holder>(key, value)?.run))?,
-        };
-        if owned { tx.put_bytes(key, value) } else { Ok(()) }
-    })
+/// Copies a value if it belongs to a run that is there.
+fn salvage_value(tx: &mut Tx<'_>, kind: Kind, (key, value): &Entry) -> Result<(), StoreError> {
+    let owned = match kind {
+        Kind::Log => run_of_log(tx, key)?,
+        Kind::Payload => tx.has(&keys::count_of_payload(key))?,
+        _ => tx.has(&keys::run(codec::open::<Holder>(key, value)?.run))?,
+    };
+    if owned { tx.put_bytes(key, value) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -460,6 +466,33 @@ mod tests {
         }
         assert!(told > 50, "{told}");
         assert!(saved > 0);
+    }
+
+    #[tokio::test]
+    async fn f5_a_table_that_is_gone_is_told_and_not_made_anew() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        let runs = filled(&store, 3).await;
+        let copy = scratch.0.path().join("copy.redb");
+        store.backup(&copy).await.unwrap();
+        let database = builder().open(&copy).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let ids = redb::TableDefinition::<&[u8], &[u8]>::new(Kind::Id.table());
+        assert!(transaction.delete_table(ids).unwrap());
+        transaction.commit().unwrap();
+        drop(database);
+        let damaged = scratch.store_of("damaged", &std::fs::read(&copy).unwrap());
+        let error = damaged.get(runs[0].id).await.unwrap_err().to_string();
+        assert_eq!(error, "the store is damaged at `table ids`: it is gone");
+        let new = crate::store::NewRun { run: running("a"), key: None };
+        assert_eq!(damaged.insert(new).await.unwrap_err().to_string(), error);
+        assert!(!damaged.check().await.unwrap().is_empty());
+        assert_eq!(damaged.list(&Default::default(), None, 9).await.unwrap().runs.len(), 3);
+        std::fs::remove_file(&copy).unwrap();
+        assert_eq!(damaged.salvage(&copy).await.unwrap().runs, 3);
+        let clean = scratch.store_of("clean", &std::fs::read(&copy).unwrap());
+        assert_eq!(clean.get(runs[0].id).await.unwrap().as_ref(), Some(&runs[0]));
+        assert_eq!(clean.check().await.unwrap(), [""; 0]);
     }
 
     #[tokio::test]

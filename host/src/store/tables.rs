@@ -2,7 +2,10 @@
 //!
 //! A row, its indexes, its large values and its key change together or not at all.
 
-use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    ReadTransaction, ReadableTable, Table, TableDefinition, TableError, TableHandle as _,
+    WriteTransaction,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +17,7 @@ use crate::digest::Digest;
 use crate::run::LogEntry;
 use crate::task_run::{RunId, TaskRun};
 
-type Bytes = &'static [u8];
+pub(super) type Bytes = &'static [u8];
 
 /// The number of the newest run.
 const SEQUENCE: &str = "sequence";
@@ -31,8 +34,8 @@ pub(super) struct Holder {
 
 /// What can be read in a transaction.
 pub(super) struct View<T> {
-    /// One of each kind, in their order.
-    tables: Vec<T>,
+    /// One of each kind, in their order; `None` where damage hides it.
+    tables: Vec<Option<T>>,
     written: bool,
 }
 
@@ -45,12 +48,18 @@ pub(super) type Snapshot = View<redb::ReadOnlyTable<Bytes, Bytes>>;
 /// A key and its value.
 pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
-/// Opens a table of each kind.
-fn all<T>(
-    open: impl Fn(TableDefinition<'static, Bytes, Bytes>) -> Result<T, TableError>,
-) -> Result<View<T>, TableError> {
-    let tables = Kind::ALL.iter().map(|kind| open(TableDefinition::new(kind.table())));
-    Ok(View { tables: tables.collect::<Result<_, _>>()?, written: false })
+impl<T> View<T> {
+    /// Opens a table of each kind, if it is there.
+    fn open_all(
+        open: impl Fn(TableDefinition<'static, Bytes, Bytes>) -> Result<T, TableError>,
+    ) -> Result<Self, StoreError> {
+        let open = |kind: Kind| match open(TableDefinition::new(kind.table())) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            opened => opened.map(Some),
+        };
+        let tables = Kind::ALL.into_iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { tables, written: false })
+    }
 }
 
 impl Snapshot {
@@ -60,10 +69,8 @@ impl Snapshot {
     ///
     /// Returns [`StoreError`] if they cannot be read.
     pub(super) fn open(transaction: &ReadTransaction) -> Result<Option<Self>, StoreError> {
-        match all(|table| transaction.open_table(table)) {
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            opened => Ok(Some(opened?)),
-        }
+        let snapshot = Self::open_all(|table| transaction.open_table(table))?;
+        Ok(snapshot.tables.iter().any(Option::is_some).then_some(snapshot))
     }
 }
 
@@ -72,9 +79,17 @@ impl<'t> Tx<'t> {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::Newer`] if a newer version wrote them.
+    /// Returns [`StoreError::Newer`] if a newer version wrote them, and
+    /// [`StoreError::Damaged`] if one is gone: to write to a new one would hide that.
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
-        let mut tx = all(|table| transaction.open_table(table))?;
+        let known: Vec<_> =
+            transaction.list_tables()?.map(|table| table.name().to_owned()).collect();
+        let gone =
+            Kind::ALL.into_iter().find(|kind| !known.iter().any(|name| name == kind.table()));
+        if let Some(kind) = gone.filter(|_| !known.is_empty()) {
+            return Err(is_gone(kind));
+        }
+        let mut tx = Self::open_all(|table| transaction.open_table(table))?;
         match tx.format()? {
             None => tx.put(&keys::meta(FORMAT), &codec::FORMAT)?,
             Some(found) => readable(found)?,
@@ -83,14 +98,18 @@ impl<'t> Tx<'t> {
     }
 
     fn table_mut(&mut self, key: &[u8]) -> Result<&mut Table<'t, Bytes, Bytes>, StoreError> {
-        Ok(&mut self.tables[place(key)?])
+        let kind = kind_of(key)?;
+        self.tables[kind as usize].as_mut().ok_or_else(|| is_gone(kind))
     }
 }
 
-/// Returns the place of the table that a key belongs to.
-fn place(key: &[u8]) -> Result<usize, StoreError> {
+fn is_gone(kind: Kind) -> StoreError {
+    StoreError::Damaged { key: format!("table {}", kind.table()), what: "it is gone".to_owned() }
+}
+
+fn kind_of(key: &[u8]) -> Result<Kind, StoreError> {
     let (kind, _) = keys::parse(key).ok_or_else(|| codec::damaged(key, "it is no key"))?;
-    Ok(kind as usize)
+    Ok(kind)
 }
 
 /// Says whether this version may write a store of that format.
@@ -107,7 +126,8 @@ pub(super) fn readable(found: u32) -> Result<(), StoreError> {
 
 impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     fn table(&self, key: &[u8]) -> Result<&T, StoreError> {
-        Ok(&self.tables[place(key)?])
+        let kind = kind_of(key)?;
+        self.tables[kind as usize].as_ref().ok_or_else(|| is_gone(kind))
     }
 
     /// Returns the format that the store says it has.
