@@ -91,9 +91,11 @@ impl<'a> Runs<'a> {
         let mut run = run;
         while !run.state.status().is_final() {
             // A hint may be lost, or come before the run is listed.
-            self.store.cancel(run.id, &run.owner);
+            if !self.store.cancel(run.id, &run.owner) {
+                // Nobody listens: most likely it is dead.
+                self.store.settle().await?;
+            }
             tokio::time::sleep(LOOK).await;
-            self.store.settle().await?;
             match self.store.raw().get(run.id).await? {
                 Some(now) => run = now,
                 None => return Ok(run),

@@ -104,16 +104,11 @@ impl Recorder {
             let error = || io::Error::other("an idempotency key needs a data directory");
             return key.map_or(Ok(Recorded::Not), |_| Err(error().into()));
         };
-        if key.is_some() {
-            // A run of the same key that died must not seem to be running.
-            opened.settle().await?;
-        }
-        let claim = key.map(|key| subject.claim(key));
+        let key = key.map(|key| subject.claim(key));
         let run = subject.task_run(opened.owner().await?);
         let (id, flags) = (run.id, subject.flags);
         let operation = run.operation_name.to_string();
-        let inserted = opened.store().insert(NewRun { run, key: claim }).await?;
-        Ok(match inserted {
+        Ok(match insert(opened, NewRun { run, key }).await? {
             Inserted::New(claim) => {
                 let listed = opened.cancellable(id, cancel.clone());
                 let store = opened.store();
@@ -123,6 +118,17 @@ impl Recorder {
             Inserted::Existing(run) => Recorded::Running(run.id),
             Inserted::Conflict(run) => Recorded::Conflict(run),
         })
+    }
+}
+
+/// Inserts a run. One of the same key that died does not seem to be running.
+async fn insert(opened: &OpenStore, new: NewRun) -> Result<Inserted, StoreError> {
+    match opened.store().insert(new.clone()).await? {
+        Inserted::Existing(run) if !run.state.status().is_final() => {
+            opened.settle().await?;
+            opened.store().insert(new).await
+        }
+        other => Ok(other),
     }
 }
 

@@ -72,10 +72,10 @@ impl OpenStore {
         self.runs.add(run, token)
     }
 
-    /// Tells the process that runs something to stop it. Whether it heard is not known.
-    pub(crate) fn cancel(&self, run: RunId, owner: &OwnerId) {
-        // It may be gone: then the run is found dead.
-        wake::cancel(&self.data, owner, run).ok();
+    /// Tells the process that runs something to stop it. Returns whether anybody listens there;
+    /// whether it heard is not known.
+    pub(crate) fn cancel(&self, run: RunId, owner: &OwnerId) -> bool {
+        wake::cancel(&self.data, owner, run).is_ok()
     }
 
     /// Returns the store as it is.
