@@ -274,6 +274,7 @@ fn store_exit(error: &StoreError) -> Exit {
         | StoreError::Damaged { .. }
         | StoreError::Full
         | StoreError::ReadOnly
+        | StoreError::Busy
         | StoreError::Io(_) => Exit::Host,
     }
 }
@@ -335,6 +336,10 @@ fn store_hint(error: &StoreError) -> Option<String> {
                 .to_owned()
         }
         StoreError::Full => "free some space, and try again".to_owned(),
+        StoreError::Busy => {
+            "it is stopped, which `ps` shows as T: let it go on, or end it, and try again"
+                .to_owned()
+        }
         StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
         StoreError::ReadOnly | StoreError::Io(_) => {
             "`ophost doctor` looks at the data directory".to_owned()

@@ -329,6 +329,10 @@ pub enum StoreError {
     /// this run's change was made or was not.
     #[error("whether run `{0}` was written is unknown")]
     OutcomeUnknown(RunId),
+    /// Another process had its turn for a minute and did not end it: it was stopped, as by a
+    /// debugger or a frozen container. Nothing was done.
+    #[error("another process has been writing to the store for a minute")]
+    Busy,
     /// The system's answer.
     #[error("cannot use the store: {0}")]
     Io(std::sync::Arc<io::Error>),

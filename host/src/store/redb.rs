@@ -31,7 +31,7 @@ const ROWS: usize = 1024;
 /// process may have any number of them, but one is enough.
 pub(crate) struct RedbStore {
     pub(super) file: Arc<StoreFile>,
-    writer: Writer,
+    pub(super) writer: Writer,
 }
 
 impl RedbStore {

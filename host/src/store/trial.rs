@@ -1,4 +1,4 @@
-//! Many processes, killed at random, on one store; a disk that is full; and what it costs.
+//! Many processes, killed at random, on one store; one that is stopped; and a disk that is full.
 //!
 //! A child is this test program again, running one test that does nothing elsewhere.
 
@@ -7,14 +7,13 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::json;
 
 use super::conformance::{Random, ending, insert};
-use super::file::AtEnd;
+use super::file::{AtEnd, StoreFile};
 use super::owners::Owners;
 use super::redb::RedbStore;
 use super::{Finished, Inserted, NewRun, RunFilter, Store, StoreError};
@@ -168,106 +167,42 @@ fn f4_a_full_disk_is_said_loses_nothing_and_passes() {
     assert!(scratch.path().join("passed").exists());
 }
 
-/// Returns the time of one write that is forced to the disk.
-fn forced_write(directory: &Path) -> Duration {
-    let mut file = File::create(directory.join("probe")).unwrap();
-    let start = Instant::now();
-    for _ in 0..100 {
-        file.write_all(&[7; 4096]).unwrap();
-        file.sync_data().unwrap();
-    }
-    start.elapsed() / 100
-}
-
-async fn insert_and_finish(store: &RedbStore, count: usize) {
-    for _ in 0..count {
-        let claim = insert(store, &running("a")).await;
-        store.finish(claim, ending(Outcome::Success(json!({"n": 1})))).await.unwrap();
-    }
+/// Has its turn to write and is stopped; when it goes on it writes nothing.
+#[test]
+fn child_that_is_stopped() {
+    let Some(directory) = directory() else { return };
+    let file = StoreFile::new(DataDir::new(directory.join("data")), AtEnd::Close);
+    let turn = file.for_writing().unwrap().begin_write().unwrap();
+    fs::write(directory.join("turn"), "").unwrap();
+    rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).unwrap();
+    drop(turn);
 }
 
 #[tokio::test]
-#[ignore = "measures; run it alone with --ignored --nocapture"]
-async fn figures() {
+async fn f2_who_is_stopped_in_the_middle_of_writing_is_waited_for() {
     let scratch = tempfile::tempdir().unwrap();
-    let force = forced_write(scratch.path());
-    println!("F, one forced write: {force:?}");
-    let store = Arc::new(RedbStore::new(DataDir::new(scratch.path().join("data")), AtEnd::Close));
-    for (callers, each) in [(1, 500), (8, 200), (64, 100)] {
-        let start = Instant::now();
-        let tasks: Vec<_> = (0..callers)
-            .map(|_| {
-                let store = Arc::clone(&store);
-                tokio::spawn(async move { insert_and_finish(&store, each).await })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap();
-        }
-        let runs = u32::try_from(callers * each).unwrap();
-        let each = start.elapsed() / runs;
-        let rate = f64::from(runs) / start.elapsed().as_secs_f64();
-        println!(
-            "{callers} callers: {rate:.0} runs/s, {each:?} a run, {:.1} F",
-            each.as_secs_f64() / force.as_secs_f64()
-        );
+    let data = DataDir::new(scratch.path().join("data"));
+    let mut store = RedbStore::new(data.clone(), AtEnd::Close);
+    let before = insert(&store, &running("a")).await;
+    let stopped = child("store::trial::child_that_is_stopped", scratch.path(), r#"exec "$@""#);
+    while !scratch.path().join("turn").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    drop(store);
-    processes(scratch.path()).await;
-    size(scratch.path()).await;
-}
-
-async fn processes(directory: &Path) {
-    let scratch = tempfile::tempdir_in(directory).unwrap();
-    let spawn = || child("store::trial::child_that_writes", scratch.path(), r#"exec "$@""#);
-    let children: Vec<Child> = (0..4).map(|_| spawn()).collect();
-    std::thread::sleep(Duration::from_secs(5));
-    for mut child in children {
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let (_, finished) = told(scratch.path());
-    println!("4 processes: {} runs/s together", finished.len() / 5);
-}
-
-async fn size(directory: &Path) {
-    const RUNS: usize = 100_000;
-    let data = directory.join("size");
-    let store = Arc::new(RedbStore::new(DataDir::new(data.clone()), AtEnd::Close));
-    let start = Instant::now();
-    let tasks: Vec<_> = (0..250)
-        .map(|_| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move { insert_and_finish(&store, RUNS / 250).await })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    let bytes = fs::metadata(data.join("store/store.redb")).unwrap().len();
-    println!(
-        "{RUNS} runs in {:?}: {bytes} bytes, {} a run",
-        start.elapsed(),
-        bytes as usize / RUNS
-    );
-    let one = serde_json::to_vec(&store.latest().await.unwrap()).unwrap().len();
-    println!("the JSON of one run: {one} bytes");
-    let start = Instant::now();
-    store.list(&RunFilter::default(), None, 20).await.unwrap();
-    println!("a page of 20: {:?}", start.elapsed());
-    let start = Instant::now();
-    store.stats(&RunFilter::default()).await.unwrap();
-    println!("stats of all: {:?}", start.elapsed());
-    let start = Instant::now();
-    assert_eq!(store.check().await.unwrap(), [""; 0]);
-    println!("check of all: {:?}", start.elapsed());
-    // A copy of an open file is what a killed process leaves behind.
-    let killed = directory.join("killed");
-    DataDir::new(&killed).create("store").unwrap();
-    fs::copy(data.join("store/store.redb"), killed.join("store/store.redb")).unwrap();
-    File::open(killed.join("store/store.redb")).unwrap().sync_all().unwrap();
-    let start = Instant::now();
-    let store = RedbStore::new(DataDir::new(&killed), AtEnd::Close);
-    insert(&store, &running("a")).await;
-    println!("the first insertion after a kill: {:?}", start.elapsed());
+    store.writer.patience = Duration::from_millis(200);
+    let lost = running("a");
+    let answer = store.insert(NewRun { run: lost.clone(), key: None }).await;
+    assert!(matches!(answer, Err(StoreError::Busy)), "{answer:?}");
+    // Who only reads goes on.
+    assert!(store.get(before.id).await.unwrap().is_some());
+    store.writer.patience = Duration::from_secs(60);
+    let run = running("a");
+    let (claim, mut stopped) = tokio::join!(insert(&store, &run), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(store.get(run.id).await.unwrap(), None);
+        rustix::process::kill_process(Pid::from_child(&stopped), Signal::CONT).unwrap();
+        stopped
+    });
+    assert!(stopped.wait().unwrap().success());
+    assert!(store.get(claim.id).await.unwrap().is_some());
+    assert_eq!(store.get(lost.id).await.unwrap(), None, "what was given up is not done");
 }

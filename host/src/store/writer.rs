@@ -3,8 +3,10 @@
 //! What waits while a transaction is written goes into the next one together: many callers
 //! pay for one commit. Each is answered when its own part is on the disk.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use std::{io, thread};
 
 use tokio::sync::oneshot;
@@ -17,19 +19,26 @@ use crate::task_run::RunId;
 
 /// The most steps of one transaction.
 const LARGEST_BATCH: usize = 256;
+/// How long a step waits for its turn. Other processes take milliseconds for theirs: one that
+/// takes this long was stopped in the middle of it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type Job = Box<dyn Work>;
 
 /// Writes to the store. The thread begins with the first step and ends with this.
+///
+/// Nobody waits for its end: what was answered is on the disk, and what is cut short by the end
+/// of the process is as if it had been killed.
 pub(super) struct Writer {
     file: Arc<StoreFile>,
     jobs: OnceLock<Sender<Job>>,
+    pub(super) patience: Duration,
 }
 
 impl Writer {
     /// Returns the writer of a file.
     pub(super) fn new(file: Arc<StoreFile>) -> Self {
-        Self { file, jobs: OnceLock::new() }
+        Self { file, jobs: OnceLock::new(), patience: PATIENCE }
     }
 
     /// Does one step, and answers when it is on the disk. `id` is the run that it is about.
@@ -44,11 +53,17 @@ impl Writer {
         T: Evidence + Send + 'static,
         A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let (sender, answer) = oneshot::channel();
-        let job = Step { id, apply, result: None, sender };
+        let (sender, mut answer) = oneshot::channel();
+        let turn = Turn::default();
+        let job = Step { id, apply, result: None, sender, turn: turn.clone(), has_begun: false };
         let gone = |_| StoreError::from(io::Error::other("the thread that writes is gone"));
         self.jobs()?.send(Box::new(job)).map_err(|_| gone(()))?;
-        answer.await.map_err(|_| gone(()))?
+        match tokio::time::timeout(self.patience, &mut answer).await {
+            Ok(answer) => answer.map_err(|_| gone(()))?,
+            Err(_) if turn.take() => Err(StoreError::Busy),
+            // It is being done.
+            Err(_) => answer.await.map_err(|_| gone(()))?,
+        }
     }
 
     fn jobs(&self) -> Result<&Sender<Job>, StoreError> {
@@ -60,6 +75,18 @@ impl Writer {
         thread::Builder::new().name("store".to_owned()).spawn(move || serve(&file, &jobs))?;
         // Where two began, the thread of the one that is not kept ends at once.
         Ok(self.jobs.get_or_init(|| sender))
+    }
+}
+
+/// A step's turn: the thread takes it when it begins with the step, or the caller who does not
+/// want it done any more.
+#[derive(Clone, Default)]
+struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    /// Returns whether nobody took it before.
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
     }
 }
 
@@ -93,10 +120,11 @@ fn write(file: &StoreFile, mut batch: Vec<Job>) {
     }
 }
 
-fn attempt(file: &StoreFile, batch: &mut [Job]) -> Result<(), Fault> {
+fn attempt(file: &StoreFile, batch: &mut Vec<Job>) -> Result<(), Fault> {
     let begun = guarded(|| {
         let handle = file.for_writing()?;
         let transaction = handle.begin_write()?;
+        batch.retain_mut(|job| job.begins());
         let mut tx = Tx::open(&transaction)?;
         batch.iter_mut().try_for_each(|job| job.apply(&mut tx))?;
         let written = tx.is_written();
@@ -136,6 +164,8 @@ fn settle(file: &StoreFile, batch: Vec<Job>, error: &StoreError) {
 trait Work: Send {
     /// The run that it is about.
     fn id(&self) -> RunId;
+    /// Returns whether it is still to be done; from now on it is.
+    fn begins(&mut self) -> bool;
     /// Does it within a transaction; may be called again, within another.
     fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
     /// Returns whether what it did is in the store.
@@ -149,6 +179,9 @@ struct Step<T, A> {
     apply: A,
     result: Option<T>,
     sender: oneshot::Sender<Result<T, StoreError>>,
+    turn: Turn,
+    /// The turn was taken for it.
+    has_begun: bool,
 }
 
 impl<T, A> Work for Step<T, A>
@@ -158,6 +191,11 @@ where
 {
     fn id(&self) -> RunId {
         self.id
+    }
+
+    fn begins(&mut self) -> bool {
+        self.has_begun = self.has_begun || self.turn.take();
+        self.has_begun
     }
 
     fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
@@ -196,7 +234,8 @@ mod tests {
         let (sender, answer) = oneshot::channel();
         let apply = |_: &mut Tx<'_>| Err(StoreError::Full);
         let result = Some(Inserted::New(Claim { id, revision: 1 }));
-        (Box::new(Step { id, apply, result, sender }), answer)
+        let job = Step { id, apply, result, sender, turn: Turn::default(), has_begun: true };
+        (Box::new(job), answer)
     }
 
     #[tokio::test]
