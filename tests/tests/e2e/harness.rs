@@ -89,7 +89,12 @@ impl Project {
 
     /// Returns the command, not yet run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(OPHOST);
+        self.program(OPHOST, arguments)
+    }
+
+    /// Returns a program that runs the command, not yet run.
+    pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             if TELLING.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {

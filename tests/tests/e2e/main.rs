@@ -25,3 +25,4 @@ mod run;
 mod runs;
 mod shim;
 mod terminal;
+mod trial;

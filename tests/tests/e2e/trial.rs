@@ -1,0 +1,159 @@
+//! The worst that happens to recorded commands: many of them killed at any moment, and a disk
+//! that is full.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use e2e::guest::{Described, Operation, describing};
+use serde_json::Value;
+
+use crate::harness::{OPHOST, Project};
+
+/// Commands at a time.
+const AT_ONCE: usize = 4;
+/// How long the trial waits at most from one kill to the next, in microseconds: less than a
+/// command takes.
+const LONGEST: u64 = 6_000;
+/// How long the trial takes at most, where the disk is slow.
+const TRIAL: Duration = Duration::from_secs(40);
+
+/// Numbers that differ from run to run of the trial, and are told when it fails.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos();
+        Self(u64::try_from(now & u128::from(u64::MAX)).expect("64 bits") | 1)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+/// Returns a project whose one operation returns an empty object.
+fn project() -> Project {
+    let project = Project::new();
+    let plugin = Described::new("it").with(Operation::new("it.works"));
+    project.add("it", &describing(&plugin).expect("a guest"));
+    project
+}
+
+/// Runs so many recorded commands, or as many as there is time for, half of which are killed.
+/// Returns how many, and what the others, and those that were killed too late, said: the ids of
+/// their runs.
+fn kill_at_random(project: &Project, most: usize, random: &mut Random) -> (usize, Vec<String>) {
+    let (mut count, mut told) = (0, Vec::new());
+    let started = Instant::now();
+    while count < most && started.elapsed() < TRIAL {
+        count += AT_ONCE;
+        let start = || {
+            let mut command = project.command(&["run", "it.works", "--json"]);
+            command.stdout(Stdio::piped()).spawn().expect("the command starts")
+        };
+        let mut children: Vec<_> = (0..AT_ONCE).map(|_| start()).collect();
+        for child in &mut children {
+            if random.below(2) == 0 {
+                std::thread::sleep(Duration::from_micros(random.below(LONGEST)));
+                child.kill().expect("a child of ours");
+            }
+        }
+        for child in children {
+            let said = child.wait_with_output().expect("it is gone").stdout;
+            let said: Option<Value> = serde_json::from_slice(&said).ok();
+            told.extend(said.and_then(|report| Some(report["run_id"].as_str()?.to_owned())));
+        }
+    }
+    (count, told)
+}
+
+#[test]
+fn f1_killed_commands_lose_nothing_that_they_said() {
+    let project = project();
+    assert_eq!(project.run(&["run", "it.works"]).code, Some(0));
+    let mut random = Random::new();
+    let seed = random.0;
+    let (count, told) = kill_at_random(&project, 500, &mut random);
+
+    let looked = project.run(&["runs", "list", "--status", "running", "--json"]).json();
+    assert_eq!(looked["runs"].as_array().map(Vec::len), Some(0), "seed {seed}: {looked}");
+    let all = project.run(&["runs", "export"]);
+    let known: BTreeMap<String, Value> = all
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a run"))
+        .map(|run| (run["id"].as_str().expect("an id").to_owned(), run))
+        .collect();
+    let lost = told
+        .iter()
+        .filter(|id| known.get(id.as_str()).is_none_or(|run| run["status"] != "SUCCESS"));
+    assert_eq!(lost.count(), 0, "seed {seed}");
+    let failed = known.values().filter(|run| run["status"] == "FAILED");
+    assert!(failed.clone().all(|run| run["failure_kind"] == "crashed"), "seed {seed}");
+    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n", "seed {seed}");
+    let owners = fs::read_dir(project.path().join(".ophost/owners")).expect("a directory");
+    assert_eq!(owners.count(), 0, "seed {seed}");
+    assert!(told.len() > count / 4 && told.len() < count, "the trial is none: {}", told.len());
+    println!(
+        "{count} commands: {} said that they were done and lost 0, {} of {} records crashed",
+        told.len(),
+        failed.count(),
+        known.len(),
+    );
+}
+
+/// In a namespace of its own, on a disk of 1 MiB: commands until one fails, then more room.
+const FULL: &str = r#"
+mount -t tmpfs -o size=1m tmpfs "$OPHOST_DATA" || exit 77
+code=0 count=0
+while [ $code = 0 ] && [ $count -lt 100 ]; do
+    "$0" run it.works n:=$count --input @noise.json >/dev/null 2>error.txt
+    code=$?
+    [ $code = 0 ] && count=$((count + 1))
+done
+echo "full: exit $code after $count"
+"$0" run it.works --no-record && "$0" store check
+"$0" runs list --limit 1000 --json >listed.json
+mount -o remount,size=8m "$OPHOST_DATA" && "$0" run it.works && "$0" store check
+"$0" runs list --limit 1000 | wc -l
+"#;
+
+/// Returns whether a user may mount here, in a namespace of his own.
+fn may_mount() -> bool {
+    let script = ["--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"];
+    let mut unshare = Command::new("unshare");
+    unshare.args(script).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn f4_on_a_full_disk_nothing_is_lost_and_all_goes_on_when_there_is_room() {
+    if !may_mount() {
+        println!("skipped: nobody may mount here, not even in a namespace of his own");
+        return;
+    }
+    let project = project();
+    fs::create_dir(project.path().join("disk")).expect("a writable directory");
+    let mut random = Random(7);
+    let noise: String = (0..60_000).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
+    fs::write(project.path().join("noise.json"), serde_json::json!({"noise": noise}).to_string())
+        .expect("a writable directory");
+    let script = ["--map-root-user", "--mount", "sh", "-c", FULL, OPHOST];
+    let mut script = project.program("unshare", &script);
+    let output = project.output(script.env("OPHOST_DATA", project.path().join("disk")));
+    let error = fs::read_to_string(project.path().join("error.txt")).expect("an error");
+    assert!(error.contains("the store's disk is full"), "{error}{output}");
+    let listed = fs::read(project.path().join("listed.json")).expect("a list");
+    let listed: Value = serde_json::from_slice(&listed).expect("JSON");
+    let count = listed["runs"].as_array().map_or(0, Vec::len);
+    assert!(count > 5, "{output}");
+    let expected = format!(
+        "full: exit 5 after {count}\n{{}}\nthe store is sound\n{{}}\nthe store is sound\n{}\n",
+        count + 1
+    );
+    assert_eq!(output.stdout, expected, "{output}");
+}
