@@ -7,11 +7,11 @@
 #![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use e2e::disk::Forced;
 use e2e::guest::{Described, Operation, describing};
 use tempfile::TempDir;
 
@@ -40,6 +40,7 @@ fn main() -> Result<()> {
     let mut ratios = Vec::new();
     let (mut small, mut large, mut all, mut nothing) = (vec![], vec![], vec![], vec![]);
     let (mut recorded, mut forced) = (vec![], vec![]);
+    let disk = Forced::new(one.path())?;
     for _ in 0..TURNS {
         let (a, b) = (run(one.path())?, run(many.path())?);
         ratios.push(b.as_secs_f64() / a.as_secs_f64());
@@ -48,7 +49,7 @@ fn main() -> Result<()> {
         all.push(list(many.path())?);
         nothing.push(time(&mut Command::new("/bin/true"))?);
         recorded.push(time(command(one.path()).args(["run", "bench.op0", "--record"]))?);
-        forced.push(force(one.path())?);
+        forced.push(disk.once()?);
     }
     ratios.sort_by(f64::total_cmp);
     let [small, large, all, nothing] = [small, large, all, nothing].map(median);
@@ -63,15 +64,6 @@ fn main() -> Result<()> {
         "P4: recorded: {recorded:.1?}; one fdatasync, F: {forced:.1?}; more than unrecorded: {more:.1} F; goal: at most 6.5 F"
     );
     Ok(())
-}
-
-/// Returns how long it takes to force a block to the disk of a project.
-fn force(project: &Path) -> Result<Duration> {
-    let mut file = fs::File::create(project.join("forced"))?;
-    file.write_all(&[1; 4096])?;
-    let started = Instant::now();
-    file.sync_data()?;
-    Ok(started.elapsed())
 }
 
 /// Returns a project of so many plugins; one of them is `bench.op0`.

@@ -4,4 +4,5 @@
 //! with real components, `guests` checks the guests of this crate. `benches/` compares the
 //! host with what it is built on. How to add a guest is in `README.md`.
 
+pub mod disk;
 pub mod guest;

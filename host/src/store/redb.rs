@@ -51,16 +51,17 @@ impl RedbStore {
         read.map_err(|error| StoreError::from(io::Error::other(error)))?
     }
 
-    /// Looks at every run that fits, the newest first, until `see` says that it is enough.
+    /// Looks at every run that fits, the newest first, until `see` says that it is enough:
+    /// most likely after so many.
     async fn each(
         &self,
         filter: &RunFilter,
-        mut range: KeyRange,
+        (mut range, likely): (KeyRange, usize),
         mut see: impl FnMut(Result<Row, StoreError>) -> bool,
     ) -> Result<(), StoreError> {
         loop {
             let asked = (filter.clone(), range.clone());
-            let part = self.read(move |store| part(store, &asked.0, &asked.1)).await?;
+            let part = self.read(move |store| part(store, &asked.0, &asked.1, likely)).await?;
             let Some(Part { rows, rest }) = part else { return Ok(()) };
             if !rows.into_iter().all(&mut see) {
                 return Ok(());
@@ -120,7 +121,13 @@ struct Part {
     rest: Option<Vec<u8>>,
 }
 
-fn part(store: &Snapshot, filter: &RunFilter, range: &KeyRange) -> Result<Part, StoreError> {
+/// Returns at most so many rows that fit.
+fn part(
+    store: &Snapshot,
+    filter: &RunFilter,
+    range: &KeyRange,
+    most: usize,
+) -> Result<Part, StoreError> {
     let mut rows = Vec::new();
     for (count, entry) in store.between(&range.first, &range.end)?.rev().enumerate() {
         let (key, value) = entry?;
@@ -129,7 +136,7 @@ fn part(store: &Snapshot, filter: &RunFilter, range: &KeyRange) -> Result<Part, 
             Err(error @ StoreError::Damaged { .. }) => rows.push(Err(error)),
             row => rows.push(Ok(row?)),
         }
-        if count + 1 == ROWS {
+        if count + 1 == ROWS || rows.len() == most {
             return Ok(Part { rows, rest: Some(key) });
         }
     }
@@ -198,7 +205,8 @@ impl Store for RedbStore {
             }
             !more
         };
-        self.each(filter, KeyRange::listing(filter, after), see).await?;
+        let one_more = limit.saturating_add(1);
+        self.each(filter, (KeyRange::listing(filter, after), one_more), see).await?;
         let last = runs.last().map(|run| Cursor(run.sequence));
         // A page of no runs ends where it began.
         let next = if more { last.or(after) } else { None };
@@ -213,7 +221,7 @@ impl Store for RedbStore {
             runs.extend(row.ok().map(|row| (row.run.id, row.run.owner)));
             true
         };
-        self.each(&running, KeyRange::listing(&running, None), see).await?;
+        self.each(&running, (KeyRange::listing(&running, None), usize::MAX), see).await?;
         Ok(runs)
     }
 
@@ -241,7 +249,7 @@ impl Store for RedbStore {
             }
             failed.is_none()
         };
-        self.each(filter, KeyRange::counting(filter), see).await?;
+        self.each(filter, (KeyRange::counting(filter), usize::MAX), see).await?;
         failed.map_or_else(|| Ok(counting.stats()), Err)
     }
 }
