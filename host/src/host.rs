@@ -180,9 +180,10 @@ impl Host {
     }
 
     /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
-    /// it happens before the run begins.
+    /// it happens before the run begins. Meanwhile the store is opened.
     async fn load(&self, checked: Checked) -> Result<Loaded, RunError> {
-        let entry = &checked.entry;
+        let Checked { entry, record, .. } = &checked;
+        self.shared.recorder.prepare(entry.operation(), record.asked, record.key.as_deref());
         let guest = entry.file.guest(&self.shared.sandbox).await;
         let guest = guest.map_err(|reason| unavailable(entry, &reason))?.clone();
         Ok(Loaded { checked, guest })

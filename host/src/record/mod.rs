@@ -84,6 +84,15 @@ impl Recorder {
         self.store.as_ref()
     }
 
+    /// Opens the store if a run is to be kept that is still being prepared.
+    pub(crate) fn prepare(&self, operation: &Operation, asked: Option<bool>, key: Option<&str>) {
+        if let Some(opened) = &self.store
+            && (key.is_some() || self.rule.keeps(operation, asked))
+        {
+            opened.raw().prepare();
+        }
+    }
+
     /// Writes down that a run begins, before it does.
     ///
     /// # Errors

@@ -169,6 +169,15 @@ impl StoreFile {
         Ok(handle)
     }
 
+    /// Opens the file for writing too, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::for_writing`].
+    pub(super) fn open_existing(&self) -> Result<(), StoreError> {
+        if self.existing()?.is_some() { self.for_writing().map(drop) } else { Ok(()) }
+    }
+
     /// Returns the path of the file, if there is one that was written to.
     fn existing(&self) -> Result<Option<PathBuf>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };

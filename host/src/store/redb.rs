@@ -41,6 +41,11 @@ impl RedbStore {
         Self { writer: Writer::new(Arc::clone(&file)), file }
     }
 
+    /// Opens the store, if there is one, for whoever is about to write to it.
+    pub(crate) fn prepare(&self) {
+        self.writer.prepare();
+    }
+
     /// Reads off the async threads; `None` if there is no store yet.
     pub(super) async fn read<T: Send + 'static>(
         &self,

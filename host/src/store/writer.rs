@@ -66,6 +66,13 @@ impl Writer {
         }
     }
 
+    /// Begins the thread, which opens the file if there is one: whoever knows that a step is
+    /// coming can do something else meanwhile.
+    pub(super) fn prepare(&self) {
+        // What fails will fail again when there is somebody to tell.
+        self.jobs().ok();
+    }
+
     fn jobs(&self) -> Result<&Sender<Job>, StoreError> {
         if let Some(jobs) = self.jobs.get() {
             return Ok(jobs);
@@ -91,6 +98,7 @@ impl Turn {
 }
 
 fn serve(file: &StoreFile, jobs: &Receiver<Job>) {
+    guarded(|| file.open_existing()).ok();
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         batch.extend(jobs.try_iter().take(LARGEST_BATCH - 1));
