@@ -26,7 +26,7 @@ use crate::task_run::{RunId, Status, TaskRun};
 const NAMESPACE: u8 = 0;
 
 /// What a key stands for. Each kind has a table of its own: one that grows at its end alone
-/// is packed.
+/// is packed. All tables are made with the store, so that one more is another format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Meta,

@@ -92,7 +92,7 @@ const OWNED: [(&str, &[&str]); 8] = [
     ("config", &["toml"]),
     ("context", &["data_encoding", "miniz_oxide"]),
     ("digest", &["sha2"]),
-    ("store", &["redb"]),
+    ("store", &["lz4_flex", "redb"]),
 ];
 
 fn source() -> PathBuf {
