@@ -190,9 +190,20 @@ impl Host {
     async fn execute(&self, loaded: Loaded, run_id: Option<RunId>) -> Report {
         let Loaded { checked, guest } = loaded;
         let Checked { entry, schemas, input, grants, actor, .. } = checked;
-        let Checked { flags, context, cancel, observer, .. } = checked;
+        let Checked { flags, context, cancel, observer, record, .. } = checked;
         let operation = &entry.operation().name;
-        let job = Job { operation, input: &input, grants: &grants, actor, flags, cancel, observer };
+        let job = Job {
+            operation,
+            input: &input,
+            grants: &grants,
+            run_id: run_id.map(|id| id.to_string()),
+            // A dry run takes no key.
+            idempotency_key: record.key.filter(|_| !flags.dry_run),
+            actor,
+            flags,
+            cancel,
+            observer,
+        };
         let Ended { outcome, trail, usage } = self.shared.sandbox.invoke(&guest, job).await;
         let outcome = match outcome {
             Ok(output) => judge_output(&output, &schemas.output),

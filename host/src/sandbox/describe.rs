@@ -59,7 +59,13 @@ async fn call(store: &mut Store<RunState>, guest: &Guest) -> wasmtime::Result<wi
 
 fn nobody() -> RunContext {
     let actor = Actor { user_id: None, channel: "describe".to_owned() };
-    RunContext { actor, flags: Flags::default(), deadline: SystemTime::now() + TIMEOUT }
+    RunContext {
+        run_id: None,
+        idempotency_key: None,
+        actor,
+        flags: Flags::default(),
+        deadline: SystemTime::now() + TIMEOUT,
+    }
 }
 
 fn read_plugin(plugin: wit::Plugin) -> Result<Plugin, MetadataError> {

@@ -25,6 +25,10 @@ pub(crate) struct Job<'a> {
     pub(crate) operation: &'a OperationName,
     pub(crate) input: &'a ValidInput,
     pub(crate) grants: &'a Grants,
+    /// The record's id, where one is kept.
+    pub(crate) run_id: Option<String>,
+    /// The key under which the run happens once.
+    pub(crate) idempotency_key: Option<String>,
     pub(crate) actor: Actor,
     pub(crate) flags: Flags,
     pub(crate) cancel: CancellationToken,
@@ -112,6 +116,8 @@ impl Sandbox {
         let journal = Journal::new(limits.log, job.observer.clone());
         let watch = Watch::new(limits.timeout, job.cancel.clone());
         let context = RunContext {
+            run_id: job.run_id.clone(),
+            idempotency_key: job.idempotency_key.clone(),
             actor: job.actor.clone(),
             flags: job.flags,
             deadline: SystemTime::now() + limits.timeout,

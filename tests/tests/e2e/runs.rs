@@ -73,6 +73,26 @@ fn l8_a_record_holds_who_ran_what_when_and_how_it_ended() {
 }
 
 #[test]
+fn a_guest_knows_the_record_that_is_kept_of_it_and_its_key() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = |flags: &[&str]| {
+        let report = raw(&project, &[&["run", "misbehave.context", "--json"], flags].concat());
+        (report["run_id"].clone(), report["output"].clone())
+    };
+    let (id, context) = run(&["--idempotency-key", "k"]);
+    assert!(id.is_string() && context["run_id"] == id, "{context}");
+    assert_eq!(context["idempotency_key"], "k");
+    let (id, context) = run(&["--record"]);
+    assert!(id.is_string() && context["run_id"] == id, "{context}");
+    assert_eq!(context["idempotency_key"], Value::Null);
+    let (_, context) = run(&["--no-record"]);
+    assert_eq!((&context["run_id"], &context["idempotency_key"]), (&Value::Null, &Value::Null));
+    // A dry run takes no key.
+    let (_, context) = run(&["--idempotency-key", "k", "--dry-run"]);
+    assert_eq!(context["idempotency_key"], Value::Null);
+}
+
+#[test]
 fn l5_a_failure_is_recorded_with_its_kind_and_backtrace() {
     let project = Project::with_rust(&["misbehave"]);
     assert_eq!(project.run(&["run", "misbehave.panic", "--record", "message=boom"]).code, Some(1));
