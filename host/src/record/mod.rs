@@ -43,6 +43,17 @@ pub enum RecordRule {
 }
 
 impl RecordRule {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Declared, Self::Always];
+
+    /// Returns the word for the rule, as settings name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Always => "always",
+        }
+    }
+
     /// Returns whether a call of an operation is kept, whose caller asked for that, or for
     /// the opposite.
     fn keeps(self, operation: &Operation, asked: Option<bool>) -> bool {

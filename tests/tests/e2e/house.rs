@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
         ],
     ),
     ("toolchain", &[]),
-    ("config", &["policy", "operation"]),
+    ("config", &["record", "policy", "operation"]),
     (
         "host",
         &[

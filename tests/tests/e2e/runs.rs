@@ -119,6 +119,28 @@ fn r1_what_declares_no_record_touches_no_store() {
 }
 
 #[test]
+fn r1_settings_keep_what_declares_no_record() {
+    let silent = Operation { async_enabled: false, ..Operation::new("quiet") };
+    let project = with_operation(silent);
+    let id = |variable: &str, arguments: &[&str]| {
+        let mut command = project.command(&[&["run", "quiet", "--json"], arguments].concat());
+        project.output(command.env("OPHOST_RECORD", variable)).json()["run_id"].clone()
+    };
+    assert_ne!(id("always", &[]), Value::Null);
+    assert_eq!(id("always", &["--no-record"]), Value::Null);
+    project.settings("record = \"always\"");
+    assert_ne!(id("", &[]), Value::Null);
+    assert_eq!(id("declared", &[]), Value::Null);
+    let mut wrong = project.command(&["list"]);
+    insta::assert_snapshot!(project.output(wrong.env("OPHOST_RECORD", "never")), @"
+    ---- stderr
+    error: `OPHOST_RECORD`: `record` is `never`, which is not a rule for records
+    hint: `declared` keeps what operations declare, `always` keeps all
+    ---- exit 2
+    ");
+}
+
+#[test]
 fn r2_an_invalid_input_leaves_no_record() {
     let project = Project::with_rust(&["text"]);
     assert_eq!(project.run(&["run", "slugify", "txt=a"]).code, Some(2));
