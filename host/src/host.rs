@@ -32,7 +32,7 @@ use crate::sandbox::{
 };
 use crate::schema::{Schema, ValidInput, Violations};
 use crate::store::StoreError;
-use crate::task_run::{RunId, RunState, TaskRun};
+use crate::task_run::{Masked, RunId, RunState, TaskRun};
 
 /// What a door needs that is the compiler's child process, or starts one.
 pub(crate) use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};
@@ -104,25 +104,31 @@ impl Host {
             Recorded::Before(run) if run.erased_at.is_some() => {
                 Err(RunError::Erased { run_id: run.id })
             }
+            Recorded::Before(run) if run.is_masked(Masked::Output) => {
+                Err(RunError::Masked { run_id: run.id })
+            }
             Recorded::Before(run) => {
                 Ok(Report::of(*run).with_id(&loaded.checked.entry.operation().output_schema))
             }
             Recorded::Running(run_id) => Err(RunError::InProgress { run_id }),
-            Recorded::Conflict(run) => Err(RunError::Conflict {
+            Recorded::Conflict(run, input) => Err(RunError::Conflict {
                 run_id: run.id,
-                inputs: Box::new((run.input_dump, loaded.checked.input.value().clone())),
+                inputs: Box::new((run.input_dump, input)),
             }),
         }
     }
 
     async fn begin(&self, loaded: &Loaded) -> Result<Recorded, RunError> {
-        let Checked { entry, input, grants, actor, flags, context, record, .. } = &loaded.checked;
+        let Checked { entry, schemas, input, grants, .. } = &loaded.checked;
+        let Checked { actor, flags, context, record, .. } = &loaded.checked;
         let subject = Subject {
             operation: entry.operation(),
             component: entry.file.digest,
             version: &entry.file.plugin.version,
             asked_input: &record.input,
             input: input.value(),
+            input_schema: &schemas.input,
+            output_schema: &schemas.output,
             actor,
             flags: *flags,
             context,
@@ -140,12 +146,15 @@ impl Host {
         let run_id = recording.id();
         let observer = loaded.checked.observer.take();
         loaded.checked.observer = Some(recording.observer(observer));
-        let schema = Arc::clone(&loaded.checked.entry);
+        let entry = Arc::clone(&loaded.checked.entry);
+        let schemas = Arc::clone(&loaded.checked.schemas);
         let report = recording.while_logging(self.execute(loaded, Some(run_id))).await;
         let Report { outcome, trail, usage, .. } = &report;
-        let ended = recording.finish(EndOfRun { outcome, trail, usage: *usage }).await;
+        let output_schema = &schemas.output;
+        let ended = EndOfRun { outcome, output_schema, trail, usage: *usage };
+        let ended = recording.finish(ended).await;
         ended.map_err(|source| RunError::Unrecorded { run_id, source })?;
-        Ok(report.with_id(&schema.operation().output_schema))
+        Ok(report.with_id(&entry.operation().output_schema))
     }
 
     fn check(&self, request: Request) -> Result<Checked, RunError> {
@@ -756,12 +765,22 @@ pub enum RunError {
         /// That run.
         run_id: RunId,
     },
+    /// The idempotency key belongs to a run that ended well, and whose answer holds secrets:
+    /// those are not kept, so that it cannot be given again.
+    #[error(
+        "run {run_id} under the same idempotency key succeeded; its answer holds secrets, \
+         which are not kept"
+    )]
+    Masked {
+        /// That run.
+        run_id: RunId,
+    },
     /// The idempotency key belongs to a run with another input.
     #[error("the idempotency key belongs to run {run_id}, which had another input")]
     Conflict {
         /// That run.
         run_id: RunId,
-        /// That run's input, and this request's, both with their defaults.
+        /// That run's input, and this request's, both with their defaults and secrets masked.
         inputs: Box<(Value, Value)>,
     },
     /// The operation is known, but its file is not what it was, or cannot be loaded.

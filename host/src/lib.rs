@@ -110,6 +110,6 @@ pub use crate::store::{
     Cursor, Erased, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats, StoreError,
 };
 pub use crate::task_run::{
-    NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId, RunState, RunSummary, Status,
-    TaskRun,
+    Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId, RunState, RunSummary,
+    Status, TaskRun,
 };

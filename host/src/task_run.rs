@@ -165,7 +165,7 @@ pub enum RunState {
         finished_at: DateTime<Utc>,
         /// Whole milliseconds from its beginning to its end, on a monotonic clock.
         duration_ms: u64,
-        /// What it returned; null once it was erased.
+        /// What it returned, with secrets masked; null once it was erased.
         output: Value,
     },
     /// It did not.
@@ -356,6 +356,16 @@ pub struct ResultRef {
     pub document_id: String,
 }
 
+/// A part of a record in which secrets are masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Masked {
+    /// [`TaskRun::input_dump`]: the run cannot be run again from it.
+    Input,
+    /// The output.
+    Output,
+}
+
 /// What one workflow system says about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orchestration {
@@ -394,8 +404,12 @@ pub struct TaskRun {
     pub prefect_flow_run_id: Option<String>,
     /// The task run of Prefect that it is.
     pub prefect_task_run_id: Option<String>,
-    /// The input, with the defaults of the schema filled in; null once it was erased.
+    /// The input, with the defaults of the schema filled in and secrets masked; null once it was erased.
     pub input_dump: Value,
+    /// Where secrets are masked: in the place of each stands an object of `masked` (true), a
+    /// keyed `digest` and the `length` of its JSON in bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<Masked>,
     /// The documents that the output names.
     pub result_refs: Vec<ResultRef>,
     /// The errors of single items, as far as they were kept.
@@ -456,6 +470,11 @@ impl TaskRun {
     pub fn flags(&self) -> Flags {
         let is = |name| self.metadata.get(name) == Some(&Value::Bool(true));
         Flags { dry_run: is("dry_run"), test_mode: is("test_mode"), verbose: is("verbose") }
+    }
+
+    /// Returns whether secrets are masked in a part of it.
+    pub fn is_masked(&self, part: Masked) -> bool {
+        self.masked.contains(&part)
     }
 
     /// Returns the run's place in time: when it began, or was asked for if it did not.
@@ -549,6 +568,7 @@ pub(crate) mod tests {
             prefect_flow_run_id: None,
             prefect_task_run_id: None,
             input_dump: json!({"text": "Hello"}),
+            masked: Vec::new(),
             result_refs: Vec::new(),
             error_list: Vec::new(),
             logs_ref: None,

@@ -12,6 +12,7 @@ use crate::json;
 use crate::operation::Operation;
 use crate::policy::Limits;
 use crate::run::{Actor, Flags};
+use crate::schema::Schema;
 use crate::store::IdempotencyClaim;
 use crate::task_run::{OwnerId, RunId, RunState, TaskRun};
 
@@ -28,6 +29,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) asked_input: &'a Value,
     /// The input with its defaults.
     pub(crate) input: &'a Value,
+    pub(crate) input_schema: &'a Schema,
+    pub(crate) output_schema: &'a Schema,
     pub(crate) actor: &'a Actor,
     pub(crate) flags: Flags,
     pub(crate) context: &'a Context,
@@ -59,6 +62,7 @@ impl Subject<'_> {
             prefect_flow_run_id: context.prefect_flow_run_id.clone(),
             prefect_task_run_id: context.prefect_task_run_id.clone(),
             input_dump: self.input.clone(),
+            masked: Vec::new(),
             result_refs: Vec::new(),
             error_list: Vec::new(),
             logs_ref: None,

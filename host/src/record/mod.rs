@@ -4,12 +4,15 @@
 //!   first of them: a command that keeps nothing never touches it.
 //! - [`Recording`] is one run that is being kept: born RUNNING before the guest runs, its log
 //!   written while it runs, ended once.
+//! - [`mask`]: secrets never get into a record; this is where what is kept of them is made.
 //! - [`Recorded`] is what became of a request to keep a run: a recording, or the answer that an
 //!   earlier run under the same idempotency key gave already.
 
 mod making;
+mod mask;
 mod refs;
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,18 +22,25 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::making::Subject;
+use self::mask::{Mask, kept};
 pub(crate) use self::refs::with_task_run_id;
 use crate::operation::Operation;
 use crate::private_dir::DataDir;
-use crate::run::{Event, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
+use crate::run::{
+    Event, Failure, FailureKind, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage,
+};
 use crate::sandbox::Observer;
+use crate::schema::Schema;
 use crate::store::{
     Claim, Ending, Finished, Inserted, Listed, Logged, NewRun, OpenStore, Store, StoreError,
 };
-use crate::task_run::{RunId, TaskRun};
+use crate::task_run::{Masked, RunId, TaskRun};
 
 /// How long entries of a log wait for being written: what a killed run loses at most.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// What stands for the details of an output that is wrong and may hold secrets.
+const UNTOLD: &str = "not kept: its schema knows secrets, and the details hold parts of it";
 
 /// Which direct calls are kept. What carries an idempotency key always is, but for dry runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,8 +91,8 @@ pub(crate) enum Recorded {
     Before(Box<TaskRun>),
     /// It runs now under the same key.
     Running(RunId),
-    /// Another request has the key.
-    Conflict(Box<TaskRun>),
+    /// Another request has the key. With it, the input as it would be kept.
+    Conflict(Box<TaskRun>, Value),
 }
 
 impl Recorder {
@@ -119,22 +129,47 @@ impl Recorder {
             // A run of the same key that died must not seem to be running.
             opened.settle().await?;
         }
+        let mask = mask(opened, &subject)?;
+        let input = kept(mask, subject.input_schema, subject.input);
+        // What it was made of could be found out by trying.
+        let asked_input = kept(mask, subject.input_schema, subject.asked_input);
+        let subject = Subject { input: &input, asked_input: &asked_input, ..subject };
         let claim = key.map(|key| subject.claim(key));
-        let run = subject.task_run(opened.owner().await?);
+        let mut run = subject.task_run(opened.owner().await?);
+        run.masked.extend(matches!(input, Cow::Owned(_)).then_some(Masked::Input));
         let (id, flags) = (run.id, subject.flags);
         let operation = run.operation_name.to_string();
         let inserted = opened.store().insert(NewRun { run, key: claim }).await?;
         Ok(match inserted {
             Inserted::New(claim) => {
                 let listed = opened.cancellable(id, cancel.clone());
-                let store = opened.store();
-                Recorded::Begun(Recording::new(store, listed, claim, operation, flags))
+                let (store, started, log) = (opened.store(), Instant::now(), LogBuffer::default());
+                let recording = Recording {
+                    store,
+                    _listed: listed,
+                    claim,
+                    operation,
+                    flags,
+                    mask,
+                    started,
+                    log,
+                };
+                Recorded::Begun(recording)
             }
             Inserted::Existing(run) if run.state.status().is_final() => Recorded::Before(run),
             Inserted::Existing(run) => Recorded::Running(run.id),
-            Inserted::Conflict(run) => Recorded::Conflict(run),
+            Inserted::Conflict(run) => Recorded::Conflict(run, input.into_owned()),
         })
     }
+}
+
+/// Returns what masks the secrets of an operation, if its schemas know any.
+fn mask(opened: &OpenStore, subject: &Subject<'_>) -> Result<Option<Mask>, StoreError> {
+    if !subject.input_schema.has_secrets() && !subject.output_schema.has_secrets() {
+        return Ok(None);
+    }
+    let mask = Mask::of(opened.data()).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Some(mask))
 }
 
 /// A run that is being kept.
@@ -145,6 +180,7 @@ pub(crate) struct Recording {
     claim: Claim,
     operation: String,
     flags: Flags,
+    mask: Option<Mask>,
     started: Instant,
     log: LogBuffer,
 }
@@ -189,17 +225,6 @@ impl LogBuffer {
 }
 
 impl Recording {
-    fn new(
-        store: Arc<dyn Store>,
-        listed: Listed,
-        claim: Claim,
-        operation: String,
-        flags: Flags,
-    ) -> Self {
-        let (started, log) = (Instant::now(), LogBuffer::default());
-        Self { store, _listed: listed, claim, operation, flags, started, log }
-    }
-
     /// Returns the run's id.
     pub(crate) fn id(&self) -> RunId {
         self.claim.id
@@ -259,15 +284,16 @@ impl Recording {
     /// Returns [`StoreError`] if that cannot be written. The run happened all the same;
     /// whether its end is known is [`StoreError::OutcomeUnknown`]'s to say.
     pub(crate) async fn finish(self, ended: EndOfRun<'_>) -> Result<Box<TaskRun>, StoreError> {
-        let EndOfRun { outcome, trail, usage } = ended;
+        let EndOfRun { outcome, output_schema, trail, usage } = ended;
+        let (outcome, masked) = kept_outcome(self.mask, output_schema, outcome);
         let elapsed = self.started.elapsed();
         let written = self.log.waiting().written.min(trail.log.len());
         let mut log_entries = trail.log[written..].to_vec();
         let execution_time = usage.wall.as_secs_f64();
         if self.flags.verbose {
-            log_entries.push(closing(&self.operation, outcome, execution_time));
+            log_entries.push(closing(&self.operation, &outcome, execution_time));
         }
-        let (result_refs, warnings) = match outcome {
+        let (result_refs, warnings) = match &outcome {
             Outcome::Success(output) => refs::of_output(output),
             Outcome::Failed(_) | Outcome::Cancelled => Default::default(),
         };
@@ -275,13 +301,14 @@ impl Recording {
         let mut metadata = Map::new();
         metadata.insert("execution_time".to_owned(), json!(execution_time));
         let ending = Ending {
-            outcome: outcome.clone(),
+            outcome,
             finished_at: Utc::now(),
             duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             metadata,
             log_entries,
             log_dropped: trail.log_dropped,
             error_list: trail.item_errors.clone(),
+            masked: masked.into_iter().collect(),
             result_refs,
             usage: Some(usage),
         };
@@ -298,8 +325,32 @@ impl Recording {
 /// How a run ended, all of it.
 pub(crate) struct EndOfRun<'a> {
     pub(crate) outcome: &'a Outcome,
+    pub(crate) output_schema: &'a Schema,
     pub(crate) trail: &'a Trail,
     pub(crate) usage: Usage,
+}
+
+/// Returns an outcome as it is kept, and whether its output is masked.
+fn kept_outcome(
+    mask: Option<Mask>,
+    schema: &Schema,
+    outcome: &Outcome,
+) -> (Outcome, Option<Masked>) {
+    match outcome {
+        Outcome::Success(output) => {
+            let output = kept(mask, schema, output);
+            let masked = matches!(output, Cow::Owned(_)).then_some(Masked::Output);
+            (Outcome::Success(output.into_owned()), masked)
+        }
+        // What is wrong with an output is told with parts of it.
+        Outcome::Failed(failure)
+            if failure.kind == FailureKind::InvalidOutput && schema.has_secrets() =>
+        {
+            let details = failure.details.as_ref().map(|_| json!(UNTOLD));
+            (Outcome::Failed(Failure { details, ..failure.clone() }), None)
+        }
+        Outcome::Failed(_) | Outcome::Cancelled => (outcome.clone(), None),
+    }
 }
 
 /// Returns an entry of the host itself.

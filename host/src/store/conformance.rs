@@ -45,6 +45,7 @@ pub(super) fn ending(outcome: Outcome) -> Ending {
         log_entries: Vec::new(),
         log_dropped: 0,
         error_list: Vec::new(),
+        masked: Vec::new(),
         result_refs: Vec::new(),
         usage: None,
     }

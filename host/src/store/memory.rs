@@ -86,6 +86,7 @@ fn finish(run: &mut TaskRun, ending: Ending) {
     run.log_entries.extend(ending.log_entries);
     run.log_dropped = ending.log_dropped;
     run.error_list = ending.error_list;
+    run.masked.extend(ending.masked);
     run.result_refs = ending.result_refs;
     run.usage = ending.usage;
     run.revision += 1;

@@ -41,7 +41,7 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::operation::OperationName;
 use crate::run::{FailureKind, ItemError, LogEntry, Outcome, Usage};
-use crate::task_run::{OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
+use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
 
 /// Where the records of runs are.
 ///
@@ -165,6 +165,8 @@ pub(crate) struct Ending {
     pub(crate) log_dropped: u64,
     /// See [`TaskRun::error_list`].
     pub(crate) error_list: Vec<ItemError>,
+    /// Added to [`TaskRun::masked`].
+    pub(crate) masked: Vec<Masked>,
     /// See [`TaskRun::result_refs`].
     pub(crate) result_refs: Vec<ResultRef>,
     /// See [`TaskRun::usage`].

@@ -77,6 +77,11 @@ impl OpenStore {
         wake::cancel(&self.data, owner, run).ok();
     }
 
+    /// Returns the data directory that it is in.
+    pub(crate) fn data(&self) -> &DataDir {
+        &self.data
+    }
+
     /// Returns the store as it is.
     pub(crate) fn raw(&self) -> &RedbStore {
         &self.store

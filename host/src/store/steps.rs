@@ -109,6 +109,7 @@ fn end(run: &mut TaskRun, ending: &Ending) {
     run.state = run.state.ended(ending.outcome.clone(), ending.finished_at, ending.duration_ms);
     run.metadata.extend(ending.metadata.clone());
     run.log_dropped = ending.log_dropped;
+    run.masked.extend(&ending.masked);
     run.result_refs.clone_from(&ending.result_refs);
     run.usage = ending.usage;
     written(run, ending.finished_at);

@@ -58,6 +58,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "context",
             "task_run",
             "sandbox",
+            "schema",
             "policy",
             "private_dir",
             "digest",

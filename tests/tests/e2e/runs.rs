@@ -349,6 +349,74 @@ fn q8_a_rerun_is_a_new_run_of_the_same_input_or_an_edited_one() {
     assert_eq!(project.run(&["runs", "rerun", "latest", "--edit", "txt=c"]).code, Some(2));
 }
 
+/// Returns every byte that the host keeps.
+fn kept_bytes(directory: &std::path::Path) -> Vec<u8> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let read = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { kept_bytes(&path) } else { fs::read(&path).unwrap_or_default() }
+    };
+    entries.flat_map(read).collect()
+}
+
+#[test]
+fn i4_a_secret_is_given_to_the_guest_and_the_caller_and_kept_nowhere() {
+    let project = Project::with_rust(&["misbehave"]);
+    let admit = |word: &str, more: &[&str]| {
+        let word = format!("word={word}");
+        let run = ["run", "misbehave.admit", "user=ann", &word, "--record", "--verbose", "--json"];
+        raw(&project, &[&run, more].concat())
+    };
+    let report = admit("hunter2-hunter2", &[]);
+    assert_eq!(report["output"], json!({"user": "ann", "token": "2retnuh-2retnuh", "length": 15}));
+    let run = latest(&project);
+    let (input, output) = (&run["input_dump"], &run["output"]);
+    assert_eq!((&input["user"], &output["length"]), (&json!("ann"), &json!(15)));
+    assert_eq!((&input["word"]["masked"], &input["word"]["length"]), (&json!(true), &json!(17)));
+    assert_eq!(output["token"]["masked"], true);
+    assert_eq!(run["masked"], json!(["input", "output"]));
+    assert_eq!(run["log_entries"][0]["data"]["input"], *input);
+    // Equal secrets look equal here.
+    admit("hunter2-hunter2", &[]);
+    assert_eq!(latest(&project)["input_dump"]["word"], input["word"]);
+    admit("other-other", &[]);
+    assert_ne!(latest(&project)["input_dump"]["word"]["digest"], input["word"]["digest"]);
+    // What is wrong with an output is told to the caller alone.
+    let wrong = admit("hunter2-hunter2", &["wrong=true"]);
+    assert!(wrong["error"]["details"].to_string().contains("2retnuh-2retnuh"), "{wrong}");
+    assert_eq!(latest(&project)["failure_kind"], "invalid_output");
+    let kept = kept_bytes(&project.path().join(".ophost"));
+    let holds = |word: &[u8]| kept.windows(word.len()).any(|part| part == word);
+    assert!(holds(b"misbehave.admit") && !holds(b"hunter2-hunter2") && !holds(b"2retnuh-2retnuh"));
+}
+
+#[test]
+fn i4_what_is_masked_is_not_run_again_and_differences_show_no_secret() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = |word: &str| {
+        let word = format!("word={word}");
+        let key = ["--idempotency-key", "k"];
+        project.run(&[&["run", "misbehave.admit", "user=ann", &word], &key[..]].concat())
+    };
+    assert_eq!(run("hunter2").code, Some(0));
+    insta::assert_snapshot!(run("hunter2"), @"
+    ---- stderr
+    error: run [RUN] under the same idempotency key succeeded; its answer holds secrets, which are not kept
+    hint: another key runs it again
+    ---- exit 6
+    ");
+    let other = run("hunter3");
+    assert_eq!(other.code, Some(6), "{other}");
+    assert!(other.stderr.contains("\n  /word/digest: it was "), "{other}");
+    assert!(!other.stderr.contains("hunter"), "{other}");
+    insta::assert_snapshot!(project.run(&["runs", "rerun", "latest"]), @"
+    ---- stderr
+    error: run [RUN] was given secrets, which are not kept: it cannot be run again from there
+    hint: `ophost run misbehave.admit` runs it with the secrets given again
+    ---- exit 2
+    ");
+}
+
 #[test]
 fn an_erased_run_keeps_that_it_happened() {
     let project = Project::with_rust(&["text"]);

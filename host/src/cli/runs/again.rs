@@ -13,6 +13,7 @@ use crate::caller::Caller;
 use crate::config::Config;
 use crate::host::Request;
 use crate::runs::Runs;
+use crate::task_run::Masked;
 
 #[derive(Debug, Args)]
 pub(super) struct RerunArgs {
@@ -35,6 +36,10 @@ pub(super) async fn run(
     let earlier = runs.find(&args.run.id).await?;
     if earlier.erased_at.is_some() {
         return Err(CliError::run_state(&earlier, "was erased, its input too"));
+    }
+    if earlier.is_masked(Masked::Input) {
+        let (run_id, operation) = (earlier.id, earlier.operation_name);
+        return Err(CliError::MaskedInput { run_id, operation });
     }
     let (name, flags) = (earlier.operation_name.as_str(), earlier.flags());
     let host = host_for(config, name).await?;
