@@ -134,6 +134,7 @@ impl Host {
             context,
             tags: &record.tags,
             limits: *grants.limits(),
+            granted: loaded.guest.reaches(),
             asked: record.asked,
             key: record.key.as_deref(),
             rerun_of: record.rerun_of,

@@ -110,6 +110,6 @@ pub use crate::store::{
     Cursor, Erased, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats, StoreError,
 };
 pub use crate::task_run::{
-    Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId, RunState, RunSummary,
-    Status, TaskRun,
+    Attempt, Capabilities, Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId,
+    RunState, RunSummary, Status, TaskRun,
 };

@@ -366,6 +366,52 @@ pub enum Masked {
     Output,
 }
 
+/// One of the times that a run was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which one, from 1.
+    pub number: u32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, or was found dead.
+    pub finished_at: DateTime<Utc>,
+    /// Why it failed; none for one that succeeded or was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_kind: Option<FailureKind>,
+    /// That failure in one line. Guest text: escape it before a terminal sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+}
+
+/// What a run could reach outside its sandbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// What it was given: interfaces of the host that its component imports, such as `log` or
+    /// `wasi:clocks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub granted: Vec<String>,
+    /// What it made use of, as far as that is looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used: Vec<String>,
+    /// What it asked for and was not given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<String>,
+}
+
+impl Capabilities {
+    /// Returns whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.granted.is_empty() && self.used.is_empty() && self.denied.is_empty()
+    }
+}
+
+/// The one namespace that there is so far.
+pub(crate) const NAMESPACE: &str = "default";
+
+fn default_namespace() -> String {
+    NAMESPACE.to_owned()
+}
+
 /// What one workflow system says about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orchestration {
@@ -389,6 +435,9 @@ pub struct TaskRun {
     pub sequence: u64,
     /// How often it was written. The store's word: 0 before it is there.
     pub revision: u64,
+    /// Where its operation and its idempotency key mean something: `default`.
+    #[serde(default = "default_namespace")]
+    pub namespace: String,
     /// What runs.
     pub operation_name: OperationName,
     /// What the caller named the request by, so that it runs once.
@@ -439,6 +488,19 @@ pub struct TaskRun {
     pub host_version: String,
     /// What it may use.
     pub limits: Limits,
+    /// What it can reach.
+    #[serde(default, skip_serializing_if = "Capabilities::is_empty")]
+    pub capabilities: Capabilities,
+    /// The times that it was tried. Empty where there is one alone, as for each direct call:
+    /// then that is what the run itself says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// Which of those that wait begins first: the highest. None for a direct call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// Before when it must not begin. None for a direct call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
     /// What it used, once it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -560,6 +622,7 @@ pub(crate) mod tests {
             id: RunId::new(),
             sequence: 0,
             revision: 0,
+            namespace: default_namespace(),
             operation_name: OperationName::new(operation).unwrap(),
             idempotency_key: None,
             actor: Actor { user_id: None, channel: "cli".into() },
@@ -583,6 +646,10 @@ pub(crate) mod tests {
             plugin_version: "1.0.0".into(),
             host_version: "0.1.0".into(),
             limits: Limits::DEFAULT,
+            capabilities: Capabilities::default(),
+            attempts: Vec::new(),
+            priority: None,
+            not_before: None,
             usage: None,
             orchestration: Vec::new(),
             run_url: None,
@@ -617,6 +684,7 @@ pub(crate) mod tests {
         let json = serde_json::to_value(&run).unwrap();
         let known = [
             "id",
+            "namespace",
             "operation_name",
             "idempotency_key",
             "actor",
@@ -647,7 +715,17 @@ pub(crate) mod tests {
         assert_eq!(json["error_message"], "unreachable");
         assert_eq!(json["duration_ms"], 7);
         assert_eq!(json["limits"]["timeout_ms"], 30_000);
-        assert!(json.get("output").is_none() && json.get("usage").is_none());
+        for name in ["output", "usage", "attempts", "capabilities", "priority", "masked"] {
+            assert!(json.get(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_is_in_the_one_namespace() {
+        let mut json = serde_json::to_value(running("slugify")).unwrap();
+        json.as_object_mut().unwrap().remove("namespace");
+        let run: TaskRun = serde_json::from_value(json).unwrap();
+        assert_eq!(run.namespace, "default");
     }
 
     #[test]
@@ -675,6 +753,16 @@ pub(crate) mod tests {
             source: LogSource::Stdout,
         }];
         run.rerun_of = Some(RunId::new());
+        run.masked = vec![Masked::Output];
+        run.capabilities.granted = vec!["log".to_owned()];
+        run.attempts = vec![Attempt {
+            number: 1,
+            started_at: now,
+            finished_at: now,
+            failure_kind: Some(FailureKind::Timeout),
+            error_message: None,
+        }];
+        (run.priority, run.not_before) = (Some(-1), Some(now));
         run.orchestration = vec![Orchestration {
             system: "prefect".into(),
             detected_from: vec!["PREFECT__FLOW_RUN_ID".to_owned()],

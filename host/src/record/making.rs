@@ -14,7 +14,7 @@ use crate::policy::Limits;
 use crate::run::{Actor, Flags};
 use crate::schema::Schema;
 use crate::store::IdempotencyClaim;
-use crate::task_run::{OwnerId, RunId, RunState, TaskRun};
+use crate::task_run::{Capabilities, NAMESPACE, OwnerId, RunId, RunState, TaskRun};
 
 /// How long a success keeps its idempotency key.
 const WINDOW: Duration = Duration::from_secs(24 * 3600);
@@ -36,6 +36,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) context: &'a Context,
     pub(crate) tags: &'a [String],
     pub(crate) limits: Limits,
+    /// What the component can reach outside the sandbox.
+    pub(crate) granted: &'a [String],
     /// Whether the caller wants a record, if he said so.
     pub(crate) asked: Option<bool>,
     pub(crate) key: Option<&'a str>,
@@ -54,6 +56,7 @@ impl Subject<'_> {
             id: RunId::new(),
             sequence: 0,
             revision: 0,
+            namespace: NAMESPACE.to_owned(),
             operation_name: operation.name.clone(),
             idempotency_key: None,
             actor: (*actor).clone(),
@@ -77,6 +80,10 @@ impl Subject<'_> {
             plugin_version: self.version.to_owned(),
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             limits: self.limits,
+            capabilities: Capabilities { granted: self.granted.to_vec(), ..Default::default() },
+            attempts: Vec::new(),
+            priority: None,
+            not_before: None,
             usage: None,
             orchestration: context.orchestration.clone(),
             run_url: context.run_url.clone(),

@@ -65,6 +65,13 @@ fn l8_a_record_holds_who_ran_what_when_and_how_it_ended() {
     assert_eq!(run["tags"], json!(["text", "web", "mine"]));
     assert_eq!((&run["plugin_version"], &run["error_message"]), (&json!("0.1.0"), &Value::Null));
     assert_eq!(run["metadata"]["dry_run"], false);
+    assert_eq!(run["namespace"], "default");
+    let granted = run["capabilities"]["granted"].as_array().expect("a list");
+    assert!(granted.contains(&json!("log")) && !granted.contains(&json!("types")), "{run}");
+    assert!(granted.iter().all(|it| !it.to_string().contains("filesystem")), "{run}");
+    let shown = project.run(&["runs", "show", "latest"]).stdout;
+    assert!(shown.contains("\nhost      0.1.0\n"), "{shown}");
+    assert!(shown.contains("\nlimits    30s, memory 128.0 MiB, output 8.0 MiB, "), "{shown}");
     assert!(run["metadata"]["execution_time"].is_f64(), "{run}");
     assert_eq!(run["component_digest"].as_str().map(str::len), Some(64));
     for field in ["started_at", "finished_at", "created_at", "updated_at"] {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use bytesize::ByteSize;
 use chrono::{DateTime, Local, Utc};
 use clap::Args;
 use serde_json::json;
@@ -13,9 +14,10 @@ use super::super::run::log_line;
 use super::super::table::{Last, table};
 use super::list::took;
 use super::{LOOK, Named};
+use crate::policy::Limits;
 use crate::run::{Flags, ItemError};
 use crate::runs::Runs;
-use crate::task_run::{RunState, Status, TaskRun};
+use crate::task_run::{Masked, RunState, Status, TaskRun};
 
 /// How many errors of items are shown.
 const SHOWN: usize = 20;
@@ -69,11 +71,26 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     add("rerun of", run.rerun_of.map(|id| id.to_string()));
     add("retry of", run.retry_of.map(|id| id.to_string()));
     add("plugin", Some(format!("{} {}", run.plugin_version, run.component_digest.short())));
-    add("memory", run.usage.map(|usage| bytesize::ByteSize(usage.peak_memory).to_string()));
+    add("host", Some(run.host_version.clone()));
+    add("limits", Some(limits(&run.limits)));
+    add("may use", Some(run.capabilities.granted.join(", ")));
+    add("was denied", Some(run.capabilities.denied.join(", ")));
+    let masked = run.masked.iter().map(|part| match part {
+        Masked::Input => "secrets of the input",
+        Masked::Output => "secrets of the output",
+    });
+    add("masked", Some(masked.collect::<Vec<_>>().join(", ")));
+    add("memory", run.usage.map(|usage| ByteSize(usage.peak_memory).to_string()));
     let refs = run.result_refs.iter().map(|it| format!("{}/{}", it.collection, it.document_id));
     add("results", Some(refs.collect::<Vec<_>>().join(", ")));
     add("erased", time(run.erased_at));
     rows
+}
+
+fn limits(limits: &Limits) -> String {
+    let Limits { timeout, memory, output, log } = limits;
+    let (timeout, size) = (humantime::format_duration(*timeout), |bytes| ByteSize(bytes));
+    format!("{timeout}, memory {}, output {}, log {}", size(*memory), size(*output), size(*log))
 }
 
 fn failure(text: &mut String, run: &TaskRun) {
