@@ -27,7 +27,7 @@ use crate::registry::{
 use crate::run::{Actor, Event, Failure, FailureKind, Flags, Outcome, Trail, Usage};
 use crate::runs::Runs;
 use crate::sandbox::{
-    self, CompileBudget, Compiler, Ended, Guest, Job, Observer, Sandbox, SandboxError,
+    self, CompileBudget, Compiler, Ended, Guest, Job, Observer, Overflow, Sandbox, SandboxError,
     SandboxOptions, Stopped,
 };
 use crate::schema::{Schema, ValidInput, Violations};
@@ -147,6 +147,7 @@ impl Host {
         let run_id = recording.id();
         let observer = loaded.checked.observer.take();
         loaded.checked.observer = Some(recording.observer(observer));
+        loaded.checked.overflow = Some(recording.overflow());
         let entry = Arc::clone(&loaded.checked.entry);
         let schemas = Arc::clone(&loaded.checked.schemas);
         let report = recording.while_logging(self.execute(loaded, Some(run_id))).await;
@@ -154,7 +155,8 @@ impl Host {
         let output_schema = &schemas.output;
         let ended = EndOfRun { outcome, output_schema, trail, usage: *usage };
         let ended = recording.finish(ended).await;
-        ended.map_err(|source| RunError::Unrecorded { run_id, source })?;
+        let run = ended.map_err(|source| RunError::Unrecorded { run_id, source })?;
+        let report = Report { logs_ref: run.logs_ref, ..report };
         Ok(report.with_id(&entry.operation().output_schema))
     }
 
@@ -184,6 +186,7 @@ impl Host {
             context,
             cancel,
             observer,
+            overflow: None,
             record,
         })
     }
@@ -200,7 +203,7 @@ impl Host {
     async fn execute(&self, loaded: Loaded, run_id: Option<RunId>) -> Report {
         let Loaded { checked, guest } = loaded;
         let Checked { entry, schemas, input, grants, actor, .. } = checked;
-        let Checked { flags, context, cancel, observer, record, .. } = checked;
+        let Checked { flags, context, cancel, observer, overflow, record, .. } = checked;
         let operation = &entry.operation().name;
         let job = Job {
             operation,
@@ -213,6 +216,7 @@ impl Host {
             flags,
             cancel,
             observer,
+            overflow,
         };
         let Ended { outcome, trail, usage } = self.shared.sandbox.invoke(&guest, job).await;
         let outcome = match outcome {
@@ -220,7 +224,8 @@ impl Host {
             Err(Stopped::Failed(failure)) => Outcome::Failed(*failure),
             Err(Stopped::Cancelled) => Outcome::Cancelled,
         };
-        Report { operation: operation.clone(), run_id, context, outcome, trail, usage }
+        let (operation, logs_ref) = (operation.clone(), None);
+        Report { operation, run_id, context, outcome, trail, logs_ref, usage }
     }
 
     fn find(&self, name: &str) -> Result<Arc<Entry>, RunError> {
@@ -394,6 +399,8 @@ struct Checked {
     context: Context,
     cancel: CancellationToken,
     observer: Option<Observer>,
+    /// Where the log of a run that is recorded goes on.
+    overflow: Option<Overflow>,
     record: RecordRequest,
 }
 
@@ -670,6 +677,9 @@ pub struct Report {
     pub outcome: Outcome,
     /// What it left behind.
     pub trail: Trail,
+    /// The file with the rest of its log, in the data directory, if that is recorded and too
+    /// long for the record.
+    pub logs_ref: Option<String>,
     /// What it used.
     pub usage: Usage,
 }
@@ -701,9 +711,15 @@ impl Report {
             item_errors: run.error_list,
             item_errors_dropped: 0,
         };
-        let usage = run.usage.unwrap_or_default();
-        let context = Context::default();
-        Self { operation: run.operation_name, run_id: Some(run.id), context, outcome, trail, usage }
+        Self {
+            operation: run.operation_name,
+            run_id: Some(run.id),
+            context: Context::default(),
+            outcome,
+            trail,
+            logs_ref: run.logs_ref,
+            usage: run.usage.unwrap_or_default(),
+        }
     }
 }
 

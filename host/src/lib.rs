@@ -107,7 +107,8 @@ pub use crate::runs::{FindError, Runs};
 pub use crate::sandbox::CompileBudget;
 pub use crate::schema::{Violation, Violations};
 pub use crate::store::{
-    Cursor, Erased, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats, StoreError,
+    Cursor, Erased, LogFile, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats,
+    StoreError,
 };
 pub use crate::task_run::{
     Attempt, Capabilities, Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId,

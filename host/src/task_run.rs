@@ -463,11 +463,12 @@ pub struct TaskRun {
     pub result_refs: Vec<ResultRef>,
     /// The errors of single items, as far as they were kept.
     pub error_list: Vec<ItemError>,
-    /// The file with the log that had no room in `log_entries`.
+    /// The file with the part of the log that had no room in `log_entries`, in the data
+    /// directory: at most 64 MiB, one entry of JSON a line.
     pub logs_ref: Option<String>,
     /// The log, in order, as far as it was kept.
     pub log_entries: Vec<LogEntry>,
-    /// How many entries were left out because the log had no room for them.
+    /// How many entries were left out because neither had room for them.
     pub log_dropped: u64,
     /// Words to filter by: the operation's and the caller's.
     pub tags: Vec<String>,

@@ -223,6 +223,9 @@ fn envelope(report: &Report) -> Value {
     envelope["item_errors_dropped"] = json!(report.trail.item_errors_dropped);
     envelope["log"] = json!(report.trail.log);
     envelope["log_dropped"] = json!(report.trail.log_dropped);
+    if let Some(file) = &report.logs_ref {
+        envelope["logs_ref"] = json!(file);
+    }
     envelope["usage"] = json!({
         "wall_ms": u64::try_from(report.usage.wall.as_millis()).unwrap_or(u64::MAX),
         "peak_memory": report.usage.peak_memory,

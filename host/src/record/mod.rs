@@ -29,10 +29,11 @@ use crate::private_dir::DataDir;
 use crate::run::{
     Event, Failure, FailureKind, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage,
 };
-use crate::sandbox::Observer;
+use crate::sandbox::{Observer, Overflow};
 use crate::schema::Schema;
 use crate::store::{
-    Claim, Ending, Finished, Inserted, Listed, Logged, NewRun, OpenStore, Store, StoreError,
+    Claim, Ending, Finished, Inserted, Listed, LogWriter, Logged, NewRun, OpenStore, Store,
+    StoreError,
 };
 use crate::task_run::{Masked, RunId, TaskRun};
 
@@ -153,6 +154,7 @@ impl Recorder {
                     mask,
                     started,
                     log,
+                    rest_of_log: LogWriter::new(opened.data(), id),
                 };
                 Recorded::Begun(recording)
             }
@@ -183,6 +185,7 @@ pub(crate) struct Recording {
     mask: Option<Mask>,
     started: Instant,
     log: LogBuffer,
+    rest_of_log: LogWriter,
 }
 
 /// What the guest logged and is not written yet, and how much was written.
@@ -243,6 +246,12 @@ impl Recording {
         })
     }
 
+    /// Returns where the log goes on that has no room left.
+    pub(crate) fn overflow(&self) -> Overflow {
+        let rest = self.rest_of_log.clone();
+        Overflow::new(move |entry| rest.add(entry))
+    }
+
     /// Drives a run, and writes what it logs once a second.
     pub(crate) async fn while_logging<T>(&self, run: impl Future<Output = T>) -> T {
         let mut run = std::pin::pin!(run);
@@ -268,6 +277,7 @@ impl Recording {
     /// Writes what was logged since the last time. The first part that cannot be written, and
     /// all after it, is written with the end, which has the whole log.
     async fn flush(&self) {
+        self.rest_of_log.flush();
         let entries = self.log.waiting().begin();
         if entries.is_empty() {
             return;
@@ -307,6 +317,7 @@ impl Recording {
             metadata,
             log_entries,
             log_dropped: trail.log_dropped,
+            logs_ref: self.rest_of_log.finish(),
             error_list: trail.item_errors.clone(),
             masked: masked.into_iter().collect(),
             result_refs,

@@ -35,7 +35,7 @@ impl Sandbox {
     pub(crate) async fn describe(&self, guest: &Guest) -> Result<Plugin, DescribeError> {
         let limits = Limits { timeout: TIMEOUT, ..Limits::DEFAULT };
         let watch = Watch::new(limits.timeout, CancellationToken::new());
-        let journal = Journal::new(limits.log, None);
+        let journal = Journal::new(limits.log, None, None);
         let mut store = self.store(&watch, RunState::new(guest, limits.memory, journal, nobody()));
         store.set_hostcall_fuel(MAX_DESCRIPTION);
         let called = {

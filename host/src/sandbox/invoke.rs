@@ -9,7 +9,7 @@ use wasmtime::Store;
 use super::engine::Sandbox;
 use super::failure;
 use super::imports::{RunContext, RunState};
-use super::journal::{Journal, Observer};
+use super::journal::{Journal, Observer, Overflow};
 use super::load::Guest;
 use super::ticker::TICK;
 use crate::operation::OperationName;
@@ -33,6 +33,7 @@ pub(crate) struct Job<'a> {
     pub(crate) flags: Flags,
     pub(crate) cancel: CancellationToken,
     pub(crate) observer: Option<Observer>,
+    pub(crate) overflow: Option<Overflow>,
 }
 
 /// How a run ended, before its output is looked at.
@@ -113,7 +114,7 @@ impl Sandbox {
     pub(crate) async fn invoke(&self, guest: &Guest, job: Job<'_>) -> Ended {
         let started = Instant::now();
         let limits = job.grants.limits();
-        let journal = Journal::new(limits.log, job.observer.clone());
+        let journal = Journal::new(limits.log, job.observer.clone(), job.overflow.clone());
         let watch = Watch::new(limits.timeout, job.cancel.clone());
         let context = RunContext {
             run_id: job.run_id.clone(),

@@ -44,6 +44,7 @@ pub(super) fn ending(outcome: Outcome) -> Ending {
         metadata: Map::new(),
         log_entries: Vec::new(),
         log_dropped: 0,
+        logs_ref: None,
         error_list: Vec::new(),
         masked: Vec::new(),
         result_refs: Vec::new(),

@@ -9,6 +9,7 @@ mod codec;
 mod conformance;
 mod file;
 mod keys;
+mod logs;
 #[cfg(test)]
 mod memory;
 mod open;
@@ -23,6 +24,8 @@ mod trial;
 mod wake;
 mod writer;
 
+pub use self::logs::LogFile;
+pub(crate) use self::logs::LogWriter;
 pub(crate) use self::open::OpenStore;
 pub use self::repair::Salvaged;
 pub(crate) use self::wake::Listed;
@@ -163,6 +166,8 @@ pub(crate) struct Ending {
     pub(crate) log_entries: Vec<LogEntry>,
     /// See [`TaskRun::log_dropped`].
     pub(crate) log_dropped: u64,
+    /// See [`TaskRun::logs_ref`].
+    pub(crate) logs_ref: Option<String>,
     /// See [`TaskRun::error_list`].
     pub(crate) error_list: Vec<ItemError>,
     /// Added to [`TaskRun::masked`].

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 use super::owners::{Owner, Owners};
 use super::redb::RedbStore;
 use super::wake::{self, Cancellable, Listed, Mailbox};
-use super::{Store, StoreError};
+use super::{LogFile, Store, StoreError, logs};
 use crate::private_dir::DataDir;
-use crate::task_run::{OwnerId, RunId};
+use crate::run::FailureKind;
+use crate::task_run::{OwnerId, RunId, Status, TaskRun};
 
 /// A data directory's store, and this process's name in it.
 pub(crate) struct OpenStore {
@@ -80,6 +81,37 @@ impl OpenStore {
     /// Returns the data directory that it is in.
     pub(crate) fn data(&self) -> &DataDir {
         &self.data
+    }
+
+    /// Says of a run that did not come to say it itself that it has a file with more of its
+    /// log: one that goes on, or whose process died.
+    pub(crate) fn with_logs_ref(&self, mut run: TaskRun) -> TaskRun {
+        let crashed = run.state.failure().is_some_and(|it| it.kind == FailureKind::Crashed);
+        let is_open = run.state.status() == Status::Running || crashed;
+        if is_open && run.erased_at.is_none() {
+            // A directory that cannot be read has no log to be shown.
+            run.logs_ref = logs::find(&self.data, run.id).unwrap_or(None);
+        }
+        run
+    }
+
+    /// Opens the file with the part of a run's log that its record has no room for; `None` if
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be opened.
+    pub(crate) fn log_file(&self, run: RunId) -> Result<Option<LogFile>, StoreError> {
+        logs::read(&self.data, run)
+    }
+
+    /// Removes that file.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be.
+    pub(crate) fn remove_log_file(&self, run: RunId) -> Result<(), StoreError> {
+        logs::remove(&self.data, run)
     }
 
     /// Returns the store as it is.

@@ -533,6 +533,54 @@ fn v2_the_log_is_written_while_a_run_goes_on_and_stands_there_once() {
 }
 
 #[test]
+fn v2_a_long_log_goes_on_in_a_file_that_is_erased_with_the_run() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = ["run", "misbehave.flood_log", "mib=3", "--record", "--verbose", "--json"];
+    let report = raw(&project, &run);
+    let run = latest(&project);
+    let id = run["id"].as_str().expect("an id");
+    assert_eq!(run["logs_ref"], format!("logs/{id}.jsonl"));
+    assert_eq!((&report["logs_ref"], &run["log_dropped"]), (&run["logs_ref"], &json!(0)));
+    let kept = run["log_entries"].as_array().map_or(0, Vec::len);
+    assert!((900..1100).contains(&kept), "{kept}");
+    let file = project.path().join(".ophost").join(run["logs_ref"].as_str().expect("a name"));
+    let lines = fs::read_to_string(&file).expect("a file").lines().count();
+    // The first and the last entry are the host's.
+    assert_eq!(kept + lines, 3 * 1024 + 2);
+    let logs = project.run(&["runs", "logs", "latest"]).stdout;
+    assert_eq!(logs.lines().count(), 3 * 1024 + 2);
+    assert!(logs.lines().last().is_some_and(|last| last.contains("Operation completed")));
+    let shown = project.run(&["runs", "show", "latest"]).stdout;
+    assert!(shown.contains("shows all"), "no way to the rest");
+    assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
+    assert!(!file.exists());
+    assert_eq!(latest(&project)["logs_ref"], Value::Null);
+}
+
+#[test]
+fn v2_the_file_of_a_killed_run_can_be_read() {
+    let project = Project::with_wat(&["flood"]);
+    let before = runs(&project, &[]).len();
+    let mut command = project.command(&["run", "hostile.flood", "--record", "--timeout", "60s"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    until_recorded(&project, before);
+    let started = Instant::now();
+    while latest(&project)["logs_ref"].is_null() {
+        assert!(started.elapsed() < Duration::from_secs(30), "the log is not written");
+    }
+    child.kill().expect("it still runs");
+    child.wait().expect("it is gone");
+    let run = latest(&project);
+    assert_eq!(run["failure_kind"], "crashed");
+    let file = project.path().join(".ophost").join(run["logs_ref"].as_str().expect("a name"));
+    assert!(fs::metadata(file).expect("a file").len() <= 64 << 20);
+    let logs = project.run(&["runs", "logs", "latest"]);
+    assert_eq!((logs.stderr.as_str(), logs.code), ("", Some(0)));
+    let kept = run["log_entries"].as_array().map_or(0, Vec::len);
+    assert!(logs.stdout.lines().count() >= kept, "its log is lost");
+}
+
+#[test]
 fn looking_at_runs_reads_no_plugin() {
     let project = Project::with_rust(&["text"]);
     assert_eq!(project.run(&["run", "slugify", "text=a"]).code, Some(0));

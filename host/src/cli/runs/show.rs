@@ -1,6 +1,7 @@
 //! `ophost runs show` and `logs`.
 
 use std::fmt::Write as _;
+use std::iter::Peekable;
 use std::process::ExitCode;
 
 use bytesize::ByteSize;
@@ -15,8 +16,9 @@ use super::super::table::{Last, table};
 use super::list::took;
 use super::{LOOK, Named};
 use crate::policy::Limits;
-use crate::run::{Flags, ItemError};
+use crate::run::{Flags, ItemError, LogEntry};
 use crate::runs::Runs;
+use crate::store::StoreError;
 use crate::task_run::{Masked, RunState, Status, TaskRun};
 
 /// How many errors of items are shown.
@@ -36,10 +38,7 @@ pub(super) fn print(run: &TaskRun, json: bool) -> Result<(), CliError> {
         }
     }
     item_errors(&mut text, &run.error_list);
-    if !run.log_entries.is_empty() {
-        let _ = writeln!(text, "\n{HEADING}Log{HEADING:#}");
-        run.log_entries.iter().for_each(|entry| log_line(&mut text, entry));
-    }
+    log(&mut text, run);
     output::stdout(&text)
 }
 
@@ -123,6 +122,22 @@ fn item_errors(text: &mut String, errors: &[ItemError]) {
     }
 }
 
+/// Adds what the record holds of the log: the rest can be very long.
+fn log(text: &mut String, run: &TaskRun) {
+    if run.log_entries.is_empty() && run.logs_ref.is_none() {
+        return;
+    }
+    let _ = writeln!(text, "\n{HEADING}Log{HEADING:#}");
+    run.log_entries.iter().for_each(|entry| log_line(text, entry));
+    if let Some(file) = &run.logs_ref {
+        let id = run.id;
+        let _ = writeln!(text, "more is in {}; `ophost runs logs {id}` shows all", Line(file));
+    }
+    if run.log_dropped > 0 {
+        let _ = writeln!(text, "{} entries had no room", run.log_dropped);
+    }
+}
+
 /// Returns the exit code of a command that ran this, or waited for it.
 pub(super) fn exit_code(run: &TaskRun) -> ExitCode {
     match run.state.status() {
@@ -146,23 +161,52 @@ pub(super) async fn logs(
     args: LogsArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let id = runs.find(&args.run.id).await?.id.to_string();
-    let mut shown = 0;
+    let id = runs.find(&args.run.id).await?.id;
+    let (mut shown, mut file) = (0, None);
     loop {
-        let run = runs.find(&id).await?;
-        for entry in run.log_entries.iter().skip(shown) {
-            if json {
-                output::json(&json!(entry))?;
-            } else {
-                let mut text = String::new();
-                log_line(&mut text, entry);
-                output::stdout(&text)?;
-            }
+        let run = runs.find(&id.to_string()).await?;
+        if file.is_none() {
+            file = runs.log_file(id)?;
+        }
+        // What is in the file came before what the host added at the end.
+        let known = run.log_entries.iter().skip(shown).cloned().map(Ok).peekable();
+        for entry in in_order(known, file.iter_mut().flatten().peekable()) {
+            print_entry(entry, json)?;
         }
         shown = run.log_entries.len();
         if !args.follow || run.state.status().is_final() {
             return Ok(ExitCode::SUCCESS);
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+type Entry = Result<LogEntry, StoreError>;
+
+/// Returns the entries of both in the order of their times; each is in order itself.
+fn in_order(
+    mut one: Peekable<impl Iterator<Item = Entry>>,
+    mut other: Peekable<impl Iterator<Item = Entry>>,
+) -> impl Iterator<Item = Entry> {
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(Ok(first)), Some(Ok(second))) if first.timestamp > second.timestamp => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
+}
+
+fn print_entry(entry: Entry, json: bool) -> Result<(), CliError> {
+    match entry {
+        Ok(entry) if json => output::json(&json!(entry)),
+        Ok(entry) => {
+            let mut text = String::new();
+            log_line(&mut text, &entry);
+            output::stdout(&text)
+        }
+        Err(StoreError::Damaged { key, what }) => {
+            output::warn(&format!("an entry is left out: `{key}`: {what}"));
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
 }
