@@ -107,7 +107,7 @@ pub use crate::runs::{FindError, Runs};
 pub use crate::sandbox::CompileBudget;
 pub use crate::schema::{Violation, Violations};
 pub use crate::store::{
-    Cursor, Erased, LogFile, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats,
+    Bucket, Cursor, Erased, LogFile, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats,
     StoreError,
 };
 pub use crate::task_run::{

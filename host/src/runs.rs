@@ -135,6 +135,15 @@ impl<'a> Runs<'a> {
         Ok(erased)
     }
 
+    /// Returns how large the file of all records is, in bytes; `None` if nothing was recorded.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be looked at.
+    pub fn size(&self) -> Result<Option<u64>, StoreError> {
+        self.store.size()
+    }
+
     /// Returns what is wrong with the store, a line for each thing; empty if it is sound.
     ///
     /// # Errors

@@ -124,7 +124,8 @@ impl CliError {
         text
     }
 
-    fn envelope(&self) -> Value {
+    /// Returns the error as JSON, as `--json` prints it.
+    pub(super) fn envelope(&self) -> Value {
         let mut error = json!({"kind": self.kind(), "message": self.message()});
         if !self.violations().is_empty() {
             error["violations"] = json!(self.violations());
@@ -184,7 +185,8 @@ impl CliError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    /// Returns the number to exit with.
+    pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => run_exit(error),
             Self::Find(FindError::Store(error)) | Self::Store(error) => store_exit(error),

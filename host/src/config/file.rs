@@ -15,6 +15,7 @@ use super::trust::Trust;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
 use crate::operation::OperationName;
 use crate::record::RecordRule;
+use crate::text;
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -269,7 +270,7 @@ impl Reader<'_> {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().take(MAX_SHOWN).collect()
+    text::first(text, MAX_SHOWN)
 }
 
 /// Reads a text as a time; `key` is what errors call it.

@@ -288,6 +288,18 @@ pub struct OperationStats {
     pub count: BTreeMap<Status, u64>,
     /// How long those took that ended; `None` if none did.
     pub durations: Option<Percentiles>,
+    /// How many of those took how long, in buckets from the shortest to the longest, those at
+    /// both ends not empty.
+    pub histogram: Vec<Bucket>,
+}
+
+/// The runs that took less than a time, and no less than that of the bucket before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bucket {
+    /// That time in milliseconds: 1, 3, 10, 30 and so on; `None` for more than the last.
+    pub below_ms: Option<u64>,
+    /// How many they are.
+    pub count: u64,
 }
 
 /// How long runs took: the time within which this many of a hundred ended, in milliseconds.

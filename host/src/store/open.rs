@@ -1,15 +1,17 @@
 //! A store that this process runs something under.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use super::file::{DIRECTORY, FILE};
 use super::owners::{Owner, Owners};
 use super::redb::RedbStore;
 use super::wake::{self, Cancellable, Listed, Mailbox};
 use super::{LogFile, Store, StoreError, logs};
-use crate::private_dir::DataDir;
+use crate::private_dir::{DataDir, PrivateDirError};
 use crate::run::FailureKind;
 use crate::task_run::{OwnerId, RunId, Status, TaskRun};
 
@@ -81,6 +83,20 @@ impl OpenStore {
     /// Returns the data directory that it is in.
     pub(crate) fn data(&self) -> &DataDir {
         &self.data
+    }
+
+    /// Returns how large its file is, in bytes; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be looked at.
+    pub(crate) fn size(&self) -> Result<Option<u64>, StoreError> {
+        let unusable = |error: PrivateDirError| io::Error::other(error.to_string());
+        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else {
+            return Ok(None);
+        };
+        let file = directory.file(FILE)?;
+        Ok(file.map(|file| file.metadata()).transpose()?.map(|status| status.len()))
     }
 
     /// Says of a run that did not come to say it itself that it has a file with more of its

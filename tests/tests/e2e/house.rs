@@ -24,10 +24,11 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "operation",
             "json",
             "schema",
+            "text",
         ],
     ),
     ("toolchain", &[]),
-    ("config", &["record", "policy", "operation"]),
+    ("config", &["record", "policy", "operation", "text"]),
     (
         "host",
         &[

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::Project;
+use crate::terminal;
 
 /// Runs a command and returns its JSON; ids and all.
 fn raw(project: &Project, arguments: &[&str]) -> Value {
@@ -422,6 +423,104 @@ fn i4_what_is_masked_is_not_run_again_and_differences_show_no_secret() {
     hint: `ophost run misbehave.admit` runs it with the secrets given again
     ---- exit 2
     ");
+}
+
+/// Returns a project with a failed run, a dry run that failed, and one that succeeded.
+fn with_failures() -> Project {
+    let project = Project::with_rust(&["misbehave"]);
+    for arguments in [
+        &["misbehave.panic", "message=boom", "--user", "ann"][..],
+        &["misbehave.panic", "message=boom", "--dry-run"],
+        &["misbehave.echo", "value:=1"],
+    ] {
+        project.run(&[&["run", "--record"], arguments].concat());
+    }
+    project
+}
+
+#[test]
+fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
+    let project = with_failures();
+    let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
+    let failed = ["--status", "failed"];
+    let asked = rerun(&failed);
+    assert_eq!((asked.stdout.as_str(), asked.code), ("", Some(2)), "{asked}");
+    let lines: Vec<_> = asked.stderr.lines().collect();
+    assert!(lines[0].contains("misbehave.panic") && lines[1].contains("boom"), "{asked}");
+    assert_eq!(lines[2], "error: 2 runs would be run again, which needs `--yes` here");
+    assert_eq!(runs(&project, &[]).len(), 3);
+
+    let earlier: Vec<_> =
+        runs(&project, &failed).iter().rev().map(|run| run["id"].clone()).collect();
+    let lines = rerun(&["--status", "failed", "--yes", "--json"]);
+    assert_eq!(lines.code, Some(1), "{lines}");
+    let lines: Vec<Value> =
+        lines.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of: Vec<_> = lines.iter().map(|line| line["rerun_of"].clone()).collect();
+    assert_eq!(of, earlier);
+    assert_eq!(
+        (&lines[0]["status"], &lines[0]["error"]["kind"]),
+        (&json!("FAILED"), &json!("trap"))
+    );
+    let again =
+        raw(&project, &["runs", "show", lines[0]["run_id"].as_str().expect("an id"), "--json"]);
+    assert_eq!((&again["rerun_of"], &again["actor"]["user_id"]), (&earlier[0], &json!("ann")));
+    // A dry run is one again.
+    assert_eq!(latest(&project)["metadata"]["dry_run"], true);
+
+    assert_eq!(runs(&project, &[]).len(), 5);
+    let one = rerun(&["--status", "failed", "--limit", "1", "--yes"]);
+    assert_eq!(one.stdout, "1 run again: 0 succeeded, 1 failed\n");
+    assert!(one.stderr.ends_with(": boom\n"), "{one}");
+    let good = rerun(&["--operation", "misbehave.echo", "--yes"]);
+    assert_eq!(
+        (good.stdout.as_str(), good.code),
+        ("1 run again: 1 succeeded\n", Some(0)),
+        "{good}"
+    );
+    // What cannot be run is told, and is no reason not to run the others.
+    project.run(&["runs", "erase", "latest"]);
+    let erased = rerun(&["--operation", "misbehave.echo", "-y"]);
+    assert_eq!(
+        (erased.stdout.as_str(), erased.code),
+        ("2 runs again: 1 succeeded, 1 could not be run\n", Some(1))
+    );
+    assert!(erased.stderr.contains("was erased, its input too"), "{erased}");
+    assert_eq!(rerun(&["--tag", "none"]).stderr, "No run matches.\n");
+    assert_eq!(
+        (rerun(&[]).code, rerun(&["latest", "--status", "failed"]).code),
+        (Some(2), Some(2))
+    );
+}
+
+#[test]
+fn q8_a_terminal_is_asked_before_several_are_run_again() {
+    let project = with_failures();
+    let asked = |typed: &str| {
+        let command = project.command(&["runs", "rerun", "--status", "success"]);
+        terminal::answering(command, 100, typed)
+    };
+    let (text, code) = asked("\n");
+    assert!(text.contains("Run 1 run again? [y/N]") && text.contains("Nothing was run."), "{text}");
+    assert_eq!((code, runs(&project, &[]).len()), (Some(0), 3));
+    let (text, code) = asked("y\n");
+    assert!(text.contains("1 run again: 1 succeeded"), "{text}");
+    assert_eq!((code, runs(&project, &[]).len()), (Some(0), 4));
+}
+
+#[test]
+fn stats_show_how_times_are_distributed() {
+    let project = with_failures();
+    let stats = raw(&project, &["runs", "stats", "--json"]);
+    let buckets = stats["operations"]["misbehave.panic"]["histogram"].as_array().expect("a list");
+    assert_eq!(buckets.iter().filter_map(|bucket| bucket["count"].as_u64()).sum::<u64>(), 2);
+    assert!(buckets[0]["below_ms"].is_u64(), "{stats}");
+    let piped = project.run(&["runs", "stats", "--operation", "misbehave.echo"]).stdout;
+    assert!(piped.lines().nth(1).is_some_and(|line| line.ends_with("ms:1")), "{piped}");
+    let (text, _) = terminal::run(project.command(&["runs", "stats"]), 120);
+    assert!(text.contains('█'), "{text}");
+    let nothing = project.run(&["runs", "stats", "--since", "2199-01-31"]);
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", "No run matches.\n"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::super::error::{CliError, Exit};
 use super::super::output::{self, DIM, ERROR, HEADING, Line, NAME};
-use super::super::run::log_line;
+use super::super::run::{MAX_ITEM, log_line};
 use super::super::table::{Last, table};
 use super::list::took;
 use super::{LOOK, Named};
@@ -20,6 +20,7 @@ use crate::run::{Flags, ItemError, LogEntry};
 use crate::runs::Runs;
 use crate::store::StoreError;
 use crate::task_run::{Masked, RunState, Status, TaskRun};
+use crate::text;
 
 /// How many errors of items are shown.
 const SHOWN: usize = 20;
@@ -114,7 +115,7 @@ fn item_errors(text: &mut String, errors: &[ItemError]) {
     }
     let _ = writeln!(text, "\n{HEADING}Items that failed{HEADING:#}");
     for ItemError { index, item, error, .. } in errors.iter().take(SHOWN) {
-        let item: String = item.to_string().chars().take(60).collect();
+        let item = text::first(&item.to_string(), MAX_ITEM);
         let _ = writeln!(text, "{index}  {}: {}", Line(&item), Line(error));
     }
     if errors.len() > SHOWN {
