@@ -575,6 +575,8 @@ pub struct RunSummary {
     pub orchestrated: bool,
     /// See [`TaskRun::prefect_flow_run_id`].
     pub prefect_flow_run_id: Option<String>,
+    /// See [`TaskRun::prefect_task_run_id`].
+    pub prefect_task_run_id: Option<String>,
     /// See [`TaskRun::rerun_of`].
     pub rerun_of: Option<RunId>,
     /// See [`TaskRun::retry_of`].
@@ -600,6 +602,7 @@ impl From<TaskRun> for RunSummary {
             tags: run.tags,
             orchestrated: run.orchestrated,
             prefect_flow_run_id: run.prefect_flow_run_id,
+            prefect_task_run_id: run.prefect_task_run_id,
             rerun_of: run.rerun_of,
             retry_of: run.retry_of,
             created_at: run.created_at,
