@@ -138,29 +138,20 @@ impl Recorder {
         let claim = key.map(|key| subject.claim(key));
         let mut run = subject.task_run(opened.owner().await?);
         run.masked.extend(matches!(input, Cow::Owned(_)).then_some(Masked::Input));
-        let (id, flags) = (run.id, subject.flags);
-        let operation = run.operation_name.to_string();
         let inserted = opened.store().insert(NewRun { run, key: claim }).await?;
         Ok(match inserted {
             Inserted::New(claim) => {
-                let listed = opened.cancellable(id, cancel.clone());
-                let (store, started, log) = (opened.store(), Instant::now(), LogBuffer::default());
-                let recording = Recording {
-                    store,
-                    _listed: listed,
-                    claim,
-                    operation,
-                    flags,
-                    mask,
-                    started,
-                    log,
-                    rest_of_log: LogWriter::new(opened.data(), id),
-                };
-                Recorded::Begun(recording)
+                Recorded::Begun(Recording::new(opened, claim, &subject, mask, cancel))
             }
             Inserted::Existing(run) if run.state.status().is_final() => Recorded::Before(run),
             Inserted::Existing(run) => Recorded::Running(run.id),
-            Inserted::Conflict(run) => Recorded::Conflict(run, input.into_owned()),
+            Inserted::Conflict(mut run) => {
+                if !run.is_masked(Masked::Input) {
+                    // It may be of a time when the schema knew no secrets.
+                    run.input_dump = kept(mask, subject.input_schema, &run.input_dump).into_owned();
+                }
+                Recorded::Conflict(run, subject.input.clone())
+            }
         })
     }
 }
@@ -228,6 +219,26 @@ impl LogBuffer {
 }
 
 impl Recording {
+    fn new(
+        opened: &OpenStore,
+        claim: Claim,
+        subject: &Subject<'_>,
+        mask: Option<Mask>,
+        cancel: &CancellationToken,
+    ) -> Self {
+        Self {
+            store: opened.store(),
+            _listed: opened.cancellable(claim.id, cancel.clone()),
+            claim,
+            operation: subject.operation.name.to_string(),
+            flags: subject.flags,
+            mask,
+            started: Instant::now(),
+            log: LogBuffer::default(),
+            rest_of_log: LogWriter::new(opened.data(), claim.id),
+        }
+    }
+
     /// Returns the run's id.
     pub(crate) fn id(&self) -> RunId {
         self.claim.id
