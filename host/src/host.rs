@@ -27,12 +27,12 @@ use crate::registry::{
 use crate::run::{Actor, Event, Failure, FailureKind, Flags, Outcome, Trail, Usage};
 use crate::runs::Runs;
 use crate::sandbox::{
-    self, CompileBudget, Compiler, Ended, Guest, Job, Observer, Sandbox, SandboxError,
+    self, CompileBudget, Compiler, Ended, Guest, Job, Observer, Overflow, Sandbox, SandboxError,
     SandboxOptions, Stopped,
 };
 use crate::schema::{Schema, ValidInput, Violations};
 use crate::store::{AtEnd, StoreError};
-use crate::task_run::{RunId, RunState, TaskRun};
+use crate::task_run::{Masked, RunId, RunState, TaskRun};
 
 /// What a door needs that is the compiler's child process, or starts one.
 pub(crate) use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};
@@ -105,30 +105,37 @@ impl Host {
             Recorded::Before(run) if run.erased_at.is_some() => {
                 Err(RunError::Erased { run_id: run.id })
             }
+            Recorded::Before(run) if run.is_masked(Masked::Output) => {
+                Err(RunError::Masked { run_id: run.id })
+            }
             Recorded::Before(run) => {
                 Ok(Report::of(*run).with_id(&loaded.checked.entry.operation().output_schema))
             }
             Recorded::Running(run_id) => Err(RunError::InProgress { run_id }),
-            Recorded::Conflict(run) => Err(RunError::Conflict {
+            Recorded::Conflict(run, input) => Err(RunError::Conflict {
                 run_id: run.id,
-                inputs: Box::new((run.input_dump, loaded.checked.input.value().clone())),
+                inputs: Box::new((run.input_dump, input)),
             }),
         }
     }
 
     async fn begin(&self, loaded: &Loaded) -> Result<Recorded, RunError> {
-        let Checked { entry, input, grants, actor, flags, context, record, .. } = &loaded.checked;
+        let Checked { entry, schemas, input, grants, .. } = &loaded.checked;
+        let Checked { actor, flags, context, record, .. } = &loaded.checked;
         let subject = Subject {
             operation: entry.operation(),
             component: entry.file.digest,
             version: &entry.file.plugin.version,
             asked_input: &record.input,
             input: input.value(),
+            input_schema: &schemas.input,
+            output_schema: &schemas.output,
             actor,
             flags: *flags,
             context,
             tags: &record.tags,
             limits: *grants.limits(),
+            granted: loaded.guest.reaches(),
             asked: record.asked,
             key: record.key.as_deref(),
             rerun_of: record.rerun_of,
@@ -141,12 +148,17 @@ impl Host {
         let run_id = recording.id();
         let observer = loaded.checked.observer.take();
         loaded.checked.observer = Some(recording.observer(observer));
-        let schema = Arc::clone(&loaded.checked.entry);
+        loaded.checked.overflow = Some(recording.overflow());
+        let entry = Arc::clone(&loaded.checked.entry);
+        let schemas = Arc::clone(&loaded.checked.schemas);
         let report = recording.while_logging(self.execute(loaded, Some(run_id))).await;
         let Report { outcome, trail, usage, .. } = &report;
-        let ended = recording.finish(EndOfRun { outcome, trail, usage: *usage }).await;
-        ended.map_err(|source| RunError::Unrecorded { run_id, source })?;
-        Ok(report.with_id(&schema.operation().output_schema))
+        let output_schema = &schemas.output;
+        let ended = EndOfRun { outcome, output_schema, trail, usage: *usage };
+        let ended = recording.finish(ended).await;
+        let logs_ref = ended.map_err(|source| RunError::Unrecorded { run_id, source })?;
+        let report = Report { logs_ref, ..report };
+        Ok(report.with_id(&entry.operation().output_schema))
     }
 
     fn check(&self, request: Request) -> Result<Checked, RunError> {
@@ -175,6 +187,7 @@ impl Host {
             context,
             cancel,
             observer,
+            overflow: None,
             record,
         })
     }
@@ -192,16 +205,29 @@ impl Host {
     async fn execute(&self, loaded: Loaded, run_id: Option<RunId>) -> Report {
         let Loaded { checked, guest } = loaded;
         let Checked { entry, schemas, input, grants, actor, .. } = checked;
-        let Checked { flags, context, cancel, observer, .. } = checked;
+        let Checked { flags, context, cancel, observer, overflow, record, .. } = checked;
         let operation = &entry.operation().name;
-        let job = Job { operation, input: &input, grants: &grants, actor, flags, cancel, observer };
+        let job = Job {
+            operation,
+            input: &input,
+            grants: &grants,
+            run_id: run_id.map(|id| id.to_string()),
+            // A dry run takes no key.
+            idempotency_key: record.key.filter(|_| !flags.dry_run),
+            actor,
+            flags,
+            cancel,
+            observer,
+            overflow,
+        };
         let Ended { outcome, trail, usage } = self.shared.sandbox.invoke(&guest, job).await;
         let outcome = match outcome {
             Ok(output) => judge_output(&output, &schemas.output),
             Err(Stopped::Failed(failure)) => Outcome::Failed(*failure),
             Err(Stopped::Cancelled) => Outcome::Cancelled,
         };
-        Report { operation: operation.clone(), run_id, context, outcome, trail, usage }
+        let (operation, logs_ref) = (operation.clone(), None);
+        Report { operation, run_id, context, outcome, trail, logs_ref, usage }
     }
 
     fn find(&self, name: &str) -> Result<Arc<Entry>, RunError> {
@@ -375,6 +401,8 @@ struct Checked {
     context: Context,
     cancel: CancellationToken,
     observer: Option<Observer>,
+    /// Where the log of a run that is recorded goes on.
+    overflow: Option<Overflow>,
     record: RecordRequest,
 }
 
@@ -659,6 +687,9 @@ pub struct Report {
     pub outcome: Outcome,
     /// What it left behind.
     pub trail: Trail,
+    /// The file with the rest of its log, in the data directory, if that is recorded and too
+    /// long for the record.
+    pub logs_ref: Option<String>,
     /// What it used.
     pub usage: Usage,
 }
@@ -690,9 +721,15 @@ impl Report {
             item_errors: run.error_list,
             item_errors_dropped: 0,
         };
-        let usage = run.usage.unwrap_or_default();
-        let context = Context::default();
-        Self { operation: run.operation_name, run_id: Some(run.id), context, outcome, trail, usage }
+        Self {
+            operation: run.operation_name,
+            run_id: Some(run.id),
+            context: Context::default(),
+            outcome,
+            trail,
+            logs_ref: run.logs_ref,
+            usage: run.usage.unwrap_or_default(),
+        }
     }
 }
 
@@ -755,12 +792,22 @@ pub enum RunError {
         /// That run.
         run_id: RunId,
     },
+    /// The idempotency key belongs to a run that ended well, and whose answer holds secrets:
+    /// those are not kept, so that it cannot be given again.
+    #[error(
+        "run {run_id} under the same idempotency key succeeded; its answer holds secrets, \
+         which are not kept"
+    )]
+    Masked {
+        /// That run.
+        run_id: RunId,
+    },
     /// The idempotency key belongs to a run with another input.
     #[error("the idempotency key belongs to run {run_id}, which had another input")]
     Conflict {
         /// That run.
         run_id: RunId,
-        /// That run's input, and this request's, both with their defaults.
+        /// That run's input, and this request's, both with their defaults and secrets masked.
         inputs: Box<(Value, Value)>,
     },
     /// The operation is known, but its file is not what it was, or cannot be loaded.

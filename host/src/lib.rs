@@ -107,9 +107,10 @@ pub use crate::runs::{FindError, Runs};
 pub use crate::sandbox::CompileBudget;
 pub use crate::schema::{Violation, Violations};
 pub use crate::store::{
-    Cursor, Erased, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats, StoreError,
+    Bucket, Cursor, Erased, LogFile, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats,
+    StoreError,
 };
 pub use crate::task_run::{
-    NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId, RunState, RunSummary, Status,
-    TaskRun,
+    Attempt, Capabilities, Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId,
+    RunState, RunSummary, Status, TaskRun,
 };

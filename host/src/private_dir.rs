@@ -6,7 +6,7 @@
 //! it whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+
+/// The bytes of a key.
+const KEY: usize = 32;
 
 /// The directory of a project in which the host keeps what it knows.
 #[derive(Clone, Debug)]
@@ -172,6 +175,40 @@ impl PrivateDir {
         Ok(linked?)
     }
 
+    /// Returns the random key in a file, which is made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn key(&self, name: &str) -> io::Result<[u8; KEY]> {
+        if let Some(key) = self.known_key(name)? {
+            return Ok(key);
+        }
+        let mut fresh = [0; KEY];
+        getrandom::fill(&mut fresh).map_err(io::Error::other)?;
+        self.add(name, &[&fresh])?;
+        // Another process may have been first.
+        self.known_key(name)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    /// Returns the key in a file; `None` if there is none. One that is too short is removed.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn known_key(&self, name: &str) -> io::Result<Option<[u8; KEY]>> {
+        let Some(mut file) = self.file(name)? else { return Ok(None) };
+        let mut key = [0; KEY];
+        match file.read_exact(&mut key) {
+            Ok(()) => Ok(Some(key)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.remove(name)?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes a file, if there is one.
     ///
     /// # Errors
@@ -277,7 +314,6 @@ impl PrivateDirError {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
@@ -306,6 +342,17 @@ mod tests {
         directory.remove("x").unwrap();
         directory.remove("x").unwrap();
         assert_eq!(directory.names().unwrap(), ["y"]);
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_anew_where_it_is_cut() {
+        let scratch = tempfile::tempdir().unwrap();
+        let directory = PrivateDir::create(&scratch.path().join("a")).unwrap();
+        assert_eq!(directory.known_key("key").unwrap(), None);
+        let key = directory.key("key").unwrap();
+        assert_eq!(directory.key("key").unwrap(), key);
+        directory.replace("key", &[b"short"]).unwrap();
+        assert_ne!(directory.key("key").unwrap(), key);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::store::{
-    Cursor, Erased, OpenStore, Page, RunFilter, Salvaged, Stats, Store as _, StoreError,
+    Cursor, Erased, LogFile, OpenStore, Page, RunFilter, Salvaged, Stats, Store as _, StoreError,
 };
 use crate::task_run::{NotARunId, RunId, TaskRun};
 
@@ -30,7 +30,13 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`FindError`] if it names none, or several.
     pub async fn find(&self, name: &str) -> Result<TaskRun, FindError> {
-        let store = self.store.settled().await;
+        self.store.settle().await.ok();
+        let run = self.named(name).await?;
+        Ok(self.store.with_logs_ref(run))
+    }
+
+    async fn named(&self, name: &str) -> Result<TaskRun, FindError> {
+        let store = self.store.raw();
         let none = || FindError::None { name: name.to_owned() };
         if name == "latest" {
             return store.latest().await?.ok_or_else(none);
@@ -52,7 +58,17 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if it cannot be read.
     pub async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {
-        self.store.raw().get(id).await
+        let run = self.store.raw().get(id).await?;
+        Ok(run.map(|run| self.store.with_logs_ref(run)))
+    }
+
+    /// Returns what a run logged beyond what its record holds; `None` if that is nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be read.
+    pub fn log_file(&self, id: RunId) -> Result<Option<LogFile>, StoreError> {
+        self.store.log_file(id)
     }
 
     /// Returns a page of the runs that fit, the newest first.
@@ -109,10 +125,25 @@ impl<'a> Runs<'a> {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be written; then nothing is removed.
+    /// Returns [`StoreError`] if that cannot be written; then nothing is removed. Where the
+    /// file with the rest of its log cannot be removed, that is an error too: the next call
+    /// tries it again.
     pub async fn erase(&self, id: RunId) -> Result<Erased, StoreError> {
         self.store.settle().await?;
-        self.store.raw().erase(id).await
+        let erased = self.store.raw().erase(id).await?;
+        if matches!(erased, Erased::Done(_)) {
+            self.store.remove_log_file(id)?;
+        }
+        Ok(erased)
+    }
+
+    /// Returns how large the file of all records is, in bytes; `None` if nothing was recorded.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be looked at.
+    pub fn size(&self) -> Result<Option<u64>, StoreError> {
+        self.store.size()
     }
 
     /// Returns what is wrong with the store, a line for each thing; empty if it is sound.

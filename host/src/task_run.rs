@@ -165,7 +165,7 @@ pub enum RunState {
         finished_at: DateTime<Utc>,
         /// Whole milliseconds from its beginning to its end, on a monotonic clock.
         duration_ms: u64,
-        /// What it returned; null once it was erased.
+        /// What it returned, with secrets masked; null once it was erased.
         output: Value,
     },
     /// It did not.
@@ -356,6 +356,62 @@ pub struct ResultRef {
     pub document_id: String,
 }
 
+/// A part of a record in which secrets are masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Masked {
+    /// [`TaskRun::input_dump`]: the run cannot be run again from it.
+    Input,
+    /// The output.
+    Output,
+}
+
+/// One of the times that a run was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which one, from 1.
+    pub number: u32,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended, or was found dead.
+    pub finished_at: DateTime<Utc>,
+    /// Why it failed; none for one that succeeded or was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_kind: Option<FailureKind>,
+    /// That failure in one line. Guest text: escape it before a terminal sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+}
+
+/// What a run could reach outside its sandbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// What it was given: interfaces of the host that its component imports, such as `log` or
+    /// `wasi:clocks`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub granted: Vec<String>,
+    /// What it made use of, as far as that is looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used: Vec<String>,
+    /// What it asked for and was not given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<String>,
+}
+
+impl Capabilities {
+    /// Returns whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.granted.is_empty() && self.used.is_empty() && self.denied.is_empty()
+    }
+}
+
+/// The one namespace that there is so far.
+pub(crate) const NAMESPACE: &str = "default";
+
+fn default_namespace() -> String {
+    NAMESPACE.to_owned()
+}
+
 /// What one workflow system says about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orchestration {
@@ -379,6 +435,9 @@ pub struct TaskRun {
     pub sequence: u64,
     /// How often it was written. The store's word: 0 before it is there.
     pub revision: u64,
+    /// Where its operation and its idempotency key mean something: `default`.
+    #[serde(default = "default_namespace")]
+    pub namespace: String,
     /// What runs.
     pub operation_name: OperationName,
     /// What the caller named the request by, so that it runs once.
@@ -394,17 +453,22 @@ pub struct TaskRun {
     pub prefect_flow_run_id: Option<String>,
     /// The task run of Prefect that it is.
     pub prefect_task_run_id: Option<String>,
-    /// The input, with the defaults of the schema filled in; null once it was erased.
+    /// The input, with the defaults of the schema filled in and secrets masked; null once it was erased.
     pub input_dump: Value,
+    /// Where secrets are masked: in the place of each stands an object of `masked` (true), a
+    /// keyed `digest` and the `length` of its JSON in bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<Masked>,
     /// The documents that the output names.
     pub result_refs: Vec<ResultRef>,
     /// The errors of single items, as far as they were kept.
     pub error_list: Vec<ItemError>,
-    /// The file with the log that had no room in `log_entries`.
+    /// The file with the part of the log that had no room in `log_entries`, in the data
+    /// directory: at most 64 MiB, one entry of JSON a line.
     pub logs_ref: Option<String>,
     /// The log, in order, as far as it was kept.
     pub log_entries: Vec<LogEntry>,
-    /// How many entries were left out because the log had no room for them.
+    /// How many entries were left out because neither had room for them.
     pub log_dropped: u64,
     /// Words to filter by: the operation's and the caller's.
     pub tags: Vec<String>,
@@ -425,6 +489,19 @@ pub struct TaskRun {
     pub host_version: String,
     /// What it may use.
     pub limits: Limits,
+    /// What it can reach.
+    #[serde(default, skip_serializing_if = "Capabilities::is_empty")]
+    pub capabilities: Capabilities,
+    /// The times that it was tried. Empty where there is one alone, as for each direct call:
+    /// then that is what the run itself says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// Which of those that wait begins first: the highest. None for a direct call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// Before when it must not begin. None for a direct call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<DateTime<Utc>>,
     /// What it used, once it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -456,6 +533,11 @@ impl TaskRun {
     pub fn flags(&self) -> Flags {
         let is = |name| self.metadata.get(name) == Some(&Value::Bool(true));
         Flags { dry_run: is("dry_run"), test_mode: is("test_mode"), verbose: is("verbose") }
+    }
+
+    /// Returns whether secrets are masked in a part of it.
+    pub fn is_masked(&self, part: Masked) -> bool {
+        self.masked.contains(&part)
     }
 
     /// Returns the run's place in time: when it began, or was asked for if it did not.
@@ -493,6 +575,8 @@ pub struct RunSummary {
     pub orchestrated: bool,
     /// See [`TaskRun::prefect_flow_run_id`].
     pub prefect_flow_run_id: Option<String>,
+    /// See [`TaskRun::prefect_task_run_id`].
+    pub prefect_task_run_id: Option<String>,
     /// See [`TaskRun::rerun_of`].
     pub rerun_of: Option<RunId>,
     /// See [`TaskRun::retry_of`].
@@ -518,6 +602,7 @@ impl From<TaskRun> for RunSummary {
             tags: run.tags,
             orchestrated: run.orchestrated,
             prefect_flow_run_id: run.prefect_flow_run_id,
+            prefect_task_run_id: run.prefect_task_run_id,
             rerun_of: run.rerun_of,
             retry_of: run.retry_of,
             created_at: run.created_at,
@@ -541,6 +626,7 @@ pub(crate) mod tests {
             id: RunId::new(),
             sequence: 0,
             revision: 0,
+            namespace: default_namespace(),
             operation_name: OperationName::new(operation).unwrap(),
             idempotency_key: None,
             actor: Actor { user_id: None, channel: "cli".into() },
@@ -549,6 +635,7 @@ pub(crate) mod tests {
             prefect_flow_run_id: None,
             prefect_task_run_id: None,
             input_dump: json!({"text": "Hello"}),
+            masked: Vec::new(),
             result_refs: Vec::new(),
             error_list: Vec::new(),
             logs_ref: None,
@@ -563,6 +650,10 @@ pub(crate) mod tests {
             plugin_version: "1.0.0".into(),
             host_version: "0.1.0".into(),
             limits: Limits::DEFAULT,
+            capabilities: Capabilities::default(),
+            attempts: Vec::new(),
+            priority: None,
+            not_before: None,
             usage: None,
             orchestration: Vec::new(),
             run_url: None,
@@ -597,6 +688,7 @@ pub(crate) mod tests {
         let json = serde_json::to_value(&run).unwrap();
         let known = [
             "id",
+            "namespace",
             "operation_name",
             "idempotency_key",
             "actor",
@@ -627,7 +719,17 @@ pub(crate) mod tests {
         assert_eq!(json["error_message"], "unreachable");
         assert_eq!(json["duration_ms"], 7);
         assert_eq!(json["limits"]["timeout_ms"], 30_000);
-        assert!(json.get("output").is_none() && json.get("usage").is_none());
+        for name in ["output", "usage", "attempts", "capabilities", "priority", "masked"] {
+            assert!(json.get(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_an_older_version_is_in_the_one_namespace() {
+        let mut json = serde_json::to_value(running("slugify")).unwrap();
+        json.as_object_mut().unwrap().remove("namespace");
+        let run: TaskRun = serde_json::from_value(json).unwrap();
+        assert_eq!(run.namespace, "default");
     }
 
     #[test]
@@ -655,6 +757,16 @@ pub(crate) mod tests {
             source: LogSource::Stdout,
         }];
         run.rerun_of = Some(RunId::new());
+        run.masked = vec![Masked::Output];
+        run.capabilities.granted = vec!["log".to_owned()];
+        run.attempts = vec![Attempt {
+            number: 1,
+            started_at: now,
+            finished_at: now,
+            failure_kind: Some(FailureKind::Timeout),
+            error_message: None,
+        }];
+        (run.priority, run.not_before) = (Some(-1), Some(now));
         run.orchestration = vec![Orchestration {
             system: "prefect".into(),
             detected_from: vec!["PREFECT__FLOW_RUN_ID".to_owned()],

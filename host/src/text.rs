@@ -20,6 +20,14 @@ pub(crate) fn cut(mut text: String, longest: usize) -> String {
     text
 }
 
+/// Returns the first characters of a text, with a mark where something is missing.
+pub(crate) fn first(text: &str, count: usize) -> String {
+    match text.char_indices().nth(count) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Returns a name as it stands in a sentence.
 pub(crate) fn name(name: &str) -> String {
     in_a_line(name, MAX_NAME)
@@ -59,6 +67,11 @@ mod tests {
         let long = name(&"ä".repeat(100_000));
         assert!(long.len() < 150 && long.ends_with("ä [200000 bytes, cut]"), "{long}");
         assert!(reason(&"x".repeat(1 << 20)).len() < 350);
+    }
+
+    #[test]
+    fn the_first_characters_are_told_from_the_whole() {
+        assert_eq!((first("äöü", 3).as_str(), first("äöü", 2).as_str()), ("äöü", "äö..."));
     }
 
     #[test]

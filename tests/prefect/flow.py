@@ -4,7 +4,9 @@
 """
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -22,8 +24,10 @@ PAGES = "http://127.0.0.1:4200"
 
 EXPECTED = IN_A_ROW + AT_ONCE + 6  # outer, inner twice, a task between, async, alone
 
-runs = 0
-runs_lock = threading.Lock()
+UNCHECKED = 1  # the async task's first call
+
+recorded: dict[str, tuple[str | None, str | None]] = {}
+recorded_lock = threading.Lock()
 
 
 def here() -> tuple[str | None, str | None]:
@@ -37,7 +41,6 @@ def here() -> tuple[str | None, str | None]:
 
 def checked(text: str, expected: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
     """Runs an operation, and checks that the run names the flow run and the task run."""
-    global runs
     said = report("slugify", {"text": text})
     assert said["status"] == "SUCCESS", said
     assert said["output"] == {"slug": text.lower()}, said
@@ -50,8 +53,8 @@ def checked(text: str, expected: tuple[str | None, str | None]) -> tuple[str | N
     assert known["run_url"] == f"{PAGES}/runs/{page}", known
     for one in found:
         assert one is None or str(UUID(one)) == one
-    with runs_lock:
-        runs += 1
+    with recorded_lock:
+        recorded[said["run_id"]] = found
     return found
 
 
@@ -135,6 +138,38 @@ def ids_are_own(result, count: int) -> None:
     assert len({task for _, task in found if task}) == count, result
 
 
+def ophost(*arguments: str) -> str:
+    command = ["ophost", "runs", *arguments]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+
+def ids(run) -> tuple[str | None, str | None]:
+    return run["prefect_flow_run_id"], run["prefect_task_run_id"]
+
+
+def records_name_their_own() -> None:
+    """The records say what the runs said, in lists and as a whole."""
+    for flow_run_id in {flow for flow, _ in recorded.values() if flow}:
+        expected = {run: ids for run, ids in recorded.items() if ids[0] == flow_run_id}
+        listed = json.loads(ophost("list", "--flow-run", flow_run_id, "--json", "--limit=1000"))
+        listed = {run["id"]: ids(run) for run in listed["runs"]}
+        assert expected.items() <= listed.items(), (expected, listed)
+        assert len(listed) - len(expected) in (0, UNCHECKED), (expected, listed)
+    every = json.loads(ophost("list", "--orchestrated", "--json", "--limit=1000"))["runs"]
+    assert len(every) == EXPECTED + UNCHECKED, len(every)
+    assert recorded.items() <= {run["id"]: ids(run) for run in every}.items()
+    whole = [json.loads(line) for line in ophost("export", "--orchestrated").splitlines()]
+    assert len(whole) == len(every)
+    for run in whole:
+        assert run["orchestrated"] is True and run["status"] == "SUCCESS", run
+        (system,) = run["orchestration"]
+        assert system["system"] == "prefect", system
+        said = (system["ids"].get("flow_run_id"), system["ids"].get("task_run_id"))
+        assert said == ids(run), run
+    # One that no workflow system started is recorded, too, and is not among them.
+    assert len(json.loads(ophost("list", "--json", "--limit=1000"))["runs"]) == len(every) + 1
+
+
 def flows() -> None:
     ids_are_own(in_a_row(), IN_A_ROW)
     ids_are_own(at_once(), AT_ONCE)
@@ -157,11 +192,15 @@ def main() -> None:
     os.environ["PREFECT_UI_URL"] = PAGES
     before = dict(os.environ)
     flows()
-    assert runs == EXPECTED, runs
+    assert len(recorded) == EXPECTED, recorded
+    records_name_their_own()
     assert dict(os.environ) == before, "the shim changed os.environ"
     assert prefect_env() == before, "nothing is changed outside of flows"
     seconds = time.monotonic() - started
-    print(f"prefect: {runs} runs, {AT_ONCE} at once, each named its own ids, in {seconds:.0f} s")
+    print(
+        f"prefect: {len(recorded)} runs, {AT_ONCE} at once, each named its own ids, and so does "
+        f"its record, in {seconds:.0f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ use super::patience::within;
 use super::settings::{Settings, builder};
 use super::shape::{Field, Node};
 use crate::catalog::Catalog;
+use crate::text;
 
 /// How much of a description is offered, in characters.
 const MAX_HELP: usize = 80;
@@ -165,8 +166,7 @@ fn is_one_word(text: &str) -> bool {
 }
 
 fn candidate(value: &str, help: &str) -> CompletionCandidate {
-    let line: String =
-        help.trim().lines().next().unwrap_or_default().chars().take(MAX_HELP).collect();
+    let line = text::first(help.trim().lines().next().unwrap_or_default(), MAX_HELP);
     let help = (!line.is_empty()).then(|| Line(&line).to_string().into());
     CompletionCandidate::new(OsString::from(value)).help(help)
 }

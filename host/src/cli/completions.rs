@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::CompleteEnv;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
+use serde_json::json;
 
 use super::error::CliError;
 use super::output;
@@ -55,7 +56,7 @@ impl ShellName {
     }
 }
 
-pub(super) fn run(args: &CompletionsArgs) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &CompletionsArgs, json: bool) -> Result<ExitCode, CliError> {
     let mut script = Vec::new();
     let program = program().display().to_string();
     args.shell.completer().write_registration(
@@ -65,7 +66,12 @@ pub(super) fn run(args: &CompletionsArgs) -> Result<ExitCode, CliError> {
         &program,
         &mut script,
     )?;
-    output::stdout(&String::from_utf8_lossy(&script))?;
+    let script = String::from_utf8_lossy(&script);
+    if json {
+        output::json(&json!({"shell": args.shell.completer().name(), "script": script}))?;
+    } else {
+        output::stdout(&script)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

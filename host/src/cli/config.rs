@@ -31,8 +31,9 @@ const NOTES: &str = "\
 A flag wins over a variable, that over `ophost.toml`, that over the default. The file is looked
 for here and in the directories above.
 
-Variables: OPHOST_PLUGINS (directories joined by `:`), OPHOST_DATA, OPHOST_TIMEOUT,
-OPHOST_MEMORY, OPHOST_OUTPUT, OPHOST_LOG, OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
+Variables: OPHOST_PLUGINS (directories joined by `:`), OPHOST_DATA, OPHOST_RECORD,
+OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT, OPHOST_LOG, OPHOST_COMPILE_MEMORY,
+OPHOST_COMPILE_TIME.";
 
 pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let ConfigCommand::Show = args.command;
@@ -90,6 +91,7 @@ fn rows(config: &Config) -> Vec<Row> {
     let show = |path: &PathBuf| path.display().to_string();
     let plugins: Vec<_> = config.plugins.value.iter().map(show).collect();
     let data = show(&config.data.value);
+    let rule = config.record.value.as_str();
     let (text, source) = (plugins.join(", "), config.plugins.source.clone());
     let mut rows = vec![
         Row { key: "plugins".into(), value: json!(plugins), text, source },
@@ -98,6 +100,12 @@ fn rows(config: &Config) -> Vec<Row> {
             value: json!(data),
             text: data,
             source: config.data.source.clone(),
+        },
+        Row {
+            key: "record".into(),
+            value: json!(rule),
+            text: rule.to_owned(),
+            source: config.record.source.clone(),
         },
     ];
     rows.extend(all("limits", &config.limits));

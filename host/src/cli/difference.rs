@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::text;
+
 /// How many differences are shown.
 const MAX_LINES: usize = 20;
 /// How much of a value is shown, in characters.
@@ -30,12 +32,7 @@ fn compare(pointer: &str, earlier: Option<&Value>, now: Option<&Value>, lines: &
 }
 
 fn shown(value: Option<&Value>) -> String {
-    let Some(value) = value else { return "missing".to_owned() };
-    let text = value.to_string();
-    match text.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+    value.map_or("missing".to_owned(), |value| text::first(&value.to_string(), MAX_SHOWN))
 }
 
 #[cfg(test)]

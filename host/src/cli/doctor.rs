@@ -18,10 +18,15 @@ use super::output::{self, ERROR, HINT, Line, NAME, OK, WARNING, quoted};
 use super::settings::{Settings, builder, trust_fix};
 use crate::config::{Config, FILE_NAME, Trust};
 use crate::host::{Host, Inspector};
+use crate::store::{Page, RunFilter};
+use crate::task_run::Status;
 use crate::toolchain::{self, Survey};
 
 /// Less free space than this is worth a warning, in bytes.
 const LITTLE_SPACE: u64 = 256 << 20;
+
+/// How many running runs are counted.
+const MAX_RUNNING: usize = 1_000;
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +119,12 @@ fn look(settings: Settings) -> Vec<Finding> {
         Ok(config) => {
             findings.extend(settings_of(&config));
             findings.extend(config.plugins.value.iter().map(|path| plugin_directory(path)));
-            findings.push(data_directory(&config.data.value));
+            let data = data_directory(&config.data.value);
+            let is_usable = data.state != State::Problem;
+            findings.push(data);
+            if is_usable {
+                findings.push(records(&config));
+            }
             findings.extend(plugins(&config));
         }
         Err(error) => {
@@ -244,6 +254,39 @@ fn space(path: &Path, text: String) -> Finding {
     } else {
         Finding::ok("data", text)
     }
+}
+
+/// Looks at the store: whether it can be read, but not whether all of it can.
+fn records(config: &Config) -> Finding {
+    let what = "records";
+    match super::runtime().map_err(CliError::from).and_then(|it| it.block_on(look_at_runs(config)))
+    {
+        Ok((None, _)) => Finding::ok(what, "none yet"),
+        Ok((Some(size), page)) if page.damaged.is_empty() => {
+            let more = if page.next.is_some() { "more than " } else { "" };
+            let running = match page.runs.len() {
+                0 => "none is running".to_owned(),
+                1 => "1 is running".to_owned(),
+                count => format!("{more}{count} are running"),
+            };
+            let text = format!("{}, {running}; `ophost store check` reads all", ByteSize(size));
+            Finding::ok(what, text)
+        }
+        Ok((Some(_), page)) => {
+            let text = format!("damaged: {}", page.damaged[0]);
+            Finding::problem(what, text, Some("`ophost store check` finds all that is".to_owned()))
+        }
+        Err(error) => Finding::problem(what, error.message(), error.hint()),
+    }
+}
+
+/// Returns how large the store is, and which runs are running.
+async fn look_at_runs(config: &Config) -> Result<(Option<u64>, Page), CliError> {
+    let host = builder(config)?.build_without_plugins()?;
+    let runs = host.runs().ok_or_else(|| CliError::usage("there is no data directory"))?;
+    let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
+    let page = runs.list(&running, None, MAX_RUNNING).await?;
+    Ok((runs.size()?, page))
 }
 
 fn plugins(config: &Config) -> Vec<Finding> {

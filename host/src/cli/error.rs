@@ -12,6 +12,7 @@ use super::difference::differences;
 use super::output::{self, Block, ERROR, HINT, Line};
 use crate::config::ConfigError;
 use crate::host::{HostError, RunError};
+use crate::operation::OperationName;
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
 use crate::runs::FindError;
@@ -67,6 +68,10 @@ pub(super) enum CliError {
     Store(#[from] StoreError),
     #[error("run {run_id} {what}")]
     RunState { run_id: RunId, what: String },
+    #[error(
+        "run {run_id} was given secrets, which are not kept: it cannot be run again from there"
+    )]
+    MaskedInput { run_id: RunId, operation: OperationName },
     #[error("run {run_id} has not ended after {}", humantime::format_duration(*timeout))]
     WaitedTooLong { run_id: RunId, timeout: Duration },
     #[error(transparent)]
@@ -119,7 +124,8 @@ impl CliError {
         text
     }
 
-    fn envelope(&self) -> Value {
+    /// Returns the error as JSON, as `--json` prints it.
+    pub(super) fn envelope(&self) -> Value {
         let mut error = json!({"kind": self.kind(), "message": self.message()});
         if !self.violations().is_empty() {
             error["violations"] = json!(self.violations());
@@ -151,9 +157,11 @@ impl CliError {
                 RunError::Unrecorded { run_id, .. }
                 | RunError::InProgress { run_id }
                 | RunError::Erased { run_id }
+                | RunError::Masked { run_id }
                 | RunError::Conflict { run_id, .. },
             )
             | Self::RunState { run_id, .. }
+            | Self::MaskedInput { run_id, .. }
             | Self::WaitedTooLong { run_id, .. } => Some(*run_id),
             Self::Run(RunError::Store(StoreError::OutcomeUnknown(id)))
             | Self::Find(FindError::Store(StoreError::OutcomeUnknown(id)))
@@ -177,7 +185,8 @@ impl CliError {
         }
     }
 
-    fn exit(&self) -> Exit {
+    /// Returns the number to exit with.
+    pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => run_exit(error),
             Self::Find(FindError::Store(error)) | Self::Store(error) => store_exit(error),
@@ -185,6 +194,7 @@ impl CliError {
             Self::WaitedTooLong { .. } => Exit::Waited,
             Self::Find(FindError::Several { .. })
             | Self::RunState { .. }
+            | Self::MaskedInput { .. }
             | Self::Usage { .. }
             | Self::Config(_)
             | Self::Input(_)
@@ -205,6 +215,7 @@ impl CliError {
             Self::Find(FindError::Several { .. }) => "usage",
             Self::Find(FindError::Store(_)) | Self::Store(_) => "store",
             Self::RunState { .. } => "run_state",
+            Self::MaskedInput { .. } => "masked",
             Self::WaitedTooLong { .. } => "waited",
             Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
@@ -222,6 +233,9 @@ impl CliError {
             }
             Self::Find(FindError::Several { .. }) => Some("give more of the id".to_owned()),
             Self::RunState { run_id, .. } => Some(format!("`ophost runs show {run_id}` shows it")),
+            Self::MaskedInput { operation, .. } => {
+                Some(format!("`ophost run {operation}` runs it with the secrets given again"))
+            }
             Self::WaitedTooLong { run_id, .. } => {
                 Some(format!("`ophost runs show {run_id}` says how far it is"))
             }
@@ -260,9 +274,10 @@ fn run_exit(error: &RunError) -> Exit {
         | RunError::Unavailable { .. } => Exit::NotFound,
         RunError::Policy(PolicyError::AboveMaximum { .. }) => Exit::Denied,
         RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. } => Exit::Usage,
-        RunError::InProgress { .. } | RunError::Erased { .. } | RunError::Conflict { .. } => {
-            Exit::Key
-        }
+        RunError::InProgress { .. }
+        | RunError::Erased { .. }
+        | RunError::Masked { .. }
+        | RunError::Conflict { .. } => Exit::Key,
         RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_exit(error),
     }
 }
@@ -289,6 +304,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::InvalidInput { .. } => "invalid_input",
         RunError::InProgress { .. } => "in_progress",
         RunError::Erased { .. } => "erased",
+        RunError::Masked { .. } => "masked",
         RunError::Conflict { .. } => "conflict",
         RunError::Store(_) | RunError::Unrecorded { .. } => "store",
     }
@@ -317,7 +333,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::InProgress { run_id } => {
             format!("`--wait` waits for it; `ophost runs show {run_id}` says how far it is")
         }
-        RunError::Erased { .. } => "another key runs it again".to_owned(),
+        RunError::Erased { .. } | RunError::Masked { .. } => "another key runs it again".to_owned(),
         RunError::Conflict { .. } => "another key, or the same input".to_owned(),
         RunError::Store(error) => {
             let hint = store_hint(error)?;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::shape::{Field, Node};
+use crate::text;
 
 /// How many rows are shown of one schema.
 const MAX_ROWS: usize = 60;
@@ -112,18 +113,11 @@ fn choices_text(choices: &[&Value]) -> String {
 
 fn bare(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    short(&text)
+    text::first(&text, MAX_SHOWN)
 }
 
 fn shown(value: &Value) -> String {
-    short(&value.to_string())
-}
-
-fn short(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
+    text::first(&value.to_string(), MAX_SHOWN)
 }
 
 /// Returns what a value has to be beyond its type.
@@ -139,9 +133,10 @@ fn constraints(node: Node<'_>) -> Vec<String> {
     if node.certain("uniqueItems") == Some(&Value::Bool(true)) {
         all.push("no two alike".to_owned());
     }
-    let text = |key| node.certain(key).and_then(Value::as_str);
-    all.extend(text("pattern").map(|it| format!("matches `{}`", short(it))));
-    all.extend(text("format").filter(|it| !is_of_numbers(it)).map(short));
+    let word = |key| node.certain(key).and_then(Value::as_str);
+    let first = |it| text::first(it, MAX_SHOWN);
+    all.extend(word("pattern").map(|it| format!("matches `{}`", first(it))));
+    all.extend(word("format").filter(|it| !is_of_numbers(it)).map(first));
     all
 }
 

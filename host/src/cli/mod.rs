@@ -167,7 +167,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Shim(args) => shim::run(args, json),
         Command::Runs(args) => runs::run(args, &settings.config()?, json),
         Command::Store(args) => runs::store(args, &settings.config()?, json),
-        Command::Completions(args) => completions::run(&args),
+        Command::Completions(args) => completions::run(&args, json),
         Command::Doctor => doctor::run(settings, json),
         Command::Config(args) => config::run(&args, &settings.config()?, json),
         Command::Build(args) => build::run(&args, &settings.config()?, json),
@@ -198,10 +198,12 @@ fn with_host(
     config: &Config,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
 ) -> Result<ExitCode, CliError> {
-    runtime()?.block_on(async {
-        let host = loading::shown(settings::builder(config)?, HostBuilder::build).await?;
-        command(warned(host)).await
-    })
+    runtime()?.block_on(async { command(host_for_all(config).await?).await })
+}
+
+/// Returns a host that knows every operation.
+async fn host_for_all(config: &Config) -> Result<Host, CliError> {
+    Ok(warned(loading::shown(settings::builder(config)?, HostBuilder::build).await?))
 }
 
 /// As [`with_host`], for one operation: the host need not know any other.

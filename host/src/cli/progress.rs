@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::output::{self, Line};
 use crate::run::Progress;
+use crate::text;
 
 /// How often the bar is drawn, and how often a guest's report is looked at.
 const HERTZ: u8 = 10;
@@ -101,8 +102,7 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     }
     bar.set_position(progress.done);
     let message = progress.message.as_deref().unwrap_or_default();
-    let message: String = message.chars().take(MAX_MESSAGE).collect();
-    bar.set_message(Line(&message).to_string());
+    bar.set_message(Line(&text::first(message, MAX_MESSAGE)).to_string());
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -23,11 +23,14 @@ use crate::policy::LimitRequest;
 use crate::run::{
     Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail,
 };
+use crate::text;
 
 /// How often a run is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(100);
 /// How many entries of the log and errors of items are shown with a result.
 const SHOWN: usize = 10;
+/// How much is shown of an item that failed, in characters.
+pub(super) const MAX_ITEM: usize = 60;
 
 #[derive(Debug, Args)]
 #[command(after_help = FORMS)]
@@ -61,10 +64,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
     /// How much memory it may use, such as 64MiB.
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<ByteSize>,
     /// How large its output may be, such as 8MiB.
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     max_output: Option<ByteSize>,
     /// Keep a record, whatever the operation declares.
     #[arg(long)]
@@ -83,6 +86,14 @@ pub(super) struct RunArgs {
     tags: Vec<String>,
     #[command(flatten)]
     orchestration: OrchestrationArgs,
+}
+
+/// Reads a size. A number alone is none, but for zero: nobody means so many bytes.
+fn size(text: &str) -> Result<ByteSize, String> {
+    if text.trim().parse::<f64>().is_ok_and(|number| number > 0.0) {
+        return Err("a unit is needed, for example 64MiB or 512KiB".to_owned());
+    }
+    text.parse().map_err(|_| "no size, which is for example 64MiB or 512KiB".to_owned())
 }
 
 /// Reads a key: 1 to 255 characters.
@@ -116,6 +127,7 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let input = input::assemble(args.input.as_deref(), &args.fields, schema)?;
     let verbose = args.verbose;
     let wait = args.wait;
+    let is_dry = args.dry_run || input.get("dry_run") == Some(&Value::Bool(true));
     let is_silent = !known.operation.is_recorded() && !args.no_record;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
@@ -133,11 +145,23 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
         return Ok(Exit::Interrupted.into());
     }
     let report = report?;
-    if report.run_id.is_none() && is_silent && io::stderr().is_terminal() {
-        let text = "not recorded: the operation declares no record; --record keeps one";
-        output::stderr(&format!("{DIM}{text}{DIM:#}\n"));
+    if report.run_id.is_none() && is_silent {
+        remark("not recorded: the operation declares no record; --record keeps one");
+    }
+    if is_dry {
+        remark(DRY);
     }
     answer(&report, verbose, json)
+}
+
+/// What is said on a terminal of a dry run.
+pub(super) const DRY: &str = "a dry run: nothing that it changed is kept";
+
+/// Says something of a run, where somebody reads it.
+pub(super) fn remark(text: &str) {
+    if io::stderr().is_terminal() {
+        output::stderr(&format!("{DIM}{text}{DIM:#}\n"));
+    }
 }
 
 /// Runs the request. With a token, waits for a run under the same key that has not ended,
@@ -223,6 +247,9 @@ fn envelope(report: &Report) -> Value {
     envelope["item_errors_dropped"] = json!(report.trail.item_errors_dropped);
     envelope["log"] = json!(report.trail.log);
     envelope["log_dropped"] = json!(report.trail.log_dropped);
+    if let Some(file) = &report.logs_ref {
+        envelope["logs_ref"] = json!(file);
+    }
     envelope["usage"] = json!({
         "wall_ms": u64::try_from(report.usage.wall.as_millis()).unwrap_or(u64::MAX),
         "peak_memory": report.usage.peak_memory,
@@ -338,7 +365,7 @@ fn item_errors(text: &mut String, trail: &Trail) {
     let items = if count == 1 { "item" } else { "items" };
     let _ = writeln!(text, "{WARNING}warning{WARNING:#}: {count} {items} failed");
     for ItemError { index, item, error, .. } in trail.item_errors.iter().take(SHOWN) {
-        let item: String = item.to_string().chars().take(60).collect();
+        let item = text::first(&item.to_string(), MAX_ITEM);
         let _ = writeln!(text, "  {NAME}{index}{NAME:#} {}: {}", Line(&item), Line(error));
     }
     if count > SHOWN as u64 {

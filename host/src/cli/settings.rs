@@ -62,6 +62,7 @@ pub(super) fn builder(config: &Config) -> io::Result<HostBuilder> {
     let builder = Host::builder()
         .until_exit()
         .data(&config.data.value)
+        .record(config.record.value)
         .compiler(host::this_program()?, CompileBudget { memory, time });
     let builder = config.plugins.value.iter().fold(builder, HostBuilder::plugins);
     let builder = builder.limits(config.limits()).max_limits(config.max_limits());

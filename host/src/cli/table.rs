@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::output::{Line, NAME};
+use crate::text;
 
 /// The widest cell of a column before the last, in columns of the terminal.
 const MAX_CELL: usize = 48;
@@ -33,7 +34,7 @@ pub(super) fn table<const N: usize>(
     width: Option<usize>,
 ) -> String {
     let cell = |(column, cell): (usize, &String)| {
-        let line = Line(&first(cell, MAX_LAST)).to_string();
+        let line = Line(&text::first(cell, MAX_LAST)).to_string();
         if column + 1 < N { cut(&line, MAX_CELL) } else { line }
     };
     let rows: Vec<Vec<String>> =
@@ -132,13 +133,6 @@ pub(super) fn cut(text: &str, width: usize) -> String {
         fits
     });
     format!("{}...", fitting.collect::<String>().trim_end())
-}
-
-fn first(text: &str, count: usize) -> String {
-    match text.char_indices().nth(count) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

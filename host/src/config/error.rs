@@ -144,11 +144,12 @@ impl Problem {
     }
 }
 
-/// What a time, a size, a table and a list of texts are called in errors.
+/// What a time, a size, a table, a rule and a list of texts are called in errors.
 pub(super) const TIME: &str = "a time";
 pub(super) const SIZE: &str = "a size";
 pub(super) const TABLE: &str = "a table";
 pub(super) const PATH: &str = "a path";
+pub(super) const RULE: &str = "a rule for records";
 pub(super) const PATHS: &str = "a list of paths";
 
 /// Returns how a value of the right type looks in the file.
@@ -158,6 +159,7 @@ fn example(expected: &str) -> &'static str {
         SIZE => "write it as a text, such as `\"64MiB\"`",
         TABLE => "write a table, such as `[limits]` or `[operations.NAME]`",
         PATHS => "write a list of directories, such as `[\"plugins\"]`",
+        RULE => "write it as a text, such as `\"always\"`",
         _ => "write a directory as a text, such as `\".ophost\"`",
     }
 }
@@ -168,6 +170,7 @@ fn spelling(expected: &str) -> &'static str {
         TIME => "times are written `500ms`, `30s`, `5m`",
         SIZE => "sizes are written `64KiB`, `64MiB`, `2GiB`",
         PATHS => "name a directory, or leave it out",
+        RULE => "`declared` keeps what operations declare, `always` keeps all",
         _ => "name it, or leave it out",
     }
 }

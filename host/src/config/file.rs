@@ -10,17 +10,19 @@ use bytesize::ByteSize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, PATH, PATHS, Problem, SIZE, TABLE, TIME};
+use super::error::{ConfigError, PATH, PATHS, Problem, RULE, SIZE, TABLE, TIME};
 use super::trust::Trust;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
 use crate::operation::OperationName;
+use crate::record::RecordRule;
+use crate::text;
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 /// How much of a wrong value an error repeats, in characters.
 const MAX_SHOWN: usize = 60;
 
-const TOP: [&str; 5] = ["plugins", "data", "limits", "operations", "compile"];
+const TOP: [&str; 6] = ["plugins", "data", "record", "limits", "operations", "compile"];
 const LIMITS: [&str; 5] = ["timeout", "memory", "output", "log", "max"];
 const MAXIMA: [&str; 4] = ["timeout", "memory", "output", "log"];
 const COMPILE: [&str; 2] = ["memory", "time"];
@@ -32,6 +34,7 @@ pub(super) struct FileSettings {
     pub(super) plugins: Option<Sourced<Vec<PathBuf>>>,
     /// As written: relative to the file.
     pub(super) data: Option<Sourced<PathBuf>>,
+    pub(super) record: Option<Sourced<RecordRule>>,
     pub(super) limits: PartialLimits,
     pub(super) maxima: PartialLimits,
     pub(super) operations: BTreeMap<OperationName, OperationSettings>,
@@ -99,6 +102,7 @@ impl Reader<'_> {
             match key.get_ref().as_ref() {
                 "plugins" => settings.plugins = Some(self.paths("plugins", value)?),
                 "data" => settings.data = Some(self.path("data", value)?),
+                "record" => settings.record = Some(self.rule("record", value)?),
                 "limits" => {
                     (settings.limits, settings.maxima) = self.limits("limits", value)?;
                 }
@@ -209,6 +213,12 @@ impl Reader<'_> {
         Ok(Sourced { value: size, source: self.source(value) })
     }
 
+    fn rule(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<RecordRule>, ConfigError> {
+        let text = self.text(key, value, RULE)?;
+        let rule = rule(key, text).map_err(|problem| self.wrong(value, problem))?;
+        Ok(Sourced { value: rule, source: self.source(value) })
+    }
+
     fn path(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<PathBuf>, ConfigError> {
         let text = self.text(key, value, PATH)?;
         if text.is_empty() {
@@ -260,7 +270,7 @@ impl Reader<'_> {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().take(MAX_SHOWN).collect()
+    text::first(text, MAX_SHOWN)
 }
 
 /// Reads a text as a time; `key` is what errors call it.
@@ -285,6 +295,16 @@ pub(super) fn size(key: &str, text: &str) -> Result<u64, Problem> {
     }
 }
 
+/// Reads a text as the rule that says which runs are kept; `key` is what errors call it.
+pub(super) fn rule(key: &str, text: &str) -> Result<RecordRule, Problem> {
+    let named = |rule: &RecordRule| rule.as_str() == text.trim();
+    RecordRule::ALL.into_iter().find(named).ok_or_else(|| Problem::BadValue {
+        key: key.to_owned(),
+        value: shown(text),
+        expected: RULE,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,7 +318,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_known_is_read_with_its_line() {
-        let text = "plugins = [\"a\", \"b\"]\ndata = \"d\"\n[limits]\ntimeout = \"2s\"\nmax.memory = \"1GiB\"\n\
+        let text = "plugins = [\"a\", \"b\"]\ndata = \"d\"\nrecord = \"always\"\n[limits]\ntimeout = \"2s\"\nmax.memory = \"1GiB\"\n\
             [operations.word_count]\nlog = \"1KiB\"\n[operations.\"a.b\".max]\noutput = \"2MiB\"\n\
             [compile]\ntime = \"5s\"\nmemory = \"1GiB\"\n";
         let settings = read(text).unwrap();
@@ -306,12 +326,13 @@ mod tests {
         assert_eq!(settings.plugins.unwrap().value, [Path::new("a"), Path::new("b")]);
         assert_eq!(
             settings.limits.timeout,
-            Some(Sourced { value: Duration::from_secs(2), source: line(4) })
+            Some(Sourced { value: Duration::from_secs(2), source: line(5) })
         );
-        assert_eq!(settings.maxima.memory, Some(Sourced { value: 1 << 30, source: line(5) }));
+        assert_eq!(settings.maxima.memory, Some(Sourced { value: 1 << 30, source: line(6) }));
         let names: Vec<_> = settings.operations.keys().map(OperationName::as_str).collect();
         assert_eq!(names, ["a.b", "word_count"]);
-        assert_eq!(settings.compile_time.unwrap().source, line(11));
+        assert_eq!(settings.compile_time.unwrap().source, line(12));
+        assert_eq!(settings.record, Some(Sourced { value: RecordRule::Always, source: line(3) }));
     }
 
     #[test]
@@ -331,6 +352,11 @@ mod tests {
         assert!(error("limits = []").contains("`limits` is a list, not a table"));
         assert!(error("limits.memory = \"lots\"").contains("is `lots`, which is not a size"));
         assert!(error("limits.max.timeout = \"0s\"").contains("of zero lets nothing run"));
+        assert_eq!(
+            error("record = \"never\""),
+            "`ophost.toml`, line 1: `record` is `never`, which is not a rule for records; \
+             `declared` keeps what operations declare, `always` keeps all"
+        );
         assert!(error("plugins = []").contains("is `[]`, which is not a list of paths"));
         assert!(error("[operations.Bad]").contains("`Bad` is not a name for an operation"));
         assert_eq!(

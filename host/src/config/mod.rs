@@ -23,6 +23,7 @@ pub(crate) use self::find::FILE_NAME;
 pub(crate) use self::trust::Trust;
 use crate::operation::OperationName;
 use crate::policy::{LimitRequest, Limits, OperationLimits};
+use crate::record::RecordRule;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +181,8 @@ pub(crate) struct Config {
     pub(crate) plugins: Sourced<Vec<PathBuf>>,
     /// The directory of what the host keeps, whether it exists or not.
     pub(crate) data: Sourced<PathBuf>,
+    /// Which direct calls are recorded.
+    pub(crate) record: Sourced<RecordRule>,
     /// What runs get where caller and operation say nothing.
     pub(crate) limits: SourcedLimits,
     /// The most that callers may ask for.

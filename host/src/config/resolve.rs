@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::error::{ConfigError, Problem, SIZE, TIME};
+use super::error::{ConfigError, Problem, RULE, SIZE, TIME};
 use super::file::{self, FileSettings};
 use super::find::{self, DATA_NAME, Top};
 use super::trust::Trust;
@@ -17,6 +17,7 @@ use super::{
     SourcedLimits,
 };
 use crate::policy::Limits;
+use crate::record::RecordRule;
 
 const PLUGINS: &str = "OPHOST_PLUGINS";
 const DATA: &str = "OPHOST_DATA";
@@ -44,6 +45,7 @@ impl Config {
         let config = Self {
             plugins: place.plugins(&flags, variables, said.plugins),
             data: place.data(flags.data, variables, said.data),
+            record: Environment(variables).record(said.record)?,
             limits: Environment(variables).limits(said.limits)?,
             maxima: over(said.maxima, Limits::DEFAULT_MAXIMA),
             operations: said.operations,
@@ -194,6 +196,14 @@ impl Environment<'_> {
             log: self.size("OPHOST_LOG", "limits.log")?.or(said.log),
         };
         Ok(over(set, Limits::DEFAULT))
+    }
+
+    fn record(
+        &self,
+        said: Option<Sourced<RecordRule>>,
+    ) -> Result<Sourced<RecordRule>, ConfigError> {
+        let variable = self.value("OPHOST_RECORD", ("record", RULE), file::rule)?;
+        Ok(variable.or(said).unwrap_or(Sourced::default(RecordRule::default())))
     }
 
     fn compile(

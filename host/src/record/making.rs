@@ -12,8 +12,9 @@ use crate::json;
 use crate::operation::Operation;
 use crate::policy::Limits;
 use crate::run::{Actor, Flags};
+use crate::schema::Schema;
 use crate::store::IdempotencyClaim;
-use crate::task_run::{OwnerId, RunId, RunState, TaskRun};
+use crate::task_run::{Capabilities, NAMESPACE, OwnerId, RunId, RunState, TaskRun};
 
 /// How long a success keeps its idempotency key.
 const WINDOW: Duration = Duration::from_secs(24 * 3600);
@@ -28,11 +29,15 @@ pub(crate) struct Subject<'a> {
     pub(crate) asked_input: &'a Value,
     /// The input with its defaults.
     pub(crate) input: &'a Value,
+    pub(crate) input_schema: &'a Schema,
+    pub(crate) output_schema: &'a Schema,
     pub(crate) actor: &'a Actor,
     pub(crate) flags: Flags,
     pub(crate) context: &'a Context,
     pub(crate) tags: &'a [String],
     pub(crate) limits: Limits,
+    /// What the component can reach outside the sandbox.
+    pub(crate) granted: &'a [String],
     /// Whether the caller wants a record, if he said so.
     pub(crate) asked: Option<bool>,
     pub(crate) key: Option<&'a str>,
@@ -51,6 +56,7 @@ impl Subject<'_> {
             id: RunId::new(),
             sequence: 0,
             revision: 0,
+            namespace: NAMESPACE.to_owned(),
             operation_name: operation.name.clone(),
             idempotency_key: None,
             actor: (*actor).clone(),
@@ -59,6 +65,7 @@ impl Subject<'_> {
             prefect_flow_run_id: context.prefect_flow_run_id.clone(),
             prefect_task_run_id: context.prefect_task_run_id.clone(),
             input_dump: self.input.clone(),
+            masked: Vec::new(),
             result_refs: Vec::new(),
             error_list: Vec::new(),
             logs_ref: None,
@@ -73,6 +80,10 @@ impl Subject<'_> {
             plugin_version: self.version.to_owned(),
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             limits: self.limits,
+            capabilities: Capabilities { granted: self.granted.to_vec(), ..Default::default() },
+            attempts: Vec::new(),
+            priority: None,
+            not_before: None,
             usage: None,
             orchestration: context.orchestration.clone(),
             run_url: context.run_url.clone(),

@@ -4,12 +4,15 @@
 //!   first of them: a command that keeps nothing never touches it.
 //! - [`Recording`] is one run that is being kept: born RUNNING before the guest runs, its log
 //!   written while it runs, ended once.
+//! - [`mask`]: secrets never get into a record; this is where what is kept of them is made.
 //! - [`Recorded`] is what became of a request to keep a run: a recording, or the answer that an
 //!   earlier run under the same idempotency key gave already.
 
 mod making;
+mod mask;
 mod refs;
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,18 +22,26 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::making::Subject;
+use self::mask::{Mask, kept};
 pub(crate) use self::refs::with_task_run_id;
 use crate::operation::Operation;
 use crate::private_dir::DataDir;
-use crate::run::{Event, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
-use crate::sandbox::Observer;
-use crate::store::{
-    AtEnd, Claim, Ending, Finished, Inserted, Listed, Logged, NewRun, OpenStore, Store, StoreError,
+use crate::run::{
+    Event, Failure, FailureKind, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage,
 };
-use crate::task_run::{RunId, TaskRun};
+use crate::sandbox::{Observer, Overflow};
+use crate::schema::Schema;
+use crate::store::{
+    AtEnd, Claim, Ending, Finished, Inserted, Listed, LogWriter, Logged, NewRun, OpenStore, Store,
+    StoreError,
+};
+use crate::task_run::{Masked, RunId, TaskRun};
 
 /// How long entries of a log wait for being written: what a killed run loses at most.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// What stands for the details of an output that is wrong and may hold secrets.
+const UNTOLD: &str = "not kept: its schema knows secrets, and the details hold parts of it";
 
 /// Which direct calls are kept. What carries an idempotency key always is, but for dry runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +54,17 @@ pub enum RecordRule {
 }
 
 impl RecordRule {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Declared, Self::Always];
+
+    /// Returns the word for the rule, as settings name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Always => "always",
+        }
+    }
+
     /// Returns whether a call of an operation is kept, whose caller asked for that, or for
     /// the opposite.
     fn keeps(self, operation: &Operation, asked: Option<bool>) -> bool {
@@ -70,8 +92,8 @@ pub(crate) enum Recorded {
     Before(Box<TaskRun>),
     /// It runs now under the same key.
     Running(RunId),
-    /// Another request has the key.
-    Conflict(Box<TaskRun>),
+    /// Another request has the key. With it, the input as it would be kept.
+    Conflict(Box<TaskRun>, Value),
 }
 
 impl Recorder {
@@ -113,19 +135,27 @@ impl Recorder {
             let error = || io::Error::other("an idempotency key needs a data directory");
             return key.map_or(Ok(Recorded::Not), |_| Err(error().into()));
         };
+        let mask = mask(opened, &subject)?;
+        let input = kept(mask, subject.input_schema, subject.input);
+        // What it was made of could be found out by trying.
+        let asked_input = kept(mask, subject.input_schema, subject.asked_input);
+        let subject = Subject { input: &input, asked_input: &asked_input, ..subject };
         let key = key.map(|key| subject.claim(key));
-        let run = subject.task_run(opened.owner().await?);
-        let (id, flags) = (run.id, subject.flags);
-        let operation = run.operation_name.to_string();
+        let mut run = subject.task_run(opened.owner().await?);
+        run.masked.extend(matches!(input, Cow::Owned(_)).then_some(Masked::Input));
         Ok(match insert(opened, NewRun { run, key }).await? {
             Inserted::New(claim) => {
-                let listed = opened.cancellable(id, cancel.clone());
-                let store = opened.store();
-                Recorded::Begun(Recording::new(store, listed, claim, operation, flags))
+                Recorded::Begun(Recording::new(opened, claim, &subject, mask, cancel))
             }
             Inserted::Existing(run) if run.state.status().is_final() => Recorded::Before(run),
             Inserted::Existing(run) => Recorded::Running(run.id),
-            Inserted::Conflict(run) => Recorded::Conflict(run),
+            Inserted::Conflict(mut run) => {
+                if !run.is_masked(Masked::Input) {
+                    // It may be of a time when the schema knew no secrets.
+                    run.input_dump = kept(mask, subject.input_schema, &run.input_dump).into_owned();
+                }
+                Recorded::Conflict(run, subject.input.clone())
+            }
         })
     }
 }
@@ -141,6 +171,15 @@ async fn insert(opened: &OpenStore, new: NewRun) -> Result<Inserted, StoreError>
     }
 }
 
+/// Returns what masks the secrets of an operation, if its schemas know any.
+fn mask(opened: &OpenStore, subject: &Subject<'_>) -> Result<Option<Mask>, StoreError> {
+    if !subject.input_schema.has_secrets() && !subject.output_schema.has_secrets() {
+        return Ok(None);
+    }
+    let mask = Mask::of(opened.data()).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Some(mask))
+}
+
 /// A run that is being kept.
 pub(crate) struct Recording {
     store: Arc<dyn Store>,
@@ -149,8 +188,10 @@ pub(crate) struct Recording {
     claim: Claim,
     operation: String,
     flags: Flags,
+    mask: Option<Mask>,
     started: Instant,
     log: LogBuffer,
+    rest_of_log: LogWriter,
 }
 
 /// What the guest logged and is not written yet, and how much was written.
@@ -194,14 +235,23 @@ impl LogBuffer {
 
 impl Recording {
     fn new(
-        store: Arc<dyn Store>,
-        listed: Listed,
+        opened: &OpenStore,
         claim: Claim,
-        operation: String,
-        flags: Flags,
+        subject: &Subject<'_>,
+        mask: Option<Mask>,
+        cancel: &CancellationToken,
     ) -> Self {
-        let (started, log) = (Instant::now(), LogBuffer::default());
-        Self { store, _listed: listed, claim, operation, flags, started, log }
+        Self {
+            store: opened.store(),
+            _listed: opened.cancellable(claim.id, cancel.clone()),
+            claim,
+            operation: subject.operation.name.to_string(),
+            flags: subject.flags,
+            mask,
+            started: Instant::now(),
+            log: LogBuffer::default(),
+            rest_of_log: LogWriter::new(opened.data(), claim.id),
+        }
     }
 
     /// Returns the run's id.
@@ -220,6 +270,12 @@ impl Recording {
                 other.tell(event);
             }
         })
+    }
+
+    /// Returns where the log goes on that has no room left.
+    pub(crate) fn overflow(&self) -> Overflow {
+        let rest = self.rest_of_log.clone();
+        Overflow::new(move |entry| rest.add(entry))
     }
 
     /// Drives a run, and writes what it logs once a second.
@@ -247,6 +303,7 @@ impl Recording {
     /// Writes what was logged since the last time. The first part that cannot be written, and
     /// all after it, is written with the end, which has the whole log.
     async fn flush(&self) {
+        self.rest_of_log.flush();
         let entries = self.log.waiting().begin();
         if entries.is_empty() {
             return;
@@ -256,41 +313,45 @@ impl Recording {
         self.log.waiting().end(matches!(logged, Ok(Logged::Done)).then_some(count));
     }
 
-    /// Writes down how the run ended.
+    /// Writes down how the run ended, and returns the file with the rest of its log.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be written. The run happened all the same;
     /// whether its end is known is [`StoreError::OutcomeUnknown`]'s to say.
-    pub(crate) async fn finish(self, ended: EndOfRun<'_>) -> Result<(), StoreError> {
-        let EndOfRun { outcome, trail, usage } = ended;
+    pub(crate) async fn finish(self, ended: EndOfRun<'_>) -> Result<Option<String>, StoreError> {
+        let EndOfRun { outcome, output_schema, trail, usage } = ended;
+        let (outcome, masked) = kept_outcome(self.mask, output_schema, outcome);
         let elapsed = self.started.elapsed();
         let written = self.log.waiting().written.min(trail.log.len());
         let mut log_entries = trail.log[written..].to_vec();
         let execution_time = usage.wall.as_secs_f64();
         if self.flags.verbose {
-            log_entries.push(closing(&self.operation, outcome, execution_time));
+            log_entries.push(closing(&self.operation, &outcome, execution_time));
         }
-        let (result_refs, warnings) = match outcome {
+        let (result_refs, warnings) = match &outcome {
             Outcome::Success(output) => refs::of_output(output),
             Outcome::Failed(_) | Outcome::Cancelled => Default::default(),
         };
         log_entries.extend(warnings);
         let mut metadata = Map::new();
         metadata.insert("execution_time".to_owned(), json!(execution_time));
+        let logs_ref = self.rest_of_log.finish();
         let ending = Ending {
-            outcome: outcome.clone(),
+            outcome,
             finished_at: Utc::now(),
             duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             metadata,
             log_entries,
             log_dropped: trail.log_dropped,
+            logs_ref: logs_ref.clone(),
             error_list: trail.item_errors.clone(),
+            masked: masked.into_iter().collect(),
             result_refs,
             usage: Some(usage),
         };
         match self.store.finish(self.claim, ending).await? {
-            Finished::Done => Ok(()),
+            Finished::Done => Ok(logs_ref),
             // Its record says otherwise, and a record that has an end never changes.
             Finished::Lost => {
                 Err(io::Error::other("another process took this one for dead").into())
@@ -302,8 +363,32 @@ impl Recording {
 /// How a run ended, all of it.
 pub(crate) struct EndOfRun<'a> {
     pub(crate) outcome: &'a Outcome,
+    pub(crate) output_schema: &'a Schema,
     pub(crate) trail: &'a Trail,
     pub(crate) usage: Usage,
+}
+
+/// Returns an outcome as it is kept, and whether its output is masked.
+fn kept_outcome(
+    mask: Option<Mask>,
+    schema: &Schema,
+    outcome: &Outcome,
+) -> (Outcome, Option<Masked>) {
+    match outcome {
+        Outcome::Success(output) => {
+            let output = kept(mask, schema, output);
+            let masked = matches!(output, Cow::Owned(_)).then_some(Masked::Output);
+            (Outcome::Success(output.into_owned()), masked)
+        }
+        // What is wrong with an output is told with parts of it.
+        Outcome::Failed(failure)
+            if failure.kind == FailureKind::InvalidOutput && schema.has_secrets() =>
+        {
+            let details = failure.details.as_ref().map(|_| json!(UNTOLD));
+            (Outcome::Failed(Failure { details, ..failure.clone() }), None)
+        }
+        Outcome::Failed(_) | Outcome::Cancelled => (outcome.clone(), None),
+    }
 }
 
 /// Returns an entry of the host itself.

@@ -84,7 +84,7 @@ impl CodeCache {
         let directory = self.data.create(CACHE)?;
         let name = self.name(digest);
         let system = |source| directory.failed(source);
-        let key = key(&directory).map_err(system)?;
+        let key = directory.key(KEY).map_err(system)?;
         let seal = seal(&key, &name, code).map_err(system)?;
         directory.replace(&name, &[code, seal.as_bytes()]).map_err(system)?;
         // Looking at every entry takes longer than writing one.
@@ -130,31 +130,6 @@ impl Hasher for MakerHasher {
     }
 }
 
-/// Returns the key of this cache, made where there is none.
-fn key(directory: &PrivateDir) -> io::Result<[u8; blake3::KEY_LEN]> {
-    if let Some(key) = read_key(directory)? {
-        return Ok(key);
-    }
-    let mut fresh = [0; blake3::KEY_LEN];
-    getrandom::fill(&mut fresh).map_err(io::Error::other)?;
-    directory.add(KEY, &[&fresh])?;
-    // Another process may have been first.
-    read_key(directory)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-}
-
-fn read_key(directory: &PrivateDir) -> io::Result<Option<[u8; blake3::KEY_LEN]>> {
-    let Some(mut file) = directory.file(KEY)? else { return Ok(None) };
-    let mut key = [0; blake3::KEY_LEN];
-    match file.read_exact(&mut key) {
-        Ok(()) => Ok(Some(key)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            directory.remove(KEY)?;
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
 /// Returns what proves that the holder of the key wrote this content under this name.
 fn seal(key: &[u8; 32], name: &str, content: impl io::Read) -> io::Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new_keyed(key);
@@ -165,7 +140,7 @@ fn seal(key: &[u8; 32], name: &str, content: impl io::Read) -> io::Result<blake3
 
 fn load(engine: &Engine, directory: &PrivateDir, name: &str) -> Option<Component> {
     let file = directory.file(name).ok()??;
-    let key = read_key(directory).ok()??;
+    let key = directory.known_key(KEY).ok()??;
     if !is_sealed(&file, &key, name).ok()? {
         return None;
     }

@@ -35,7 +35,7 @@ impl Sandbox {
     pub(crate) async fn describe(&self, guest: &Guest) -> Result<Plugin, DescribeError> {
         let limits = Limits { timeout: TIMEOUT, ..Limits::DEFAULT };
         let watch = Watch::new(limits.timeout, CancellationToken::new());
-        let journal = Journal::new(limits.log, None);
+        let journal = Journal::new(limits.log, None, None);
         let mut store = self.store(&watch, RunState::new(guest, limits.memory, journal, nobody()));
         store.set_hostcall_fuel(MAX_DESCRIPTION);
         let called = {
@@ -59,7 +59,13 @@ async fn call(store: &mut Store<RunState>, guest: &Guest) -> wasmtime::Result<wi
 
 fn nobody() -> RunContext {
     let actor = Actor { user_id: None, channel: "describe".to_owned() };
-    RunContext { actor, flags: Flags::default(), deadline: SystemTime::now() + TIMEOUT }
+    RunContext {
+        run_id: None,
+        idempotency_key: None,
+        actor,
+        flags: Flags::default(),
+        deadline: SystemTime::now() + TIMEOUT,
+    }
 }
 
 fn read_plugin(plugin: wit::Plugin) -> Result<Plugin, MetadataError> {

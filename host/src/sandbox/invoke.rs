@@ -9,7 +9,7 @@ use wasmtime::Store;
 use super::engine::Sandbox;
 use super::failure;
 use super::imports::{RunContext, RunState};
-use super::journal::{Journal, Observer};
+use super::journal::{Journal, Observer, Overflow};
 use super::load::Guest;
 use super::ticker::TICK;
 use crate::operation::OperationName;
@@ -25,10 +25,15 @@ pub(crate) struct Job<'a> {
     pub(crate) operation: &'a OperationName,
     pub(crate) input: &'a ValidInput,
     pub(crate) grants: &'a Grants,
+    /// The record's id, where one is kept.
+    pub(crate) run_id: Option<String>,
+    /// The key under which the run happens once.
+    pub(crate) idempotency_key: Option<String>,
     pub(crate) actor: Actor,
     pub(crate) flags: Flags,
     pub(crate) cancel: CancellationToken,
     pub(crate) observer: Option<Observer>,
+    pub(crate) overflow: Option<Overflow>,
 }
 
 /// How a run ended, before its output is looked at.
@@ -109,9 +114,11 @@ impl Sandbox {
     pub(crate) async fn invoke(&self, guest: &Guest, job: Job<'_>) -> Ended {
         let started = Instant::now();
         let limits = job.grants.limits();
-        let journal = Journal::new(limits.log, job.observer.clone());
+        let journal = Journal::new(limits.log, job.observer.clone(), job.overflow.clone());
         let watch = Watch::new(limits.timeout, job.cancel.clone());
         let context = RunContext {
+            run_id: job.run_id.clone(),
+            idempotency_key: job.idempotency_key.clone(),
             actor: job.actor.clone(),
             flags: job.flags,
             deadline: SystemTime::now() + limits.timeout,

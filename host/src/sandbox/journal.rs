@@ -1,6 +1,7 @@
 //! What a run leaves behind while it runs: log, item errors, progress, all bounded.
 //!
-//! What does not fit is left out and counted. What is kept is in order.
+//! What does not fit is left out and counted. What is kept is in order. A log may go on
+//! elsewhere: see [`Overflow`].
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +44,24 @@ impl fmt::Debug for Observer {
     }
 }
 
+/// Where a log goes on that has no room left; answers whether the entry is kept there.
+///
+/// Called as an [`Observer`] is.
+#[derive(Clone)]
+pub(crate) struct Overflow(Arc<dyn Fn(&LogEntry) -> bool + Send + Sync>);
+
+impl Overflow {
+    pub(crate) fn new(keep: impl Fn(&LogEntry) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(keep))
+    }
+}
+
+impl fmt::Debug for Overflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Overflow")
+    }
+}
+
 /// Shared by the imports that write to it and the run that reads it at the end.
 #[derive(Clone)]
 pub(super) struct Journal(Arc<Mutex<Pages>>);
@@ -54,17 +73,22 @@ struct Pages {
     /// What the guest said last, if that was a panic.
     panic: Option<String>,
     observer: Option<Observer>,
+    overflow: Option<Overflow>,
+    /// Whether the log goes on elsewhere already: all that follows does, so that it is in order.
+    has_overflown: bool,
 }
 
 impl Journal {
     /// Returns an empty journal that keeps at most `log` bytes of log.
-    pub(super) fn new(log: u64, observer: Option<Observer>) -> Self {
+    pub(super) fn new(log: u64, observer: Option<Observer>, overflow: Option<Overflow>) -> Self {
         Self(Arc::new(Mutex::new(Pages {
             trail: Trail::default(),
             log_budget: usize::try_from(log).unwrap_or(usize::MAX),
             item_error_budget: MAX_ITEM_ERROR_BYTES,
             panic: None,
             observer,
+            overflow,
+            has_overflown: false,
         })))
     }
 
@@ -141,18 +165,25 @@ impl Journal {
 }
 
 impl Pages {
-    /// Keeps the entry if there is room, and returns who has to be told if it was kept. One
-    /// that is too large takes no room from smaller ones that follow.
+    /// Keeps the entry if there is room, and returns who has to be told if it was kept here.
+    /// Where the log goes on nowhere else, one that is too large takes no room from smaller
+    /// ones that follow.
     fn add_entry(&mut self, entry: &LogEntry) -> Option<Observer> {
         self.hear(entry);
         let attached = entry.data.as_ref().map_or(0, weight);
-        match self.log_budget.checked_sub(ENTRY_COST + entry.message.len() + attached) {
-            Some(left) => {
+        let left = self.log_budget.checked_sub(ENTRY_COST + entry.message.len() + attached);
+        match (left.filter(|_| !self.has_overflown), &self.overflow) {
+            (Some(left), _) => {
                 self.log_budget = left;
                 self.trail.log.push(entry.clone());
                 self.observer.clone()
             }
-            None => {
+            (None, Some(Overflow(keep))) => {
+                self.has_overflown = true;
+                self.trail.log_dropped += u64::from(!keep(entry));
+                None
+            }
+            (None, None) => {
                 self.trail.log_dropped += 1;
                 None
             }
@@ -180,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_full_log_keeps_its_beginning_and_counts_the_rest() {
-        let journal = Journal::new(3 * (ENTRY_COST as u64 + 5), None);
+        let journal = Journal::new(3 * (ENTRY_COST as u64 + 5), None, None);
         for _ in 0..10 {
             write(&journal, "12345");
         }
@@ -189,8 +220,26 @@ mod tests {
     }
 
     #[test]
+    fn v2_a_log_goes_on_elsewhere_in_order_and_is_counted_where_that_ends() {
+        let elsewhere = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&elsewhere);
+        let overflow = Overflow::new(move |entry| {
+            let mut kept = kept.lock().unwrap();
+            kept.push(entry.message.clone());
+            kept.len() <= 2
+        });
+        let journal = Journal::new(2 * (ENTRY_COST as u64 + 5), None, Some(overflow));
+        for message in ["one", &"x".repeat(100), "two", "three", "four"] {
+            write(&journal, message);
+        }
+        let trail = journal.take();
+        assert_eq!((trail.log.len(), trail.log_dropped), (1, 2));
+        assert_eq!(elsewhere.lock().unwrap()[1..], ["two", "three", "four"]);
+    }
+
+    #[test]
     fn a_long_message_is_cut_between_characters() {
-        let journal = Journal::new(1 << 20, None);
+        let journal = Journal::new(1 << 20, None, None);
         write(&journal, &"ä".repeat(MAX_TEXT));
         let message = journal.take().log.remove(0).message;
         assert!(message.ends_with("ä [131072 bytes, cut]"), "{}", &message[MAX_TEXT - 10..]);
@@ -198,7 +247,7 @@ mod tests {
 
     #[test]
     fn data_that_is_not_json_is_kept_as_text() {
-        let journal = Journal::new(1 << 20, None);
+        let journal = Journal::new(1 << 20, None, None);
         journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some("{\"a\":1}"));
         journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some("{"));
         let data: Vec<_> = journal.take().log.into_iter().filter_map(|entry| entry.data).collect();
@@ -207,7 +256,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_does_not_fit_leaves_its_room_to_smaller_ones() {
-        let journal = Journal::new(3 * (ENTRY_COST as u64 + 5), None);
+        let journal = Journal::new(3 * (ENTRY_COST as u64 + 5), None, None);
         for message in ["one", &"x".repeat(1000), "two", &"x".repeat(1000), "three", "four"] {
             write(&journal, message);
         }
@@ -218,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_not_paid_for_and_what_is_kept_is() {
-        let journal = Journal::new(10 << 10, None);
+        let journal = Journal::new(10 << 10, None, None);
         let log = |data: &str| {
             journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some(data));
         };
@@ -231,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_remembered_without_room_and_until_the_next_words() {
-        let journal = Journal::new(0, None);
+        let journal = Journal::new(0, None, None);
         let log = |level, source, message: &str| {
             journal.log(level, source, message.to_owned(), None);
         };
@@ -245,7 +294,7 @@ mod tests {
 
     #[test]
     fn item_errors_are_bounded_in_number_and_bytes() {
-        let journal = Journal::new(0, None);
+        let journal = Journal::new(0, None, None);
         for index in 0..20 {
             journal.item_error(index, "1", "x".repeat(MAX_TEXT), None);
         }
@@ -259,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_huge_item_error_is_cut_and_its_item_left_out() {
-        let journal = Journal::new(0, None);
+        let journal = Journal::new(0, None, None);
         let huge = "x".repeat(2 << 20);
         journal.item_error(7, &huge, huge.clone(), Some(huge.clone()));
         let error = journal.take().item_errors.remove(0);

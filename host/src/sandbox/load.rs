@@ -1,6 +1,8 @@
 //! From a file's bytes to a guest that is ready to run.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wasi_preview1_component_adapter_provider as adapter;
 use wasmtime::component::Component;
@@ -16,6 +18,9 @@ use crate::text;
 
 /// The interface that makes a component a plugin, up to its version's last number.
 const OPERATIONS: &str = "ophost:plugin/operations@";
+/// How imports of the contract begin, and the one of them that is words alone.
+const CONTRACT_PACKAGE: &str = "ophost:plugin/";
+const TYPES: &str = "types";
 /// The versions of the contract that this host runs.
 pub(crate) const CONTRACT: &str = "0.1.";
 /// What the host can link, besides the contract: the interfaces of these WASI 0.2 packages.
@@ -27,12 +32,19 @@ const WASI_PACKAGES: [&str; 6] =
 pub(crate) struct Guest {
     pre: PluginPre<RunState>,
     imports_wasi: bool,
+    reaches: Arc<[String]>,
 }
 
 impl Guest {
     /// Returns what makes fresh instances.
     pub(super) fn pre(&self) -> &PluginPre<RunState> {
         &self.pre
+    }
+
+    /// Returns what it can reach outside the sandbox: interfaces of the contract, and packages
+    /// of WASI behind which there is something.
+    pub(crate) fn reaches(&self) -> &[String] {
+        &self.reaches
     }
 
     /// Returns whether the guest has to be given WASI's state.
@@ -93,7 +105,11 @@ impl Sandbox {
             .instantiate_pre(component)
             .and_then(PluginPre::new)
             .map_err(|error| LoadError::Mismatch(format!("{error:#}")))?;
-        Ok(Guest { pre, imports_wasi })
+        let kind = component.component_type();
+        let reaches: BTreeSet<_> =
+            kind.imports(&self.engine).filter_map(|(name, _)| capability(name)).collect();
+        let reaches = reaches.into_iter().map(str::to_owned).collect();
+        Ok(Guest { pre, imports_wasi, reaches })
     }
 
     fn check_exports(&self, component: &Component) -> Result<(), LoadError> {
@@ -112,11 +128,25 @@ impl Sandbox {
         for (name, _) in component.component_type().imports(&self.engine) {
             if WASI_PACKAGES.iter().any(|package| name.starts_with(package)) {
                 imports_wasi = true;
-            } else if !name.starts_with("ophost:plugin/") {
+            } else if !name.starts_with(CONTRACT_PACKAGE) {
                 return Err(LoadError::UnknownImport(name.to_owned()));
             }
         }
         Ok(imports_wasi)
+    }
+}
+
+/// Returns what an import gives, if it gives anything: the rest of WASI is there to be linked
+/// alone.
+fn capability(import: &str) -> Option<&str> {
+    let (interface, _) = import.split_once('@')?;
+    match interface.strip_prefix(CONTRACT_PACKAGE) {
+        Some(TYPES) => None,
+        Some(name) => Some(name),
+        None => {
+            let (package, _) = interface.split_once('/')?;
+            ["wasi:clocks", "wasi:random"].contains(&package).then_some(package)
+        }
     }
 }
 

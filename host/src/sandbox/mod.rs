@@ -36,7 +36,7 @@ pub(crate) use self::compile::{COMPILER_COMMAND, Compiler, serve as serve_compil
 pub(crate) use self::describe::DescribeError;
 pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};
 pub(crate) use self::invoke::{Ended, Job, Stopped};
-pub(crate) use self::journal::Observer;
+pub(crate) use self::journal::{Observer, Overflow};
 pub(crate) use self::load::{CONTRACT, Guest, LoadError, componentize};
 
 /// The version of wasmtime; a test compares it with the lock file.

@@ -11,6 +11,7 @@ use super::cost::{Cost, Size, Way};
 use super::defaults::{self, Unfillable};
 use super::graph::{self, Graph};
 use super::pattern;
+use super::secrets::Secrets;
 use super::violation::Violations;
 use crate::text;
 
@@ -26,6 +27,7 @@ pub(crate) struct Schema {
     validator: Validator,
     graph: Graph,
     cost: Cost,
+    secrets: Secrets,
 }
 
 impl Schema {
@@ -49,7 +51,8 @@ impl Schema {
         let validator = options().build(&document)?;
         check_defaults(&graph, &cost, &index)?;
         drop(index);
-        Ok(Self { document, validator, graph, cost })
+        let secrets = Secrets::of(&graph);
+        Ok(Self { document, validator, graph, cost, secrets })
     }
 
     /// Returns the input, with the defaults of its schema filled in, and with it the proof
@@ -82,6 +85,17 @@ impl Schema {
             if self.validator.is_valid(value) { Ok(()) } else { Err(self.violations(value)) }
         })
         .unwrap_or_else(|error| Err(Violations::unchecked(format!("no stack for it: {error}"))))
+    }
+
+    /// Returns whether it calls a part of its values secret.
+    pub(crate) fn has_secrets(&self) -> bool {
+        self.secrets.are_there()
+    }
+
+    /// Returns a value with each part that is called secret replaced by what `mask` makes of
+    /// it; `None` if there is none.
+    pub(crate) fn masked(&self, value: &Value, mask: &dyn Fn(&Value) -> Value) -> Option<Value> {
+        self.secrets.masked(&self.graph, value, mask)
     }
 
     /// Returns what is wrong with a value that does not conform.

@@ -30,6 +30,8 @@ pub(super) struct Node {
     /// What its own keywords cost.
     pub(super) price: Price,
     pub(super) default: Option<Value>,
+    /// Whether it calls its values secret.
+    pub(super) is_secret: bool,
     /// The subschemas for the same value.
     pub(super) here: Vec<(Step, usize)>,
     pub(super) properties: HashMap<String, usize>,
@@ -257,6 +259,8 @@ impl<'a> Reader<'a> {
             self.read_pattern(&found, schema)?;
         }
         let node = &mut self.graph.nodes[found.node];
+        let is = |key: &str| schema.get(key) == Some(&Value::Bool(true));
+        node.is_secret = is("writeOnly") || is("x-secret");
         if !matches!(node.place, Place::Outside) {
             node.default = schema.get("default").cloned();
         }

@@ -5,6 +5,7 @@
 //! - [`ValidInput`] is the proof that an input was checked: only [`Schema::check_input`] makes
 //!   one, and the sandbox takes nothing else.
 //! - [`Violations`] are all the places where a value breaks its schema.
+//! - [`Schema::masked`] replaces what a schema calls secret.
 //! - [`SchemaError`] says why a value is not a usable schema.
 //!
 //! Nothing is ever fetched: a reference points into the schema itself. Schemas come from
@@ -23,6 +24,7 @@ mod pattern;
 mod price;
 #[cfg(test)]
 mod random;
+mod secrets;
 #[cfg(test)]
 mod suite;
 mod violation;

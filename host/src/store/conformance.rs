@@ -48,7 +48,9 @@ pub(super) fn ending(outcome: Outcome) -> Ending {
         metadata: Map::new(),
         log_entries: Vec::new(),
         log_dropped: 0,
+        logs_ref: None,
         error_list: Vec::new(),
+        masked: Vec::new(),
         result_refs: Vec::new(),
         usage: None,
     }
@@ -454,6 +456,10 @@ async fn stats_count_by_operation_and_status() {
         assert_eq!(stats[&even].count, counted);
         let durations = stats[&even].durations.unwrap();
         assert_eq!((durations.p50, durations.p95, durations.p99), (20, 40, 40));
+        let buckets = stats[&even].histogram.iter().map(|it| (it.below_ms, it.count));
+        let expected = [(1, 1), (3, 0), (10, 0), (30, 1), (100, 1)];
+        let expected = expected.map(|(below_ms, count)| (Some(below_ms), count));
+        assert_eq!(buckets.collect::<Vec<_>>(), expected);
         let filter = RunFilter {
             operation: Some(even.clone()),
             since: Some(at(97)),

@@ -86,6 +86,8 @@ fn finish(run: &mut TaskRun, ending: Ending) {
     run.log_entries.extend(ending.log_entries);
     run.log_dropped = ending.log_dropped;
     run.error_list = ending.error_list;
+    run.logs_ref = ending.logs_ref;
+    run.masked.extend(ending.masked);
     run.result_refs = ending.result_refs;
     run.usage = ending.usage;
     run.revision += 1;
@@ -94,6 +96,7 @@ fn finish(run: &mut TaskRun, ending: Ending) {
 
 fn erase(run: &mut TaskRun) {
     run.input_dump = Value::Null;
+    run.logs_ref = None;
     run.error_list.clear();
     run.log_entries.clear();
     match &mut run.state {

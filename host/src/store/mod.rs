@@ -9,6 +9,7 @@ mod codec;
 mod conformance;
 mod file;
 mod keys;
+mod logs;
 #[cfg(test)]
 mod memory;
 mod open;
@@ -25,6 +26,8 @@ mod wake;
 mod writer;
 
 pub(crate) use self::file::AtEnd;
+pub use self::logs::LogFile;
+pub(crate) use self::logs::LogWriter;
 pub(crate) use self::open::OpenStore;
 pub use self::repair::Salvaged;
 pub(crate) use self::wake::Listed;
@@ -44,7 +47,7 @@ use crate::digest::Digest;
 use crate::operation::OperationName;
 use crate::private_dir::PrivateDirError;
 use crate::run::{FailureKind, ItemError, LogEntry, Outcome, Usage};
-use crate::task_run::{OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
+use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
 
 /// Where the records of runs are.
 ///
@@ -166,8 +169,12 @@ pub(crate) struct Ending {
     pub(crate) log_entries: Vec<LogEntry>,
     /// See [`TaskRun::log_dropped`].
     pub(crate) log_dropped: u64,
+    /// See [`TaskRun::logs_ref`].
+    pub(crate) logs_ref: Option<String>,
     /// See [`TaskRun::error_list`].
     pub(crate) error_list: Vec<ItemError>,
+    /// Added to [`TaskRun::masked`].
+    pub(crate) masked: Vec<Masked>,
     /// See [`TaskRun::result_refs`].
     pub(crate) result_refs: Vec<ResultRef>,
     /// See [`TaskRun::usage`].
@@ -284,6 +291,18 @@ pub struct OperationStats {
     pub count: BTreeMap<Status, u64>,
     /// How long those took that ended; `None` if none did.
     pub durations: Option<Percentiles>,
+    /// How many of those took how long, in buckets from the shortest to the longest, those at
+    /// both ends not empty.
+    pub histogram: Vec<Bucket>,
+}
+
+/// The runs that took less than a time, and no less than that of the bucket before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bucket {
+    /// That time in milliseconds: 1, 3, 10, 30 and so on; `None` for more than the last.
+    pub below_ms: Option<u64>,
+    /// How many they are.
+    pub count: u64,
 }
 
 /// How long runs took: the time within which this many of a hundred ended, in milliseconds.

@@ -1,17 +1,19 @@
 //! A store that this process runs something under.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::file::AtEnd;
+use super::file::{AtEnd, DIRECTORY, FILE};
 use super::owners::{Owner, Owners};
 use super::redb::RedbStore;
 use super::wake::{self, Cancellable, Listed, Mailbox};
-use super::{Store, StoreError};
-use crate::private_dir::DataDir;
-use crate::task_run::{OwnerId, RunId};
+use super::{LogFile, Store, StoreError, logs};
+use crate::private_dir::{DataDir, PrivateDirError};
+use crate::run::FailureKind;
+use crate::task_run::{OwnerId, RunId, Status, TaskRun};
 
 /// A data directory's store, and this process's name in it.
 pub(crate) struct OpenStore {
@@ -76,6 +78,56 @@ impl OpenStore {
     /// whether it heard is not known.
     pub(crate) fn cancel(&self, run: RunId, owner: &OwnerId) -> bool {
         wake::cancel(&self.data, owner, run).is_ok()
+    }
+
+    /// Returns the data directory that it is in.
+    pub(crate) fn data(&self) -> &DataDir {
+        &self.data
+    }
+
+    /// Returns how large its file is, in bytes; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be looked at.
+    pub(crate) fn size(&self) -> Result<Option<u64>, StoreError> {
+        let unusable = |error: PrivateDirError| io::Error::other(error.to_string());
+        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else {
+            return Ok(None);
+        };
+        let file = directory.file(FILE)?;
+        Ok(file.map(|file| file.metadata()).transpose()?.map(|status| status.len()))
+    }
+
+    /// Says of a run that did not come to say it itself that it has a file with more of its
+    /// log: one that goes on, or whose process died.
+    pub(crate) fn with_logs_ref(&self, mut run: TaskRun) -> TaskRun {
+        let crashed = run.state.failure().is_some_and(|it| it.kind == FailureKind::Crashed);
+        let is_open = run.state.status() == Status::Running || crashed;
+        if is_open && run.erased_at.is_none() {
+            // A directory that cannot be read has no log to be shown.
+            run.logs_ref = logs::find(&self.data, run.id).unwrap_or(None);
+        }
+        run
+    }
+
+    /// Opens the file with the part of a run's log that its record has no room for; `None` if
+    /// there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be opened.
+    pub(crate) fn log_file(&self, run: RunId) -> Result<Option<LogFile>, StoreError> {
+        logs::read(&self.data, run)
+    }
+
+    /// Removes that file.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be.
+    pub(crate) fn remove_log_file(&self, run: RunId) -> Result<(), StoreError> {
+        logs::remove(&self.data, run)
     }
 
     /// Returns the store as it is.

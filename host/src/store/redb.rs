@@ -13,7 +13,7 @@ use super::steps::{self, Added};
 use super::tables::{self, Snapshot};
 use super::writer::Writer;
 use super::{
-    Claim, Cursor, Ending, Erased, Finished, Inserted, Logged, NewRun, Page, Percentiles,
+    Bucket, Claim, Cursor, Ending, Erased, Finished, Inserted, Logged, NewRun, Page, Percentiles,
     RunFilter, Stats, Store, StoreError,
 };
 use crate::operation::OperationName;
@@ -24,6 +24,12 @@ use crate::task_run::{OwnerId, RunId, RunSummary, Status, TaskRun};
 /// The most rows that are looked at in one snapshot: a snapshot that lives long makes the file
 /// grow.
 const ROWS: usize = 1024;
+
+/// The bounds of the buckets that durations are counted in, in milliseconds: up to three hours.
+const BOUNDS: [u64; 15] = [
+    1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000,
+    10_000_000,
+];
 
 /// The records of runs in a data directory.
 ///
@@ -280,6 +286,24 @@ fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<Run
     Ok(ids)
 }
 
+/// Returns how many of these sorted times are in which bucket.
+fn histogram(durations: &[u64]) -> Vec<Bucket> {
+    let bounds = BOUNDS.iter().copied().map(Some).chain([None]);
+    let mut from = 0;
+    let mut buckets = Vec::new();
+    for below_ms in bounds {
+        let to = below_ms.map_or(durations.len(), |bound| {
+            durations.partition_point(|duration| *duration < bound)
+        });
+        buckets.push(Bucket { below_ms, count: (to - from) as u64 });
+        from = to;
+    }
+    let is_used = |bucket: &Bucket| bucket.count > 0;
+    let first = buckets.iter().position(is_used).unwrap_or(buckets.len());
+    let last = buckets.iter().rposition(is_used).map_or(first, |last| last + 1);
+    buckets[first..last].to_vec()
+}
+
 /// Statistics that are being made: eight bytes for each run that ended.
 #[derive(Default)]
 pub(super) struct Counting {
@@ -306,8 +330,10 @@ impl Counting {
             durations.sort_unstable();
             // The least that so many of a hundred do not exceed.
             let at = |percent: usize| durations[(durations.len() * percent).div_ceil(100) - 1];
-            let durations = Percentiles { p50: at(50), p95: at(95), p99: at(99) };
-            self.stats.entry(name).or_default().durations = Some(durations);
+            let percentiles = Percentiles { p50: at(50), p95: at(95), p99: at(99) };
+            let stats = self.stats.entry(name).or_default();
+            stats.durations = Some(percentiles);
+            stats.histogram = histogram(&durations);
         }
         self.stats
     }

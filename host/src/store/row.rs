@@ -103,6 +103,7 @@ impl Row {
         (self.input, self.output, self.errors) = (None, None, None);
         let run = &mut self.run;
         run.input_dump = Value::Null;
+        run.logs_ref = None;
         run.error_list.clear();
         match &mut run.state {
             RunState::Success { output, .. } => *output = Value::Null,

@@ -131,6 +131,8 @@ fn end(run: &mut TaskRun, ending: &Ending) {
     run.state = run.state.ended(ending.outcome.clone(), ending.finished_at, ending.duration_ms);
     run.metadata.extend(ending.metadata.clone());
     run.log_dropped = ending.log_dropped;
+    run.logs_ref.clone_from(&ending.logs_ref);
+    run.masked.extend(&ending.masked);
     run.result_refs.clone_from(&ending.result_refs);
     run.usage = ending.usage;
     written(run, ending.finished_at);

@@ -137,6 +137,8 @@ fn bash_completes_fields_though_it_splits_words_at_the_equals_sign() {
     }
     let project = project();
     let script = project.run(&["completions", "bash"]).stdout;
+    let json = project.run(&["completions", "bash", "--json"]).json();
+    assert_eq!((&json["shell"], json["script"].as_str()), (&"bash".into(), Some(script.as_str())));
     let tries = r#"
         try() {
             COMP_LINE="$1" COMP_POINT=${#1} COMP_WORDS=("${@:3}") COMPREPLY=()

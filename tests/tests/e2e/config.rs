@@ -28,6 +28,7 @@ fn every_setting_is_shown_with_where_it_came_from() {
 
     plugins                        plugins, more  ophost.toml:1
     data                           here           --data
+    record                         declared       default
     limits.timeout                 10s            ophost.toml:4
     limits.memory                  128.0 MiB      default
     limits.output                  8.0 MiB        default

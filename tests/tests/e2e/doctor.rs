@@ -39,6 +39,7 @@ fn a_project_in_order_has_no_problem() {
     let line = |start: &str| output.stdout.lines().find(|line| line.starts_with(start));
     assert_eq!(line("ok       settings"), Some("ok       settings     `ophost.toml`"), "{output}");
     assert_eq!(line("ok       operations"), Some("ok       operations   2 can be run"));
+    assert_eq!(line("ok       records"), Some("ok       records      none yet"));
     assert!(line("ok       versions").is_some_and(|line| line.contains("wasmtime 48.")));
     assert!(output.stdout.contains("no problems, "), "{output}");
 }
@@ -72,6 +73,20 @@ fn what_others_can_change_is_a_warning_with_its_fix() {
         [one("warning", text, "`ophost plugins` says why")]
     );
     assert_eq!(output.code, Some(0));
+}
+
+#[test]
+fn the_records_are_looked_at() {
+    let project = Project::with_rust(&["text"]);
+    project.run(&["run", "slugify", "text=a"]);
+    let told = findings(&project.run(&["doctor", "--json"]), "records").remove(0);
+    assert_eq!(told.0, "ok");
+    assert!(told.1.ends_with(", none is running; `ophost store check` reads all"), "{told:?}");
+    fs::write(project.path().join(".ophost/store/store.redb"), [7; 10_000]).expect("our own");
+    let output = project.run(&["doctor", "--json"]);
+    let told = findings(&output, "records").remove(0);
+    assert_eq!((told.0.as_str(), output.code), ("problem", Some(1)), "{output}");
+    assert!(told.2.is_some_and(|fix| fix.contains("ophost ")), "{output}");
 }
 
 #[test]

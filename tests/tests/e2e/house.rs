@@ -24,10 +24,11 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "operation",
             "json",
             "schema",
+            "text",
         ],
     ),
     ("toolchain", &[]),
-    ("config", &["policy", "operation"]),
+    ("config", &["record", "policy", "operation", "text"]),
     (
         "host",
         &[
@@ -58,6 +59,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "context",
             "task_run",
             "sandbox",
+            "schema",
             "policy",
             "private_dir",
             "digest",

@@ -1,10 +1,11 @@
-//! What the SDK's README shows is built, installed and run as it stands there.
+//! What the READMEs show: calls are made, and the plugin of the SDK is built, as they stand there.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::Project;
+use crate::harness::{OPHOST, Project};
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
@@ -51,6 +52,27 @@ fn the_plugin_of_the_sdk_s_readme_is_built_and_run() {
     assert_eq!(next(), "$ ophost run greet name=World");
     let run = project.run(&["run", "greet", "name=World"]);
     assert_eq!(run.stdout.trim_end(), next(), "{run}");
+}
+
+#[test]
+fn the_calls_of_the_readme_are_made_as_they_stand_there() {
+    let readme = fs::read_to_string(top().join("README.md")).expect("the README");
+    let (_, section) = readme.split_once("## Call an operation").expect("the section");
+    let project = Project::with_rust(&["text", "csv-profile"]);
+    symlink(OPHOST, project.path().join("ophost")).expect("a name");
+    let path = std::env::var("PATH").expect("a shell is found by it");
+    let calls: Vec<_> =
+        block(section, "console").lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    assert!(calls.len() >= 4, "{calls:?}");
+    for call in calls {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", call]).current_dir(top());
+        shell.env("PATH", format!("{}:{path}", project.path().display()));
+        shell.env("OPHOST_PLUGINS", project.plugins());
+        let output = project.output(shell.env("OPHOST_DATA", project.path().join(".ophost")));
+        assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{call}: {output}");
+        assert!(output.json().is_object(), "{call}: {output}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::json;
 
 use crate::harness::Project;
+use crate::terminal;
 
 #[test]
 fn the_output_alone_is_on_stdout() {
@@ -209,6 +210,25 @@ fn a_closed_pipe_hides_no_failure() {
     assert_eq!(closed(&["check", "--json", "plugins/none.wasm"]), Some(2));
     project.add("page", b"<html>");
     assert_eq!(closed(&["check", "--json", "plugins/page.wasm"]), Some(1));
+}
+
+#[test]
+fn a_size_has_a_unit() {
+    let project = Project::with_rust(&["text"]);
+    for (size, told) in [("5", "a unit is needed, for example"), ("x", "no size, which is")] {
+        let output = project.run(&["run", "slugify", "text=x", "--memory", size]);
+        let start = format!("error: invalid value '{size}' for '--memory <SIZE>': {told}");
+        assert!(output.stderr.starts_with(&start) && output.code == Some(2), "{output}");
+    }
+}
+
+#[test]
+fn a_dry_run_is_said_so_on_a_terminal() {
+    let project = Project::with_rust(&["text"]);
+    let run = ["run", "slugify", "text=x", "--dry-run"];
+    let (text, code) = terminal::run(project.command(&run), 80);
+    assert!(text.contains("a dry run: nothing that it changed is kept"), "{text}");
+    assert_eq!((code, project.run(&run).stderr.as_str()), (Some(0), ""));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::Project;
+use crate::terminal;
 
 /// Runs a command and returns its JSON; ids and all.
 fn raw(project: &Project, arguments: &[&str]) -> Value {
@@ -65,11 +66,38 @@ fn l8_a_record_holds_who_ran_what_when_and_how_it_ended() {
     assert_eq!(run["tags"], json!(["text", "web", "mine"]));
     assert_eq!((&run["plugin_version"], &run["error_message"]), (&json!("0.1.0"), &Value::Null));
     assert_eq!(run["metadata"]["dry_run"], false);
+    assert_eq!(run["namespace"], "default");
+    let granted = run["capabilities"]["granted"].as_array().expect("a list");
+    assert!(granted.contains(&json!("log")) && !granted.contains(&json!("types")), "{run}");
+    assert!(granted.iter().all(|it| !it.to_string().contains("filesystem")), "{run}");
+    let shown = project.run(&["runs", "show", "latest"]).stdout;
+    assert!(shown.contains("\nhost      0.1.0\n"), "{shown}");
+    assert!(shown.contains("\nlimits    30s, memory 128.0 MiB, output 8.0 MiB, "), "{shown}");
     assert!(run["metadata"]["execution_time"].is_f64(), "{run}");
     assert_eq!(run["component_digest"].as_str().map(str::len), Some(64));
     for field in ["started_at", "finished_at", "created_at", "updated_at"] {
         assert!(run[field].as_str().is_some_and(|time| time.ends_with('Z')), "{field}: {run}");
     }
+}
+
+#[test]
+fn a_guest_knows_the_record_that_is_kept_of_it_and_its_key() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = |flags: &[&str]| {
+        let report = raw(&project, &[&["run", "misbehave.context", "--json"], flags].concat());
+        (report["run_id"].clone(), report["output"].clone())
+    };
+    let (id, context) = run(&["--idempotency-key", "k"]);
+    assert!(id.is_string() && context["run_id"] == id, "{context}");
+    assert_eq!(context["idempotency_key"], "k");
+    let (id, context) = run(&["--record"]);
+    assert!(id.is_string() && context["run_id"] == id, "{context}");
+    assert_eq!(context["idempotency_key"], Value::Null);
+    let (_, context) = run(&["--no-record"]);
+    assert_eq!((&context["run_id"], &context["idempotency_key"]), (&Value::Null, &Value::Null));
+    // A dry run takes no key.
+    let (_, context) = run(&["--idempotency-key", "k", "--dry-run"]);
+    assert_eq!(context["idempotency_key"], Value::Null);
 }
 
 #[test]
@@ -96,6 +124,28 @@ fn r1_what_declares_no_record_touches_no_store() {
     assert!(!loud.path().join(".ophost/store").exists());
     let never = Operation { create_taskrun: false, ..Operation::new("never") };
     assert_eq!(raw(&with_operation(never), &["run", "never", "--json"])["run_id"], Value::Null);
+}
+
+#[test]
+fn r1_settings_keep_what_declares_no_record() {
+    let silent = Operation { async_enabled: false, ..Operation::new("quiet") };
+    let project = with_operation(silent);
+    let id = |variable: &str, arguments: &[&str]| {
+        let mut command = project.command(&[&["run", "quiet", "--json"], arguments].concat());
+        project.output(command.env("OPHOST_RECORD", variable)).json()["run_id"].clone()
+    };
+    assert_ne!(id("always", &[]), Value::Null);
+    assert_eq!(id("always", &["--no-record"]), Value::Null);
+    project.settings("record = \"always\"");
+    assert_ne!(id("", &[]), Value::Null);
+    assert_eq!(id("declared", &[]), Value::Null);
+    let mut wrong = project.command(&["list"]);
+    insta::assert_snapshot!(project.output(wrong.env("OPHOST_RECORD", "never")), @"
+    ---- stderr
+    error: `OPHOST_RECORD`: `record` is `never`, which is not a rule for records
+    hint: `declared` keeps what operations declare, `always` keeps all
+    ---- exit 2
+    ");
 }
 
 #[test]
@@ -307,6 +357,172 @@ fn q8_a_rerun_is_a_new_run_of_the_same_input_or_an_edited_one() {
     assert_eq!(project.run(&["runs", "rerun", "latest", "--edit", "txt=c"]).code, Some(2));
 }
 
+/// Returns every byte that the host keeps.
+fn kept_bytes(directory: &std::path::Path) -> Vec<u8> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let read = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { kept_bytes(&path) } else { fs::read(&path).unwrap_or_default() }
+    };
+    entries.flat_map(read).collect()
+}
+
+#[test]
+fn i4_a_secret_is_given_to_the_guest_and_the_caller_and_kept_nowhere() {
+    let project = Project::with_rust(&["misbehave"]);
+    let admit = |word: &str, more: &[&str]| {
+        let word = format!("word={word}");
+        let run = ["run", "misbehave.admit", "user=ann", &word, "--record", "--verbose", "--json"];
+        raw(&project, &[&run, more].concat())
+    };
+    let report = admit("hunter2-hunter2", &[]);
+    assert_eq!(report["output"], json!({"user": "ann", "token": "2retnuh-2retnuh", "length": 15}));
+    let run = latest(&project);
+    let (input, output) = (&run["input_dump"], &run["output"]);
+    assert_eq!((&input["user"], &output["length"]), (&json!("ann"), &json!(15)));
+    assert_eq!((&input["word"]["masked"], &input["word"]["length"]), (&json!(true), &json!(17)));
+    assert_eq!(output["token"]["masked"], true);
+    assert_eq!(run["masked"], json!(["input", "output"]));
+    assert_eq!(run["log_entries"][0]["data"]["input"], *input);
+    // Equal secrets look equal here.
+    admit("hunter2-hunter2", &[]);
+    assert_eq!(latest(&project)["input_dump"]["word"], input["word"]);
+    admit("other-other", &[]);
+    assert_ne!(latest(&project)["input_dump"]["word"]["digest"], input["word"]["digest"]);
+    // What is wrong with an output is told to the caller alone.
+    let wrong = admit("hunter2-hunter2", &["wrong=true"]);
+    assert!(wrong["error"]["details"].to_string().contains("2retnuh-2retnuh"), "{wrong}");
+    assert_eq!(latest(&project)["failure_kind"], "invalid_output");
+    let kept = kept_bytes(&project.path().join(".ophost"));
+    let holds = |word: &[u8]| kept.windows(word.len()).any(|part| part == word);
+    assert!(holds(b"misbehave.admit") && !holds(b"hunter2-hunter2") && !holds(b"2retnuh-2retnuh"));
+}
+
+#[test]
+fn i4_what_is_masked_is_not_run_again_and_differences_show_no_secret() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = |word: &str| {
+        let word = format!("word={word}");
+        let key = ["--idempotency-key", "k"];
+        project.run(&[&["run", "misbehave.admit", "user=ann", &word], &key[..]].concat())
+    };
+    assert_eq!(run("hunter2").code, Some(0));
+    insta::assert_snapshot!(run("hunter2"), @"
+    ---- stderr
+    error: run [RUN] under the same idempotency key succeeded; its answer holds secrets, which are not kept
+    hint: another key runs it again
+    ---- exit 6
+    ");
+    let other = run("hunter3");
+    assert_eq!(other.code, Some(6), "{other}");
+    assert!(other.stderr.contains("\n  /word/digest: it was "), "{other}");
+    assert!(!other.stderr.contains("hunter"), "{other}");
+    insta::assert_snapshot!(project.run(&["runs", "rerun", "latest"]), @"
+    ---- stderr
+    error: run [RUN] was given secrets, which are not kept: it cannot be run again from there
+    hint: `ophost run misbehave.admit` runs it with the secrets given again
+    ---- exit 2
+    ");
+}
+
+/// Returns a project with a failed run, a dry run that failed, and one that succeeded.
+fn with_failures() -> Project {
+    let project = Project::with_rust(&["misbehave"]);
+    for arguments in [
+        &["misbehave.panic", "message=boom", "--user", "ann"][..],
+        &["misbehave.panic", "message=boom", "--dry-run"],
+        &["misbehave.echo", "value:=1"],
+    ] {
+        project.run(&[&["run", "--record"], arguments].concat());
+    }
+    project
+}
+
+#[test]
+fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
+    let project = with_failures();
+    let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
+    let failed = ["--status", "failed"];
+    let asked = rerun(&failed);
+    assert_eq!((asked.stdout.as_str(), asked.code), ("", Some(2)), "{asked}");
+    let lines: Vec<_> = asked.stderr.lines().collect();
+    assert!(lines[0].contains("misbehave.panic") && lines[1].contains("boom"), "{asked}");
+    assert_eq!(lines[2], "error: 2 runs would be run again, which needs `--yes` here");
+    assert_eq!(runs(&project, &[]).len(), 3);
+
+    let earlier: Vec<_> =
+        runs(&project, &failed).iter().rev().map(|run| run["id"].clone()).collect();
+    let lines = rerun(&["--status", "failed", "--yes", "--json"]);
+    assert_eq!(lines.code, Some(1), "{lines}");
+    let lines: Vec<Value> =
+        lines.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of: Vec<_> = lines.iter().map(|line| line["rerun_of"].clone()).collect();
+    assert_eq!(of, earlier);
+    assert_eq!(
+        (&lines[0]["status"], &lines[0]["error"]["kind"]),
+        (&json!("FAILED"), &json!("trap"))
+    );
+    let again =
+        raw(&project, &["runs", "show", lines[0]["run_id"].as_str().expect("an id"), "--json"]);
+    assert_eq!((&again["rerun_of"], &again["actor"]["user_id"]), (&earlier[0], &json!("ann")));
+    // A dry run is one again.
+    assert_eq!(latest(&project)["metadata"]["dry_run"], true);
+
+    assert_eq!(runs(&project, &[]).len(), 5);
+    let one = rerun(&["--status", "failed", "--limit", "1", "--yes"]);
+    assert_eq!(one.stdout, "1 run again: 0 succeeded, 1 failed\n");
+    assert!(one.stderr.ends_with(": boom\n"), "{one}");
+    let good = rerun(&["--operation", "misbehave.echo", "--yes"]);
+    assert_eq!(
+        (good.stdout.as_str(), good.code),
+        ("1 run again: 1 succeeded\n", Some(0)),
+        "{good}"
+    );
+    // What cannot be run is told, and is no reason not to run the others.
+    project.run(&["runs", "erase", "latest"]);
+    let erased = rerun(&["--operation", "misbehave.echo", "-y"]);
+    assert_eq!(
+        (erased.stdout.as_str(), erased.code),
+        ("2 runs again: 1 succeeded, 1 could not be run\n", Some(1))
+    );
+    assert!(erased.stderr.contains("was erased, its input too"), "{erased}");
+    assert_eq!(rerun(&["--tag", "none"]).stderr, "No run matches.\n");
+    assert_eq!(
+        (rerun(&[]).code, rerun(&["latest", "--status", "failed"]).code),
+        (Some(2), Some(2))
+    );
+}
+
+#[test]
+fn q8_a_terminal_is_asked_before_several_are_run_again() {
+    let project = with_failures();
+    let asked = |typed: &str| {
+        let command = project.command(&["runs", "rerun", "--status", "success"]);
+        terminal::answering(command, 100, typed)
+    };
+    let (text, code) = asked("\n");
+    assert!(text.contains("Run 1 run again? [y/N]") && text.contains("Nothing was run."), "{text}");
+    assert_eq!((code, runs(&project, &[]).len()), (Some(0), 3));
+    let (text, code) = asked("y\n");
+    assert!(text.contains("1 run again: 1 succeeded"), "{text}");
+    assert_eq!((code, runs(&project, &[]).len()), (Some(0), 4));
+}
+
+#[test]
+fn stats_show_how_times_are_distributed() {
+    let project = with_failures();
+    let stats = raw(&project, &["runs", "stats", "--json"]);
+    let buckets = stats["operations"]["misbehave.panic"]["histogram"].as_array().expect("a list");
+    assert_eq!(buckets.iter().filter_map(|bucket| bucket["count"].as_u64()).sum::<u64>(), 2);
+    assert!(buckets[0]["below_ms"].is_u64(), "{stats}");
+    let piped = project.run(&["runs", "stats", "--operation", "misbehave.echo"]).stdout;
+    assert!(piped.lines().nth(1).is_some_and(|line| line.ends_with("ms:1")), "{piped}");
+    let (text, _) = terminal::run(project.command(&["runs", "stats"]), 120);
+    assert!(text.contains('█'), "{text}");
+    let nothing = project.run(&["runs", "stats", "--since", "2199-01-31"]);
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("", "No run matches.\n"));
+}
+
 #[test]
 fn an_erased_run_keeps_that_it_happened() {
     let project = Project::with_rust(&["text"]);
@@ -413,6 +629,54 @@ fn v2_the_log_is_written_while_a_run_goes_on_and_stands_there_once() {
     let run = latest(&project);
     assert_eq!(run["failure_kind"], "crashed");
     assert!(run["log_entries"].as_array().is_some_and(|log| log.len() > 100), "its log is lost");
+}
+
+#[test]
+fn v2_a_long_log_goes_on_in_a_file_that_is_erased_with_the_run() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = ["run", "misbehave.flood_log", "mib=3", "--record", "--verbose", "--json"];
+    let report = raw(&project, &run);
+    let run = latest(&project);
+    let id = run["id"].as_str().expect("an id");
+    assert_eq!(run["logs_ref"], format!("logs/{id}.jsonl"));
+    assert_eq!((&report["logs_ref"], &run["log_dropped"]), (&run["logs_ref"], &json!(0)));
+    let kept = run["log_entries"].as_array().map_or(0, Vec::len);
+    assert!((900..1100).contains(&kept), "{kept}");
+    let file = project.path().join(".ophost").join(run["logs_ref"].as_str().expect("a name"));
+    let lines = fs::read_to_string(&file).expect("a file").lines().count();
+    // The first and the last entry are the host's.
+    assert_eq!(kept + lines, 3 * 1024 + 2);
+    let logs = project.run(&["runs", "logs", "latest"]).stdout;
+    assert_eq!(logs.lines().count(), 3 * 1024 + 2);
+    assert!(logs.lines().last().is_some_and(|last| last.contains("Operation completed")));
+    let shown = project.run(&["runs", "show", "latest"]).stdout;
+    assert!(shown.contains("shows all"), "no way to the rest");
+    assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
+    assert!(!file.exists());
+    assert_eq!(latest(&project)["logs_ref"], Value::Null);
+}
+
+#[test]
+fn v2_the_file_of_a_killed_run_can_be_read() {
+    let project = Project::with_wat(&["flood"]);
+    let before = runs(&project, &[]).len();
+    let mut command = project.command(&["run", "hostile.flood", "--record", "--timeout", "60s"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    until_recorded(&project, before);
+    let started = Instant::now();
+    while latest(&project)["logs_ref"].is_null() {
+        assert!(started.elapsed() < Duration::from_secs(30), "the log is not written");
+    }
+    child.kill().expect("it still runs");
+    child.wait().expect("it is gone");
+    let run = latest(&project);
+    assert_eq!(run["failure_kind"], "crashed");
+    let file = project.path().join(".ophost").join(run["logs_ref"].as_str().expect("a name"));
+    assert!(fs::metadata(file).expect("a file").len() <= 64 << 20);
+    let logs = project.run(&["runs", "logs", "latest"]);
+    assert_eq!((logs.stderr.as_str(), logs.code), ("", Some(0)));
+    let kept = run["log_entries"].as_array().map_or(0, Vec::len);
+    assert!(logs.stdout.lines().count() >= kept, "its log is lost");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_int, c_uint};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{Mode, OFlags};
@@ -16,7 +16,13 @@ const NUMBER: Opcode = opcode::read::<c_uint>(b'T', 0x30);
 /// Runs a command to its end in a terminal of so many columns. Returns all that the terminal
 /// got, stdout and stderr as they came, and the exit code.
 pub(crate) fn run(command: Command, columns: u16) -> (String, Option<i32>) {
+    answering(command, columns, "")
+}
+
+/// As [`run`], with what somebody types.
+pub(crate) fn answering(command: Command, columns: u16, typed: &str) -> (String, Option<i32>) {
     let (mut child, mut terminal) = start(command, columns);
+    terminal.write_all(typed.as_bytes()).expect("it is there");
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     // The end of the last one who writes is an error on Linux.

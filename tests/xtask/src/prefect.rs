@@ -58,6 +58,7 @@ pub(crate) fn check(session: &Session) -> Result<(), Failure> {
 fn settings<'a>(flows: &'a mut Command, session: &Session, work: &Path) -> &'a mut Command {
     flows
         .env("OPHOST_PLUGINS", session.target().join("guests"))
+        .env("OPHOST_DATA", work.join("data"))
         .env("PREFECT_HOME", work)
         .env("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
         .env("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")

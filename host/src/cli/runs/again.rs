@@ -1,4 +1,4 @@
-//! `ophost runs rerun`.
+//! `ophost runs rerun`: of one run, or of all that fit.
 
 use std::process::ExitCode;
 
@@ -8,16 +8,26 @@ use tokio_util::sync::CancellationToken;
 use super::super::error::CliError;
 use super::super::orchestration::OrchestrationArgs;
 use super::super::{host_for, input, interrupt, run};
-use super::Named;
+use super::bulk::{self, BulkArgs};
+use super::list::FilterArgs;
 use crate::caller::Caller;
 use crate::config::Config;
-use crate::host::Request;
+use crate::context::Context;
+use crate::host::{Host, Report, Request};
 use crate::runs::Runs;
+use crate::store::RunFilter;
+use crate::task_run::{Masked, TaskRun};
 
 #[derive(Debug, Args)]
+#[command(after_help = NOTES)]
 pub(super) struct RerunArgs {
+    /// The run: its id, the beginning of it, or `latest`. Without it, all that fit.
+    #[arg(value_name = "ID", conflicts_with = "FilterArgs")]
+    id: Option<String>,
     #[command(flatten)]
-    run: Named,
+    filter: FilterArgs,
+    #[command(flatten)]
+    bulk: BulkArgs,
     /// Change a field of the input: field=value, as `run` takes them.
     #[arg(long = "edit", value_name = "FIELD")]
     edits: Vec<String>,
@@ -25,28 +35,79 @@ pub(super) struct RerunArgs {
     orchestration: OrchestrationArgs,
 }
 
-/// Runs the operation as it is now, with the input that is kept: it is checked again.
+const NOTES: &str = "\
+Examples:
+  ophost runs rerun latest --edit text='Hello again'
+  ophost runs rerun --status failed --since 2h --failure-kind timeout
+  ophost runs rerun --operation slugify --limit 10 --yes --json
+
+Several are run one after the other, the oldest first, each as a new run. Exits with 1 if one of
+them did not succeed.";
+
+/// Runs operations as they are now, with the input that is kept: it is checked again.
 pub(super) async fn run(
     runs: &Runs<'_>,
     args: RerunArgs,
     config: &Config,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let earlier = runs.find(&args.run.id).await?;
-    if earlier.erased_at.is_some() {
-        return Err(CliError::run_state(&earlier, "was erased, its input too"));
-    }
-    let (name, flags) = (earlier.operation_name.as_str(), earlier.flags());
-    let host = host_for(config, name).await?;
-    let catalog = host.catalog();
-    let known = catalog.get(name).ok_or_else(|| host.no_such_operation(name))?;
-    let schema = &known.operation.input_schema;
-    let input = input::edited(earlier.input_dump, &args.edits, schema)?;
+    let again = Again { edits: args.edits, context: args.orchestration.context() };
+    let filter = args.filter.filter();
+    let Some(name) = args.id else {
+        if filter == RunFilter::default() {
+            let message = "no run is named".to_owned();
+            let hint = "name one, such as `latest`, or say which by filters such as `--status`";
+            return Err(CliError::Usage { message, hint: hint.to_owned() });
+        }
+        return bulk::run(runs, &filter, args.bulk, &again, (config, json)).await;
+    };
+    let earlier = runs.find(&name).await?;
+    // Before plugins are looked at, which may take long.
+    may_be(&earlier)?;
+    let host = host_for(config, earlier.operation_name.as_str()).await?;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
-    let caller = Caller { user_id: earlier.actor.user_id, flags, ..Caller::at("cli") };
-    let context = args.orchestration.context();
-    let request = Request::new(name, input).caller(caller).context(context).cancel_by(cancel);
-    let report = host.run(request.record(true).rerun_of(earlier.id)).await?;
-    run::answer(&report, false, json)
+    if earlier.flags().dry_run {
+        run::remark(run::DRY);
+    }
+    run::answer(&again.run(&host, earlier, cancel).await?, false, json)
+}
+
+/// How runs are run again.
+pub(super) struct Again {
+    edits: Vec<String>,
+    context: Context,
+}
+
+impl Again {
+    /// Runs the operation of an earlier run with its input, user and flags.
+    pub(super) async fn run(
+        &self,
+        host: &Host,
+        earlier: TaskRun,
+        cancel: CancellationToken,
+    ) -> Result<Report, CliError> {
+        may_be(&earlier)?;
+        let (name, flags) = (earlier.operation_name.as_str(), earlier.flags());
+        let catalog = host.catalog();
+        let known = catalog.get(name).ok_or_else(|| host.no_such_operation(name))?;
+        let schema = &known.operation.input_schema;
+        let input = input::edited(earlier.input_dump, &self.edits, schema)?;
+        let caller = Caller { user_id: earlier.actor.user_id, flags, ..Caller::at("cli") };
+        let request = Request::new(name, input).caller(caller).context(self.context.clone());
+        let request = request.record(true).rerun_of(earlier.id).cancel_by(cancel);
+        Ok(host.run(request).await?)
+    }
+}
+
+/// Says whether what is kept of a run is enough to run it again.
+fn may_be(earlier: &TaskRun) -> Result<(), CliError> {
+    if earlier.erased_at.is_some() {
+        return Err(CliError::run_state(earlier, "was erased, its input too"));
+    }
+    if earlier.is_masked(Masked::Input) {
+        let (run_id, operation) = (earlier.id, earlier.operation_name.clone());
+        return Err(CliError::MaskedInput { run_id, operation });
+    }
+    Ok(())
 }

@@ -1,9 +1,10 @@
 //! `ophost runs list`, `stats` and `export`.
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chrono::{DateTime, Local, Utc};
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, Utc};
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
@@ -15,11 +16,11 @@ use super::super::table::{Last, table};
 use crate::operation::OperationName;
 use crate::run::FailureKind;
 use crate::runs::Runs;
-use crate::store::{Cursor, OperationStats, RunFilter, StoreError};
+use crate::store::{Bucket, Cursor, OperationStats, RunFilter, StoreError};
 use crate::task_run::{RunSummary, Status};
 
-/// How many runs are read at once for an export.
-const PAGE: usize = 100;
+/// How many runs are read at once where all are.
+pub(super) const PAGE: usize = 100;
 
 /// Which runs are meant: those of which everything is true.
 #[derive(Clone, Debug, Default, Args)]
@@ -40,10 +41,11 @@ pub(super) struct FilterArgs {
     /// Only runs with a tag.
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Only runs since a time, such as 2026-01-31T12:00:00Z, or 2h ago.
+    /// Only runs since a time: 2026-01-31, 2026-01-31T12:00 (both local), one with a zone such
+    /// as 2026-01-31T12:00:00Z, or how long ago, such as 2h.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<DateTime<Utc>>,
-    /// Only runs before a time.
+    /// Only runs before a time, as --since takes it.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<DateTime<Utc>>,
     /// Only failed runs whose error holds a text.
@@ -58,7 +60,8 @@ pub(super) struct FilterArgs {
 }
 
 impl FilterArgs {
-    fn filter(self) -> RunFilter {
+    /// Returns what the flags say.
+    pub(super) fn filter(self) -> RunFilter {
         RunFilter {
             operation: self.operation,
             status: self.status,
@@ -102,12 +105,8 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     }
     let rows: Vec<_> = page.runs.iter().map(row).collect();
     output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
-    if rows.is_empty() && filter != RunFilter::default() {
-        output::stderr("No run matches.\n");
-    } else if rows.is_empty() {
-        output::stderr(
-            "No runs. Those of operations with `async_enabled` are recorded; `ophost run --record` records any.\n",
-        );
+    if rows.is_empty() {
+        nothing(&filter);
     }
     if let Some(next) = page.next {
         output::stderr(&format!("There are more: `--after {next}`\n"));
@@ -115,7 +114,17 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(run: &RunSummary) -> [String; 6] {
+/// Says that there is no run that fits.
+fn nothing(filter: &RunFilter) {
+    output::stderr(if *filter == RunFilter::default() {
+        "No runs. Those of operations with `async_enabled` are recorded; `ophost run --record` records any.\n"
+    } else {
+        "No run matches.\n"
+    });
+}
+
+/// Returns a run as a row of a table.
+pub(super) fn row(run: &RunSummary) -> [String; 6] {
     let time = run.started_at.unwrap_or(run.created_at).with_timezone(&Local);
     let status = match run.failure_kind {
         Some(kind) => format!("{} {kind}", run.status),
@@ -140,19 +149,25 @@ pub(super) async fn stats(
     filter: FilterArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let stats = runs.stats(&filter.filter()).await?;
+    let filter = filter.filter();
+    let stats = runs.stats(&filter).await?;
     if json {
         output::json(&json!({"operations": stats}))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let heading = ["operation", "runs", "failed", "errors", "p50", "p95", "p99"].map(str::to_owned);
+    if stats.is_empty() {
+        nothing(&filter);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let heading = ["operation", "runs", "failed", "errors", "p50", "p95", "p99", "times"];
+    let heading = heading.map(str::to_owned);
     let rows = stats.iter().map(|(name, stats)| stats_row(name, stats));
     let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
     output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 7] {
+fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 8] {
     let count = |status| stats.count.get(&status).copied().unwrap_or_default();
     let (all, failed) = (stats.count.values().sum::<u64>(), count(Status::Failed));
     let ended = failed + count(Status::Success);
@@ -168,7 +183,35 @@ fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 7] {
         time(|it| it.p50),
         time(|it| it.p95),
         time(|it| it.p99),
+        histogram(&stats.histogram, io::stdout().is_terminal()),
     ]
+}
+
+/// Returns how the times are distributed: a bar for each bucket on a terminal, its count in a
+/// pipe.
+fn histogram(buckets: &[Bucket], is_terminal: bool) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let bound = |bucket: &Bucket| match bucket.below_ms {
+        Some(bound) => format!("<{}", took(bound)),
+        None => "more".to_owned(),
+    };
+    if !is_terminal {
+        let shown = buckets.iter().filter(|bucket| bucket.count > 0);
+        let shown = shown.map(|bucket| format!("{}:{}", bound(bucket), bucket.count));
+        return shown.collect::<Vec<_>>().join(" ");
+    }
+    let most = buckets.iter().map(|bucket| bucket.count).max().unwrap_or(1).max(1);
+    let bar = |bucket: &Bucket| match bucket.count {
+        0 => ' ',
+        count => BARS[usize::try_from((count * 8).div_ceil(most)).unwrap_or(8).min(8) - 1],
+    };
+    match (buckets.first(), buckets.last()) {
+        (Some(first), Some(last)) => {
+            let bars: String = buckets.iter().map(bar).collect();
+            format!("{} {bars} {}", bound(first), bound(last))
+        }
+        _ => String::new(),
+    }
 }
 
 /// Prints every run, a page at a time: as many as there are, in little memory.
@@ -200,7 +243,11 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
     }
 }
 
-/// Reads a moment: a date with its time, or how long ago.
+/// What a moment looks like.
+const MOMENTS: &str = "2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00:00Z, or 2h for so long ago";
+
+/// Reads a moment: a date, with its time or without, or how long ago. Without a zone it is that
+/// of this machine.
 fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     let ago = text.strip_suffix("ago").unwrap_or(text).trim();
     if let Ok(span) = humantime::parse_duration(ago) {
@@ -209,8 +256,19 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
             .and_then(|span| Utc::now().checked_sub_signed(span))
             .ok_or_else(|| "so long ago that there was no calendar".to_owned());
     }
-    let time = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc));
-    time.map_err(|_| format!("`{}` is no time: 2026-01-31T12:00:00Z, or 2h", Line(text)))
+    let zoned = DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc));
+    zoned.or_else(|| local(text)).ok_or_else(|| format!("`{}` is none of {MOMENTS}", Line(text)))
+}
+
+/// Reads a date, with its time or without, of this machine's zone. Where clocks are turned there,
+/// a time may be twice, or not at all: then it is the first one, or none.
+fn local(text: &str) -> Option<DateTime<Utc>> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    let formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"];
+    let time = date.and_then(|date| date.and_hms_opt(0, 0, 0)).or_else(|| {
+        formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+    })?;
+    Some(time.and_local_timezone(Local).earliest()?.with_timezone(&Utc))
 }
 
 fn failure_kind(text: &str) -> Result<FailureKind, String> {
@@ -218,5 +276,37 @@ fn failure_kind(text: &str) -> Result<FailureKind, String> {
     match kind {
         Ok(FailureKind::Unknown) | Err(_) => Err("no such kind of failure".to_owned()),
         Ok(kind) => Ok(kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_date_a_time_or_how_long_ago() {
+        let same = [
+            ("2026-01-31", "2026-01-31T00:00:00"),
+            ("2026-01-31T12:30", "2026-01-31 12:30:00"),
+            ("2026-01-31T12:00:00Z", "2026-01-31T14:00:00+02:00"),
+        ];
+        for (one, other) in same {
+            assert_eq!(moment(one), moment(other), "{one}");
+            assert!(moment(one).is_ok(), "{one}");
+        }
+        let ago = Utc::now() - moment("2h ago").unwrap();
+        assert!((7199..7260).contains(&ago.num_seconds()), "{ago}");
+        let told = moment("yesterday").unwrap_err();
+        assert_eq!(told, format!("`yesterday` is none of {MOMENTS}"));
+        assert!(moment("2026-02-30").is_err());
+    }
+
+    #[test]
+    fn times_are_bars_on_a_terminal_and_counts_in_a_pipe() {
+        let bucket = |below_ms, count| Bucket { below_ms, count };
+        let buckets = [bucket(Some(10), 1), bucket(Some(30), 0), bucket(None, 8)];
+        assert_eq!(histogram(&buckets, true), "<10ms ▁ █ more");
+        assert_eq!(histogram(&buckets, false), "<10ms:1 more:8");
+        assert_eq!(histogram(&[], true), "");
     }
 }

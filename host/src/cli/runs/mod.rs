@@ -1,6 +1,7 @@
 //! `ophost runs`: what was run.
 
 mod again;
+mod bulk;
 mod list;
 mod show;
 
@@ -48,9 +49,8 @@ enum RunsCommand {
     Logs(show::LogsArgs),
     /// Count runs, failures and times of each operation.
     Stats(list::FilterArgs),
-    /// Run an operation again with the input, user and flags of an earlier run: a dry run stays
-    /// one.
-    Rerun(again::RerunArgs),
+    /// Run again what was run, with the input, user and flags that it had: a dry run stays one.
+    Rerun(Box<again::RerunArgs>),
     /// Stop a run, also one of another terminal; exits with 1 if it ended otherwise.
     Cancel(Named),
     /// Wait until a run has ended; exits as that: 0, 1 failed, 130 cancelled, 8 out of time.
@@ -97,7 +97,7 @@ async fn dispatch(
         }
         RunsCommand::Logs(args) => show::logs(runs, args, json).await,
         RunsCommand::Stats(filter) => list::stats(runs, filter, json).await,
-        RunsCommand::Rerun(args) => again::run(runs, args, config, json).await,
+        RunsCommand::Rerun(args) => again::run(runs, *args, config, json).await,
         RunsCommand::Cancel(named) => cancel(runs, &named.id, json).await,
         RunsCommand::Wait(args) => wait(runs, args, json).await,
         RunsCommand::Export(filter) => list::export(runs, filter).await,

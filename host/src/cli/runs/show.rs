@@ -1,21 +1,26 @@
 //! `ophost runs show` and `logs`.
 
 use std::fmt::Write as _;
+use std::iter::Peekable;
 use std::process::ExitCode;
 
+use bytesize::ByteSize;
 use chrono::{DateTime, Local, Utc};
 use clap::Args;
 use serde_json::json;
 
 use super::super::error::{CliError, Exit};
 use super::super::output::{self, DIM, ERROR, HEADING, Line, NAME};
-use super::super::run::log_line;
+use super::super::run::{MAX_ITEM, log_line};
 use super::super::table::{Last, table};
 use super::list::took;
 use super::{LOOK, Named};
-use crate::run::{Flags, ItemError};
+use crate::policy::Limits;
+use crate::run::{Flags, ItemError, LogEntry};
 use crate::runs::Runs;
-use crate::task_run::{RunState, Status, TaskRun};
+use crate::store::StoreError;
+use crate::task_run::{Masked, RunState, Status, TaskRun};
+use crate::text;
 
 /// How many errors of items are shown.
 const SHOWN: usize = 20;
@@ -34,10 +39,7 @@ pub(super) fn print(run: &TaskRun, json: bool) -> Result<(), CliError> {
         }
     }
     item_errors(&mut text, &run.error_list);
-    if !run.log_entries.is_empty() {
-        let _ = writeln!(text, "\n{HEADING}Log{HEADING:#}");
-        run.log_entries.iter().for_each(|entry| log_line(&mut text, entry));
-    }
+    log(&mut text, run);
     output::stdout(&text)
 }
 
@@ -69,11 +71,26 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     add("rerun of", run.rerun_of.map(|id| id.to_string()));
     add("retry of", run.retry_of.map(|id| id.to_string()));
     add("plugin", Some(format!("{} {}", run.plugin_version, run.component_digest.short())));
-    add("memory", run.usage.map(|usage| bytesize::ByteSize(usage.peak_memory).to_string()));
+    add("host", Some(run.host_version.clone()));
+    add("limits", Some(limits(&run.limits)));
+    add("may use", Some(run.capabilities.granted.join(", ")));
+    add("was denied", Some(run.capabilities.denied.join(", ")));
+    let masked = run.masked.iter().map(|part| match part {
+        Masked::Input => "secrets of the input",
+        Masked::Output => "secrets of the output",
+    });
+    add("masked", Some(masked.collect::<Vec<_>>().join(", ")));
+    add("memory", run.usage.map(|usage| ByteSize(usage.peak_memory).to_string()));
     let refs = run.result_refs.iter().map(|it| format!("{}/{}", it.collection, it.document_id));
     add("results", Some(refs.collect::<Vec<_>>().join(", ")));
     add("erased", time(run.erased_at));
     rows
+}
+
+fn limits(limits: &Limits) -> String {
+    let Limits { timeout, memory, output, log } = limits;
+    let (timeout, size) = (humantime::format_duration(*timeout), |bytes| ByteSize(bytes));
+    format!("{timeout}, memory {}, output {}, log {}", size(*memory), size(*output), size(*log))
 }
 
 fn failure(text: &mut String, run: &TaskRun) {
@@ -98,11 +115,27 @@ fn item_errors(text: &mut String, errors: &[ItemError]) {
     }
     let _ = writeln!(text, "\n{HEADING}Items that failed{HEADING:#}");
     for ItemError { index, item, error, .. } in errors.iter().take(SHOWN) {
-        let item: String = item.to_string().chars().take(60).collect();
+        let item = text::first(&item.to_string(), MAX_ITEM);
         let _ = writeln!(text, "{index}  {}: {}", Line(&item), Line(error));
     }
     if errors.len() > SHOWN {
         let _ = writeln!(text, "and {} more; `--json` has them", errors.len() - SHOWN);
+    }
+}
+
+/// Adds what the record holds of the log: the rest can be very long.
+fn log(text: &mut String, run: &TaskRun) {
+    if run.log_entries.is_empty() && run.logs_ref.is_none() {
+        return;
+    }
+    let _ = writeln!(text, "\n{HEADING}Log{HEADING:#}");
+    run.log_entries.iter().for_each(|entry| log_line(text, entry));
+    if let Some(file) = &run.logs_ref {
+        let id = run.id;
+        let _ = writeln!(text, "more is in {}; `ophost runs logs {id}` shows all", Line(file));
+    }
+    if run.log_dropped > 0 {
+        let _ = writeln!(text, "{} entries had no room", run.log_dropped);
     }
 }
 
@@ -129,23 +162,52 @@ pub(super) async fn logs(
     args: LogsArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let id = runs.find(&args.run.id).await?.id.to_string();
-    let mut shown = 0;
+    let id = runs.find(&args.run.id).await?.id;
+    let (mut shown, mut file) = (0, None);
     loop {
-        let run = runs.find(&id).await?;
-        for entry in run.log_entries.iter().skip(shown) {
-            if json {
-                output::json(&json!(entry))?;
-            } else {
-                let mut text = String::new();
-                log_line(&mut text, entry);
-                output::stdout(&text)?;
-            }
+        let run = runs.find(&id.to_string()).await?;
+        if file.is_none() {
+            file = runs.log_file(id)?;
+        }
+        // What is in the file came before what the host added at the end.
+        let known = run.log_entries.iter().skip(shown).cloned().map(Ok).peekable();
+        for entry in in_order(known, file.iter_mut().flatten().peekable()) {
+            print_entry(entry, json)?;
         }
         shown = run.log_entries.len();
         if !args.follow || run.state.status().is_final() {
             return Ok(ExitCode::SUCCESS);
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+type Entry = Result<LogEntry, StoreError>;
+
+/// Returns the entries of both in the order of their times; each is in order itself.
+fn in_order(
+    mut one: Peekable<impl Iterator<Item = Entry>>,
+    mut other: Peekable<impl Iterator<Item = Entry>>,
+) -> impl Iterator<Item = Entry> {
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(Ok(first)), Some(Ok(second))) if first.timestamp > second.timestamp => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
+}
+
+fn print_entry(entry: Entry, json: bool) -> Result<(), CliError> {
+    match entry {
+        Ok(entry) if json => output::json(&json!(entry)),
+        Ok(entry) => {
+            let mut text = String::new();
+            log_line(&mut text, &entry);
+            output::stdout(&text)
+        }
+        Err(StoreError::Damaged { key, what }) => {
+            output::warn(&format!("an entry is left out: `{key}`: {what}"));
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
 }

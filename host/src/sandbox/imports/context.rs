@@ -8,6 +8,10 @@ use crate::sandbox::bindings::ophost::plugin::context::Host;
 
 /// What `context` answers.
 pub(in crate::sandbox) struct RunContext {
+    /// The record's id, where one is kept.
+    pub(in crate::sandbox) run_id: Option<String>,
+    /// What the caller named the request by.
+    pub(in crate::sandbox) idempotency_key: Option<String>,
     /// On whose behalf, through which door.
     pub(in crate::sandbox) actor: Actor,
     /// What the caller switched on.
@@ -24,7 +28,7 @@ fn timestamp(time: SystemTime) -> u64 {
 
 impl Host for RunState {
     fn run_id(&mut self) -> Option<String> {
-        None
+        self.context.run_id.clone()
     }
 
     fn user_id(&mut self) -> Option<String> {
@@ -56,7 +60,7 @@ impl Host for RunState {
     }
 
     fn idempotency_key(&mut self) -> Option<String> {
-        None
+        self.context.idempotency_key.clone()
     }
 
     fn now(&mut self) -> u64 {

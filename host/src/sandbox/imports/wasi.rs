@@ -190,7 +190,7 @@ mod tests {
 
     /// Returns the lengths of the entries that these writes become, and all their text.
     fn entries(writes: &[&[u8]]) -> (Vec<usize>, String) {
-        let journal = Journal::new(1 << 20, None);
+        let journal = Journal::new(1 << 20, None, None);
         let lines = Lines::new(journal.clone(), LogLevel::Info, LogSource::Stdout);
         writes.iter().for_each(|bytes| lines.add(bytes));
         drop(lines);

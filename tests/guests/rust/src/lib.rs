@@ -16,6 +16,7 @@ plugin!(
     resources::recurse,
     outcomes::panic,
     outcomes::fail,
+    outcomes::admit,
     outcomes::echo,
     outcomes::huge_output,
     outcomes::wrong_output,

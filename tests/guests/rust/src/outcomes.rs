@@ -69,6 +69,39 @@ pub(crate) fn fail(input: Declared) -> ophost_sdk::Result<Message> {
     Err(failure.details(json!({ "input": input })).caused_by("it was told to"))
 }
 
+/// Someone's words.
+#[model]
+pub(crate) struct Credentials {
+    /// Who.
+    user: String,
+    /// The secret.
+    #[schemars(extend("x-secret" = true))]
+    word: String,
+    /// Whether to return what breaks the schema, with the secret in it.
+    #[serde(default)]
+    wrong: bool,
+}
+
+/// What someone gets for their words.
+#[model]
+pub(crate) struct Admitted {
+    /// Who.
+    user: String,
+    /// The secret, backwards.
+    #[schemars(extend("writeOnly" = true, "maxLength" = 40))]
+    token: String,
+    /// How long the secret was.
+    length: usize,
+}
+
+/// Returns a secret for a secret.
+#[operation(name = "misbehave.admit", category = "test")]
+pub(crate) fn admit(input: Credentials) -> Admitted {
+    let backwards: String = input.word.chars().rev().collect();
+    let token = if input.wrong { backwards.repeat(10) } else { backwards };
+    Admitted { user: input.user, token, length: input.word.len() }
+}
+
 /// Any JSON.
 #[model]
 pub(crate) struct Anything {

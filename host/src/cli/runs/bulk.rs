@@ -1,0 +1,279 @@
+//! Running again all runs that fit.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::super::error::{CliError, Exit};
+use super::super::output::{self, ERROR, Line};
+use super::super::progress::Bar;
+use super::super::table::{Last, table};
+use super::super::{host_for, host_for_all, interrupt};
+use super::again::Again;
+use super::list::{PAGE, row};
+use crate::config::Config;
+use crate::host::{Host, Report};
+use crate::operation::OperationName;
+use crate::run::{Outcome, Progress};
+use crate::runs::{FindError, Runs};
+use crate::store::RunFilter;
+use crate::task_run::{RunId, RunSummary};
+
+/// How many of the runs are shown before they are run again.
+const SHOWN: usize = 5;
+
+#[derive(Debug, Args)]
+pub(super) struct BulkArgs {
+    /// At most so many, the newest [default: all that fit].
+    #[arg(short = 'n', long, value_name = "COUNT", conflicts_with = "id")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Do not ask before several are run again.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Runs again, one after the other, what fits a filter now.
+pub(super) async fn run(
+    runs: &Runs<'_>,
+    filter: &RunFilter,
+    args: BulkArgs,
+    again: &Again,
+    (config, json): (&Config, bool),
+) -> Result<ExitCode, CliError> {
+    let most = args.limit.and_then(|limit| usize::try_from(limit).ok());
+    let chosen = choose(runs, filter, most.unwrap_or(usize::MAX)).await?;
+    if chosen.ids.is_empty() {
+        output::stderr("No run matches.\n");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.yes && !chosen.is_confirmed()? {
+        output::stderr("Nothing was run.\n");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let host = match chosen.operations.iter().collect::<Vec<_>>().as_slice() {
+        [one] => host_for(config, one.as_str()).await?,
+        _ => host_for_all(config).await?,
+    };
+    let cancel = CancellationToken::new();
+    interrupt::cancels(cancel.clone())?;
+    let tally = run_all(runs, &host, &chosen.ids, (again, &cancel), json).await?;
+    if !json {
+        output::stdout(&tally.text())?;
+    }
+    Ok(tally.exit_code(cancel.is_cancelled()))
+}
+
+/// What is to be run again.
+#[derive(Default)]
+struct Chosen {
+    /// The newest first.
+    ids: Vec<RunId>,
+    operations: BTreeSet<OperationName>,
+    first: Vec<RunSummary>,
+    /// How many fit and have not ended.
+    unfinished: usize,
+}
+
+/// Returns the runs that fit and have ended, as they are now: what is run again may fit, too.
+async fn choose(runs: &Runs<'_>, filter: &RunFilter, most: usize) -> Result<Chosen, CliError> {
+    let mut chosen = Chosen::default();
+    let mut after = None;
+    loop {
+        let page = runs.list(filter, after, PAGE).await?;
+        for damaged in &page.damaged {
+            output::warn(&format!("a run is left out: {damaged}"));
+        }
+        for run in page.runs {
+            if chosen.ids.len() == most {
+                return Ok(chosen);
+            }
+            chosen.add(run);
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(chosen);
+        }
+    }
+}
+
+impl Chosen {
+    fn add(&mut self, run: RunSummary) {
+        if !run.status.is_final() {
+            self.unfinished += 1;
+            return;
+        }
+        self.ids.push(run.id);
+        if !self.operations.contains(&run.operation_name) {
+            self.operations.insert(run.operation_name.clone());
+        }
+        if self.first.len() < SHOWN {
+            self.first.push(run);
+        }
+    }
+
+    /// Shows what would be run, and asks.
+    fn is_confirmed(&self) -> Result<bool, CliError> {
+        output::stderr(&self.preview());
+        let runs = counted(self.ids.len());
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            let message = format!("{runs} would be run again, which needs `--yes` here");
+            let hint = "`--limit` and more filters make it fewer".to_owned();
+            return Err(CliError::Usage { message, hint });
+        }
+        output::stderr(&format!("Run {runs} again? [y/N] "));
+        io::stderr().flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+    }
+
+    fn preview(&self) -> String {
+        let rows: Vec<_> = self.first.iter().map(row).collect();
+        let mut text = table(&rows, 0, Last::Cut, output::width());
+        let more = self.ids.len() - self.first.len();
+        if more > 0 {
+            text.push_str(&format!("and {more} more\n"));
+        }
+        if self.unfinished > 0 {
+            text.push_str(&format!("{} not ended: left out\n", counted(self.unfinished)));
+        }
+        text
+    }
+}
+
+fn counted(runs: usize) -> String {
+    if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
+}
+
+/// Runs them again, the oldest first, until there are no more or it is cancelled.
+async fn run_all(
+    runs: &Runs<'_>,
+    host: &Host,
+    ids: &[RunId],
+    (again, cancel): (&Again, &CancellationToken),
+    json: bool,
+) -> Result<Tally, CliError> {
+    let bar = Bar::for_terminal();
+    let mut tally = Tally { all: ids.len(), ..Tally::default() };
+    for (done, id) in ids.iter().rev().enumerate() {
+        if cancel.is_cancelled() {
+            break;
+        }
+        let ended = match runs.get(*id).await? {
+            Some(earlier) => again.run(host, earlier, cancel.clone()).await,
+            None => Err(FindError::None { name: id.to_string() }.into()),
+        };
+        if let Some(bar) = &bar {
+            let (done, total) = (done as u64 + 1, Some(ids.len() as u64));
+            bar.report(&Progress { done, total, message: None });
+        }
+        let ended = Rerun { of: *id, ended };
+        tally.count(&ended);
+        ended.tell(json, bar.as_ref())?;
+        // What keeps one from being recorded keeps all that follow.
+        if let Err(error) = ended.ended
+            && matches!(error.exit(), Exit::Host | Exit::Unknown)
+        {
+            return Err(error);
+        }
+    }
+    if let Some(bar) = bar {
+        bar.clear();
+    }
+    Ok(tally)
+}
+
+/// What became of one.
+struct Rerun {
+    of: RunId,
+    ended: Result<Report, CliError>,
+}
+
+impl Rerun {
+    fn tell(&self, json: bool, bar: Option<&Bar>) -> Result<(), CliError> {
+        if json {
+            return output::json(&self.as_json());
+        }
+        let text = match &self.ended {
+            Ok(Report { outcome: Outcome::Success(_), .. }) => return Ok(()),
+            Ok(Report { outcome: Outcome::Cancelled, .. }) => "cancelled".to_owned(),
+            Ok(Report { outcome: Outcome::Failed(failure), .. }) => {
+                format!("{}: {}", failure.kind, failure.message)
+            }
+            Err(error) => error.message(),
+        };
+        let text = format!("{ERROR}error{ERROR:#}: run {} again: {}\n", self.of, Line(&text));
+        match bar {
+            Some(bar) => bar.print(&text),
+            None => output::stderr(&text),
+        }
+        Ok(())
+    }
+
+    fn as_json(&self) -> Value {
+        let mut line = match &self.ended {
+            Ok(report) => json!({
+                "run_id": report.run_id,
+                "operation": report.operation,
+                "status": report.outcome.status(),
+            }),
+            Err(error) => error.envelope(),
+        };
+        if let Ok(Report { outcome: Outcome::Failed(failure), .. }) = &self.ended {
+            line["error"] = json!(failure);
+        }
+        line["rerun_of"] = json!(self.of);
+        line
+    }
+}
+
+/// How they ended.
+#[derive(Default)]
+struct Tally {
+    all: usize,
+    succeeded: usize,
+    failed: usize,
+    cancelled: usize,
+    /// They did not begin.
+    refused: usize,
+}
+
+impl Tally {
+    fn count(&mut self, rerun: &Rerun) {
+        match &rerun.ended {
+            Ok(Report { outcome: Outcome::Success(_), .. }) => self.succeeded += 1,
+            Ok(Report { outcome: Outcome::Failed(_), .. }) => self.failed += 1,
+            Ok(Report { outcome: Outcome::Cancelled, .. }) => self.cancelled += 1,
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { all, succeeded, failed, cancelled, refused } = *self;
+        let left = all - succeeded - failed - cancelled - refused;
+        let others = [
+            (failed, "failed"),
+            (cancelled, "cancelled"),
+            (refused, "could not be run"),
+            (left, "left"),
+        ];
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        let others: String = others.map(|(count, how)| format!(", {count} {how}")).collect();
+        format!("{} again: {succeeded} succeeded{others}\n", counted(all))
+    }
+
+    fn exit_code(&self, is_interrupted: bool) -> ExitCode {
+        if is_interrupted {
+            Exit::Interrupted.into()
+        } else if self.succeeded == self.all {
+            ExitCode::SUCCESS
+        } else {
+            Exit::Failed.into()
+        }
+    }
+}

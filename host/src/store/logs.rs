@@ -1,0 +1,271 @@
+//! What is logged beyond what a record holds: a file for each such run, an entry a line.
+//!
+//! Lines are written as they come and handed to the system about once a second; they are not
+//! forced to the disk. A run that was killed leaves a file that ends in the middle of a line at
+//! worst.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::StoreError;
+use crate::private_dir::{DataDir, PrivateDirError};
+use crate::run::LogEntry;
+use crate::task_run::RunId;
+
+/// The private directory of these files.
+const DIRECTORY: &str = "logs";
+/// How large one may be, in bytes.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Returns what a record calls the file of a run: its place in the data directory.
+fn reference(id: RunId) -> String {
+    format!("{DIRECTORY}/{}", name(id))
+}
+
+fn name(id: RunId) -> String {
+    format!("{id}.jsonl")
+}
+
+/// Writes the file of one run. Clones write to the same.
+#[derive(Clone)]
+pub(crate) struct LogWriter(Arc<Mutex<Writing>>);
+
+struct Writing {
+    data: DataDir,
+    id: RunId,
+    state: State,
+}
+
+enum State {
+    /// Nothing was written.
+    Unused,
+    /// So many bytes may still be.
+    Open(BufWriter<File>, u64),
+    /// It is full, or could not be written: what comes is lost.
+    Closed {
+        /// Whether there is a file.
+        is_there: bool,
+    },
+}
+
+impl LogWriter {
+    /// Returns the writer of a run. Nothing is made before there is an entry.
+    pub(crate) fn new(data: &DataDir, id: RunId) -> Self {
+        Self(Arc::new(Mutex::new(Writing { data: data.clone(), id, state: State::Unused })))
+    }
+
+    /// Adds an entry, and returns whether there was room for it. Once there was none, there
+    /// never is: the file is the beginning of what was said.
+    pub(crate) fn add(&self, entry: &LogEntry) -> bool {
+        self.writing().add(entry)
+    }
+
+    /// Hands all that was written to the system.
+    pub(crate) fn flush(&self) {
+        self.writing().flush();
+    }
+
+    /// Hands all that was written to the system, and returns what the record calls the file, if
+    /// there is one.
+    pub(crate) fn finish(&self) -> Option<String> {
+        let mut writing = self.writing();
+        writing.flush();
+        let is_there = match writing.state {
+            State::Unused => false,
+            State::Open(..) => true,
+            State::Closed { is_there } => is_there,
+        };
+        is_there.then(|| reference(writing.id))
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        // Nothing that holds the lock can leave it half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writing {
+    fn add(&mut self, entry: &LogEntry) -> bool {
+        let Ok(mut line) = serde_json::to_vec(entry) else { return false };
+        line.push(b'\n');
+        if matches!(self.state, State::Unused) {
+            self.state = match create(&self.data, self.id) {
+                Ok(file) => State::Open(BufWriter::new(file), MAX_FILE),
+                Err(_) => State::Closed { is_there: false },
+            };
+        }
+        let State::Open(file, left) = &mut self.state else { return false };
+        let rest = left.checked_sub(line.len() as u64);
+        let written = rest.is_some() && file.write_all(&line).is_ok();
+        match rest.filter(|_| written) {
+            Some(rest) => *left = rest,
+            None => self.close(),
+        }
+        written
+    }
+
+    fn flush(&mut self) {
+        if let State::Open(file, _) = &mut self.state
+            && file.flush().is_err()
+        {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closed { is_there: true };
+    }
+}
+
+fn create(data: &DataDir, id: RunId) -> Result<File, StoreError> {
+    let directory = data.create(DIRECTORY).map_err(|error| unusable(&error))?;
+    Ok(directory.shared_file(&name(id))?)
+}
+
+fn unusable(error: &PrivateDirError) -> StoreError {
+    io::Error::other(error.to_string()).into()
+}
+
+/// Returns what a record would call the file of a run, if there is one.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if that cannot be found out.
+pub(super) fn find(data: &DataDir, id: RunId) -> Result<Option<String>, StoreError> {
+    Ok(open(data, id)?.map(|_| reference(id)))
+}
+
+/// Opens the file of a run; `None` if there is none.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if it cannot be opened.
+pub(super) fn read(data: &DataDir, id: RunId) -> Result<Option<LogFile>, StoreError> {
+    let file = open(data, id)?;
+    Ok(file.map(|file| LogFile { id, lines: BufReader::new(file), line: Vec::new(), count: 0 }))
+}
+
+/// Removes the file of a run, if there is one.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if that cannot be.
+pub(super) fn remove(data: &DataDir, id: RunId) -> Result<(), StoreError> {
+    let directory = data.open(DIRECTORY).map_err(|error| unusable(&error))?;
+    Ok(directory.map_or(Ok(()), |directory| directory.remove(&name(id)))?)
+}
+
+fn open(data: &DataDir, id: RunId) -> Result<Option<File>, StoreError> {
+    let Some(directory) = data.open(DIRECTORY).map_err(|error| unusable(&error))? else {
+        return Ok(None);
+    };
+    Ok(directory.file(&name(id))?)
+}
+
+/// The part of a log that a record has no room for, in order.
+///
+/// While the run goes on there may be more after the end: then the iterator goes on, too.
+#[derive(Debug)]
+pub struct LogFile {
+    id: RunId,
+    lines: BufReader<File>,
+    /// A line of which the end is not there yet.
+    line: Vec<u8>,
+    count: u64,
+}
+
+impl LogFile {
+    fn entry(&mut self) -> Result<Option<LogEntry>, StoreError> {
+        self.lines.read_until(b'\n', &mut self.line)?;
+        if !self.line.ends_with(b"\n") {
+            return Ok(None);
+        }
+        self.count += 1;
+        let entry = serde_json::from_slice(&self.line);
+        self.line.clear();
+        entry.map(Some).map_err(|error| StoreError::Damaged {
+            key: format!("{}, line {}", reference(self.id), self.count),
+            what: error.to_string(),
+        })
+    }
+}
+
+impl Iterator for LogFile {
+    type Item = Result<LogEntry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.entry().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::run::{LogLevel, LogSource};
+
+    fn entry(message: &str) -> LogEntry {
+        LogEntry {
+            timestamp: chrono::Utc::now(),
+            level: LogLevel::Info,
+            message: message.to_owned(),
+            data: None,
+            source: LogSource::Guest,
+        }
+    }
+
+    fn messages(file: &mut LogFile) -> Vec<String> {
+        file.map(|entry| entry.unwrap().message).collect()
+    }
+
+    #[test]
+    fn v2_what_is_written_is_read_as_far_as_it_is_there() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (data, id) = (DataDir::new(scratch.path()), RunId::new());
+        let writer = LogWriter::new(&data, id);
+        assert_eq!((writer.finish(), find(&data, id).unwrap()), (None, None));
+        assert!(writer.add(&entry("a")) && writer.add(&entry("b")));
+        writer.flush();
+        let mut file = read(&data, id).unwrap().unwrap();
+        assert_eq!(messages(&mut file), ["a", "b"]);
+        assert!(writer.add(&entry("c")));
+        let name = writer.finish().unwrap();
+        assert_eq!(name, format!("logs/{id}.jsonl"));
+        assert_eq!(find(&data, id).unwrap().as_ref(), Some(&name));
+        assert_eq!(messages(&mut file), ["c"]);
+        // A process that is killed may leave half a line, and a disk may spoil one.
+        let path = scratch.path().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{text}no entry\n{}", &text[..20])).unwrap();
+        let all: Vec<_> = read(&data, id).unwrap().unwrap().collect();
+        assert_eq!(all.len(), 4);
+        let told = all[3].as_ref().unwrap_err().to_string();
+        assert!(told.contains(&format!("logs/{id}.jsonl, line 4")), "{told}");
+        remove(&data, id).unwrap();
+        remove(&data, id).unwrap();
+        assert!(read(&data, id).unwrap().is_none());
+    }
+
+    #[test]
+    fn v2_a_full_file_stays_full() {
+        let scratch = tempfile::tempdir().unwrap();
+        let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
+        let large = entry(&"x".repeat(1 << 20));
+        let kept = (0..70).filter(|_| writer.add(&large)).count();
+        assert_eq!(kept, 63);
+        assert!(!writer.add(&entry("small")), "it would stand after a gap");
+        let file = scratch.path().join(writer.finish().unwrap());
+        assert!(fs::metadata(file).unwrap().len() <= MAX_FILE);
+    }
+
+    #[test]
+    fn v2_what_cannot_be_written_is_counted_as_lost() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs::write(scratch.path().join("logs"), "no directory").unwrap();
+        let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
+        assert!(!writer.add(&entry("a")));
+        assert_eq!(writer.finish(), None);
+    }
+}
