@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
@@ -22,7 +22,6 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "caller",
             "run",
             "operation",
-            "json",
             "schema",
         ],
     ),
@@ -44,7 +43,6 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "schema",
             "policy",
             "context",
-            "json",
             "caller",
             "run",
             "operation",
@@ -61,26 +59,23 @@ const ARROWS: [(&str, &[&str]); 21] = [
             "policy",
             "private_dir",
             "digest",
-            "json",
             "run",
             "operation",
         ],
     ),
-    ("context", &["task_run", "json"]),
+    ("context", &["task_run"]),
     ("catalog", &["registry", "digest", "operation"]),
     ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
-    ("sandbox", &["policy", "schema", "private_dir", "digest", "json", "run", "operation", "text"]),
+    ("sandbox", &["policy", "schema", "private_dir", "digest", "run", "operation"]),
     ("store", &["task_run", "private_dir", "digest", "run", "operation"]),
     ("task_run", &["policy", "digest", "run", "operation"]),
     ("private_dir", &[]),
     ("digest", &[]),
-    ("schema", &["text"]),
+    ("schema", &[]),
     ("policy", &["run", "operation"]),
-    ("json", &["text"]),
     ("caller", &["run"]),
-    ("operation", &["text"]),
+    ("operation", &[]),
     ("run", &[]),
-    ("text", &[]),
 ];
 
 /// Crates that one module alone may name.

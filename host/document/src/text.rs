@@ -10,7 +10,7 @@ const MAX_NAME: usize = 120;
 const MAX_REASON: usize = 300;
 
 /// Returns the text, cut to at most `longest` bytes with a mark at the end.
-pub(crate) fn cut(mut text: String, longest: usize) -> String {
+pub fn cut(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         let all = text.len();
         text.truncate(text.floor_char_boundary(longest));
@@ -21,12 +21,12 @@ pub(crate) fn cut(mut text: String, longest: usize) -> String {
 }
 
 /// Returns a name as it stands in a sentence.
-pub(crate) fn name(name: &str) -> String {
+pub fn name(name: &str) -> String {
     in_a_line(name, MAX_NAME)
 }
 
 /// Returns what someone else says, as it stands at the end of a sentence.
-pub(crate) fn reason(reason: &str) -> String {
+pub fn reason(reason: &str) -> String {
     in_a_line(reason, MAX_REASON)
 }
 

@@ -22,7 +22,7 @@ const MAX_VALUES: usize = 1_000_000;
 /// Returns what is wrong, with line and column: text that is not JSON or goes on after its
 /// end, more than 127 levels of nesting, an integer outside 64 bits, a number outside a
 /// 64-bit float's range, a key that an object holds twice, more than 1,000,000 values.
-pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
     if let Some(integer) = large_integer(text) {
         return Err(serde_json::Error::custom(format!(
             "the integer {integer} needs more than 64 bits"
@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
 /// Returns a value as the one text that every equal value has: without white space, the keys of
 /// objects in the order of their bytes.
-pub(crate) fn canonical(value: &Value) -> String {
+pub fn canonical(value: &Value) -> String {
     sorted(value).to_string()
 }
 
