@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::ops::Deref;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{json, text};
+use crate::json;
+use crate::text;
 
 /// The longest text of a body, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
@@ -20,7 +21,10 @@ pub const ID: &str = "_id";
 /// compact text, at most 1 MiB.
 ///
 /// The order of fields is kept and means nothing: bodies with the same fields are equal.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+///
+/// `Deserialize` is for what was kept: it is believed. What comes from outside is read by
+/// [`Body::parse`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Body(Map<String, Value>);
 
@@ -40,6 +44,13 @@ impl Body {
     /// Returns the compact JSON text.
     pub fn text(&self) -> String {
         text_of(&self.0)
+    }
+
+    /// Returns how long the compact JSON text is, in bytes.
+    pub fn size(&self) -> usize {
+        let mut room = Room(usize::MAX);
+        serde_json::to_writer(&mut room, &self.0).expect("an object with text as keys is JSON");
+        usize::MAX - room.0
     }
 
     /// Returns the fields.
@@ -106,7 +117,7 @@ pub(crate) fn is_within(value: &Value, levels: usize) -> bool {
     }
 }
 
-/// A place for so many bytes, which keeps none of them.
+/// A place for so many bytes, which keeps none of them and fails when it is full.
 pub(crate) struct Room(pub(crate) usize);
 
 impl io::Write for Room {
@@ -151,4 +162,69 @@ pub enum BodyError {
     /// Its text is too long.
     #[error("it is larger than 1 MiB")]
     TooLarge,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        Body::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_body_is_an_object_read_strictly() {
+        let body = Body::parse(r#" {"b": [1, 0.1], "a": null} "#).unwrap();
+        assert_eq!(body.text(), r#"{"b":[1,0.1],"a":null}"#, "the order is kept");
+        assert_eq!(body.size(), body.text().len());
+        assert_eq!(body["b"], json!([1, 0.1]));
+        assert_eq!(body, Body::try_from(json!({"a": null, "b": [1, 0.1]})).unwrap());
+        assert_eq!(problem("[1]"), "it is a list, not an object");
+        assert_eq!(problem("null"), "it is null, not an object");
+        assert!(problem(r#"{"a": 1, "a": 2}"#).starts_with("it is not JSON: the key \"a\""));
+        assert!(problem(r#"{"a": 1e400}"#).contains("number out of range"));
+        assert!(problem(r#"{"a": 18446744073709551616}"#).contains("more than 64 bits"));
+    }
+
+    #[test]
+    fn the_id_is_not_part_of_a_body() {
+        let told = "it has a field `_id`: a document's id is not part of what it holds";
+        assert_eq!(problem(r#"{"_id": "a"}"#), told);
+        assert!(Body::parse(r#"{"a": {"_id": 1}}"#).is_ok());
+    }
+
+    #[test]
+    fn a_body_has_at_most_64_levels() {
+        let nested = |levels: usize| {
+            format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1))
+        };
+        assert!(Body::parse(&nested(64)).is_ok());
+        assert_eq!(problem(&nested(65)), "it has more than 64 levels");
+        let deep = (0..1_000).fold(json!(1), |inner, _| json!([inner]));
+        assert!(matches!(Body::try_from(json!({"a": deep})), Err(BodyError::TooDeep)));
+    }
+
+    #[test]
+    fn a_body_has_at_most_1_mib_as_it_comes_and_as_it_is_kept() {
+        let of = |size: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
+        assert_eq!(Body::parse(&of(MAX_BODY)).unwrap().size(), MAX_BODY);
+        assert_eq!(problem(&of(MAX_BODY + 1)), "it is larger than 1 MiB");
+        assert_eq!(problem(&format!("{{}}{}", " ".repeat(MAX_BODY))), "it is larger than 1 MiB");
+        // Kept as 1000000000000000.0.
+        let grows = format!("{{\"a\":[{}1e15]}}", "1e15,".repeat(100_000));
+        assert_eq!(problem(&grows), "it is larger than 1 MiB");
+    }
+
+    #[test]
+    fn floats_stay_what_they_are() {
+        // The first are sums such as 0.1 + 0.2, the others have all exponents.
+        let sums = (1..2_000).map(|n| f64::from(n) * 0.1 + 0.2);
+        let others = (1..2_000_u64).map(|n| f64::from_bits((n * 0x001f_f37b_90a4_e865) >> 1));
+        for float in sums.chain(others.filter(|float| float.is_finite())) {
+            let text = json!({"a": float}).to_string();
+            assert_eq!(Body::parse(&text).unwrap().text(), text);
+        }
+    }
 }

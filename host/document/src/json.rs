@@ -17,6 +17,9 @@ const MAX_VALUES: usize = 1_000_000;
 
 /// Reads one JSON document.
 ///
+/// An integer of 64 bits stays exactly what it is. A number with a fraction or an exponent
+/// becomes the nearest 64-bit float, as everywhere: 1e-400 is 0.
+///
 /// # Errors
 ///
 /// Returns what is wrong, with line and column: text that is not JSON or goes on after its
@@ -188,9 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn integers_of_64_bits_are_kept_exactly() {
+    fn integers_of_64_bits_are_kept_exactly_and_other_numbers_as_floats() {
         let text = "[18446744073709551615,-9223372036854775808,9007199254740993]";
         assert_eq!(parse(text).unwrap().to_string(), text);
+        assert_eq!(parse("[0.1,1.0000000000000000001,1e-400]").unwrap(), json!([0.1, 1.0, 0.0]));
         let other = [r#""18446744073709551616""#, "1.8446744073709551616e19", r#""\\""#];
         assert!(other.iter().all(|text| parse(text).is_ok()));
     }

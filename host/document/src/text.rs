@@ -13,7 +13,7 @@ const MAX_REASON: usize = 300;
 pub fn cut(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         let all = text.len();
-        text.truncate(text.floor_char_boundary(longest));
+        text.truncate(boundary(&text, longest));
         text.push_str(&format!(" [{all} bytes, cut]"));
         text.shrink_to_fit();
     }
@@ -31,12 +31,18 @@ pub fn reason(reason: &str) -> String {
 }
 
 fn in_a_line(text: &str, longest: usize) -> String {
-    let shown = &text[..text.floor_char_boundary(longest)];
+    let shown = &text[..boundary(text, longest)];
     let mut line = shown.replace(is_line_break, " ");
     if shown.len() < text.len() {
         line.push_str(&format!(" [{} bytes, cut]", text.len()));
     }
     line
+}
+
+/// Returns the end of the last character that ends within the first `longest` bytes.
+fn boundary(text: &str, longest: usize) -> usize {
+    let longest = longest.min(text.len());
+    (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
 }
 
 fn is_line_break(c: char) -> bool {
