@@ -5,18 +5,20 @@
 //! one. Nothing here does I/O or waits. Texts and values may come from anyone: whatever they
 //! hold, the work is bounded and nothing panics.
 //!
-//! | module   | what it does |
-//! |----------|--------------|
+//! A module uses only what stands below it here; a test checks this.
+//!
+//! | module     | what it does |
+//! |------------|--------------|
 //! | [`memory`] | a collection in memory |
+//! | [`error`]  | why a call did nothing |
 //! | [`find`]   | picks the documents of a page |
 //! | [`query`]  | a question to a collection, and the cursor that goes on where a page ended |
 //! | [`sort`]   | which documents come first |
 //! | [`filter`] | which documents are meant |
 //! | [`edit`]   | sets fields and merges patches |
 //! | [`diff`]   | tells two states of a document apart |
-//! | [`error`]  | why a call did nothing |
-//! | [`body`]   | noun: a document's content, checked |
 //! | [`path`]   | noun: a place in a document |
+//! | [`body`]   | noun: a document's content, checked |
 //! | [`name`]   | nouns: what names documents and collections |
 //! | [`order`]  | the one order of all values |
 //! | [`json`]   | reads JSON that comes from outside, strictly |
@@ -34,6 +36,8 @@ pub mod name;
 pub mod order;
 pub mod path;
 pub mod query;
+#[cfg(test)]
+mod random;
 pub mod sort;
 pub mod text;
 

@@ -131,3 +131,79 @@ impl Collection {
         self.documents.insert(id, (body, self.revision));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::name::CollectionName;
+    use crate::sort::Sort;
+
+    fn id(id: &str) -> DocumentId {
+        DocumentId::new(id).unwrap()
+    }
+
+    fn body(value: Value) -> Body {
+        value.try_into().unwrap()
+    }
+
+    fn path(path: &str) -> Path {
+        Path::parse(path).unwrap()
+    }
+
+    #[test]
+    fn a_document_is_put_where_the_condition_holds() {
+        let mut jobs = Collection::default();
+        let mut put = |condition| jobs.put(id("a"), body(json!({})), condition);
+        assert_eq!(put(Condition::Present), Err(DocumentError::NotFound));
+        assert_eq!(put(Condition::At(1)), Err(DocumentError::Stale(None)));
+        assert_eq!(put(Condition::Absent), Ok(()));
+        assert_eq!(put(Condition::Absent), Err(DocumentError::Exists));
+        assert_eq!(put(Condition::At(0)), Err(DocumentError::Stale(Some(1))));
+        assert_eq!(put(Condition::At(1)), Ok(()));
+        assert_eq!(put(Condition::Present), Ok(()));
+        assert_eq!(put(Condition::Always), Ok(()));
+        assert_eq!(jobs.get(&id("a")).unwrap().revision, 4, "a refused one is no change");
+        assert!(jobs.delete(&id("a")) && !jobs.delete(&id("a")));
+        jobs.put(id("a"), body(json!({})), Condition::Always).unwrap();
+        assert_eq!(jobs.get(&id("a")).unwrap().revision, 6, "no revision comes again");
+    }
+
+    #[test]
+    fn documents_are_changed_found_and_counted() {
+        let mut jobs = Collection::default();
+        for (name, salary) in [("b", 2000), ("a", 1000), ("c", 900)] {
+            jobs.put(id(name), body(json!({"salary": salary})), Condition::Absent).unwrap();
+        }
+        jobs.set(&id("c"), &[(path("salary"), json!(1500)), (path("x.y"), json!(1))]).unwrap();
+        jobs.merge(&id("c"), &json!({"x": null})).unwrap();
+        let document = Document { id: id("c"), revision: 5, body: r#"{"salary":1500}"#.to_owned() };
+        assert_eq!(jobs.get(&id("c")), Some(document));
+        assert_eq!(jobs.get(&id("d")), None);
+        let filter = Filter::parse(&json!({"salary": {"$gte": 1500}})).unwrap();
+        assert_eq!(jobs.count(&filter), 2);
+        let name = CollectionName::new("jobs").unwrap();
+        let query = Query::new(&name, filter, Sort::default(), Some(1), None).unwrap();
+        let page = jobs.find(query);
+        assert_eq!(page.documents.len(), 1);
+        assert_eq!(page.documents[0].id, id("b"));
+        assert!(page.next.is_some());
+    }
+
+    #[test]
+    fn a_refused_change_changes_nothing() {
+        let mut jobs = Collection::default();
+        jobs.put(id("a"), body(json!({"a": 1})), Condition::Always).unwrap();
+        let before = jobs.clone();
+        let fields = [(path("b"), json!(1)), (path("a.x"), json!(1))];
+        let told = jobs.set(&id("a"), &fields).unwrap_err();
+        assert_eq!(told, DocumentError::Invalid("`a.x` leads nowhere: `a` holds a number".into()));
+        let large = jobs.merge(&id("a"), &json!({"b": "x".repeat(1 << 20)}));
+        let told = "the document is larger than 1 MiB".to_owned();
+        assert_eq!(large, Err(DocumentError::TooLarge(told)));
+        assert_eq!(jobs.set(&id("b"), &[]), Err(DocumentError::NotFound));
+        assert_eq!(jobs.merge(&id("b"), &json!({})), Err(DocumentError::NotFound));
+        assert_eq!(jobs, before);
+    }
+}
