@@ -511,6 +511,27 @@ fn what_is_empty_or_not_readable_is_told_with_its_place() {
 }
 
 #[test]
+fn the_readme_of_the_contract_knows_every_operator_and_its_example_works() {
+    let readme = include_str!("../../../../wit/README.md");
+    let (_, section) = readme.split_once("## Filters\n").unwrap();
+    for operator in super::operator::names() {
+        let named = |end| section.contains(&format!("{operator}{end}"));
+        assert!(named("\"") || named("`"), "{operator}");
+    }
+    let (_, example) = section.split_once("```json\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let filter: Value = serde_json::from_str(example).unwrap();
+    check(
+        &filter,
+        &json!([{"status": "open", "salary": 1000, "tags": ["go", "wasm"]}]),
+        &json!([{"status": "open", "salary": 1000}, {"salary": 999, "tags": "rust"}]),
+    );
+    let told = "at $.salary.$gte2: there is no such operator; did you mean $gte?";
+    assert_eq!(self::told(&json!({"salary": {"$gte2": 1}})), told);
+    assert!(section.contains(told));
+}
+
+#[test]
 fn a_filter_is_bounded() {
     let many = |count: usize| json!({"$or": vec![json!({"a": 1}); count]});
     assert!(Filter::parse(&many(1000)).is_ok());
