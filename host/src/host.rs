@@ -15,7 +15,6 @@ use crate::caller::Caller;
 use crate::catalog::Catalog;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::json;
 use crate::operation::OperationName;
 use crate::policy::{Grants, LimitRequest, Limits, OperationLimits, Policy, PolicyError};
 use crate::private_dir::DataDir;
@@ -33,6 +32,7 @@ use crate::sandbox::{
 use crate::schema::{Schema, ValidInput, Violations};
 use crate::store::{AtEnd, StoreError};
 use crate::task_run::{Masked, RunId, RunState, TaskRun};
+use ophost_document::json;
 
 /// What a door needs that is the compiler's child process, or starts one.
 pub(crate) use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};

@@ -38,11 +38,12 @@
 //! | `policy`    | what a run may use |
 //! | `private_dir` | what the host keeps, where nobody else can write |
 //! | `digest`    | what names a content |
-//! | `json`      | reads JSON that comes from outside, strictly |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
 //! | `run`       | noun: how a run ends and what it leaves behind |
-//! | `text`      | cuts texts that come from outside |
+//!
+//! What needs no host, since the SDK's unit tests use it too, is the crate `ophost-document` in
+//! `host/document`: what documents are, the strict reader of JSON, texts that are cut.
 //!
 //! # Example
 //!
@@ -73,7 +74,6 @@ mod config;
 mod context;
 mod digest;
 mod host;
-mod json;
 mod operation;
 mod policy;
 mod private_dir;
@@ -85,7 +85,6 @@ mod sandbox;
 mod schema;
 mod store;
 mod task_run;
-mod text;
 mod toolchain;
 
 pub use tokio_util::sync::CancellationToken;

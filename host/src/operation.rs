@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::text;
+use ophost_document::text;
 
 /// The longest name, category or version, in bytes.
 const MAX_NAME: usize = 128;

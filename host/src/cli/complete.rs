@@ -18,7 +18,7 @@ use super::patience::within;
 use super::settings::{Settings, builder};
 use super::shape::{Field, Node};
 use crate::catalog::Catalog;
-use crate::text;
+use ophost_document::text;
 
 /// How much of a description is offered, in characters.
 const MAX_HELP: usize = 80;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::text;
+use ophost_document::text;
 
 /// How many differences are shown.
 const MAX_LINES: usize = 20;

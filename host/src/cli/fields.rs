@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::shape::{Field, Node};
-use crate::text;
+use ophost_document::text;
 
 /// How many rows are shown of one schema.
 const MAX_ROWS: usize = 60;

@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use serde_json::{Map, Value};
 
 use super::shape::Node;
-use crate::json;
+use ophost_document::json;
 
 /// The most that is read from one file or from stdin, in bytes.
 const MAX_INPUT: u64 = 64 << 20;

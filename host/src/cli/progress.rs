@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::output::{self, Line};
 use crate::run::Progress;
-use crate::text;
+use ophost_document::text;
 
 /// How often the bar is drawn, and how often a guest's report is looked at.
 const HERTZ: u8 = 10;

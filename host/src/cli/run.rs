@@ -23,7 +23,7 @@ use crate::policy::LimitRequest;
 use crate::run::{
     Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail,
 };
-use crate::text;
+use ophost_document::text;
 
 /// How often a run is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(100);

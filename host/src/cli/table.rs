@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::output::{Line, NAME};
-use crate::text;
+use ophost_document::text;
 
 /// The widest cell of a column before the last, in columns of the terminal.
 const MAX_CELL: usize = 48;

@@ -15,7 +15,7 @@ use super::trust::Trust;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
 use crate::operation::OperationName;
 use crate::record::RecordRule;
-use crate::text;
+use ophost_document::text;
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Orchestration;
 use super::environment::{Environment, Reason, Word};
 use super::systems::Signs;
-use crate::json;
+use ophost_document::json;
 
 const VARIABLE: &str = "DAGSTER_PIPES_CONTEXT";
 /// The longest value, in bytes. Linux allows a variable 128 KiB.

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::opening;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::json;
 use crate::operation::Operation;
 use crate::policy::Limits;
 use crate::run::{Actor, Flags};
 use crate::schema::Schema;
 use crate::store::IdempotencyClaim;
 use crate::task_run::{Capabilities, NAMESPACE, OwnerId, RunId, RunState, TaskRun};
+use ophost_document::json;
 
 /// How long a success keeps its idempotency key.
 const WINDOW: Duration = Duration::from_secs(24 * 3600);

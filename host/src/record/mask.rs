@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use crate::json;
 use crate::private_dir::{DataDir, PrivateDirError};
 use crate::schema::Schema;
+use ophost_document::json;
 
 /// The private directory of the key, and the file in it.
 const DIRECTORY: &str = "keys";

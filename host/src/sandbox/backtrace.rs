@@ -2,7 +2,7 @@
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
-use crate::text;
+use ophost_document::text;
 
 /// How many frames are shown, the innermost.
 const SHOWN: usize = 20;

@@ -14,11 +14,11 @@ use super::imports::{RunContext, RunState};
 use super::invoke::{Stopped, Watch};
 use super::journal::Journal;
 use super::load::Guest;
-use crate::json;
 use crate::operation::{MetadataError, Operation, OperationName, Plugin, read_annotations};
 use crate::policy::Limits;
 use crate::run::{Actor, Flags};
-use crate::text;
+use ophost_document::json;
+use ophost_document::text;
 
 /// How long a description may take.
 const TIMEOUT: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use super::limiter::Refused;
 use super::text::{MAX_TEXT, data};
 use crate::policy::{Amount, Limits};
 use crate::run::{Failure, FailureKind};
-use crate::text;
+use ophost_document::text;
 
 /// The longest code, in bytes: it is a word.
 const MAX_CODE: usize = 255;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::text::{MAX_TEXT, data, weight};
 use crate::run::{Event, ItemError, LogEntry, LogLevel, LogSource, Progress, Trail};
-use crate::text::cut;
 use chrono::Utc;
+use ophost_document::text::cut;
 
 /// The longest message of a progress report, in bytes.
 const MAX_PROGRESS_MESSAGE: usize = 1 << 10;

@@ -14,7 +14,7 @@ use super::imports::RunState;
 use super::scan::{self, Excess};
 use crate::digest::Digest;
 use crate::policy::Amount;
-use crate::text;
+use ophost_document::text;
 
 /// The interface that makes a component a plugin, up to its version's last number.
 const OPERATIONS: &str = "ophost:plugin/operations@";

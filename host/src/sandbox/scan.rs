@@ -16,7 +16,7 @@ use wasmparser::{
 };
 
 use super::limiter::{MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
-use crate::text;
+use ophost_document::text;
 
 /// Core modules in a file, and nested components.
 const MAX_MODULES: u64 = 64;

@@ -15,7 +15,7 @@ pub(super) fn data(text: &str) -> Value {
     if text.len() > MAX_TEXT {
         return Value::String(format!("[{} bytes left out]", text.len()));
     }
-    crate::json::parse(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+    ophost_document::json::parse(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 /// Returns about how many bytes a value takes.

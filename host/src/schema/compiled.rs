@@ -13,7 +13,7 @@ use super::graph::{self, Graph};
 use super::pattern;
 use super::secrets::Secrets;
 use super::violation::Violations;
-use crate::text;
+use ophost_document::text;
 
 /// How much stack one subschema takes for one level of a value, in bytes.
 const STACK_PER_STEP: usize = 2 << 10;

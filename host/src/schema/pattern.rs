@@ -6,7 +6,7 @@ use jsonschema::{PatternOptions, ValidationOptions, Validator};
 use serde_json::{Value, json};
 
 use super::compiled::{SchemaError, options};
-use crate::text;
+use ophost_document::text;
 
 /// How large a pattern may be when compiled, in bytes, and what trying one costs for each
 /// byte of text. Matching is linear in the text, and for some patterns also in their size.

@@ -7,7 +7,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::text;
+use ophost_document::text;
 
 /// How many violations are listed before the rest is only counted.
 const MAX_VIOLATIONS: usize = 100;

@@ -20,7 +20,7 @@ use crate::run::{Flags, ItemError, LogEntry};
 use crate::runs::Runs;
 use crate::store::StoreError;
 use crate::task_run::{Masked, RunState, Status, TaskRun};
-use crate::text;
+use ophost_document::text;
 
 /// How many errors of items are shown.
 const SHOWN: usize = 20;

@@ -10,10 +10,10 @@ const MAX_NAME: usize = 120;
 const MAX_REASON: usize = 300;
 
 /// Returns the text, cut to at most `longest` bytes with a mark at the end.
-pub(crate) fn cut(mut text: String, longest: usize) -> String {
+pub fn cut(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         let all = text.len();
-        text.truncate(text.floor_char_boundary(longest));
+        text.truncate(boundary(&text, longest));
         text.push_str(&format!(" [{all} bytes, cut]"));
         text.shrink_to_fit();
     }
@@ -21,7 +21,7 @@ pub(crate) fn cut(mut text: String, longest: usize) -> String {
 }
 
 /// Returns the first characters of a text, with a mark where something is missing.
-pub(crate) fn first(text: &str, count: usize) -> String {
+pub fn first(text: &str, count: usize) -> String {
     match text.char_indices().nth(count) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
@@ -29,22 +29,28 @@ pub(crate) fn first(text: &str, count: usize) -> String {
 }
 
 /// Returns a name as it stands in a sentence.
-pub(crate) fn name(name: &str) -> String {
+pub fn name(name: &str) -> String {
     in_a_line(name, MAX_NAME)
 }
 
 /// Returns what someone else says, as it stands at the end of a sentence.
-pub(crate) fn reason(reason: &str) -> String {
+pub fn reason(reason: &str) -> String {
     in_a_line(reason, MAX_REASON)
 }
 
 fn in_a_line(text: &str, longest: usize) -> String {
-    let shown = &text[..text.floor_char_boundary(longest)];
+    let shown = &text[..boundary(text, longest)];
     let mut line = shown.replace(is_line_break, " ");
     if shown.len() < text.len() {
         line.push_str(&format!(" [{} bytes, cut]", text.len()));
     }
     line
+}
+
+/// Returns the end of the last character that ends within the first `longest` bytes.
+fn boundary(text: &str, longest: usize) -> usize {
+    let longest = longest.min(text.len());
+    (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
 }
 
 fn is_line_break(c: char) -> bool {

@@ -17,12 +17,15 @@ const MAX_VALUES: usize = 1_000_000;
 
 /// Reads one JSON document.
 ///
+/// An integer of 64 bits stays exactly what it is. A number with a fraction or an exponent
+/// becomes the nearest 64-bit float, as everywhere: 1e-400 is 0.
+///
 /// # Errors
 ///
 /// Returns what is wrong, with line and column: text that is not JSON or goes on after its
 /// end, more than 127 levels of nesting, an integer outside 64 bits, a number outside a
 /// 64-bit float's range, a key that an object holds twice, more than 1,000,000 values.
-pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
     if let Some(integer) = large_integer(text) {
         return Err(serde_json::Error::custom(format!(
             "the integer {integer} needs more than 64 bits"
@@ -156,7 +159,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
 /// Returns a value as the one text that every equal value has: without white space, the keys of
 /// objects in the order of their bytes.
-pub(crate) fn canonical(value: &Value) -> String {
+pub fn canonical(value: &Value) -> String {
     sorted(value).to_string()
 }
 
@@ -188,9 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn integers_of_64_bits_are_kept_exactly() {
+    fn integers_of_64_bits_are_kept_exactly_and_other_numbers_as_floats() {
         let text = "[18446744073709551615,-9223372036854775808,9007199254740993]";
         assert_eq!(parse(text).unwrap().to_string(), text);
+        assert_eq!(parse("[0.1,1.0000000000000000001,1e-400]").unwrap(), json!([0.1, 1.0, 0.0]));
         let other = [r#""18446744073709551616""#, "1.8446744073709551616e19", r#""\\""#];
         assert!(other.iter().all(|text| parse(text).is_ok()));
     }

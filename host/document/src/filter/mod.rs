@@ -1,0 +1,113 @@
+//! Which documents are meant.
+
+mod clause;
+mod error;
+mod operator;
+mod pattern;
+mod read;
+#[cfg(test)]
+mod semantics;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use self::clause::Clause;
+use self::error::Place;
+pub use self::error::{FilterError, Problem};
+use crate::body::{MAX_LEVELS, Room, is_within};
+use crate::json;
+use crate::name::DocumentId;
+
+/// The longest text of a filter, in bytes.
+pub const MAX_FILTER: usize = 64 << 10;
+/// The most conditions of a filter: each operator of a field and each value that a field has to
+/// equal is one, and so is an empty filter.
+pub const MAX_CONDITIONS: usize = 1_000;
+/// The longest pattern, in bytes.
+pub const MAX_PATTERN: usize = 1_000;
+/// What the patterns of a filter may need together when compiled, in bytes. A short one needs
+/// some 1,000.
+pub const MAX_COMPILED: usize = 64 << 10;
+
+/// Which documents are meant: a filter in a subset of MongoDB's language, which
+/// `wit/README.md` describes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
+pub struct Filter {
+    source: Value,
+    clause: Clause,
+}
+
+impl Filter {
+    /// Returns the filter that means every document.
+    pub fn all() -> Self {
+        Self { source: Value::Object(Map::new()), clause: Clause::All(Box::new([])) }
+    }
+
+    /// Reads a filter.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FilterError`], with the place, if it is none: an operator that there is not or
+    /// that stands in a wrong place, an argument of a wrong type, a pattern that cannot be used,
+    /// more than 64 KiB of text, 64 levels or 1,000 conditions.
+    pub fn parse(source: &Value) -> Result<Self, FilterError> {
+        if !is_within(source, MAX_LEVELS) {
+            return Err(Place::Top.problem(Problem::TooDeep));
+        }
+        if serde_json::to_writer(Room(MAX_FILTER), source).is_err() {
+            return Err(Place::Top.problem(Problem::TooLarge));
+        }
+        Ok(Self { source: source.clone(), clause: read::read(source)? })
+    }
+
+    /// Reads a filter from JSON text of at most 64 KiB, as strictly as [`json::parse`].
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FilterError`] if it is none.
+    pub fn parse_text(text: &str) -> Result<Self, FilterError> {
+        if text.len() > MAX_FILTER {
+            return Err(Place::Top.problem(Problem::TooLarge));
+        }
+        let source = json::parse(text)
+            .map_err(|error| Place::Top.problem(Problem::NotJson(error.to_string())))?;
+        Self::parse(&source)
+    }
+
+    /// Returns whether a document is meant. Allocates nothing, but where `$gt` and its like, or
+    /// `$in`, compare objects.
+    pub fn matches(&self, id: &DocumentId, body: &Map<String, Value>) -> bool {
+        self.clause.holds(Some(id.as_str()), body)
+    }
+
+    pub(crate) fn source(&self) -> &Value {
+        &self.source
+    }
+
+    /// Returns the filter as JSON.
+    pub fn to_value(&self) -> Value {
+        self.source.clone()
+    }
+}
+
+/// Filters are equal if they are the same JSON.
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl From<Filter> for Value {
+    fn from(filter: Filter) -> Self {
+        filter.source
+    }
+}
+
+impl TryFrom<Value> for Filter {
+    type Error = FilterError;
+
+    fn try_from(source: Value) -> Result<Self, FilterError> {
+        Self::parse(&source)
+    }
+}

@@ -1,0 +1,54 @@
+//! What collections of JSON documents are, without a place to keep them.
+//!
+//! The host keeps documents in its store; unit tests of operations keep them in memory. Both
+//! ask this crate what a filter means, which document comes first, and what a change makes of
+//! one. Nothing here does I/O or waits. Texts and values may come from anyone: whatever they
+//! hold, the work is bounded and nothing panics.
+//!
+//! A module uses only what stands below it here; a test checks this.
+//!
+//! | module     | what it does |
+//! |------------|--------------|
+//! | [`memory`] | a collection in memory |
+//! | [`error`]  | why a call did nothing |
+//! | [`find`]   | picks the documents of a page |
+//! | [`query`]  | a question to a collection, and the cursor that goes on where a page ended |
+//! | [`sort`]   | which documents come first |
+//! | [`filter`] | which documents are meant |
+//! | [`edit`]   | sets fields and merges patches |
+//! | [`diff`]   | tells two states of a document apart |
+//! | [`path`]   | noun: a place in a document |
+//! | [`body`]   | noun: a document's content, checked |
+//! | [`name`]   | nouns: what names documents and collections |
+//! | [`order`]  | the one order of all values |
+//! | [`json`]   | reads JSON that comes from outside, strictly |
+//! | [`text`]   | cuts texts that come from outside |
+
+pub mod body;
+pub mod diff;
+pub mod edit;
+pub mod error;
+pub mod filter;
+pub mod find;
+pub mod json;
+pub mod memory;
+pub mod name;
+pub mod order;
+pub mod path;
+pub mod query;
+#[cfg(test)]
+mod random;
+pub mod sort;
+pub mod text;
+
+pub use crate::body::{Body, BodyError};
+pub use crate::diff::{Change, Changes};
+pub use crate::edit::EditError;
+pub use crate::error::DocumentError;
+pub use crate::filter::{Filter, FilterError};
+pub use crate::find::{Document, Finder, Page};
+pub use crate::memory::{Collection, Condition};
+pub use crate::name::{CollectionName, DocumentId, InvalidId, InvalidName};
+pub use crate::path::{Path, PathError};
+pub use crate::query::{Cursor, CursorError, Query, QueryError};
+pub use crate::sort::{Sort, SortBy, SortError, SortKey};

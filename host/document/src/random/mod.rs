@@ -1,0 +1,393 @@
+//! Random values, filters and changes: what is fast agrees with what is plainly right.
+
+mod model;
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value, json};
+
+use crate::body::Body;
+use crate::filter::Filter;
+use crate::find::Finder;
+use crate::name::{CollectionName, DocumentId};
+use crate::path::Path;
+use crate::query::{Cursor, Query};
+use crate::sort::{Sort, SortBy};
+use crate::{diff, edit, order};
+
+/// Numbers that look random and are the same each time.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        Self(88_172_645_463_325_252)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+
+    fn one_of<T: Copy>(&mut self, several: &[T]) -> T {
+        several[self.below(several.len())]
+    }
+
+    /// Makes a value of few kinds, so that equal ones and near ones are frequent.
+    fn value(&mut self, depth: usize) -> Value {
+        let few = self.below(4);
+        match self.below(if depth == 0 { 6 } else { 10 }) {
+            0 => json!(null),
+            1 => json!(few < 2),
+            2 => json!(few),
+            3 => json!(few as f64 / 2.0),
+            4 => json!(9_007_199_254_740_992_u64 + few as u64),
+            5 => json!(self.one_of(&["", "a", "ab", "b\u{0}", "ä", "A"])),
+            6 | 7 => (0..few).map(|_| self.value(depth - 1)).collect(),
+            _ => Value::Object(self.object(depth - 1)),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Map<String, Value> {
+        let count = self.below(4);
+        (0..count)
+            .map(|_| (self.one_of(&["a", "b", "c", "0", "1"]).to_owned(), self.value(depth)))
+            .collect()
+    }
+
+    fn path(&mut self) -> String {
+        let parts = 1 + self.below(3);
+        let parts: Vec<_> =
+            (0..parts).map(|_| self.one_of(&["a", "b", "c", "0", "1", "a"])).collect();
+        parts.join(".")
+    }
+
+    /// Makes a filter that can be read.
+    fn filter(&mut self, depth: usize) -> Value {
+        let mut filter = Map::new();
+        for _ in 0..self.below(3) {
+            match self.below(if depth == 0 { 3 } else { 5 }) {
+                0 => drop(filter.insert(self.path(), self.value(2))),
+                1 | 2 => drop(filter.insert(self.path(), self.operators(depth))),
+                _ => {
+                    let operator = self.one_of(&["$and", "$or", "$nor"]).to_owned();
+                    let count = 1 + self.below(3);
+                    let filters = (0..count).map(|_| self.filter(depth - 1)).collect();
+                    filter.insert(operator, filters);
+                }
+            }
+        }
+        Value::Object(filter)
+    }
+
+    fn operators(&mut self, depth: usize) -> Value {
+        let mut operators = Map::new();
+        for _ in 0..=self.below(2) {
+            let (operator, argument) = match self.below(if depth == 0 { 10 } else { 13 }) {
+                0 => ("$ne", self.value(2)),
+                1 => ("$gt", self.value(2)),
+                2 => ("$gte", self.value(2)),
+                3 => ("$lt", self.value(2)),
+                4 => ("$lte", self.value(2)),
+                5 => ("$in", (0..self.below(4)).map(|_| self.value(2)).collect()),
+                6 => ("$nin", (0..self.below(4)).map(|_| self.value(2)).collect()),
+                7 => ("$exists", json!(self.below(2) == 0)),
+                8 => ("$size", json!(self.below(3))),
+                9 => ("$regex", json!(self.one_of(&["a", "^b", "ä$", ""]))),
+                10 => ("$not", self.operators(depth - 1)),
+                11 => ("$elemMatch", self.filter(depth - 1)),
+                _ => ("$elemMatch", self.operators(depth - 1)),
+            };
+            operators.insert(operator.to_owned(), argument);
+        }
+        Value::Object(operators)
+    }
+
+    /// Makes a value that looks like a filter and mostly is none.
+    fn nonsense(&mut self, depth: usize) -> Value {
+        const NAMES: [&str; 22] = [
+            "$eq",
+            "$ne",
+            "$gt",
+            "$gte",
+            "$lt",
+            "$lte",
+            "$in",
+            "$nin",
+            "$and",
+            "$or",
+            "$nor",
+            "$not",
+            "$exists",
+            "$regex",
+            "$options",
+            "$size",
+            "$elemMatch",
+            "$",
+            "$x",
+            "a",
+            "a..b",
+            "",
+        ];
+        if depth == 0 || self.below(5) == 0 {
+            return self.value(1);
+        }
+        let count = self.below(3);
+        match self.below(3) {
+            0 => (0..count).map(|_| self.nonsense(depth - 1)).collect(),
+            _ => Value::Object(
+                (0..count)
+                    .map(|_| (self.one_of(&NAMES).to_owned(), self.nonsense(depth - 1)))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+fn id(number: usize) -> DocumentId {
+    DocumentId::new(format!("{number:05}")).unwrap()
+}
+
+#[test]
+fn the_order_is_total_and_transitive() {
+    let mut random = Random::new();
+    let values: Vec<_> = (0..150).map(|_| random.value(3)).collect();
+    for a in &values {
+        assert!(order::equal(a, a) && order::compare(a, a).is_eq(), "{a}");
+        for b in &values {
+            let told = order::compare(a, b);
+            assert_eq!(told, order::compare(b, a).reverse(), "{a} and {b}");
+            assert_eq!(told.is_eq(), order::equal(a, b), "{a} and {b}");
+            assert_eq!(told, model::compare(a, b), "{a} and {b}");
+            for c in values.iter().filter(|c| told.is_le() && order::compare(b, c).is_le()) {
+                assert!(order::compare(a, c).is_le(), "{a}, {b} and {c}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_is_written_and_read_again_is_the_same() {
+    let mut random = Random::new();
+    for _ in 0..3_000 {
+        let source = random.filter(3);
+        let filter = Filter::parse(&source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert_eq!(Filter::parse(&filter.to_value()).unwrap(), filter);
+        assert_eq!(Filter::parse_text(&filter.to_value().to_string()).unwrap(), filter);
+    }
+}
+
+#[test]
+fn filters_mean_what_the_plain_model_says() {
+    let mut random = Random::new();
+    let mut verdicts = [0; 2];
+    for _ in 0..5_000 {
+        let source = random.filter(3);
+        let filter = Filter::parse(&source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        for number in 0..10 {
+            let document = random.object(4);
+            let expected = model::matches(&source, &document);
+            let told = filter.matches(&id(number), &document);
+            assert_eq!(told, expected, "{source} and {}", Value::Object(document));
+            verdicts[usize::from(told)] += 1;
+        }
+    }
+    assert!(verdicts.iter().all(|count| *count > 10_000), "{verdicts:?}");
+}
+
+#[test]
+fn whatever_is_given_as_a_filter_is_read_or_refused() {
+    let mut random = Random::new();
+    let mut read = 0;
+    for _ in 0..20_000 {
+        let source = random.nonsense(5);
+        if let Ok(filter) = Filter::parse(&source) {
+            read += 1;
+            filter.matches(&id(0), &random.object(4));
+        }
+    }
+    assert!(read > 1_000, "{read}");
+}
+
+#[test]
+fn whatever_is_given_as_text_is_read_or_refused() {
+    let mut random = Random::new();
+    let good = r#"{"a.b": {"$in": [1, "x\u00e4"], "$regex": "^a|b", "$options": "i"}}"#;
+    let cursor = "01f10de31f43ee00997861";
+    for _ in 0..20_000 {
+        let mut broken = |text: &str| {
+            let mut bytes = text.as_bytes().to_vec();
+            for _ in 0..=random.below(3) {
+                let place = random.below(bytes.len());
+                match random.below(3) {
+                    0 => bytes[place] = random.below(256) as u8,
+                    1 => bytes.truncate(place + 1),
+                    _ => bytes.insert(place, random.one_of(b"{}[]\",:$.01\\")),
+                }
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        if let Ok(filter) = Filter::parse_text(&broken(good)) {
+            assert_eq!(Filter::parse(&filter.to_value()).unwrap(), filter);
+        }
+        if let Ok(body) = Body::parse(&broken(good)) {
+            assert_eq!(Body::parse(&body.text()).unwrap(), body);
+        }
+        if let Ok(path) = Path::parse(&broken("a.b.0")) {
+            assert_eq!(Path::parse(&path.to_string()).unwrap(), path);
+        }
+        if let Ok(read) = Cursor::parse(&broken(cursor)) {
+            assert_eq!(Cursor::parse(&read.to_string()).unwrap(), read);
+        }
+    }
+}
+
+/// Returns all documents of a query, page by page, as numbers.
+fn all_pages(
+    random: &mut Random,
+    documents: &[Map<String, Value>],
+    (filter, sort): (&Filter, &Sort),
+) -> Vec<DocumentId> {
+    let collection = CollectionName::new("jobs").unwrap();
+    let (mut ids, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let limit = 1 + random.below(7) as u32;
+        let query =
+            Query::new(&collection, filter.clone(), sort.clone(), Some(limit), cursor.as_deref());
+        let mut finder = Finder::new(query.unwrap());
+        for (number, document) in documents.iter().enumerate() {
+            if finder.see(&id(number), 1, document).is_break() {
+                break;
+            }
+        }
+        let page = finder.page();
+        assert!(page.documents.len() <= limit as usize);
+        ids.extend(page.documents.into_iter().map(|document| document.id));
+        match page.next {
+            Some(next) => cursor = Some(next.to_string()),
+            None => return ids,
+        }
+    }
+}
+
+#[test]
+fn the_pages_of_a_query_are_all_its_documents_in_order() {
+    let mut random = Random::new();
+    for _ in 0..300 {
+        let documents: Vec<_> = (0..random.below(40)).map(|_| random.object(3)).collect();
+        let filter = Filter::parse(&random.filter(1)).unwrap();
+        let by = |random: &mut Random| SortBy {
+            path: Path::parse(&random.path()).unwrap(),
+            descending: random.below(2) == 0,
+        };
+        let sort: Vec<_> = (0..random.below(4)).map(|_| by(&mut random)).collect();
+        let mut expected: Vec<_> = (0..documents.len())
+            .filter(|number| filter.matches(&id(*number), &documents[*number]))
+            .collect();
+        expected.sort_by(|a, b| {
+            let differ = |by: &SortBy| model::by(by, &documents[*a], &documents[*b]);
+            sort.iter().map(differ).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        });
+        let expected: Vec<_> = expected.into_iter().map(id).collect();
+        let sort = Sort::new(sort).unwrap();
+        assert_eq!(all_pages(&mut random, &documents, (&filter, &sort)), expected, "{sort:?}");
+    }
+}
+
+#[test]
+fn merging_is_what_the_rfc_s_own_words_do() {
+    let mut random = Random::new();
+    for _ in 0..3_000 {
+        let (document, patch) = (random.object(4), Value::Object(random.object(4)));
+        let merged = edit::merge(&document.clone().try_into().unwrap(), &patch).unwrap();
+        let expected = model::merge(Some(&Value::Object(document)), &patch);
+        assert_eq!(Value::Object(merged.into_fields()), expected);
+    }
+}
+
+#[test]
+fn what_was_set_is_there_and_nothing_else_changed() {
+    let mut random = Random::new();
+    let mut set = 0;
+    for _ in 0..5_000 {
+        let before: Body = random.object(3).try_into().unwrap();
+        let (path, value) = (random.path(), random.value(1));
+        let fields = [(Path::parse(&path).unwrap(), value.clone())];
+        let Ok(after) = edit::set(&before, &fields) else { continue };
+        set += 1;
+        let after = Value::Object(after.into_fields());
+        assert_eq!(after.pointer(&format!("/{}", path.replace('.', "/"))), Some(&value));
+        let changes = diff::changes(Some(&before), after.as_object());
+        let near = |change: &str| path.starts_with(change) || change.starts_with(&path);
+        assert!(changes.listed.iter().all(|change| near(&change.path)), "{changes:?}");
+    }
+    assert!(set > 2_000, "{set}");
+}
+
+#[test]
+fn what_differs_is_nothing_only_where_documents_are_equal() {
+    let mut random = Random::new();
+    for _ in 0..3_000 {
+        let (before, after) = (random.object(2), random.object(2));
+        let there = diff::changes(Some(&before), Some(&after)).listed;
+        assert_eq!(there.is_empty(), before == after);
+        let mut back = diff::changes(Some(&after), Some(&before)).listed;
+        for change in &mut back {
+            std::mem::swap(&mut change.before, &mut change.after);
+        }
+        let sorted = |mut changes: Vec<diff::Change>| {
+            changes.sort_by(|a, b| a.path.cmp(&b.path));
+            changes
+        };
+        assert_eq!(sorted(back), sorted(there));
+    }
+}
+
+fn job(number: usize) -> Map<String, Value> {
+    let status = ["open", "closed", "draft"][number % 3];
+    let job = json!({
+        "title": format!("Job {number}"), "company": {"name": "Acme", "size": 12},
+        "status": status, "remote": true,
+        "tags": ["rust", "wasm"], "salary": number % 2_000, "url": "https://example.org/jobs",
+        "notes": null, "posted": "2026-01-01", "score": 0.5
+    });
+    job.as_object().unwrap().clone()
+}
+
+/// Prints what it costs to look at a document, while all documents are in the processor's cache
+/// and while they are not: `cargo test -p ophost-document cost -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints times and checks nothing"]
+fn the_cost_of_a_document() {
+    for (count, rounds) in [(100, 1_000), (100_000, 1)] {
+        let documents: Vec<_> = (0..count).map(|number| (id(number), job(number))).collect();
+        let time = |what: &str, see: &mut dyn FnMut(&DocumentId, &Map<String, Value>)| {
+            let began = std::time::Instant::now();
+            for _ in 0..rounds {
+                documents.iter().for_each(|(id, document)| see(id, document));
+            }
+            let each = began.elapsed().as_nanos() / (count * rounds) as u128;
+            println!("{each:5} ns for each of {count} documents: {what}");
+        };
+        for source in [
+            json!({"status": "open", "salary": {"$gte": 1000}}),
+            json!({"company.name": "Acme", "tags": {"$in": ["rust", "go"]}}),
+            json!({"title": {"$regex": "9$"}}),
+            json!({"_id": "00007"}),
+        ] {
+            let filter = Filter::parse(&source).unwrap();
+            time(&source.to_string(), &mut |id, document| {
+                std::hint::black_box(filter.matches(id, document));
+            });
+        }
+        let by = |path| SortBy { path: Path::parse(path).unwrap(), descending: true };
+        let sort = Sort::new(vec![by("salary"), by("title")]).unwrap();
+        let name = CollectionName::new("jobs").unwrap();
+        let query = Query::new(&name, Filter::all(), sort, None, None).unwrap();
+        let mut finder = Finder::new(query);
+        time("sorted by two fields", &mut |id, document| {
+            assert!(finder.see(id, 1, document).is_continue());
+        });
+    }
+}

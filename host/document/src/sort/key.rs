@@ -1,0 +1,203 @@
+//! Keys that are ordered, byte by byte, as documents are.
+
+use serde_json::Value;
+
+use crate::name::DocumentId;
+use crate::order::{by_name, exact};
+
+/// The most bytes that a value takes in a key.
+pub(crate) const MAX_VALUE: usize = 512;
+/// The most bytes of a key.
+pub(crate) const MAX_KEY: usize = super::MAX_KEYS * MAX_VALUE + crate::name::MAX_ID;
+
+/// The first byte of what is compared, in the order of types.
+const END: u8 = 0;
+const EMPTY_LIST: u8 = 1;
+const NULL: u8 = 2;
+const NUMBER: u8 = 3;
+const TEXT: u8 = 4;
+const OBJECT: u8 = 5;
+const LIST: u8 = 6;
+const FALSE: u8 = 7;
+const TRUE: u8 = 8;
+/// What stands before each field of an object.
+const FIELD: u8 = 1;
+
+/// The place of a document in an order: keys of one [`super::Sort`] are ordered as the documents
+/// are. At most 5 KiB.
+///
+/// A key holds what fits into 512 bytes of each value: the first 511 bytes of a text. Values
+/// that differ only after that are equal in the order, and the next field decides.
+// What is written of a value is never the beginning of what is written of another one, unless
+// it is cut; so bytes can be compared without a look at where values end, and turned around
+// where the greatest comes first. A cut one is as long as can be, so it is no beginning either.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SortKey(Vec<u8>);
+
+impl SortKey {
+    /// Returns a key from bytes. Those that are no key only compare oddly.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the id, if the key is of an order that is that of the ids.
+    pub(crate) fn as_id(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Adds a value.
+    pub(super) fn push(&mut self, value: &Value, descending: bool) {
+        self.push_with(descending, |writer| writer.value(value));
+    }
+
+    pub(super) fn push_text(&mut self, text: &str, descending: bool) {
+        self.push_with(descending, |writer| writer.text(TEXT, text));
+    }
+
+    pub(super) fn push_empty_list(&mut self, descending: bool) {
+        self.push_with(descending, |writer| writer.byte(EMPTY_LIST));
+    }
+
+    /// Adds the id, which is the end of a key.
+    pub(super) fn push_id(&mut self, id: &DocumentId) {
+        self.0.extend_from_slice(id.as_str().as_bytes());
+    }
+
+    fn push_with(&mut self, descending: bool, write: impl FnOnce(&mut Writer<'_>)) {
+        let start = self.0.len();
+        write(&mut Writer { end: start + MAX_VALUE, bytes: &mut self.0 });
+        if descending {
+            self.0[start..].iter_mut().for_each(|byte| *byte = !*byte);
+        }
+    }
+}
+
+/// Writes one value, as far as there is room.
+struct Writer<'a> {
+    bytes: &'a mut Vec<u8>,
+    /// How long the key may become.
+    end: usize,
+}
+
+impl Writer<'_> {
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.byte(NULL),
+            Value::Bool(false) => self.byte(FALSE),
+            Value::Bool(true) => self.byte(TRUE),
+            Value::Number(number) => {
+                self.byte(NUMBER);
+                let (below, above) = exact(number);
+                self.all(&ordered(below).to_be_bytes());
+                self.all(&above.to_be_bytes());
+            }
+            Value::String(text) => self.text(TEXT, text),
+            Value::Object(fields) => {
+                self.byte(OBJECT);
+                for (name, value) in by_name(fields) {
+                    if self.is_full() {
+                        return;
+                    }
+                    self.text(FIELD, name);
+                    self.value(value);
+                }
+                self.byte(END);
+            }
+            Value::Array(items) => {
+                self.byte(LIST);
+                for item in items {
+                    if self.is_full() {
+                        return;
+                    }
+                    self.value(item);
+                }
+                self.byte(END);
+            }
+        }
+    }
+
+    /// Writes a text so that no other one begins with it: no byte of UTF-8 is 255.
+    fn text(&mut self, kind: u8, text: &str) {
+        self.byte(kind);
+        let room = self.end - self.bytes.len();
+        self.bytes.extend(text.bytes().take(room).map(|byte| byte + 1));
+        self.byte(END);
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.all(&[byte]);
+    }
+
+    fn all(&mut self, bytes: &[u8]) {
+        let room = self.end - self.bytes.len();
+        self.bytes.extend(bytes.iter().take(room));
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() == self.end
+    }
+}
+
+/// Returns a float as an integer that is ordered as floats are.
+fn ordered(float: f64) -> u64 {
+    let bits = float.to_bits();
+    if float.is_sign_negative() { !bits } else { bits | (1 << 63) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::order;
+
+    fn key(value: &Value, descending: bool) -> SortKey {
+        let mut key = SortKey::default();
+        key.push(value, descending);
+        key
+    }
+
+    #[test]
+    fn keys_are_ordered_as_values_are_and_the_other_way_around() {
+        let values = order::tests::ladder();
+        let values: Vec<_> = values.iter().flatten().collect();
+        for a in &values {
+            for b in &values {
+                let expected = order::compare(a, b);
+                assert_eq!(key(a, false).cmp(&key(b, false)), expected, "{a} and {b}");
+                assert_eq!(key(a, true).cmp(&key(b, true)), expected.reverse(), "{a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_is_the_beginning_of_another() {
+        let values = order::tests::ladder();
+        let keys: Vec<_> = values.iter().map(|equal| key(&equal[0], false)).collect();
+        for (number, key) in keys.iter().enumerate() {
+            let others = keys.iter().enumerate().filter(|(other, _)| *other != number);
+            assert!(others.into_iter().all(|(_, other)| !other.0.starts_with(&key.0)));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_and_what_fits_stays_in_order() {
+        let text = |end: &str| json!(format!("{}{end}", "x".repeat(509)));
+        assert_eq!(key(&text("aa"), false).cmp(&key(&text("ba"), false)), std::cmp::Ordering::Less);
+        assert_eq!(key(&text("aab"), false), key(&text("aaa"), false));
+        assert!(key(&text(""), false) < key(&text("a"), false));
+        assert!(key(&text(""), true) > key(&text("aaa"), true));
+        assert!(key(&text("a"), false) < key(&text("aa"), false));
+        let endless = json!({"a": vec![json!({"b": [[[]]]}); 10_000], "b": 1});
+        assert_eq!(key(&endless, false).0.len(), MAX_VALUE);
+        assert!(key(&endless, false) < key(&json!({"b": 0}), false));
+    }
+}
