@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::DocumentError;
+
 /// What an operation returns that may fail.
 ///
 /// # Example
@@ -25,7 +27,8 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 /// Why an operation did not do its work.
 ///
 /// `?` turns any error into one of kind [`Kind::Error`]: those of the standard library,
-/// of `thiserror` and `anyhow`, and also texts. What caused it goes to the traceback.
+/// of `thiserror` and `anyhow`, and also texts. What caused it goes to the traceback. Only a
+/// [`DocumentError`] keeps its code, and knows its kind.
 ///
 /// It does not implement [`Error`]: only so can everything that does be turned into it.
 ///
@@ -174,7 +177,11 @@ impl Failure {
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        Self { traceback: causes(error.source()), ..Self::error(error.to_string()) }
+        let failure = Self { traceback: causes(error.source()), ..Self::error(error.to_string()) };
+        match error.downcast_ref::<DocumentError>() {
+            Some(error) => Self { kind: error.kind(), ..failure.code(error.code()) },
+            None => failure,
+        }
     }
 }
 

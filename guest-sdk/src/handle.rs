@@ -1,12 +1,10 @@
-//! From JSON to an operation's function and back; the schemas of both sides.
+//! From JSON to an operation's function and back.
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::{Failure, Result};
+use crate::{Failure, Result, json};
 
 /// The input of an operation without parameters: an object without fields.
 #[derive(Deserialize, JsonSchema)]
@@ -23,24 +21,10 @@ where
     I: DeserializeOwned + JsonSchema,
     O: Serialize + JsonSchema,
 {
-    let input = serde_json::from_str(json).map_err(|error| {
+    let input = json::read(json).map_err(|error| {
         Failure::permanent(format!("invalid input: {error}")).code("invalid-input")
     })?;
     serde_json::to_string(&function(input)?).map_err(|error| {
         Failure::permanent(format!("invalid output: {error}")).code("invalid-output")
     })
-}
-
-/// Returns the schema of what deserializes as `T`.
-pub fn input_schema<T: JsonSchema>() -> Value {
-    schema::<T>(SchemaSettings::draft2020_12().for_deserialize())
-}
-
-/// Returns the schema of what `T` serializes to.
-pub fn output_schema<T: JsonSchema>() -> Value {
-    schema::<T>(SchemaSettings::draft2020_12().for_serialize())
-}
-
-fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
-    settings.into_generator().into_root_schema_for::<T>().to_value()
 }

@@ -7,22 +7,31 @@
 //!
 //! - `plugin`: [`Plugin`], what the component says it is; picks the operation of a call.
 //! - `operation`: [`Operation`] and [`Annotation`], what one function declares.
-//! - `handle`: from JSON to the function and back; the schemas.
+//! - `schema`: the schemas of both sides.
+//! - `model`: [`Model`], what documents are of, and where they are.
+//! - `handle`: from JSON to the function and back; `json` reads texts as types.
 //! - `failure`: [`Failure`] and [`Result`], how a function says that it failed.
+//! - [`documents`]: [`Collection`] and [`ReadCollection`], the documents that the host keeps.
 //! - [`context`], [`log`], [`progress`], [`item_errors`]: what the host offers.
-//! - `native`: the same in a native build, for unit tests.
+//! - `native`: the same in a native build, for unit tests; [`documents::memory`] is a part.
+//! - `constant`: what is computed at compile time.
 //! - `component`: the export and the generated bindings, in a WebAssembly build only.
 //!
 //! There is nothing here that opens files or connections: a plugin has neither.
 
+mod constant;
 pub mod context;
+pub mod documents;
 mod failure;
 mod handle;
 pub mod item_errors;
+mod json;
 pub mod log;
+mod model;
 mod operation;
 mod plugin;
 pub mod progress;
+mod schema;
 
 #[cfg(target_family = "wasm")]
 mod component;
@@ -34,7 +43,9 @@ mod native;
 #[cfg(not(target_family = "wasm"))]
 use native as host;
 
+pub use documents::{Collection, Condition, DocumentError, ReadCollection, Stored};
 pub use failure::{Failure, Kind, Result};
+pub use model::Model;
 pub use operation::{Annotation, Operation};
 /// # Example
 ///
@@ -91,7 +102,13 @@ pub use {schemars, serde, serde_json};
 /// What the macros expand to; no author's business.
 #[doc(hidden)]
 pub mod macro_support {
-    pub use crate::handle::{NoInput, handle, input_schema, output_schema};
+    pub use crate::constant::Names;
+    pub use crate::handle::{NoInput, handle};
+    pub use crate::model::{COLLECTIONS, Place, Places};
+    pub use crate::schema::{input_schema, output_schema};
+
+    /// The contract's interface as it stands, for tests of the host.
+    pub use crate::host::documents;
 
     #[cfg(target_family = "wasm")]
     pub use crate::component::{Exported, bindings};

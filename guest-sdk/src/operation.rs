@@ -82,7 +82,10 @@ impl Operation {
     /// assert_eq!(answer::OPERATION.invoke("{}").unwrap(), "42");
     /// ```
     pub fn invoke(&self, input: &str) -> Result<String> {
-        (self.handler)(input)
+        #[cfg(target_family = "wasm")]
+        return (self.handler)(input);
+        #[cfg(not(target_family = "wasm"))]
+        crate::native::as_run(self, || (self.handler)(input))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a component says it is, and the macro that makes it so.
 
+use crate::constant::equal;
 use crate::{Annotation, Failure, Operation, Result};
 
 /// A component's answer to "what are you?"; made by [`plugin!`](crate::plugin!).
@@ -112,15 +113,6 @@ const fn refuse_equal_annotations(annotations: &[Annotation]) {
         }
         i += 1;
     }
-}
-
-const fn equal(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut i = 0;
-    while i < left.len() && i < right.len() && left[i] == right[i] {
-        i += 1;
-    }
-    i == left.len() && i == right.len()
 }
 
 /// Makes the crate a plugin that offers the operations listed.

@@ -68,6 +68,20 @@ struct Redundant {
     field: u8,
 }
 
+#[model]
+struct Numbers {
+    byte: u8,
+    int: i32,
+    #[schemars(range(min = 1))]
+    count: Option<u32>,
+    #[schemars(range(max = 300))]
+    odd: i8,
+    long: i64,
+    #[serde(default)]
+    longest: Vec<u64>,
+    share: f64,
+}
+
 #[test]
 fn doc_comments_and_attributes_reach_the_schema() {
     let schema = input_schema::<Job>();
@@ -82,6 +96,22 @@ fn doc_comments_and_attributes_reach_the_schema() {
 fn what_may_be_missing_differs_between_input_and_output() {
     assert_eq!(input_schema::<Job>()["required"], json!(["title"]));
     assert_eq!(output_schema::<Job>()["required"], json!(["title", "priority", "note"]));
+}
+
+#[test]
+fn the_schema_of_an_integer_has_the_bounds_of_its_type() {
+    let schema = input_schema::<Numbers>();
+    let bounds = |pointer: &str| {
+        let schema = schema.pointer(pointer).expect("a schema");
+        (schema["minimum"].clone(), schema["maximum"].clone())
+    };
+    assert_eq!(bounds("/properties/byte"), (json!(0), json!(u8::MAX)));
+    assert_eq!(bounds("/properties/int"), (json!(i32::MIN), json!(i32::MAX)));
+    assert_eq!(bounds("/properties/count"), (json!(1), json!(u32::MAX)));
+    assert_eq!(bounds("/properties/odd"), (json!(i8::MIN), json!(i8::MAX)));
+    assert_eq!(bounds("/properties/long"), (json!(i64::MIN), json!(i64::MAX)));
+    assert_eq!(bounds("/properties/longest/items"), (json!(0), json!(u64::MAX)));
+    assert_eq!(bounds("/properties/share"), (json!(null), json!(null)));
 }
 
 #[test]

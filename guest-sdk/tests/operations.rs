@@ -111,6 +111,7 @@ fn functions_are_called_on_json() {
         (numbers::parse::OPERATION, r#"{"text":"7"}"#, r#"{"number":7}"#),
         (input::OPERATION, r#"{"number":7}"#, r#"{"number":8}"#),
         (double::OPERATION, r#"{"number":7}"#, "14"),
+        (double::OPERATION, r#"{"number":7.0}"#, "14"),
         (r#loop::OPERATION, "{}", "null"),
     ];
     for (operation, input, output) in cases {

@@ -14,7 +14,7 @@
 //!                                  valid?                                   valid?
 //! ```
 //!
-//! [`Host::run`] is that line, in `host.rs`.
+//! [`Host::run`] is that line, in `host/mod.rs`.
 //!
 //! # Where things live
 //!
@@ -26,14 +26,18 @@
 //! | `toolchain` | builds Rust plugins, for `ophost build` |
 //! | `config`    | settings: flags, environment, `ophost.toml`, and where each came from |
 //! | `host`      | the flow: check a request, execute it |
-//! | `catalog`   | what there is to run, for those who only look |
 //! | `runs`      | what was run, for those who only look |
+//! | `documents` | what runs read and change, for those who only look |
+//! | `execution` | one run, executed until what it did can be kept |
 //! | `record`    | what is kept of a run, and when |
+//! | `import`    | documents from outside, put in by a run of the host's own |
+//! | `effects`   | what a run sees of documents, and what it makes of them |
+//! | `catalog`   | what there is to run, for those who only look |
 //! | `context`   | which workflow and trace a run is part of, read once at the door |
 //! | `registry`  | which operations there are, and which file holds each |
 //! | `sandbox`   | the only module that knows wasmtime: load, describe, invoke |
 //! | `schema`    | checks inputs and outputs; makes the proof that the sandbox asks for |
-//! | `store`     | the only module that knows redb: keeps the records of runs |
+//! | `store`     | the only module that knows redb: keeps the records of runs, and documents |
 //! | `task_run`  | noun: what is kept of a run |
 //! | `policy`    | what a run may use |
 //! | `private_dir` | what the host keeps, where nobody else can write |
@@ -41,6 +45,7 @@
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
 //! | `run`       | noun: how a run ends and what it leaves behind |
+//! | `document`  | nouns: documents, and what a run did to them |
 //!
 //! What needs no host, since the SDK's unit tests use it too, is the crate `ophost-document` in
 //! `host/document`: what documents are, the strict reader of JSON, texts that are cut.
@@ -73,7 +78,12 @@ pub mod cli;
 mod config;
 mod context;
 mod digest;
+pub mod document;
+mod documents;
+mod effects;
+mod execution;
 mod host;
+mod import;
 mod operation;
 mod policy;
 mod private_dir;
@@ -93,7 +103,9 @@ pub use crate::caller::Caller;
 pub use crate::catalog::{Catalog, Filter, Known, PluginState};
 pub use crate::context::{Context, Explicit, Ignored, Orchestrator, Reason, Trace, Word};
 pub use crate::digest::{Digest, NotADigest};
+pub use crate::documents::Documents;
 pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
+pub use crate::import::{Existing, Import};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
 pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, OperationLimits, PolicyError};
 pub use crate::record::RecordRule;

@@ -14,8 +14,12 @@ use serde_json::Value;
 
 use ophost_document::text;
 
+use crate::document::CollectionName;
+
 /// The longest name, category or version, in bytes.
 const MAX_NAME: usize = 128;
+/// The first part of the names of the host's own operations.
+const HOST: &str = "ophost";
 /// The longest description, in bytes.
 const MAX_DESCRIPTION: usize = 8 << 10;
 /// The most operations that one plugin may hold.
@@ -24,6 +28,8 @@ const MAX_OPERATIONS: usize = 256;
 const MAX_ALIASES: usize = 16;
 /// The longest annotation key, in bytes.
 const MAX_KEY: usize = 255;
+/// The annotation that says where documents are.
+const COLLECTIONS: &str = "ophost.collections";
 
 /// The name of an operation: unique in a host.
 ///
@@ -42,8 +48,9 @@ impl From<OperationName> for String {
 impl TryFrom<String> for OperationName {
     type Error = MetadataError;
 
+    /// Takes the host's own names, too: records have them.
     fn try_from(name: String) -> Result<Self, MetadataError> {
-        Self::new(name)
+        Self::any(name)
     }
 }
 
@@ -61,12 +68,29 @@ impl OperationName {
     ///
     /// Returns [`MetadataError::Name`] if it does not.
     pub fn new(name: impl Into<String>) -> Result<Self, MetadataError> {
+        let name = Self::any(name)?;
+        match name.0.split('.').next() {
+            Some(HOST) => Err(MetadataError::Name(name.0)),
+            Some(_) | None => Ok(name),
+        }
+    }
+
+    /// Returns the name if it follows the grammar, also one that is reserved for the host.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MetadataError::Name`] if it does not.
+    pub fn any(name: impl Into<String>) -> Result<Self, MetadataError> {
         let name = name.into();
-        let reserved = name.split('.').next() == Some("ophost");
-        if reserved || name.len() > MAX_NAME || !name.split('.').all(is_part) {
+        if name.len() > MAX_NAME || !name.split('.').all(is_part) {
             return Err(MetadataError::Name(name));
         }
         Ok(Self(name))
+    }
+
+    /// Returns the name of the operation by which documents are imported.
+    pub(crate) fn import() -> Self {
+        Self(format!("{HOST}.import"))
     }
 
     /// Returns the name as text.
@@ -149,6 +173,9 @@ pub struct Hints {
     pub destructive: bool,
     /// `ophost.aliases`: other names that it can be called by, at most sixteen.
     pub aliases: Vec<OperationName>,
+    /// `ophost.collections`: where the documents of a model are, if not where its name says.
+    #[serde(default)]
+    pub collections: BTreeMap<String, CollectionName>,
 }
 
 impl Hints {
@@ -173,6 +200,7 @@ impl Hints {
             "ophost.idempotent" => self.idempotent = truth()?,
             "ophost.destructive" => self.destructive = truth()?,
             "ophost.aliases" => self.aliases = aliases(value)?,
+            COLLECTIONS => self.collections = collections(value)?,
             _ => return Err(MetadataError::UnknownAnnotation(key.to_owned())),
         }
         Ok(())
@@ -187,6 +215,16 @@ fn aliases(value: &Value) -> Result<Vec<OperationName>, MetadataError> {
         expected: "a list of at most 16 names",
     })?;
     texts.into_iter().map(OperationName::new).collect()
+}
+
+fn collections(value: &Value) -> Result<BTreeMap<String, CollectionName>, MetadataError> {
+    let expected = "an object of model names and collection names";
+    let wrong = || MetadataError::AnnotationValue { key: COLLECTIONS.to_owned(), expected };
+    let named = |(model, name): (&String, &Value)| {
+        let name = name.as_str().and_then(|name| name.parse().ok());
+        Ok((model.clone(), name.ok_or_else(wrong)?))
+    };
+    value.as_object().ok_or_else(wrong)?.iter().map(named).collect()
 }
 
 impl Plugin {
@@ -230,7 +268,14 @@ impl Operation {
         std::iter::once(&self.name).chain(&self.hints.aliases)
     }
 
-    /// Checks the texts of an operation; its name and hints were checked when they were made.
+    /// Returns where the documents of a model are; `None` for what names no collection.
+    pub fn collection(&self, model: &str) -> Option<CollectionName> {
+        let said = self.hints.collections.get(model).cloned();
+        said.or_else(|| CollectionName::of_model(model).ok())
+    }
+
+    /// Checks the texts of an operation, and that what is said of models is said of its own;
+    /// its name and hints were checked when they were made.
     ///
     /// # Errors
     ///
@@ -238,7 +283,12 @@ impl Operation {
     pub(crate) fn checked(self) -> Result<Self, MetadataError> {
         check_text("description", &self.description, MAX_DESCRIPTION)?;
         check_text("category", &self.category, MAX_NAME)?;
-        Ok(self)
+        let is_own =
+            |model: &&String| self.models_in.contains(model) || self.models_out.contains(model);
+        match self.hints.collections.keys().find(|model| !is_own(model)) {
+            Some(model) => Err(MetadataError::UnknownModel(model.clone())),
+            None => Ok(self),
+        }
     }
 }
 
@@ -321,6 +371,9 @@ pub enum MetadataError {
     /// A key under `ophost.` that this host does not know.
     #[error("unknown annotation `{}`", text::name(.0))]
     UnknownAnnotation(String),
+    /// A collection for a model that the operation does not name.
+    #[error("the annotation `{COLLECTIONS}` names `{}`, which is none of the operation's models", text::name(.0))]
+    UnknownModel(String),
     /// One key twice in one list.
     #[error("the annotation `{}` stands twice", text::name(.0))]
     AnnotationTwice(String),

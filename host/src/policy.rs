@@ -1,16 +1,17 @@
-//! What a run may use: limits today, and the only place that can say so.
+//! What a run may use: limits and collections, and the only place that can say so.
 //!
 //! A [`Policy`] belongs to a host. [`Policy::grant`] weighs what an operation hints at and
 //! what a caller asks for against it and makes the [`Grants`] of one run; nothing else
 //! makes them, and the sandbox takes nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::operation::{Hints, OperationName};
+use crate::document::CollectionName;
+use crate::operation::{Hints, Operation, OperationName};
 
 /// The bounds of one run. They are always on; each one that is exceeded fails the run
 /// with a kind of its own, but for the log, which is cut.
@@ -24,20 +25,29 @@ pub struct Limits {
     pub memory: u64,
     /// Bytes of the output's JSON text. Default 8 MiB.
     pub output: u64,
+    /// Bytes of documents that it may write: their JSON texts, before and after. Default
+    /// 64 MiB.
+    pub effects: u64,
     /// Bytes of log that are kept. Default 1 MiB.
     pub log: u64,
 }
 
 impl Limits {
     /// The bounds where nobody says otherwise.
-    pub const DEFAULT: Self =
-        Self { timeout: Duration::from_secs(30), memory: 128 << 20, output: 8 << 20, log: 1 << 20 };
+    pub const DEFAULT: Self = Self {
+        timeout: Duration::from_secs(30),
+        memory: 128 << 20,
+        output: 8 << 20,
+        effects: 64 << 20,
+        log: 1 << 20,
+    };
 
     /// The most that a call may ask for where the host does not say otherwise.
     pub const DEFAULT_MAXIMA: Self = Self {
         timeout: Duration::from_secs(3600),
         memory: 2 << 30,
         output: 64 << 20,
+        effects: 1 << 30,
         log: 16 << 20,
     };
 }
@@ -57,6 +67,8 @@ pub struct LimitRequest {
     pub memory: Option<u64>,
     /// See [`Limits::output`].
     pub output: Option<u64>,
+    /// See [`Limits::effects`].
+    pub effects: Option<u64>,
     /// See [`Limits::log`].
     pub log: Option<u64>,
 }
@@ -108,10 +120,26 @@ impl Policy {
     /// maximum.
     pub(crate) fn grant(
         &self,
+        operation: &Operation,
+        asked: &LimitRequest,
+    ) -> Result<Grants, PolicyError> {
+        let limits = self.limits(&operation.name, &operation.hints, asked)?;
+        Ok(Grants { limits, collections: Collections::of(operation) })
+    }
+
+    /// Returns the most that this host allows, for an operation of its own.
+    pub(crate) fn grant_most(&self, operation: &Operation) -> Grants {
+        let timeout = self.maxima.timeout.min(LONGEST_TIMEOUT);
+        let limits = Limits { timeout, ..self.maxima };
+        Grants { limits, collections: Collections::of(operation) }
+    }
+
+    fn limits(
+        &self,
         name: &OperationName,
         hints: &Hints,
         asked: &LimitRequest,
-    ) -> Result<Grants, PolicyError> {
+    ) -> Result<Limits, PolicyError> {
         let own = self.operations.get(name);
         let maxima = or(own.map(|own| &own.maxima), self.maxima);
         let maxima = Limits { timeout: maxima.timeout.min(LONGEST_TIMEOUT), ..maxima };
@@ -121,13 +149,13 @@ impl Policy {
             ..self.defaults
         };
         let given = or(own.map(|own| &own.defaults), hinted);
-        let limits = Limits {
+        Ok(Limits {
             timeout: choose(LimitName::Timeout, asked.timeout, given.timeout, maxima.timeout)?,
             memory: choose(LimitName::Memory, asked.memory, given.memory, maxima.memory)?,
             output: choose(LimitName::Output, asked.output, given.output, maxima.output)?,
+            effects: choose(LimitName::Effects, asked.effects, given.effects, maxima.effects)?,
             log: choose(LimitName::Log, asked.log, given.log, maxima.log)?,
-        };
-        Ok(Grants { limits })
+        })
     }
 }
 
@@ -138,6 +166,7 @@ fn or(said: Option<&LimitRequest>, others: Limits) -> Limits {
         timeout: said.timeout.unwrap_or(others.timeout),
         memory: said.memory.unwrap_or(others.memory),
         output: said.output.unwrap_or(others.output),
+        effects: said.effects.unwrap_or(others.effects),
         log: said.log.unwrap_or(others.log),
     }
 }
@@ -161,12 +190,45 @@ where
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grants {
     limits: Limits,
+    collections: Collections,
 }
 
 impl Grants {
     /// Returns the run's bounds.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Returns which documents it reaches.
+    pub(crate) fn collections(&self) -> &Collections {
+        &self.collections
+    }
+}
+
+/// Which collections a run reaches: those of the models that its operation names. Another one
+/// is denied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Collections {
+    read: BTreeSet<CollectionName>,
+    write: BTreeSet<CollectionName>,
+}
+
+impl Collections {
+    fn of(operation: &Operation) -> Self {
+        let of = |models: &[String]| {
+            models.iter().filter_map(|model| operation.collection(model)).collect()
+        };
+        Self { read: of(&operation.models_in), write: of(&operation.models_out) }
+    }
+
+    /// Returns whether documents of the collection may be changed.
+    pub(crate) fn writes(&self, collection: &CollectionName) -> bool {
+        self.write.contains(collection)
+    }
+
+    /// Returns whether documents of the collection may be read.
+    pub(crate) fn reads(&self, collection: &CollectionName) -> bool {
+        self.read.contains(collection) || self.writes(collection)
     }
 }
 
@@ -179,6 +241,8 @@ pub enum LimitName {
     Memory,
     /// [`Limits::output`].
     Output,
+    /// [`Limits::effects`].
+    Effects,
     /// [`Limits::log`].
     Log,
 }
@@ -189,6 +253,7 @@ impl fmt::Display for LimitName {
             Self::Timeout => "timeout",
             Self::Memory => "memory",
             Self::Output => "output",
+            Self::Effects => "effects",
             Self::Log => "log",
         })
     }
@@ -229,7 +294,7 @@ impl fmt::Display for Amount {
 #[non_exhaustive]
 pub enum PolicyError {
     /// More than the maximum.
-    #[error("the {limit} of {asked} is above this host's maximum of {maximum}")]
+    #[error("{asked} for `{limit}` is above this host's maximum of {maximum}")]
     AboveMaximum {
         /// Which limit.
         limit: LimitName,
@@ -239,7 +304,7 @@ pub enum PolicyError {
         maximum: Amount,
     },
     /// A limit under which nothing can run.
-    #[error("a {0} limit of zero lets nothing run")]
+    #[error("a limit of zero for `{0}` lets nothing run")]
     Zero(LimitName),
 }
 
@@ -266,7 +331,7 @@ mod tests {
     fn the_caller_wins_over_the_hint_and_the_hint_over_the_default() {
         let timeout = |hints: &Hints, asked| {
             let asked = LimitRequest { timeout: asked, ..LimitRequest::default() };
-            policy().grant(&name(), hints, &asked).unwrap().limits().timeout
+            policy().limits(&name(), hints, &asked).unwrap().timeout
         };
         let seconds = Duration::from_secs;
         assert_eq!(timeout(&Hints::default(), None), seconds(30));
@@ -277,26 +342,26 @@ mod tests {
     #[test]
     fn a_hint_is_cut_to_the_maximum_but_a_call_above_it_is_refused() {
         let nothing = LimitRequest::default();
-        let granted = policy().grant(&name(), &hints(600_000), &nothing).unwrap();
-        assert_eq!(granted.limits().timeout, Duration::from_secs(60));
+        let granted = policy().limits(&name(), &hints(600_000), &nothing).unwrap();
+        assert_eq!(granted.timeout, Duration::from_secs(60));
         let asked = LimitRequest { timeout: Some(Duration::from_secs(61)), ..nothing };
-        let error = policy().grant(&name(), &Hints::default(), &asked).unwrap_err();
-        assert_eq!(error.to_string(), "the timeout of 1m 1s is above this host's maximum of 1m");
+        let error = policy().limits(&name(), &Hints::default(), &asked).unwrap_err();
+        assert_eq!(error.to_string(), "1m 1s for `timeout` is above this host's maximum of 1m");
     }
 
     #[test]
     fn a_maximum_without_end_is_a_year() {
         let maxima = Limits { timeout: Duration::MAX, ..Limits::DEFAULT_MAXIMA };
         let policy = Policy::new(Limits { timeout: Duration::MAX, ..Limits::DEFAULT }, maxima);
-        let granted = policy.grant(&name(), &Hints::default(), &LimitRequest::default()).unwrap();
-        assert_eq!(granted.limits().timeout, LONGEST_TIMEOUT);
+        let granted = policy.limits(&name(), &Hints::default(), &LimitRequest::default()).unwrap();
+        assert_eq!(granted.timeout, LONGEST_TIMEOUT);
     }
 
     #[test]
     fn a_limit_of_zero_is_refused() {
         let asked = LimitRequest { memory: Some(0), ..LimitRequest::default() };
         assert_eq!(
-            policy().grant(&name(), &Hints::default(), &asked),
+            policy().limits(&name(), &Hints::default(), &asked),
             Err(PolicyError::Zero(LimitName::Memory))
         );
     }
@@ -312,14 +377,14 @@ mod tests {
         let policy = |own| policy().operations(BTreeMap::from([(name(), own)]));
         let nothing = LimitRequest::default();
         let timeout = |policy: Policy, asked: &LimitRequest| {
-            policy.grant(&name(), &hints(5_000), asked).map(|grants| grants.limits().timeout)
+            policy.limits(&name(), &hints(5_000), asked).map(|limits| limits.timeout)
         };
         assert_eq!(timeout(policy(own(2, 90)), &nothing), Ok(seconds(2)));
         assert_eq!(timeout(policy(own(2, 1)), &nothing), Ok(seconds(1)));
         assert_eq!(timeout(policy(own(2, 90)), &request(seconds(90))), Ok(seconds(90)));
         assert!(timeout(policy(own(2, 3)), &request(seconds(4))).is_err());
         let other = OperationName::new("b").unwrap();
-        let granted = policy(own(2, 3)).grant(&other, &hints(5_000), &nothing).unwrap();
-        assert_eq!(granted.limits().timeout, seconds(5));
+        let granted = policy(own(2, 3)).limits(&other, &hints(5_000), &nothing).unwrap();
+        assert_eq!(granted.timeout, seconds(5));
     }
 }

@@ -106,6 +106,12 @@ pub enum FailureKind {
     Output,
     /// Its output was not JSON or broke its own schema.
     InvalidOutput,
+    /// It asked for what its models do not name, and failed because it was denied.
+    Denied,
+    /// Other runs changed what it read, however often it was executed again.
+    Conflict,
+    /// It wrote more of documents than it may.
+    Effects,
     /// The process that ran it was gone before it ended.
     Crashed,
     /// A kind that a newer version wrote and this one does not know.
@@ -125,6 +131,9 @@ impl FailureKind {
             Self::Stack => "stack",
             Self::Output => "output",
             Self::InvalidOutput => "invalid_output",
+            Self::Denied => "denied",
+            Self::Conflict => "conflict",
+            Self::Effects => "effects",
             Self::Crashed => "crashed",
             Self::Unknown => "unknown",
         }
@@ -134,8 +143,14 @@ impl FailureKind {
     pub fn blame(self) -> Blame {
         match self {
             Self::Error | Self::Trap | Self::InvalidOutput => Blame::Guest,
-            Self::Timeout | Self::Memory | Self::Table | Self::Stack | Self::Output => Blame::Limit,
-            Self::Crashed | Self::Unknown => Blame::Host,
+            Self::Timeout
+            | Self::Memory
+            | Self::Table
+            | Self::Stack
+            | Self::Output
+            | Self::Effects => Blame::Limit,
+            Self::Denied => Blame::Policy,
+            Self::Conflict | Self::Crashed | Self::Unknown => Blame::Host,
         }
     }
 }
@@ -155,6 +170,8 @@ pub enum Blame {
     Guest,
     /// Whoever sets the limits, or the author for needing so much.
     Limit,
+    /// Whoever says what may be reached, or the author for asking.
+    Policy,
     /// Whoever runs the host.
     Host,
 }
@@ -275,6 +292,14 @@ pub struct Usage {
     pub wall: Duration,
     /// The most memory that the instance had at once, in bytes, summed over its memories.
     pub peak_memory: u64,
+    /// How often it was executed again because other runs changed what it had read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reruns: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A time as whole milliseconds in JSON.

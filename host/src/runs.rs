@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::document::ChangeSet;
 use crate::store::{
     Cursor, Erased, LogFile, OpenStore, Page, RunFilter, Salvaged, Stats, Store as _, StoreError,
 };
@@ -92,6 +93,16 @@ impl<'a> Runs<'a> {
     /// As [`Self::list`].
     pub async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
         self.store.settled().await.stats(filter).await
+    }
+
+    /// Returns what a run changed of documents: nothing for one that changed none, and for a
+    /// dry run.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be read.
+    pub async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
+        self.store.raw().changes(id).await
     }
 
     /// Stops a run of whichever process, and waits until its record says so. Returns the run

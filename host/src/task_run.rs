@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::digest::Digest;
+use crate::document::{ChangeCount, ChangeKind};
 use crate::operation::OperationName;
 use crate::policy::Limits;
 use crate::run::{Actor, Failure, FailureKind, Flags, ItemError, LogEntry, Outcome, Usage};
@@ -354,6 +355,10 @@ pub struct ResultRef {
     pub collection: String,
     /// What names the document there.
     pub document_id: String,
+    /// What the run did to it; `None` if the output names it, and the run did not touch it
+    /// through the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeKind>,
 }
 
 /// A part of a record in which secrets are masked.
@@ -459,8 +464,12 @@ pub struct TaskRun {
     /// keyed `digest` and the `length` of its JSON in bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masked: Vec<Masked>,
-    /// The documents that the output names.
+    /// The documents that the output names, then those that the run changed, at most a
+    /// thousand of these.
     pub result_refs: Vec<ResultRef>,
+    /// How many documents it changed, or would have in a dry run; `None` if it changed none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<ChangeCount>,
     /// The errors of single items, as far as they were kept.
     pub error_list: Vec<ItemError>,
     /// The file with the part of the log that had no room in `log_entries`, in the data
@@ -481,8 +490,8 @@ pub struct TaskRun {
     pub updated_at: DateTime<Utc>,
     /// The process that runs it.
     pub owner: OwnerId,
-    /// SHA-256 of the component's bytes.
-    pub component_digest: Digest,
+    /// SHA-256 of the component's bytes; `None` for the host's own operations.
+    pub component_digest: Option<Digest>,
     /// The plugin's version, as it says itself.
     pub plugin_version: String,
     /// The host's version.
@@ -559,6 +568,11 @@ pub struct RunSummary {
     pub actor: Actor,
     /// Where the run is on its way.
     pub status: Status,
+    /// Whether nothing of it was kept but this.
+    pub dry_run: bool,
+    /// See [`TaskRun::changes`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<ChangeCount>,
     /// When it began, if it did.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended, if it did.
@@ -592,6 +606,8 @@ impl From<TaskRun> for RunSummary {
             id: run.id,
             sequence: run.sequence,
             status: run.state.status(),
+            dry_run: run.flags().dry_run,
+            changes: run.changes,
             started_at: run.state.started_at(),
             finished_at: run.state.finished_at(),
             duration_ms: run.state.duration_ms(),
@@ -637,6 +653,7 @@ pub(crate) mod tests {
             input_dump: json!({"text": "Hello"}),
             masked: Vec::new(),
             result_refs: Vec::new(),
+            changes: None,
             error_list: Vec::new(),
             logs_ref: None,
             log_entries: Vec::new(),
@@ -646,7 +663,7 @@ pub(crate) mod tests {
             created_at: now,
             updated_at: now,
             owner: OwnerId::new("owner"),
-            component_digest: Digest::of(b"component"),
+            component_digest: Some(Digest::of(b"component")),
             plugin_version: "1.0.0".into(),
             host_version: "0.1.0".into(),
             limits: Limits::DEFAULT,
@@ -748,7 +765,7 @@ pub(crate) mod tests {
             assert_eq!(again(&run), run);
         }
         run.state = RunState::Pending.ended(Outcome::Cancelled, now, 0);
-        run.usage = Some(Usage { wall: Duration::from_millis(3), peak_memory: 9 });
+        run.usage = Some(Usage { wall: Duration::from_millis(3), peak_memory: 9, reruns: 0 });
         run.log_entries = vec![LogEntry {
             timestamp: now,
             level: LogLevel::Warn,

@@ -18,8 +18,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 mod contract {
     wasmtime::component::bindgen!({ path: "../wit", world: "plugin" });
 }
+use contract::PluginPre;
 use contract::ophost::plugin::{context, item_errors, log, progress, types};
-use contract::{Plugin, PluginPre};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -120,7 +120,12 @@ impl Bare {
         let engine = Engine::default();
         let component = Component::from_binary(&engine, bytes)?;
         let mut linker = Linker::new(&engine);
-        Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
+        let all: fn(&mut State) -> &mut State = |state| state;
+        types::add_to_linker::<_, HasSelf<_>>(&mut linker, all)?;
+        log::add_to_linker::<_, HasSelf<_>>(&mut linker, all)?;
+        progress::add_to_linker::<_, HasSelf<_>>(&mut linker, all)?;
+        item_errors::add_to_linker::<_, HasSelf<_>>(&mut linker, all)?;
+        context::add_to_linker::<_, HasSelf<_>>(&mut linker, all)?;
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         let pre = PluginPre::new(linker.instantiate_pre(&component)?)?;
         Ok(Self { engine, pre, operation: operation.to_owned(), input })
@@ -135,7 +140,7 @@ impl Bare {
     }
 }
 
-/// What the guest's imports need: nothing that either of the two operations calls.
+/// What the guests' imports need: nothing that either of the two operations calls.
 #[derive(Default)]
 struct State {
     wasi: WasiCtx,

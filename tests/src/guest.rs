@@ -254,7 +254,8 @@ fn componentize(module: &[u8]) -> Result<Vec<u8>> {
 /// Returns the world of all guests.
 fn guest_world() -> Result<(Resolve, WorldId)> {
     let mut resolve = Resolve::new();
-    resolve.push_dir(package_directory().join("../wit"))?;
+    // The first contract: its plugins go on running under every later one.
+    resolve.push_dir(package_directory().join("../wit/released/0.1.0"))?;
     let (package, _) = resolve.push_dir(package_directory().join("guests/wit"))?;
     let world = resolve.select_world(&[package], Some("guest"))?;
     Ok((resolve, world))

@@ -17,7 +17,7 @@ use wasmtime::{
 };
 
 mod contract {
-    wasmtime::component::bindgen!({ path: "../wit", world: "plugin" });
+    wasmtime::component::bindgen!({ path: "../wit/released/0.1.0", world: "plugin" });
 }
 
 /// How long a guest may run that is expected to end by itself.

@@ -148,6 +148,12 @@ impl Parse for Annotation {
         let key: LitStr = input.parse()?;
         names::check_annotation_key(&key.value())
             .map_err(|message| Error::new(key.span(), message))?;
+        if key.value() == "ophost.collections" {
+            return Err(Error::new(
+                key.span(),
+                "`ophost.collections` follows from the models: `#[model(collection = \"...\")]`",
+            ));
+        }
         input.parse::<Token![=]>()?;
         let value: Expr = input.parse()?;
         if !is_json(&value) {
@@ -240,6 +246,10 @@ mod tests {
                  joined by dots; give one with `name = \"...\"`",
             ),
             (r#"annotations("a" = 1, "a" = 2)"#, "the annotation `a` is given twice"),
+            (
+                r#"annotations("ophost.collections" = 1)"#,
+                "`ophost.collections` follows from the models: `#[model(collection = \"...\")]`",
+            ),
             (
                 r#"annotations("a" = now())"#,
                 "the value of an annotation is a boolean, a number, a string, or an array of those",

@@ -2,52 +2,96 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Data, DeriveInput, Error, Ident, Path, Result, Token};
+use syn::{Attribute, Data, DeriveInput, Error, Ident, LitStr, Path, Result, Token};
 
-/// Returns `item` with the derives of a model.
+use crate::names;
+
+/// Returns `item` with the derives of a model, and the trait unless it is generic.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
-    let unknown_fields: UnknownFields = syn::parse2(arguments)?;
+    let arguments: Arguments = syn::parse2(arguments)?;
     let item: DeriveInput = syn::parse2(item)?;
     if let Data::Union(union) = &item.data {
         let message = "a model is a struct or an enum: JSON has no unions";
         return Err(Error::new_spanned(union.union_token, message));
     }
     let derives = missing_derives(&item.attrs);
-    let deny_unknown_fields = match unknown_fields {
-        UnknownFields::Denied if !mentions_unknown_fields(&item.attrs) => {
-            quote!(#[serde(deny_unknown_fields)])
-        }
-        UnknownFields::Denied | UnknownFields::Allowed => quote!(),
-    };
+    let denied = !arguments.allow_unknown_fields && !mentions_unknown_fields(&item.attrs);
+    let deny_unknown_fields = denied.then(|| quote!(#[serde(deny_unknown_fields)]));
+    let model = model(&arguments, &item)?;
     Ok(quote! {
         #[derive(#(#derives),*)]
         #[serde(crate = "::ophost_sdk::serde")]
         #[schemars(crate = "::ophost_sdk::schemars")]
         #deny_unknown_fields
         #item
+
+        #model
     })
 }
 
-/// What happens to fields that the model does not have.
-enum UnknownFields {
-    Denied,
-    Allowed,
+/// Returns the implementation of `Model`. A generic type has none: it is a model for each of
+/// its arguments, and all would bear one name.
+fn model(arguments: &Arguments, item: &DeriveInput) -> Result<TokenStream> {
+    let Arguments { collection, .. } = arguments;
+    if !item.generics.params.is_empty() {
+        return match collection {
+            Some(name) => Err(Error::new(name.span(), "a generic type has no collection")),
+            None => Ok(quote!()),
+        };
+    }
+    let ident = &item.ident;
+    let name = ident.unraw().to_string();
+    let collection = collection.iter();
+    Ok(quote! {
+        #[automatically_derived]
+        impl ::ophost_sdk::Model for #ident {
+            const NAME: &'static str = #name;
+            #(
+                const COLLECTION: ::core::option::Option<&'static str> =
+                    ::core::option::Option::Some(#collection);
+            )*
+        }
+    })
 }
 
-impl Parse for UnknownFields {
+/// What stands in the parentheses of `#[model(...)]`.
+#[derive(Default)]
+struct Arguments {
+    allow_unknown_fields: bool,
+    collection: Option<LitStr>,
+}
+
+impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        if input.is_empty() {
-            return Ok(Self::Denied);
+        let mut arguments = Self::default();
+        while !input.is_empty() {
+            let key: Ident = input.parse()?;
+            match key.to_string().as_str() {
+                "allow_unknown_fields" => arguments.allow_unknown_fields = true,
+                "collection" => arguments.collection = Some(collection(input)?),
+                _ => {
+                    let message = format!(
+                        "unknown key `{key}`, the keys are allow_unknown_fields, collection"
+                    );
+                    return Err(Error::new(key.span(), message));
+                }
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
         }
-        let key: Ident = input.parse()?;
-        if key != "allow_unknown_fields" {
-            let message = format!("unknown key `{key}`, the only key is allow_unknown_fields");
-            return Err(Error::new(key.span(), message));
-        }
-        Ok(Self::Allowed)
+        Ok(arguments)
     }
+}
+
+fn collection(input: ParseStream<'_>) -> Result<LitStr> {
+    input.parse::<Token![=]>()?;
+    let name: LitStr = input.parse()?;
+    names::check_collection(&name.value()).map_err(|message| Error::new(name.span(), message))?;
+    Ok(name)
 }
 
 /// Returns the paths of the derives of a model that no `#[derive]` names already.
@@ -120,9 +164,41 @@ mod tests {
     }
 
     #[test]
+    fn a_model_has_the_name_of_the_type() {
+        let text = expanded("", "struct r#Job { b: u8 }").unwrap();
+        assert!(text.contains(r#"constNAME:&'staticstr="Job";"#), "{text}");
+        assert!(!text.contains("COLLECTION"), "{text}");
+    }
+
+    #[test]
+    fn a_model_has_the_collection_that_it_is_given() {
+        let arguments = r#"collection = "people", allow_unknown_fields,"#;
+        let text = expanded(arguments, "struct Person { b: u8 }").unwrap();
+        assert!(text.contains(r#"::core::option::Option::Some("people");"#), "{text}");
+        assert!(!text.contains("deny_unknown_fields"), "{text}");
+    }
+
+    #[test]
+    fn a_generic_type_is_the_model_of_no_collection() {
+        let text = expanded("", "struct Page<T> { items: Vec<T> }").unwrap();
+        assert!(!text.contains("Model"), "{text}");
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let cases = [
-            ("strict", "struct A;", "unknown key `strict`, the only key is allow_unknown_fields"),
+            (
+                "strict",
+                "struct A;",
+                "unknown key `strict`, the keys are allow_unknown_fields, collection",
+            ),
+            (
+                r#"collection = "all people""#,
+                "struct A;",
+                "`all people` is no name for a collection: lower case letters, digits and `_`, \
+                 in parts joined by dots or dashes, a letter first, at most 64 bytes",
+            ),
+            (r#"collection = "pages""#, "struct A<T>(T);", "a generic type has no collection"),
             ("", "union A { b: u8 }", "a model is a struct or an enum: JSON has no unions"),
             ("", "fn a() {}", "expected one of: `struct`, `enum`, `union`"),
         ];

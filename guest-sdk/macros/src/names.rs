@@ -3,6 +3,7 @@
 const MAX_NAME_BYTES: usize = 128;
 const MAX_DESCRIPTION_BYTES: usize = 8 * 1024;
 const MAX_ANNOTATION_KEY_BYTES: usize = 255;
+const MAX_COLLECTION_BYTES: usize = 64;
 
 /// Checks the name of an operation: parts of `[a-z][a-z0-9_]*`, joined by dots.
 pub(crate) fn check_operation_name(name: &str) -> Result<(), String> {
@@ -34,6 +35,24 @@ pub(crate) fn check_description(description: &str) -> Result<(), String> {
 /// Checks the key of an annotation.
 pub(crate) fn check_annotation_key(key: &str) -> Result<(), String> {
     check_text("key of an annotation", key, MAX_ANNOTATION_KEY_BYTES)
+}
+
+/// Checks the name of a collection: lower case letters, digits and `_`, in parts joined by
+/// dots or dashes, a letter first.
+pub(crate) fn check_collection(name: &str) -> Result<(), String> {
+    let is_part = |part: &str| {
+        let mut letters = part.chars();
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        !part.is_empty() && letters.all(allowed)
+    };
+    let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase());
+    if starts_well && name.len() <= MAX_COLLECTION_BYTES && name.split(['.', '-']).all(is_part) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{name}` is no name for a collection: lower case letters, digits and `_`, in parts \
+         joined by dots or dashes, a letter first, at most {MAX_COLLECTION_BYTES} bytes"
+    ))
 }
 
 fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), String> {
@@ -78,6 +97,18 @@ mod tests {
         for name in ["ophost", "ophost.list"] {
             let error = check_operation_name(name).unwrap_err();
             assert!(error.ends_with("are the host's"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_of_collections_follow_the_rules_of_the_host() {
+        let longest = "a".repeat(64);
+        for name in ["a", "people", "crm.people_2", "query-indexes", "a.1", &longest] {
+            assert_eq!(check_collection(name), Ok(()), "{name}");
+        }
+        let long = "a".repeat(65);
+        for name in ["", "A", "1a", "_a", "a/b", "a..b", "a.", "-a", "a b", "\u{e4}", &long] {
+            assert!(check_collection(name).is_err(), "{name}");
         }
     }
 

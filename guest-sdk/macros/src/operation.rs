@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Ident, ItemFn, LitStr, Result};
 
 use crate::arguments::{Annotation, Arguments};
-use crate::signature::Shape;
+use crate::signature::{Access, Parameter, Shape};
 use crate::{description, names};
 
 /// Returns `item` as it is, followed by a type of the same name that describes it.
@@ -41,12 +41,12 @@ fn operation(arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
     let description = description(arguments, function)?;
     let category = category(arguments)?;
     let stage = option(arguments.stage.as_ref());
-    let annotations = arguments.annotations.iter().map(annotation);
+    let annotations = annotations(arguments, &shape);
     let handler = handler(&shape, &function.sig.ident);
     let (input, output) = (input(&shape), shape.output);
-    let Arguments {
-        tags, permissions, models_in, models_out, async_enabled, create_taskrun, ..
-    } = arguments;
+    let models_in = models(&arguments.models_in, &shape, Access::Read);
+    let models_out = models(&arguments.models_out, &shape, Access::Write);
+    let Arguments { tags, permissions, async_enabled, create_taskrun, .. } = arguments;
     Ok(quote! {
         ::ophost_sdk::Operation {
             name: #name,
@@ -56,12 +56,12 @@ fn operation(arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
             output_schema: ::ophost_sdk::macro_support::output_schema::<#output>,
             tags: &[#(#tags),*],
             permissions: &[#(#permissions),*],
-            models_in: &[#(#models_in),*],
-            models_out: &[#(#models_out),*],
+            models_in: #models_in,
+            models_out: #models_out,
             stage: #stage,
             async_enabled: #async_enabled,
             create_taskrun: #create_taskrun,
-            annotations: &[#(#annotations),*],
+            annotations: #annotations,
             handler: #handler,
         }
     })
@@ -107,6 +107,46 @@ fn option(text: Option<&LitStr>) -> TokenStream {
     }
 }
 
+/// Returns the models that the attribute names, and those of the collections that are used
+/// so, each once.
+fn models(named: &[LitStr], shape: &Shape<'_>, access: Access) -> TokenStream {
+    let collections = shape.collections().filter(|collection| collection.access == access);
+    let used: Vec<_> = collections.map(|collection| collection.model).collect();
+    if used.is_empty() {
+        return quote!(&[#(#named),*]);
+    }
+    let count = named.len() + used.len();
+    quote! {{
+        const MODELS: ::ophost_sdk::macro_support::Names<#count> =
+            ::ophost_sdk::macro_support::Names::distinct([
+                #(#named,)*
+                #(<#used as ::ophost_sdk::Model>::NAME,)*
+            ]);
+        MODELS.as_slice()
+    }}
+}
+
+/// Returns the annotations that the attribute names, and `ophost.collections` where the
+/// collection of a parameter is not the one that the model's name says.
+fn annotations(arguments: &Arguments, shape: &Shape<'_>) -> TokenStream {
+    let named: Vec<_> = arguments.annotations.iter().map(annotation).collect();
+    let models: Vec<_> = shape.collections().map(|collection| collection.model).collect();
+    if models.is_empty() {
+        return quote!(&[#(#named),*]);
+    }
+    quote! {{
+        const PLACES: ::ophost_sdk::macro_support::Places =
+            ::ophost_sdk::macro_support::Places::new(&[
+                #(::ophost_sdk::macro_support::Place::of::<#models>()),*
+            ]);
+        const PLACED: ::ophost_sdk::Annotation = ::ophost_sdk::Annotation {
+            key: ::ophost_sdk::macro_support::COLLECTIONS,
+            value: || PLACES.to_json(),
+        };
+        if PLACES.are_given() { &[#(#named,)* PLACED] } else { &[#(#named),*] }
+    }}
+}
+
 fn annotation(annotation: &Annotation) -> TokenStream {
     let Annotation { key, value } = annotation;
     quote! {
@@ -115,7 +155,7 @@ fn annotation(annotation: &Annotation) -> TokenStream {
 }
 
 fn input(shape: &Shape<'_>) -> TokenStream {
-    match shape.input {
+    match shape.input() {
         Some(input) => quote!(#input),
         None => quote!(::ophost_sdk::macro_support::NoInput),
     }
@@ -127,10 +167,15 @@ fn handler(shape: &Shape<'_>, function: &Ident) -> TokenStream {
     let json = Ident::new("json", Span::mixed_site());
     let value = Ident::new("input", Span::mixed_site());
     let (input, output) = (input(shape), shape.output);
-    let call = match shape.input {
-        Some(_) => quote!(#function(#value)),
-        None => quote!(#function()),
-    };
+    let parameters = shape.parameters.iter().map(|parameter| match parameter {
+        Parameter::Input(_) => quote!(#value),
+        Parameter::Collection(collection) => {
+            let ty = collection.ty;
+            // With this span, a type that is no model is reported where it stands.
+            quote_spanned!(ty.span()=> <#ty>::new())
+        }
+    });
+    let call = quote!(#function(#(#parameters),*));
     let result = match shape.fallible {
         true => {
             // With this span, an error type that does not convert is reported at the return type.

@@ -7,12 +7,39 @@ use syn::{
 
 /// What an operation takes and returns.
 pub(crate) struct Shape<'a> {
-    /// The type of the only parameter.
-    pub(crate) input: Option<&'a Type>,
+    /// What the function takes, in this order: at most one input, and collections.
+    pub(crate) parameters: Vec<Parameter<'a>>,
     /// The type of the output, that of `Ok` where the function returns a `Result`.
     pub(crate) output: &'a Type,
     /// Whether the function returns a `Result`.
     pub(crate) fallible: bool,
+}
+
+/// What an operation takes.
+pub(crate) enum Parameter<'a> {
+    /// The model that callers give.
+    Input(&'a Type),
+    /// A collection of documents, which the SDK gives.
+    Collection(Collection<'a>),
+}
+
+/// A parameter that is a collection.
+pub(crate) struct Collection<'a> {
+    /// The type of the parameter.
+    pub(crate) ty: &'a Type,
+    /// What its documents are of.
+    pub(crate) model: &'a Type,
+    /// What is done with them.
+    pub(crate) access: Access,
+}
+
+/// What an operation does with the documents of a collection.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Access {
+    /// `ReadCollection`.
+    Read,
+    /// `Collection`.
+    Write,
 }
 
 impl<'a> Shape<'a> {
@@ -20,12 +47,30 @@ impl<'a> Shape<'a> {
     pub(crate) fn of(signature: &'a Signature) -> Result<Self> {
         refuse_modifiers(signature)?;
         refuse_generics(signature)?;
-        let input = input(signature)?;
+        let parameters = parameters(signature)?;
         let returned = returned(signature)?;
         match result_segment(returned) {
-            None => Ok(Self { input, output: returned, fallible: false }),
-            Some(segment) => Ok(Self { input, output: first_argument(segment)?, fallible: true }),
+            None => Ok(Self { parameters, output: returned, fallible: false }),
+            Some(segment) => {
+                Ok(Self { parameters, output: first_argument(segment)?, fallible: true })
+            }
         }
+    }
+
+    /// Returns the type of the input, if there is one.
+    pub(crate) fn input(&self) -> Option<&'a Type> {
+        self.parameters.iter().find_map(|parameter| match parameter {
+            Parameter::Input(ty) => Some(*ty),
+            Parameter::Collection(_) => None,
+        })
+    }
+
+    /// Returns the collections among the parameters.
+    pub(crate) fn collections(&self) -> impl Iterator<Item = &Collection<'a>> {
+        self.parameters.iter().filter_map(|parameter| match parameter {
+            Parameter::Input(_) => None,
+            Parameter::Collection(collection) => Some(collection),
+        })
     }
 }
 
@@ -50,20 +95,48 @@ fn refuse_generics(signature: &Signature) -> Result<()> {
     fail(&signature.generics, "an operation cannot be generic: its schemas need one type each")
 }
 
-fn input(signature: &Signature) -> Result<Option<&Type>> {
-    let mut parameters = signature.inputs.iter();
-    let Some(first) = parameters.next() else {
-        return Ok(None);
-    };
-    let FnArg::Typed(parameter) = first else {
-        return fail(first, "an operation is a free function, not a method");
-    };
-    if let Some(second) = parameters.next() {
-        return fail(second, "an operation takes one parameter: make one model of them");
+fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
+    let mut has_input = false;
+    let mut parameters = Vec::new();
+    for argument in &signature.inputs {
+        let parameter = parameter(argument)?;
+        let is_input = matches!(parameter, Parameter::Input(_));
+        if has_input && is_input {
+            return fail(
+                argument,
+                "an operation takes one input, and collections: make one model of all that \
+                 callers give; a collection is written `Collection<Model>` or \
+                 `ReadCollection<Model>`",
+            );
+        }
+        has_input |= is_input;
+        parameters.push(parameter);
     }
-    refuse_borrowed(&parameter.ty)?;
-    refuse_unnamed(&parameter.ty)?;
-    Ok(Some(&parameter.ty))
+    Ok(parameters)
+}
+
+fn parameter(argument: &FnArg) -> Result<Parameter<'_>> {
+    let FnArg::Typed(parameter) = argument else {
+        return fail(argument, "an operation is a free function, not a method");
+    };
+    let ty = &*parameter.ty;
+    refuse_borrowed(ty)?;
+    refuse_unnamed(ty)?;
+    Ok(match collection(ty) {
+        Some(collection) => Parameter::Collection(collection),
+        None => Parameter::Input(ty),
+    })
+}
+
+/// Returns what collection `ty` is, which is known by its name and an argument.
+fn collection(ty: &Type) -> Option<Collection<'_>> {
+    let segment = last_segment(ty)?;
+    let access = match segment.ident.to_string().as_str() {
+        "Collection" => Access::Write,
+        "ReadCollection" => Access::Read,
+        _ => return None,
+    };
+    Some(Collection { ty, model: type_argument(segment)?, access })
 }
 
 fn returned(signature: &Signature) -> Result<&Type> {
@@ -79,7 +152,7 @@ fn returned(signature: &Signature) -> Result<&Type> {
 
 fn refuse_borrowed(ty: &Type) -> Result<()> {
     match ty {
-        Type::Reference(_) => fail(ty, "an operation owns its input: take it by value"),
+        Type::Reference(_) => fail(ty, "an operation owns what it takes: take it by value"),
         _ => Ok(()),
     }
 }
@@ -93,22 +166,31 @@ fn refuse_unnamed(ty: &Type) -> Result<()> {
 
 /// Returns the last segment of `ty` if it is `Result`, whatever comes before.
 fn result_segment(ty: &Type) -> Option<&PathSegment> {
-    let Type::Path(path) = ty else {
-        return None;
-    };
-    let last = path.path.segments.last()?;
-    (last.ident == "Result").then_some(last)
+    last_segment(ty).filter(|last| last.ident == "Result")
+}
+
+fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    }
 }
 
 fn first_argument(segment: &PathSegment) -> Result<&Type> {
-    if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
-        for argument in &arguments.args {
-            if let GenericArgument::Type(ty) = argument {
-                return Ok(ty);
-            }
-        }
+    match type_argument(segment) {
+        Some(ty) => Ok(ty),
+        None => fail(segment, "name the type of the output, as in `Result<Output>`"),
     }
-    fail(segment, "name the type of the output, as in `Result<Output>`")
+}
+
+fn type_argument(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 fn fail<T>(tokens: impl ToTokens, message: &str) -> Result<T> {
@@ -121,23 +203,42 @@ mod tests {
 
     use super::*;
 
-    /// Returns input, output and fallibility as text, or the error.
+    /// Returns what `Shape` knows as text, or the error.
     fn read(signature: &Signature) -> std::result::Result<String, String> {
         let text = |ty: &Type| ty.to_token_stream().to_string();
-        match Shape::of(signature) {
-            Ok(shape) => {
-                let input = shape.input.map_or("nothing".into(), text);
-                let fallible = if shape.fallible { ", fallible" } else { "" };
-                Ok(format!("{input} -> {}{fallible}", text(shape.output)))
-            }
-            Err(error) => Err(error.to_string()),
+        let shape = Shape::of(signature).map_err(|error| error.to_string())?;
+        let mut words: Vec<String> = shape.input().map(text).into_iter().collect();
+        for collection in shape.collections() {
+            let access = if collection.access == Access::Read { "reads" } else { "writes" };
+            words.push(format!("{access} {}", text(collection.model)));
         }
+        words.push(format!("-> {}", text(shape.output)));
+        words.extend(shape.fallible.then(|| "or fails".to_owned()));
+        Ok(words.join(" "))
     }
 
     #[test]
     fn input_and_output_are_read() {
         assert_eq!(read(&parse_quote!(fn f(a: In) -> Out)).unwrap(), "In -> Out");
-        assert_eq!(read(&parse_quote!(fn f() -> Out)).unwrap(), "nothing -> Out");
+        assert_eq!(read(&parse_quote!(fn f() -> Out)).unwrap(), "-> Out");
+    }
+
+    #[test]
+    fn collections_are_known_by_their_names() {
+        assert_eq!(
+            read(&parse_quote!(fn f(a: In, b: Collection<Job>, c: sdk::ReadCollection<m::Dog>) -> Out))
+                .unwrap(),
+            "In writes Job reads m :: Dog -> Out"
+        );
+        assert_eq!(
+            read(&parse_quote!(fn f(jobs: Collection<Job>, a: In) -> Out)).unwrap(),
+            "In writes Job -> Out"
+        );
+        assert_eq!(
+            read(&parse_quote!(fn f(jobs: ReadCollection<Job>) -> Out)).unwrap(),
+            "reads Job -> Out"
+        );
+        assert_eq!(read(&parse_quote!(fn f(a: Collection) -> Out)).unwrap(), "Collection -> Out");
     }
 
     #[test]
@@ -147,13 +248,13 @@ mod tests {
             parse_quote!(fn f(a: In) -> anyhow::Result<Out>),
             parse_quote!(fn f(a: In) -> std::result::Result<Out, std::io::Error>),
         ] {
-            assert_eq!(read(&signature).unwrap(), "In -> Out, fallible");
+            assert_eq!(read(&signature).unwrap(), "In -> Out or fails");
         }
     }
 
     #[test]
     fn what_cannot_be_an_operation_is_refused() {
-        let cases: [(Signature, &str); 11] = [
+        let cases: [(Signature, &str); 12] = [
             (
                 parse_quote!(async fn f() -> Out),
                 "an operation cannot be async: every run has an instance of its own, so it may simply take its time",
@@ -171,7 +272,10 @@ mod tests {
                 parse_quote!(fn f(a: In) -> impl Serialize),
                 "an operation needs a type here, not an `impl Trait`",
             ),
-            (parse_quote!(fn f(a: &In) -> Out), "an operation owns its input: take it by value"),
+            (
+                parse_quote!(fn f(a: &In) -> Out),
+                "an operation owns what it takes: take it by value",
+            ),
             (parse_quote!(fn f(&self) -> Out), "an operation is a free function, not a method"),
             (
                 parse_quote!(fn f(self: Box<Self>) -> Out),
@@ -179,7 +283,12 @@ mod tests {
             ),
             (
                 parse_quote!(fn f(a: In, b: In) -> Out),
-                "an operation takes one parameter: make one model of them",
+                "an operation takes one input, and collections: make one model of all that callers \
+                 give; a collection is written `Collection<Model>` or `ReadCollection<Model>`",
+            ),
+            (
+                parse_quote!(fn f(a: &Collection<Job>) -> Out),
+                "an operation owns what it takes: take it by value",
             ),
             (
                 parse_quote!(fn f(a: In)),

@@ -61,6 +61,17 @@ pub(super) fn operations() -> Vec<CompletionCandidate> {
     known.map(|it| candidate(it.operation.name.as_str(), &it.operation.description)).collect()
 }
 
+/// Returns the names of the collections that hold documents.
+pub(super) fn collections() -> Vec<CompletionCandidate> {
+    let settings = Words::read().settings;
+    let collections = within(PATIENCE, move || {
+        let host = builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
+        super::runtime().ok()?.block_on(host.documents()?.collections()).ok()
+    });
+    let known = collections.flatten().unwrap_or_default().into_iter().take(MAX_CANDIDATES);
+    known.map(|(name, count)| candidate(name.as_str(), &format!("{count} documents"))).collect()
+}
+
 /// Returns the fields of the operation that the command line names, or the values of the field
 /// that is being written.
 pub(super) fn fields(current: &OsStr) -> Vec<CompletionCandidate> {

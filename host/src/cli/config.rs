@@ -122,11 +122,12 @@ fn rows(config: &Config) -> Vec<Row> {
     rows
 }
 
-fn all(key: &str, limits: &SourcedLimits) -> [Row; 4] {
+fn all(key: &str, limits: &SourcedLimits) -> [Row; 5] {
     [
         Row::time(format!("{key}.timeout"), &limits.timeout),
         Row::size(format!("{key}.memory"), &limits.memory),
         Row::size(format!("{key}.output"), &limits.output),
+        Row::size(format!("{key}.effects"), &limits.effects),
         Row::size(format!("{key}.log"), &limits.log),
     ]
 }
@@ -136,7 +137,12 @@ fn set(key: &str, limits: &PartialLimits) -> Vec<Row> {
         it.as_ref().map(|it| Row::size(format!("{key}.{name}"), it))
     };
     let timeout = limits.timeout.as_ref().map(|it| Row::time(format!("{key}.timeout"), it));
-    let sizes = [("memory", &limits.memory), ("output", &limits.output), ("log", &limits.log)];
+    let sizes = [
+        ("memory", &limits.memory),
+        ("output", &limits.output),
+        ("effects", &limits.effects),
+        ("log", &limits.log),
+    ];
     timeout.into_iter().chain(sizes.into_iter().filter_map(|(name, it)| size(name, it))).collect()
 }
 

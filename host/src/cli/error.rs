@@ -11,6 +11,7 @@ use super::build::ComponentError;
 use super::difference::differences;
 use super::output::{self, Block, ERROR, HINT, Line};
 use crate::config::ConfigError;
+use crate::document::{CollectionName, DocumentId};
 use crate::host::{HostError, RunError};
 use crate::operation::OperationName;
 use crate::policy::PolicyError;
@@ -84,6 +85,12 @@ pub(super) enum CliError {
     Component(#[from] ComponentError),
     #[error(transparent)]
     Shim(#[from] super::shim::UnwritableShim),
+    #[error("there is no document `{id}` in `{collection}`")]
+    NoSuchDocument { collection: CollectionName, id: DocumentId },
+    #[error(transparent)]
+    NotImported(#[from] super::documents::NotImported),
+    #[error(transparent)]
+    NotExported(#[from] super::documents::NotExported),
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
     #[error("the system refuses")]
@@ -190,7 +197,7 @@ impl CliError {
         match self {
             Self::Run(error) => run_exit(error),
             Self::Find(FindError::Store(error)) | Self::Store(error) => store_exit(error),
-            Self::Find(FindError::None { .. }) => Exit::NotFound,
+            Self::Find(FindError::None { .. }) | Self::NoSuchDocument { .. } => Exit::NotFound,
             Self::WaitedTooLong { .. } => Exit::Waited,
             Self::Find(FindError::Several { .. })
             | Self::RunState { .. }
@@ -199,6 +206,8 @@ impl CliError {
             | Self::Config(_)
             | Self::Input(_)
             | Self::File(_)
+            | Self::NotImported(_)
+            | Self::NotExported(_)
             | Self::Shim(_) => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
@@ -217,7 +226,9 @@ impl CliError {
             Self::RunState { .. } => "run_state",
             Self::MaskedInput { .. } => "masked",
             Self::WaitedTooLong { .. } => "waited",
-            Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
+            Self::NoSuchDocument { .. } => "no_such_document",
+            Self::NotImported(_) => "not_imported",
+            Self::Usage { .. } | Self::File(_) | Self::NotExported(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
             Self::Build(_) | Self::Component(_) => "build",
             Self::Host(_) | Self::Output(_) | Self::System(_) => "host",
@@ -244,7 +255,12 @@ impl CliError {
             Self::Config(error) => error.hint(),
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
+            Self::NoSuchDocument { collection, .. } => {
+                Some(format!("`ophost documents find {collection}` shows what there is"))
+            }
             Self::File(_)
+            | Self::NotImported(_)
+            | Self::NotExported(_)
             | Self::Shim(_)
             | Self::Component(_)
             | Self::Host(HostError::Sandbox(_))

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::input;
 use super::output::{Line, quoted};
 use super::patience::within;
-use super::shape::Node;
+use super::shape::{Node, is_of_bits};
 use crate::operation::Operation;
 use crate::schema::Schema;
 
@@ -152,7 +152,8 @@ impl Maker {
     }
 
     fn number(self, node: Node<'_>, is_whole: bool) -> Option<Value> {
-        let bound = |key| node.keyword(key).and_then(Value::as_f64);
+        let chosen = |key| node.keyword(key).filter(|bound| !is_of_bits(bound));
+        let bound = |key| chosen(key).and_then(Value::as_f64);
         let above = |it: f64| if is_whole { it.floor() + 1.0 } else { it + 0.5 };
         let below = |it: f64| if is_whole { it.ceil() - 1.0 } else { it - 0.5 };
         let least = bound("minimum").or(bound("exclusiveMinimum").map(above));
@@ -204,6 +205,8 @@ mod tests {
             some("a=10")
         );
         assert_eq!(made(&json!({"a": {"type": "integer", "maximum": -3}})), some("a=-3"));
+        let int = json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX});
+        assert_eq!(made(&json!({"a": int})), some("a=1"));
         assert_eq!(made(&json!({"a": {"type": "number", "exclusiveMinimum": 2}})), some("a=3.0"));
         assert_eq!(
             made(

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::shape::{Field, Node};
 use ophost_document::text;
+
+use super::shape::{Field, Node, is_of_bits};
 
 /// How many rows are shown of one schema.
 const MAX_ROWS: usize = 60;
@@ -122,7 +123,7 @@ fn shown(value: &Value) -> String {
 
 /// Returns what a value has to be beyond its type.
 fn constraints(node: Node<'_>) -> Vec<String> {
-    let number = |key| node.certain(key).filter(|value| value.is_number());
+    let number = |key| node.certain(key).filter(|it| it.is_number() && !is_of_bits(it));
     let mut all = Vec::new();
     all.extend(range(number("minimum"), number("maximum"), ""));
     all.extend(number("exclusiveMinimum").map(|it| format!("more than {}", shown(it))));
@@ -190,7 +191,8 @@ mod tests {
                 "place": {"$ref": "#/$defs/place", "description": "Where."},
                 "kind": {"anyOf": [{"enum": ["a", "b"]}, {"type": "null"}], "default": null},
                 "code": {"type": "string", "minLength": 2, "maxLength": 2, "pattern": "^[A-Z]+$"},
-                "count": {"type": "integer", "format": "uint64", "minimum": 0},
+                "count": {"type": "integer", "format": "uint64", "minimum": 0, "maximum": u64::MAX},
+                "offset": {"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX},
             },
             "required": ["code"],
             "$defs": {"place": {"type": "object", "properties": {"city": {"type": "string"}}}},
@@ -206,6 +208,7 @@ mod tests {
                 "place.city; text; ; ",
                 "kind; a | b or null; default null; ",
                 "count; integer; ; (at least 0)",
+                "offset; integer; ; ",
             ]
         );
         assert!(!is_cut);

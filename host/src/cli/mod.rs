@@ -9,6 +9,7 @@
 //! - `interrupt`: Ctrl-C. `patience`: what may take too long. `error`: exit codes and hints.
 
 mod build;
+mod changes;
 mod check;
 mod complete;
 mod completions;
@@ -16,6 +17,7 @@ mod config;
 mod describe;
 mod difference;
 mod doctor;
+mod documents;
 mod error;
 mod example;
 mod fields;
@@ -40,6 +42,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::error::CliError;
@@ -47,6 +50,7 @@ use self::output::Color;
 use self::settings::Settings;
 use crate::config::Config;
 use crate::host::{self, Host, HostBuilder};
+use ophost_document::text;
 
 /// Runs WebAssembly operations: small programs that declare what they take and give, run
 /// in a sandbox with nothing granted.
@@ -96,6 +100,8 @@ enum Command {
     Build(build::BuildArgs),
     /// Look at what was run, and run it again.
     Runs(runs::RunsArgs),
+    /// Look at the documents that runs read and change, put some in, take them out.
+    Documents(documents::DocumentsArgs),
     /// Check, copy or save the store of all records.
     Store(runs::StoreArgs),
     /// Show the settings and where each came from.
@@ -140,7 +146,7 @@ fn parse() -> Result<Cli, ExitCode> {
     let matches = Cli::command().color(color.of_help()).try_get_matches();
     let error = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => return Ok(cli),
-        Err(error) => error,
+        Err(error) => cut(error),
     };
     if error.use_stderr() && words.iter().any(|word| word == "--json") {
         return Err(CliError::usage(&error.to_string()).report(true));
@@ -148,6 +154,15 @@ fn parse() -> Result<Cli, ExitCode> {
     // There is nobody to tell if that fails.
     error.print().ok();
     Err(if error.use_stderr() { error::Exit::Usage.into() } else { ExitCode::SUCCESS })
+}
+
+/// Returns what is said of wrong usage, with no more of a wrong value than fits a sentence.
+fn cut(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let value = text::name(value);
+        error.insert(ContextKind::InvalidValue, ContextValue::String(value));
+    }
+    error
 }
 
 /// Returns when colours are wanted: help and wrong usage are printed before all is read.
@@ -166,6 +181,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
         Command::Shim(args) => shim::run(args, json),
         Command::Runs(args) => runs::run(args, &settings.config()?, json),
+        Command::Documents(args) => documents::run(args, &settings.config()?, json),
         Command::Store(args) => runs::store(args, &settings.config()?, json),
         Command::Completions(args) => completions::run(&args, json),
         Command::Doctor => doctor::run(settings, json),

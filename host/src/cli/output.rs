@@ -99,6 +99,14 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
     written(writeln!(stdout.lock(), "{text}"))
 }
 
+/// Prints a value to stdout on one line.
+pub(super) fn json_line(value: &impl Serialize) -> Result<(), CliError> {
+    let stdout = io::stdout();
+    let text = serde_json::to_string(value).map_err(io::Error::from)?;
+    let text = if stdout.is_terminal() { escape_in_json(&text) } else { text };
+    written(writeln!(stdout.lock(), "{text}"))
+}
+
 /// Whoever reads from us and goes away has seen enough: that is no failure.
 fn written(result: io::Result<()>) -> Result<(), CliError> {
     match result {

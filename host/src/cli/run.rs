@@ -16,9 +16,10 @@ use super::error::{CliError, Exit};
 use super::orchestration::OrchestrationArgs;
 use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
 use super::progress::Bar;
-use super::{complete, input, interrupt};
+use super::{changes, complete, input, interrupt};
 use crate::caller::Caller;
 use crate::host::{Host, Report, Request, RunError};
+use crate::operation::OperationName;
 use crate::policy::LimitRequest;
 use crate::run::{
     Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail,
@@ -69,6 +70,9 @@ pub(super) struct RunArgs {
     /// How large its output may be, such as 8MiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_output: Option<ByteSize>,
+    /// How much it may write of documents, before and after, such as 64MiB.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_effects: Option<ByteSize>,
     /// Keep a record, whatever the operation declares.
     #[arg(long)]
     record: bool,
@@ -127,7 +131,6 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let input = input::assemble(args.input.as_deref(), &args.fields, schema)?;
     let verbose = args.verbose;
     let wait = args.wait;
-    let is_dry = args.dry_run || input.get("dry_run") == Some(&Value::Bool(true));
     let is_silent = !known.operation.is_recorded() && !args.no_record;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
@@ -148,14 +151,8 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     if report.run_id.is_none() && is_silent {
         remark("not recorded: the operation declares no record; --record keeps one");
     }
-    if is_dry {
-        remark(DRY);
-    }
     answer(&report, verbose, json)
 }
-
-/// What is said on a terminal of a dry run.
-pub(super) const DRY: &str = "a dry run: nothing that it changed is kept";
 
 /// Says something of a run, where somebody reads it.
 pub(super) fn remark(text: &str) {
@@ -205,6 +202,7 @@ impl RunArgs {
             timeout: self.timeout,
             memory: self.memory.map(|size| size.as_u64()),
             output: self.max_output.map(|size| size.as_u64()),
+            effects: self.max_effects.map(|size| size.as_u64()),
             log: None,
         };
         let mut request = Request::new(self.name, input).caller(caller).limits(limits);
@@ -222,6 +220,7 @@ impl RunArgs {
 fn exit_code(outcome: &Outcome) -> ExitCode {
     match outcome {
         Outcome::Success(_) => ExitCode::SUCCESS,
+        Outcome::Failed(failure) if failure.kind == FailureKind::Denied => Exit::Denied.into(),
         Outcome::Failed(_) => Exit::Failed.into(),
         Outcome::Cancelled => Exit::Interrupted.into(),
     }
@@ -250,10 +249,12 @@ fn envelope(report: &Report) -> Value {
     if let Some(file) = &report.logs_ref {
         envelope["logs_ref"] = json!(file);
     }
-    envelope["usage"] = json!({
-        "wall_ms": u64::try_from(report.usage.wall.as_millis()).unwrap_or(u64::MAX),
-        "peak_memory": report.usage.peak_memory,
-    });
+    if let Some(changes) = &report.dry_run {
+        envelope["dry_run"] = json!(true);
+        envelope["change_set"] = changes::as_json(changes);
+    }
+    envelope["changes"] = json!(report.changes);
+    envelope["usage"] = json!(report.usage);
     envelope
 }
 
@@ -273,6 +274,9 @@ fn print(report: &Report, verbose: bool) -> Result<(), CliError> {
         }
     }
     item_errors(&mut text, &report.trail);
+    if let Some(changes) = &report.dry_run {
+        changes::dry_run(&mut text, changes);
+    }
     output::stderr(&text);
     Ok(())
 }
@@ -328,7 +332,7 @@ fn failed(text: &mut String, report: &Report, failure: &Failure) {
             let _ = writeln!(text, "  {DIM}{}{DIM:#}", Line(line));
         }
     }
-    if let Some(hint) = hint(failure) {
+    if let Some(hint) = hint(report, failure) {
         let _ = writeln!(text, "{HINT}hint{HINT:#}: {hint}");
     }
 }
@@ -344,11 +348,18 @@ fn details(text: &mut String, failure: &Failure) {
     }
 }
 
-fn hint(failure: &Failure) -> Option<&'static str> {
+fn hint(report: &Report, failure: &Failure) -> Option<&'static str> {
+    let is_import = report.operation == OperationName::import();
     match (failure.kind, failure.retryable) {
+        (FailureKind::Timeout | FailureKind::Effects, _) if is_import => {
+            Some("`[limits.max]` of the settings allows more")
+        }
         (FailureKind::Timeout, _) => Some("`--timeout` gives it more time"),
         (FailureKind::Memory, _) => Some("`--memory` gives it more"),
         (FailureKind::Output, _) => Some("`--max-output` allows more"),
+        (FailureKind::Effects, _) => Some("`--max-effects` allows more"),
+        (FailureKind::Denied, _) => Some("its models say which collections it reaches"),
+        (FailureKind::Conflict, _) => Some("trying again later may help"),
         (FailureKind::InvalidOutput, _) => Some("this is a fault of the plugin: tell its author"),
         (FailureKind::Error, Some(true)) => Some("trying again later may help"),
         (FailureKind::Error, Some(false) | None)

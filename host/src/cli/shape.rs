@@ -139,6 +139,14 @@ impl<'a> Node<'a> {
     }
 }
 
+/// Returns whether a bound of a number only says that it has 32 or 64 bits: an author who
+/// means nothing by it did not choose it.
+pub(super) fn is_of_bits(bound: &Value) -> bool {
+    let signed = [i32::MIN.into(), i32::MAX.into(), i64::MIN, i64::MAX];
+    let is_signed = bound.as_i64().is_some_and(|bound| signed.contains(&bound));
+    is_signed || bound.as_u64().is_some_and(|bound| [u32::MAX.into(), u64::MAX].contains(&bound))
+}
+
 /// Sorts names of types, with `null` last, as people say it.
 fn in_order(mut types: Vec<&str>) -> Vec<&str> {
     types.sort_unstable_by_key(|name| (*name == "null", *name));

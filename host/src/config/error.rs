@@ -170,7 +170,9 @@ fn spelling(expected: &str) -> &'static str {
         TIME => "times are written `500ms`, `30s`, `5m`",
         SIZE => "sizes are written `64KiB`, `64MiB`, `2GiB`",
         PATHS => "name a directory, or leave it out",
-        RULE => "`declared` keeps what operations declare, `always` keeps all",
+        RULE => {
+            "`declared` keeps what operations declare, `changes` also what may change documents, `always` all"
+        }
         _ => "name it, or leave it out",
     }
 }

@@ -23,8 +23,8 @@ const MAX_FILE: u64 = 1 << 20;
 const MAX_SHOWN: usize = 60;
 
 const TOP: [&str; 6] = ["plugins", "data", "record", "limits", "operations", "compile"];
-const LIMITS: [&str; 5] = ["timeout", "memory", "output", "log", "max"];
-const MAXIMA: [&str; 4] = ["timeout", "memory", "output", "log"];
+const LIMITS: [&str; 6] = ["timeout", "memory", "output", "effects", "log", "max"];
+const MAXIMA: [&str; 5] = ["timeout", "memory", "output", "effects", "log"];
 const COMPILE: [&str; 2] = ["memory", "time"];
 
 /// What a file says.
@@ -147,6 +147,7 @@ impl Reader<'_> {
             "timeout" => limits.timeout = Some(self.time(&full, value)?),
             "memory" => limits.memory = Some(self.size(&full, value)?),
             "output" => limits.output = Some(self.size(&full, value)?),
+            "effects" => limits.effects = Some(self.size(&full, value)?),
             "log" => limits.log = Some(self.size(&full, value)?),
             _ => match name.strip_prefix("operations.") {
                 Some(operation) if value.get_ref().is_table() => {
@@ -355,7 +356,7 @@ mod tests {
         assert_eq!(
             error("record = \"never\""),
             "`ophost.toml`, line 1: `record` is `never`, which is not a rule for records; \
-             `declared` keeps what operations declare, `always` keeps all"
+             `declared` keeps what operations declare, `changes` also what may change documents, `always` all"
         );
         assert!(error("plugins = []").contains("is `[]`, which is not a list of paths"));
         assert!(error("[operations.Bad]").contains("`Bad` is not a name for an operation"));

@@ -77,6 +77,8 @@ pub(crate) struct PartialLimits {
     pub(crate) memory: Option<Sourced<u64>>,
     /// See [`Limits::output`].
     pub(crate) output: Option<Sourced<u64>>,
+    /// See [`Limits::effects`].
+    pub(crate) effects: Option<Sourced<u64>>,
     /// See [`Limits::log`].
     pub(crate) log: Option<Sourced<u64>>,
 }
@@ -87,6 +89,7 @@ impl PartialLimits {
             timeout: self.timeout.as_ref().map(|it| it.value),
             memory: self.memory.as_ref().map(|it| it.value),
             output: self.output.as_ref().map(|it| it.value),
+            effects: self.effects.as_ref().map(|it| it.value),
             log: self.log.as_ref().map(|it| it.value),
         }
     }
@@ -101,6 +104,8 @@ pub(crate) struct SourcedLimits {
     pub(crate) memory: Sourced<u64>,
     /// See [`Limits::output`].
     pub(crate) output: Sourced<u64>,
+    /// See [`Limits::effects`].
+    pub(crate) effects: Sourced<u64>,
     /// See [`Limits::log`].
     pub(crate) log: Sourced<u64>,
 }
@@ -111,6 +116,7 @@ impl SourcedLimits {
             timeout: self.timeout.value,
             memory: self.memory.value,
             output: self.output.value,
+            effects: self.effects.value,
             log: self.log.value,
         }
     }

@@ -116,6 +116,7 @@ fn tighten_limits(
     drop_if(&mut limits.timeout, &format!("{key}.timeout"), left_out, |it| *it > most.timeout);
     drop_if(&mut limits.memory, &format!("{key}.memory"), left_out, |it| *it > most.memory);
     drop_if(&mut limits.output, &format!("{key}.output"), left_out, |it| *it > most.output);
+    drop_if(&mut limits.effects, &format!("{key}.effects"), left_out, |it| *it > most.effects);
     drop_if(&mut limits.log, &format!("{key}.log"), left_out, |it| *it > most.log);
 }
 
@@ -193,6 +194,7 @@ impl Environment<'_> {
             timeout: self.time("OPHOST_TIMEOUT", "limits.timeout")?.or(said.timeout),
             memory: self.size("OPHOST_MEMORY", "limits.memory")?.or(said.memory),
             output: self.size("OPHOST_OUTPUT", "limits.output")?.or(said.output),
+            effects: self.size("OPHOST_EFFECTS", "limits.effects")?.or(said.effects),
             log: self.size("OPHOST_LOG", "limits.log")?.or(said.log),
         };
         Ok(over(set, Limits::DEFAULT))
@@ -261,6 +263,7 @@ fn over(set: PartialLimits, rest: Limits) -> SourcedLimits {
         timeout: set.timeout.unwrap_or(Sourced::default(rest.timeout)),
         memory: set.memory.unwrap_or(Sourced::default(rest.memory)),
         output: set.output.unwrap_or(Sourced::default(rest.output)),
+        effects: set.effects.unwrap_or(Sourced::default(rest.effects)),
         log: set.log.unwrap_or(Sourced::default(rest.log)),
     }
 }
@@ -270,6 +273,7 @@ fn merged(set: PartialLimits, rest: &SourcedLimits) -> SourcedLimits {
         timeout: set.timeout.unwrap_or_else(|| rest.timeout.clone()),
         memory: set.memory.unwrap_or_else(|| rest.memory.clone()),
         output: set.output.unwrap_or_else(|| rest.output.clone()),
+        effects: set.effects.unwrap_or_else(|| rest.effects.clone()),
         log: set.log.unwrap_or_else(|| rest.log.clone()),
     }
 }
@@ -283,6 +287,7 @@ fn some(limits: &SourcedLimits) -> PartialLimits {
         timeout: set(&limits.timeout),
         memory: set(&limits.memory),
         output: set(&limits.output),
+        effects: set(&limits.effects),
         log: set(&limits.log),
     }
 }
@@ -293,6 +298,7 @@ fn within(key: &str, limits: &PartialLimits, maxima: &SourcedLimits) -> Result<(
     not_above(&format!("{key}.timeout"), limits.timeout.as_ref(), &maxima.timeout, time)?;
     not_above(&format!("{key}.memory"), limits.memory.as_ref(), &maxima.memory, size)?;
     not_above(&format!("{key}.output"), limits.output.as_ref(), &maxima.output, size)?;
+    not_above(&format!("{key}.effects"), limits.effects.as_ref(), &maxima.effects, size)?;
     not_above(&format!("{key}.log"), limits.log.as_ref(), &maxima.log, size)
 }
 

@@ -12,7 +12,7 @@ use crate::operation::Operation;
 use crate::policy::Limits;
 use crate::run::{Actor, Flags};
 use crate::schema::Schema;
-use crate::store::IdempotencyClaim;
+use crate::store::{Author, IdempotencyClaim};
 use crate::task_run::{Capabilities, NAMESPACE, OwnerId, RunId, RunState, TaskRun};
 use ophost_document::json;
 
@@ -22,7 +22,8 @@ const WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// A run that is about to begin.
 pub(crate) struct Subject<'a> {
     pub(crate) operation: &'a Operation,
-    pub(crate) component: Digest,
+    /// `None` for the host's own operations.
+    pub(crate) component: Option<Digest>,
     /// The plugin's version.
     pub(crate) version: &'a str,
     /// The input as it came.
@@ -67,6 +68,7 @@ impl Subject<'_> {
             input_dump: self.input.clone(),
             masked: Vec::new(),
             result_refs: Vec::new(),
+            changes: None,
             error_list: Vec::new(),
             logs_ref: None,
             log_entries: opening.into_iter().collect(),
@@ -92,6 +94,18 @@ impl Subject<'_> {
             retry_of: None,
             parent_run_id: None,
             erased_at: None,
+        }
+    }
+
+    /// Returns who changes documents where no record is kept.
+    pub(super) fn author(&self) -> Author {
+        Author {
+            run_id: RunId::new(),
+            recorded: false,
+            operation: self.operation.name.clone(),
+            component_digest: self.component,
+            actor: self.actor.clone(),
+            at: Utc::now(),
         }
     }
 

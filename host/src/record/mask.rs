@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
+use ophost_document::json;
 use serde_json::{Value, json};
 
 use crate::private_dir::{DataDir, PrivateDirError};
 use crate::schema::Schema;
-use ophost_document::json;
 
 /// The private directory of the key, and the file in it.
 const DIRECTORY: &str = "keys";

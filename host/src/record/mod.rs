@@ -24,16 +24,17 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::making::Subject;
 use self::mask::{Mask, kept};
 pub(crate) use self::refs::with_task_run_id;
+use crate::document::{ChangeCount, ChangeSet, Effects};
 use crate::operation::Operation;
 use crate::private_dir::DataDir;
 use crate::run::{
     Event, Failure, FailureKind, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage,
 };
-use crate::sandbox::{Observer, Overflow};
+use crate::sandbox::{Journal, Observer, Overflow};
 use crate::schema::Schema;
 use crate::store::{
-    AtEnd, Claim, Ending, Finished, Inserted, Listed, LogWriter, Logged, NewRun, OpenStore, Store,
-    StoreError,
+    AtEnd, Author, Claim, Ending, Finished, Inserted, Kept, Listed, LogWriter, Logged, NewRun,
+    OpenStore, Store, StoreError,
 };
 use crate::task_run::{Masked, RunId, TaskRun};
 
@@ -49,18 +50,21 @@ pub enum RecordRule {
     /// Those of operations that declare it: `create_taskrun` and `async_enabled`.
     #[default]
     Declared,
+    /// These, and those of operations that may change documents: that declare `models_out`.
+    Changes,
     /// All.
     Always,
 }
 
 impl RecordRule {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Declared, Self::Always];
+    pub const ALL: [Self; 3] = [Self::Declared, Self::Changes, Self::Always];
 
     /// Returns the word for the rule, as settings name it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Declared => "declared",
+            Self::Changes => "changes",
             Self::Always => "always",
         }
     }
@@ -70,6 +74,7 @@ impl RecordRule {
     fn keeps(self, operation: &Operation, asked: Option<bool>) -> bool {
         asked.unwrap_or(match self {
             Self::Declared => operation.is_recorded(),
+            Self::Changes => operation.is_recorded() || !operation.models_out.is_empty(),
             Self::Always => true,
         })
     }
@@ -84,10 +89,8 @@ pub(crate) struct Recorder {
 
 /// What became of a request to keep a run.
 pub(crate) enum Recorded {
-    /// Nothing is kept of it.
-    Not,
-    /// It is kept.
-    Begun(Recording),
+    /// It may run; this is kept of it.
+    Begun(Keeping),
     /// It ran before under the same key, and ended well.
     Before(Box<TaskRun>),
     /// It runs now under the same key.
@@ -128,12 +131,12 @@ impl Recorder {
         // A dry run changes nothing, so that it must not answer for one that does.
         let key = subject.key.filter(|_| !subject.flags.dry_run);
         if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
-            return Ok(Recorded::Not);
+            return Ok(self.unrecorded(&subject));
         }
         let Some(opened) = &self.store else {
             // Without a record a key would promise what nobody keeps.
             let error = || io::Error::other("an idempotency key needs a data directory");
-            return key.map_or(Ok(Recorded::Not), |_| Err(error().into()));
+            return key.map_or_else(|| Ok(self.unrecorded(&subject)), |_| Err(error().into()));
         };
         let mask = mask(opened, &subject)?;
         let input = kept(mask, subject.input_schema, subject.input);
@@ -145,7 +148,8 @@ impl Recorder {
         run.masked.extend(matches!(input, Cow::Owned(_)).then_some(Masked::Input));
         Ok(match insert(opened, NewRun { run, key }).await? {
             Inserted::New(claim) => {
-                Recorded::Begun(Recording::new(opened, claim, &subject, mask, cancel))
+                let recording = Recording::new(opened, claim, &subject, mask, cancel);
+                Recorded::Begun(Keeping::Recorded(recording))
             }
             Inserted::Existing(run) if run.state.status().is_final() => Recorded::Before(run),
             Inserted::Existing(run) => Recorded::Running(run.id),
@@ -160,14 +164,10 @@ impl Recorder {
     }
 }
 
-/// Inserts a run. One of the same key that died does not seem to be running.
-async fn insert(opened: &OpenStore, new: NewRun) -> Result<Inserted, StoreError> {
-    match opened.store().insert(new.clone()).await? {
-        Inserted::Existing(run) if !run.state.status().is_final() => {
-            opened.settle().await?;
-            opened.store().insert(new).await
-        }
-        other => Ok(other),
+impl Recorder {
+    fn unrecorded(&self, subject: &Subject<'_>) -> Recorded {
+        let store = self.store.as_ref().map(OpenStore::store);
+        Recorded::Begun(Keeping::Unrecorded(Unrecorded { store, author: subject.author() }))
     }
 }
 
@@ -178,6 +178,17 @@ fn mask(opened: &OpenStore, subject: &Subject<'_>) -> Result<Option<Mask>, Store
     }
     let mask = Mask::of(opened.data()).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(Some(mask))
+}
+
+/// Inserts a run. One of the same key that died does not seem to be running.
+async fn insert(opened: &OpenStore, new: NewRun) -> Result<Inserted, StoreError> {
+    match opened.store().insert(new.clone()).await? {
+        Inserted::Existing(run) if !run.state.status().is_final() => {
+            opened.settle().await?;
+            opened.store().insert(new).await
+        }
+        other => Ok(other),
+    }
 }
 
 /// A run that is being kept.
@@ -260,7 +271,7 @@ impl Recording {
     }
 
     /// Returns an observer that keeps the log, and tells another one of everything.
-    pub(crate) fn observer(&self, other: Option<Observer>) -> Observer {
+    fn observer(&self, other: Option<Observer>) -> Observer {
         let log = self.log.clone();
         Observer::new(move |event| {
             if let Event::Log(entry) = event {
@@ -273,13 +284,13 @@ impl Recording {
     }
 
     /// Returns where the log goes on that has no room left.
-    pub(crate) fn overflow(&self) -> Overflow {
+    fn overflow(&self) -> Overflow {
         let rest = self.rest_of_log.clone();
         Overflow::new(move |entry| rest.add(entry))
     }
 
     /// Drives a run, and writes what it logs once a second.
-    pub(crate) async fn while_logging<T>(&self, run: impl Future<Output = T>) -> T {
+    async fn while_logging<T>(&self, run: impl Future<Output = T>) -> T {
         let mut run = std::pin::pin!(run);
         loop {
             tokio::select! {
@@ -313,16 +324,27 @@ impl Recording {
         self.log.waiting().end(matches!(logged, Ok(Logged::Done)).then_some(count));
     }
 
-    /// Writes down how the run ended, and returns the file with the rest of its log.
+    /// Writes down how the run ended, together with what it changed of documents. It is still
+    /// running after a conflict.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be written. The run happened all the same;
     /// whether its end is known is [`StoreError::OutcomeUnknown`]'s to say.
-    pub(crate) async fn finish(self, ended: EndOfRun<'_>) -> Result<Option<String>, StoreError> {
-        let EndOfRun { outcome, output_schema, trail, usage } = ended;
+    pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
+        match self.store.finish(self.claim, self.ending(&ended)).await? {
+            Finished::Done => Ok(Written::Done),
+            Finished::Conflict => Ok(Written::Conflict),
+            // Its record says otherwise, and a record that has an end never changes.
+            Finished::Lost => {
+                Err(io::Error::other("another process took this one for dead").into())
+            }
+        }
+    }
+
+    fn ending(&self, ended: &EndOfRun<'_>) -> Ending {
+        let EndOfRun { outcome, output_schema, trail, usage, .. } = ended;
         let (outcome, masked) = kept_outcome(self.mask, output_schema, outcome);
-        let elapsed = self.started.elapsed();
         let written = self.log.waiting().written.min(trail.log.len());
         let mut log_entries = trail.log[written..].to_vec();
         let execution_time = usage.wall.as_secs_f64();
@@ -330,34 +352,40 @@ impl Recording {
             log_entries.push(closing(&self.operation, &outcome, execution_time));
         }
         let (result_refs, warnings) = match &outcome {
-            Outcome::Success(output) => refs::of_output(output),
+            Outcome::Success(output) => {
+                refs::of_run(output, output_schema.document(), &ended.kept_changes())
+            }
             Outcome::Failed(_) | Outcome::Cancelled => Default::default(),
         };
         log_entries.extend(warnings);
         let mut metadata = Map::new();
         metadata.insert("execution_time".to_owned(), json!(execution_time));
-        let logs_ref = self.rest_of_log.finish();
-        let ending = Ending {
+        let elapsed = self.started.elapsed();
+        Ending {
             outcome,
             finished_at: Utc::now(),
             duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             metadata,
             log_entries,
             log_dropped: trail.log_dropped,
-            logs_ref: logs_ref.clone(),
+            logs_ref: self.rest_of_log.finish(),
             error_list: trail.item_errors.clone(),
             masked: masked.into_iter().collect(),
             result_refs,
-            usage: Some(usage),
-        };
-        match self.store.finish(self.claim, ending).await? {
-            Finished::Done => Ok(logs_ref),
-            // Its record says otherwise, and a record that has an end never changes.
-            Finished::Lost => {
-                Err(io::Error::other("another process took this one for dead").into())
-            }
+            changes: ended.count(),
+            effects: ended.kept_effects(),
+            usage: Some(*usage),
         }
     }
+}
+
+/// What became of the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// It is on the disk.
+    Done,
+    /// What the run read is no longer so; nothing was written.
+    Conflict,
 }
 
 /// How a run ended, all of it.
@@ -366,6 +394,115 @@ pub(crate) struct EndOfRun<'a> {
     pub(crate) output_schema: &'a Schema,
     pub(crate) trail: &'a Trail,
     pub(crate) usage: Usage,
+    pub(crate) effects: &'a Effects,
+    pub(crate) is_dry: bool,
+}
+
+impl EndOfRun<'_> {
+    /// Returns what is kept of its effects: nothing of a dry run.
+    fn kept_effects(&self) -> Effects {
+        if self.is_dry { Effects::default() } else { self.effects.clone() }
+    }
+
+    fn kept_changes(&self) -> Cow<'_, ChangeSet> {
+        if self.is_dry { Cow::default() } else { Cow::Borrowed(&self.effects.changes) }
+    }
+
+    fn count(&self) -> Option<ChangeCount> {
+        let changes = &self.effects.changes;
+        (!changes.is_empty()).then(|| ChangeCount::of(changes))
+    }
+}
+
+/// A run of which no record is kept; what it changes of documents is.
+pub(crate) struct Unrecorded {
+    /// `None` without a data directory.
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) author: Author,
+}
+
+impl Unrecorded {
+    /// Keeps what the run changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recording::finish`].
+    pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
+        let effects = ended.kept_effects();
+        let Some(store) = self.store.as_ref().filter(|_| !effects.changes.is_empty()) else {
+            return Ok(Written::Done);
+        };
+        let author = Author { at: Utc::now(), ..self.author.clone() };
+        match store.keep(author, effects).await? {
+            Kept::Done(..) => Ok(Written::Done),
+            Kept::Conflict => Ok(Written::Conflict),
+        }
+    }
+}
+
+/// What is kept of a run.
+pub(crate) enum Keeping {
+    /// All of it.
+    Recorded(Recording),
+    /// What it changes.
+    Unrecorded(Unrecorded),
+}
+
+impl Keeping {
+    /// Returns the record's id, if there is one.
+    pub(crate) fn run_id(&self) -> Option<RunId> {
+        match self {
+            Self::Recorded(recording) => Some(recording.id()),
+            Self::Unrecorded(_) => None,
+        }
+    }
+
+    /// Returns what the run says what it has to say to: what has to be kept is, and an
+    /// observer is told of everything.
+    pub(crate) fn journal(&self, log: u64, observer: Option<Observer>) -> Journal {
+        match self {
+            Self::Recorded(recording) => {
+                Journal::new(log, Some(recording.observer(observer)), Some(recording.overflow()))
+            }
+            Self::Unrecorded(_) => Journal::new(log, observer, None),
+        }
+    }
+
+    /// Returns what the record calls the file with the rest of the log, if there is one.
+    pub(crate) fn logs_ref(&self) -> Option<String> {
+        match self {
+            Self::Recorded(recording) => recording.rest_of_log.finish(),
+            Self::Unrecorded(_) => None,
+        }
+    }
+
+    /// Drives a run, and keeps what it says meanwhile.
+    pub(crate) async fn over<T>(&self, run: impl Future<Output = T>) -> T {
+        match self {
+            Self::Recorded(recording) => recording.while_logging(run).await,
+            Self::Unrecorded(_) => run.await,
+        }
+    }
+
+    /// Keeps how the run ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recording::finish`].
+    pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
+        match self {
+            Self::Recorded(recording) => recording.finish(ended).await,
+            Self::Unrecorded(unrecorded) => unrecorded.finish(ended).await,
+        }
+    }
+
+    /// Returns the run's id, whether there is a record of it or not.
+    pub(crate) fn id(&self) -> RunId {
+        match self {
+            Self::Recorded(recording) => recording.id(),
+            Self::Unrecorded(unrecorded) => unrecorded.author.run_id,
+        }
+    }
 }
 
 /// Returns an outcome as it is kept, and whether its output is masked.

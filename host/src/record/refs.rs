@@ -1,37 +1,93 @@
 //! The documents that an output names.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::entry;
+use crate::document::{Address, ChangeKind, ChangeSet};
 use crate::run::{LogEntry, LogLevel};
 use crate::task_run::{ResultRef, RunId};
 
-/// Returns what `job_ids` and then `query_index_id` of an output name, in their order,
-/// doubles kept. What is absent or null names nothing; what is of another type names nothing
-/// either, and a warning says so.
-pub(super) fn of_output(output: &Value) -> (Vec<ResultRef>, Vec<LogEntry>) {
+/// The most changed documents that are named; the change set has them all.
+const MOST_CHANGES: usize = 1_000;
+
+/// Returns the documents that belong to a run: those that its output names, then those that it
+/// changed and the output does not name.
+pub(super) fn of_run(
+    output: &Value,
+    schema: &Value,
+    changes: &ChangeSet,
+) -> (Vec<ResultRef>, Vec<LogEntry>) {
+    let (mut refs, warnings) = of_output(output, schema);
+    for named in &mut refs {
+        named.change = change_of(named, changes);
+    }
+    let named: HashSet<_> =
+        refs.iter().map(|it| (it.collection.as_str(), it.document_id.as_str())).collect();
+    let is_named = |it: &Address| named.contains(&(it.collection.as_str(), it.id.as_str()));
+    let others: Vec<_> = changes
+        .iter()
+        .filter(|(address, _)| !is_named(address))
+        .take(MOST_CHANGES)
+        .map(|(address, change)| ResultRef {
+            collection: address.collection.to_string(),
+            document_id: address.id.to_string(),
+            change: change.kind(),
+        })
+        .collect();
+    refs.extend(others);
+    (refs, warnings)
+}
+
+fn change_of(named: &ResultRef, changes: &ChangeSet) -> Option<ChangeKind> {
+    let collection = named.collection.parse().ok()?;
+    let address = Address { collection, id: named.document_id.parse().ok()? };
+    changes.get(&address)?.kind()
+}
+
+/// The output fields that name documents whatever their schema says, and the collections.
+const KNOWN: [(&str, &str); 2] = [("job_ids", "jobs"), ("query_index_id", "queryindexes")];
+/// The keyword by which a schema says that a field names documents of a collection.
+const KEYWORD: &str = "x-result-ref";
+
+/// Returns what `job_ids` and then `query_index_id` of an output name, then what the fields
+/// name whose schema says so, in their order, doubles kept. What is absent or null names
+/// nothing; what is of another type names nothing either, and a warning says so.
+fn of_output(output: &Value, schema: &Value) -> (Vec<ResultRef>, Vec<LogEntry>) {
     let (mut refs, mut warnings) = (Vec::new(), Vec::new());
-    let jobs = match output.get("job_ids") {
-        None | Some(Value::Null) => &[][..],
-        Some(Value::Array(ids)) => ids,
-        Some(other) => {
-            warnings.push(warning("job_ids", other));
-            &[]
-        }
-    };
-    let index = output.get("query_index_id").filter(|id| !id.is_null());
-    let named = jobs.iter().map(|id| ("job_ids", "jobs", id));
-    for (field, collection, id) in
-        named.chain(index.map(|id| ("query_index_id", "queryindexes", id)))
-    {
-        match id {
-            Value::String(id) => {
-                refs.push(ResultRef { collection: collection.to_owned(), document_id: id.clone() })
+    for (field, collection) in KNOWN.into_iter().chain(declared(schema)) {
+        let ids = match (field, output.get(field)) {
+            (_, None | Some(Value::Null)) => continue,
+            (_, Some(Value::Array(ids))) if field != KNOWN[1].0 => ids.as_slice(),
+            ("job_ids", Some(other)) => {
+                warnings.push(warning(field, other));
+                continue;
             }
-            other => warnings.push(warning(field, other)),
+            (_, Some(one)) => std::slice::from_ref(one),
+        };
+        for id in ids {
+            match id {
+                Value::String(id) => refs.push(ResultRef {
+                    collection: collection.to_owned(),
+                    document_id: id.clone(),
+                    change: None,
+                }),
+                other => warnings.push(warning(field, other)),
+            }
         }
     }
     (refs, warnings)
+}
+
+/// Returns the fields of an output whose schema says that they name documents.
+fn declared(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let named = properties
+        .into_iter()
+        .flatten()
+        .filter_map(|(field, property)| Some((field.as_str(), property.get(KEYWORD)?.as_str()?)));
+    named.filter(|(field, _)| KNOWN.iter().all(|(known, _)| known != field))
 }
 
 fn warning(field: &str, value: &Value) -> LogEntry {
@@ -65,9 +121,23 @@ mod tests {
     use super::*;
 
     fn refs(output: &Value) -> (Vec<String>, usize) {
-        let (refs, warnings) = of_output(output);
+        let (refs, warnings) = of_output(output, &json!({}));
         let shown = |it: &ResultRef| format!("{}/{}", it.collection, it.document_id);
         (refs.iter().map(shown).collect(), warnings.len())
+    }
+
+    #[test]
+    fn o2_a_field_whose_schema_says_so_names_documents() {
+        let schema = json!({"properties": {
+            "owner": {"x-result-ref": "people"},
+            "papers": {"x-result-ref": "papers"},
+            "other": {"type": "string"},
+        }});
+        let output = json!({"owner": "ann", "papers": ["b", "a", 1], "other": "x"});
+        let (refs, warnings) = of_run(&output, &schema, &ChangeSet::new());
+        let shown = refs.iter().map(|it| format!("{}/{}", it.collection, it.document_id));
+        assert_eq!(shown.collect::<Vec<_>>(), ["people/ann", "papers/b", "papers/a"]);
+        assert_eq!(warnings.len(), 1);
     }
 
     #[test]
@@ -83,7 +153,7 @@ mod tests {
         assert_eq!(refs(&json!([1])), (vec![], 0));
         assert_eq!(refs(&json!({"job_ids": "x", "query_index_id": 3})), (vec![], 2));
         assert_eq!(refs(&json!({"job_ids": ["a", 1]})), (vec!["jobs/a".to_owned()], 1));
-        let (_, warnings) = of_output(&json!({"job_ids": "x"}));
+        let (_, warnings) = of_output(&json!({"job_ids": "x"}), &json!({}));
         let told = "`job_ids` of the output names no document: it holds a text";
         assert_eq!(warnings[0].message, told);
     }

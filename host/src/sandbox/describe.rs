@@ -1,6 +1,6 @@
 //! Asking a guest what it is.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -34,9 +34,10 @@ impl Sandbox {
     /// breaks a rule of the contract.
     pub(crate) async fn describe(&self, guest: &Guest) -> Result<Plugin, DescribeError> {
         let limits = Limits { timeout: TIMEOUT, ..Limits::DEFAULT };
-        let watch = Watch::new(limits.timeout, CancellationToken::new());
+        let watch = Watch::new(Instant::now() + limits.timeout, CancellationToken::new());
         let journal = Journal::new(limits.log, None, None);
-        let mut store = self.store(&watch, RunState::new(guest, limits.memory, journal, nobody()));
+        let state = RunState::new(guest, limits.memory, journal, nobody(), None);
+        let mut store = self.store(&watch, state);
         store.set_hostcall_fuel(MAX_DESCRIPTION);
         let called = {
             let _running = self.ticker.running();
@@ -46,7 +47,9 @@ impl Sandbox {
             Ok(plugin) => Ok(read_plugin(plugin)?),
             Err(error) => match failure::stopped(&error, store.data().limiter.refused(), &limits) {
                 Stopped::Failed(failure) => Err(DescribeError::NoAnswer(failure.message)),
-                Stopped::Cancelled => Err(DescribeError::NoAnswer("cancelled".to_owned())),
+                Stopped::Cancelled | Stopped::Stale => {
+                    Err(DescribeError::NoAnswer("cancelled".to_owned()))
+                }
             },
         }
     }

@@ -41,6 +41,11 @@ pub(super) fn stopped(
 ) -> Stopped {
     let (kind, message) = match error.downcast_ref::<Stop>() {
         Some(Stop::Cancel) => return Stopped::Cancelled,
+        Some(Stop::Stale) => return Stopped::Stale,
+        Some(Stop::Effects) => {
+            let bound = Amount::Bytes(limits.effects);
+            (FailureKind::Effects, format!("it wrote more than {bound} of documents"))
+        }
         Some(Stop::Deadline) => {
             (FailureKind::Timeout, format!("still running after {}", Amount::Time(limits.timeout)))
         }
@@ -121,7 +126,7 @@ mod tests {
         let stopped = Stopped::failed(Failure::new(kind, "its own message"));
         match in_its_own_words(stopped, panic.map(ToOwned::to_owned)) {
             Stopped::Failed(failure) => failure.message,
-            Stopped::Cancelled => String::new(),
+            Stopped::Cancelled | Stopped::Stale => String::new(),
         }
     }
 

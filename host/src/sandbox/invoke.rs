@@ -1,6 +1,7 @@
 //! One run: a fresh instance, watched by the clock and by the caller.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -8,13 +9,13 @@ use wasmtime::Store;
 
 use super::engine::Sandbox;
 use super::failure;
-use super::imports::{RunContext, RunState};
-use super::journal::{Journal, Observer, Overflow};
+use super::imports::{Documents, RunContext, RunState};
+use super::journal::Journal;
 use super::load::Guest;
 use super::ticker::TICK;
 use crate::operation::OperationName;
 use crate::policy::{Amount, Grants, Limits};
-use crate::run::{Actor, Failure, FailureKind, Flags, Trail, Usage};
+use crate::run::{Actor, Failure, FailureKind, Flags, Usage};
 use crate::schema::ValidInput;
 
 /// What the host and a guest may pass each other at once, besides the largest text.
@@ -31,16 +32,19 @@ pub(crate) struct Job<'a> {
     pub(crate) idempotency_key: Option<String>,
     pub(crate) actor: Actor,
     pub(crate) flags: Flags,
+    /// When it is stopped.
+    pub(crate) deadline: Instant,
     pub(crate) cancel: CancellationToken,
-    pub(crate) observer: Option<Observer>,
-    pub(crate) overflow: Option<Overflow>,
+    /// Where what it says goes.
+    pub(crate) journal: Journal,
+    /// What it reads and changes; without it every collection is denied.
+    pub(crate) documents: Option<Arc<dyn Documents>>,
 }
 
-/// How a run ended, before its output is looked at.
+/// How an execution ended, before its output is looked at.
 pub(crate) struct Ended {
     /// The output as the guest gave it, or why there is none.
     pub(crate) outcome: Result<String, Stopped>,
-    pub(crate) trail: Trail,
     pub(crate) usage: Usage,
 }
 
@@ -48,6 +52,8 @@ pub(crate) struct Ended {
 pub(crate) enum Stopped {
     Failed(Box<Failure>),
     Cancelled,
+    /// What it read is no longer so: it has to be executed again.
+    Stale,
 }
 
 impl Stopped {
@@ -64,6 +70,10 @@ pub(super) enum Stop {
     Deadline,
     #[error("the caller cancelled")]
     Cancel,
+    #[error("what it read has changed")]
+    Stale,
+    #[error("it writes more than allowed")]
+    Effects,
 }
 
 /// Knows when a guest has to stop.
@@ -74,8 +84,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(timeout: Duration, cancel: CancellationToken) -> Self {
-        Self { deadline: Instant::now() + timeout, cancel }
+    pub(super) fn new(deadline: Instant, cancel: CancellationToken) -> Self {
+        Self { deadline, cancel }
     }
 
     /// Returns why the guest has to stop now, if it has to.
@@ -107,23 +117,23 @@ impl Watch {
 }
 
 impl Sandbox {
-    /// Runs an operation once. Whatever the guest does, this returns by the deadline and a
+    /// Executes an operation once. Whatever the guest does, this returns by the deadline and a
     /// few ticks, and the sandbox is as good as before.
     ///
     /// Needs a tokio runtime with time enabled.
     pub(crate) async fn invoke(&self, guest: &Guest, job: Job<'_>) -> Ended {
         let started = Instant::now();
         let limits = job.grants.limits();
-        let journal = Journal::new(limits.log, job.observer.clone(), job.overflow.clone());
-        let watch = Watch::new(limits.timeout, job.cancel.clone());
+        let watch = Watch::new(job.deadline, job.cancel.clone());
         let context = RunContext {
             run_id: job.run_id.clone(),
             idempotency_key: job.idempotency_key.clone(),
             actor: job.actor.clone(),
             flags: job.flags,
-            deadline: SystemTime::now() + limits.timeout,
+            deadline: SystemTime::now() + job.deadline.saturating_duration_since(started),
         };
-        let state = RunState::new(guest, limits.memory, journal.clone(), context);
+        let documents = job.documents.clone();
+        let state = RunState::new(guest, limits.memory, job.journal.clone(), context, documents);
         let mut store = self.store(&watch, state);
         // A text from the guest is never larger than its memory, so that this is never
         // used up: running out of it could not be told from other errors.
@@ -135,12 +145,12 @@ impl Sandbox {
         };
         let state = store.into_data();
         let outcome = judge(called, limits, &state);
-        let usage = Usage { wall: started.elapsed(), peak_memory: state.limiter.memory_peak() };
+        let peak_memory = state.limiter.memory_peak();
+        let usage = Usage { wall: started.elapsed(), peak_memory, reruns: 0 };
         drop(state);
-        let panic = journal.panic();
+        let panic = job.journal.panic();
         Ended {
             outcome: outcome.map_err(|stopped| failure::in_its_own_words(stopped, panic)),
-            trail: journal.take(),
             usage,
         }
     }

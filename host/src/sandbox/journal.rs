@@ -64,7 +64,7 @@ impl fmt::Debug for Overflow {
 
 /// Shared by the imports that write to it and the run that reads it at the end.
 #[derive(Clone)]
-pub(super) struct Journal(Arc<Mutex<Pages>>);
+pub(crate) struct Journal(Arc<Mutex<Pages>>);
 
 struct Pages {
     trail: Trail,
@@ -80,7 +80,7 @@ struct Pages {
 
 impl Journal {
     /// Returns an empty journal that keeps at most `log` bytes of log.
-    pub(super) fn new(log: u64, observer: Option<Observer>, overflow: Option<Overflow>) -> Self {
+    pub(crate) fn new(log: u64, observer: Option<Observer>, overflow: Option<Overflow>) -> Self {
         Self(Arc::new(Mutex::new(Pages {
             trail: Trail::default(),
             log_budget: usize::try_from(log).unwrap_or(usize::MAX),
@@ -93,7 +93,7 @@ impl Journal {
     }
 
     /// Adds an entry to the log. What is attached and not JSON is kept as text.
-    pub(super) fn log(
+    pub(crate) fn log(
         &self,
         level: LogLevel,
         source: LogSource,
@@ -139,7 +139,7 @@ impl Journal {
     }
 
     /// Passes on how far the run is.
-    pub(super) fn progress(&self, done: u64, total: Option<u64>, message: Option<String>) {
+    pub(crate) fn progress(&self, done: u64, total: Option<u64>, message: Option<String>) {
         let observer = self.pages().observer.clone();
         if let Some(Observer(observe)) = observer {
             let message = message.map(|message| cut(message, MAX_PROGRESS_MESSAGE));
@@ -153,9 +153,19 @@ impl Journal {
         self.pages().panic.clone()
     }
 
-    /// Takes what was written.
-    pub(super) fn take(&self) -> Trail {
-        std::mem::take(&mut self.pages().trail)
+    /// Forgets what belongs to one execution alone, before the same run is executed again. Its
+    /// log goes on.
+    pub(crate) fn again(&self) {
+        let mut pages = self.pages();
+        pages.trail.item_errors.clear();
+        pages.trail.item_errors_dropped = 0;
+        pages.item_error_budget = MAX_ITEM_ERROR_BYTES;
+        pages.panic = None;
+    }
+
+    /// Returns what was written so far.
+    pub(crate) fn trail(&self) -> Trail {
+        self.pages().trail.clone()
     }
 
     /// Nothing that holds the lock can leave it half written, so a poisoned one is as good.
@@ -215,7 +225,7 @@ mod tests {
         for _ in 0..10 {
             write(&journal, "12345");
         }
-        let trail = journal.take();
+        let trail = journal.trail();
         assert_eq!((trail.log.len(), trail.log_dropped), (3, 7));
     }
 
@@ -232,7 +242,7 @@ mod tests {
         for message in ["one", &"x".repeat(100), "two", "three", "four"] {
             write(&journal, message);
         }
-        let trail = journal.take();
+        let trail = journal.trail();
         assert_eq!((trail.log.len(), trail.log_dropped), (1, 2));
         assert_eq!(elsewhere.lock().unwrap()[1..], ["two", "three", "four"]);
     }
@@ -241,7 +251,7 @@ mod tests {
     fn a_long_message_is_cut_between_characters() {
         let journal = Journal::new(1 << 20, None, None);
         write(&journal, &"ä".repeat(MAX_TEXT));
-        let message = journal.take().log.remove(0).message;
+        let message = journal.trail().log.remove(0).message;
         assert!(message.ends_with("ä [131072 bytes, cut]"), "{}", &message[MAX_TEXT - 10..]);
     }
 
@@ -250,7 +260,7 @@ mod tests {
         let journal = Journal::new(1 << 20, None, None);
         journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some("{\"a\":1}"));
         journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some("{"));
-        let data: Vec<_> = journal.take().log.into_iter().filter_map(|entry| entry.data).collect();
+        let data: Vec<_> = journal.trail().log.into_iter().filter_map(|entry| entry.data).collect();
         assert_eq!(data, [serde_json::json!({"a": 1}), serde_json::json!("{")]);
     }
 
@@ -260,7 +270,7 @@ mod tests {
         for message in ["one", &"x".repeat(1000), "two", &"x".repeat(1000), "three", "four"] {
             write(&journal, message);
         }
-        let trail = journal.take();
+        let trail = journal.trail();
         let kept: Vec<_> = trail.log.iter().map(|entry| entry.message.as_str()).collect();
         assert_eq!((kept, trail.log_dropped), (vec!["one", "two", "three"], 3));
     }
@@ -274,7 +284,7 @@ mod tests {
         log(&"x".repeat(MAX_TEXT + 1));
         log("[0]");
         log(&format!("[{}0]", "0,".repeat(999)));
-        let trail = journal.take();
+        let trail = journal.trail();
         assert_eq!((trail.log.len(), trail.log_dropped), (2, 1), "a thousand values are large");
     }
 
@@ -289,7 +299,7 @@ mod tests {
         assert_eq!(journal.panic().as_deref(), Some("panicked at src/lib.rs:1:1: boom"));
         log(LogLevel::Info, LogSource::Guest, "caught, going on");
         assert_eq!(journal.panic(), None);
-        assert_eq!(journal.take().log_dropped, 3);
+        assert_eq!(journal.trail().log_dropped, 3);
     }
 
     #[test]
@@ -298,12 +308,13 @@ mod tests {
         for index in 0..20 {
             journal.item_error(index, "1", "x".repeat(MAX_TEXT), None);
         }
-        let trail = journal.take();
+        let trail = journal.trail();
         assert_eq!((trail.item_errors.len(), trail.item_errors_dropped), (15, 5));
+        journal.again();
         for index in 0..=MAX_ITEM_ERRORS as u64 {
             journal.item_error(index, "1", String::new(), None);
         }
-        assert!(journal.take().item_errors.len() < MAX_ITEM_ERRORS, "they weigh something");
+        assert!(journal.trail().item_errors.len() < MAX_ITEM_ERRORS, "they weigh something");
     }
 
     #[test]
@@ -311,7 +322,7 @@ mod tests {
         let journal = Journal::new(0, None, None);
         let huge = "x".repeat(2 << 20);
         journal.item_error(7, &huge, huge.clone(), Some(huge.clone()));
-        let error = journal.take().item_errors.remove(0);
+        let error = journal.trail().item_errors.remove(0);
         assert_eq!(error.item, "[2097152 bytes left out]");
         assert!(error.error.ends_with("[2097152 bytes, cut]"));
         assert!(error.traceback.is_some_and(|traceback| traceback.len() < MAX_TEXT + 100));

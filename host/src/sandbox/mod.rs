@@ -35,8 +35,9 @@ pub use self::compile::CompileBudget;
 pub(crate) use self::compile::{COMPILER_COMMAND, Compiler, serve as serve_compiler, this_program};
 pub(crate) use self::describe::DescribeError;
 pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};
+pub(crate) use self::imports::{Documents, Refusal};
 pub(crate) use self::invoke::{Ended, Job, Stopped};
-pub(crate) use self::journal::{Observer, Overflow};
+pub(crate) use self::journal::{Journal, Observer, Overflow};
 pub(crate) use self::load::{CONTRACT, Guest, LoadError, componentize};
 
 /// The version of wasmtime; a test compares it with the lock file.

@@ -55,6 +55,16 @@ impl Schema {
         Ok(Self { document, validator, graph, cost, secrets })
     }
 
+    /// Returns the schema that anything conforms to.
+    pub(crate) fn anything() -> Self {
+        Self::compile(Value::Object(serde_json::Map::new())).expect("an empty object is a schema")
+    }
+
+    /// Returns the schema as it was declared.
+    pub(crate) fn document(&self) -> &Value {
+        &self.document
+    }
+
     /// Returns the input, with the defaults of its schema filled in, and with it the proof
     /// that it conforms.
     ///

@@ -15,6 +15,7 @@ use super::{
     Store,
 };
 use crate::digest::Digest;
+use crate::document::{ChangeKind, Effects};
 use crate::operation::OperationName;
 use crate::private_dir::DataDir;
 use crate::run::{Failure, FailureKind, ItemError, LogEntry, LogLevel, LogSource, Outcome, Usage};
@@ -22,7 +23,7 @@ use crate::task_run::tests::running;
 use crate::task_run::{OwnerId, ResultRef, RunId, RunState, Status, TaskRun};
 
 /// Asks both stores. The real one is checked afterwards, whatever was done to it.
-async fn both<F: Future<Output = ()>>(ask: impl Fn(std::sync::Arc<dyn Store>) -> F) {
+pub(super) async fn both<F: Future<Output = ()>>(ask: impl Fn(std::sync::Arc<dyn Store>) -> F) {
     ask(std::sync::Arc::new(MemoryStore::default())).await;
     let scratch = tempfile::tempdir().unwrap();
     let store = std::sync::Arc::new(RedbStore::new(
@@ -52,6 +53,8 @@ pub(super) fn ending(outcome: Outcome) -> Ending {
         error_list: Vec::new(),
         masked: Vec::new(),
         result_refs: Vec::new(),
+        changes: None,
+        effects: Effects::default(),
         usage: None,
     }
 }
@@ -155,8 +158,12 @@ async fn l4_metadata_given_at_the_end_is_merged() {
         let claim = insert(&*store, &run).await;
         let mut end = success(json!({}));
         end.metadata = Map::from_iter([("execution_time".to_owned(), json!(0.25))]);
-        end.usage = Some(Usage { wall: Duration::from_millis(9), peak_memory: 65536 });
-        end.result_refs = vec![ResultRef { collection: "jobs".into(), document_id: "1".into() }];
+        end.usage = Some(Usage { wall: Duration::from_millis(9), peak_memory: 65536, reruns: 2 });
+        end.result_refs = vec![ResultRef {
+            collection: "jobs".into(),
+            document_id: "1".into(),
+            change: Some(ChangeKind::Created),
+        }];
         end.log_dropped = 3;
         let done = finish(&*store, claim, end.clone()).await;
         assert_eq!(

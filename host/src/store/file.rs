@@ -117,6 +117,23 @@ impl StoreFile {
         result
     }
 
+    /// Returns what is there now, and the file, which has to stay open as long; `None` if there
+    /// is no store.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the file cannot be read.
+    pub(super) fn snapshot(&self) -> Result<Option<(Snapshot, Arc<Handle>)>, StoreError> {
+        let snapshot = guarded(|| {
+            let Some(handle) = self.for_reading()? else { return Ok(None) };
+            Ok(handle.snapshot()?.map(|snapshot| (snapshot, handle)))
+        });
+        if matches!(snapshot, Err(StoreError::Io(_))) {
+            self.close();
+        }
+        snapshot
+    }
+
     /// Closes the file as soon as nobody uses it: the next use opens it anew.
     pub(super) fn close(&self) {
         let handle = self.lock().take();

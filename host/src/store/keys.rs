@@ -9,6 +9,11 @@
 //!           0   p      digest                                      -> large value
 //!           0   c      digest                                      -> how many rows name it
 //!           0   k      length u32, operation, idempotency key      -> whose the key is
+//!           0   o      length u8, collection, document's id       -> document
+//!           0   h      length u8, collection, revision, id        -> what a commit changed
+//!           0   w      revision                                    -> whose commit it was
+//!           0   e      run's id                                    -> its commit
+//!           0   n      collection                                  -> how many documents
 //!           0   i      index, hash of a value, [time,] sequence    -> nothing
 //! ```
 //!
@@ -18,6 +23,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::digest::{Digest, hex};
+use crate::document::{Address, CollectionName, DocumentId};
 use crate::operation::OperationName;
 use crate::task_run::{RunId, Status, TaskRun};
 
@@ -26,7 +32,7 @@ use crate::task_run::{RunId, Status, TaskRun};
 const NAMESPACE: u8 = 0;
 
 /// What a key stands for. Each kind has a table of its own: one that grows at its end alone
-/// is packed. All tables are made with the store, so that one more is another format.
+/// is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Meta,
@@ -36,12 +42,17 @@ pub(super) enum Kind {
     Payload,
     Count,
     Idempotency,
+    Document,
+    Change,
+    Commit,
+    Effect,
+    Collection,
     Index,
 }
 
 impl Kind {
     /// All of them, in the order of their keys' meaning: what others refer to comes first.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Meta,
         Self::Run,
         Self::Id,
@@ -49,6 +60,11 @@ impl Kind {
         Self::Payload,
         Self::Count,
         Self::Idempotency,
+        Self::Document,
+        Self::Change,
+        Self::Commit,
+        Self::Effect,
+        Self::Collection,
         Self::Index,
     ];
 
@@ -61,6 +77,11 @@ impl Kind {
             Self::Payload => b'p',
             Self::Count => b'c',
             Self::Idempotency => b'k',
+            Self::Document => b'o',
+            Self::Change => b'h',
+            Self::Commit => b'w',
+            Self::Effect => b'e',
+            Self::Collection => b'n',
             Self::Index => b'i',
         }
     }
@@ -75,6 +96,11 @@ impl Kind {
             Self::Payload => "payloads",
             Self::Count => "counts",
             Self::Idempotency => "idempotency",
+            Self::Document => "documents",
+            Self::Change => "changes",
+            Self::Commit => "commits",
+            Self::Effect => "effects",
+            Self::Collection => "collections",
             Self::Index => "indexes",
         }
     }
@@ -104,12 +130,27 @@ pub(super) fn name(key: &[u8]) -> String {
         Kind::Payload => format!("payload {}", hex(rest)),
         Kind::Count => format!("count of payload {}", hex(rest)),
         Kind::Idempotency => format!("idempotency key {}", text(rest)),
+        Kind::Document => match address_of_document(key) {
+            Some(address) => format!("document {}", address_name(&address)),
+            None => format!("document {}", text(rest)),
+        },
+        Kind::Change => match address_of_change(key) {
+            Some((address, revision)) => format!("change {revision} of {}", address_name(&address)),
+            None => format!("change {}", text(rest)),
+        },
+        Kind::Commit => format!("commit number {}", number(rest)),
+        Kind::Effect => format!("effects of run {}", hex(rest)),
+        Kind::Collection => format!("collection {}", text(rest)),
         Kind::Index => format!("index {}", text(rest)),
     }
 }
 
 fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
+}
+
+fn address_name(Address { collection, id }: &Address) -> String {
+    format!("{collection}/{id}")
 }
 
 fn number(bytes: &[u8]) -> String {
@@ -180,6 +221,99 @@ pub(super) fn idempotency(operation: &OperationName, key: &str) -> Vec<u8> {
     let length = u32::try_from(operation.as_str().len()).unwrap_or(u32::MAX);
     let operation = operation.as_str().as_bytes();
     [&Kind::Idempotency.prefix()[..], &length.to_be_bytes(), operation, key.as_bytes()].concat()
+}
+
+/// Returns a collection's name so that what follows it is not taken for a part of it.
+fn counted(collection: &CollectionName) -> Vec<u8> {
+    // No name is longer.
+    let length = u8::try_from(collection.as_str().len()).unwrap_or(u8::MAX);
+    [&[length][..], collection.as_str().as_bytes()].concat()
+}
+
+/// Returns what the keys of a collection's documents begin with.
+pub(super) fn documents_of(collection: &CollectionName) -> Vec<u8> {
+    [&Kind::Document.prefix()[..], &counted(collection)].concat()
+}
+
+/// Returns the key of a document.
+pub(super) fn document(address: &Address) -> Vec<u8> {
+    [&documents_of(&address.collection)[..], address.id.as_str().as_bytes()].concat()
+}
+
+/// Returns the first key that comes after that of a document.
+pub(super) fn document_after(collection: &CollectionName, id: &DocumentId) -> Vec<u8> {
+    // No id holds this byte, so that none is between.
+    [&documents_of(collection)[..], id.as_str().as_bytes(), &[0]].concat()
+}
+
+/// Returns the document whose key this is.
+pub(super) fn address_of_document(key: &[u8]) -> Option<Address> {
+    let (Kind::Document, rest) = parse(key)? else { return None };
+    let (collection, id) = uncounted(rest)?;
+    Some(Address { collection, id: document_id(id)? })
+}
+
+/// Returns the collection that a key names, and what follows it.
+fn uncounted(bytes: &[u8]) -> Option<(CollectionName, &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+    Some((str::from_utf8(name).ok()?.parse().ok()?, rest))
+}
+
+fn document_id(bytes: &[u8]) -> Option<DocumentId> {
+    str::from_utf8(bytes).ok()?.parse().ok()
+}
+
+/// Returns what the keys of all changes of a collection begin with.
+pub(super) fn changes_of(collection: &CollectionName) -> Vec<u8> {
+    [&Kind::Change.prefix()[..], &counted(collection)].concat()
+}
+
+/// Returns what the keys of a commit's changes of a collection begin with; those of later
+/// commits come after it.
+pub(super) fn changes_from(collection: &CollectionName, revision: u64) -> Vec<u8> {
+    [&changes_of(collection)[..], &revision.to_be_bytes()].concat()
+}
+
+/// Returns the key of what a commit changed in a document.
+pub(super) fn change(address: &Address, revision: u64) -> Vec<u8> {
+    let of_commit = changes_from(&address.collection, revision);
+    [&of_commit[..], address.id.as_str().as_bytes()].concat()
+}
+
+/// Returns the document whose change this is the key of, and the commit's number.
+pub(super) fn address_of_change(key: &[u8]) -> Option<(Address, u64)> {
+    let (Kind::Change, rest) = parse(key)? else { return None };
+    let (collection, rest) = uncounted(rest)?;
+    let (revision, id) = rest.split_first_chunk()?;
+    Some((Address { collection, id: document_id(id)? }, u64::from_be_bytes(*revision)))
+}
+
+/// Returns the number of the commit whose key this is.
+pub(super) fn revision_of_commit(key: &[u8]) -> Option<u64> {
+    let (Kind::Commit, rest) = parse(key)? else { return None };
+    rest.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// Returns the key of what is known of a commit.
+pub(super) fn commit(revision: u64) -> Vec<u8> {
+    [&Kind::Commit.prefix()[..], &revision.to_be_bytes()].concat()
+}
+
+/// Returns the key of a run's commit.
+pub(super) fn effect(run: RunId) -> Vec<u8> {
+    [&Kind::Effect.prefix()[..], run.as_bytes()].concat()
+}
+
+/// Returns the key of what is known of a collection.
+pub(super) fn collection(name: &CollectionName) -> Vec<u8> {
+    [&Kind::Collection.prefix()[..], name.as_str().as_bytes()].concat()
+}
+
+/// Returns the name of the collection whose key this is.
+pub(super) fn name_of_collection(key: &[u8]) -> Option<CollectionName> {
+    let (Kind::Collection, name) = parse(key)? else { return None };
+    str::from_utf8(name).ok()?.parse().ok()
 }
 
 /// An index, and the value that is looked for in it. The entries of one value are in the order
@@ -293,6 +427,10 @@ mod tests {
         assert_eq!(name(&super::id(id)), format!("id {}", id.to_string().replace('-', "")));
         assert_eq!(name(b"\xff"), "key ff");
         assert_eq!(name(&run(300)[..5]), "run number 000000");
+        let job = Address { collection: "jobs".parse().unwrap(), id: "é".parse().unwrap() };
+        assert_eq!(name(&document(&job)), "document jobs/é");
+        assert_eq!(name(&change(&job, 7)), "change 7 of jobs/é");
+        assert_eq!(name(&document(&job)[..3]), "document \\x04");
         assert_eq!(log_part(&log(1, 7)), Some(7));
         assert_eq!((run_of_log(&log(9, 7)), run_of_id(&super::id(id))), (Some(9), Some(id)));
     }

@@ -10,10 +10,13 @@ use serde_json::Value;
 use super::redb::Counting;
 use super::steps::{holds, is_fresh};
 use super::{
-    Claim, Cursor, Ending, Erased, Finished, IdempotencyClaim, Inserted, Logged, NewRun, Page,
-    RunFilter, Stats, Store, StoreError,
+    Author, Claim, Cursor, DocumentSnapshot, Ending, Erased, Finished, IdempotencyClaim, Inserted,
+    Kept, Logged, NewRun, Page, RunFilter, Stats, Store, StoreError, Stored,
 };
 use crate::digest::Digest;
+use crate::document::{
+    Address, ChangeCount, ChangeSet, CollectionName, DocumentId, Effects, Reads,
+};
 use crate::operation::OperationName;
 use crate::run::{Failure, FailureKind, LogEntry, Outcome};
 use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
@@ -26,6 +29,83 @@ pub(super) struct MemoryStore(Mutex<Model>);
 struct Model {
     runs: Vec<TaskRun>,
     keys: BTreeMap<(OperationName, String), (RunId, Digest)>,
+    documents: MemoryDocuments,
+}
+
+/// Documents, and every change of them since the beginning.
+#[derive(Clone, Default)]
+struct MemoryDocuments {
+    documents: BTreeMap<Address, Stored>,
+    commits: Vec<ChangeSet>,
+}
+
+impl MemoryDocuments {
+    /// Keeps what a run changed; `None` if what it read is no longer so.
+    fn keep(&mut self, effects: Effects) -> Option<ChangeCount> {
+        if self.is_stale(&effects.reads, effects.base).unwrap() {
+            return None;
+        }
+        let mut count = ChangeCount::of(&effects.changes);
+        if effects.changes.is_empty() {
+            return Some(count);
+        }
+        let revision = self.revision() + 1;
+        count.revision = Some(revision);
+        for (address, change) in &effects.changes {
+            self.documents.remove(address);
+            let stored = change.after.clone().map(|body| Stored { revision, body });
+            self.documents.extend(stored.map(|stored| (address.clone(), stored)));
+        }
+        self.commits.push(effects.changes);
+        Some(count)
+    }
+}
+
+impl DocumentSnapshot for MemoryDocuments {
+    fn revision(&self) -> u64 {
+        self.commits.len() as u64
+    }
+
+    fn get(&self, address: &Address) -> Result<Option<Stored>, StoreError> {
+        Ok(self.documents.get(address).cloned())
+    }
+
+    fn after(
+        &self,
+        collection: &CollectionName,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(DocumentId, Stored)>, StoreError> {
+        let of = self.documents.iter().filter(|(address, _)| address.collection == *collection);
+        let rest = of.filter(|(address, _)| after.is_none_or(|after| *after < address.id));
+        Ok(rest.take(limit).map(|(address, stored)| (address.id.clone(), stored.clone())).collect())
+    }
+
+    /// Asks of every change whether the run that read would have read otherwise.
+    fn is_stale(&self, reads: &Reads, base: u64) -> Result<bool, StoreError> {
+        let since = self.commits.iter().skip(usize::try_from(base).unwrap());
+        let changes: Vec<_> = since.flatten().collect();
+        Ok(reads.iter().any(|(collection, known)| {
+            let touched = changes.iter().any(|(address, change)| {
+                address.collection == *collection
+                    && known.has_filters()
+                    && known.is_touched(&address.id, change)
+            });
+            touched
+                || known.documents().any(|(id, revision)| {
+                    let address = Address { collection: collection.clone(), id: id.clone() };
+                    self.documents.get(&address).map(|stored| stored.revision) != revision
+                })
+        }))
+    }
+
+    fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError> {
+        let mut count = BTreeMap::<_, u64>::new();
+        for address in self.documents.keys() {
+            *count.entry(address.collection.clone()).or_default() += 1;
+        }
+        Ok(count.into_iter().collect())
+    }
 }
 
 impl Model {
@@ -89,6 +169,7 @@ fn finish(run: &mut TaskRun, ending: Ending) {
     run.logs_ref = ending.logs_ref;
     run.masked.extend(ending.masked);
     run.result_refs = ending.result_refs;
+    run.changes = ending.changes;
     run.usage = ending.usage;
     run.revision += 1;
     run.updated_at = ending.finished_at;
@@ -131,8 +212,22 @@ impl Store for MemoryStore {
         if !is_claimed(run, claim) {
             return Ok(Finished::Lost);
         }
+        let Some(count) = model.documents.keep(ending.effects.clone()) else {
+            return Ok(Finished::Conflict);
+        };
+        let run = model.run(claim.id).unwrap();
         finish(run, ending);
+        run.changes = run.changes.map(|it| ChangeCount { revision: count.revision, ..it });
         Ok(Finished::Done)
+    }
+
+    async fn keep(&self, author: Author, effects: Effects) -> Result<Kept, StoreError> {
+        let kept = self.0.lock().unwrap().documents.keep(effects);
+        Ok(kept.map_or(Kept::Conflict, |count| Kept::Done(author.run_id, count)))
+    }
+
+    fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError> {
+        Ok(Box::new(self.0.lock().unwrap().documents.clone()))
     }
 
     async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {

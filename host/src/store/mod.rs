@@ -7,6 +7,10 @@
 mod codec;
 #[cfg(test)]
 mod conformance;
+mod document_check;
+#[cfg(test)]
+mod document_conformance;
+mod documents;
 mod file;
 mod keys;
 mod logs;
@@ -25,6 +29,7 @@ mod trial;
 mod wake;
 mod writer;
 
+pub(crate) use self::documents::Stored;
 pub(crate) use self::file::AtEnd;
 pub use self::logs::LogFile;
 pub(crate) use self::logs::LogWriter;
@@ -40,13 +45,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::digest::Digest;
+use crate::document::{Address, ChangeCount, CollectionName, DocumentId, Effects, Reads};
 use crate::operation::OperationName;
 use crate::private_dir::PrivateDirError;
-use crate::run::{FailureKind, ItemError, LogEntry, Outcome, Usage};
+use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
 use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
 
 /// Where the records of runs are.
@@ -63,8 +69,15 @@ pub(crate) trait Store: Send + Sync {
     /// Adds entries to the log of a run that is still running.
     async fn log(&self, claim: &Claim, entries: Vec<LogEntry>) -> Result<Logged, StoreError>;
 
-    /// Ends a run that is still running under this claim.
+    /// Ends a run that is still running under this claim, and keeps what it changed of
+    /// documents, both or neither. Where what it read of them is no longer so, neither.
     async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError>;
+
+    /// Keeps what a run changed of documents that has no record.
+    async fn keep(&self, author: Author, effects: Effects) -> Result<Kept, StoreError>;
+
+    /// Returns the documents as they are now.
+    fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError>;
 
     /// Returns a run with all that is kept of it; `None` if there is none of that id.
     async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError>;
@@ -103,6 +116,60 @@ pub(crate) trait Store: Send + Sync {
 
     /// Counts the runs that fit the filter. Reads each of them.
     async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError>;
+}
+
+/// Documents as they were at one moment.
+///
+/// As long as it lives no page of the store's file that is replaced meanwhile is used again: it
+/// should be short.
+pub(crate) trait DocumentSnapshot: Send {
+    /// Returns the number of the newest commit that it knows; 0 before the first.
+    fn revision(&self) -> u64;
+
+    /// Returns a document, if it is there.
+    fn get(&self, address: &Address) -> Result<Option<Stored>, StoreError>;
+
+    /// Returns documents of a collection in the order of their ids: those after the given one,
+    /// at most `limit`, and only one if that is large. None are left where it returns none.
+    fn after(
+        &self,
+        collection: &CollectionName,
+        after: Option<&DocumentId>,
+        limit: usize,
+    ) -> Result<Vec<(DocumentId, Stored)>, StoreError>;
+
+    /// Returns whether something that was read when `base` was the newest commit is no longer
+    /// so.
+    fn is_stale(&self, reads: &Reads, base: u64) -> Result<bool, StoreError>;
+
+    /// Returns the collections that hold documents, in order, and how many each.
+    fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError>;
+}
+
+/// Who changed documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Author {
+    /// The run.
+    pub(crate) run_id: RunId,
+    /// Whether there is a record of it.
+    pub(crate) recorded: bool,
+    /// What ran.
+    pub(crate) operation: OperationName,
+    /// SHA-256 of the component's bytes; `None` for the host's own operations.
+    pub(crate) component_digest: Option<Digest>,
+    /// On whose behalf, through which door.
+    pub(crate) actor: Actor,
+    /// When.
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// What became of changes.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Kept {
+    /// They are kept, as this run's.
+    Done(RunId, ChangeCount),
+    /// What was read is no longer so; nothing is kept.
+    Conflict,
 }
 
 /// A run to be kept.
@@ -177,6 +244,10 @@ pub(crate) struct Ending {
     pub(crate) masked: Vec<Masked>,
     /// See [`TaskRun::result_refs`].
     pub(crate) result_refs: Vec<ResultRef>,
+    /// See [`TaskRun::changes`]; the store adds the revision.
+    pub(crate) changes: Option<ChangeCount>,
+    /// What it did with documents.
+    pub(crate) effects: Effects,
     /// See [`TaskRun::usage`].
     pub(crate) usage: Option<Usage>,
 }
@@ -188,6 +259,8 @@ pub(crate) enum Finished {
     Done,
     /// The run is no longer the caller's: it ended otherwise, or another runs it.
     Lost,
+    /// What it read of documents is no longer so. It is still running under the same claim.
+    Conflict,
 }
 
 /// What became of an erasure.
@@ -388,5 +461,26 @@ impl From<io::Error> for StoreError {
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
             _ => Self::Io(std::sync::Arc::new(error)),
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use super::{Author, RunId, Store, Utc, memory};
+    use crate::task_run::tests::running;
+
+    /// Returns a store in memory.
+    pub(crate) fn memory() -> Arc<dyn Store> {
+        Arc::new(memory::MemoryStore::default())
+    }
+
+    /// Returns somebody who changes documents.
+    pub(crate) fn author() -> Author {
+        let run = running("a");
+        let (operation, component_digest) = (run.operation_name, run.component_digest);
+        let (run_id, recorded, at) = (RunId::new(), false, Utc::now());
+        Author { run_id, recorded, operation, component_digest, actor: run.actor, at }
     }
 }

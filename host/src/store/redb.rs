@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::documents::RedbDocuments;
 use super::file::{AtEnd, StoreFile};
 use super::keys::{self, Index, Kind};
 use super::row::Row;
@@ -13,9 +14,10 @@ use super::steps::{self, Added};
 use super::tables::{self, Snapshot};
 use super::writer::Writer;
 use super::{
-    Bucket, Claim, Cursor, Ending, Erased, Finished, Inserted, Logged, NewRun, Page, Percentiles,
-    RunFilter, Stats, Store, StoreError,
+    Author, Bucket, Claim, Cursor, DocumentSnapshot, Ending, Erased, Finished, Inserted, Kept,
+    Logged, NewRun, Page, Percentiles, RunFilter, Stats, Store, StoreError,
 };
+use crate::document::{ChangeSet, Effects};
 use crate::operation::OperationName;
 use crate::private_dir::DataDir;
 use crate::run::{FailureKind, LogEntry};
@@ -60,6 +62,15 @@ impl RedbStore {
         let file = Arc::clone(&self.file);
         let read = tokio::task::spawn_blocking(move || file.read(read)).await;
         read.map_err(|error| StoreError::from(io::Error::other(error)))?
+    }
+
+    /// Returns what a run changed of documents; nothing if it changed none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be read.
+    pub(crate) async fn changes(&self, run: RunId) -> Result<ChangeSet, StoreError> {
+        Ok(self.read(move |store| store.changes_of(run)).await?.unwrap_or_default())
     }
 
     /// Looks at every run that fits, the newest first, until `see` says that it is enough:
@@ -179,6 +190,14 @@ impl Store for RedbStore {
     async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError> {
         let finish = self.writer.step(claim.id, move |tx| steps::finish(tx, claim, &ending));
         Ok(finish.await?.into())
+    }
+
+    async fn keep(&self, author: Author, effects: Effects) -> Result<Kept, StoreError> {
+        self.writer.step(author.run_id, move |tx| steps::keep(tx, &author, &effects)).await
+    }
+
+    fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError> {
+        Ok(Box::new(RedbDocuments::open(&self.file)?))
     }
 
     async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableTable};
 
+use super::document_check::{self, DocumentFindings};
 use super::file::{builder, guarded};
 use super::keys::{self, Kind};
 use super::redb::RedbStore;
@@ -24,6 +25,8 @@ const VALUES: usize = 4096;
 pub struct Salvaged {
     /// How many runs there are in the copy.
     pub runs: u64,
+    /// How many documents there are in the copy.
+    pub documents: u64,
     /// What could not be read, and so is not there.
     pub lost: Vec<String>,
 }
@@ -161,9 +164,17 @@ fn intact(store: &Snapshot, kind: Kind, (key, value): (&[u8], &[u8])) -> Result<
     match kind {
         Kind::Id => store.led_to(key, value).map(drop),
         Kind::Index => store.indexed(key).map(drop),
-        Kind::Meta | Kind::Run | Kind::Log | Kind::Payload | Kind::Count | Kind::Idempotency => {
-            codec::verify(key, value).map(drop)
-        }
+        Kind::Meta
+        | Kind::Run
+        | Kind::Log
+        | Kind::Payload
+        | Kind::Count
+        | Kind::Idempotency
+        | Kind::Document
+        | Kind::Change
+        | Kind::Commit
+        | Kind::Effect
+        | Kind::Collection => codec::verify(key, value).map(drop),
     }
 }
 
@@ -214,6 +225,7 @@ struct Findings {
     /// How many rows name each large value, by the key of that number.
     payloads: BTreeMap<Vec<u8>, (Digest, i64)>,
     newest: u64,
+    documents: DocumentFindings,
 }
 
 fn look_over(store: &Snapshot) -> Result<Vec<String>, StoreError> {
@@ -275,6 +287,9 @@ impl Findings {
                 let holder: Holder = codec::open(key, value)?;
                 must(store.has(&keys::run(holder.run))?, key, "its run is gone")
             }
+            Kind::Document | Kind::Change | Kind::Commit | Kind::Effect | Kind::Collection => {
+                self.documents.look_at(store, kind, (key, value))
+            }
         }
     }
 
@@ -311,11 +326,22 @@ fn run_of_log<T: ReadableTable<Bytes, Bytes>>(
 
 fn salvage(store: &Snapshot, copy: &Database, saved: &mut Salvaged) -> Result<(), StoreError> {
     let newest = salvage_rows(store, copy, saved)?;
-    for kind in [Kind::Log, Kind::Payload, Kind::Idempotency] {
+    for kind in [
+        Kind::Log,
+        Kind::Payload,
+        Kind::Idempotency,
+        Kind::Document,
+        Kind::Change,
+        Kind::Commit,
+        Kind::Effect,
+    ] {
         let mut values = Batches::new(copy, |tx, entry| salvage_value(tx, kind, entry));
         let lost = &mut saved.lost;
         let stopped = walk(store, kind, |key, value| match codec::verify(key, value) {
-            Ok(_) => values.add((key.to_vec(), value.to_vec())),
+            Ok(_) => {
+                saved.documents += u64::from(kind == Kind::Document);
+                values.add((key.to_vec(), value.to_vec()))
+            }
             Err(error) => {
                 lost.push(error.to_string());
                 Ok(())
@@ -324,7 +350,15 @@ fn salvage(store: &Snapshot, copy: &Database, saved: &mut Salvaged) -> Result<()
         values.flush()?;
         saved.lost.extend(stopped);
     }
-    write_all(copy, &[newest], |tx, newest| tx.set_sequence(*newest))
+    // What says so may be damaged, too.
+    let revision = guarded(|| store.documents_revision()).unwrap_or(0);
+    let partial = guarded(|| store.salvaged_revision()).unwrap_or(0);
+    write_all(copy, &[newest], |tx, newest| {
+        tx.set_documents_revision(revision)?;
+        let partial = if saved.lost.is_empty() { partial } else { tx.documents_revision()? };
+        tx.set_salvaged_revision(partial)?;
+        tx.set_sequence(*newest)
+    })
 }
 
 /// Copies the rows, and returns the newest one's place in the order.
@@ -356,6 +390,9 @@ fn salvage_value(tx: &mut Tx<'_>, kind: Kind, (key, value): &Entry) -> Result<()
     let owned = match kind {
         Kind::Log => run_of_log(tx, key)?,
         Kind::Payload => tx.has(&keys::count_of_payload(key))?,
+        Kind::Document | Kind::Change | Kind::Commit | Kind::Effect => {
+            return document_check::salvage(tx, kind, (key, value));
+        }
         _ => tx.has(&keys::run(codec::open::<Holder>(key, value)?.run))?,
     };
     if owned { tx.put_bytes(key, value) } else { Ok(()) }

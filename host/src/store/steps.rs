@@ -7,8 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::row::Row;
 use super::tables::{Entry, Holder, Snapshot, Tx};
 use super::{
-    Claim, Ending, Erased, Finished, IdempotencyClaim, Inserted, NewRun, StoreError, codec, keys,
+    Author, Claim, Ending, Erased, Finished, IdempotencyClaim, Inserted, Kept, NewRun, StoreError,
+    codec, keys,
 };
+use crate::document::{ChangeCount, Effects};
 use crate::run::{LogEntry, Outcome};
 use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
 
@@ -99,15 +101,22 @@ pub(super) fn log(
 }
 
 /// What became of an ending.
-pub(super) struct Ended {
-    claim: Claim,
-    /// How and when the run ended; `None` if it is no longer the caller's.
-    state: Option<(Status, DateTime<Utc>)>,
+pub(super) enum Ended {
+    /// The run ended so, then.
+    Done(Claim, Status, DateTime<Utc>),
+    /// The run is no longer the caller's.
+    Lost(Claim),
+    /// What it read of documents is no longer so.
+    Conflict,
 }
 
 impl From<Ended> for Finished {
     fn from(ended: Ended) -> Self {
-        if ended.state.is_some() { Self::Done } else { Self::Lost }
+        match ended {
+            Ended::Done(..) => Self::Done,
+            Ended::Lost(_) => Self::Lost,
+            Ended::Conflict => Self::Conflict,
+        }
     }
 }
 
@@ -115,15 +124,42 @@ impl From<Ended> for Finished {
 pub(super) fn finish(tx: &mut Tx<'_>, claim: Claim, ending: &Ending) -> Result<Ended, StoreError> {
     let old = known(tx, claim.id)?;
     if !is_claimed(&old, claim) {
-        return Ok(Ended { claim, state: None });
+        return Ok(Ended::Lost(claim));
     }
     let mut new = old.clone();
     end(&mut new.run, ending);
     new.run.error_list.clone_from(&ending.error_list);
+    let Some(count) = tx.keep(&ending.effects, &author(&new.run, ending.finished_at))? else {
+        return Ok(Ended::Conflict);
+    };
+    if let Some(changes) = &mut new.run.changes {
+        changes.revision = count.revision;
+    }
     let payloads = new.move_out();
     tx.replace(Some(&old), &new, &payloads)?;
     tx.add_log(new.run.sequence, ending.log_entries.clone())?;
-    Ok(Ended { claim, state: Some((new.run.state.status(), ending.finished_at)) })
+    Ok(Ended::Done(claim, new.run.state.status(), ending.finished_at))
+}
+
+fn author(run: &TaskRun, at: DateTime<Utc>) -> Author {
+    Author {
+        run_id: run.id,
+        recorded: true,
+        operation: run.operation_name.clone(),
+        component_digest: run.component_digest,
+        actor: run.actor.clone(),
+        at,
+    }
+}
+
+/// See [`super::Store::keep`].
+pub(super) fn keep(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    effects: &Effects,
+) -> Result<Kept, StoreError> {
+    let kept = tx.keep(effects, author)?;
+    Ok(kept.map_or(Kept::Conflict, |count| Kept::Done(author.run_id, count)))
 }
 
 /// Writes the ending into a run, but for what is added to its lists.
@@ -134,6 +170,7 @@ fn end(run: &mut TaskRun, ending: &Ending) {
     run.logs_ref.clone_from(&ending.logs_ref);
     run.masked.extend(&ending.masked);
     run.result_refs.clone_from(&ending.result_refs);
+    run.changes = ending.changes;
     run.usage = ending.usage;
     written(run, ending.finished_at);
 }
@@ -230,15 +267,31 @@ impl Evidence for Added {
 
 impl Evidence for Ended {
     fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
-        let row = store.row(self.claim.id)?;
-        let Some((status, finished_at)) = self.state else {
-            return Ok(row.is_none_or(|row| !is_claimed(&row, self.claim)));
+        let (claim, status, finished_at) = match self {
+            Self::Done(claim, status, finished_at) => (claim, *status, *finished_at),
+            Self::Lost(claim) => {
+                return Ok(store.row(claim.id)?.is_none_or(|row| !is_claimed(&row, *claim)));
+            }
+            Self::Conflict => return Ok(true),
         };
-        Ok(row.is_some_and(|Row { run, .. }| {
-            run.revision > self.claim.revision
+        Ok(store.row(claim.id)?.is_some_and(|Row { run, .. }| {
+            run.revision > claim.revision
                 && run.state.status() == status
                 && run.state.finished_at() == Some(finished_at)
         }))
+    }
+}
+
+impl Evidence for Kept {
+    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        match self {
+            Self::Done(run, ChangeCount { revision: Some(revision), .. }) => {
+                // Another commit may have got the number.
+                let commit = store.commit(*revision)?;
+                Ok(commit.is_some_and(|commit| commit.author.run_id == *run))
+            }
+            Self::Done(..) | Self::Conflict => Ok(true),
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::process::Command;
 use crate::session::{Failure, Session};
 
 /// Where their packages are.
-const PACKAGES: [&str; 3] = ["plugins/csv", "plugins/text", "tests/guests/rust"];
+const PACKAGES: [&str; 5] =
+    ["plugins/csv", "plugins/jobs", "plugins/text", "tests/guests/ledger", "tests/guests/rust"];
 
 /// Builds them, and says so.
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {

@@ -84,6 +84,15 @@ impl<'v> From<&'v Value> for Found<'v> {
 }
 
 impl Clause {
+    /// Returns the only ids for which this can hold; `None` if it does not say.
+    pub(super) fn ids(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::All(clauses) => clauses.iter().find_map(Self::ids),
+            Self::Id(test) => test.texts(),
+            Self::Any(_) | Self::Nor(_) | Self::Field(..) | Self::WithinId(_) => None,
+        }
+    }
+
     /// Returns whether this holds. An object within a document has no `id`.
     pub(super) fn holds(&self, id: Option<&str>, fields: &Map<String, Value>) -> bool {
         match self {
@@ -98,6 +107,21 @@ impl Clause {
 }
 
 impl Test {
+    /// Returns the only texts for which this can hold; `None` if it does not say.
+    fn texts(&self) -> Option<Vec<&str>> {
+        let equal = match self {
+            Self::All(tests) => return tests.iter().find_map(Self::texts),
+            Self::One(Probe::Compare(Comparison::Equal, value)) => std::slice::from_ref(value),
+            Self::One(Probe::In(values)) => values,
+            Self::One(Probe::Compare(..) | Probe::Matches(_))
+            | Self::Not(_)
+            | Self::Exists
+            | Self::Size(_)
+            | Self::Item(_) => return None,
+        };
+        Some(equal.iter().filter_map(Value::as_str).collect())
+    }
+
     /// Returns whether this holds for what is at a path.
     fn holds_at(&self, path: &Path, fields: &Map<String, Value>) -> bool {
         match self {

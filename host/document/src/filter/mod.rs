@@ -8,6 +8,8 @@ mod read;
 #[cfg(test)]
 mod semantics;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -79,6 +81,13 @@ impl Filter {
     /// `$in`, compare objects.
     pub fn matches(&self, id: &DocumentId, body: &Map<String, Value>) -> bool {
         self.clause.holds(Some(id.as_str()), body)
+    }
+
+    /// Returns the only ids that documents can have that are meant, in their order; `None` if
+    /// the filter does not say. What names no document is left out.
+    pub fn ids(&self) -> Option<BTreeSet<DocumentId>> {
+        let ids = self.clause.ids()?;
+        Some(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     pub(crate) fn source(&self) -> &Value {

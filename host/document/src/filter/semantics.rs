@@ -572,3 +572,25 @@ fn the_deepest_filter_meets_the_deepest_document_with_little_stack() {
     };
     std::thread::Builder::new().stack_size(256 << 10).spawn(deep).unwrap().join().unwrap();
 }
+
+#[test]
+fn the_ids_that_a_filter_names_are_all_that_it_can_mean() {
+    let ids = |filter: Value| {
+        let ids = Filter::parse(&filter).unwrap().ids();
+        ids.map(|ids| ids.into_iter().map(String::from).collect::<Vec<_>>())
+    };
+    assert_eq!(ids(json!({"_id": "b"})), Some(vec!["b".to_owned()]));
+    assert_eq!(ids(json!({"n": 1, "_id": {"$in": ["c", "a", 7]}})).unwrap(), ["a", "c"]);
+    assert_eq!(ids(json!({"$and": [{"n": 1}, {"_id": {"$eq": "a"}}]})).unwrap(), ["a"]);
+    assert_eq!(ids(json!({"_id": null})).unwrap(), [""; 0]);
+    for any in [
+        json!({}),
+        json!({"_id": {"$ne": "a"}}),
+        json!({"_id": {"$not": {"$eq": "a"}}}),
+        json!({"$or": [{"_id": "a"}, {"n": 1}]}),
+        json!({"$nor": [{"_id": "a"}]}),
+        json!({"a._id": "a"}),
+    ] {
+        assert_eq!(ids(any.clone()), None, "{any}");
+    }
+}

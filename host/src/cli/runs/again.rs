@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::config::Config;
 use crate::context::Context;
 use crate::host::{Host, Report, Request};
+use crate::operation::OperationName;
 use crate::runs::Runs;
 use crate::store::RunFilter;
 use crate::task_run::{Masked, TaskRun};
@@ -67,9 +68,6 @@ pub(super) async fn run(
     let host = host_for(config, earlier.operation_name.as_str()).await?;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
-    if earlier.flags().dry_run {
-        run::remark(run::DRY);
-    }
     run::answer(&again.run(&host, earlier, cancel).await?, false, json)
 }
 
@@ -104,6 +102,10 @@ impl Again {
 fn may_be(earlier: &TaskRun) -> Result<(), CliError> {
     if earlier.erased_at.is_some() {
         return Err(CliError::run_state(earlier, "was erased, its input too"));
+    }
+    if earlier.operation_name == OperationName::import() {
+        let what = "was an import, whose file is not kept: `ophost documents import` is for that";
+        return Err(CliError::run_state(earlier, what));
     }
     if earlier.is_masked(Masked::Input) {
         let (run_id, operation) = (earlier.id, earlier.operation_name.clone());

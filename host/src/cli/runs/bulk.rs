@@ -77,11 +77,15 @@ struct Chosen {
     first: Vec<RunSummary>,
     /// How many fit and have not ended.
     unfinished: usize,
+    /// Those that were run again already, and how many of them fit.
+    again: BTreeSet<RunId>,
+    repeated: usize,
 }
 
 /// Returns the runs that fit and have ended, as they are now: what is run again may fit, too.
+/// What was run again already is left out: what that did would be done twice.
 async fn choose(runs: &Runs<'_>, filter: &RunFilter, most: usize) -> Result<Chosen, CliError> {
-    let mut chosen = Chosen::default();
+    let mut chosen = Chosen { again: run_again(runs, filter).await?, ..Chosen::default() };
     let mut after = None;
     loop {
         let page = runs.list(filter, after, PAGE).await?;
@@ -101,8 +105,31 @@ async fn choose(runs: &Runs<'_>, filter: &RunFilter, most: usize) -> Result<Chos
     }
 }
 
+/// Returns the runs that were run again, among those that may fit.
+async fn run_again(runs: &Runs<'_>, filter: &RunFilter) -> Result<BTreeSet<RunId>, CliError> {
+    // One that runs again does so later.
+    let later = RunFilter {
+        operation: filter.operation.clone(),
+        since: filter.since,
+        ..RunFilter::default()
+    };
+    let (mut again, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = runs.list(&later, after, PAGE).await?;
+        again.extend(page.runs.into_iter().filter_map(|run| run.rerun_of));
+        after = page.next;
+        if after.is_none() {
+            return Ok(again);
+        }
+    }
+}
+
 impl Chosen {
     fn add(&mut self, run: RunSummary) {
+        if self.again.contains(&run.id) {
+            self.repeated += 1;
+            return;
+        }
         if !run.status.is_final() {
             self.unfinished += 1;
             return;
@@ -139,8 +166,11 @@ impl Chosen {
         if more > 0 {
             text.push_str(&format!("and {more} more\n"));
         }
+        if self.repeated > 0 {
+            text.push_str(&format!("{} left out: run again before\n", counted(self.repeated)));
+        }
         if self.unfinished > 0 {
-            text.push_str(&format!("{} not ended: left out\n", counted(self.unfinished)));
+            text.push_str(&format!("{} left out: not ended\n", counted(self.unfinished)));
         }
         text
     }

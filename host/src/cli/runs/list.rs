@@ -26,7 +26,7 @@ pub(super) const PAGE: usize = 100;
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct FilterArgs {
     /// Only runs of an operation.
-    #[arg(long, value_name = "NAME", value_parser = |text: &str| OperationName::new(text))]
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| OperationName::any(text))]
     #[arg(add = ArgValueCandidates::new(complete::operations))]
     operation: Option<OperationName>,
     /// Only runs that are pending, running, success, failed or cancelled.
@@ -126,10 +126,13 @@ fn nothing(filter: &RunFilter) {
 /// Returns a run as a row of a table.
 pub(super) fn row(run: &RunSummary) -> [String; 6] {
     let time = run.started_at.unwrap_or(run.created_at).with_timezone(&Local);
-    let status = match run.failure_kind {
+    let mut status = match run.failure_kind {
         Some(kind) => format!("{} {kind}", run.status),
         None => run.status.to_string(),
     };
+    if run.dry_run {
+        status.push_str(" DRY RUN");
+    }
     [
         run.id.to_string(),
         time.format("%Y-%m-%d %H:%M:%S").to_string(),

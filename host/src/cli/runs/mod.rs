@@ -12,13 +12,14 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::changes;
 use super::error::{CliError, Exit};
 use super::output::{self, Line};
 use super::settings;
 use crate::config::Config;
 use crate::host::Host;
 use crate::runs::{FindError, Runs};
-use crate::store::Erased;
+use crate::store::{Erased, Salvaged};
 use crate::task_run::Status;
 
 /// How often a run is looked at that is waited for.
@@ -47,6 +48,8 @@ enum RunsCommand {
     Show(Named),
     /// Show the log of a run.
     Logs(show::LogsArgs),
+    /// Show what a run changed of documents.
+    Diff(Named),
     /// Count runs, failures and times of each operation.
     Stats(list::FilterArgs),
     /// Run again what was run, with the input, user and flags that it had: a dry run stays one.
@@ -57,7 +60,8 @@ enum RunsCommand {
     Wait(WaitArgs),
     /// Print runs as JSON, one a line, with all that is kept of each.
     Export(list::FilterArgs),
-    /// Remove what an ended run was given, returned and said; that it happened stays.
+    /// Remove what an ended run was given, returned and said; that it happened stays, and so do
+    /// the documents that it changed, with what `runs diff` shows of them.
     Erase(Named),
 }
 
@@ -96,6 +100,7 @@ async fn dispatch(
             Ok(ExitCode::SUCCESS)
         }
         RunsCommand::Logs(args) => show::logs(runs, args, json).await,
+        RunsCommand::Diff(named) => diff(runs, &named.id, json).await,
         RunsCommand::Stats(filter) => list::stats(runs, filter, json).await,
         RunsCommand::Rerun(args) => again::run(runs, *args, config, json).await,
         RunsCommand::Cancel(named) => cancel(runs, &named.id, json).await,
@@ -148,6 +153,21 @@ async fn cancel(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, Cli
         output::stderr(&format!("run {id} ended: {status}\n"));
     }
     Ok(if status == Status::Cancelled { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+async fn diff(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
+    let run = runs.find(name).await?;
+    let changed = runs.changes(run.id).await?;
+    if json {
+        output::json(&json!({"id": run.id, "change_set": changes::as_json(&changed)}))?;
+    } else if changed.is_empty() {
+        output::stderr(&format!("run {} changed no document\n", run.id));
+    } else {
+        let mut text = String::new();
+        changes::documents(&mut text, &changed);
+        output::stdout(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn erase(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
@@ -210,13 +230,12 @@ async fn look_after(
             Ok(ExitCode::SUCCESS)
         }
         StoreCommand::Salvage(Target { file }) => {
-            let saved = runs.salvage(&file).await?;
-            let (runs, lost) = (saved.runs, &saved.lost);
+            let Salvaged { runs, documents, lost } = runs.salvage(&file).await?;
             if json {
-                output::json(&json!({"runs": runs, "lost": lost}))?;
+                output::json(&json!({"runs": runs, "documents": documents, "lost": lost}))?;
             } else {
                 lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", Line(line))));
-                output::stderr(&format!("{runs} runs saved, {} things lost\n", lost.len()));
+                output::stderr(&saved(runs, documents, lost.len()));
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -233,4 +252,13 @@ async fn check(runs: &Runs<'_>, json: bool) -> Result<ExitCode, CliError> {
         output::stdout(&found.iter().map(|line| format!("{}\n", Line(line))).collect::<String>())?;
     }
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+fn saved(runs: u64, documents: u64, lost: usize) -> String {
+    let some = |count: u64, one: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    };
+    let (runs, documents) = (some(runs, "run"), some(documents, "document"));
+    format!("saved {runs} and {documents}, lost {}\n", some(lost as u64, "thing"))
 }

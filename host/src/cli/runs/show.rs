@@ -9,12 +9,15 @@ use chrono::{DateTime, Local, Utc};
 use clap::Args;
 use serde_json::json;
 
+use super::super::changes;
 use super::super::error::{CliError, Exit};
 use super::super::output::{self, DIM, ERROR, HEADING, Line, NAME};
 use super::super::run::{MAX_ITEM, log_line};
 use super::super::table::{Last, table};
 use super::list::took;
 use super::{LOOK, Named};
+use crate::digest::Digest;
+use crate::document::ChangeCount;
 use crate::policy::Limits;
 use crate::run::{Flags, ItemError, LogEntry};
 use crate::runs::Runs;
@@ -70,7 +73,8 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     add("key", run.idempotency_key.clone());
     add("rerun of", run.rerun_of.map(|id| id.to_string()));
     add("retry of", run.retry_of.map(|id| id.to_string()));
-    add("plugin", Some(format!("{} {}", run.plugin_version, run.component_digest.short())));
+    let digest = run.component_digest.as_ref().map(Digest::short).unwrap_or_default();
+    add("plugin", Some(format!("{} {digest}", run.plugin_version).trim_end().to_owned()));
     add("host", Some(run.host_version.clone()));
     add("limits", Some(limits(&run.limits)));
     add("may use", Some(run.capabilities.granted.join(", ")));
@@ -81,16 +85,34 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     });
     add("masked", Some(masked.collect::<Vec<_>>().join(", ")));
     add("memory", run.usage.map(|usage| ByteSize(usage.peak_memory).to_string()));
-    let refs = run.result_refs.iter().map(|it| format!("{}/{}", it.collection, it.document_id));
+    let again = run.usage.map(|usage| usage.reruns).filter(|reruns| *reruns > 0);
+    add("again", again.map(executed_again));
+    add("changes", run.changes.map(|count| changed(count, dry_run)));
+    let refs = run.result_refs.iter().map(|it| match it.change {
+        Some(change) => format!("{}/{} ({})", it.collection, it.document_id, change.as_str()),
+        None => format!("{}/{}", it.collection, it.document_id),
+    });
     add("results", Some(refs.collect::<Vec<_>>().join(", ")));
     add("erased", time(run.erased_at));
     rows
 }
 
+fn executed_again(times: u32) -> String {
+    let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+    format!("{times}, since what it had read was changed")
+}
+
+fn changed(count: ChangeCount, is_dry: bool) -> String {
+    let counted = changes::counted(count);
+    if is_dry { format!("none; it would have {counted}") } else { counted }
+}
+
 fn limits(limits: &Limits) -> String {
-    let Limits { timeout, memory, output, log } = limits;
-    let (timeout, size) = (humantime::format_duration(*timeout), |bytes| ByteSize(bytes));
-    format!("{timeout}, memory {}, output {}, log {}", size(*memory), size(*output), size(*log))
+    let Limits { timeout, memory, output, effects, log } = limits;
+    let timeout = humantime::format_duration(*timeout);
+    let sizes = [("memory", memory), ("output", output), ("effects", effects), ("log", log)];
+    let sizes = sizes.map(|(name, size)| format!("{name} {}", ByteSize(*size)));
+    format!("{timeout}, {}", sizes.join(", "))
 }
 
 fn failure(text: &mut String, run: &TaskRun) {

@@ -1,14 +1,18 @@
 //! What a guest can call: one file for each interface of the contract, and WASI.
 
 mod context;
+mod documents;
 mod item_errors;
 mod log;
 mod progress;
 mod wasi;
 
+use std::sync::Arc;
+
 use wasmtime::component::{HasSelf, Linker};
 
 pub(super) use self::context::RunContext;
+pub(crate) use self::documents::{Documents, Refusal};
 use self::wasi::Wasi;
 use super::bindings::Plugin;
 use super::bindings::ophost::plugin::types;
@@ -24,15 +28,23 @@ pub(super) struct RunState {
     pub(super) journal: Journal,
     /// What the guest may know of its run.
     pub(super) context: RunContext,
+    /// What the guest reads and changes; absent where every collection is denied.
+    pub(super) documents: Option<Arc<dyn Documents>>,
     /// Present where the guest imports WASI.
     pub(super) wasi: Option<Wasi>,
 }
 
 impl RunState {
     /// Returns the state of a run of `guest`, with at most `memory` bytes.
-    pub(super) fn new(guest: &Guest, memory: u64, journal: Journal, context: RunContext) -> Self {
+    pub(super) fn new(
+        guest: &Guest,
+        memory: u64,
+        journal: Journal,
+        context: RunContext,
+        documents: Option<Arc<dyn Documents>>,
+    ) -> Self {
         let wasi = guest.imports_wasi().then(|| Wasi::new(&journal));
-        Self { limiter: Limiter::new(memory), journal, context, wasi }
+        Self { limiter: Limiter::new(memory), journal, context, documents, wasi }
     }
 }
 

@@ -194,7 +194,7 @@ mod tests {
         let lines = Lines::new(journal.clone(), LogLevel::Info, LogSource::Stdout);
         writes.iter().for_each(|bytes| lines.add(bytes));
         drop(lines);
-        let log = journal.take().log;
+        let log = journal.trail().log;
         let lengths = log.iter().map(|entry| entry.message.len()).collect();
         (lengths, log.into_iter().map(|entry| entry.message).collect())
     }

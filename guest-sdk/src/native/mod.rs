@@ -1,12 +1,19 @@
 //! Stands in for the host in a native build, so that unit tests need no WebAssembly.
 //!
 //! The signatures are those of the generated bindings. What a run would report goes to
-//! stderr, a line each; `cargo test` shows it for a test that fails.
+//! stderr, a line each; `cargo test` shows it for a test that fails. Documents are in
+//! `memory`.
 
 #![expect(
     clippy::print_stderr,
     reason = "there is no host to report to, and `cargo test` captures `eprintln!` alone"
 )]
+
+pub mod documents;
+mod memory;
+
+pub use memory::Memory;
+pub(crate) use memory::as_run;
 
 pub(crate) mod context {
     use std::hash::{BuildHasher, RandomState};

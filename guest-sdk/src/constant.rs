@@ -1,0 +1,59 @@
+//! What is known of texts at compile time, where there are neither iterators nor comparisons.
+
+/// Returns whether two texts are the same.
+pub(crate) const fn equal(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut i = 0;
+    while i < left.len() && i < right.len() && left[i] == right[i] {
+        i += 1;
+    }
+    i == left.len() && i == right.len()
+}
+
+/// At most `N` names, each once.
+pub struct Names<const N: usize> {
+    names: [&'static str; N],
+    count: usize,
+}
+
+impl<const N: usize> Names<N> {
+    /// Returns `names` in this order, without those that were there already.
+    pub const fn distinct(mut names: [&'static str; N]) -> Self {
+        let (mut count, mut i) = (0, 0);
+        while i < N {
+            let mut j = 0;
+            while j < count && !equal(names[i], names[j]) {
+                j += 1;
+            }
+            if j == count {
+                names[count] = names[i];
+                count += 1;
+            }
+            i += 1;
+        }
+        Self { names, count }
+    }
+
+    /// Returns the names.
+    pub const fn as_slice(&self) -> &[&'static str] {
+        self.names.split_at(self.count).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_equal_as_a_whole() {
+        assert!(equal("job", "job") && equal("", ""));
+        assert!(!equal("job", "jobs") && !equal("jobs", "job") && !equal("job", "jab"));
+    }
+
+    #[test]
+    fn each_name_comes_once_where_it_came_first() {
+        const NAMES: Names<5> = Names::distinct(["b", "a", "b", "c", "a"]);
+        assert_eq!(NAMES.as_slice(), ["b", "a", "c"]);
+        assert_eq!(Names::distinct([]).as_slice(), [""; 0]);
+    }
+}

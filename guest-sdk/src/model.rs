@@ -1,0 +1,155 @@
+//! What documents are of, and where they are.
+
+use serde_json::{Map, Value};
+
+use crate::constant::equal;
+
+/// A type that documents are of, with a name and a collection; [`macro@crate::model`] makes
+/// it one, unless it is generic.
+///
+/// # Example
+///
+/// ```
+/// use ophost_sdk::{Model, model};
+///
+/// #[model]
+/// struct Job {
+///     title: String,
+/// }
+///
+/// #[model(collection = "people")]
+/// struct Person {
+///     name: String,
+/// }
+///
+/// assert_eq!((Job::NAME, Job::COLLECTION), ("Job", None)); // in `jobs`
+/// assert_eq!((Person::NAME, Person::COLLECTION), ("Person", Some("people")));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model, so there is no collection of it",
+    label = "not a model",
+    note = "write `#[model]` above the type; a generic type cannot be the model of a collection"
+)]
+pub trait Model {
+    /// What operations call it in `models_in` and `models_out`.
+    const NAME: &'static str;
+
+    /// Where its documents are. Without it: the name in lower case and in the plural, which
+    /// is `es` after s, x, z, ch and sh, and else `s`.
+    const COLLECTION: Option<&'static str> = None;
+}
+
+/// Returns the collection of the model called `name`.
+pub(crate) fn collection(name: &str, given: Option<&str>) -> String {
+    let plural = || {
+        let name = name.to_lowercase();
+        let hisses = ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end));
+        name + if hisses { "es" } else { "s" }
+    };
+    given.map_or_else(plural, str::to_owned)
+}
+
+/// The annotation that says where documents are, as an object of model to collection.
+pub const COLLECTIONS: &str = "ophost.collections";
+
+/// Where the documents of a model are.
+pub struct Place {
+    model: &'static str,
+    given: Option<&'static str>,
+}
+
+impl Place {
+    /// Returns the place of a model.
+    pub const fn of<T: Model>() -> Self {
+        Self { model: T::NAME, given: T::COLLECTION }
+    }
+
+    /// Whether one of them would be looked for at the other's place.
+    const fn contradicts(&self, other: &Self) -> bool {
+        let is_same_place = match (self.given, other.given) {
+            (None, None) => true,
+            (Some(one), Some(other)) => equal(one, other),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        equal(self.model, other.model) && !is_same_place
+    }
+}
+
+/// Where the documents are that an operation uses.
+pub struct Places(&'static [Place]);
+
+impl Places {
+    /// Returns the places of an operation.
+    ///
+    /// # Panics
+    ///
+    /// Panics when two models of one name are at different places: at compile time.
+    pub const fn new(places: &'static [Place]) -> Self {
+        let mut i = 0;
+        while i < places.len() {
+            let mut j = 0;
+            while j < i {
+                assert!(
+                    !places[i].contradicts(&places[j]),
+                    "two models of this operation have the same name, but not the same collection"
+                );
+                j += 1;
+            }
+            i += 1;
+        }
+        Self(places)
+    }
+
+    /// Returns whether a place is another than the model's name says.
+    pub const fn are_given(&self) -> bool {
+        let mut i = 0;
+        while i < self.0.len() {
+            if self.0[i].given.is_some() {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
+    /// Returns the places that are given.
+    pub fn to_json(&self) -> Value {
+        let given = self.0.iter().filter_map(|place| Some((place.model, place.given?)));
+        Value::Object(
+            given.map(|(model, name)| (model.to_owned(), name.into())).collect::<Map<_, _>>(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collection_is_the_plural_of_its_model_in_lower_case() {
+        let plurals = [
+            ("Job", "jobs"),
+            ("QueryIndex", "queryindexes"),
+            ("Address", "addresses"),
+            ("Quiz", "quizes"),
+            ("Branch", "branches"),
+            ("Wish", "wishes"),
+            ("Category", "categorys"),
+        ];
+        for (model, expected) in plurals {
+            assert_eq!(collection(model, None), expected);
+        }
+        assert_eq!(collection("Person", Some("people")), "people");
+    }
+
+    #[test]
+    #[should_panic = "two models of this operation have the same name"]
+    fn models_of_one_name_are_in_one_collection() {
+        static PLACES: [Place; 3] = [
+            Place { model: "Job", given: None },
+            Place { model: "Job", given: None },
+            Place { model: "Job", given: Some("posts") },
+        ];
+        let _ = Places::new(&PLACES);
+    }
+}

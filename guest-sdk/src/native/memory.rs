@@ -1,0 +1,289 @@
+//! The documents of a native build: those of the current thread.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use ophost_document::{
+    Body, Collection, CollectionName, Condition, DocumentError, DocumentId, Query,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::documents as contract;
+use crate::{Model, Operation, Result, model};
+
+thread_local! {
+    static STORE: RefCell<Store> = RefCell::default();
+}
+
+/// All collections: as they were when the run began, and as it sees them now.
+#[derive(Default)]
+pub(super) struct Store {
+    kept: BTreeMap<CollectionName, Collection>,
+    now: BTreeMap<CollectionName, Collection>,
+    /// What the operation may use that is invoked; anything where a test calls functions.
+    grants: Option<Grants>,
+    ids_made: u32,
+}
+
+/// The collections that an operation may use.
+struct Grants {
+    read: Vec<String>,
+    write: Vec<String>,
+}
+
+impl Store {
+    /// Gives `work` the store of this thread.
+    pub(super) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
+        STORE.with_borrow_mut(work)
+    }
+
+    /// As [`Self::with`], if the operation may read the collection.
+    pub(super) fn reading<T>(
+        collection: &CollectionName,
+        work: impl FnOnce(&mut Self) -> Result<T, contract::Error>,
+    ) -> Result<T, contract::Error> {
+        Self::with(|store| {
+            store.grants.as_ref().map_or(Ok(()), |grants| grants.check_read(collection))?;
+            work(store)
+        })
+    }
+
+    /// As [`Self::with`], if the operation may write the collection.
+    pub(super) fn writing<T>(
+        collection: &CollectionName,
+        work: impl FnOnce(&mut Self) -> Result<T, contract::Error>,
+    ) -> Result<T, contract::Error> {
+        Self::with(|store| {
+            store.grants.as_ref().map_or(Ok(()), |grants| grants.check_write(collection))?;
+            work(store)
+        })
+    }
+
+    /// Returns a collection as the run sees it.
+    pub(super) fn now(&mut self, collection: &CollectionName) -> &mut Collection {
+        self.now.entry(collection.clone()).or_default()
+    }
+
+    pub(super) fn get(
+        &mut self,
+        collection: &CollectionName,
+        id: &DocumentId,
+    ) -> Option<contract::Document> {
+        let document = self.now(collection).get(id)?;
+        Some(self.seen(collection, document))
+    }
+
+    pub(super) fn find(&mut self, collection: &CollectionName, query: Query) -> contract::Page {
+        let page = self.now(collection).find(query);
+        let documents = page.documents.into_iter();
+        contract::Page {
+            documents: documents.map(|document| self.seen(collection, document)).collect(),
+            next: page.next.map(|cursor| cursor.to_string()),
+        }
+    }
+
+    pub(super) fn put(
+        &mut self,
+        collection: &CollectionName,
+        id: DocumentId,
+        body: Body,
+        condition: Condition,
+    ) -> Result<(), DocumentError> {
+        // Of the revision that the run sees, not that of the collection.
+        condition.check(self.get(collection, &id).map(|document| document.revision))?;
+        self.now(collection).put(id, body, Condition::Always)
+    }
+
+    /// Returns an id that no document has. Ids are ordered as they are made.
+    pub(super) fn new_id(
+        &mut self,
+        collection: &CollectionName,
+        condition: Condition,
+    ) -> Result<DocumentId, contract::Error> {
+        if let Condition::Present | Condition::At(_) = condition {
+            let why = "a document without an id cannot be there already";
+            return Err(contract::Error::Invalid(why.to_owned()));
+        }
+        loop {
+            self.ids_made += 1;
+            let id = DocumentId::new(format!("new-{:06}", self.ids_made))?;
+            if self.now(collection).get(&id).is_none() {
+                return Ok(id);
+            }
+        }
+    }
+
+    pub(super) fn discard(&mut self) {
+        self.now.clone_from(&self.kept);
+    }
+
+    fn keep(&mut self) {
+        self.kept.clone_from(&self.now);
+    }
+
+    /// Returns a document with the revision that the run sees: 0 if it was written since the
+    /// run began.
+    fn seen(
+        &self,
+        collection: &CollectionName,
+        document: ophost_document::Document,
+    ) -> contract::Document {
+        let ophost_document::Document { id, revision, body } = document;
+        let kept = self.kept.get(collection).and_then(|collection| collection.get(&id));
+        let is_kept = kept.is_some_and(|kept| kept.revision == revision);
+        let revision = if is_kept { revision } else { 0 };
+        contract::Document { id: id.into(), revision, body }
+    }
+}
+
+impl Grants {
+    fn of(operation: &Operation) -> Self {
+        let given = operation.annotations.iter().find(|it| it.key == model::COLLECTIONS);
+        let given = given.map(|annotation| (annotation.value)()).unwrap_or_default();
+        let places = |models: &[&str]| {
+            let place = |model: &&str| model::collection(model, given[*model].as_str());
+            models.iter().map(place).collect()
+        };
+        Self { read: places(operation.models_in), write: places(operation.models_out) }
+    }
+
+    fn check_read(&self, collection: &CollectionName) -> Result<(), contract::Error> {
+        let mut names = self.read.iter().chain(&self.write);
+        if names.any(|name| name == collection.as_str()) {
+            return Ok(());
+        }
+        let why = format!("the operation's models do not name the collection `{collection}`");
+        Err(contract::Error::Denied(why))
+    }
+
+    fn check_write(&self, collection: &CollectionName) -> Result<(), contract::Error> {
+        self.check_read(collection)?;
+        if self.write.iter().any(|name| name == collection.as_str()) {
+            return Ok(());
+        }
+        let why =
+            format!("the operation's models name the collection `{collection}` for reading only");
+        Err(contract::Error::Denied(why))
+    }
+}
+
+/// Runs an operation as the host does: it has the collections that it declares, and what it
+/// writes is kept only if it succeeds.
+pub(crate) fn as_run<T>(operation: &Operation, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(run) = Run::begin(operation) else {
+        // One operation calls another: to the host that is one run, of the first.
+        return call();
+    };
+    let result = call();
+    if result.is_ok() {
+        run.succeed();
+    }
+    result
+}
+
+/// A run that goes on. Dropped, also by a panic, it leaves nothing.
+struct Run(());
+
+impl Run {
+    fn begin(operation: &Operation) -> Option<Self> {
+        Store::with(|store| {
+            if store.grants.is_some() {
+                return None;
+            }
+            store.keep();
+            store.grants = Some(Grants::of(operation));
+            Some(Self(()))
+        })
+    }
+
+    fn succeed(self) {
+        Store::with(Store::keep);
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        Store::with(|store| {
+            store.grants = None;
+            store.discard();
+        });
+    }
+}
+
+/// The documents that stand for the host's in a native build; see
+/// [`memory`](crate::documents::memory).
+#[derive(Debug)]
+pub struct Memory {
+    /// It means those of the thread that asked for it.
+    thread: PhantomData<*const ()>,
+}
+
+impl Memory {
+    pub(crate) fn of_this_thread() -> Self {
+        Self { thread: PhantomData }
+    }
+
+    /// Forgets everything.
+    pub fn reset(&self) {
+        Store::with(|store| *store = Store::default());
+    }
+
+    /// Puts a document there that no run has written.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the id or the value is not that of a document.
+    pub fn seed<T: Model + Serialize>(&self, id: &str, value: &T) {
+        let value = serde_json::to_value(value).expect("a model is JSON");
+        self.seed_json(&model::collection(T::NAME, T::COLLECTION), id, value);
+    }
+
+    /// Puts a document there that no run has written, of any model or none.
+    ///
+    /// # Panics
+    ///
+    /// Panics when one of the arguments is not what it has to be.
+    pub fn seed_json(&self, collection: &str, id: &str, body: Value) {
+        let collection = CollectionName::new(collection).expect("the name of a collection");
+        let id = DocumentId::new(id).expect("the id of a document");
+        let body = Body::try_from(body).expect("the body of a document");
+        Store::with(|store| {
+            let put = store.now(&collection).put(id, body, Condition::Always);
+            put.expect("nothing stands against it");
+            store.keep();
+        });
+    }
+
+    /// Ends the run, well: what was written is kept and has a revision. Where a test calls
+    /// functions of operations, all they do is one run until here.
+    pub fn keep(&self) {
+        Store::with(Store::keep);
+    }
+
+    /// Returns the documents of a collection, by their ids.
+    ///
+    /// # Panics
+    ///
+    /// Panics when no collection can be named so.
+    pub fn documents(&self, collection: &str) -> BTreeMap<String, Value> {
+        let mut query = contract::Query {
+            filter: "{}".to_owned(),
+            sort: Vec::new(),
+            limit: None,
+            cursor: None,
+        };
+        let mut documents = BTreeMap::new();
+        loop {
+            let page = contract::find(collection, &query).expect("the name of a collection");
+            documents.extend(page.documents.into_iter().map(|document| {
+                (document.id, serde_json::from_str(&document.body).expect("a body is JSON"))
+            }));
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                return documents;
+            }
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! What operations do with collections, and what typing one declares.
+
+#![forbid(unsafe_code)]
+
+use ophost_sdk::serde_json::{Value, json};
+use ophost_sdk::{
+    Collection, Condition, DocumentError, Failure, Kind, Model, Operation, ReadCollection, Result,
+    documents, model, operation, plugin,
+};
+
+#[model]
+#[derive(PartialEq)]
+struct Account {
+    owner: String,
+    balance: i64,
+}
+
+#[model(collection = "people")]
+struct Person {
+    name: String,
+}
+
+#[model]
+struct QueryIndex {
+    text: String,
+}
+
+#[model]
+struct Amount {
+    from: String,
+    to: String,
+    amount: i64,
+}
+
+/// Moves money.
+#[operation(category = "bank", models_out = ["Account", "Log"], models_in = ["Rate"])]
+fn transfer(input: Amount, accounts: Collection<Account>) -> Result<i64> {
+    let mut from = accounts.require(&input.from)?;
+    from.value.balance -= input.amount;
+    accounts.save(&mut from)?;
+    let mut to = accounts.require(&input.to)?;
+    to.value.balance += input.amount;
+    accounts.save(&mut to)?;
+    Ok(from.value.balance)
+}
+
+/// Uses a collection of each kind.
+#[operation(category = "bank", annotations("ophost.idempotent" = true))]
+fn mixed(
+    people: ReadCollection<Person>,
+    input: Amount,
+    accounts: ophost_sdk::Collection<Account>,
+    indexes: ophost_sdk::documents::ReadCollection<QueryIndex>,
+    again: Collection<Account>,
+) -> Result<Vec<bool>> {
+    let id = &input.from;
+    Ok(vec![
+        people.get(id)?.is_some(),
+        accounts.get(id)?.is_some(),
+        indexes.get(id)?.is_some(),
+        again.delete(id)?,
+    ])
+}
+
+/// Reaches for what it does not declare.
+#[operation(category = "bank")]
+fn reach(what: String, accounts: ReadCollection<Account>) -> Result<()> {
+    let person = Person { name: "Ada".into() };
+    match what.as_str() {
+        "read" => drop(accounts.get("1")?),
+        "write" => drop(Collection::<Account>::new().delete("1")?),
+        _ => Collection::new().put("1", &person)?,
+    }
+    Ok(())
+}
+
+/// Writes and panics.
+#[operation(category = "bank")]
+fn stumble(accounts: Collection<Account>) -> Result<()> {
+    accounts.put("1", &account(7))?;
+    panic!("stumbled");
+}
+
+/// Calls another operation, and fails or not.
+#[operation(category = "bank")]
+fn outer(fail: bool, _people: Collection<Person>, _accounts: Collection<Account>) -> Result<()> {
+    transfer::OPERATION.invoke(&amount("1", "2"))?;
+    Collection::new().put("1", &Person { name: "Ada".into() })?;
+    if fail { Err(Failure::error("no")) } else { Ok(()) }
+}
+
+plugin!(transfer, mixed, reach, stumble, outer);
+
+fn account(balance: i64) -> Account {
+    Account { owner: "Ada".into(), balance }
+}
+
+fn amount(from: &str, to: &str) -> String {
+    json!({"from": from, "to": to, "amount": 3}).to_string()
+}
+
+fn seeded() -> documents::Memory {
+    let memory = documents::memory();
+    memory.reset();
+    memory.seed("1", &account(10));
+    memory.seed("2", &account(20));
+    memory
+}
+
+fn balances(memory: &documents::Memory) -> Vec<Value> {
+    memory.documents("accounts").values().map(|account| account["balance"].clone()).collect()
+}
+
+fn failure(operation: Operation, input: &str) -> Failure {
+    operation.invoke(input).expect_err("the operation fails")
+}
+
+#[test]
+fn a_collection_declares_its_model_once() {
+    assert_eq!(transfer::OPERATION.models_in, ["Rate"]);
+    assert_eq!(transfer::OPERATION.models_out, ["Account", "Log"]);
+    assert_eq!(mixed::OPERATION.models_in, ["Person", "QueryIndex"]);
+    assert_eq!(mixed::OPERATION.models_out, ["Account"]);
+}
+
+#[test]
+fn a_collection_is_no_part_of_the_input() {
+    let schema = (mixed::OPERATION.input_schema)();
+    assert_eq!(schema["required"], json!(["from", "to", "amount"]));
+    let schema = (stumble::OPERATION.input_schema)();
+    assert_eq!(schema.get("properties"), None);
+}
+
+#[test]
+fn a_collection_with_a_name_of_its_own_is_annotated() {
+    let annotations = mixed::OPERATION.annotations.iter();
+    let annotations: Vec<_> = annotations.map(|it| (it.key, (it.value)())).collect();
+    assert_eq!(
+        annotations,
+        [("ophost.idempotent", json!(true)), ("ophost.collections", json!({"Person": "people"}))]
+    );
+    assert!(transfer::OPERATION.annotations.is_empty());
+}
+
+#[test]
+fn a_model_is_in_its_own_collection() {
+    documents::memory().reset();
+    Collection::new().put("1", &Person { name: "Ada".into() }).unwrap();
+    Collection::new().put("1", &QueryIndex { text: "Ada".into() }).unwrap();
+    assert_eq!(documents::memory().documents("people")["1"], json!({"name": "Ada"}));
+    assert_eq!(documents::memory().documents("queryindexes")["1"], json!({"text": "Ada"}));
+    assert_eq!((Person::NAME, Person::COLLECTION), ("Person", Some("people")));
+}
+
+#[test]
+fn a_run_that_succeeds_keeps_what_it_wrote() {
+    let memory = seeded();
+    assert_eq!(transfer::OPERATION.invoke(&amount("1", "2")).unwrap(), "7");
+    assert_eq!(balances(&memory), [7, 23]);
+    assert_ne!(Collection::<Account>::new().require("1").unwrap().revision, 0);
+}
+
+#[test]
+fn a_run_that_fails_or_panics_leaves_nothing() {
+    let memory = seeded();
+    let failed = failure(transfer::OPERATION, &amount("1", "3"));
+    assert_eq!(failed, Failure::error("there is no document `3` in `accounts`").code("not-found"));
+    assert_eq!(balances(&memory), [10, 20]);
+    std::panic::catch_unwind(|| stumble::OPERATION.invoke("{}")).unwrap_err();
+    assert_eq!(balances(&memory), [10, 20]);
+    transfer::OPERATION.invoke(&amount("1", "2")).expect("the next run is as any other");
+}
+
+#[test]
+fn money_that_is_moved_to_where_it_was_is_noticed() {
+    let memory = seeded();
+    assert_eq!(transfer::OPERATION.invoke(&amount("1", "1")).unwrap(), "7");
+    assert_eq!(balances(&memory), [10, 20]);
+}
+
+#[test]
+fn an_operation_in_an_operation_is_a_part_of_its_run() {
+    let memory = seeded();
+    assert_eq!(failure(outer::OPERATION, "true").message, "no");
+    assert_eq!(balances(&memory), [10, 20]);
+    outer::OPERATION.invoke("false").unwrap();
+    assert_eq!(balances(&memory), [7, 23]);
+    assert!(memory.documents("people").contains_key("1"));
+}
+
+#[test]
+fn what_is_not_declared_is_denied() {
+    let memory = seeded();
+    reach::OPERATION.invoke(r#""read""#).unwrap();
+    for (input, message) in [
+        (r#""write""#, "the operation's models name the collection `accounts` for reading only"),
+        (r#""people""#, "the operation's models do not name the collection `people`"),
+    ] {
+        let denied = Failure::permanent(message).code("denied");
+        assert_eq!(failure(reach::OPERATION, input), denied);
+    }
+    reach("write".into(), ReadCollection::new()).expect("a test may call with anything");
+    assert_eq!(balances(&memory), [20]);
+}
+
+#[test]
+fn conditions_are_checked() {
+    seeded();
+    let accounts = Collection::new();
+    let put = |id, condition| accounts.put_if(id, &account(1), condition);
+    let (collection, id) = (|| "accounts".to_owned(), String::from);
+    assert_eq!(
+        put("1", Condition::Absent),
+        Err(DocumentError::Exists { collection: collection(), id: id("1") })
+    );
+    assert_eq!(
+        put("3", Condition::Present),
+        Err(DocumentError::NotFound { collection: collection(), id: id("3") })
+    );
+    let revision = accounts.require("1").unwrap().revision;
+    assert_eq!(
+        put("1", Condition::At(revision + 1)),
+        Err(DocumentError::Stale {
+            collection: collection(),
+            id: id("1"),
+            revision: Some(revision)
+        })
+    );
+    put("1", Condition::At(revision)).unwrap();
+    put("1", Condition::Present).unwrap();
+    put("3", Condition::Absent).unwrap();
+    put("3", Condition::Always).unwrap();
+    assert_eq!(accounts.require("3").unwrap().revision, 0);
+    put("3", Condition::At(0)).expect("what this run wrote has revision 0");
+}
+
+#[test]
+fn a_document_is_saved_where_it_is_still_what_was_read() {
+    let memory = seeded();
+    let accounts = Collection::<Account>::new();
+    let (mut first, mut second) = (accounts.require("1").unwrap(), accounts.require("1").unwrap());
+    accounts.save(&mut first).unwrap();
+    accounts.save(&mut first).expect("a copy that was saved can be saved again");
+    let error = accounts.save(&mut second).unwrap_err();
+    assert!(matches!(error, DocumentError::Stale { revision: Some(0), .. }), "{error:?}");
+    memory.keep();
+    let kept = accounts.require("1").unwrap().revision;
+    assert!(kept > second.revision, "a revision grows: {kept}");
+    accounts.delete("1").unwrap();
+    let error = accounts.save(&mut second).unwrap_err();
+    assert_eq!(error.to_string(), "document `1` in `accounts` is gone");
+}
+
+#[test]
+fn new_documents_have_ids_of_their_own_in_the_order_in_which_they_came() {
+    documents::memory().reset();
+    let accounts = Collection::new();
+    let ids: Vec<_> = (0..12).map(|balance| accounts.insert(&account(balance)).unwrap()).collect();
+    assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+}
+
+#[test]
+fn what_does_not_fit_the_model_is_named() {
+    let memory = seeded();
+    memory.seed_json("accounts", "odd", json!({"owner": "Ada", "balance": "much"}));
+    memory.seed_json("accounts", "whole", json!({"owner": "Ada", "balance": 5.0}));
+    let accounts = ReadCollection::<Account>::new();
+    assert_eq!(accounts.require("whole").unwrap().value.balance, 5);
+    let error = accounts.get("odd").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "document `odd` in `accounts` is not of model `Account`: `balance`: invalid type: string \
+         \"much\", expected i64"
+    );
+    let failure = Failure::from(error);
+    assert_eq!((failure.kind, failure.code.as_deref()), (Kind::Error, Some("does-not-fit")));
+}
+
+#[test]
+fn what_is_no_document_is_invalid() {
+    documents::memory().reset();
+    let accounts = Collection::new();
+    let error = accounts.put("", &account(1)).unwrap_err();
+    assert!(matches!(error, DocumentError::Invalid(_)), "{error:?}");
+    let failure = Failure::from(error);
+    assert_eq!((failure.kind, failure.code.as_deref()), (Kind::Permanent, Some("invalid")));
+    let error = accounts.put("1", &Account { owner: "x".repeat(1 << 20), balance: 0 }).unwrap_err();
+    assert!(matches!(error, DocumentError::TooLarge(_)), "{error:?}");
+    let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
+    let error = accounts.set("1", [("balance", no_json)]).unwrap_err();
+    assert_eq!(error, DocumentError::Invalid("not JSON: key must be a string".into()));
+}
+
+/// Returns the balances of the accounts that a question finds, in order.
+fn found(find: documents::Find<Account>) -> std::result::Result<Vec<i64>, DocumentError> {
+    find.into_iter().map(|account| Ok(account?.value.balance)).collect()
+}
+
+#[test]
+fn a_question_is_filtered_sorted_and_limited() {
+    let memory = documents::memory();
+    for (id, owner, balance) in [("1", "Bob", 1), ("2", "Ada", 1), ("3", "Bob", 2), ("4", "Eve", 9)]
+    {
+        memory.seed(id, &Account { owner: owner.into(), balance });
+    }
+    let accounts = ReadCollection::<Account>::new();
+    let some = || accounts.find(json!({"balance": {"$lt": 9}}));
+    let ids = |find: documents::Find<Account>| -> Vec<String> {
+        find.all().unwrap().into_iter().map(|account| account.id).collect()
+    };
+    assert_eq!(ids(some()), ["1", "2", "3"]);
+    assert_eq!(ids(some().sort("-balance")), ["3", "1", "2"]);
+    assert_eq!(ids(some().sort("balance").sort("owner")), ["2", "1", "3"]);
+    assert_eq!(ids(some().sort("-_id").limit(2)), ["3", "2"]);
+    assert_eq!(ids(some().limit(0)), [""; 0]);
+    assert_eq!(some().sort("-_id").first().unwrap().unwrap().id, "3");
+    assert_eq!(some().limit(0).first(), Ok(None));
+    assert_eq!(accounts.find(json!({"owner": "Zoe"})).first(), Ok(None));
+    assert_eq!(accounts.count(json!({"owner": "Bob"})), Ok(2));
+}
+
+#[test]
+fn a_question_is_answered_beyond_a_page() {
+    let memory = documents::memory();
+    let accounts = Collection::new();
+    for balance in 0..1_234 {
+        accounts.put(&format!("{balance:04}"), &account(balance)).unwrap();
+    }
+    memory.keep();
+    let all: Vec<_> = (0..1_234).collect();
+    assert_eq!(found(accounts.find(json!({}))), Ok(all.clone()));
+    assert_eq!(found(accounts.find(json!({})).limit(1_111)), Ok(all[..1_111].into()));
+    let backwards = found(accounts.find(json!({})).sort("-balance")).unwrap();
+    assert!(backwards.iter().eq(all.iter().rev()));
+}
+
+#[test]
+fn large_documents_are_found_however_few_fit_on_a_page() {
+    documents::memory();
+    let accounts = Collection::new();
+    for balance in 0..5 {
+        let owner = "x".repeat(600_000);
+        accounts.put(&balance.to_string(), &Account { owner, balance }).unwrap();
+    }
+    assert_eq!(found(accounts.find(json!({}))), Ok(vec![0, 1, 2, 3, 4]));
+}
+
+#[test]
+fn what_a_loop_deletes_is_not_in_its_way() {
+    let memory = documents::memory();
+    let accounts = Collection::<Account>::new();
+    for balance in 0..2_500 {
+        accounts.insert(&account(balance)).unwrap();
+    }
+    for account in accounts.find(json!({})) {
+        assert!(accounts.delete(&account.unwrap().id).unwrap());
+    }
+    assert!(memory.documents("accounts").is_empty());
+}
+
+#[test]
+fn a_document_that_does_not_fit_is_an_error_in_its_place() {
+    let memory = seeded();
+    memory.seed_json("accounts", "1a", json!({}));
+    let accounts = ReadCollection::<Account>::new();
+    let mut all = accounts.find(json!({})).into_iter();
+    assert_eq!(all.next().unwrap().unwrap().id, "1");
+    let error = all.next().unwrap().unwrap_err();
+    assert!(matches!(&error, DocumentError::DoesNotFit { id, .. } if id == "1a"), "{error:?}");
+    assert_eq!(all.next().unwrap().unwrap().id, "2");
+    assert!(all.next().is_none());
+}
+
+#[test]
+fn after_an_error_of_the_host_nothing_comes() {
+    seeded();
+    let accounts = ReadCollection::<Account>::new();
+    let mut none = accounts.find(json!({"$where": "1"})).into_iter();
+    let error = none.next().unwrap().unwrap_err();
+    assert!(matches!(&error, DocumentError::Invalid(why) if why.contains("$where")), "{error:?}");
+    assert!(none.next().is_none() && none.next().is_none());
+    let error = accounts.count(json!([])).unwrap_err();
+    assert_eq!(error.code(), "invalid");
+}
+
+#[test]
+fn fields_are_set_and_merged() {
+    let memory = documents::memory();
+    memory.seed_json("accounts", "1", json!({"owner": "Ada", "balance": 1, "tags": ["a"]}));
+    let accounts = Collection::<Account>::new();
+    accounts.set("1", [("tags.1", json!("b")), ("at.home", json!(null))]).unwrap();
+    accounts.merge("1", &json!({"owner": null, "balance": 2})).unwrap();
+    assert_eq!(
+        memory.documents("accounts")["1"],
+        json!({"balance": 2, "tags": ["a", "b"], "at": {"home": null}})
+    );
+    let error = accounts.set("1", [("balance.0", 1)]).unwrap_err();
+    assert_eq!(error.code(), "invalid");
+    assert!(matches!(accounts.merge("9", &json!({})), Err(DocumentError::NotFound { .. })));
+}
+
+#[test]
+fn what_was_discarded_was_never_written() {
+    let memory = seeded();
+    let accounts = Collection::<Account>::new();
+    accounts.delete("1").unwrap();
+    accounts.put("3", &account(1)).unwrap();
+    documents::discard();
+    assert_eq!(balances(&memory), [10, 20]);
+    assert_ne!(accounts.require("1").unwrap().revision, 0);
+}

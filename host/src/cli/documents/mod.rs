@@ -1,0 +1,233 @@
+//! `ophost documents`: what runs read and change.
+
+mod csv;
+mod export;
+mod import;
+mod read;
+
+pub(super) use self::export::NotExported;
+pub(super) use self::import::NotImported;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
+use serde_json::{Map, Value, json};
+
+use super::complete;
+use super::error::CliError;
+use super::output::{self, Line};
+use super::settings;
+use super::table::{Last, table};
+use crate::config::Config;
+use crate::document::{
+    Address, CollectionName, Document, DocumentId, Filter, Page, Path, Query, Sort, SortBy,
+};
+use crate::documents::Documents;
+use crate::host::Host;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct DocumentsArgs {
+    #[command(subcommand)]
+    command: DocumentsCommand,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ophost documents collections
+  ophost documents find jobs '{\"status\": \"open\"}' --sort -salary -n 5
+  ophost documents get jobs 01a2b3
+  ophost documents import jobs jobs.csv --id number
+  ophost documents export jobs --output jobs.jsonl
+
+A filter is a JSON object in the words of MongoDB: equality, $eq $ne $gt $gte $lt $lte $in $nin
+$and $or $nor $not $exists $regex $size $elemMatch, dotted paths, and _id.";
+
+#[derive(Debug, Subcommand)]
+enum DocumentsCommand {
+    /// List the collections, and how many documents each holds.
+    Collections,
+    /// Print the documents that a filter means, a JSON a line.
+    Find(FindArgs),
+    /// Print a document.
+    Get(GetArgs),
+    /// Print how many documents a filter means.
+    Count(CountArgs),
+    /// Put the documents of a file into a collection, all or none, by a recorded run.
+    Import(import::ImportArgs),
+    /// Print or write all documents of a collection.
+    Export(export::ExportArgs),
+}
+
+/// Documents of one collection.
+#[derive(Debug, Args)]
+struct Meant {
+    /// The collection.
+    #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(complete::collections))]
+    collection: CollectionName,
+    /// Which documents are meant [default: all].
+    #[arg(value_name = "FILTER", value_parser = filter, default_value = "{}")]
+    #[arg(hide_default_value = true)]
+    filter: Filter,
+}
+
+#[derive(Debug, Args)]
+struct FindArgs {
+    #[command(flatten)]
+    meant: Meant,
+    /// In which order: fields, `-` before one means the greatest first [default: _id].
+    #[arg(long, value_name = "FIELD,-FIELD", value_delimiter = ',', value_parser = sort_by)]
+    #[arg(allow_hyphen_values = true)]
+    sort: Vec<SortBy>,
+    /// At most so many.
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Go on after a page: what that page named as `next`.
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct GetArgs {
+    /// The collection.
+    #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(complete::collections))]
+    collection: CollectionName,
+    /// The document's id.
+    #[arg(value_name = "ID")]
+    id: DocumentId,
+}
+
+#[derive(Debug, Args)]
+struct CountArgs {
+    #[command(flatten)]
+    meant: Meant,
+}
+
+fn filter(text: &str) -> Result<Filter, String> {
+    Filter::parse_text(text).map_err(|error| error.to_string())
+}
+
+fn sort_by(text: &str) -> Result<SortBy, String> {
+    let (path, descending) = match text.strip_prefix('-') {
+        Some(path) => (path, true),
+        None => (text, false),
+    };
+    let path = Path::parse(path).map_err(|error| error.to_string())?;
+    Ok(SortBy { path, descending })
+}
+
+pub(super) fn run(args: DocumentsArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    let host = settings::builder(config)?.build_without_plugins()?;
+    super::runtime()?.block_on(dispatch(&host, args.command, config, json))
+}
+
+async fn dispatch(
+    host: &Host,
+    command: DocumentsCommand,
+    config: &Config,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let none = || CliError::usage("there is no data directory");
+    let documents = host.documents().ok_or_else(none)?;
+    match command {
+        DocumentsCommand::Collections => collections(&documents, json).await,
+        DocumentsCommand::Find(args) => find(&documents, args, json).await,
+        DocumentsCommand::Get(args) => get(&documents, args, json).await,
+        DocumentsCommand::Count(args) => count(&documents, args, json).await,
+        DocumentsCommand::Import(args) => {
+            let most = config.max_limits().effects;
+            import::run(host, args, most, json).await
+        }
+        DocumentsCommand::Export(args) => export::run(&documents, args, json).await,
+    }
+}
+
+async fn collections(documents: &Documents<'_>, json: bool) -> Result<ExitCode, CliError> {
+    let collections = documents.collections().await?;
+    if json {
+        let list: Vec<_> = collections
+            .iter()
+            .map(|(name, count)| json!({"collection": name, "documents": count}))
+            .collect();
+        output::json(&json!({"collections": list}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<_> =
+        collections.iter().map(|(name, count)| [name.to_string(), count.to_string()]).collect();
+    output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
+    if rows.is_empty() {
+        output::stderr("No documents. Operations make them, or `ophost documents import`.\n");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn find(documents: &Documents<'_>, args: FindArgs, json: bool) -> Result<ExitCode, CliError> {
+    let FindArgs { meant: Meant { collection, filter }, sort, limit, after } = args;
+    let sort = Sort::new(sort).map_err(|error| CliError::usage(&error.to_string()))?;
+    let query = Query::new(&collection, filter, sort, Some(limit), after.as_deref())
+        .map_err(|error| CliError::usage(&error.to_string()))?;
+    let Page { documents, next } = documents.find(collection, query).await?;
+    let next = next.map(|next| next.to_string());
+    let list = documents.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
+    if json {
+        output::json(&json!({"documents": list, "next": next}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    list.iter().try_for_each(output::json_line)?;
+    if list.is_empty() {
+        output::stderr("No document matches.\n");
+    }
+    if let Some(next) = next {
+        output::stderr(&format!("There are more: `--after {next}`\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn get(documents: &Documents<'_>, args: GetArgs, json: bool) -> Result<ExitCode, CliError> {
+    let GetArgs { collection, id } = args;
+    let address = Address { collection: collection.clone(), id: id.clone() };
+    let none = || CliError::NoSuchDocument { collection: collection.clone(), id };
+    let document = documents.get(address).await?.ok_or_else(none)?;
+    if json {
+        let (id, revision, body) = (&document.id, document.revision, fields(&document)?);
+        let head = json!({"collection": collection, "id": id, "revision": revision, "body": body});
+        output::json(&head)?;
+    } else {
+        output::json(&shown(&document)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn count(
+    documents: &Documents<'_>,
+    args: CountArgs,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let Meant { collection, filter } = args.meant;
+    let count = documents.count(collection, filter).await?;
+    match json {
+        true => output::json(&json!({"count": count}))?,
+        false => output::stdout(&format!("{count}\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fields(document: &Document) -> Result<Map<String, Value>, CliError> {
+    // It was written by the store itself.
+    serde_json::from_str(&document.body).map_err(|error| CliError::Output(error.into()))
+}
+
+/// Returns a document as people write them: with its id as its first field.
+fn shown(document: &Document) -> Result<Map<String, Value>, CliError> {
+    let mut shown = Map::new();
+    shown.insert("_id".to_owned(), json!(document.id));
+    shown.extend(fields(document)?);
+    Ok(shown)
+}
+
+/// Says what was done with a file.
+fn told(text: &str) {
+    output::stderr(&format!("{}\n", Line(text)));
+}

@@ -1,0 +1,538 @@
+//! What a run sees of documents while it runs, and what it makes of them.
+//!
+//! A [`Session`] is one execution. It reads a snapshot, in which its own writes hide what was
+//! there; it remembers what it read, so that the store can say at the end whether that is
+//! still so. Nothing is opened before the first call: a run that only computes pays nothing.
+//!
+//! A snapshot keeps the store's file from using freed parts again, so none is kept for longer
+//! than [`OLDEST`]: the next call takes a new one, if what was read so far is the same there.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::document::{
+    Address, Body, Change, CollectionName, Condition, Document, DocumentError, DocumentId, Effects,
+    Filter, Finder, Page, Path, Query, Reads, edit,
+};
+use crate::policy::Grants;
+use crate::sandbox::{Documents, Refusal};
+use crate::store::{DocumentSnapshot, Store, StoreError, Stored};
+
+/// The longest that a snapshot is kept.
+pub(crate) const OLDEST: Duration = Duration::from_secs(1);
+
+/// How many documents are read at once.
+const PART: usize = 256;
+/// How long documents are looked at before others get their turn.
+const TURN: Duration = Duration::from_millis(2);
+
+/// What one execution of a run does with documents.
+pub(crate) struct Session {
+    store: Option<Arc<dyn Store>>,
+    grants: Grants,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    snapshot: Option<(Box<dyn DocumentSnapshot>, Instant)>,
+    effects: Effects,
+    /// Whether `effects.base` says something.
+    has_begun: bool,
+    /// How large the changes are, in bytes of JSON.
+    written: u64,
+    was_denied: bool,
+}
+
+impl Session {
+    /// Returns the session of a run with these grants. Without a store nothing can be reached.
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, grants: Grants) -> Self {
+        Self { store, grants, state: Mutex::default() }
+    }
+
+    /// Drives a run, and lets go of a snapshot that it does not use.
+    pub(crate) async fn over<T>(&self, run: impl Future<Output = T>) -> T {
+        let mut run = std::pin::pin!(run);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut run => return ended,
+                () = tokio::time::sleep(OLDEST) => self.rest(),
+            }
+        }
+    }
+
+    fn rest(&self) {
+        self.state().snapshot.take_if(|(_, since)| since.elapsed() >= OLDEST);
+    }
+
+    /// Returns whether the run asked for a collection that it does not reach.
+    pub(crate) fn was_denied(&self) -> bool {
+        self.state().was_denied
+    }
+
+    /// Returns whether something that the run read is no longer so.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be found out.
+    pub(crate) fn is_stale(&self) -> Result<bool, StoreError> {
+        let state = self.state();
+        match &self.store {
+            Some(store) if !state.effects.reads.is_empty() => {
+                store.documents()?.is_stale(&state.effects.reads, state.effects.base)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// Ends the session, and returns what the run did. What it only read is no matter: it saw
+    /// all of that at one moment.
+    pub(crate) fn end(&self) -> Effects {
+        let mut effects = std::mem::take(&mut *self.state()).effects;
+        effects.changes.retain(|_, change| change.kind().is_some());
+        if effects.changes.is_empty() {
+            effects.reads = Reads::default();
+        }
+        effects
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that holds the lock can leave it half written.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the state with a snapshot that is young enough.
+    fn open(&self) -> Result<MutexGuard<'_, State>, Refusal> {
+        let mut state = self.state();
+        state.snapshot.take_if(|(_, since)| since.elapsed() >= OLDEST);
+        if state.snapshot.is_none() {
+            let none = || Refusal::Store("this host has no data directory".to_owned());
+            let snapshot = self
+                .store
+                .as_ref()
+                .ok_or_else(none)?
+                .documents()
+                .map_err(|error| failed(&error))?;
+            state.renew(snapshot)?;
+        }
+        Ok(state)
+    }
+
+    fn may_read(&self, collection: &CollectionName) -> Result<(), Refusal> {
+        match self.grants.collections().reads(collection) {
+            true => Ok(()),
+            false => Err(self.denied(format!(
+                "the operation's models do not name the collection `{collection}`"
+            ))),
+        }
+    }
+
+    fn may_write(&self, collection: &CollectionName) -> Result<(), Refusal> {
+        self.may_read(collection)?;
+        match self.grants.collections().writes(collection) {
+            true => Ok(()),
+            false => Err(self.denied(format!(
+                "the operation's models name the collection `{collection}` for reading only"
+            ))),
+        }
+    }
+
+    fn denied(&self, text: String) -> Refusal {
+        self.state().was_denied = true;
+        Refusal::Denied(text)
+    }
+
+    /// Puts what a change makes of a document that is there in its place.
+    fn edit(
+        &self,
+        address: &Address,
+        edit: impl FnOnce(&Body) -> Result<Body, DocumentError>,
+    ) -> Result<(), Refusal> {
+        self.may_write(&address.collection)?;
+        let mut state = self.open()?;
+        let known = state.get(address)?.ok_or(DocumentError::NotFound)?;
+        let after = edit(&known.body)?;
+        state.write(address, Some(known.body), Some(after), self.grants.limits().effects)
+    }
+
+    /// Shows the documents that a filter may mean: those of its ids, or all.
+    async fn each_of(
+        &self,
+        collection: &CollectionName,
+        (filter, after): (&Filter, Option<DocumentId>),
+        mut see: impl FnMut(&DocumentId, &Stored) -> ControlFlow<()> + Send,
+    ) -> Result<(), Refusal> {
+        let Some(ids) = filter.ids() else { return self.each(collection, after, see).await };
+        let state = self.open()?;
+        for id in ids.into_iter().filter(|id| after.as_ref().is_none_or(|after| after < id)) {
+            let address = Address { collection: collection.clone(), id };
+            let found = state.look(&address)?;
+            if found.is_some_and(|stored| see(&address.id, &stored).is_break()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows every document of a collection, in the order of their ids, from after the given
+    /// one, until `see` says that it is enough. Others get their turn meanwhile.
+    async fn each(
+        &self,
+        collection: &CollectionName,
+        mut after: Option<DocumentId>,
+        mut see: impl FnMut(&DocumentId, &Stored) -> ControlFlow<()> + Send,
+    ) -> Result<(), Refusal> {
+        let mut since = Instant::now();
+        loop {
+            let (part, next) = self.open()?.part(collection, after.as_ref())?;
+            for (id, stored) in &part {
+                if see(id, stored).is_break() {
+                    return Ok(());
+                }
+                // A single one may take long: it may be large, and so may the filter.
+                if since.elapsed() >= TURN {
+                    tokio::task::yield_now().await;
+                    since = Instant::now();
+                }
+            }
+            if next.is_none() {
+                return Ok(());
+            }
+            after = next;
+        }
+    }
+}
+
+fn failed(error: &StoreError) -> Refusal {
+    Refusal::Store(error.to_string())
+}
+
+impl State {
+    /// Takes another snapshot, if what was read so far is the same there.
+    fn renew(&mut self, snapshot: Box<dyn DocumentSnapshot>) -> Result<(), Refusal> {
+        let effects = &mut self.effects;
+        if self.has_begun
+            && snapshot.is_stale(&effects.reads, effects.base).map_err(|error| failed(&error))?
+        {
+            return Err(Refusal::Stale);
+        }
+        self.has_begun = true;
+        effects.base = snapshot.revision();
+        self.snapshot = Some((snapshot, Instant::now()));
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Result<&dyn DocumentSnapshot, Refusal> {
+        let none = || Refusal::Store("there is no snapshot".to_owned());
+        self.snapshot.as_ref().map(|(snapshot, _)| &**snapshot).ok_or_else(none)
+    }
+
+    /// Returns a document as this run sees it, and remembers that it did.
+    fn get(&mut self, address: &Address) -> Result<Option<Stored>, Refusal> {
+        let found = self.look(address)?;
+        if !self.effects.changes.contains_key(address) {
+            let revision = found.as_ref().map(|stored| stored.revision);
+            self.effects.reads.add_document(address, revision);
+        }
+        Ok(found)
+    }
+
+    /// Returns a document as this run sees it.
+    fn look(&self, address: &Address) -> Result<Option<Stored>, Refusal> {
+        match self.effects.changes.get(address) {
+            Some(change) => Ok(change.after.clone().map(own)),
+            None => self.snapshot()?.get(address).map_err(|error| failed(&error)),
+        }
+    }
+
+    /// Writes a document that was just read.
+    fn write(
+        &mut self,
+        address: &Address,
+        seen: Option<Body>,
+        after: Option<Body>,
+        limit: u64,
+    ) -> Result<(), Refusal> {
+        let earlier = self.effects.changes.remove(address);
+        self.written -= earlier.as_ref().map_or(0, weight);
+        let before = earlier.map_or(seen, |earlier| earlier.before);
+        let change = Change { before, after };
+        self.written += weight(&change);
+        if self.written > limit {
+            return Err(Refusal::Effects);
+        }
+        self.effects.changes.insert(address.clone(), change);
+        Ok(())
+    }
+
+    /// Returns the next documents of a collection as this run sees them, and after which of
+    /// them there may be more.
+    fn part(
+        &self,
+        collection: &CollectionName,
+        after: Option<&DocumentId>,
+    ) -> Result<(BTreeMap<DocumentId, Stored>, Option<DocumentId>), Refusal> {
+        let stored = self.snapshot()?.after(collection, after, PART);
+        let mut part = BTreeMap::from_iter(stored.map_err(|error| failed(&error))?);
+        let last = part.last_key_value().map(|(id, _)| id.clone());
+        for (address, change) in self.written(collection, after, last.as_ref()) {
+            match change.after.clone() {
+                Some(body) => drop(part.insert(address.id.clone(), own(body))),
+                None => drop(part.remove(&address.id)),
+            }
+        }
+        Ok((part, last))
+    }
+
+    /// Returns what this run wrote to documents of a collection, from after one to another.
+    fn written(
+        &self,
+        collection: &CollectionName,
+        after: Option<&DocumentId>,
+        last: Option<&DocumentId>,
+    ) -> impl Iterator<Item = (&Address, &Change)> {
+        let at = |id: &DocumentId| Address { collection: collection.clone(), id: id.clone() };
+        let first = after.map_or(Bound::Unbounded, |id| Bound::Excluded(at(id)));
+        let range = self.effects.changes.range((first, Bound::Unbounded));
+        range
+            .skip_while(|(it, _)| it.collection < *collection)
+            .take_while(|(it, _)| it.collection == *collection)
+            .take_while(move |(it, _)| last.is_none_or(|last| it.id <= *last))
+    }
+}
+
+/// Returns a document that the run wrote itself.
+fn own(body: Body) -> Stored {
+    Stored { revision: 0, body }
+}
+
+fn weight(change: &Change) -> u64 {
+    let bodies = [&change.before, &change.after].into_iter().flatten();
+    bodies.map(|body| body.size() as u64).sum()
+}
+
+#[async_trait]
+impl Documents for Session {
+    async fn get(&self, address: &Address) -> Result<Option<Document>, Refusal> {
+        self.may_read(&address.collection)?;
+        let found = self.open()?.get(address)?;
+        Ok(found.map(|Stored { revision, body }| Document {
+            id: address.id.clone(),
+            revision,
+            body: body.text(),
+        }))
+    }
+
+    async fn put(
+        &self,
+        collection: &CollectionName,
+        id: Option<DocumentId>,
+        body: Body,
+        condition: Condition,
+    ) -> Result<DocumentId, Refusal> {
+        self.may_write(collection)?;
+        let id = match id {
+            Some(id) => id,
+            None => new_id(condition)?,
+        };
+        let address = Address { collection: collection.clone(), id };
+        let mut state = self.open()?;
+        let known = state.get(&address)?;
+        condition.check(known.as_ref().map(|known| known.revision))?;
+        let before = known.map(|known| known.body);
+        state.write(&address, before, Some(body), self.grants.limits().effects)?;
+        Ok(address.id)
+    }
+
+    async fn set(&self, address: &Address, fields: &[(Path, Value)]) -> Result<(), Refusal> {
+        self.edit(address, |body| Ok(edit::set(body, fields)?))
+    }
+
+    async fn merge(&self, address: &Address, patch: &Value) -> Result<(), Refusal> {
+        self.edit(address, |body| Ok(edit::merge(body, patch)?))
+    }
+
+    async fn delete(&self, address: &Address) -> Result<bool, Refusal> {
+        self.may_write(&address.collection)?;
+        let mut state = self.open()?;
+        let Some(known) = state.get(address)? else { return Ok(false) };
+        state.write(address, Some(known.body), None, self.grants.limits().effects)?;
+        Ok(true)
+    }
+
+    async fn find(&self, collection: &CollectionName, query: Query) -> Result<Page, Refusal> {
+        self.may_read(collection)?;
+        self.open()?.effects.reads.add_filter(collection, query.filter());
+        let after = query.after_id().and_then(|id| id.parse().ok());
+        let filter = query.filter().clone();
+        let mut finder = Finder::new(query);
+        let see = |id: &DocumentId, it: &Stored| finder.see(id, it.revision, &it.body);
+        self.each_of(collection, (&filter, after), see).await?;
+        Ok(finder.page())
+    }
+
+    async fn count(&self, collection: &CollectionName, filter: Filter) -> Result<u64, Refusal> {
+        self.may_read(collection)?;
+        self.open()?.effects.reads.add_filter(collection, &filter);
+        let mut count = 0;
+        let see = |id: &DocumentId, stored: &Stored| {
+            count += u64::from(filter.matches(id, &stored.body));
+            ControlFlow::Continue(())
+        };
+        self.each_of(collection, (&filter, None), see).await?;
+        Ok(count)
+    }
+
+    fn discard(&self) {
+        let mut state = self.state();
+        state.effects.changes.clear();
+        state.written = 0;
+    }
+}
+
+/// Makes an id that no document has.
+fn new_id(condition: Condition) -> Result<DocumentId, Refusal> {
+    let may = matches!(condition, Condition::Always | Condition::Absent);
+    let invalid = |text: String| Refusal::Error(DocumentError::Invalid(text));
+    if !may {
+        return Err(invalid("a document without an id cannot be there already".to_owned()));
+    }
+    DocumentId::new(Uuid::now_v7().to_string()).map_err(|error| invalid(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::operation::{Hints, Operation, OperationName};
+    use crate::policy::{LimitRequest, Limits, Policy};
+    use crate::store::Kept;
+    use crate::store::tests::{author, memory};
+
+    fn session(store: &Arc<dyn Store>) -> Session {
+        let operation = Operation {
+            name: OperationName::new("a").unwrap(),
+            description: "d".into(),
+            category: "c".into(),
+            input_schema: json!({}),
+            output_schema: json!({}),
+            tags: vec![],
+            permissions: vec![],
+            models_in: vec!["Rate".into()],
+            models_out: vec!["Job".into()],
+            stage: None,
+            async_enabled: true,
+            create_taskrun: true,
+            hints: Hints::default(),
+            annotations: BTreeMap::new(),
+        };
+        let asked = LimitRequest { effects: Some(1_000), ..LimitRequest::default() };
+        let policy = Policy::new(Limits::DEFAULT, Limits::DEFAULT_MAXIMA);
+        Session::new(Some(Arc::clone(store)), policy.grant(&operation, &asked).unwrap())
+    }
+
+    fn job(id: &str) -> Address {
+        Address { collection: "jobs".parse().unwrap(), id: id.parse().unwrap() }
+    }
+
+    async fn put(session: &Session, id: &str, value: Value) -> Result<DocumentId, Refusal> {
+        let (address, body) = (job(id), value.try_into().unwrap());
+        session.put(&address.collection, Some(address.id), body, Condition::Always).await
+    }
+
+    async fn found(session: &Session, filter: Value) -> Vec<String> {
+        let (collection, filter) = (job("x").collection, Filter::parse(&filter).unwrap());
+        let query = Query::new(&collection, filter, Default::default(), None, None).unwrap();
+        let page = session.find(&collection, query).await.unwrap();
+        page.documents.into_iter().map(|document| document.id.into()).collect()
+    }
+
+    async fn keep(store: &Arc<dyn Store>, session: &Session) -> bool {
+        matches!(store.keep(author(), session.end()).await.unwrap(), Kept::Done(..))
+    }
+
+    #[tokio::test]
+    async fn a_run_sees_what_it_wrote_among_what_was_there() {
+        let store = memory();
+        let first = session(&store);
+        for id in ["a", "c", "e"] {
+            put(&first, id, json!({"n": 1})).await.unwrap();
+        }
+        assert!(keep(&store, &first).await);
+        let second = session(&store);
+        put(&second, "b", json!({"n": 1})).await.unwrap();
+        put(&second, "c", json!({"n": 2})).await.unwrap();
+        assert!(second.delete(&job("a")).await.unwrap());
+        assert!(!second.delete(&job("a")).await.unwrap());
+        assert_eq!(found(&second, json!({"n": 1})).await, ["b", "e"]);
+        assert_eq!(found(&second, json!({"_id": {"$in": ["e", "c", "a"]}})).await, ["c", "e"]);
+        assert_eq!(second.get(&job("c")).await.unwrap().unwrap().revision, 0);
+        let all = Filter::all();
+        assert_eq!(second.count(&job("x").collection, all).await.unwrap(), 3);
+        second.discard();
+        assert_eq!(found(&second, json!({})).await, ["a", "c", "e"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_as_before_is_no_change() {
+        let store = memory();
+        let session = session(&store);
+        put(&session, "a", json!({"n": 1})).await.unwrap();
+        assert!(session.delete(&job("a")).await.unwrap());
+        assert!(session.end().changes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_is_too_old_is_renewed_where_nothing_changed() {
+        let store = memory();
+        let (still, moved) = (session(&store), session(&store));
+        still.get(&job("other")).await.unwrap();
+        moved.get(&job("a")).await.unwrap();
+        let writer = session(&store);
+        put(&writer, "a", json!({})).await.unwrap();
+        assert!(keep(&store, &writer).await);
+        assert_eq!(still.get(&job("a")).await.unwrap(), None, "it sees one moment");
+        tokio::time::sleep(OLDEST).await;
+        assert!(matches!(still.get(&job("b")).await, Err(Refusal::Stale)), "it was another");
+        assert!(matches!(moved.get(&job("b")).await, Err(Refusal::Stale)));
+        assert!(moved.is_stale().unwrap());
+        let unconcerned = session(&store);
+        unconcerned.get(&job("other")).await.unwrap();
+        tokio::time::sleep(OLDEST).await;
+        assert!(unconcerned.get(&job("a")).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_run_reaches_the_collections_of_its_models_alone() {
+        let session = session(&memory());
+        let at = |collection: &str| Address { collection: collection.parse().unwrap(), ..job("a") };
+        assert!(session.get(&at("rates")).await.unwrap().is_none());
+        assert!(!session.was_denied());
+        for denied in [
+            session.delete(&at("rates")).await.unwrap_err(),
+            session.get(&at("people")).await.unwrap_err(),
+        ] {
+            assert!(matches!(denied, Refusal::Denied(_)), "{denied:?}");
+        }
+        assert!(session.was_denied());
+    }
+
+    #[tokio::test]
+    async fn a_run_writes_no_more_than_it_may() {
+        let session = session(&memory());
+        put(&session, "a", json!({"text": "x".repeat(400)})).await.unwrap();
+        put(&session, "a", json!({"text": "y".repeat(400)})).await.unwrap();
+        let more = put(&session, "b", json!({"text": "x".repeat(800)})).await;
+        assert!(matches!(more, Err(Refusal::Effects)));
+    }
+}

@@ -1,0 +1,120 @@
+//! Why a run did not begin, and why there is no host.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::operation::OperationName;
+use crate::policy::PolicyError;
+use crate::registry::RegistryError;
+use crate::sandbox::SandboxError;
+use crate::schema::Violations;
+use crate::store::StoreError;
+use crate::task_run::RunId;
+
+/// A run that did not begin; nothing happened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// No plugin holds an operation of that name.
+    #[error("no operation is called `{name}`")]
+    NoSuchOperation {
+        /// The name asked for.
+        name: String,
+        /// A known name that is much like it.
+        similar: Option<String>,
+        /// How many plugin files are not used; the operation may be in one of them.
+        refused: usize,
+    },
+    /// A file holds an operation of that name, and the file is not used.
+    #[error("`{name}` is in `{}`, which is not used: {reason}", file.display())]
+    NotUsed {
+        /// The name asked for.
+        name: String,
+        /// The file; there may be more of them.
+        file: PathBuf,
+        /// Why it is not used, in one sentence.
+        reason: String,
+    },
+    /// The input breaks the operation's schema.
+    #[error("the input of `{operation}` {violations}")]
+    InvalidInput {
+        /// The operation.
+        operation: OperationName,
+        /// Every place where the input breaks its schema.
+        violations: Violations,
+    },
+    /// The limits asked for are not allowed.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The record of its beginning could not be written, or whether the idempotency key is
+    /// free could not be found out. It did not run.
+    #[error("it was not run: its record cannot be written")]
+    Store(#[from] StoreError),
+    /// It ran, but how it ended could not be written.
+    #[error("run {run_id} ended, but that cannot be written")]
+    Unrecorded {
+        /// The run.
+        run_id: RunId,
+        /// Why.
+        source: StoreError,
+    },
+    /// A run under the same idempotency key has not ended.
+    #[error("run {run_id} under the same idempotency key is still running")]
+    InProgress {
+        /// That run.
+        run_id: RunId,
+    },
+    /// The idempotency key belongs to a run that ended well, and whose answer was erased.
+    #[error("run {run_id} under the same idempotency key succeeded, and its answer was erased")]
+    Erased {
+        /// That run.
+        run_id: RunId,
+    },
+    /// The idempotency key belongs to a run that ended well, and whose answer holds secrets:
+    /// those are not kept, so that it cannot be given again.
+    #[error(
+        "run {run_id} under the same idempotency key succeeded; its answer holds secrets, \
+         which are not kept"
+    )]
+    Masked {
+        /// That run.
+        run_id: RunId,
+    },
+    /// The idempotency key belongs to a run with another input.
+    #[error("the idempotency key belongs to run {run_id}, which had another input")]
+    Conflict {
+        /// That run.
+        run_id: RunId,
+        /// That run's input, and this request's, both with their defaults and secrets masked.
+        inputs: Box<(Value, Value)>,
+    },
+    /// The operation is known, but its file is not what it was, or cannot be loaded.
+    #[error("the operation `{operation}` cannot be loaded from `{}`: {reason}", file.display())]
+    Unavailable {
+        /// The operation.
+        operation: OperationName,
+        /// Where it was.
+        file: PathBuf,
+        /// Why, in one sentence.
+        reason: String,
+    },
+}
+
+/// A host that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// Wasm cannot run here.
+    #[error("cannot run wasm: {0}")]
+    Sandbox(String),
+    /// The plugin directories cannot be read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl From<SandboxError> for HostError {
+    fn from(error: SandboxError) -> Self {
+        Self::Sandbox(error.to_string())
+    }
+}

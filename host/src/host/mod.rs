@@ -1,0 +1,421 @@
+//! The path of a run, on one page.
+//!
+//! [`Host::run`] is what every door calls: check the request against what the host knows,
+//! execute what was checked, say how it ended.
+
+mod builder;
+mod error;
+mod inspector;
+mod report;
+mod request;
+
+pub use self::builder::HostBuilder;
+pub use self::error::{HostError, RunError};
+pub(crate) use self::inspector::Inspector;
+pub use self::report::Report;
+pub use self::request::Request;
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::request::RecordRequest;
+use crate::catalog::Catalog;
+use crate::context::Context;
+use crate::document::Effects;
+use crate::documents::Documents;
+use crate::execution::{Code, Execution, Turns, Work};
+use crate::import::Import;
+use crate::policy::{Grants, Policy};
+use crate::record::{Keeping, Recorded, Recorder, Subject, Written};
+use crate::registry::{self, Entry, FileError, Loader, Registry, Schemas};
+use crate::run::{Actor, Flags};
+use crate::runs::Runs;
+use crate::sandbox::{Guest, Observer, Sandbox};
+use crate::schema::{Schema, ValidInput};
+use crate::store::{OpenStore, Store};
+use crate::task_run::{Masked, RunId};
+
+/// What a door needs that is the compiler's child process, or starts one.
+pub(crate) use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};
+
+/// Loads operations and runs them. Cheap to clone; clones share everything.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use ophost::{Host, Outcome, Request};
+/// use serde_json::json;
+///
+/// let host = Host::builder().plugins("plugins").build().await?;
+/// let report = host.run(Request::new("slugify", json!({"text": "Hello, World!"}))).await?;
+/// assert_eq!(report.outcome, Outcome::Success(json!({"slug": "hello-world"})));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Host {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sandbox: Sandbox,
+    loader: Loader,
+    /// Swapped as a whole: whoever took it out keeps what it took.
+    registry: RwLock<Arc<Registry>>,
+    policy: Policy,
+    recorder: Recorder,
+    /// Held while directories are read: an older picture must not replace a newer one.
+    reloading: tokio::sync::Mutex<()>,
+    turns: Turns,
+}
+
+impl Host {
+    /// Returns a builder: no plugin directory, default limits.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Runs an operation once and returns how it ended.
+    ///
+    /// What is to be recorded is on the disk before the guest runs, and its end before this
+    /// returns. Where an idempotency key names a run that ended well, that one is returned.
+    ///
+    /// Needs a tokio runtime with time enabled. A guest gives the thread back every
+    /// ten milliseconds, but for instructions on much memory, which are not interrupted, and the
+    /// check of its output. Dropping the future stops the guest, and leaves a recorded run
+    /// RUNNING until this process ends.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunError`] if the run did not begin: the operation is unknown, the input
+    /// breaks its schema, the limits asked for are not allowed, its record cannot be written.
+    /// A run that began and failed is not an error but a [`Report`] with [`Outcome::Failed`](crate::Outcome::Failed);
+    /// but [`RunError::Unrecorded`] is one that began and whose end could not be written.
+    pub async fn run(&self, request: Request) -> Result<Report, RunError> {
+        let checked = self.check(request)?;
+        let loaded = self.load(checked).await?;
+        match self.begin(&loaded).await? {
+            Recorded::Begun(keeping) => self.execute(loaded, keeping).await,
+            Recorded::Before(run) if run.erased_at.is_some() => {
+                Err(RunError::Erased { run_id: run.id })
+            }
+            Recorded::Before(run) if run.is_masked(Masked::Output) => {
+                Err(RunError::Masked { run_id: run.id })
+            }
+            Recorded::Before(run) => {
+                Ok(Report::of(*run).with_id(&loaded.checked.entry.operation().output_schema))
+            }
+            Recorded::Running(run_id) => Err(RunError::InProgress { run_id }),
+            Recorded::Conflict(run, input) => Err(RunError::Conflict {
+                run_id: run.id,
+                inputs: Box::new((run.input_dump, input)),
+            }),
+        }
+    }
+
+    async fn begin(&self, loaded: &Loaded) -> Result<Recorded, RunError> {
+        let Checked { entry, schemas, input, grants, .. } = &loaded.checked;
+        let Checked { actor, flags, context, record, .. } = &loaded.checked;
+        let subject = Subject {
+            operation: entry.operation(),
+            component: Some(entry.file.digest),
+            version: &entry.file.plugin.version,
+            asked_input: &record.input,
+            input: input.value(),
+            input_schema: &schemas.input,
+            output_schema: &schemas.output,
+            actor,
+            flags: *flags,
+            context,
+            tags: &record.tags,
+            limits: *grants.limits(),
+            granted: loaded.guest.reaches(),
+            asked: record.asked,
+            key: record.key.as_deref(),
+            rerun_of: record.rerun_of,
+        };
+        Ok(self.shared.recorder.begin(subject, &loaded.checked.cancel).await?)
+    }
+
+    async fn execute(&self, mut loaded: Loaded, keeping: Keeping) -> Result<Report, RunError> {
+        let log = loaded.checked.grants.limits().log;
+        let journal = keeping.journal(log, loaded.checked.observer.take());
+        let execution =
+            Execution::new(self.work(&loaded, keeping.run_id()), journal, &self.shared.turns);
+        let Checked { schemas, context, entry, .. } = &loaded.checked;
+        let report = drive(execution, &keeping, &schemas.output, context).await?;
+        Ok(report.with_id(&entry.operation().output_schema))
+    }
+
+    fn work<'a>(&'a self, loaded: &'a Loaded, run_id: Option<RunId>) -> Work<'a> {
+        let Checked { entry, schemas, input, grants, actor, flags, cancel, record, .. } =
+            &loaded.checked;
+        Work {
+            code: Code::Guest {
+                sandbox: &self.shared.sandbox,
+                guest: &loaded.guest,
+                input,
+                output_schema: &schemas.output,
+            },
+            operation: &entry.operation().name,
+            grants,
+            actor,
+            flags: *flags,
+            run_id,
+            // A dry run takes no key.
+            idempotency_key: record.key.as_deref().filter(|_| !flags.dry_run),
+            cancel,
+            store: self.store(),
+        }
+    }
+
+    fn store(&self) -> Option<Arc<dyn Store>> {
+        self.shared.recorder.store().map(OpenStore::store)
+    }
+
+    /// Puts documents into a collection, all or none, by a recorded run of the host's own
+    /// operation `ophost.import`. It may write as much as this host allows at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub async fn import(&self, mut import: Import) -> Result<Report, RunError> {
+        let (operation, input) = (import.operation(), import.input());
+        let grants = self.shared.policy.grant_most(&operation);
+        let (actor, flags) = (import.caller.actor(&input), import.caller.flags(&input));
+        let anything = Schema::anything();
+        let subject = Subject {
+            operation: &operation,
+            component: None,
+            version: env!("CARGO_PKG_VERSION"),
+            asked_input: &input,
+            input: &input,
+            input_schema: &anything,
+            output_schema: &anything,
+            actor: &actor,
+            flags,
+            context: &import.context,
+            tags: &[],
+            limits: *grants.limits(),
+            granted: &[],
+            asked: Some(true),
+            key: None,
+            rerun_of: None,
+        };
+        let observer = import.observer.take();
+        let begun = self.shared.recorder.begin(subject, &import.cancel).await?;
+        let Recorded::Begun(keeping) = begun else {
+            let error = io::Error::other("a run without a key was answered by another");
+            return Err(RunError::Store(error.into()));
+        };
+        let work = Work {
+            code: Code::Import(&import),
+            operation: &operation.name,
+            grants: &grants,
+            actor: &actor,
+            flags,
+            run_id: keeping.run_id(),
+            idempotency_key: None,
+            cancel: &import.cancel,
+            store: self.store(),
+        };
+        let execution = Execution::new(
+            work,
+            keeping.journal(grants.limits().log, observer),
+            &self.shared.turns,
+        );
+        drive(execution, &keeping, &anything, &import.context).await
+    }
+
+    fn check(&self, request: Request) -> Result<Checked, RunError> {
+        let entry = self.find(&request.operation)?;
+        let operation = entry.operation();
+        let actor = request.caller.actor(&request.input);
+        let flags = request.caller.flags(&request.input);
+        let schemas = entry.schemas().map_err(|reason| unavailable(&entry, &reason))?;
+        let schemas = Arc::clone(schemas);
+        // Only a key asks what the input was before its defaults.
+        let asked_input = request.record.key.as_ref().map(|_| request.input.clone());
+        let record = RecordRequest { input: asked_input.unwrap_or_default(), ..request.record };
+        let input = schemas.input.check_input(request.input).map_err(|violations| {
+            RunError::InvalidInput { operation: operation.name.clone(), violations }
+        })?;
+        let policy = &self.shared.policy;
+        let grants = policy.grant(operation, &request.limits)?;
+        let (context, cancel, observer) = (request.context, request.cancel, request.observer);
+        Ok(Checked {
+            entry,
+            schemas,
+            input,
+            grants,
+            actor,
+            flags,
+            context,
+            cancel,
+            observer,
+            record,
+        })
+    }
+
+    /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
+    /// it happens before the run begins. Meanwhile the store is opened.
+    async fn load(&self, checked: Checked) -> Result<Loaded, RunError> {
+        let Checked { entry, record, .. } = &checked;
+        self.shared.recorder.prepare(entry.operation(), record.asked, record.key.as_deref());
+        let guest = entry.file.guest(&self.shared.sandbox).await;
+        let guest = guest.map_err(|reason| unavailable(entry, &reason))?.clone();
+        Ok(Loaded { checked, guest })
+    }
+
+    fn find(&self, name: &str) -> Result<Arc<Entry>, RunError> {
+        self.registry().get(name).cloned().ok_or_else(|| self.no_such_operation(name))
+    }
+
+    /// Returns what there is to run now.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::new(self.registry())
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        // Nothing that holds the lock can leave it half written.
+        Arc::clone(&self.shared.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns what is wrong with the data directory, so that nothing is kept in it.
+    pub fn data_problem(&self) -> Option<String> {
+        self.shared.sandbox.cache_problem()
+    }
+
+    /// Returns the records of runs; `None` without a data directory.
+    pub fn runs(&self) -> Option<Runs<'_>> {
+        self.shared.recorder.store().map(Runs::new)
+    }
+
+    /// Returns the documents that runs read and change; `None` without a data directory.
+    pub fn documents(&self) -> Option<Documents<'_>> {
+        self.shared.recorder.store().map(Documents::new)
+    }
+
+    /// Reads the plugin directories again, and from now on runs what is there.
+    ///
+    /// A file that was used and is bad now is used as it was, until it is good again or gone.
+    /// Runs that began before go on with what they began with.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HostError`] if a directory cannot be read; then nothing changes.
+    pub async fn reload(&self) -> Result<(), HostError> {
+        let _turn = self.shared.reloading.lock().await;
+        let registry = Arc::new(self.shared.loader.load(Some(&self.registry())).await?);
+        *self.shared.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
+        Ok(())
+    }
+
+    /// Reloads whenever the plugin directories have changed and been quiet for 200 ms, until
+    /// the returned value is dropped.
+    ///
+    /// Where a reload fails, what there was goes on being used, and the next change is
+    /// waited for.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HostError`] if the system does not tell of changes.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a tokio runtime.
+    pub fn watch(&self) -> Result<Watching, HostError> {
+        let mut watcher = registry::watch(&self.shared.loader)?;
+        let host = self.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                // First what changed before. The next change may mend what fails.
+                host.reload().await.ok();
+                watcher.changed().await;
+            }
+        });
+        Ok(Watching { task })
+    }
+
+    /// Returns the error that says that no operation has this name.
+    pub(crate) fn no_such_operation(&self, name: &str) -> RunError {
+        let registry = self.registry();
+        if let Some(refused) = registry.not_used(name) {
+            let (name, file) = (name.to_owned(), refused.path.clone());
+            return RunError::NotUsed { name, file, reason: refused.reason.to_string() };
+        }
+        let catalog = Catalog::new(registry);
+        RunError::NoSuchOperation {
+            name: name.to_owned(),
+            similar: catalog.similar(name).map(ToOwned::to_owned),
+            refused: catalog.refused().count(),
+        }
+    }
+}
+
+/// A host watches its plugin directories as long as this lives.
+#[derive(Debug)]
+#[must_use]
+pub struct Watching {
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn unavailable(entry: &Entry, reason: &FileError) -> RunError {
+    RunError::Unavailable {
+        operation: entry.operation().name.clone(),
+        file: entry.file.path.clone(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Executes a run until how it ended could be kept together with what it changed.
+async fn drive(
+    mut execution: Execution<'_>,
+    keeping: &Keeping,
+    output_schema: &Schema,
+    context: &Context,
+) -> Result<Report, RunError> {
+    loop {
+        if let Some((outcome, effects)) = keeping.over(execution.once()).await {
+            let report = Report::new(&execution, keeping, context, outcome, &effects);
+            if report.keep(keeping, output_schema, &effects).await? == Written::Done {
+                return Ok(report);
+            }
+        }
+        if !execution.again().await {
+            let (outcome, nothing) = (execution.given_up(), Effects::default());
+            let report = Report::new(&execution, keeping, context, outcome, &nothing);
+            report.keep(keeping, output_schema, &nothing).await?;
+            return Ok(report);
+        }
+    }
+}
+
+/// A request that may run: all that was asked was checked.
+struct Checked {
+    entry: Arc<Entry>,
+    schemas: Arc<Schemas>,
+    input: ValidInput,
+    grants: Grants,
+    actor: Actor,
+    flags: Flags,
+    context: Context,
+    cancel: CancellationToken,
+    observer: Option<Observer>,
+    /// Where the log of a run that is recorded goes on.
+    record: RecordRequest,
+}
+
+/// A request whose code is ready, too.
+struct Loaded {
+    checked: Checked,
+    guest: Guest,
+}

@@ -1,0 +1,113 @@
+//! How a run ended.
+
+use serde_json::Value;
+
+use super::RunError;
+use crate::context::Context;
+use crate::document::{ChangeCount, ChangeSet, Effects};
+use crate::execution::Execution;
+use crate::operation::OperationName;
+use crate::record::{self, EndOfRun, Keeping, Written};
+use crate::run::{Outcome, Trail, Usage};
+use crate::schema::Schema;
+use crate::task_run::{RunId, RunState, TaskRun};
+
+/// A run that began and ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// What was run.
+    pub operation: OperationName,
+    /// The record's id, if it is recorded.
+    pub run_id: Option<RunId>,
+    /// What it was part of, as the request said.
+    pub context: Context,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it left behind.
+    pub trail: Trail,
+    /// The file with the rest of its log, in the data directory, if that is recorded and too
+    /// long for the record.
+    pub logs_ref: Option<String>,
+    /// What it used.
+    pub usage: Usage,
+    /// How many documents it changed, or would have in a dry run.
+    pub changes: ChangeCount,
+    /// What it would have changed in a dry run, of which nothing is kept; `None` if it was none.
+    pub dry_run: Option<ChangeSet>,
+}
+
+impl Report {
+    pub(super) fn new(
+        execution: &Execution<'_>,
+        keeping: &Keeping,
+        context: &Context,
+        outcome: Outcome,
+        effects: &Effects,
+    ) -> Self {
+        let changes = &effects.changes;
+        Self {
+            operation: execution.operation().clone(),
+            run_id: keeping.run_id(),
+            context: context.clone(),
+            outcome,
+            trail: execution.journal.trail(),
+            logs_ref: keeping.logs_ref(),
+            usage: execution.usage(),
+            changes: ChangeCount::of(changes),
+            dry_run: execution.is_dry().then(|| changes.clone()),
+        }
+    }
+
+    /// Keeps what is to be kept of the run.
+    pub(super) async fn keep(
+        &self,
+        keeping: &Keeping,
+        output_schema: &Schema,
+        effects: &Effects,
+    ) -> Result<Written, RunError> {
+        let Self { outcome, trail, usage, dry_run, .. } = self;
+        let is_dry = dry_run.is_some();
+        let ended = EndOfRun { outcome, output_schema, trail, usage: *usage, effects, is_dry };
+        let run_id = keeping.id();
+        keeping.finish(ended).await.map_err(|source| RunError::Unrecorded { run_id, source })
+    }
+
+    /// Puts the record's id into an output whose schema has a field for it.
+    pub(super) fn with_id(mut self, schema: &Value) -> Self {
+        self.outcome = match (self.outcome, self.run_id) {
+            (Outcome::Success(output), Some(id)) => {
+                Outcome::Success(record::with_task_run_id(output, schema, id))
+            }
+            (outcome, _) => outcome,
+        };
+        self
+    }
+
+    /// Returns what a record says of a run that ended.
+    pub(super) fn of(run: TaskRun) -> Self {
+        let outcome = match run.state {
+            RunState::Success { output, .. } => Outcome::Success(output),
+            RunState::Failed { failure, .. } => Outcome::Failed(failure),
+            RunState::Pending | RunState::Running { .. } | RunState::Cancelled { .. } => {
+                Outcome::Cancelled
+            }
+        };
+        let trail = Trail {
+            log: run.log_entries,
+            log_dropped: run.log_dropped,
+            item_errors: run.error_list,
+            item_errors_dropped: 0,
+        };
+        Self {
+            operation: run.operation_name,
+            run_id: Some(run.id),
+            context: Context::default(),
+            outcome,
+            trail,
+            logs_ref: run.logs_ref,
+            usage: run.usage.unwrap_or_default(),
+            changes: run.changes.unwrap_or_default(),
+            dry_run: None,
+        }
+    }
+}

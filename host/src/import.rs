@@ -1,0 +1,198 @@
+//! Documents from outside, put in by a run of an operation of the host's own.
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+use crate::context::Context;
+use crate::document::{Body, CollectionName, Condition, DocumentError, DocumentId};
+use crate::operation::{Hints, Operation, OperationName};
+use crate::run::{Event, Failure, FailureKind};
+use crate::sandbox::{Documents, Journal, Observer, Refusal, Stopped};
+
+/// After how many documents others get their turn, and somebody hears how far it is.
+const PART: usize = 256;
+
+/// What becomes of a document whose id is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// The import fails, and nothing is put in.
+    #[default]
+    Refuse,
+    /// It takes the place of the one that is there.
+    Replace,
+    /// It is left out.
+    Skip,
+}
+
+impl Existing {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Replace => "replace",
+            Self::Skip => "skip",
+        }
+    }
+
+    fn condition(self) -> Condition {
+        match self {
+            Self::Replace => Condition::Always,
+            Self::Refuse | Self::Skip => Condition::Absent,
+        }
+    }
+}
+
+/// Documents that are to be put into a collection, all of them or none.
+#[must_use]
+pub struct Import {
+    pub(crate) collection: CollectionName,
+    pub(crate) documents: Vec<(Option<DocumentId>, Body)>,
+    pub(crate) existing: Existing,
+    pub(crate) source: Option<String>,
+    pub(crate) caller: Caller,
+    pub(crate) context: Context,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) observer: Option<Observer>,
+}
+
+impl Import {
+    /// Returns an import of these documents. One without an id is given a new one.
+    pub fn new(collection: CollectionName, documents: Vec<(Option<DocumentId>, Body)>) -> Self {
+        Self {
+            collection,
+            documents,
+            existing: Existing::default(),
+            source: None,
+            caller: Caller::at("api"),
+            context: Context::default(),
+            cancel: CancellationToken::new(),
+            observer: None,
+        }
+    }
+
+    /// Says what becomes of documents whose ids are taken.
+    pub fn existing(mut self, existing: Existing) -> Self {
+        self.existing = existing;
+        self
+    }
+
+    /// Says where the documents come from, for the record.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Says who asks. In a dry run nothing is put in.
+    pub fn caller(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        self
+    }
+
+    /// Says what the run is part of.
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// Lets the import be stopped; then nothing is put in.
+    pub fn cancel_by(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Lets someone hear how far it is.
+    pub fn observe(mut self, observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Observer::new(observe));
+        self
+    }
+
+    /// Returns the input that its record has.
+    pub(crate) fn input(&self) -> Value {
+        json!({
+            "collection": self.collection,
+            "documents": self.documents.len(),
+            "existing": self.existing.as_str(),
+            "source": self.source,
+        })
+    }
+
+    /// Returns the operation that it is a run of: it writes to the one collection.
+    pub(crate) fn operation(&self) -> Operation {
+        let model = self.collection.to_string();
+        let collections = [(model.clone(), self.collection.clone())].into();
+        Operation {
+            name: OperationName::import(),
+            description: "Puts documents into a collection.".to_owned(),
+            category: "ophost".to_owned(),
+            input_schema: json!({}),
+            output_schema: json!({}),
+            tags: Vec::new(),
+            permissions: Vec::new(),
+            models_in: Vec::new(),
+            models_out: vec![model],
+            stage: None,
+            async_enabled: true,
+            create_taskrun: true,
+            hints: Hints { collections, ..Hints::default() },
+            annotations: Default::default(),
+        }
+    }
+
+    /// Puts the documents in, and returns the output; `stopped` says whether it has to end.
+    pub(crate) async fn put_in(
+        &self,
+        documents: &dyn Documents,
+        journal: &Journal,
+        stopped: impl Fn() -> Option<Stopped>,
+    ) -> Result<Value, Stopped> {
+        let (mut put, mut skipped) = (0_u64, 0_u64);
+        for (place, (id, body)) in self.documents.iter().enumerate() {
+            if place % PART == 0 {
+                journal.progress(place as u64, Some(self.documents.len() as u64), None);
+                tokio::task::yield_now().await;
+                stopped().map_or(Ok(()), Err)?;
+            }
+            let condition = self.existing.condition();
+            match documents.put(&self.collection, id.clone(), body.clone(), condition).await {
+                Ok(_) => put += 1,
+                Err(Refusal::Error(DocumentError::Exists)) if self.existing == Existing::Skip => {
+                    skipped += 1;
+                }
+                Err(refusal) => return Err(self.failed(refusal, place)),
+            }
+        }
+        Ok(json!({"put": put, "skipped": skipped}))
+    }
+
+    fn failed(&self, refusal: Refusal, place: usize) -> Stopped {
+        let id = self.documents[place].0.as_ref();
+        let of = |message: String| {
+            let id = id.map(|id| format!(" (`{id}`)")).unwrap_or_default();
+            format!("document {}{id}: {message}", place + 1)
+        };
+        let failure = match refusal {
+            Refusal::Stale => return Stopped::Stale,
+            Refusal::Effects => {
+                let message = "the documents are more than a run may write".to_owned();
+                Failure::new(FailureKind::Effects, message)
+            }
+            Refusal::Denied(text) => Failure::new(FailureKind::Denied, text),
+            Refusal::Store(text) => Failure::new(FailureKind::Error, text),
+            Refusal::Error(DocumentError::Exists) => Failure {
+                code: Some("exists".to_owned()),
+                ..Failure::new(FailureKind::Error, of(self.holder(place)))
+            },
+            Refusal::Error(error) => Failure::new(FailureKind::Error, of(error.to_string())),
+        };
+        Stopped::Failed(Box::new(failure))
+    }
+
+    /// Says who has the id of a document: one that was there, or an earlier one of these.
+    fn holder(&self, place: usize) -> String {
+        let (earlier, id) = (&self.documents[..place], &self.documents[place].0);
+        match earlier.iter().position(|(other, _)| other == id) {
+            Some(other) => format!("document {} has the same id", other + 1),
+            None => DocumentError::Exists.to_string(),
+        }
+    }
+}

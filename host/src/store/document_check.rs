@@ -1,0 +1,141 @@
+//! Looks over what the store keeps of documents.
+//!
+//! A document is what the change says that wrote it; a change belongs to a commit, which knows
+//! how many it has; the size of a collection is the number of its documents.
+
+use std::collections::BTreeMap;
+
+use super::documents::{Commit, Size, Stored};
+use super::keys::{self, Kind};
+use super::tables::{Snapshot, Tx};
+use super::{StoreError, codec};
+use crate::document::{Change, CollectionName};
+
+/// What was seen of documents so far, in the order of [`Kind::ALL`].
+#[derive(Default)]
+pub(super) struct DocumentFindings {
+    /// How many documents there are.
+    documents: BTreeMap<CollectionName, u64>,
+}
+
+impl DocumentFindings {
+    /// Looks at one value.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] that says what is wrong with it.
+    pub(super) fn look_at(
+        &mut self,
+        store: &Snapshot,
+        kind: Kind,
+        (key, value): (&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        match kind {
+            Kind::Document => self.look_at_document(store, key, value),
+            Kind::Change => look_at_change(store, key, value),
+            Kind::Commit => look_at_commit(store, key, value),
+            Kind::Effect => {
+                let revision: u64 = codec::open(key, value)?;
+                has_commit(store, revision, key)
+            }
+            Kind::Collection => {
+                let size: Size = codec::open(key, value)?;
+                let count = keys::name_of_collection(key)
+                    .and_then(|collection| self.documents.remove(&collection));
+                must(count == Some(size.documents), key, "its size is another")
+            }
+            Kind::Meta
+            | Kind::Run
+            | Kind::Id
+            | Kind::Log
+            | Kind::Payload
+            | Kind::Count
+            | Kind::Idempotency
+            | Kind::Index => Ok(()),
+        }
+    }
+
+    fn look_at_document(
+        &mut self,
+        store: &Snapshot,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), StoreError> {
+        let address = known(keys::address_of_document(key), key)?;
+        *self.documents.entry(address.collection.clone()).or_default() += 1;
+        let Stored { revision, body } = codec::open(key, value)?;
+        match store.value::<Change>(&keys::change(&address, revision)) {
+            Ok(Some(change)) => {
+                must(change.after == Some(body), key, "it is not what its change says")
+            }
+            Ok(None) => must(may_be_lost(store, revision)?, key, "its change is gone"),
+            // That is told where changes are looked at.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn look_at_change(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let (_, revision) = known(keys::address_of_change(key), key)?;
+    codec::open::<Change>(key, value)?;
+    has_commit(store, revision, key)
+}
+
+fn has_commit(store: &Snapshot, revision: u64, key: &[u8]) -> Result<(), StoreError> {
+    let is_there = store.has(&keys::commit(revision))? || may_be_lost(store, revision)?;
+    must(is_there, key, "its commit is gone")
+}
+
+/// Returns whether a part of what a commit wrote may be missing: it was when the store was
+/// salvaged, and was told then.
+fn may_be_lost(store: &Snapshot, revision: u64) -> Result<bool, StoreError> {
+    Ok(revision <= store.salvaged_revision()?)
+}
+
+fn look_at_commit(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let commit: Commit = codec::open(key, value)?;
+    let revision = known(keys::revision_of_commit(key), key)?;
+    must(revision <= store.documents_revision()?, key, "it is newer than the newest")?;
+    let is_partial = may_be_lost(store, revision)?;
+    for (collection, count) in commit.collections {
+        let found = store.range(&keys::changes_from(&collection, revision))?.count() as u64;
+        must(found == count || is_partial, key, "some of its changes are gone")?;
+    }
+    let led = store.revision_of_run(commit.author.run_id)?;
+    let is_led = led == Some(revision) || (is_partial && led.is_none());
+    must(!commit.author.recorded || is_led, key, "its run does not lead to it")
+}
+
+fn known<T>(found: Option<T>, key: &[u8]) -> Result<T, StoreError> {
+    found.ok_or_else(|| codec::damaged(key, "it is no key"))
+}
+
+fn must(holds: bool, key: &[u8], what: &str) -> Result<(), StoreError> {
+    if holds { Ok(()) } else { Err(codec::damaged(key, what)) }
+}
+
+/// Copies what can be read of a kind of values to another store.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if that cannot be written.
+pub(super) fn salvage(
+    tx: &mut Tx<'_>,
+    kind: Kind,
+    (key, value): (&[u8], &[u8]),
+) -> Result<(), StoreError> {
+    // One of these may be the last that knows of a commit, whose number must not come again.
+    let revision = match kind {
+        Kind::Document => codec::open::<Stored>(key, value).ok().map(|stored| stored.revision),
+        Kind::Change => keys::address_of_change(key).map(|(_, revision)| revision),
+        Kind::Commit => keys::revision_of_commit(key),
+        _ => None,
+    };
+    tx.set_documents_revision(revision.unwrap_or(0))?;
+    if kind == Kind::Document
+        && let Some(address) = keys::address_of_document(key)
+    {
+        tx.resize(&address.collection, 1)?;
+    }
+    tx.put_bytes(key, value)
+}

@@ -1,0 +1,266 @@
+//! What holds for the documents of every store, asked of the real one and of the model.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::conformance::{Random, both, ending, insert};
+use super::file::AtEnd;
+use super::memory::MemoryStore;
+use super::redb::RedbStore;
+use super::tests::author;
+use super::{Ending, Finished, Kept, Store};
+use crate::document::{Address, Body, Change, ChangeCount, ChangeSet, Effects, Filter, Reads};
+use crate::private_dir::DataDir;
+use crate::run::Outcome;
+use crate::task_run::tests::running;
+
+fn address(collection: &str, id: &str) -> Address {
+    Address { collection: collection.parse().unwrap(), id: id.parse().unwrap() }
+}
+
+fn body(value: Value) -> Body {
+    value.try_into().unwrap()
+}
+
+/// What a run does that reads some documents and then writes them.
+#[derive(Default)]
+struct Doing(Effects);
+
+impl Doing {
+    fn reading(store: &dyn Store, addresses: &[&Address]) -> Self {
+        let snapshot = store.documents().unwrap();
+        let mut reads = Reads::default();
+        for address in addresses {
+            let known = snapshot.get(address).unwrap();
+            reads.add_document(address, known.map(|known| known.revision));
+        }
+        Self(Effects { base: snapshot.revision(), reads, changes: ChangeSet::new() })
+    }
+
+    fn finding(store: &dyn Store, collection: &str, filter: &Value) -> Self {
+        let mut doing = Self::reading(store, &[]);
+        let filter = Filter::parse(filter).unwrap();
+        doing.0.reads.add_filter(&collection.parse().unwrap(), &filter);
+        doing
+    }
+
+    /// Writes a document that is now as `store` says.
+    fn writing(mut self, store: &dyn Store, address: &Address, after: Option<Value>) -> Self {
+        let before = store.documents().unwrap().get(address).unwrap().map(|known| known.body);
+        let change = Change { before, after: after.map(body) };
+        self.0.changes.insert(address.clone(), change);
+        self
+    }
+
+    async fn keep(self, store: &dyn Store) -> Option<ChangeCount> {
+        match store.keep(author(), self.0).await.unwrap() {
+            Kept::Done(_, count) => Some(count),
+            Kept::Conflict => None,
+        }
+    }
+}
+
+async fn put(store: &dyn Store, address: &Address, value: Value) {
+    let doing = Doing::reading(store, &[address]).writing(store, address, Some(value));
+    assert!(doing.keep(store).await.is_some());
+}
+
+fn get(store: &dyn Store, address: &Address) -> Option<(u64, Value)> {
+    let known = store.documents().unwrap().get(address).unwrap();
+    known.map(|known| (known.revision, json!(known.body)))
+}
+
+#[tokio::test]
+async fn what_a_run_wrote_is_there_with_its_success() {
+    both(async |store| {
+        let run = running("a");
+        let claim = insert(&*store, &run).await;
+        let job = address("jobs", "1");
+        let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 1})));
+        let changes = Some(ChangeCount::of(&doing.0.changes));
+        let ending = ending(Outcome::Success(json!({})));
+        let ending = Ending { effects: doing.0, changes, ..ending };
+        assert!(matches!(store.finish(claim, ending).await.unwrap(), Finished::Done));
+        assert_eq!(get(&*store, &job), Some((1, json!({"n": 1}))));
+        let kept = store.get(run.id).await.unwrap().unwrap();
+        let count = ChangeCount { revision: Some(1), created: 1, ..ChangeCount::default() };
+        assert_eq!(kept.changes, Some(count));
+        let collections = store.documents().unwrap().collections().unwrap();
+        assert_eq!(collections, [("jobs".parse().unwrap(), 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_conflict_nothing_is_kept_and_the_run_is_still_running() {
+    both(async |store| {
+        let job = address("jobs", "1");
+        put(&*store, &job, json!({"n": 1})).await;
+        let run = running("a");
+        let claim = insert(&*store, &run).await;
+        let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 2})));
+        put(&*store, &job, json!({"n": 7})).await;
+        let end = |effects| Ending { effects, ..ending(Outcome::Success(json!({}))) };
+        let finished = store.finish(claim, end(doing.0)).await.unwrap();
+        assert_eq!(finished, Finished::Conflict);
+        assert_eq!(get(&*store, &job), Some((2, json!({"n": 7}))));
+        let again = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 8})));
+        assert!(matches!(store.finish(claim, end(again.0)).await.unwrap(), Finished::Done));
+        assert_eq!(get(&*store, &job), Some((3, json!({"n": 8}))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_lost_its_claim_changes_nothing() {
+    both(async |store| {
+        let run = running("a");
+        let claim = insert(&*store, &run).await;
+        store.crash(&[(run.id, run.owner)], "gone").await.unwrap();
+        let job = address("jobs", "1");
+        let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({})));
+        let end = Ending { effects: doing.0, ..ending(Outcome::Success(json!({}))) };
+        assert!(matches!(store.finish(claim, end).await.unwrap(), Finished::Lost));
+        assert_eq!(get(&*store, &job), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_found_by_a_filter_has_no_phantoms() {
+    both(async |store| {
+        let (open, closed) = (address("jobs", "1"), address("jobs", "2"));
+        put(&*store, &open, json!({"status": "open"})).await;
+        let counter = address("counters", "open");
+        let counting = |store: &dyn Store| {
+            let doing = Doing::finding(store, "jobs", &json!({"status": "open"}));
+            doing.writing(store, &counter, Some(json!({"n": 1})))
+        };
+        // What the filter does not mean is no matter.
+        let doing = counting(&*store);
+        put(&*store, &closed, json!({"status": "closed"})).await;
+        assert!(doing.keep(&*store).await.is_some());
+        // A new one, one that comes to be meant, one that is no longer, one that is gone.
+        for (place, value) in [
+            (&address("jobs", "3"), Some(json!({"status": "open"}))),
+            (&closed, Some(json!({"status": "open", "late": true}))),
+            (&closed, Some(json!({"status": "closed"}))),
+            (&open, None),
+        ] {
+            let doing = counting(&*store);
+            let other = Doing::reading(&*store, &[place]).writing(&*store, place, value.clone());
+            assert!(other.keep(&*store).await.is_some());
+            assert_eq!(doing.keep(&*store).await, None, "{value:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_snapshot_does_not_change() {
+    both(async |store| {
+        let (first, second) = (address("jobs", "1"), address("jobs", "2"));
+        put(&*store, &first, json!({"n": 1})).await;
+        let snapshot = store.documents().unwrap();
+        put(&*store, &first, json!({"n": 2})).await;
+        put(&*store, &second, json!({"n": 3})).await;
+        let seen = snapshot.after(&first.collection, None, 9).unwrap();
+        let seen: Vec<_> = seen.into_iter().map(|(id, it)| (id, json!(it.body))).collect();
+        assert_eq!(seen, [(first.id.clone(), json!({"n": 1}))]);
+        let now = store.documents().unwrap().after(&first.collection, Some(&first.id), 9).unwrap();
+        assert_eq!(now.len(), 1);
+    })
+    .await;
+}
+
+/// Does the same random thing to both, with documents as they were some steps ago.
+async fn random_step(
+    random: &mut Random,
+    stores: [&dyn Store; 2],
+    stale: &mut Vec<[Effects; 2]>,
+) -> bool {
+    let pick = |random: &mut Random| {
+        let collection = ["a", "ab"][random.below(2) as usize];
+        address(collection, &format!("d{}", random.below(6)))
+    };
+    let (read, written) = (pick(random), pick(random));
+    let filter = json!({"n": {"$lt": random.below(4)}});
+    let after = (random.below(3) > 0).then(|| json!({"n": random.below(6)}));
+    let finds = random.below(3) == 0;
+    let effects = stores.map(|store| {
+        let doing = match finds {
+            true => Doing::finding(store, read.collection.as_str(), &filter),
+            false => Doing::reading(store, &[&read]),
+        };
+        let doing = doing.writing(store, &written, after.clone());
+        // A change of nothing is none.
+        let Effects { base, mut reads, mut changes } = doing.0;
+        changes.retain(|_, change| change.kind().is_some());
+        let known = store.documents().unwrap().get(&written).unwrap();
+        reads.add_document(&written, known.map(|known| known.revision));
+        Effects { base, reads, changes }
+    });
+    stale.push(effects);
+    if stale.len() < 4 {
+        return false;
+    }
+    let at = random.below(stale.len() as u64) as usize;
+    let [real, meant] = stale.remove(at);
+    let real = stores[0].keep(author(), real).await.unwrap();
+    let meant = stores[1].keep(author(), meant).await.unwrap();
+    let count = |kept: &Kept| match kept {
+        Kept::Done(_, count) => Some(*count),
+        Kept::Conflict => None,
+    };
+    assert_eq!(count(&real), count(&meant));
+    real == Kept::Conflict
+}
+
+#[tokio::test]
+async fn random_commits_leave_the_documents_as_the_model() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
+    let model = MemoryStore::default();
+    let mut random = Random(0x1234_5678_9ABC_DEF1);
+    let (mut stale, mut conflicts) = (Vec::new(), 0);
+    for _ in 0..400 {
+        conflicts += usize::from(random_step(&mut random, [&store, &model], &mut stale).await);
+    }
+    assert!((20..380).contains(&conflicts), "{conflicts}");
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+    let (real, meant) = (store.documents().unwrap(), model.documents().unwrap());
+    let all = |documents: &dyn super::DocumentSnapshot| -> BTreeMap<_, _> {
+        let of = |name: &crate::document::CollectionName| documents.after(name, None, 99).unwrap();
+        documents
+            .collections()
+            .unwrap()
+            .into_iter()
+            .map(|(it, n)| (it.clone(), (n, of(&it))))
+            .collect()
+    };
+    assert_eq!(all(&*real), all(&*meant));
+}
+
+#[tokio::test]
+async fn documents_are_saved_from_a_store_and_copied_with_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = RedbStore::new(DataDir::new(scratch.path().join("live")), AtEnd::Close);
+    let job = address("jobs", "1");
+    put(&store, &job, json!({"n": 1})).await;
+    put(&store, &job, json!({"n": 2})).await;
+    let (backup, saved) = (scratch.path().join("backup"), scratch.path().join("saved"));
+    store.backup(&backup).await.unwrap();
+    store.salvage(&saved).await.unwrap();
+    for copy in [backup, saved] {
+        let data = scratch.path().join(copy.with_extension("data"));
+        let directory = crate::private_dir::PrivateDir::create(&data.join(super::file::DIRECTORY));
+        let content = std::fs::read(&copy).unwrap();
+        directory.unwrap().replace(super::file::FILE, &[&content]).unwrap();
+        let copied = RedbStore::new(DataDir::new(data), AtEnd::Close);
+        assert_eq!(copied.check().await.unwrap(), [""; 0]);
+        assert_eq!(get(&copied, &job), Some((2, json!({"n": 2}))));
+        put(&copied, &job, json!({"n": 3})).await;
+        assert_eq!(get(&copied, &job), Some((3, json!({"n": 3}))));
+    }
+}
