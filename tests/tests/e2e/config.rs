@@ -32,10 +32,12 @@ fn every_setting_is_shown_with_where_it_came_from() {
     limits.timeout                 10s            ophost.toml:4
     limits.memory                  128.0 MiB      default
     limits.output                  8.0 MiB        default
+    limits.effects                 64.0 MiB       default
     limits.log                     64.0 KiB       OPHOST_LOG
     limits.max.timeout             1h             default
     limits.max.memory              1.0 GiB        ophost.toml:5
     limits.max.output              64.0 MiB       default
+    limits.max.effects             1.0 GiB        default
     limits.max.log                 16.0 MiB       default
     compile.memory                 2.0 GiB        default
     compile.time                   1m             default
@@ -127,7 +129,7 @@ fn limits_of_the_file_hold() {
     assert!(spin.stderr.contains("(timeout): still running after 200ms"), "{spin}");
     insta::assert_snapshot!(project.run(&["run", "misbehave.spin", "--timeout", "2s"]), @"
     ---- stderr
-    error: the timeout of 2s is above this host's maximum of 1s
+    error: 2s for `timeout` is above this host's maximum of 1s
     hint: ask for less, or leave it out
     ---- exit 4
     ");

@@ -59,13 +59,13 @@ fn more_than_the_maximum_is_denied() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--timeout", "2h"]), @"
     ---- stderr
-    error: the timeout of 2h is above this host's maximum of 1h
+    error: 2h for `timeout` is above this host's maximum of 1h
     hint: ask for less, or leave it out
     ---- exit 4
     ");
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--memory", "0"]), @"
     ---- stderr
-    error: a memory limit of zero lets nothing run
+    error: a limit of zero for `memory` lets nothing run
     hint: leave it out for the default
     ---- exit 2
     ");

@@ -143,7 +143,7 @@ fn r1_settings_keep_what_declares_no_record() {
     insta::assert_snapshot!(project.output(wrong.env("OPHOST_RECORD", "never")), @"
     ---- stderr
     error: `OPHOST_RECORD`: `record` is `never`, which is not a rule for records
-    hint: `declared` keeps what operations declare, `always` keeps all
+    hint: `declared` keeps what operations declare, `changes` also what may change documents, `always` all
     ---- exit 2
     ");
 }
@@ -478,8 +478,12 @@ fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
         ("1 run again: 1 succeeded\n", Some(0)),
         "{good}"
     );
-    // What cannot be run is told, and is no reason not to run the others.
+    // What cannot be run is told, and is no reason not to run the others; what was run again
+    // already is not done twice.
     project.run(&["runs", "erase", "latest"]);
+    project.run(&["run", "--record", "misbehave.echo", "value:=2"]);
+    let asked = rerun(&["--operation", "misbehave.echo"]);
+    assert!(asked.stderr.contains("1 run left out: run again before"), "{asked}");
     let erased = rerun(&["--operation", "misbehave.echo", "-y"]);
     assert_eq!(
         (erased.stdout.as_str(), erased.code),

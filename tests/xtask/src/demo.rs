@@ -34,6 +34,24 @@ const FAILING: (&str, &[&str]) = (
     &["run", "profile_csv", "csv=@plugins/csv/data/birdstrikes.csv", "--memory", "2MiB"],
 );
 
+/// Operations that change data: what a dry run shows, what is there, and who did it.
+const DATA: [(&str, &[&str]); 5] = [
+    ("build plugins/jobs --install", &["build", "plugins/jobs", "--install"]),
+    (
+        "run create_job title=Baker company=ACME",
+        &["run", "create_job", "title=Baker", "company=ACME"],
+    ),
+    (
+        "run bulk_delete_jobs 'filters={\"status\": \"new\"}' --dry-run",
+        &["run", "bulk_delete_jobs", "filters={\"status\": \"new\"}", "--dry-run"],
+    ),
+    (
+        "documents find jobs '{\"company\": \"ACME\"}'",
+        &["documents", "find", "jobs", "{\"company\": \"ACME\"}"],
+    ),
+    ("runs show latest", &["runs", "show", "latest"]),
+];
+
 /// What is kept of all that.
 const RECORDS: [(&str, &[&str]); 3] = [
     ("runs list --limit 5", &["runs", "list", "--limit", "5"]),
@@ -41,15 +59,15 @@ const RECORDS: [(&str, &[&str]); 3] = [
     ("runs stats", &["runs", "stats"]),
 ];
 
-/// Builds `ophost` and two plugins, runs their operations, one on open data, and shows the
-/// records.
+/// Builds `ophost` and three plugins, runs their operations, one on open data and some that change
+/// data, and shows the records.
 pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     let ophost = session.ophost()?;
     for (typed, arguments) in COMMANDS {
         show(&ophost, typed, arguments)?;
     }
     show_failing(&ophost, FAILING.0, FAILING.1)?;
-    for (typed, arguments) in RECORDS {
+    for (typed, arguments) in DATA.into_iter().chain(RECORDS) {
         show(&ophost, typed, arguments)?;
     }
     println!("\ndemo: done in {} s; `ophost` is `{}`", session.seconds(), ophost.display());

@@ -1,0 +1,740 @@
+//! `ophost documents`: what runs read and change, for people. And the store that holds them.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Output, Project};
+
+/// Runs a command with `--json`.
+fn json_of(project: &Project, arguments: &[&str]) -> Value {
+    project.run(&[arguments, &["--json"]].concat()).json()
+}
+
+/// Writes a file of the project.
+fn write(project: &Project, name: &str, content: impl AsRef<[u8]>) {
+    fs::write(project.path().join(name), content).expect("a writable directory");
+}
+
+/// Imports a file of this content.
+fn import(project: &Project, name: &str, content: &str, more: &[&str]) -> Output {
+    write(project, name, content);
+    project.run(&[&["documents", "import", "things", name], more].concat())
+}
+
+/// Returns a project with one collection, `things`.
+fn with_things(lines: &str) -> Project {
+    let project = Project::new();
+    let imported = import(&project, "things.jsonl", lines, &[]);
+    assert_eq!(imported.code, Some(0), "{imported}");
+    project
+}
+
+/// Prints the documents of `things`, a line each.
+fn things(project: &Project) -> String {
+    project.run(&["documents", "find", "things", "-n", "1000"]).stdout
+}
+
+fn latest(project: &Project) -> Value {
+    json_of(project, &["runs", "show", "latest"])
+}
+
+#[test]
+fn where_nothing_is_nothing_is_found_and_nothing_is_made() {
+    let project = Project::new();
+    insta::assert_snapshot!(project.run(&["documents", "collections"]), @"
+    ---- stderr
+    No documents. Operations make them, or `ophost documents import`.
+    ");
+    insta::assert_snapshot!(project.run(&["documents", "find", "things"]), @"
+    ---- stderr
+    No document matches.
+    ");
+    insta::assert_snapshot!(project.run(&["documents", "get", "things", "a"]), @"
+    ---- stderr
+    error: there is no document `a` in `things`
+    hint: `ophost documents find things` shows what there is
+    ---- exit 3
+    ");
+    insta::assert_snapshot!(project.run(&["documents", "count", "things"]), @"0");
+    insta::assert_snapshot!(project.run(&["documents", "export", "things"]), @"");
+    let missing = json_of(&project, &["documents", "get", "things", "a"]);
+    assert_eq!(missing["error"]["kind"], "no_such_document");
+    assert!(!project.path().join(".ophost/store").exists());
+}
+
+#[test]
+fn every_format_gives_the_same_documents() {
+    let expected = "{\"_id\":\"a\",\"n\":1,\"zip\":\"01234\",\"ok\":true}\n\
+                    {\"_id\":\"b\",\"n\":-2.5,\"zip\":\"1e3\",\"ok\":false}\n";
+    let list = "[{\"_id\":\"a\",\"n\":1,\"zip\":\"01234\",\"ok\":true},\n \
+                {\"_id\":\"b\",\"n\":-2.5,\"zip\":\"1e3\",\"ok\":false}]";
+    let rows = "\u{feff}_id,n,zip,ok\r\na,1,01234,true\r\nb,-2.5,1e3,false\r\n";
+    let files =
+        [("it.jsonl", expected), ("it.NDJSON", expected), ("it.json", list), ("it.csv", rows)];
+    for (name, content) in files {
+        let project = Project::new();
+        let imported = import(&project, name, content, &[]);
+        assert_eq!(imported.stdout, "{\"put\":2,\"skipped\":0}\n", "{name}: {imported}");
+        assert_eq!(things(&project), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_cell_of_a_csv_file_is_a_number_only_if_it_is_written_as_one() {
+    let cells = [
+        "7",
+        "-5",
+        "2.5",
+        "1.0",
+        "9007199254740993",
+        "18446744073709551615",
+        "true",
+        "01234",
+        "1.10",
+        "1e5",
+        "+1",
+        "-0",
+        " 7",
+        "18446744073709551616",
+        "null",
+        "True",
+        "[1]",
+        "\"a\nb\"",
+    ];
+    let content = format!(
+        "_id,it,none\n{}",
+        cells
+            .iter()
+            .enumerate()
+            .map(|(place, cell)| { format!("{:02},{cell},\n", place + 10) })
+            .collect::<String>()
+    );
+    let project = Project::new();
+    import(&project, "it.csv", &content, &[]);
+    insta::assert_snapshot!(things(&project), @r#"
+    {"_id":"10","it":7}
+    {"_id":"11","it":-5}
+    {"_id":"12","it":2.5}
+    {"_id":"13","it":1.0}
+    {"_id":"14","it":9007199254740993}
+    {"_id":"15","it":18446744073709551615}
+    {"_id":"16","it":true}
+    {"_id":"17","it":"01234"}
+    {"_id":"18","it":"1.10"}
+    {"_id":"19","it":"1e5"}
+    {"_id":"20","it":"+1"}
+    {"_id":"21","it":"-0"}
+    {"_id":"22","it":" 7"}
+    {"_id":"23","it":"18446744073709551616"}
+    {"_id":"24","it":"null"}
+    {"_id":"25","it":"True"}
+    {"_id":"26","it":"[1]"}
+    {"_id":"27","it":"a\nb"}
+    "#);
+    let all_text = import(&project, "it.csv", &content, &["--text", "--existing", "replace"]);
+    assert_eq!(all_text.code, Some(0));
+    let found = json_of(&project, &["documents", "find", "things", "-n", "100"]);
+    let found = found["documents"].as_array().expect("a list").clone();
+    assert!(found.len() == cells.len() && found.iter().all(|it| it["it"].is_string()), "{found:?}");
+}
+
+#[test]
+fn documents_come_from_stdin_in_the_format_that_is_named() {
+    let project = Project::new();
+    let piped = |more: &[&str]| {
+        let arguments = [&["documents", "import", "things", "-"], more].concat();
+        let mut command = project.command(&arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        // Who is not asked for anything may be gone.
+        child.stdin.take().expect("a pipe").write_all(b"n,_id\n1,a\n").ok();
+        let output = child.wait_with_output().expect("it ends");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    let (code, told) = piped(&[]);
+    assert_eq!(code, Some(2));
+    insta::assert_snapshot!(told, @"error: cannot import `-`: its name does not say what it holds: use --format");
+    assert_eq!(piped(&["--format", "csv"]), (Some(0), String::new()));
+    assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n");
+    assert_eq!(latest(&project)["input_dump"]["source"], "-");
+}
+
+#[test]
+fn a_field_that_is_named_is_the_id_and_stays_a_field() {
+    let project = Project::new();
+    let content = "number,name\n007,Bond\n8,Other\n";
+    assert_eq!(import(&project, "it.csv", content, &["--id", "number"]).code, Some(0));
+    insta::assert_snapshot!(things(&project), @r#"
+    {"_id":"007","number":"007","name":"Bond"}
+    {"_id":"8","number":8,"name":"Other"}
+    "#);
+    insta::assert_snapshot!(import(&project, "it.csv", content, &["--id", "nr"]), @"
+    ---- stderr
+    error: cannot import `it.csv`: line 2: it has no field `nr`
+    ---- exit 2
+    ");
+    let oid = "{\"_id\":{\"$oid\":\"65f0c0ffee\"}}\n{\"_id\":12}\n{\"n\":1}\n";
+    assert_eq!(import(&project, "it.jsonl", oid, &[]).code, Some(0));
+    let get = |id| project.run(&["documents", "get", "things", id]).stdout;
+    assert_eq!(
+        (get("65f0c0ffee").as_str(), get("12").as_str()),
+        ("{\"_id\":\"65f0c0ffee\"}\n", "{\"_id\":\"12\"}\n")
+    );
+    assert_eq!(project.run(&["documents", "count", "things"]).stdout, "5\n");
+}
+
+#[test]
+fn an_id_that_is_taken_is_refused_replaced_or_left_out() {
+    let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
+    let content = "{\"_id\":\"b\",\"n\":2}\n{\"_id\":\"a\",\"n\":2}\n";
+    insta::assert_snapshot!(import(&project, "it.jsonl", content, &[]), @"
+    ---- stderr
+    error: operation `ophost.import` failed (exists): document 2 (`a`): there is such a document already
+    ---- exit 1
+    ");
+    assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n", "all or nothing");
+    assert_eq!(latest(&project)["failure_kind"], "error");
+    let skip = ["--existing", "skip"];
+    assert_eq!(import(&project, "it.jsonl", content, &skip).stdout, "{\"put\":1,\"skipped\":1}\n");
+    assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n{\"_id\":\"b\",\"n\":2}\n");
+    let replace = ["--existing", "replace"];
+    assert_eq!(
+        import(&project, "it.jsonl", content, &replace).stdout,
+        "{\"put\":2,\"skipped\":0}\n"
+    );
+    assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":2}\n{\"_id\":\"b\",\"n\":2}\n");
+    // What was as it is now was not changed.
+    assert_eq!(latest(&project)["changes"]["updated"], 1);
+    let twice = "{\"_id\":\"x\"}\n{\"_id\":\"x\"}\n";
+    let twice = import(&project, "it.jsonl", twice, &[]);
+    assert!(twice.stderr.contains("document 2 (`x`): document 1 has the same id\n"), "{twice}");
+}
+
+#[test]
+fn i2_a_dry_run_of_an_import_shows_what_it_would_put_in() {
+    let project = Project::new();
+    let content = "{\"_id\":\"a\",\"n\":1}\n";
+    insta::assert_snapshot!(import(&project, "it.jsonl", content, &["--dry-run"]), @r#"
+    {"put":1,"skipped":0}
+    ---- stderr
+    DRY RUN: nothing is kept; it would have created 1 document
+    + things/a
+        n: 1
+    "#);
+    let report = json_of(&project, &["documents", "import", "things", "it.jsonl", "--dry-run"]);
+    assert_eq!(report["change_set"][0]["after"], json!({"n": 1}));
+    assert_eq!(
+        (things(&project).as_str(), &latest(&project)["metadata"]["dry_run"]),
+        ("", &json!(true))
+    );
+}
+
+#[test]
+fn an_import_is_a_run_that_is_recorded() {
+    let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
+    let import = ["documents", "import", "things", "things.jsonl", "--existing", "replace"];
+    let flow = "00000000-0000-4000-8000-000000000001";
+    let more = ["--user", "ann", "--prefect-flow-run-id", flow];
+    let report = json_of(&project, &[&import[..], &more].concat());
+    let run = latest(&project);
+    assert_eq!((&run["id"], &run["operation_name"]), (&report["run_id"], &json!("ophost.import")));
+    assert_eq!(run["actor"], json!({"user_id": "ann", "channel": "cli"}));
+    assert_eq!(run["prefect_flow_run_id"], flow);
+    let input = json!({
+        "collection": "things",
+        "documents": 1,
+        "existing": "replace",
+        "source": "things.jsonl",
+    });
+    assert_eq!((&run["input_dump"], &run["component_digest"]), (&input, &Value::Null));
+    let listed = json_of(&project, &["runs", "list", "--operation", "ophost.import"]);
+    assert_eq!(listed["runs"].as_array().map(Vec::len), Some(2));
+    let first = listed["runs"][1]["id"].as_str().expect("an id");
+    insta::assert_snapshot!(project.run(&["runs", "diff", first]), @"
+    + things/a
+        n: 1
+    ");
+    let created = json!({"collection": "things", "document_id": "a", "change": "created"});
+    assert_eq!(json_of(&project, &["runs", "show", first])["result_refs"], json!([created]));
+    insta::assert_snapshot!(project.run(&["runs", "rerun", first]), @"
+    ---- stderr
+    error: run [RUN] was an import, whose file is not kept: `ophost documents import` is for that
+    hint: `ophost runs show [RUN]` shows it
+    ---- exit 2
+    ");
+    assert_eq!(project.run(&["run", "ophost.import"]).code, Some(3));
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
+    let project = Project::new();
+    let told = |name: &str, content: &str| {
+        let output = import(&project, name, content, &[]);
+        assert_eq!((output.stdout.as_str(), output.code), ("", Some(2)), "{output}");
+        output.stderr
+    };
+    let lines = |line: &str| told("it.jsonl", &format!("{{\"n\":1}}\n\n{line}\n{{\"n\":2}}\n"));
+    let deep = format!("{}1{}", "{\"a\":".repeat(65), "}".repeat(65));
+    let deepest = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20));
+    let bad = [
+        "{bad",
+        "[1]",
+        "null",
+        "{\"a\":1e400}",
+        "{\"a\":18446744073709551616}",
+        "{\"a\":-9223372036854775809}",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":\"\\ud800\"}",
+        "{}{}",
+        "{\"_id\":\"\"}",
+        "{\"_id\":\"a\\u0000\"}",
+        "{\"_id\":null}",
+        "{\"_id\":{\"a\":1}}",
+        &format!("{{\"_id\":\"{}\"}}", "i".repeat(256)),
+        &deep,
+        &deepest,
+        &large,
+    ];
+    let all: String = bad.iter().map(|line| lines(line)).collect();
+    insta::assert_snapshot!(all, @r#"
+    error: cannot import `it.jsonl`: line 3: not JSON: key must be a string at column 2
+    error: cannot import `it.jsonl`: line 3: it is not an object
+    error: cannot import `it.jsonl`: line 3: it is not an object
+    error: cannot import `it.jsonl`: line 3: not JSON: number out of range at column 10
+    error: cannot import `it.jsonl`: line 3: not JSON: the integer 18446744073709551616 needs more than 64 bits
+    error: cannot import `it.jsonl`: line 3: not JSON: the integer -9223372036854775809 needs more than 64 bits
+    error: cannot import `it.jsonl`: line 3: not JSON: the key "a" stands twice at column 13
+    error: cannot import `it.jsonl`: line 3: not JSON: unexpected end of hex escape at column 13
+    error: cannot import `it.jsonl`: line 3: not JSON: trailing characters at column 3
+    error: cannot import `it.jsonl`: line 3: `` is not an id for a document: 1 to 255 bytes, no control characters
+    error: cannot import `it.jsonl`: line 3: `a\u{0}` is not an id for a document: 1 to 255 bytes, no control characters
+    error: cannot import `it.jsonl`: line 3: its id is neither a text nor a number
+    error: cannot import `it.jsonl`: line 3: its id is an object
+    error: cannot import `it.jsonl`: line 3: `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not an id for a document: 1 to 255 bytes, no control characters
+    error: cannot import `it.jsonl`: line 3: it has more than 64 levels
+    error: cannot import `it.jsonl`: line 3: not JSON: recursion limit exceeded at column 636
+    error: cannot import `it.jsonl`: line 3: it is larger than 1 MiB
+    "#);
+    let others = [
+        told("it.json", "[{}, 2]"),
+        told("it.json", "[{},\n{\"a\": 1e400}]"),
+        told("it.json", "{}\n{}"),
+        told("it.csv", "a,b\n1,2\n3\n"),
+        told("it.csv", "a,b\n1,\"2\n3,4\n"),
+        told("it.csv", "a,a\n1,2\n"),
+        told("it.txt", "{}"),
+    ];
+    insta::assert_snapshot!(others.join(""), @"
+    error: cannot import `it.json`: document 2: it is not an object
+    error: cannot import `it.json`: not JSON: number out of range at line 2 column 11
+    error: cannot import `it.json`: not JSON: trailing characters at line 2 column 1
+    error: cannot import `it.csv`: line 3: cells: expected 2, got 1
+    error: cannot import `it.csv`: line 2: the file ends within quotes that begin here
+    error: cannot import `it.csv`: two columns are called `a`
+    error: cannot import `it.txt`: its name does not say what it holds: use --format
+    ");
+    write(&project, "it.jsonl", b"{\"n\":1}\n{\"n\":\"\xff\"}\n");
+    let bytes = project.run(&["documents", "import", "things", "it.jsonl"]);
+    assert!(bytes.code == Some(2) && bytes.stderr.contains("UTF-8"), "{bytes}");
+    assert_eq!(project.run(&["documents", "import", "things", "none.csv"]).code, Some(2));
+    assert_eq!(things(&project), "");
+    assert!(!project.path().join(".ophost/store").exists(), "nothing was run");
+}
+
+#[test]
+fn an_import_is_no_larger_than_what_a_run_may_write_at_most() {
+    let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
+    project.settings("[limits]\neffects = \"40B\"\n[limits.max]\neffects = \"40B\"");
+    let large = import(&project, "it.jsonl", &format!("{{\"a\":\"{}\"}}\n", "x".repeat(40)), &[]);
+    insta::assert_snapshot!(large, @"
+    ---- stderr
+    error: cannot import `it.jsonl`: cannot read it: it is larger than the 40 B that one run may write
+    ---- exit 2
+    ");
+    // What is replaced counts as well.
+    let more = import(
+        &project,
+        "it.csv",
+        "_id,text\na,abcdefghijklmnopqrstuvwxyz\n",
+        &["--existing", "replace"],
+    );
+    insta::assert_snapshot!(more, @"
+    ---- stderr
+    error: operation `ophost.import` failed (effects): the documents are more than a run may write
+    hint: `[limits.max]` of the settings allows more
+    ---- exit 1
+    ");
+    assert_eq!(latest(&project)["failure_kind"], "effects");
+    assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n");
+}
+
+#[test]
+fn an_export_is_what_can_be_imported_again() {
+    let lines = "{\"_id\":\"a\",\"big\":9007199254740993,\"most\":18446744073709551615,\
+                 \"least\":-9223372036854775808,\"f\":0.1,\"tiny\":5e-324}\n\
+                 {\"_id\":\"é\\\"\",\"z\":null,\"a\":{\"b\":[1,[],{}]},\"text\":\"\\u0001\\n\"}\n";
+    let project = with_things(lines);
+    let exported = project.run(&["documents", "export", "things"]);
+    assert_eq!(exported.stdout, lines);
+    let told = project.run(&["documents", "export", "things", "-o", "out.jsonl"]);
+    insta::assert_snapshot!(told, @"
+    ---- stderr
+    2 documents in `out.jsonl`
+    ");
+    assert_eq!(fs::read_to_string(project.path().join("out.jsonl")).expect("a file"), lines);
+    let again = project.run(&["documents", "import", "others", "out.jsonl"]);
+    assert_eq!(again.code, Some(0), "{again}");
+    assert_eq!(project.run(&["documents", "export", "others"]).stdout, lines);
+    insta::assert_snapshot!(project.run(&["documents", "export", "things", "-o", "out.jsonl"]), @"
+    ---- stderr
+    error: cannot write `out.jsonl`: File exists (os error 17)
+    ---- exit 2
+    ");
+    let some = project.run(&["documents", "export", "things", "{\"z\":{\"$exists\":true}}"]).stdout;
+    assert_eq!(some.lines().count(), 1);
+    let file = json_of(&project, &["documents", "export", "things", "-o", "more.jsonl"]);
+    assert_eq!(file, json!({"file": "more.jsonl", "documents": 2}));
+}
+
+#[test]
+fn the_commands_print_json() {
+    let project = with_things("{\"_id\":\"a\",\"n\":1}\n{\"_id\":\"b\",\"n\":2}\n");
+    insta::assert_snapshot!(project.run(&["documents", "collections"]), @"things  2");
+    insta::assert_snapshot!(project.run(&["documents", "collections", "--json"]), @r#"{"collections":[{"collection":"things","documents":2}]}"#);
+    insta::assert_snapshot!(project.run(&["documents", "get", "things", "a"]), @r#"{"_id":"a","n":1}"#);
+    insta::assert_snapshot!(project.run(&["documents", "get", "things", "a", "--json"]), @r#"{"collection":"things","id":"a","revision":1,"body":{"n":1}}"#);
+    insta::assert_snapshot!(project.run(&["documents", "count", "things", "--json"]), @r#"{"count":2}"#);
+    insta::assert_snapshot!(project.run(&["documents", "find", "things", "{\"n\":2}", "--json"]), @r#"{"documents":[{"_id":"b","n":2}],"next":null}"#);
+}
+
+#[test]
+fn pages_lead_to_all_documents_once_in_their_order() {
+    let lines: String =
+        (0..25).map(|n| format!("{{\"_id\":\"{n:02}\",\"n\":{}}}\n", n % 7)).collect();
+    let project = with_things(&lines);
+    let find =
+        ["documents", "find", "things", "{\"n\":{\"$lt\":5}}", "--sort", "-n,_id", "-n", "6"];
+    let (mut seen, mut pages, mut next) = (Vec::new(), 0, None);
+    loop {
+        let after = next.as_ref().map_or(vec![], |next: &String| vec!["--after", next.as_str()]);
+        let page = json_of(&project, &[&find[..], &after].concat());
+        seen.extend(page["documents"].as_array().expect("a list").clone());
+        pages += 1;
+        match page["next"].as_str() {
+            Some(cursor) => next = Some(cursor.to_owned()),
+            None => break,
+        }
+    }
+    let key =
+        |it: &Value| (-it["n"].as_i64().expect("n"), it["_id"].as_str().expect("id").to_owned());
+    assert!(seen.is_sorted_by_key(key), "{seen:?}");
+    assert_eq!((seen.len(), pages), (19, 4));
+    let told = project.run(&find).stderr;
+    assert!(told.starts_with("There are more: `--after "), "{told}");
+    let cursor = next.expect("there were several pages");
+    let other = project.run(&["documents", "find", "things", "--after", &cursor]);
+    insta::assert_snapshot!(other, @"
+    ---- stderr
+    error: the cursor is another query's: collection, filter and order have to be the same
+    hint: `ophost help` shows the commands
+    ---- exit 2
+    ");
+}
+
+#[test]
+fn values_of_all_types_have_one_order() {
+    let values = [
+        "true",
+        "[1]",
+        "{\"a\":1}",
+        "\"a\"",
+        "9007199254740993",
+        "9007199254740992.0",
+        "-1",
+        "null",
+        "false",
+    ];
+    let lines = values
+        .iter()
+        .enumerate()
+        .map(|(id, value)| format!("{{\"_id\":\"{id}\",\"v\":{value}}}\n"));
+    let lines = lines.chain(["{\"_id\":\"none\"}\n".to_owned()]).collect::<String>();
+    let project = with_things(&lines);
+    let sorted = |sort: &str| project.run(&["documents", "find", "things", "--sort", sort]).stdout;
+    insta::assert_snapshot!(sorted("v"), @r#"
+    {"_id":"7","v":null}
+    {"_id":"none"}
+    {"_id":"6","v":-1}
+    {"_id":"1","v":[1]}
+    {"_id":"5","v":9007199254740992.0}
+    {"_id":"4","v":9007199254740993}
+    {"_id":"3","v":"a"}
+    {"_id":"2","v":{"a":1}}
+    {"_id":"8","v":false}
+    {"_id":"0","v":true}
+    "#);
+    let (up, down) = (sorted("v,_id"), sorted("-v,-_id"));
+    // A list is where its least item is, or its greatest; here it has one.
+    assert!(up.lines().rev().eq(down.lines()), "{up}{down}");
+}
+
+#[test]
+fn integers_are_compared_exactly() {
+    let project = with_things(
+        "{\"_id\":\"a\",\"n\":9007199254740993}\n{\"_id\":\"b\",\"n\":18446744073709551615}\n",
+    );
+    let count = |filter: &str| project.run(&["documents", "count", "things", filter]).stdout;
+    assert_eq!(count("{\"n\":9007199254740993}"), "1\n");
+    assert_eq!(count("{\"n\":9007199254740992}"), "0\n");
+    assert_eq!(count("{\"n\":9007199254740992.0}"), "0\n");
+    assert_eq!(count("{\"n\":{\"$gt\":9007199254740992}}"), "2\n");
+    assert_eq!(count("{\"n\":18446744073709551615}"), "1\n");
+    assert_eq!(count("{\"n\":{\"$lt\":18446744073709551615}}"), "1\n");
+}
+
+/// The first line says what is wrong; it is no longer than a sentence.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn what_cannot_be_asked_is_wrong_usage_that_says_why() {
+    let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
+    let deep = format!("{}{{}}{}", "{\"$and\":[".repeat(100), "]}".repeat(100));
+    let deeper = format!("{}{{}}{}", "{\"$and\":[".repeat(60), "]}".repeat(60));
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(64 << 10));
+    let (id, long) = ("i".repeat(256), "c".repeat(65));
+    let questions: [&[&str]; 32] = [
+        &["find", ""],
+        &["find", "a/b"],
+        &["find", "../a"],
+        &["find", "Things"],
+        &["find", &long],
+        &["export", "a b"],
+        &["count", "1a"],
+        &["get", "things", ""],
+        &["get", "things", "a\u{1b}[31m"],
+        &["get", "things", &id],
+        &["get", "a/b", "a"],
+        &["import", "a/b", "things.jsonl"],
+        &["find", "things", "{"],
+        &["find", "things", "[]"],
+        &["find", "things", "{\"n\":1,\"n\":2}"],
+        &["find", "things", "{\"n\":1e400}"],
+        &["find", "things", "{\"n\":18446744073709551616}"],
+        &["find", "things", "{\"$where\":\"1\"}"],
+        &["find", "things", "{\"n\":{\"$gte2\":1}}"],
+        &["find", "things", "{\"n\":{\"$gt\":1,\"m\":2}}"],
+        &["find", "things", "{\"n\":{\"$in\":1}}"],
+        &["find", "things", "{\"n\":{\"$regex\":\"(\"}}"],
+        &["find", "things", "{\"\":1}"],
+        &["count", "things", &deep],
+        &["count", "things", &deeper],
+        &["export", "things", &large],
+        &["find", "things", "--sort", ""],
+        &["find", "things", "--sort", "a..b"],
+        &["find", "things", "--sort", "a,b,c,d,e,f,g,h,i"],
+        &["find", "things", "-n", "0"],
+        &["find", "things", "-n", "1001"],
+        &["find", "things", "--after", "zz"],
+    ];
+    let mut told = String::new();
+    for question in questions {
+        let output = project.run(&[&["documents"], question].concat());
+        assert_eq!((output.stdout.as_str(), output.code), ("", Some(2)), "{output}");
+        let line = output.stderr.lines().next().expect("a line");
+        assert!(line.len() < 600, "{} bytes", line.len());
+        told.push_str(&format!("{line}\n"));
+        let json = json_of(&project, &[&["documents"], question].concat());
+        assert_eq!(json["error"]["kind"], "usage", "{json}");
+    }
+    insta::assert_snapshot!(told, @r#"
+    error: invalid value '' for '<COLLECTION>': `` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value '../a' for '<COLLECTION>': `../a` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'Things' for '<COLLECTION>': `Things` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc' for '<COLLECTION>': `ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'a b' for '<COLLECTION>': `a b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value '1a' for '<COLLECTION>': `1a` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value '' for '<ID>': `` is not an id for a document: 1 to 255 bytes, no control characters
+    error: invalid value 'a' for '<ID>': `a` is not an id for a document: 1 to 255 bytes, no control characters
+    error: invalid value 'iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]' for '<ID>': `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not an id for a document: 1 to 255 bytes, no control characters
+    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value '{' for '[FILTER]': at $: it is not JSON: EOF while parsing an object at line 1 column 1
+    error: invalid value '[]' for '[FILTER]': at $: an object is needed, here is a list
+    error: invalid value '{"n":1,"n":2}' for '[FILTER]': at $: it is not JSON: the key "n" stands twice at line 1 column 13
+    error: invalid value '{"n":1e400}' for '[FILTER]': at $: it is not JSON: number out of range at line 1 column 10
+    error: invalid value '{"n":18446744073709551616}' for '[FILTER]': at $: it is not JSON: the integer 18446744073709551616 needs more than 64 bits
+    error: invalid value '{"$where":"1"}' for '[FILTER]': at $.$where: there is no such operator; there are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $and, $or, $nor, $not, $exists, $regex, $options, $size, $elemMatch
+    error: invalid value '{"n":{"$gte2":1}}' for '[FILTER]': at $.n.$gte2: there is no such operator; did you mean $gte?
+    error: invalid value '{"n":{"$gt":1,"m":2}}' for '[FILTER]': at $.n: operators, which begin with $, and fields are mixed in one object
+    error: invalid value '{"n":{"$in":1}}' for '[FILTER]': at $.n.$in: a list is needed, here is a number
+    error: invalid value '{"n":{"$regex":"("}}' for '[FILTER]': at $.n.$regex: not a pattern: unclosed group
+    error: invalid value '{"":1}' for '[FILTER]': at $.: the path `` has an empty part
+    error: invalid value '{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$ [1102 bytes, cut]' for '[FILTER]': at $: it is not JSON: recursion limit exceeded at line 1 column 576
+    error: invalid value '{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$ [662 bytes, cut]' for '[FILTER]': at $: a filter has at most 64 levels
+    error: invalid value '{"a":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx [65544 bytes, cut]' for '[FILTER]': at $: a filter has at most 64 KiB
+    error: invalid value '' for '--sort <FIELD,-FIELD>': the path `` has an empty part
+    error: invalid value 'a..b' for '--sort <FIELD,-FIELD>': the path `a..b` has an empty part
+    error: documents are sorted by at most 8 fields, not by 9
+    error: invalid value '0' for '--limit <COUNT>': 0 is not in 1..=1000
+    error: invalid value '1001' for '--limit <COUNT>': 1001 is not in 1..=1000
+    error: this is no cursor: one is `next` of a page, as it stands
+    "#);
+}
+
+#[test]
+fn help_names_the_words_of_filters() {
+    let project = Project::new();
+    let help = project.run(&["documents", "--help"]).stdout;
+    for word in ["$elemMatch", "ophost documents import jobs jobs.csv --id number", "collections"] {
+        assert!(help.contains(word), "{help}");
+    }
+    let import = project.run(&["documents", "import", "--help"]).stdout;
+    assert!(import.contains("possible values: refuse, replace, skip"), "{import}");
+}
+
+#[test]
+fn a_shell_is_offered_the_collections() {
+    let project = with_things("{\"_id\":\"a\"}\n");
+    for (line, expected) in [
+        (&["documents", "find", "th"][..], "things\t1 documents\n"),
+        (&["documents", "get", "th"], "things\t1 documents\n"),
+        (&["documents", "import", "th"], "things\t1 documents\n"),
+        (&["documents", "export", "x"], ""),
+        (&["documents", "count", "--data", "elsewhere", "th"], ""),
+    ] {
+        let mut command = project.command(&[&["--", "ophost"], line].concat());
+        let output = project.output(command.env("OPHOST_COMPLETE", "fish"));
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), (expected, ""), "{line:?}");
+    }
+}
+
+/// Makes a store of a file in a data directory of that name.
+fn store_of(project: &Project, name: &str, content: &[u8]) {
+    let directory = project.path().join(name).join("store");
+    fs::create_dir_all(&directory).expect("a directory");
+    for directory in [directory.parent().expect("the data directory"), &directory] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).expect("ours");
+    }
+    fs::write(directory.join("store.redb"), content).expect("a file");
+}
+
+fn read(path: impl AsRef<Path>) -> Vec<u8> {
+    fs::read(path).expect("a file")
+}
+
+#[test]
+fn a_copy_of_the_store_holds_the_documents_too() {
+    let project = with_things("{\"_id\":\"a\",\"n\":1}\n{\"_id\":\"b\",\"n\":2}\n");
+    for command in ["backup", "salvage"] {
+        let file = format!("{command}.redb");
+        let copied = project.run(&["store", command, &file]);
+        assert_eq!(copied.code, Some(0), "{copied}");
+        store_of(&project, command, &read(project.path().join(&file)));
+        let on = |arguments: &[&str]| project.run(&[arguments, &["--data", command]].concat());
+        assert_eq!(on(&["documents", "export", "things"]).stdout, things(&project));
+        assert_eq!(on(&["runs", "diff", "latest"]).stdout.lines().count(), 4);
+        assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
+        let more = on(&["documents", "import", "things", "things.jsonl", "--existing", "skip"]);
+        assert_eq!(more.stdout, "{\"put\":0,\"skipped\":2}\n");
+        assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
+    }
+}
+
+/// A text that is in the file as it stands.
+const MARK: &str = "qZ7kXw9vJ3mPqZ1uHs8e";
+
+/// Flips a byte wherever the mark is in the store, each time in a copy of its own, and returns
+/// the copies' names.
+fn damaged(project: &Project) -> Vec<String> {
+    let whole = read(project.path().join(".ophost/store/store.redb"));
+    let places = whole.windows(MARK.len()).enumerate();
+    let places = places.filter(|(_, bytes)| *bytes == MARK.as_bytes()).map(|(place, _)| place);
+    let damage = |(number, place): (usize, usize)| {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        let name = format!("damaged{number}");
+        store_of(project, &name, &bytes);
+        name
+    };
+    places.enumerate().map(damage).collect()
+}
+
+#[test]
+fn f5_a_damaged_document_is_named_and_never_shown_and_the_others_are_saved() {
+    let project =
+        with_things(&format!("{{\"_id\":\"bad\",\"t\":\"{MARK}\"}}\n{{\"_id\":\"good\"}}\n"));
+    let good = "{\"_id\":\"good\"}\n";
+    let (mut documents, mut changes) = (0, 0);
+    for data in damaged(&project) {
+        let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
+        let check = on(&["store", "check"]);
+        let bad = on(&["documents", "get", "things", "bad"]);
+        assert_eq!(on(&["documents", "get", "things", "good"]).stdout, good);
+        if bad.code == Some(5) {
+            documents += 1;
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(bad, @"
+                ---- stderr
+                error: the store is damaged at `document things/bad`: the check does not fit
+                hint: `ophost store check` finds all that is, `ophost store salvage FILE` saves the rest
+                ---- exit 5
+                ");
+                insta::assert_snapshot!(check, @"
+                the store is damaged at `document things/bad`: the check does not fit
+                ---- exit 1
+                ");
+            }
+            for command in ["find", "count", "export"] {
+                assert_eq!(on(&["documents", command, "things"]).code, Some(5));
+            }
+            assert_eq!(on(&["documents", "find", "things", "{\"_id\":\"good\"}"]).stdout, good);
+        } else if check.code == Some(1) {
+            changes += 1;
+            insta::allow_duplicates!(insta::assert_snapshot!(check, @"
+            the store is damaged at `change 1 of things/bad`: the check does not fit
+            ---- exit 1
+            "));
+            let diff = on(&["runs", "diff", "latest"]);
+            assert!(diff.code == Some(5) && diff.stdout.is_empty(), "{diff}");
+        }
+        if check.code == Some(1) {
+            saved(&project, &data, bad.code == Some(5));
+        }
+    }
+    assert!(documents > 0 && changes > 0, "{documents} documents, {changes} changes");
+}
+
+/// Saves what can be read, and looks at that: it is sound, and says of nothing that it is whole
+/// that is not.
+fn saved(project: &Project, data: &str, is_document: bool) {
+    let file = format!("{data}.redb");
+    let told = project.run(&["store", "salvage", &file, "--data", data]).stderr;
+    let counts = if is_document {
+        "saved 1 run and 1 document, lost 1 thing\n"
+    } else {
+        "saved 1 run and 2 documents, lost 1 thing\n"
+    };
+    assert!(told.ends_with(counts), "{told}");
+    let data = format!("{data}-saved");
+    store_of(project, &data, &read(project.path().join(&file)));
+    let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
+    assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
+    let found = on(&["documents", "find", "things"]).stdout;
+    assert_eq!(found.lines().count(), if is_document { 1 } else { 2 });
+    assert_eq!(on(&["runs", "diff", "latest"]).code, Some(if is_document { 0 } else { 5 }));
+    // What comes then has a number of its own.
+    on(&["documents", "import", "others", "things.jsonl"]);
+    assert_eq!(latest_of(project, &data)["changes"]["revision"], 2);
+    assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
+}
+
+fn latest_of(project: &Project, data: &str) -> Value {
+    json_of(project, &["runs", "show", "latest", "--data", data])
+}
