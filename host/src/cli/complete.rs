@@ -69,7 +69,9 @@ pub(super) fn collections() -> Vec<CompletionCandidate> {
         super::runtime().ok()?.block_on(host.documents()?.collections()).ok()
     });
     let known = collections.flatten().unwrap_or_default().into_iter().take(MAX_CANDIDATES);
-    known.map(|(name, count)| candidate(name.as_str(), &format!("{count} documents"))).collect()
+    let documents = |count: u64| if count == 1 { "document" } else { "documents" };
+    let help = |count| format!("{count} {}", documents(count));
+    known.map(|(name, count)| candidate(name.as_str(), &help(count))).collect()
 }
 
 /// Returns the fields of the operation that the command line names, or the values of the field
