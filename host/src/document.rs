@@ -77,7 +77,8 @@ pub type ChangeSet = BTreeMap<Address, Change>;
 /// How many documents a run changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeCount {
-    /// Which change of the store it was; `None` for a dry run, which made none.
+    /// Which change of the store it was, as the record says; `None` for a dry run, which made
+    /// none, and in the report of a run that has just ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// How many are new.
