@@ -7,7 +7,7 @@
 //! A snapshot keeps the store's file from using freed parts again, so none is kept for longer
 //! than [`OLDEST`]: the next call takes a new one, if what was read so far is the same there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ use crate::store::{DocumentSnapshot, Store, StoreError, Stored};
 /// The longest that a snapshot is kept.
 pub(crate) const OLDEST: Duration = Duration::from_secs(1);
 
+/// The most collections that a record names as used, or as denied.
+const MOST_NOTED: usize = 100;
 /// How many documents are read at once.
 const PART: usize = 256;
 /// How long documents are looked at before others get their turn.
@@ -47,7 +49,9 @@ struct State {
     has_begun: bool,
     /// How large the changes are, in bytes of JSON.
     written: u64,
-    was_denied: bool,
+    /// What it made use of, and what it asked for and was not given.
+    used: BTreeSet<String>,
+    denied: BTreeSet<String>,
 }
 
 impl Session {
@@ -74,7 +78,14 @@ impl Session {
 
     /// Returns whether the run asked for a collection that it does not reach.
     pub(crate) fn was_denied(&self) -> bool {
-        self.state().was_denied
+        !self.state().denied.is_empty()
+    }
+
+    /// Returns what the run made use of, and what it asked for and was not given, such as
+    /// `documents/jobs:write`.
+    pub(crate) fn reached(&self) -> [BTreeSet<String>; 2] {
+        let state = self.state();
+        [state.used.clone(), state.denied.clone()]
     }
 
     /// Returns whether something that the run read is no longer so.
@@ -126,27 +137,34 @@ impl Session {
     }
 
     fn may_read(&self, collection: &CollectionName) -> Result<(), Refusal> {
-        match self.grants.collections().reads(collection) {
-            true => Ok(()),
-            false => Err(self.denied(format!(
-                "the operation's models do not name the collection `{collection}`"
-            ))),
-        }
+        let may = self.grants.collections().reads(collection);
+        self.reach(collection, "read", may, || {
+            format!("the operation's models do not name the collection `{collection}`")
+        })
     }
 
     fn may_write(&self, collection: &CollectionName) -> Result<(), Refusal> {
         self.may_read(collection)?;
-        match self.grants.collections().writes(collection) {
-            true => Ok(()),
-            false => Err(self.denied(format!(
-                "the operation's models name the collection `{collection}` for reading only"
-            ))),
-        }
+        let may = self.grants.collections().writes(collection);
+        self.reach(collection, "write", may, || {
+            format!("the operation's models name the collection `{collection}` for reading only")
+        })
     }
 
-    fn denied(&self, text: String) -> Refusal {
-        self.state().was_denied = true;
-        Refusal::Denied(text)
+    /// Notes that a collection is reached for something, or refused.
+    fn reach(
+        &self,
+        collection: &CollectionName,
+        what: &str,
+        may: bool,
+        why: impl FnOnce() -> String,
+    ) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let noted = if may { &mut state.used } else { &mut state.denied };
+        if noted.len() < MOST_NOTED {
+            noted.insert(format!("documents/{collection}:{what}"));
+        }
+        if may { Ok(()) } else { Err(Refusal::Denied(why())) }
     }
 
     /// Puts what a change makes of a document that is there in its place.
@@ -525,6 +543,9 @@ mod tests {
             assert!(matches!(denied, Refusal::Denied(_)), "{denied:?}");
         }
         assert!(session.was_denied());
+        let [used, denied] = session.reached().map(Vec::from_iter);
+        assert_eq!(used, ["documents/rates:read"]);
+        assert_eq!(denied, ["documents/people:read", "documents/rates:write"]);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! meanwhile, what this one did is dropped and it is executed again, within the same deadline:
 //! so runs behave as if they ran one after the other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) journal: Journal,
     deadline: Instant,
     usage: Usage,
+    /// What the last execution made use of, and what it was denied.
+    reached: [BTreeSet<String>; 2],
     turns: Turns,
     /// Held until the run has ended.
     turn: Option<OwnedMutexGuard<()>>,
@@ -74,7 +77,8 @@ impl<'a> Execution<'a> {
     pub(crate) fn new(work: Work<'a>, journal: Journal, turns: &Turns) -> Self {
         let deadline = Instant::now() + work.grants.limits().timeout;
         let (turns, usage) = (Arc::clone(turns), Usage::default());
-        Self { work, journal, deadline, usage, turns, turn: None }
+        let reached = Default::default();
+        Self { work, journal, deadline, usage, reached, turns, turn: None }
     }
 
     /// Executes the run once, and returns how it ended and what it did with documents; `None`
@@ -83,6 +87,7 @@ impl<'a> Execution<'a> {
         let session = Arc::new(Session::new(self.work.store.clone(), self.work.grants.clone()));
         let ended = session.over(self.execute(&session)).await;
         let (outcome, Usage { wall, peak_memory, .. }) = ended;
+        self.reached = session.reached();
         self.usage.wall += wall;
         self.usage.peak_memory = self.usage.peak_memory.max(peak_memory);
         let outcome = match outcome {
@@ -150,6 +155,11 @@ impl<'a> Execution<'a> {
     /// Returns what is run.
     pub(crate) fn operation(&self) -> &OperationName {
         self.work.operation
+    }
+
+    /// Returns what it made use of outside the sandbox, and what it was denied.
+    pub(crate) fn reached(&self) -> &[BTreeSet<String>; 2] {
+        &self.reached
     }
 
     /// Returns whether nothing of it is kept.

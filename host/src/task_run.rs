@@ -395,7 +395,8 @@ pub struct Capabilities {
     /// `wasi:clocks`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted: Vec<String>,
-    /// What it made use of, as far as that is looked at.
+    /// What it made use of, as far as that is looked at: collections, such as
+    /// `documents/jobs:write`, the first hundred.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub used: Vec<String>,
     /// What it asked for and was not given.

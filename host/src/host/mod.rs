@@ -386,14 +386,16 @@ async fn drive(
     loop {
         if let Some((outcome, effects)) = keeping.over(execution.once()).await {
             let report = Report::new(&execution, keeping, context, outcome, &effects);
-            if report.keep(keeping, output_schema, &effects).await? == Written::Done {
+            if report.keep(keeping, output_schema, (&effects, execution.reached())).await?
+                == Written::Done
+            {
                 return Ok(report);
             }
         }
         if !execution.again().await {
             let (outcome, nothing) = (execution.given_up(), Effects::default());
             let report = Report::new(&execution, keeping, context, outcome, &nothing);
-            report.keep(keeping, output_schema, &nothing).await?;
+            report.keep(keeping, output_schema, (&nothing, execution.reached())).await?;
             return Ok(report);
         }
     }

@@ -1,5 +1,7 @@
 //! How a run ended.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::RunError;
@@ -63,11 +65,12 @@ impl Report {
         &self,
         keeping: &Keeping,
         output_schema: &Schema,
-        effects: &Effects,
+        (effects, reached): (&Effects, &[BTreeSet<String>; 2]),
     ) -> Result<Written, RunError> {
         let Self { outcome, trail, usage, dry_run, .. } = self;
         let is_dry = dry_run.is_some();
-        let ended = EndOfRun { outcome, output_schema, trail, usage: *usage, effects, is_dry };
+        let ended =
+            EndOfRun { outcome, output_schema, trail, usage: *usage, effects, reached, is_dry };
         let run_id = keeping.id();
         keeping.finish(ended).await.map_err(|source| RunError::Unrecorded { run_id, source })
     }

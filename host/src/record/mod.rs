@@ -13,6 +13,7 @@ mod mask;
 mod refs;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -374,6 +375,7 @@ impl Recording {
             result_refs,
             changes: ended.count(),
             effects: ended.kept_effects(),
+            reached: ended.reached.clone(),
             usage: Some(*usage),
         }
     }
@@ -395,6 +397,8 @@ pub(crate) struct EndOfRun<'a> {
     pub(crate) trail: &'a Trail,
     pub(crate) usage: Usage,
     pub(crate) effects: &'a Effects,
+    /// What it made use of outside the sandbox, and what it was denied.
+    pub(crate) reached: &'a [BTreeSet<String>; 2],
     pub(crate) is_dry: bool,
 }
 

@@ -55,6 +55,7 @@ pub(super) fn ending(outcome: Outcome) -> Ending {
         result_refs: Vec::new(),
         changes: None,
         effects: Effects::default(),
+        reached: Default::default(),
         usage: None,
     }
 }

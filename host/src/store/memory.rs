@@ -170,6 +170,8 @@ fn finish(run: &mut TaskRun, ending: Ending) {
     run.masked.extend(ending.masked);
     run.result_refs = ending.result_refs;
     run.changes = ending.changes;
+    let [used, denied] = ending.reached.map(|names| names.into_iter().collect());
+    (run.capabilities.used, run.capabilities.denied) = (used, denied);
     run.usage = ending.usage;
     run.revision += 1;
     run.updated_at = ending.finished_at;

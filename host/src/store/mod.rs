@@ -37,7 +37,7 @@ pub(crate) use self::open::OpenStore;
 pub use self::repair::Salvaged;
 pub(crate) use self::wake::Listed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::str::FromStr;
@@ -248,6 +248,8 @@ pub(crate) struct Ending {
     pub(crate) changes: Option<ChangeCount>,
     /// What it did with documents.
     pub(crate) effects: Effects,
+    /// What it made use of and what it was denied: see [`TaskRun::capabilities`].
+    pub(crate) reached: [BTreeSet<String>; 2],
     /// See [`TaskRun::usage`].
     pub(crate) usage: Option<Usage>,
 }

@@ -171,6 +171,8 @@ fn end(run: &mut TaskRun, ending: &Ending) {
     run.masked.extend(&ending.masked);
     run.result_refs.clone_from(&ending.result_refs);
     run.changes = ending.changes;
+    let [used, denied] = ending.reached.clone().map(|names| names.into_iter().collect());
+    (run.capabilities.used, run.capabilities.denied) = (used, denied);
     run.usage = ending.usage;
     written(run, ending.finished_at);
 }

@@ -419,6 +419,7 @@ fn l5_what_the_models_do_not_name_is_denied() {
     ");
     let record = latest(&project);
     assert_eq!((&record["failure_kind"], &record["status"]), (&json!("denied"), &json!("FAILED")));
+    assert_eq!(record["capabilities"]["denied"], json!(["documents/others:read"]));
     assert_eq!(documents(&project, "odds"), [] as [Value; 0]);
     let listed = json_of(&project, &["runs", "list", "--failure-kind", "denied"]);
     assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1));
