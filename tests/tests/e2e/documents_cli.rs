@@ -603,9 +603,9 @@ fn help_names_the_words_of_filters() {
 fn a_shell_is_offered_the_collections() {
     let project = with_things("{\"_id\":\"a\"}\n");
     for (line, expected) in [
-        (&["documents", "find", "th"][..], "things\t1 documents\n"),
-        (&["documents", "get", "th"], "things\t1 documents\n"),
-        (&["documents", "import", "th"], "things\t1 documents\n"),
+        (&["documents", "find", "th"][..], "things\t1 document\n"),
+        (&["documents", "get", "th"], "things\t1 document\n"),
+        (&["documents", "import", "th"], "things\t1 document\n"),
         (&["documents", "export", "x"], ""),
         (&["documents", "count", "--data", "elsewhere", "th"], ""),
     ] {
