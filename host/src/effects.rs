@@ -24,7 +24,7 @@ use crate::policy::Grants;
 use crate::sandbox::{Documents, Refusal};
 use crate::store::{DocumentSnapshot, Store, StoreError, Stored};
 
-/// The longest that a snapshot is kept.
+/// The longest that a snapshot is kept, but for the time until somebody looks: a quarter of it.
 pub(crate) const OLDEST: Duration = Duration::from_secs(1);
 
 /// The most collections that a record names as used, or as denied.
@@ -67,7 +67,7 @@ impl Session {
             tokio::select! {
                 biased;
                 ended = &mut run => return ended,
-                () = tokio::time::sleep(OLDEST) => self.rest(),
+                () = tokio::time::sleep(OLDEST / 4) => self.rest(),
             }
         }
     }
@@ -476,7 +476,7 @@ mod tests {
     }
 
     async fn keep(store: &Arc<dyn Store>, session: &Session) -> bool {
-        matches!(store.keep(author(), session.end()).await.unwrap(), Kept::Done(..))
+        matches!(store.keep(author(), session.end().into()).await.unwrap(), Kept::Done(..))
     }
 
     #[tokio::test]

@@ -83,7 +83,7 @@ impl<'a> Execution<'a> {
 
     /// Executes the run once, and returns how it ended and what it did with documents; `None`
     /// if what it read is no longer so.
-    pub(crate) async fn once(&mut self) -> Option<(Outcome, Effects)> {
+    pub(crate) async fn once(&mut self) -> Option<(Outcome, Arc<Effects>)> {
         let session = Arc::new(Session::new(self.work.store.clone(), self.work.grants.clone()));
         let ended = session.over(self.execute(&session)).await;
         let (outcome, Usage { wall, peak_memory, .. }) = ended;
@@ -126,13 +126,13 @@ impl<'a> Execution<'a> {
     }
 
     /// A failure may come from what the run should not have seen together.
-    fn attempt(&self, outcome: Outcome, session: &Session) -> Option<(Outcome, Effects)> {
+    fn attempt(&self, outcome: Outcome, session: &Session) -> Option<(Outcome, Arc<Effects>)> {
         match &outcome {
-            Outcome::Success(_) => Some((outcome, session.end())),
-            Outcome::Cancelled => Some((outcome, Effects::default())),
+            Outcome::Success(_) => Some((outcome, Arc::new(session.end()))),
+            Outcome::Cancelled => Some((outcome, Arc::default())),
             // Where that cannot be found out, the failure is as good an answer as any.
             Outcome::Failed(_) if !self.is_over() && session.is_stale().unwrap_or(false) => None,
-            Outcome::Failed(_) => Some((outcome, Effects::default())),
+            Outcome::Failed(_) => Some((outcome, Arc::default())),
         }
     }
 

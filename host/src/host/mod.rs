@@ -24,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use self::request::RecordRequest;
 use crate::catalog::Catalog;
 use crate::context::Context;
-use crate::document::Effects;
 use crate::documents::Documents;
 use crate::execution::{Code, Execution, Turns, Work};
 use crate::import::Import;
@@ -393,7 +392,7 @@ async fn drive(
             }
         }
         if !execution.again().await {
-            let (outcome, nothing) = (execution.given_up(), Effects::default());
+            let (outcome, nothing) = (execution.given_up(), Arc::default());
             let report = Report::new(&execution, keeping, context, outcome, &nothing);
             report.keep(keeping, output_schema, (&nothing, execution.reached())).await?;
             return Ok(report);

@@ -1,6 +1,7 @@
 //! How a run ended.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -65,7 +66,7 @@ impl Report {
         &self,
         keeping: &Keeping,
         output_schema: &Schema,
-        (effects, reached): (&Effects, &[BTreeSet<String>; 2]),
+        (effects, reached): (&Arc<Effects>, &[BTreeSet<String>; 2]),
     ) -> Result<Written, RunError> {
         let Self { outcome, trail, usage, dry_run, .. } = self;
         let is_dry = dry_run.is_some();

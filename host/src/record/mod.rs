@@ -396,7 +396,7 @@ pub(crate) struct EndOfRun<'a> {
     pub(crate) output_schema: &'a Schema,
     pub(crate) trail: &'a Trail,
     pub(crate) usage: Usage,
-    pub(crate) effects: &'a Effects,
+    pub(crate) effects: &'a Arc<Effects>,
     /// What it made use of outside the sandbox, and what it was denied.
     pub(crate) reached: &'a [BTreeSet<String>; 2],
     pub(crate) is_dry: bool,
@@ -404,8 +404,8 @@ pub(crate) struct EndOfRun<'a> {
 
 impl EndOfRun<'_> {
     /// Returns what is kept of its effects: nothing of a dry run.
-    fn kept_effects(&self) -> Effects {
-        if self.is_dry { Effects::default() } else { self.effects.clone() }
+    fn kept_effects(&self) -> Arc<Effects> {
+        if self.is_dry { Arc::default() } else { Arc::clone(self.effects) }
     }
 
     fn kept_changes(&self) -> Cow<'_, ChangeSet> {

@@ -15,7 +15,7 @@ use super::{
     Store,
 };
 use crate::digest::Digest;
-use crate::document::{ChangeKind, Effects};
+use crate::document::ChangeKind;
 use crate::operation::OperationName;
 use crate::private_dir::DataDir;
 use crate::run::{Failure, FailureKind, ItemError, LogEntry, LogLevel, LogSource, Outcome, Usage};
@@ -54,7 +54,7 @@ pub(super) fn ending(outcome: Outcome) -> Ending {
         masked: Vec::new(),
         result_refs: Vec::new(),
         changes: None,
-        effects: Effects::default(),
+        effects: Default::default(),
         reached: Default::default(),
         usage: None,
     }

@@ -54,7 +54,7 @@ impl Doing {
     }
 
     async fn keep(self, store: &dyn Store) -> Option<ChangeCount> {
-        match store.keep(author(), self.0).await.unwrap() {
+        match store.keep(author(), self.0.into()).await.unwrap() {
             Kept::Done(_, count) => Some(count),
             Kept::Conflict => None,
         }
@@ -80,7 +80,7 @@ async fn what_a_run_wrote_is_there_with_its_success() {
         let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 1})));
         let changes = Some(ChangeCount::of(&doing.0.changes));
         let ending = ending(Outcome::Success(json!({})));
-        let ending = Ending { effects: doing.0, changes, ..ending };
+        let ending = Ending { effects: doing.0.into(), changes, ..ending };
         assert!(matches!(store.finish(claim, ending).await.unwrap(), Finished::Done));
         assert_eq!(get(&*store, &job), Some((1, json!({"n": 1}))));
         let kept = store.get(run.id).await.unwrap().unwrap();
@@ -101,7 +101,10 @@ async fn after_a_conflict_nothing_is_kept_and_the_run_is_still_running() {
         let claim = insert(&*store, &run).await;
         let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 2})));
         put(&*store, &job, json!({"n": 7})).await;
-        let end = |effects| Ending { effects, ..ending(Outcome::Success(json!({}))) };
+        let end = |effects: Effects| Ending {
+            effects: effects.into(),
+            ..ending(Outcome::Success(json!({})))
+        };
         let finished = store.finish(claim, end(doing.0)).await.unwrap();
         assert_eq!(finished, Finished::Conflict);
         assert_eq!(get(&*store, &job), Some((2, json!({"n": 7}))));
@@ -120,7 +123,7 @@ async fn a_run_that_lost_its_claim_changes_nothing() {
         store.crash(&[(run.id, run.owner)], "gone").await.unwrap();
         let job = address("jobs", "1");
         let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({})));
-        let end = Ending { effects: doing.0, ..ending(Outcome::Success(json!({}))) };
+        let end = Ending { effects: doing.0.into(), ..ending(Outcome::Success(json!({}))) };
         assert!(matches!(store.finish(claim, end).await.unwrap(), Finished::Lost));
         assert_eq!(get(&*store, &job), None);
     })
@@ -207,8 +210,8 @@ async fn random_step(
     }
     let at = random.below(stale.len() as u64) as usize;
     let [real, meant] = stale.remove(at);
-    let real = stores[0].keep(author(), real).await.unwrap();
-    let meant = stores[1].keep(author(), meant).await.unwrap();
+    let real = stores[0].keep(author(), real.into()).await.unwrap();
+    let meant = stores[1].keep(author(), meant.into()).await.unwrap();
     let count = |kept: &Kept| match kept {
         Kept::Done(_, count) => Some(*count),
         Kept::Conflict => None,

@@ -1,7 +1,7 @@
 //! The store as it is meant: the model that the real one is compared with.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::Utc;
@@ -41,7 +41,7 @@ struct MemoryDocuments {
 
 impl MemoryDocuments {
     /// Keeps what a run changed; `None` if what it read is no longer so.
-    fn keep(&mut self, effects: Effects) -> Option<ChangeCount> {
+    fn keep(&mut self, effects: &Effects) -> Option<ChangeCount> {
         if self.is_stale(&effects.reads, effects.base).unwrap() {
             return None;
         }
@@ -56,7 +56,7 @@ impl MemoryDocuments {
             let stored = change.after.clone().map(|body| Stored { revision, body });
             self.documents.extend(stored.map(|stored| (address.clone(), stored)));
         }
-        self.commits.push(effects.changes);
+        self.commits.push(effects.changes.clone());
         Some(count)
     }
 }
@@ -214,7 +214,7 @@ impl Store for MemoryStore {
         if !is_claimed(run, claim) {
             return Ok(Finished::Lost);
         }
-        let Some(count) = model.documents.keep(ending.effects.clone()) else {
+        let Some(count) = model.documents.keep(&ending.effects) else {
             return Ok(Finished::Conflict);
         };
         let run = model.run(claim.id).unwrap();
@@ -223,8 +223,8 @@ impl Store for MemoryStore {
         Ok(Finished::Done)
     }
 
-    async fn keep(&self, author: Author, effects: Effects) -> Result<Kept, StoreError> {
-        let kept = self.0.lock().unwrap().documents.keep(effects);
+    async fn keep(&self, author: Author, effects: Arc<Effects>) -> Result<Kept, StoreError> {
+        let kept = self.0.lock().unwrap().documents.keep(&effects);
         Ok(kept.map_or(Kept::Conflict, |count| Kept::Done(author.run_id, count)))
     }
 

@@ -41,6 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -74,7 +75,7 @@ pub(crate) trait Store: Send + Sync {
     async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError>;
 
     /// Keeps what a run changed of documents that has no record.
-    async fn keep(&self, author: Author, effects: Effects) -> Result<Kept, StoreError>;
+    async fn keep(&self, author: Author, effects: Arc<Effects>) -> Result<Kept, StoreError>;
 
     /// Returns the documents as they are now.
     fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError>;
@@ -247,7 +248,7 @@ pub(crate) struct Ending {
     /// See [`TaskRun::changes`]; the store adds the revision.
     pub(crate) changes: Option<ChangeCount>,
     /// What it did with documents.
-    pub(crate) effects: Effects,
+    pub(crate) effects: Arc<Effects>,
     /// What it made use of and what it was denied: see [`TaskRun::capabilities`].
     pub(crate) reached: [BTreeSet<String>; 2],
     /// See [`TaskRun::usage`].

@@ -192,7 +192,7 @@ impl Store for RedbStore {
         Ok(finish.await?.into())
     }
 
-    async fn keep(&self, author: Author, effects: Effects) -> Result<Kept, StoreError> {
+    async fn keep(&self, author: Author, effects: Arc<Effects>) -> Result<Kept, StoreError> {
         self.writer.step(author.run_id, move |tx| steps::keep(tx, &author, &effects)).await
     }
 
