@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use ophost_document::{
-    Body, CollectionName, Condition, Document, DocumentError, DocumentId, Filter, Finder, Page,
-    Path, Query, Sort, SortBy, edit,
+    Body, CollectionName, Condition, Document, DocumentError, DocumentId, Fields, Filter, Finder,
+    Glimpse, Page, Path, Query, Scan, Sort, SortBy, Wanted, edit,
 };
 
 /// The most documents and filters that a run's reads of one collection are remembered by;
@@ -93,14 +93,18 @@ impl ChangeCount {
     /// Counts changes that are not kept.
     pub fn of(changes: &ChangeSet) -> Self {
         let mut count = Self::default();
-        for kind in changes.values().filter_map(Change::kind) {
-            match kind {
-                ChangeKind::Created => count.created += 1,
-                ChangeKind::Updated => count.updated += 1,
-                ChangeKind::Deleted => count.deleted += 1,
-            }
-        }
+        changes.values().for_each(|change| count.add(change.kind()));
         count
+    }
+
+    /// Counts one more change.
+    pub(crate) fn add(&mut self, kind: Option<ChangeKind>) {
+        match kind {
+            Some(ChangeKind::Created) => self.created += 1,
+            Some(ChangeKind::Updated) => self.updated += 1,
+            Some(ChangeKind::Deleted) => self.deleted += 1,
+            None => {}
+        }
     }
 }
 

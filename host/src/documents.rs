@@ -3,11 +3,8 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use crate::document::{Address, CollectionName, Document, DocumentId, Filter, Finder, Page, Query};
+use crate::document::{Address, CollectionName, Document, Filter, Finder, Page, Query};
 use crate::store::{DocumentSnapshot, OpenStore, StoreError, Stored};
-
-/// How many documents are read at once.
-const PART: usize = 1024;
 
 /// The documents of a data directory. Each call sees them as they are when it begins.
 #[derive(Clone, Copy)]
@@ -38,7 +35,7 @@ impl<'a> Documents<'a> {
     pub async fn get(&self, address: Address) -> Result<Option<Document>, StoreError> {
         self.read(move |snapshot| {
             let found = snapshot.get(&address)?;
-            Ok(found.map(|stored| document(address.id, &stored)))
+            Ok(found.map(|stored| document(address, &stored)))
         })
         .await
     }
@@ -50,11 +47,11 @@ impl<'a> Documents<'a> {
     /// As [`Self::collections`].
     pub async fn find(&self, collection: CollectionName, query: Query) -> Result<Page, StoreError> {
         self.read(move |snapshot| {
-            let after = query.after_id().and_then(|id| id.parse().ok());
-            let filter = query.filter().clone();
+            let scan = query.scan();
             let mut finder = Finder::new(query);
-            let see = |id: &DocumentId, it: &Stored| finder.see(id, it.revision, &it.body);
-            each_of(snapshot, &collection, (&filter, after), see)?;
+            snapshot.look(&collection, &scan, &mut |it| {
+                finder.see(it.id, it.fields, || it.document())
+            })?;
             Ok(finder.page())
         })
         .await
@@ -72,9 +69,9 @@ impl<'a> Documents<'a> {
     ) -> Result<u64, StoreError> {
         self.read(move |snapshot| {
             let mut count = 0;
-            each_of(snapshot, &collection, (&filter, None), |id, stored| {
-                count += u64::from(filter.matches(id, &stored.body));
-                ControlFlow::Continue(())
+            snapshot.look(&collection, &filter.scan(), &mut |it| {
+                count += u64::from(filter.matches(it.id, it.fields));
+                Ok(ControlFlow::Continue(()))
             })?;
             Ok(count)
         })
@@ -95,11 +92,12 @@ impl<'a> Documents<'a> {
         mut see: impl FnMut(Document) -> ControlFlow<()> + Send + 'static,
     ) -> Result<(), StoreError> {
         self.read(move |snapshot| {
-            let meant = |id: &DocumentId, stored: &Stored| match filter.matches(id, &stored.body) {
-                true => see(document(id.clone(), stored)),
-                false => ControlFlow::Continue(()),
-            };
-            each_of(snapshot, &collection, (&filter, None), meant)
+            snapshot.look(&collection, &filter.scan(), &mut |it| match filter
+                .matches(it.id, it.fields)
+            {
+                true => Ok(see(it.document()?)),
+                false => Ok(ControlFlow::Continue(())),
+            })
         })
         .await
     }
@@ -115,43 +113,6 @@ impl<'a> Documents<'a> {
     }
 }
 
-fn document(id: DocumentId, stored: &Stored) -> Document {
-    Document { id, revision: stored.revision, body: stored.body.text() }
-}
-
-/// Shows the documents that a filter may mean, those of its ids or all, in the order of their
-/// ids, from after the given one, until `see` says that it is enough.
-fn each_of(
-    snapshot: &dyn DocumentSnapshot,
-    collection: &CollectionName,
-    (filter, after): (&Filter, Option<DocumentId>),
-    mut see: impl FnMut(&DocumentId, &Stored) -> ControlFlow<()>,
-) -> Result<(), StoreError> {
-    let Some(ids) = filter.ids() else { return each(snapshot, collection, after, see) };
-    for id in ids.into_iter().filter(|id| after.as_ref().is_none_or(|after| after < id)) {
-        let address = Address { collection: collection.clone(), id };
-        let found = snapshot.get(&address)?;
-        if found.is_some_and(|stored| see(&address.id, &stored).is_break()) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn each(
-    snapshot: &dyn DocumentSnapshot,
-    collection: &CollectionName,
-    mut after: Option<DocumentId>,
-    mut see: impl FnMut(&DocumentId, &Stored) -> ControlFlow<()>,
-) -> Result<(), StoreError> {
-    loop {
-        let part = snapshot.after(collection, after.as_ref(), PART)?;
-        if part.iter().try_for_each(|(id, stored)| see(id, stored)).is_break() {
-            return Ok(());
-        }
-        match part.into_iter().next_back() {
-            Some((last, _)) => after = Some(last),
-            None => return Ok(()),
-        }
-    }
+fn document(address: Address, stored: &Stored) -> Document {
+    Document { id: address.id, revision: stored.revision, body: stored.body.text() }
 }

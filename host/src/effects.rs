@@ -7,8 +7,9 @@
 //! A snapshot keeps the store's file from using freed parts again, so none is kept for longer
 //! than [`OLDEST`]: the next call takes a new one, if what was read so far is the same there.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Bound, ControlFlow};
+use std::collections::BTreeSet;
+use std::iter::Peekable;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,19 +19,21 @@ use uuid::Uuid;
 
 use crate::document::{
     Address, Body, Change, CollectionName, Condition, Document, DocumentError, DocumentId, Effects,
-    Filter, Finder, Page, Path, Query, Reads, edit,
+    Filter, Finder, Page, Path, Query, Reads, Scan, edit,
 };
 use crate::policy::Grants;
 use crate::sandbox::{Documents, Refusal};
-use crate::store::{DocumentSnapshot, Store, StoreError, Stored};
+use crate::store::{DocumentSnapshot, See, Seen, Store, StoreError, Stored};
 
 /// The longest that a snapshot is kept, but for the time until somebody looks: a quarter of it.
 pub(crate) const OLDEST: Duration = Duration::from_secs(1);
 
 /// The most collections that a record names as used, or as denied.
 const MOST_NOTED: usize = 100;
-/// How many documents are read at once.
-const PART: usize = 256;
+/// What each change counts for beside its texts, in bytes: some that it needs in memory.
+const ENTRY: usize = 256;
+/// The revision of a document that the run wrote itself.
+const OWN: u64 = 0;
 /// How long documents are looked at before others get their turn.
 const TURN: Duration = Duration::from_millis(2);
 
@@ -101,6 +104,13 @@ impl Session {
             }
             Some(_) | None => Ok(false),
         }
+    }
+
+    /// Returns whether something that the run read is no longer so, if it changed documents and
+    /// has not looked at any for long: the store would have to find out in the time in which it
+    /// writes for all.
+    pub(crate) fn has_gone_stale(&self) -> bool {
+        !self.state().effects.changes.is_empty() && matches!(self.open(), Err(Refusal::Stale))
     }
 
     /// Ends the session, and returns what the run did. What it only read is no matter: it saw
@@ -180,50 +190,19 @@ impl Session {
         state.write(address, Some(known.body), Some(after), self.grants.limits().effects)
     }
 
-    /// Shows the documents that a filter may mean: those of its ids, or all.
-    async fn each_of(
+    /// Shows what a question has to be asked of, as this run sees it, in the order of the ids,
+    /// until `see` says that it is enough. Others get their turn meanwhile.
+    async fn look(
         &self,
         collection: &CollectionName,
-        (filter, after): (&Filter, Option<DocumentId>),
-        mut see: impl FnMut(&DocumentId, &Stored) -> ControlFlow<()> + Send,
+        mut scan: Scan,
+        see: &mut (dyn FnMut(&Seen<'_>) -> Result<ControlFlow<()>, StoreError> + Send),
     ) -> Result<(), Refusal> {
-        let Some(ids) = filter.ids() else { return self.each(collection, after, see).await };
-        let state = self.open()?;
-        for id in ids.into_iter().filter(|id| after.as_ref().is_none_or(|after| after < id)) {
-            let address = Address { collection: collection.clone(), id };
-            let found = state.look(&address)?;
-            if found.is_some_and(|stored| see(&address.id, &stored).is_break()) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Shows every document of a collection, in the order of their ids, from after the given
-    /// one, until `see` says that it is enough. Others get their turn meanwhile.
-    async fn each(
-        &self,
-        collection: &CollectionName,
-        mut after: Option<DocumentId>,
-        mut see: impl FnMut(&DocumentId, &Stored) -> ControlFlow<()> + Send,
-    ) -> Result<(), Refusal> {
-        let mut since = Instant::now();
         loop {
-            let (part, next) = self.open()?.part(collection, after.as_ref())?;
-            for (id, stored) in &part {
-                if see(id, stored).is_break() {
-                    return Ok(());
-                }
-                // A single one may take long: it may be large, and so may the filter.
-                if since.elapsed() >= TURN {
-                    tokio::task::yield_now().await;
-                    since = Instant::now();
-                }
-            }
-            if next.is_none() {
-                return Ok(());
-            }
-            after = next;
+            let stopped = self.open()?.look(collection, &scan, see)?;
+            let Some(last) = stopped else { return Ok(()) };
+            scan.after = Some(last);
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -254,7 +233,7 @@ impl State {
 
     /// Returns a document as this run sees it, and remembers that it did.
     fn get(&mut self, address: &Address) -> Result<Option<Stored>, Refusal> {
-        let found = self.look(address)?;
+        let found = self.peek(address)?;
         if !self.effects.changes.contains_key(address) {
             let revision = found.as_ref().map(|stored| stored.revision);
             self.effects.reads.add_document(address, revision);
@@ -263,9 +242,12 @@ impl State {
     }
 
     /// Returns a document as this run sees it.
-    fn look(&self, address: &Address) -> Result<Option<Stored>, Refusal> {
+    fn peek(&self, address: &Address) -> Result<Option<Stored>, Refusal> {
         match self.effects.changes.get(address) {
-            Some(change) => Ok(change.after.clone().map(own)),
+            Some(change) => {
+                let own = |body| Stored { revision: OWN, body };
+                Ok(change.after.clone().map(own))
+            }
             None => self.snapshot()?.get(address).map_err(|error| failed(&error)),
         }
     }
@@ -279,10 +261,13 @@ impl State {
         limit: u64,
     ) -> Result<(), Refusal> {
         let earlier = self.effects.changes.remove(address);
-        self.written -= earlier.as_ref().map_or(0, weight);
+        self.written -= earlier.as_ref().map_or(0, |earlier| weight(address, earlier));
         let before = earlier.map_or(seen, |earlier| earlier.before);
         let change = Change { before, after };
-        self.written += weight(&change);
+        if change.before.is_none() && change.after.is_none() {
+            return Ok(());
+        }
+        self.written += weight(address, &change);
         if self.written > limit {
             return Err(Refusal::Effects);
         }
@@ -290,50 +275,89 @@ impl State {
         Ok(())
     }
 
-    /// Returns the next documents of a collection as this run sees them, and after which of
-    /// them there may be more.
-    fn part(
+    /// Shows documents of a collection as this run sees them, until that is enough or others are
+    /// to have their turn; then returns after which document it goes on.
+    fn look(
         &self,
         collection: &CollectionName,
-        after: Option<&DocumentId>,
-    ) -> Result<(BTreeMap<DocumentId, Stored>, Option<DocumentId>), Refusal> {
-        let stored = self.snapshot()?.after(collection, after, PART);
-        let mut part = BTreeMap::from_iter(stored.map_err(|error| failed(&error))?);
-        let last = part.last_key_value().map(|(id, _)| id.clone());
-        for (address, change) in self.written(collection, after, last.as_ref()) {
-            match change.after.clone() {
-                Some(body) => drop(part.insert(address.id.clone(), own(body))),
-                None => drop(part.remove(&address.id)),
+        scan: &Scan,
+        see: &mut See<'_>,
+    ) -> Result<Option<DocumentId>, Refusal> {
+        let own =
+            self.effects.changes.iter().filter(|(address, _)| {
+                address.collection == *collection && scan.means(&address.id)
+            });
+        let until = Instant::now() + TURN;
+        let mut turn = Turn { own: own.peekable(), see, until, stopped: None };
+        let looked = self.snapshot()?.look(collection, scan, &mut |stored| turn.stored(stored));
+        looked.and_then(|()| turn.rest()).map_err(|error| failed(&error))
+    }
+}
+
+/// Shows the documents that are stored, and in their places those that the run wrote.
+struct Turn<'t, 's, O: Iterator<Item = (&'t Address, &'t Change)>> {
+    own: Peekable<O>,
+    see: &'t mut See<'s>,
+    until: Instant,
+    stopped: Option<Stop>,
+}
+
+/// Why no more documents are shown.
+enum Stop {
+    Enough,
+    /// Others are to have their turn, after this document.
+    Turn(DocumentId),
+}
+
+impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, '_, O> {
+    /// Shows what the run wrote up to a stored document, and that one, if it still is.
+    fn stored(&mut self, stored: &Seen<'_>) -> Result<ControlFlow<()>, StoreError> {
+        while let Some((address, change)) = self.own.next_if(|(own, _)| own.id <= *stored.id) {
+            let is_same = address.id == *stored.id;
+            if self.own(&address.id, change)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if is_same {
+                return Ok(ControlFlow::Continue(()));
             }
         }
-        Ok((part, last))
+        self.show(stored)
     }
 
-    /// Returns what this run wrote to documents of a collection, from after one to another.
-    fn written(
-        &self,
-        collection: &CollectionName,
-        after: Option<&DocumentId>,
-        last: Option<&DocumentId>,
-    ) -> impl Iterator<Item = (&Address, &Change)> {
-        let at = |id: &DocumentId| Address { collection: collection.clone(), id: id.clone() };
-        let first = after.map_or(Bound::Unbounded, |id| Bound::Excluded(at(id)));
-        let range = self.effects.changes.range((first, Bound::Unbounded));
-        range
-            .skip_while(|(it, _)| it.collection < *collection)
-            .take_while(|(it, _)| it.collection == *collection)
-            .take_while(move |(it, _)| last.is_none_or(|last| it.id <= *last))
+    fn own(&mut self, id: &DocumentId, change: &Change) -> Result<ControlFlow<()>, StoreError> {
+        let Some(body) = &change.after else { return Ok(ControlFlow::Continue(())) };
+        let text = || Ok(body.text());
+        self.show(&Seen { id, revision: OWN, fields: body, text: &text })
+    }
+
+    fn show(&mut self, seen: &Seen<'_>) -> Result<ControlFlow<()>, StoreError> {
+        if (self.see)(seen)?.is_break() {
+            self.stopped = Some(Stop::Enough);
+        } else if Instant::now() >= self.until {
+            // A single one may take long: it may be large, and so may the filter.
+            self.stopped = Some(Stop::Turn(seen.id.clone()));
+        }
+        Ok(if self.stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Shows the rest of what the run wrote, and returns after which document others are to
+    /// have their turn.
+    fn rest(mut self) -> Result<Option<DocumentId>, StoreError> {
+        let mut is_over = self.stopped.is_some();
+        while !is_over && let Some((address, change)) = self.own.next() {
+            is_over = self.own(&address.id, change)?.is_break();
+        }
+        Ok(match self.stopped {
+            Some(Stop::Turn(last)) => Some(last),
+            Some(Stop::Enough) | None => None,
+        })
     }
 }
 
-/// Returns a document that the run wrote itself.
-fn own(body: Body) -> Stored {
-    Stored { revision: 0, body }
-}
-
-fn weight(change: &Change) -> u64 {
-    let bodies = [&change.before, &change.after].into_iter().flatten();
-    bodies.map(|body| body.size() as u64).sum()
+/// Returns how much of its limit of effects a run needs for a change.
+fn weight(address: &Address, change: &Change) -> u64 {
+    let bodies = [&change.before, &change.after].into_iter().flatten().map(Body::size);
+    (ENTRY + address.id.as_str().len() + bodies.sum::<usize>()) as u64
 }
 
 #[async_trait]
@@ -388,11 +412,10 @@ impl Documents for Session {
     async fn find(&self, collection: &CollectionName, query: Query) -> Result<Page, Refusal> {
         self.may_read(collection)?;
         self.open()?.effects.reads.add_filter(collection, query.filter());
-        let after = query.after_id().and_then(|id| id.parse().ok());
-        let filter = query.filter().clone();
+        let scan = query.scan();
         let mut finder = Finder::new(query);
-        let see = |id: &DocumentId, it: &Stored| finder.see(id, it.revision, &it.body);
-        self.each_of(collection, (&filter, after), see).await?;
+        let mut see = |it: &Seen<'_>| finder.see(it.id, it.fields, || it.document());
+        self.look(collection, scan, &mut see).await?;
         Ok(finder.page())
     }
 
@@ -400,11 +423,11 @@ impl Documents for Session {
         self.may_read(collection)?;
         self.open()?.effects.reads.add_filter(collection, &filter);
         let mut count = 0;
-        let see = |id: &DocumentId, stored: &Stored| {
-            count += u64::from(filter.matches(id, &stored.body));
-            ControlFlow::Continue(())
+        let mut see = |it: &Seen<'_>| {
+            count += u64::from(filter.matches(it.id, it.fields));
+            Ok(ControlFlow::Continue(()))
         };
-        self.each_of(collection, (&filter, None), see).await?;
+        self.look(collection, filter.scan(), &mut see).await?;
         Ok(count)
     }
 
@@ -428,6 +451,8 @@ fn new_id(condition: Condition) -> Result<DocumentId, Refusal> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::pin::Pin;
+    use std::task::Poll;
 
     use serde_json::json;
 
@@ -502,12 +527,66 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_takes_long_to_look_lets_others_have_their_turn_and_sees_each_document_once() {
+        let store = memory();
+        let first = session(&store);
+        for id in ["b", "d", "f"] {
+            put(&first, id, json!({})).await.unwrap();
+        }
+        assert!(keep(&store, &first).await);
+        let second = session(&store);
+        for id in ["d", "g"] {
+            put(&second, id, json!({})).await.unwrap();
+        }
+        second.delete(&job("f")).await.unwrap();
+        let mut shown = String::new();
+        let mut slow = |it: &Seen<'_>| {
+            shown.push_str(it.id.as_str());
+            std::thread::sleep(TURN);
+            Ok(ControlFlow::Continue(()))
+        };
+        let (collection, mut turns) = (job("x").collection, 0);
+        {
+            let mut look = std::pin::pin!(second.look(&collection, Scan::default(), &mut slow));
+            while poll_once(look.as_mut()).await.is_pending() {
+                turns += 1;
+            }
+        }
+        assert_eq!((shown.as_str(), turns), ("bdg", 3));
+    }
+
+    /// Polls once.
+    async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    }
+
+    #[tokio::test]
     async fn what_is_as_before_is_no_change() {
         let store = memory();
         let session = session(&store);
         put(&session, "a", json!({"n": 1})).await.unwrap();
         assert!(session.delete(&job("a")).await.unwrap());
+        assert!(session.state().effects.changes.is_empty(), "or many of them take much memory");
+        assert_eq!(session.state().written, 0);
+        assert_eq!(session.get(&job("a")).await.unwrap(), None);
         assert!(session.end().changes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_long_run_read_is_looked_at_once_more_before_it_is_written() {
+        let store = memory();
+        let (writes, reads) = (session(&store), session(&store));
+        for session in [&writes, &reads] {
+            session.get(&job("a")).await.unwrap();
+        }
+        put(&writes, "b", json!({})).await.unwrap();
+        let other = session(&store);
+        put(&other, "a", json!({})).await.unwrap();
+        assert!(keep(&store, &other).await);
+        assert!(!writes.has_gone_stale(), "the store itself says so soon");
+        tokio::time::sleep(OLDEST).await;
+        assert!(writes.has_gone_stale());
+        assert!(!reads.has_gone_stale(), "it has nothing to write");
     }
 
     #[tokio::test]
@@ -555,5 +634,11 @@ mod tests {
         put(&session, "a", json!({"text": "y".repeat(400)})).await.unwrap();
         let more = put(&session, "b", json!({"text": "x".repeat(800)})).await;
         assert!(matches!(more, Err(Refusal::Effects)));
+        let session = self::session(&memory());
+        for id in ["a", "b", "c"] {
+            put(&session, id, json!({})).await.unwrap();
+        }
+        let more = put(&session, "d", json!({})).await;
+        assert!(matches!(more, Err(Refusal::Effects)), "small ones need room, too");
     }
 }

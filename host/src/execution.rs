@@ -128,6 +128,7 @@ impl<'a> Execution<'a> {
     /// A failure may come from what the run should not have seen together.
     fn attempt(&self, outcome: Outcome, session: &Session) -> Option<(Outcome, Arc<Effects>)> {
         match &outcome {
+            Outcome::Success(_) if session.has_gone_stale() => None,
             Outcome::Success(_) => Some((outcome, Arc::new(session.end()))),
             Outcome::Cancelled => Some((outcome, Arc::default())),
             // Where that cannot be found out, the failure is as good an answer as any.

@@ -25,8 +25,8 @@ pub struct Limits {
     pub memory: u64,
     /// Bytes of the output's JSON text. Default 8 MiB.
     pub output: u64,
-    /// Bytes of documents that it may write: their JSON texts, before and after. Default
-    /// 64 MiB.
+    /// Bytes of documents that it may write: of each, its id, its JSON texts before and after,
+    /// and 256 more. Default 64 MiB.
     pub effects: u64,
     /// Bytes of log that are kept. Default 1 MiB.
     pub log: u64,

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ophost::document::{Body, CollectionName, DocumentId, Filter};
+use ophost::document::{Body, CollectionName, DocumentId, Filter, Query, Sort, SortBy};
 use ophost::{Caller, Flags, Host, Import, LimitRequest, Outcome, Report, Request};
 use serde_json::{Value, json};
 
@@ -103,28 +103,41 @@ async fn many_documents(host: &Host, directory: &Path) -> Result<()> {
     let begun = Instant::now();
     succeeded(host.import(Import::new(collection.clone(), documents)).await?)?;
     println!("{DOCUMENTS} documents imported in one commit: {:.1?}", begun.elapsed());
-    let filter = Filter::parse(&json!({"status": "open", "salary": {"$gte": 1_000}}))?;
     let documents = host.documents().ok_or("no data directory")?;
-    let mut times = Vec::new();
-    let mut count = 0;
+    let filter = || Filter::parse(&json!({"status": "open", "salary": {"$gte": 1_000}}));
+    let by_salary = SortBy { path: "salary".parse()?, descending: true };
+    let (mut counted, mut found) = (Vec::new(), Vec::new());
+    let mut answer = String::new();
     for _ in 0..9 {
         let begun = Instant::now();
-        count = documents.count(collection.clone(), filter.clone()).await?;
-        times.push(begun.elapsed());
+        let count = documents.count(collection.clone(), filter()?).await?;
+        counted.push(begun.elapsed());
+        let sort = Sort::new(vec![by_salary.clone()])?;
+        let begun = Instant::now();
+        let query = Query::new(&collection, filter()?, sort, Some(100), None)?;
+        let page = documents.find(collection.clone(), query).await?;
+        found.push(begun.elapsed());
+        answer = format!("{count} {}", page.documents.last().ok_or("nothing")?.id);
     }
-    let ours = median(times);
-    println!("a filter over {DOCUMENTS} documents: {ours:.0?}, {count} are meant");
-    match sqlite(&directory.join("bench.sqlite"))? {
-        None => println!("SQLite is not compared: there is no python3"),
-        Some((same, theirs)) => {
-            if same != count {
-                return Err(format!("SQLite finds {same}, not {count}").into());
-            }
-            println!(
-                "SQLite, json_extract: {theirs:.0?}; ratio {:.2}, goal 2",
-                ratio(ours, theirs)
-            );
-        }
+    let ours = [median(counted), median(found)];
+    println!("of {DOCUMENTS} documents a filter means so many, and the 100th of them is: {answer}");
+    let Some((same, theirs)) = sqlite(&directory.join("bench.sqlite"))? else {
+        println!(
+            "counted: {:.0?}, found: {:.0?}; there is no python3 to ask SQLite",
+            ours[0], ours[1]
+        );
+        return Ok(());
+    };
+    if same != answer {
+        return Err(format!("SQLite finds {same}, not {answer}").into());
+    }
+    for (what, ours, theirs) in
+        [("counted", ours[0], theirs[0]), ("found, sorted", ours[1], theirs[1])]
+    {
+        let ratio = ratio(ours, theirs);
+        println!(
+            "{what}: {ours:.0?}; SQLite, json_extract: {theirs:.0?}; ratio {ratio:.2}, goal 2"
+        );
     }
     Ok(())
 }
@@ -136,17 +149,21 @@ db.execute("create table bench (id text primary key, body text)")
 rows = (json.loads(line) for line in sys.stdin)
 db.executemany("insert into bench values (?, ?)", ((i, json.dumps(b)) for i, b in rows))
 db.commit()
-times = []
+where = "where json_extract(body, '$.status') = 'open' and json_extract(body, '$.salary') >= 1000"
+times = [], []
 for _ in range(9):
     begun = time.perf_counter()
-    count, = db.execute("select count(*) from bench where json_extract(body, '$.status') = 'open'"
-                        " and json_extract(body, '$.salary') >= 1000").fetchone()
-    times.append(time.perf_counter() - begun)
-print(count, sorted(times)[4])
+    count, = db.execute("select count(*) from bench " + where).fetchone()
+    times[0].append(time.perf_counter() - begun)
+    begun = time.perf_counter()
+    page = db.execute("select id, body from bench " + where +
+                      " order by json_extract(body, '$.salary') desc, id limit 100").fetchall()
+    times[1].append(time.perf_counter() - begun)
+print(count, page[-1][0], *(sorted(each)[4] for each in times), sep="\n")
 "#;
 
-/// Returns what SQLite counts, and how long that takes it.
-fn sqlite(file: &Path) -> Result<Option<(u64, Duration)>> {
+/// Returns what SQLite counts and finds, and how long each takes it.
+fn sqlite(file: &Path) -> Result<Option<(String, [Duration; 2])>> {
     let mut peer = Command::new("python3");
     peer.arg("-c").arg(PEER).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());
     let Ok(mut peer) = peer.spawn() else { return Ok(None) };
@@ -156,8 +173,11 @@ fn sqlite(file: &Path) -> Result<Option<(u64, Duration)>> {
     }
     drop(rows);
     let output = String::from_utf8(peer.wait_with_output()?.stdout)?;
-    let (count, seconds) = output.trim().split_once(' ').ok_or("no answer")?;
-    Ok(Some((count.parse()?, Duration::from_secs_f64(seconds.parse()?))))
+    let [count, last, counted, found] = output.lines().collect::<Vec<_>>()[..] else {
+        return Err("no answer".into());
+    };
+    let time = |seconds: &str| seconds.parse().map(Duration::from_secs_f64);
+    Ok(Some((format!("{count} {last}"), [time(counted)?, time(found)?])))
 }
 
 async fn one_commit(host: &Host) -> Result<()> {

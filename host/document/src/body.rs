@@ -43,7 +43,7 @@ impl Body {
 
     /// Returns the compact JSON text.
     pub fn text(&self) -> String {
-        text_of(&self.0)
+        serde_json::to_string(&self.0).expect("an object with text as keys is JSON")
     }
 
     /// Returns how long the compact JSON text is, in bytes.
@@ -57,11 +57,6 @@ impl Body {
     pub fn into_fields(self) -> Map<String, Value> {
         self.0
     }
-}
-
-/// Returns the compact JSON text of fields.
-pub(crate) fn text_of(fields: &Map<String, Value>) -> String {
-    serde_json::to_string(fields).expect("an object with text as keys is JSON")
 }
 
 impl Deref for Body {

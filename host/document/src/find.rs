@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use serde_json::{Map, Value};
-
-use crate::body::text_of;
+use crate::fields::Fields;
 use crate::name::DocumentId;
 use crate::query::{Cursor, Query};
 use crate::sort::SortKey;
@@ -60,24 +58,28 @@ impl Finder {
         Self { query, kept: BTreeMap::new(), size: 0, end: None, key: SortKey::default() }
     }
 
-    /// Looks at a document. Each is shown once, in the order of the ids; those up to
-    /// [`Query::after_id`] need not be shown. `Break` says that the page is full: documents
-    /// that follow change nothing.
-    pub fn see(
+    /// Looks at a document, of which no other fields are needed than [`Query::scan`] says,
+    /// and takes it from `whole` if it may be on the page. Each is shown once, in the order of
+    /// the ids; those that [`Query::scan`] does not mean need not be shown. `Break` says that
+    /// the page is full: documents that follow change nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `whole`.
+    pub fn see<E>(
         &mut self,
         id: &DocumentId,
-        revision: u64,
-        body: &Map<String, Value>,
-    ) -> ControlFlow<()> {
-        if self.query.filter.matches(id, body) {
-            self.query.sort.write_key(&mut self.key, id, body);
+        fields: &dyn Fields,
+        whole: impl FnOnce() -> Result<Document, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        if self.query.filter.matches(id, fields) {
+            self.query.sort.write_key(&mut self.key, id, fields);
             if self.is_on_page() {
-                let body = text_of(body);
-                self.keep(Document { id: id.clone(), revision, body });
+                self.keep(whole()?);
             }
         }
         let is_full = self.end.is_some() && self.query.sort.is_by_id();
-        if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     /// Returns whether the document that is looked at may be on this page.
@@ -118,7 +120,9 @@ impl Finder {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::convert::Infallible;
+
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::filter::Filter;
@@ -143,7 +147,11 @@ mod tests {
         for (number, body) in documents.iter().enumerate() {
             shown += 1;
             let id = DocumentId::new(char::from(b'a' + number as u8).to_string()).unwrap();
-            if finder.see(&id, number as u64 + 1, body.as_object().unwrap()).is_break() {
+            let whole = Document { id, revision: number as u64 + 1, body: body.to_string() };
+            let id = whole.id.clone();
+            let Ok(seen) =
+                finder.see(&id, body.as_object().unwrap(), || Ok::<_, Infallible>(whole));
+            if seen.is_break() {
                 break;
             }
         }

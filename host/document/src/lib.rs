@@ -17,7 +17,9 @@
 //! | [`filter`] | which documents are meant |
 //! | [`edit`]   | sets fields and merges patches |
 //! | [`diff`]   | tells two states of a document apart |
+//! | [`scan`]   | noun: what has to be looked at to answer a question |
 //! | [`path`]   | noun: a place in a document |
+//! | [`fields`] | what of a document is looked at |
 //! | [`body`]   | noun: a document's content, checked |
 //! | [`name`]   | nouns: what names documents and collections |
 //! | [`order`]  | the one order of all values |
@@ -28,6 +30,7 @@ pub mod body;
 pub mod diff;
 pub mod edit;
 pub mod error;
+pub mod fields;
 pub mod filter;
 pub mod find;
 pub mod json;
@@ -38,6 +41,7 @@ pub mod path;
 pub mod query;
 #[cfg(test)]
 mod random;
+pub mod scan;
 pub mod sort;
 pub mod text;
 
@@ -45,10 +49,12 @@ pub use crate::body::{Body, BodyError};
 pub use crate::diff::{Change, Changes};
 pub use crate::edit::EditError;
 pub use crate::error::DocumentError;
+pub use crate::fields::{Fields, Glimpse, Wanted};
 pub use crate::filter::{Filter, FilterError};
 pub use crate::find::{Document, Finder, Page};
 pub use crate::memory::{Collection, Condition};
 pub use crate::name::{CollectionName, DocumentId, InvalidId, InvalidName};
 pub use crate::path::{Path, PathError};
 pub use crate::query::{Cursor, CursorError, Query, QueryError};
+pub use crate::scan::Scan;
 pub use crate::sort::{Sort, SortBy, SortError, SortKey};

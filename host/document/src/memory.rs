@@ -1,6 +1,7 @@
 //! A collection in memory.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use serde_json::Value;
 
@@ -55,8 +56,7 @@ pub struct Collection {
 impl Collection {
     /// Returns a document; `None` if there is none of that id.
     pub fn get(&self, id: &DocumentId) -> Option<Document> {
-        let (body, revision) = self.documents.get(id)?;
-        Some(Document { id: id.clone(), revision: *revision, body: body.text() })
+        self.documents.get(id).map(|kept| document(id, kept))
     }
 
     /// Puts a document in place of what is there, if the condition holds.
@@ -109,8 +109,9 @@ impl Collection {
     /// Returns a page of the documents that a query means.
     pub fn find(&self, query: Query) -> Page {
         let mut finder = Finder::new(query);
-        for (id, (body, revision)) in &self.documents {
-            if finder.see(id, *revision, body).is_break() {
+        for (id, kept) in &self.documents {
+            let Ok(seen) = finder.see(id, &kept.0, || Ok::<_, Infallible>(document(id, kept)));
+            if seen.is_break() {
                 break;
             }
         }
@@ -130,6 +131,10 @@ impl Collection {
         self.revision += 1;
         self.documents.insert(id, (body, self.revision));
     }
+}
+
+fn document(id: &DocumentId, (body, revision): &(Body, u64)) -> Document {
+    Document { id: id.clone(), revision: *revision, body: body.text() }
 }
 
 #[cfg(test)]

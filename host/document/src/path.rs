@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use crate::fields::Fields;
 use crate::text;
 
 /// The most parts of a path.
@@ -52,12 +53,17 @@ impl Path {
 
     /// Returns whether this is the place of the document's id, or within that.
     pub fn is_id(&self) -> bool {
-        &*self.parts[0].name == crate::body::ID
+        self.first() == crate::body::ID
     }
 
     /// Returns whether this is the place of the document's id.
     pub(crate) fn is_id_itself(&self) -> bool {
         self.is_id() && self.parts.len() == 1
+    }
+
+    /// Returns the field of a document in which this place is.
+    pub(crate) fn first(&self) -> &str {
+        &self.parts[0].name
     }
 
     /// Returns the first part, and those after it.
@@ -82,7 +88,7 @@ impl Path {
     /// else in each item that is an object. So one path leads to no field twice.
     pub(crate) fn visit<'v>(
         &self,
-        fields: &'v Map<String, Value>,
+        fields: &'v dyn Fields,
         mut see: impl FnMut(Leaf<'v>) -> bool,
     ) -> bool {
         let mut seen = false;
@@ -106,12 +112,12 @@ pub(crate) enum Leaf<'v> {
 }
 
 fn into_object<'v>(
-    fields: &'v Map<String, Value>,
+    fields: &'v dyn Fields,
     parts: &[Part],
     see: &mut impl FnMut(Leaf<'v>) -> bool,
 ) -> bool {
     let Some((first, rest)) = parts.split_first() else { return false };
-    match fields.get(&*first.name) {
+    match fields.field(&first.name) {
         None => see(Leaf::Missing),
         Some(value) if rest.is_empty() => see(Leaf::Value(value)),
         Some(value) => into_value(value, rest, see),

@@ -4,9 +4,11 @@ use std::fmt::{self, Write};
 
 use serde_json::json;
 
+use crate::fields::Wanted;
 use crate::filter::Filter;
 use crate::json;
-use crate::name::CollectionName;
+use crate::name::{CollectionName, DocumentId};
+use crate::scan::Scan;
 use crate::sort::{MAX_KEY, Sort, SortKey};
 
 /// The most documents of a page where nobody says how many.
@@ -64,6 +66,14 @@ impl Query {
         &self.filter
     }
 
+    /// Returns what [`Finder::see`](crate::find::Finder::see) has to be shown.
+    pub fn scan(&self) -> Scan {
+        let mut names = self.filter.names();
+        names.extend(self.sort.names());
+        let wanted = Wanted::new(names);
+        Scan { wanted, ids: self.filter.ids(), after: self.after_id() }
+    }
+
     /// Returns in which order.
     pub fn sort(&self) -> &Sort {
         &self.sort
@@ -72,8 +82,8 @@ impl Query {
     /// Returns the id behind which this page begins: it holds no document up to that one.
     /// `None` if it may hold any, since it is the first page or documents come in another
     /// order.
-    pub fn after_id(&self) -> Option<&str> {
-        self.after.as_ref().filter(|_| self.sort.is_by_id())?.as_id()
+    fn after_id(&self) -> Option<DocumentId> {
+        self.after.as_ref().filter(|_| self.sort.is_by_id())?.as_id()?.parse().ok()
     }
 }
 
@@ -171,7 +181,6 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::name::DocumentId;
     use crate::path::Path;
     use crate::sort::SortBy;
 
@@ -228,7 +237,7 @@ mod tests {
         for sort in [&[][..], &["_id"], &["_id", "a"]] {
             let text = cursor("jobs", &json!({}), sort);
             let query = query("jobs", &json!({}), sort, None, Some(&text)).unwrap();
-            assert_eq!(query.after_id(), Some("x"));
+            assert_eq!(query.after_id(), DocumentId::new("x").ok());
         }
         let text = cursor("jobs", &json!({}), &["a"]);
         assert_eq!(query("jobs", &json!({}), &["a"], None, Some(&text)).unwrap().after_id(), None);

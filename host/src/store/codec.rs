@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! version   1 byte
-//! check     8 bytes: BLAKE3 of the version, the key's length, the key and what follows, cut
+//! check     8 bytes: XXH3 of what follows, its seed that of the key, whose seed the version is
 //! length    4 bytes: that of the JSON in its short form
 //! room      1 byte, and so many more bytes of nothing
 //! JSON in its short form, packed as a block of LZ4
@@ -11,15 +11,20 @@
 //! A value that is to become longer is given room: pages of such values are not split when they
 //! do, which would leave each of them half empty for ever.
 //!
+//! The check is against decay and mistakes: who writes to the file can write a check, too. So it
+//! is the fast one, and a scan of many documents is not slowed down much by it.
+//!
 //! The key is part of the check: a value that got under another key does not fit there. What
 //! most records have in common is in the dictionary that the packer begins with, so that a
 //! small value is packed well too.
 
+use std::marker::PhantomData;
 use std::sync::LazyLock;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::Value;
+use twox_hash::XxHash3_64;
 
 use super::{StoreError, keys, short};
 
@@ -84,8 +89,22 @@ fn pack(key: &[u8], json: &[u8], room: u8) -> Result<Vec<u8>, StoreError> {
 /// Returns [`StoreError::Damaged`] if it is not what was written there, and
 /// [`StoreError::Newer`] if a newer version wrote it.
 pub(super) fn open<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
-    let json = verify(key, bytes)?;
-    serde_json::from_slice(&json).map_err(|error| damaged(key, error.to_string()))
+    read(key, &verify(key, bytes)?, PhantomData)
+}
+
+/// Reads the JSON that stands under a key, or a part of it.
+///
+/// # Errors
+///
+/// Returns [`StoreError::Damaged`] if it is something else.
+pub(super) fn read<'j, S: DeserializeSeed<'j>>(
+    key: &[u8],
+    json: &'j [u8],
+    seed: S,
+) -> Result<S::Value, StoreError> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = seed.deserialize(&mut reader);
+    value.map_err(|error| damaged(key, error.to_string()))
 }
 
 /// Returns the JSON that stands under a key, having checked that it was written there.
@@ -113,7 +132,7 @@ fn unpack(content: &[u8]) -> Option<Vec<u8>> {
     let (room, rest) = rest.split_first()?;
     let (length, packed) = (u32::from_be_bytes(*length) as usize, rest.get(usize::from(*room)..)?);
     let short = lz4_flex::block::decompress_with_dict(packed, length, &SHORT_DICTIONARY).ok()?;
-    if short.len() == length { short::lengthen(&short) } else { None }
+    if short.len() == length { short::lengthen(short) } else { None }
 }
 
 /// Returns the error that says what is wrong under a key.
@@ -122,11 +141,8 @@ pub(super) fn damaged(key: &[u8], what: impl Into<String>) -> StoreError {
 }
 
 fn check(version: u8, key: &[u8], content: &[u8]) -> [u8; 8] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[version]).update(&(key.len() as u64).to_be_bytes()).update(key).update(content);
-    let mut check = [0; 8];
-    hasher.finalize_xof().fill(&mut check);
-    check
+    let of_key = XxHash3_64::oneshot_with_seed(u64::from(version), key);
+    XxHash3_64::oneshot_with_seed(of_key, content).to_be_bytes()
 }
 
 /// Returns whether a value has too many levels to stand within another.

@@ -1,6 +1,7 @@
 //! What holds for the documents of every store, asked of the real one and of the model.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,10 @@ use super::memory::MemoryStore;
 use super::redb::RedbStore;
 use super::tests::author;
 use super::{Ending, Finished, Kept, Store};
-use crate::document::{Address, Body, Change, ChangeCount, ChangeSet, Effects, Filter, Reads};
+use crate::document::{
+    Address, Body, Change, ChangeCount, ChangeSet, CollectionName, Document, DocumentId, Effects,
+    Filter, Reads, Scan,
+};
 use crate::private_dir::DataDir;
 use crate::run::Outcome;
 use crate::task_run::tests::running;
@@ -168,13 +172,38 @@ async fn a_snapshot_does_not_change() {
         let snapshot = store.documents().unwrap();
         put(&*store, &first, json!({"n": 2})).await;
         put(&*store, &second, json!({"n": 3})).await;
-        let seen = snapshot.after(&first.collection, None, 9).unwrap();
-        let seen: Vec<_> = seen.into_iter().map(|(id, it)| (id, json!(it.body))).collect();
-        assert_eq!(seen, [(first.id.clone(), json!({"n": 1}))]);
-        let now = store.documents().unwrap().after(&first.collection, Some(&first.id), 9).unwrap();
-        assert_eq!(now.len(), 1);
+        let document = |address: &Address, revision, body: &str| Document {
+            id: address.id.clone(),
+            revision,
+            body: body.to_owned(),
+        };
+        let seen = look(&*snapshot, &first.collection, &Scan::default());
+        assert_eq!(seen, [document(&first, 1, r#"{"n":1}"#)]);
+        let now = store.documents().unwrap();
+        let after = |id: &DocumentId| Scan { after: Some(id.clone()), ..Scan::default() };
+        let rest = look(&*now, &first.collection, &after(&first.id));
+        assert_eq!(rest, [document(&second, 3, r#"{"n":3}"#)]);
+        let ids = Some([first.id.clone(), address("jobs", "0").id].into());
+        let some = look(&*now, &first.collection, &Scan { ids: ids.clone(), ..Scan::default() });
+        assert_eq!(some, [document(&first, 2, r#"{"n":2}"#)]);
+        assert_eq!(look(&*now, &first.collection, &Scan { ids, ..after(&first.id) }), []);
     })
     .await;
+}
+
+/// Returns the documents that are shown.
+fn look(
+    documents: &dyn super::DocumentSnapshot,
+    collection: &CollectionName,
+    scan: &Scan,
+) -> Vec<Document> {
+    let mut shown = Vec::new();
+    let mut see = |it: &super::Seen<'_>| {
+        shown.push(it.document()?);
+        Ok(ControlFlow::Continue(()))
+    };
+    documents.look(collection, scan, &mut see).unwrap();
+    shown
 }
 
 /// Does the same random thing to both, with documents as they were some steps ago.
@@ -234,13 +263,9 @@ async fn random_commits_leave_the_documents_as_the_model() {
     assert_eq!(store.check().await.unwrap(), [""; 0]);
     let (real, meant) = (store.documents().unwrap(), model.documents().unwrap());
     let all = |documents: &dyn super::DocumentSnapshot| -> BTreeMap<_, _> {
-        let of = |name: &crate::document::CollectionName| documents.after(name, None, 99).unwrap();
-        documents
-            .collections()
-            .unwrap()
-            .into_iter()
-            .map(|(it, n)| (it.clone(), (n, of(&it))))
-            .collect()
+        let of = |name: &CollectionName| look(documents, name, &Scan::default());
+        let collections = documents.collections().unwrap().into_iter();
+        collections.map(|(it, n)| (it.clone(), (n, of(&it)))).collect()
     };
     assert_eq!(all(&*real), all(&*meant));
 }

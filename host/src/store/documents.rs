@@ -4,18 +4,22 @@
 //! documents have from then on. What it changed is kept beside them, in the order of
 //! revisions: so it is known what became of a collection since any revision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use redb::ReadableTable;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::file::{Handle, StoreFile, guarded};
 use super::tables::{Entry, Snapshot, Tx, View};
-use super::{Author, DocumentSnapshot, StoreError, codec, keys};
+use super::{Author, DocumentSnapshot, See, Seen, StoreError, codec, keys};
 use crate::document::{
     Address, Body, Change, ChangeCount, ChangeKind, ChangeSet, CollectionName, CollectionReads,
-    DocumentId, Effects, Reads,
+    DocumentId, Effects, Glimpse, Reads, Scan, Wanted,
 };
 use crate::task_run::RunId;
 
@@ -25,9 +29,6 @@ type Bytes = &'static [u8];
 const REVISION: &str = "documents";
 /// The number of the newest commit of which a part was lost when the store was salvaged.
 const SALVAGED: &str = "salvaged documents";
-
-/// The most bytes of documents that are read at once, packed.
-const PART: usize = 1 << 20;
 
 /// A document as it stands in the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +71,40 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     /// Returns a document, if it is there.
     pub(super) fn document(&self, address: &Address) -> Result<Option<Stored>, StoreError> {
         self.value(&keys::document(address))
+    }
+
+    /// Shows the documents of a collection.
+    fn look_at_all(
+        &self,
+        collection: &CollectionName,
+        scan: &Scan,
+        see: &mut See<'_>,
+    ) -> Result<(), StoreError> {
+        let prefix = keys::documents_of(collection);
+        let after = scan.after.as_ref();
+        let first = after.map_or_else(|| prefix.clone(), |id| keys::document_after(collection, id));
+        self.each_between(&first, &keys::after(&prefix), |key, value| {
+            let id = key.strip_prefix(&prefix[..]).and_then(keys::document_id);
+            let id = id.ok_or_else(|| codec::damaged(key, "no document's key"))?;
+            look_at(&id, (key, value), &scan.wanted, see)
+        })
+    }
+
+    /// Shows those documents of a collection that are there.
+    fn look_at_some(
+        &self,
+        collection: &CollectionName,
+        (ids, scan): (&BTreeSet<DocumentId>, &Scan),
+        see: &mut See<'_>,
+    ) -> Result<(), StoreError> {
+        for id in ids.iter().filter(|id| scan.means(id)) {
+            let key = keys::document(&Address { collection: collection.clone(), id: id.clone() });
+            let Some(value) = self.bytes(&key)? else { continue };
+            if look_at(id, (&key, &value), &scan.wanted, see)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Returns whether something that a run read when `base` was the newest commit is no
@@ -169,19 +204,20 @@ impl Tx<'_> {
         if self.is_stale(&effects.reads, effects.base)? {
             return Ok(None);
         }
-        let mut count = ChangeCount::of(&effects.changes);
         if effects.changes.is_empty() {
-            return Ok(Some(count));
+            return Ok(Some(ChangeCount::default()));
         }
         let revision = self.documents_revision()? + 1;
-        count.revision = Some(revision);
+        let mut count = ChangeCount { revision: Some(revision), ..ChangeCount::default() };
         self.put(&keys::meta(REVISION), &revision)?;
         let mut commit = Commit { author: author.clone(), collections: Default::default() };
         let mut grown = BTreeMap::<_, i64>::new();
         for (address, change) in &effects.changes {
             self.change(address, change, revision)?;
             *commit.collections.entry(address.collection.clone()).or_default() += 1;
-            *grown.entry(&address.collection).or_default() += growth(change);
+            let kind = change.kind();
+            count.add(kind);
+            *grown.entry(&address.collection).or_default() += growth(kind);
         }
         for (collection, by) in grown {
             self.resize(collection, by)?;
@@ -235,13 +271,67 @@ impl Tx<'_> {
     }
 }
 
+/// Shows a document of which the wanted fields alone are read, if no more is asked of it.
+fn look_at(
+    id: &DocumentId,
+    (key, value): (&[u8], &[u8]),
+    wanted: &Wanted,
+    see: &mut See<'_>,
+) -> Result<ControlFlow<()>, StoreError> {
+    let json = codec::verify(key, value)?;
+    let (revision, fields) = codec::read(key, &json, Sight(wanted))?;
+    let whole = || codec::read(key, &json, PhantomData::<Stored>);
+    let text = || Ok(whole()?.body.text());
+    see(&Seen { id, revision, fields: &fields, text: &text })
+}
+
+/// Reads the wanted fields of a [`Stored`], and its revision.
+struct Sight<'w>(&'w Wanted);
+
+/// What a [`Stored`] has.
+#[derive(Deserialize)]
+#[serde(field_identifier)]
+enum Part {
+    #[serde(rename = "r")]
+    Revision,
+    #[serde(rename = "b")]
+    Body,
+}
+
+impl<'de, 'w> DeserializeSeed<'de> for Sight<'w> {
+    type Value = (u64, Glimpse<'w>);
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de, 'w> Visitor<'de> for Sight<'w> {
+    type Value = (u64, Glimpse<'w>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
+        let (mut revision, mut fields) = (None, None);
+        while let Some(part) = parts.next_key()? {
+            match part {
+                Part::Revision => revision = Some(parts.next_value()?),
+                Part::Body => fields = Some(parts.next_value_seed(self.0)?),
+            }
+        }
+        revision.zip(fields).ok_or_else(|| A::Error::custom("a part of the document is missing"))
+    }
+}
+
 fn id_of_change(key: &[u8]) -> Result<DocumentId, StoreError> {
     let of = keys::address_of_change(key);
     of.map(|(address, _)| address.id).ok_or_else(|| codec::damaged(key, "no change's key"))
 }
 
-fn growth(change: &Change) -> i64 {
-    match change.kind() {
+fn growth(kind: Option<ChangeKind>) -> i64 {
+    match kind {
         Some(ChangeKind::Created) => 1,
         Some(ChangeKind::Deleted) => -1,
         Some(ChangeKind::Updated) | None => 0,
@@ -289,31 +379,15 @@ impl DocumentSnapshot for RedbDocuments {
         self.read(|snapshot| snapshot.document(address))
     }
 
-    fn after(
+    fn look(
         &self,
         collection: &CollectionName,
-        after: Option<&DocumentId>,
-        limit: usize,
-    ) -> Result<Vec<(DocumentId, Stored)>, StoreError> {
-        let prefix = keys::documents_of(collection);
-        let first = after.map_or_else(|| prefix.clone(), |id| keys::document_after(collection, id));
-        self.read(|snapshot| {
-            let range = snapshot.between(&first, &keys::after(&prefix))?;
-            let document = |entry: Result<Entry, StoreError>| {
-                let (key, value) = entry?;
-                let address = keys::address_of_document(&key);
-                let address = address.ok_or_else(|| codec::damaged(&key, "no document's key"))?;
-                Ok((address.id, codec::open(&key, &value)?))
-            };
-            let mut room = PART;
-            let small = |entry: &Result<Entry, StoreError>| {
-                let is_first = room == PART;
-                let size = entry.as_ref().map_or(0, |(_, value)| value.len());
-                let fits = size <= room;
-                room = room.saturating_sub(size.max(1));
-                fits || is_first
-            };
-            range.take(limit).take_while(small).map(document).collect()
+        scan: &Scan,
+        see: &mut See<'_>,
+    ) -> Result<(), StoreError> {
+        self.read(|snapshot| match &scan.ids {
+            None => snapshot.look_at_all(collection, scan, see),
+            Some(ids) => snapshot.look_at_some(collection, (ids, scan), see),
         })
     }
 

@@ -260,7 +260,8 @@ fn uncounted(bytes: &[u8]) -> Option<(CollectionName, &[u8])> {
     Some((str::from_utf8(name).ok()?.parse().ok()?, rest))
 }
 
-fn document_id(bytes: &[u8]) -> Option<DocumentId> {
+/// Returns the id with which the key of a document ends.
+pub(super) fn document_id(bytes: &[u8]) -> Option<DocumentId> {
     str::from_utf8(bytes).ok()?.parse().ok()
 }
 

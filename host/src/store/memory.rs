@@ -11,12 +11,10 @@ use super::redb::Counting;
 use super::steps::{holds, is_fresh};
 use super::{
     Author, Claim, Cursor, DocumentSnapshot, Ending, Erased, Finished, IdempotencyClaim, Inserted,
-    Kept, Logged, NewRun, Page, RunFilter, Stats, Store, StoreError, Stored,
+    Kept, Logged, NewRun, Page, RunFilter, See, Seen, Stats, Store, StoreError, Stored,
 };
 use crate::digest::Digest;
-use crate::document::{
-    Address, ChangeCount, ChangeSet, CollectionName, DocumentId, Effects, Reads,
-};
+use crate::document::{Address, ChangeCount, ChangeSet, CollectionName, Effects, Reads, Scan};
 use crate::operation::OperationName;
 use crate::run::{Failure, FailureKind, LogEntry, Outcome};
 use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
@@ -70,15 +68,23 @@ impl DocumentSnapshot for MemoryDocuments {
         Ok(self.documents.get(address).cloned())
     }
 
-    fn after(
+    fn look(
         &self,
         collection: &CollectionName,
-        after: Option<&DocumentId>,
-        limit: usize,
-    ) -> Result<Vec<(DocumentId, Stored)>, StoreError> {
+        scan: &Scan,
+        see: &mut See<'_>,
+    ) -> Result<(), StoreError> {
         let of = self.documents.iter().filter(|(address, _)| address.collection == *collection);
-        let rest = of.filter(|(address, _)| after.is_none_or(|after| *after < address.id));
-        Ok(rest.take(limit).map(|(address, stored)| (address.id.clone(), stored.clone())).collect())
+        for (Address { id, .. }, Stored { revision, body }) in
+            of.filter(|(it, _)| scan.means(&it.id))
+        {
+            let text = || Ok(body.text());
+            let seen = Seen { id, revision: *revision, fields: body, text: &text };
+            if see(&seen)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Asks of every change whether the run that read would have read otherwise.

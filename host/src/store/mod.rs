@@ -40,6 +40,7 @@ pub(crate) use self::wake::Listed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
+use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +51,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::digest::Digest;
-use crate::document::{Address, ChangeCount, CollectionName, DocumentId, Effects, Reads};
+use crate::document::{
+    Address, ChangeCount, CollectionName, Document, DocumentId, Effects, Fields, Reads, Scan,
+};
 use crate::operation::OperationName;
 use crate::private_dir::PrivateDirError;
 use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
@@ -130,14 +133,14 @@ pub(crate) trait DocumentSnapshot: Send {
     /// Returns a document, if it is there.
     fn get(&self, address: &Address) -> Result<Option<Stored>, StoreError>;
 
-    /// Returns documents of a collection in the order of their ids: those after the given one,
-    /// at most `limit`, and only one if that is large. None are left where it returns none.
-    fn after(
+    /// Shows documents of a collection in the order of their ids, until `see` says that it is
+    /// enough.
+    fn look(
         &self,
         collection: &CollectionName,
-        after: Option<&DocumentId>,
-        limit: usize,
-    ) -> Result<Vec<(DocumentId, Stored)>, StoreError>;
+        scan: &Scan,
+        see: &mut See<'_>,
+    ) -> Result<(), StoreError>;
 
     /// Returns whether something that was read when `base` was the newest commit is no longer
     /// so.
@@ -145,6 +148,30 @@ pub(crate) trait DocumentSnapshot: Send {
 
     /// Returns the collections that hold documents, in order, and how many each.
     fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError>;
+}
+
+/// Looks at a document, and says whether that is enough.
+pub(crate) type See<'s> = dyn FnMut(&Seen<'_>) -> Result<ControlFlow<()>, StoreError> + 's;
+
+/// A document that is looked at.
+pub(crate) struct Seen<'a> {
+    pub(crate) id: &'a DocumentId,
+    pub(crate) revision: u64,
+    /// Those of its fields that were wanted; there may be others.
+    pub(crate) fields: &'a dyn Fields,
+    /// Reads all of it.
+    pub(crate) text: &'a dyn Fn() -> Result<String, StoreError>,
+}
+
+impl Seen<'_> {
+    /// Returns all of the document.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be read.
+    pub(crate) fn document(&self) -> Result<Document, StoreError> {
+        Ok(Document { id: self.id.clone(), revision: self.revision, body: (self.text)()? })
+    }
 }
 
 /// Who changed documents.

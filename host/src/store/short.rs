@@ -2,6 +2,7 @@
 //!
 //! Before them is a byte that no JSON has: it writes control characters otherwise.
 
+use memchr::{memchr, memchr2};
 use uuid::Uuid;
 
 use crate::digest::Digest;
@@ -15,12 +16,10 @@ const DIGEST: u8 = 2;
 pub(super) fn shorten(json: &[u8]) -> Vec<u8> {
     let mut short = Vec::with_capacity(json.len());
     let mut rest = json;
-    while let Some((byte, after)) = rest.split_first() {
-        short.push(*byte);
+    while let Some(place) = memchr(b'"', rest) {
+        let (text, after) = rest.split_at(place + 1);
+        short.extend(text);
         rest = after;
-        if *byte != b'"' {
-            continue;
-        }
         if let Some((uuid, after)) = uuid(rest) {
             short.push(UUID);
             short.extend(uuid.into_bytes());
@@ -31,6 +30,7 @@ pub(super) fn shorten(json: &[u8]) -> Vec<u8> {
             rest = after;
         }
     }
+    short.extend(rest);
     short
 }
 
@@ -49,27 +49,26 @@ fn digest(text: &[u8]) -> Option<(Digest, &[u8])> {
 }
 
 /// Returns the JSON text of a short form; `None` if it is none.
-pub(super) fn lengthen(short: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn lengthen(short: Vec<u8>) -> Option<Vec<u8>> {
+    if memchr2(UUID, DIGEST, &short).is_none() {
+        return Some(short);
+    }
     let mut json = Vec::with_capacity(short.len() * 2);
-    let mut rest = short;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = match *byte {
-            UUID => {
-                let (uuid, after) = after.split_first_chunk()?;
-                json.extend(Uuid::from_bytes(*uuid).to_string().into_bytes());
-                after
-            }
-            DIGEST => {
-                let (digest, after) = after.split_first_chunk()?;
-                json.extend(Digest::from_bytes(*digest).to_string().into_bytes());
-                after
-            }
-            other => {
-                json.push(other);
-                after
-            }
+    let mut rest = &short[..];
+    while let Some(place) = memchr2(UUID, DIGEST, rest) {
+        json.extend(&rest[..place]);
+        let after = &rest[place + 1..];
+        rest = if rest[place] == UUID {
+            let (uuid, after) = after.split_first_chunk()?;
+            json.extend(Uuid::from_bytes(*uuid).to_string().into_bytes());
+            after
+        } else {
+            let (digest, after) = after.split_first_chunk()?;
+            json.extend(Digest::from_bytes(*digest).to_string().into_bytes());
+            after
         };
     }
+    json.extend(rest);
     Some(json)
 }
 
@@ -90,9 +89,9 @@ mod tests {
         });
         let json = value.to_string();
         let short = shorten(json.as_bytes());
-        assert_eq!(lengthen(&short).unwrap(), json.as_bytes());
+        assert_eq!(lengthen(short.clone()).unwrap(), json.as_bytes());
         assert_eq!(short.len(), json.len() - 2 * (36 - 17) - 2 * (64 - 33));
         assert_eq!(shorten(format!("\"{id}").as_bytes()).len(), 18);
-        assert_eq!(lengthen(&[UUID, 0]), None);
+        assert_eq!(lengthen(vec![UUID, 0]), None);
     }
 }

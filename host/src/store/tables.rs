@@ -2,6 +2,8 @@
 //!
 //! A row, its indexes, its large values and its key change together or not at all.
 
+use std::ops::ControlFlow;
+
 use redb::{
     ReadTransaction, ReadableTable, Table, TableDefinition, TableError, TableHandle as _,
     WriteTransaction,
@@ -219,6 +221,23 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'s, T>, StoreError>
     {
         self.between(prefix, &keys::after(prefix))
+    }
+
+    /// Shows what is under the keys from the first to before the second, until `see` says that
+    /// it is enough.
+    pub(super) fn each_between(
+        &self,
+        first: &[u8],
+        end: &[u8],
+        mut see: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        for entry in self.table(first)?.range(first..end.max(first))? {
+            let (key, value) = entry?;
+            if see(key.value(), value.value())?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Returns what is under the keys from the first to before the second; from either end.

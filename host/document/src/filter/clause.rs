@@ -4,11 +4,13 @@
 //! so the work is at most the conditions of the filter times the values of the document.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::operator::Comparison;
+use crate::fields::Fields;
 use crate::order;
 use crate::path::{Leaf, Path};
 
@@ -93,8 +95,19 @@ impl Clause {
         }
     }
 
+    /// Adds the fields of a document that this looks at.
+    pub(super) fn add_names<'c>(&'c self, names: &mut BTreeSet<&'c str>) {
+        match self {
+            Self::All(clauses) | Self::Any(clauses) | Self::Nor(clauses) => {
+                clauses.iter().for_each(|clause| clause.add_names(names));
+            }
+            Self::Field(path, _) => drop(names.insert(path.first())),
+            Self::Id(_) | Self::WithinId(_) => {}
+        }
+    }
+
     /// Returns whether this holds. An object within a document has no `id`.
-    pub(super) fn holds(&self, id: Option<&str>, fields: &Map<String, Value>) -> bool {
+    pub(super) fn holds(&self, id: Option<&str>, fields: &dyn Fields) -> bool {
         match self {
             Self::All(clauses) => clauses.iter().all(|clause| clause.holds(id, fields)),
             Self::Any(clauses) => clauses.iter().any(|clause| clause.holds(id, fields)),
@@ -123,7 +136,7 @@ impl Test {
     }
 
     /// Returns whether this holds for what is at a path.
-    fn holds_at(&self, path: &Path, fields: &Map<String, Value>) -> bool {
+    fn holds_at(&self, path: &Path, fields: &dyn Fields) -> bool {
         match self {
             Self::All(tests) => tests.iter().all(|test| test.holds_at(path, fields)),
             Self::Not(test) => !test.holds_at(path, fields),

@@ -17,8 +17,10 @@ use self::clause::Clause;
 use self::error::Place;
 pub use self::error::{FilterError, Problem};
 use crate::body::{MAX_LEVELS, Room, is_within};
+use crate::fields::{Fields, Wanted};
 use crate::json;
 use crate::name::DocumentId;
+use crate::scan::Scan;
 
 /// The longest text of a filter, in bytes.
 pub const MAX_FILTER: usize = 64 << 10;
@@ -79,13 +81,24 @@ impl Filter {
 
     /// Returns whether a document is meant. Allocates nothing, but where `$gt` and its like, or
     /// `$in`, compare objects.
-    pub fn matches(&self, id: &DocumentId, body: &Map<String, Value>) -> bool {
-        self.clause.holds(Some(id.as_str()), body)
+    pub fn matches(&self, id: &DocumentId, fields: &dyn Fields) -> bool {
+        self.clause.holds(Some(id.as_str()), fields)
+    }
+
+    /// Returns what [`Filter::matches`] has to be asked of.
+    pub fn scan(&self) -> Scan {
+        Scan { wanted: Wanted::new(self.names()), ids: self.ids(), after: None }
+    }
+
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        self.clause.add_names(&mut names);
+        names
     }
 
     /// Returns the only ids that documents can have that are meant, in their order; `None` if
     /// the filter does not say. What names no document is left out.
-    pub fn ids(&self) -> Option<BTreeSet<DocumentId>> {
+    pub(crate) fn ids(&self) -> Option<BTreeSet<DocumentId>> {
         let ids = self.clause.ids()?;
         Some(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
     }

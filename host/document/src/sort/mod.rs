@@ -5,10 +5,11 @@ mod key;
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub(crate) use self::key::MAX_KEY;
 pub use self::key::SortKey;
+use crate::fields::Fields;
 use crate::name::DocumentId;
 use crate::order;
 use crate::path::{Leaf, Path};
@@ -54,15 +55,20 @@ impl Sort {
         self.0.first().is_none_or(|first| first.path.is_id_itself() && !first.descending)
     }
 
+    /// Returns the fields of a document that this looks at.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|by| by.path.first())
+    }
+
     /// Returns the place of a document in this order.
-    pub fn key_of(&self, id: &DocumentId, body: &Map<String, Value>) -> SortKey {
+    pub fn key_of(&self, id: &DocumentId, fields: &dyn Fields) -> SortKey {
         let mut key = SortKey::default();
-        self.write_key(&mut key, id, body);
+        self.write_key(&mut key, id, fields);
         key
     }
 
     /// As [`Sort::key_of`], in place of a key that is needed no more.
-    pub(crate) fn write_key(&self, key: &mut SortKey, id: &DocumentId, body: &Map<String, Value>) {
+    pub(crate) fn write_key(&self, key: &mut SortKey, id: &DocumentId, fields: &dyn Fields) {
         key.clear();
         // No two documents have one id: what follows it decides nothing.
         let deciding = if self.is_by_id() { &[] } else { &*self.0 };
@@ -71,7 +77,7 @@ impl Sort {
                 key.push_text(id.as_str(), by.descending);
                 break;
             }
-            match by.counting(body) {
+            match by.counting(fields) {
                 Counting::EmptyList => key.push_empty_list(by.descending),
                 Counting::Value(value) => key.push(value, by.descending),
             }
@@ -88,9 +94,9 @@ enum Counting<'v> {
 }
 
 impl SortBy {
-    fn counting<'v>(&self, body: &'v Map<String, Value>) -> Counting<'v> {
+    fn counting<'v>(&self, fields: &'v dyn Fields) -> Counting<'v> {
         let mut counting = None;
-        self.path.visit(body, |leaf| {
+        self.path.visit(fields, |leaf| {
             match leaf {
                 Leaf::Missing => self.count(&mut counting, Counting::Value(&Value::Null)),
                 Leaf::Value(Value::Array(items)) | Leaf::Inner(Value::Array(items)) => {

@@ -1,0 +1,25 @@
+//! What has to be looked at to answer a question.
+
+use std::collections::BTreeSet;
+
+use crate::fields::Wanted;
+use crate::name::DocumentId;
+
+/// Which documents of a collection have to be looked at, and which of their fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// The fields.
+    pub wanted: Wanted,
+    /// The documents; `None` for all of them.
+    pub ids: Option<BTreeSet<DocumentId>>,
+    /// Those up to this one need not be looked at.
+    pub after: Option<DocumentId>,
+}
+
+impl Scan {
+    /// Returns whether a document has to be looked at.
+    pub fn means(&self, id: &DocumentId) -> bool {
+        self.after.as_ref().is_none_or(|after| after < id)
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(id))
+    }
+}
