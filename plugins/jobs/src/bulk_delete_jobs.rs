@@ -113,6 +113,9 @@ mod tests {
     fn jobs_are_deleted_by_what_they_are_and_whose() {
         let (_, left) = delete(&json!({"filters": {"title": "Baker"}, "user_id": "ann"}));
         assert_eq!(left, ["3"]);
+        let (said, left) = delete(&json!({"filters": {"user_id": "bob"}, "user_id": "ann"}));
+        assert_eq!(left, ["1", "2", "3"], "none of ann's jobs are bob's");
+        assert!(said.unwrap().contains(r#""deleted_count":0"#));
     }
 
     #[test]

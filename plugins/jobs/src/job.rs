@@ -1,6 +1,6 @@
 //! What the documents are, and whose.
 
-use ophost_sdk::serde_json::{Map, Value};
+use ophost_sdk::serde_json::{Map, Value, json};
 use ophost_sdk::{DocumentError, ReadCollection, Stored, context, model};
 
 /// A job that somebody may apply for. The documents are in the collection `jobs`.
@@ -53,11 +53,12 @@ pub(crate) fn job_of(
 }
 
 /// Returns the filter for those of the jobs that are the user's.
-pub(crate) fn of_user(user_id: Option<&str>, mut filter: Map<String, Value>) -> Value {
-    if let Some(user_id) = user_id {
-        filter.insert("user_id".to_owned(), user_id.into());
+pub(crate) fn of_user(user_id: Option<&str>, filter: Map<String, Value>) -> Value {
+    match user_id {
+        // The filter may say itself whose jobs it means.
+        Some(user_id) => json!({"$and": [filter, {"user_id": user_id}]}),
+        None => filter.into(),
     }
-    filter.into()
 }
 
 #[cfg(test)]
