@@ -5,6 +5,9 @@ use regex::{Regex, RegexBuilder};
 use super::error::Problem;
 use super::{MAX_COMPILED, MAX_PATTERN};
 
+/// What the search with one pattern may keep of its way through a text, in bytes. With less it
+/// is slower, and still linear.
+const CACHE: usize = 64 << 10;
 /// The size that a small pattern is counted as when compiled, in bytes.
 const SMALL: usize = 1 << 10;
 
@@ -26,6 +29,7 @@ impl Room {
             return Err(Problem::LongPattern);
         }
         let mut builder = builder(pattern, options)?;
+        builder.dfa_size_limit(CACHE);
         let mut size = SMALL;
         loop {
             match builder.size_limit(size.min(self.0)).build() {
@@ -72,7 +76,10 @@ fn with_ascii_classes(pattern: &str) -> String {
             }
             '\\' => {
                 let escaped = letters.next();
-                match escaped.and_then(|escaped| ascii_class(escaped, depth > 0)) {
+                // `\b{start}` and its like have no other form.
+                let is_whole = !letters.as_str().starts_with('{');
+                let class = |escaped| ascii_class(escaped, is_whole && depth == 0);
+                match escaped.and_then(class) {
                     Some(class) => ascii.push_str(class),
                     None => ascii.extend(['\\'].into_iter().chain(escaped)),
                 }
@@ -86,7 +93,7 @@ fn with_ascii_classes(pattern: &str) -> String {
     ascii
 }
 
-fn ascii_class(escaped: char, in_brackets: bool) -> Option<&'static str> {
+fn ascii_class(escaped: char, may_be_boundary: bool) -> Option<&'static str> {
     Some(match escaped {
         'w' => "[[:word:]]",
         'W' => "[^[:word:]]",
@@ -94,8 +101,8 @@ fn ascii_class(escaped: char, in_brackets: bool) -> Option<&'static str> {
         'D' => "[^[:digit:]]",
         's' => "[[:space:]]",
         'S' => "[^[:space:]]",
-        'b' if !in_brackets => r"(?-u:\b)",
-        'B' if !in_brackets => r"(?-u:\B)",
+        'b' if may_be_boundary => r"(?-u:\b)",
+        'B' if may_be_boundary => r"(?-u:\B)",
         _ => return None,
     })
 }
@@ -148,6 +155,7 @@ mod tests {
             (r"^\s\S$", " \u{a0}", "\u{a0} "),
             (r"jos\b", "josé", "joseph"),
             (r"jos\B", "jose", "jos"),
+            (r"\b{start}jo", "a jo", "ajo"),
             (r"^[]\d]+$", "]1", "\\d"),
             (r"^[^]\d]+$", "a\\", "1"),
             (r"^\\w$", r"\w", "a"),
