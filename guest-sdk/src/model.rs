@@ -138,6 +138,8 @@ mod tests {
         ];
         for (model, expected) in plurals {
             assert_eq!(collection(model, None), expected);
+            let known = ophost_document::CollectionName::of_model(model).unwrap();
+            assert_eq!(known.as_str(), expected, "the host says so, too");
         }
         assert_eq!(collection("Person", Some("people")), "people");
     }

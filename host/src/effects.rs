@@ -440,12 +440,8 @@ impl Documents for Session {
 
 /// Makes an id that no document has.
 fn new_id(condition: Condition) -> Result<DocumentId, Refusal> {
-    let may = matches!(condition, Condition::Always | Condition::Absent);
-    let invalid = |text: String| Refusal::Error(DocumentError::Invalid(text));
-    if !may {
-        return Err(invalid("a document without an id cannot be there already".to_owned()));
-    }
-    DocumentId::new(Uuid::now_v7().to_string()).map_err(|error| invalid(error.to_string()))
+    condition.check_new()?;
+    Ok(DocumentId::new(Uuid::now_v7().to_string()).map_err(DocumentError::from)?)
 }
 
 #[cfg(test)]

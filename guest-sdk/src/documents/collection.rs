@@ -180,9 +180,9 @@ impl<T: Model + Serialize> Collection<T> {
     ///
     /// # Errors
     ///
-    /// Returns `stale` where the document in the collection is not the one that was read:
-    /// this run has written it since, through another copy. Also what [`put`](Self::put)
-    /// returns.
+    /// Returns `stale` where this run has written the document since it was read, and not
+    /// before that: what a run has written itself has revision 0, whichever write it was. Also
+    /// what [`put`](Self::put) returns.
     ///
     /// # Example
     ///

@@ -58,8 +58,7 @@ pub enum DocumentError {
     },
     /// Something in the call is not what it has to be; says what. `invalid`.
     Invalid(String),
-    /// The document, or all that the run wrote, is larger than allowed; says which.
-    /// `too-large`.
+    /// The document is larger than allowed; says how large one may be. `too-large`.
     TooLarge(String),
     /// A document is not what its model says. `does-not-fit`.
     DoesNotFit {

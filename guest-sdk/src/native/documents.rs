@@ -1,7 +1,9 @@
 //! The contract's interface `documents`, from memory.
 
-use ophost_document as document;
-use ophost_document::{Body, CollectionName, DocumentId, Filter, Path, Sort, SortBy};
+pub use ophost_document::Condition;
+use ophost_document::{
+    self as document, Body, CollectionName, DocumentId, Filter, Path, Sort, SortBy, edit,
+};
 
 use super::memory::Store;
 
@@ -14,19 +16,6 @@ pub struct Document {
     pub revision: u64,
     /// What it holds.
     pub body: String,
-}
-
-/// What must be true of a document so that it is put.
-#[derive(Clone, Copy, Debug)]
-pub enum Condition {
-    /// Nothing.
-    Always,
-    /// There is none of that id.
-    Absent,
-    /// There is one of that id.
-    Present,
-    /// It has this revision.
-    At(u64),
 }
 
 /// One field that documents are sorted by.
@@ -96,7 +85,7 @@ pub fn put(
 ) -> Result<String, Error> {
     let collection = CollectionName::new(collection)?;
     let id = id.map(DocumentId::new).transpose()?;
-    let (body, condition) = (Body::parse(body)?, condition.into());
+    let body = Body::parse(body)?;
     Store::writing(&collection, |store| {
         let id = id.map_or_else(|| store.new_id(&collection, condition), Ok)?;
         store.put(&collection, id.clone(), body, condition)?;
@@ -107,18 +96,14 @@ pub fn put(
 /// See the contract.
 pub fn set(collection: &str, id: &str, fields: &[(String, String)]) -> Result<(), Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
-    let fields = fields.iter().map(|(path, value)| {
-        let value = parse(&format!("the value for `{path}`"), value)?;
-        Ok((Path::parse(path)?, value))
-    });
-    let fields = fields.collect::<Result<Vec<_>, Error>>()?;
+    let fields = edit::read_fields(fields)?;
     Store::writing(&collection, |store| Ok(store.now(&collection).set(&id, &fields)?))
 }
 
 /// See the contract.
 pub fn merge(collection: &str, id: &str, patch: &str) -> Result<(), Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
-    let patch = parse("the patch", patch)?;
+    let patch = edit::read_patch(patch)?;
     Store::writing(&collection, |store| Ok(store.now(&collection).merge(&id, &patch)?))
 }
 
@@ -156,22 +141,6 @@ fn checked(collection: &CollectionName, query: &Query) -> Result<document::Query
     let sort = Sort::new(keys.collect::<Result<_, Error>>()?)?;
     let cursor = query.cursor.as_deref();
     Ok(document::Query::new(collection, filter, sort, query.limit, cursor)?)
-}
-
-fn parse(what: &str, text: &str) -> Result<serde_json::Value, Error> {
-    document::json::parse(text)
-        .map_err(|error| Error::Invalid(format!("{what} is not JSON: {error}")))
-}
-
-impl From<Condition> for document::Condition {
-    fn from(condition: Condition) -> Self {
-        match condition {
-            Condition::Always => Self::Always,
-            Condition::Absent => Self::Absent,
-            Condition::Present => Self::Present,
-            Condition::At(revision) => Self::At(revision),
-        }
-    }
 }
 
 impl<E: Into<document::DocumentError>> From<E> for Error {

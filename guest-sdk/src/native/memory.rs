@@ -92,7 +92,7 @@ impl Store {
         condition: Condition,
     ) -> Result<(), DocumentError> {
         // Of the revision that the run sees, not that of the collection.
-        condition.check(self.get(collection, &id).map(|document| document.revision))?;
+        condition.check(self.revision(collection, &id))?;
         self.now(collection).put(id, body, Condition::Always)
     }
 
@@ -102,14 +102,11 @@ impl Store {
         collection: &CollectionName,
         condition: Condition,
     ) -> Result<DocumentId, contract::Error> {
-        if let Condition::Present | Condition::At(_) = condition {
-            let why = "a document without an id cannot be there already";
-            return Err(contract::Error::Invalid(why.to_owned()));
-        }
+        condition.check_new()?;
         loop {
             self.ids_made += 1;
             let id = DocumentId::new(format!("new-{:06}", self.ids_made))?;
-            if self.now(collection).get(&id).is_none() {
+            if self.now(collection).revision(&id).is_none() {
                 return Ok(id);
             }
         }
@@ -123,18 +120,22 @@ impl Store {
         self.kept.clone_from(&self.now);
     }
 
-    /// Returns a document with the revision that the run sees: 0 if it was written since the
-    /// run began.
     fn seen(
         &self,
         collection: &CollectionName,
         document: ophost_document::Document,
     ) -> contract::Document {
-        let ophost_document::Document { id, revision, body } = document;
-        let kept = self.kept.get(collection).and_then(|collection| collection.get(&id));
-        let is_kept = kept.is_some_and(|kept| kept.revision == revision);
-        let revision = if is_kept { revision } else { 0 };
+        let ophost_document::Document { id, body, .. } = document;
+        let revision = self.revision(collection, &id).unwrap_or(0);
         contract::Document { id: id.into(), revision, body }
+    }
+
+    /// Returns the revision of a document that the run sees: 0 if it was written since the run
+    /// began, `None` if there is none.
+    fn revision(&self, collection: &CollectionName, id: &DocumentId) -> Option<u64> {
+        let of = |documents: &BTreeMap<_, Collection>| documents.get(collection)?.revision(id);
+        let now = of(&self.now)?;
+        Some(if of(&self.kept) == Some(now) { now } else { 0 })
     }
 }
 
@@ -230,7 +231,8 @@ impl Memory {
         Store::with(|store| *store = Store::default());
     }
 
-    /// Puts a document there that no run has written.
+    /// Puts a document there that no run has written. Ends the run before it, as
+    /// [`keep`](Self::keep) does.
     ///
     /// # Panics
     ///
@@ -240,7 +242,7 @@ impl Memory {
         self.seed_json(&model::collection(T::NAME, T::COLLECTION), id, value);
     }
 
-    /// Puts a document there that no run has written, of any model or none.
+    /// As [`seed`](Self::seed), of any model or none.
     ///
     /// # Panics
     ///

@@ -52,11 +52,6 @@ impl Body {
         serde_json::to_writer(&mut room, &self.0).expect("an object with text as keys is JSON");
         usize::MAX - room.0
     }
-
-    /// Returns the fields.
-    pub fn into_fields(self) -> Map<String, Value> {
-        self.0
-    }
 }
 
 impl Deref for Body {
@@ -127,7 +122,7 @@ impl io::Write for Room {
 }
 
 /// Returns what a value is, in words.
-pub(crate) fn kind(value: &Value) -> &'static str {
+pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -3,13 +3,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The most changes that are listed.
-pub const MAX_CHANGES: usize = 1_000;
+use crate::text;
 
 /// What differs between two states of a document.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Changes {
-    /// The first 1,000, in the order of the fields, those that are new at last.
+    /// The first ones, in the order of the fields, those that are new at last.
     pub listed: Vec<Change>,
     /// How many more there are.
     pub rest: usize,
@@ -19,7 +18,7 @@ pub struct Changes {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// The place: names of fields and places in lists, joined by dots. A name that is empty or
-    /// holds a dot or a quote stands as a JSON text.
+    /// holds a dot or a quote stands as a JSON text; a long one is cut.
     pub path: String,
     /// What was there; `None` if nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,19 +29,23 @@ pub struct Change {
 }
 
 /// Returns what differs, as deep within objects and lists as it is. Lists are compared place by
-/// place. A document that is not there has no fields.
-pub fn changes(before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Changes {
+/// place. A document that is not there has no fields. Lists at most `most`, and counts the rest.
+pub fn changes(
+    before: Option<&Map<String, Value>>,
+    after: Option<&Map<String, Value>>,
+    most: usize,
+) -> Changes {
     let nothing = Map::new();
-    let mut seen = Seen::default();
+    let mut seen = Seen { changes: Changes::default(), path: String::new(), most };
     seen.objects(before.unwrap_or(&nothing), after.unwrap_or(&nothing));
     seen.changes
 }
 
-#[derive(Default)]
 struct Seen {
     changes: Changes,
     /// The place that is looked at.
     path: String,
+    most: usize,
 }
 
 impl Seen {
@@ -70,7 +73,7 @@ impl Seen {
             }
             (Some(Value::Array(before)), Some(Value::Array(after))) => self.lists(before, after),
             _ if before == after => {}
-            _ if self.changes.listed.len() == MAX_CHANGES => self.changes.rest += 1,
+            _ if self.changes.listed.len() == self.most => self.changes.rest += 1,
             _ => self.changes.listed.push(Change {
                 path: self.path.clone(),
                 before: before.cloned(),
@@ -93,7 +96,8 @@ impl Seen {
 
 fn shown(name: &str) -> String {
     let plain = !name.is_empty() && !name.contains(['.', '"']);
-    if plain { name.to_owned() } else { Value::String(name.to_owned()).to_string() }
+    let name = text::name(name);
+    if plain { name } else { Value::String(name).to_string() }
 }
 
 #[cfg(test)]
@@ -104,7 +108,7 @@ mod tests {
 
     /// Returns what differs as JSON: of each place what was and what is.
     fn told(before: &Value, after: &Value) -> Value {
-        let changes = changes(before.as_object(), after.as_object());
+        let changes = changes(before.as_object(), after.as_object(), 9);
         assert_eq!(changes.rest, 0);
         serde_json::to_value(changes.listed).unwrap()
     }
@@ -141,7 +145,7 @@ mod tests {
         assert_eq!(told(&json!(null), &document), new);
         let gone = json!([{"path": "a", "before": {"b": 1}}, {"path": "c", "before": 2}]);
         assert_eq!(told(&document, &json!(null)), gone);
-        assert_eq!(changes(None, None), Changes::default());
+        assert_eq!(changes(None, None, 9), Changes::default());
     }
 
     #[test]
@@ -152,9 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_changes_are_listed_and_the_others_counted() {
+    fn so_many_changes_are_listed_and_the_others_counted() {
         let list = |value: u32| json!({"a": vec![json!(value); 1500]});
-        let changes = changes(list(0).as_object(), list(1).as_object());
+        let changes = changes(list(0).as_object(), list(1).as_object(), 1000);
         assert_eq!((changes.listed.len(), changes.rest), (1000, 500));
+    }
+
+    #[test]
+    fn a_long_name_is_cut_in_each_path_that_it_is_in() {
+        let long = "n".repeat(1 << 20);
+        let list = |value: u32| json!({&long: vec![json!(value); 9]});
+        let changes = changes(list(0).as_object(), list(1).as_object(), 9);
+        let end = "n [1048576 bytes, cut].8";
+        assert!(changes.listed[8].path.ends_with(end), "{}", changes.listed[8].path.len());
+        assert_eq!(changes.listed[8].path.len(), 119 + end.len());
     }
 }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::body::{Body, BodyError, MAX_LEVELS, is_within, kind};
-use crate::path::{Part, Path};
+use crate::json;
+use crate::path::{Part, Path, PathError};
 use crate::text;
 
 /// Returns a document with fields set, one after the other, null included, each at its path.
@@ -23,6 +24,32 @@ pub fn set(body: &Body, fields: &[(Path, Value)]) -> Result<Body, EditError> {
         *place(&mut edited, path)? = value.clone();
     }
     edited.try_into().map_err(EditError::Body)
+}
+
+/// Reads the fields that are to be set: of each its path, and its value as JSON text.
+///
+/// # Errors
+///
+/// Returns [`EditError`] if a path is none, or a value is not JSON.
+pub fn read_fields(fields: &[(String, String)]) -> Result<Vec<(Path, Value)>, EditError> {
+    let field = |(path, value): &(String, String)| {
+        let value = read(value, || format!("the value for `{}`", text::name(path)))?;
+        Ok((Path::parse(path).map_err(EditError::Path)?, value))
+    };
+    fields.iter().map(field).collect()
+}
+
+/// Reads a patch from JSON text.
+///
+/// # Errors
+///
+/// Returns [`EditError`] if it is not JSON.
+pub fn read_patch(patch: &str) -> Result<Value, EditError> {
+    read(patch, || "the patch".to_owned())
+}
+
+fn read(text: &str, what: impl FnOnce() -> String) -> Result<Value, EditError> {
+    json::parse(text).map_err(|error| EditError::NotJson { what: what(), why: error.to_string() })
 }
 
 /// Refuses paths of which one is another's beginning: in the order of their parts they stand
@@ -149,6 +176,17 @@ pub enum EditError {
         /// How many items the list has.
         length: usize,
     },
+    /// A text that is not JSON, or not strictly.
+    #[error("{what} is not JSON: {}", text::reason(why))]
+    NotJson {
+        /// What it was to be.
+        what: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A name that is no path.
+    #[error(transparent)]
+    Path(PathError),
     /// A patch that is no object.
     #[error("the patch is {0}, not an object")]
     NotAnObject(&'static str),
@@ -167,6 +205,18 @@ mod tests {
         value.try_into().unwrap()
     }
 
+    #[test]
+    fn what_is_no_field_or_no_patch_is_named() {
+        let told = |path: &str, value: &str| {
+            read_fields(&[(path.to_owned(), value.to_owned())]).unwrap_err().to_string()
+        };
+        let why = "the value for `a.b` is not JSON: EOF while parsing a list at line 1 column 1";
+        assert_eq!(told("a.b", "["), why);
+        assert_eq!(told("a..b", "1"), Path::parse("a..b").unwrap_err().to_string());
+        let why = "the patch is not JSON: expected value at line 1 column 1";
+        assert_eq!(read_patch("x").unwrap_err().to_string(), why);
+    }
+
     /// Sets fields of a document, given as lists of path and value.
     fn set_all(document: Value, fields: &[(&str, Value)]) -> Result<Value, String> {
         let fields: Vec<_> = fields
@@ -174,7 +224,7 @@ mod tests {
             .map(|(path, value)| (Path::parse(path).unwrap(), value.clone()))
             .collect();
         let edited = set(&body(document), &fields).map_err(|error| error.to_string())?;
-        Ok(Value::Object(edited.into_fields()))
+        Ok(Value::Object(Map::clone(&edited)))
     }
 
     #[test]

@@ -43,6 +43,21 @@ impl Condition {
             (Self::At(_), current) => Err(DocumentError::Stale(current)),
         }
     }
+
+    /// Checks the condition for a document that is to be given an id.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`DocumentError::Invalid`] if it says that the document is there.
+    pub fn check_new(self) -> Result<(), DocumentError> {
+        match self {
+            Self::Always | Self::Absent => Ok(()),
+            Self::Present | Self::At(_) => {
+                let why = "a document without an id cannot be there already";
+                Err(DocumentError::Invalid(why.to_owned()))
+            }
+        }
+    }
 }
 
 /// A collection in memory. Revisions grow by one with each change, from 1.
@@ -59,6 +74,11 @@ impl Collection {
         self.documents.get(id).map(|kept| document(id, kept))
     }
 
+    /// Returns which change a document is of; `None` if there is none of that id.
+    pub fn revision(&self, id: &DocumentId) -> Option<u64> {
+        self.documents.get(id).map(|(_, revision)| *revision)
+    }
+
     /// Puts a document in place of what is there, if the condition holds.
     ///
     /// # Errors
@@ -70,7 +90,7 @@ impl Collection {
         body: Body,
         condition: Condition,
     ) -> Result<(), DocumentError> {
-        condition.check(self.documents.get(&id).map(|(_, revision)| *revision))?;
+        condition.check(self.revision(&id))?;
         self.keep(id, body);
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! A question to a collection, and the cursor that goes on where a page ended.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
+use data_encoding::HEXLOWER;
 use serde_json::json;
 
 use crate::fields::Wanted;
@@ -74,11 +75,6 @@ impl Query {
         Scan { wanted, ids: self.filter.ids(), after: self.after_id() }
     }
 
-    /// Returns in which order.
-    pub fn sort(&self) -> &Sort {
-        &self.sort
-    }
-
     /// Returns the id behind which this page begins: it holds no document up to that one.
     /// `None` if it may hold any, since it is the first page or documents come in another
     /// order.
@@ -125,7 +121,7 @@ impl Cursor {
         if text.len() > 2 * (Self::HEAD + MAX_KEY) {
             return None;
         }
-        let bytes = from_hex(text)?;
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
         let (head, key) = bytes.split_at_checked(Self::HEAD)?;
         let (format, fingerprint) = head.split_first()?;
         let fingerprint = u64::from_be_bytes(fingerprint.try_into().ok()?);
@@ -137,19 +133,9 @@ impl Cursor {
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fingerprint = self.fingerprint.to_be_bytes();
-        let mut text = String::new();
-        for byte in [Self::FORMAT].iter().chain(&fingerprint).chain(self.last.as_bytes()) {
-            write!(text, "{byte:02x}")?;
-        }
-        f.write_str(&text)
+        let bytes = [&[Self::FORMAT], &fingerprint[..], self.last.as_bytes()].concat();
+        f.write_str(&HEXLOWER.encode(&bytes))
     }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |letter: u8| char::from(letter).to_digit(16).map(|digit| digit as u8);
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
-    rest.is_empty().then(|| bytes.collect())?
 }
 
 /// Why something is not a question.

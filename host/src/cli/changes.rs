@@ -67,8 +67,8 @@ fn document(text: &mut String, address: &Address, change: &Change) {
     };
     let (collection, id) = (&address.collection, Line(address.id.as_str()));
     let _ = writeln!(text, "{style}{sign}{style:#} {NAME}{collection}/{id}{NAME:#}");
-    let differences = diff::changes(change.before.as_deref(), change.after.as_deref());
-    for difference in differences.listed.iter().take(FIELDS) {
+    let differences = diff::changes(change.before.as_deref(), change.after.as_deref(), FIELDS);
+    for difference in &differences.listed {
         let value = |value: &Option<Value>| value.as_ref().map(shown);
         let sides = match (value(&difference.before), value(&difference.after)) {
             (Some(before), Some(after)) => format!("{before} -> {after}"),
@@ -77,9 +77,8 @@ fn document(text: &mut String, address: &Address, change: &Change) {
         };
         let _ = writeln!(text, "    {}: {}", Line(&difference.path), Line(&sides));
     }
-    let more = differences.listed.len().saturating_sub(FIELDS) as u64 + differences.rest as u64;
-    if more > 0 {
-        let _ = writeln!(text, "    {DIM}and {more} more fields{DIM:#}");
+    if differences.rest > 0 {
+        let _ = writeln!(text, "    {DIM}and {} more fields{DIM:#}", differences.rest);
     }
 }
 

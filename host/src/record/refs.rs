@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::entry;
-use crate::document::{Address, ChangeKind, ChangeSet};
+use crate::document::{Address, ChangeKind, ChangeSet, kind};
 use crate::run::{LogEntry, LogLevel};
 use crate::task_run::{ResultRef, RunId};
 
@@ -93,17 +93,6 @@ fn declared(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
 fn warning(field: &str, value: &Value) -> LogEntry {
     let message = format!("`{field}` of the output names no document: it holds {}", kind(value));
     entry(LogLevel::Warn, message, None)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 /// Returns an output with the run's id, if its schema has a field for that.

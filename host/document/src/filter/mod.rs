@@ -10,7 +10,6 @@ mod semantics;
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::clause::Clause;
@@ -35,8 +34,7 @@ pub const MAX_COMPILED: usize = 64 << 10;
 
 /// Which documents are meant: a filter in a subset of MongoDB's language, which
 /// `wit/README.md` describes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(into = "Value", try_from = "Value")]
+#[derive(Clone, Debug)]
 pub struct Filter {
     source: Value,
     clause: Clause,
@@ -106,30 +104,11 @@ impl Filter {
     pub(crate) fn source(&self) -> &Value {
         &self.source
     }
-
-    /// Returns the filter as JSON.
-    pub fn to_value(&self) -> Value {
-        self.source.clone()
-    }
 }
 
 /// Filters are equal if they are the same JSON.
 impl PartialEq for Filter {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source
-    }
-}
-
-impl From<Filter> for Value {
-    fn from(filter: Filter) -> Self {
-        filter.source
-    }
-}
-
-impl TryFrom<Value> for Filter {
-    type Error = FilterError;
-
-    fn try_from(source: Value) -> Result<Self, FilterError> {
-        Self::parse(&source)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use strsim::damerau_levenshtein;
+
 /// What an operator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operator {
@@ -106,30 +108,13 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         _ => None,
     };
     other_word.or_else(|| {
-        let near = ALL.iter().map(|(known, _)| (distance(&lower, known), *known));
-        let (distance, known) = near.min_by_key(|(distance, _)| *distance)?;
+        const LONGEST: usize = 16;
+        let near = |known: &str| damerau_levenshtein(&lower, &known.to_ascii_lowercase());
+        let known = ALL.iter().filter(|_| lower.len() <= LONGEST);
+        let (distance, known) =
+            known.map(|(known, _)| (near(known), *known)).min_by_key(|(distance, _)| *distance)?;
         (distance <= 2 && 2 * distance < known.len()).then_some(known)
     })
-}
-
-/// Returns how many letters have to be put, dropped or replaced; case counts for nothing.
-fn distance(name: &str, known: &str) -> usize {
-    const LONGEST: usize = 16;
-    if name.len() > LONGEST {
-        return usize::MAX;
-    }
-    let known = known.to_ascii_lowercase();
-    let mut row: Vec<usize> = (0..=known.len()).collect();
-    for (number, letter) in name.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = number + 1;
-        for (place, other) in known.bytes().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[place + 1];
-            row[place + 1] = replaced.min(diagonal + 1).min(row[place] + 1);
-        }
-    }
-    row[known.len()]
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::RunState;
-use ophost_document::json;
+use ophost_document::edit;
 
 use crate::document::{
     Address, Body, CollectionName, Condition, Document, DocumentError, DocumentId, Filter, Page,
@@ -122,10 +122,6 @@ fn invalid(error: impl ToString) -> Refusal {
     Refusal::Error(DocumentError::Invalid(error.to_string()))
 }
 
-fn value(text: &str) -> Result<Value, Refusal> {
-    json::parse(text).map_err(|error| invalid(format!("not JSON: {error}")))
-}
-
 fn address(collection: String, id: String) -> Result<Address, Refusal> {
     let collection = CollectionName::new(collection).map_err(invalid)?;
     Ok(Address { collection, id: DocumentId::new(id).map_err(invalid)? })
@@ -146,12 +142,6 @@ fn query(collection: &CollectionName, query: wit::Query) -> Result<Query, Refusa
     let sort = Sort::new(sort).map_err(invalid)?;
     let filter = filter(&query.filter)?;
     Query::new(collection, filter, sort, query.limit, query.cursor.as_deref()).map_err(invalid)
-}
-
-fn fields(fields: Vec<(String, String)>) -> Result<Vec<(Path, Value)>, Refusal> {
-    let field =
-        |(path, text): (String, String)| Ok((Path::parse(&path).map_err(invalid)?, value(&text)?));
-    fields.into_iter().map(field).collect()
 }
 
 fn collection(name: String) -> Result<CollectionName, Refusal> {
@@ -223,15 +213,23 @@ impl Host for RunState {
         given: Vec<(String, String)>,
     ) -> Answer<()> {
         let reached = self.reached();
-        let set =
-            async { reached.documents()?.set(&address(collection, id)?, &fields(given)?).await };
+        let set = async {
+            reached
+                .documents()?
+                .set(&address(collection, id)?, &edit::read_fields(&given).map_err(invalid)?)
+                .await
+        };
         answer(set.await, |()| ())
     }
 
     async fn merge(&mut self, collection: String, id: String, patch: String) -> Answer<()> {
         let reached = self.reached();
-        let merged =
-            async { reached.documents()?.merge(&address(collection, id)?, &value(&patch)?).await };
+        let merged = async {
+            reached
+                .documents()?
+                .merge(&address(collection, id)?, &edit::read_patch(&patch).map_err(invalid)?)
+                .await
+        };
         answer(merged.await, |()| ())
     }
 
