@@ -175,6 +175,8 @@ fn child_that_is_stopped() {
     let turn = file.for_writing().unwrap().begin_write().unwrap();
     fs::write(directory.join("turn"), "").unwrap();
     rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).unwrap();
+    // The signal may reach another thread first, and this one a moment later.
+    std::thread::sleep(Duration::from_millis(100));
     drop(turn);
 }
 
