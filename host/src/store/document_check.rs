@@ -14,7 +14,7 @@ use crate::document::{Change, CollectionName};
 /// What was seen of documents so far, in the order of [`Kind::ALL`].
 #[derive(Default)]
 pub(super) struct DocumentFindings {
-    /// How many documents there are.
+    /// How many documents there are of which the collection's size was not seen yet.
     documents: BTreeMap<CollectionName, u64>,
 }
 
@@ -53,6 +53,13 @@ impl DocumentFindings {
             | Kind::Idempotency
             | Kind::Index => Ok(()),
         }
+    }
+
+    /// Returns what is wrong with collections, once all values were looked at: their documents
+    /// are there, their size is not.
+    pub(super) fn without_size(&self) -> impl Iterator<Item = String> {
+        let told = |(name, count)| format!("collection `{name}` has {count} documents and no size");
+        self.documents.iter().map(told)
     }
 
     fn look_at_document(

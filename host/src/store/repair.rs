@@ -19,6 +19,8 @@ use crate::run::LogEntry;
 
 /// The most values that are copied in one transaction.
 const VALUES: usize = 4096;
+/// How many bytes end a transaction: until it is written, they are in memory.
+const BYTES: usize = 16 << 20;
 
 /// What was saved of a damaged store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,28 +123,33 @@ fn write_all<T>(
     Ok(transaction.commit()?)
 }
 
-/// Writes in transactions of a bounded size.
+/// Writes in transactions of a bounded size: of at most one value beyond [`BYTES`].
 struct Batches<'c, T, W> {
     copy: &'c Database,
     write: W,
     waiting: Vec<T>,
+    /// How large these are together.
+    bytes: usize,
 }
 
 impl<'c, T, W: FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>> Batches<'c, T, W> {
     fn new(copy: &'c Database, write: W) -> Self {
-        Self { copy, write, waiting: Vec::new() }
+        Self { copy, write, waiting: Vec::new(), bytes: 0 }
     }
 
-    /// Writes a value, now or later.
-    fn add(&mut self, value: T) -> Result<(), StoreError> {
+    /// Writes a value of so many bytes, now or later.
+    fn add(&mut self, value: T, bytes: usize) -> Result<(), StoreError> {
         self.waiting.push(value);
-        if self.waiting.len() < VALUES { Ok(()) } else { self.flush() }
+        self.bytes += bytes;
+        let is_full = self.waiting.len() >= VALUES || self.bytes >= BYTES;
+        if is_full { self.flush() } else { Ok(()) }
     }
 
     /// Writes what was not written yet.
     fn flush(&mut self) -> Result<(), StoreError> {
         write_all(self.copy, &self.waiting, &mut self.write)?;
         self.waiting.clear();
+        self.bytes = 0;
         Ok(())
     }
 }
@@ -153,7 +160,8 @@ fn copy_all(store: &Snapshot, copy: &Database) -> Result<(), StoreError> {
         for entry in store.range(&kind.prefix())? {
             let (key, value) = entry?;
             intact(store, kind, (&key, &value))?;
-            values.add((key, value))?;
+            let bytes = key.len() + value.len();
+            values.add((key, value), bytes)?;
         }
     }
     values.flush()
@@ -253,6 +261,7 @@ fn look_over(store: &Snapshot) -> Result<Vec<String>, StoreError> {
             findings.list.push(format!("payload {digest} is gone"));
         }
     }
+    findings.list.extend(findings.documents.without_size());
     let sequence = guarded(|| store.sequence());
     if sequence.is_ok_and(|sequence| sequence < findings.newest) {
         findings.list.push("the sequence is behind the newest run".to_owned());
@@ -340,7 +349,7 @@ fn salvage(store: &Snapshot, copy: &Database, saved: &mut Salvaged) -> Result<()
         let stopped = walk(store, kind, |key, value| match codec::verify(key, value) {
             Ok(_) => {
                 saved.documents += u64::from(kind == Kind::Document);
-                values.add((key.to_vec(), value.to_vec()))
+                values.add((key.to_vec(), value.to_vec()), key.len() + value.len())
             }
             Err(error) => {
                 lost.push(error.to_string());
@@ -373,7 +382,7 @@ fn salvage_rows(
         Ok(row) => {
             newest = newest.max(row.run.sequence);
             saved.runs += 1;
-            rows.add(row)
+            rows.add(row, key.len() + value.len())
         }
         Err(error) => {
             saved.lost.push(error.to_string());
@@ -400,14 +409,19 @@ fn salvage_value(tx: &mut Tx<'_>, kind: Kind, (key, value): &Entry) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use redb::ReadableDatabase as _;
     use serde_json::json;
 
     use super::*;
+    use crate::document::{Address, Change, Effects};
     use crate::private_dir::{DataDir, PrivateDir};
     use crate::run::Outcome;
     use crate::store::Store as _;
     use crate::store::conformance::{Random, ending, insert};
     use crate::store::file::{AtEnd, DIRECTORY, FILE};
+    use crate::store::tests::author;
     use crate::task_run::TaskRun;
     use crate::task_run::tests::running;
 
@@ -586,5 +600,54 @@ mod tests {
         );
         let path = scratch.0.path().join("newer").join(DIRECTORY).join(FILE);
         assert!(std::fs::read(path).unwrap() == bytes);
+    }
+
+    #[test]
+    fn a_copy_holds_at_most_16_mib_at_a_time() {
+        let scratch = Scratch::new();
+        let copy = builder().create(scratch.0.path().join("copy.redb")).unwrap();
+        let mut values = Batches::new(&copy, |tx, (key, value): &Entry| tx.put_bytes(key, value));
+        let mut waiting = Vec::new();
+        for n in 0..5_u8 {
+            let entry = (keys::run(n.into()), vec![n; 6 << 20]);
+            values.add(entry, 6 << 20).unwrap();
+            waiting.push(values.waiting.len());
+        }
+        assert_eq!(waiting, [1, 2, 0, 1, 2]);
+        values.flush().unwrap();
+        let written = Snapshot::open(&copy.begin_read().unwrap()).unwrap().unwrap();
+        assert_eq!(written.range(&Kind::Run.prefix()).unwrap().count(), 5);
+    }
+
+    #[tokio::test]
+    async fn f5_a_collection_whose_size_is_gone_is_told() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        for (collection, count) in [("jobs", 2), ("people", 3)] {
+            store.keep(author(), creating(collection, count)).await.unwrap();
+        }
+        let copy = scratch.0.path().join("copy.redb");
+        store.backup(&copy).await.unwrap();
+        let database = builder().open(&copy).unwrap();
+        let jobs = keys::collection(&"jobs".parse().unwrap());
+        write_all(&database, &[()], |tx, ()| tx.remove(&jobs)).unwrap();
+        drop(database);
+        let damaged = scratch.store_of("damaged", &std::fs::read(&copy).unwrap());
+        let told = damaged.check().await.unwrap();
+        assert_eq!(told, ["collection `jobs` has 2 documents and no size"]);
+        std::fs::remove_file(&copy).unwrap();
+        assert_eq!(damaged.salvage(&copy).await.unwrap().documents, 5);
+        let clean = scratch.store_of("clean", &std::fs::read(&copy).unwrap());
+        assert_eq!(clean.check().await.unwrap(), [""; 0]);
+    }
+
+    /// Returns what a run did that put so many documents into a collection.
+    fn creating(collection: &str, count: usize) -> Arc<Effects> {
+        let create = |n: usize| {
+            let (collection, id) = (collection.parse().unwrap(), n.to_string().parse().unwrap());
+            let after = Some(json!({"n": n}).try_into().unwrap());
+            (Address { collection, id }, Change { before: None, after })
+        };
+        Effects { changes: (0..count).map(create).collect(), ..Effects::default() }.into()
     }
 }
