@@ -163,8 +163,7 @@ impl Host {
             actor,
             flags: *flags,
             run_id,
-            // A dry run takes no key.
-            idempotency_key: record.key.as_deref().filter(|_| !flags.dry_run),
+            idempotency_key: record.key.as_deref(),
             cancel,
             store: self.store(),
         }
@@ -235,9 +234,11 @@ impl Host {
         let flags = request.caller.flags(&request.input);
         let schemas = entry.schemas().map_err(|reason| unavailable(&entry, &reason))?;
         let schemas = Arc::clone(schemas);
+        // A dry run changes nothing, so that it must not answer for one that does.
+        let key = request.record.key.filter(|_| !flags.dry_run);
         // Only a key asks what the input was before its defaults.
-        let asked_input = request.record.key.as_ref().map(|_| request.input.clone());
-        let record = RecordRequest { input: asked_input.unwrap_or_default(), ..request.record };
+        let asked_input = key.as_ref().map(|_| request.input.clone()).unwrap_or_default();
+        let record = RecordRequest { key, input: asked_input, ..request.record };
         let input = schemas.input.check_input(request.input).map_err(|violations| {
             RunError::InvalidInput { operation: operation.name.clone(), violations }
         })?;
@@ -261,8 +262,9 @@ impl Host {
     /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
     /// it happens before the run begins. Meanwhile the store is opened.
     async fn load(&self, checked: Checked) -> Result<Loaded, RunError> {
-        let Checked { entry, record, .. } = &checked;
-        self.shared.recorder.prepare(entry.operation(), record.asked, record.key.as_deref());
+        let Checked { entry, record, flags, .. } = &checked;
+        let key = record.key.as_deref();
+        self.shared.recorder.prepare(entry.operation(), record.asked, key, *flags);
         let guest = entry.file.guest(&self.shared.sandbox).await;
         let guest = guest.map_err(|reason| unavailable(entry, &reason))?.clone();
         Ok(Loaded { checked, guest })

@@ -41,6 +41,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) granted: &'a [String],
     /// Whether the caller wants a record, if he said so.
     pub(crate) asked: Option<bool>,
+    /// What makes it run once; a dry run has none.
     pub(crate) key: Option<&'a str>,
     pub(crate) rerun_of: Option<RunId>,
 }

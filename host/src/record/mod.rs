@@ -110,10 +110,18 @@ impl Recorder {
         self.store.as_ref()
     }
 
-    /// Opens the store if a run is to be kept that is still being prepared.
-    pub(crate) fn prepare(&self, operation: &Operation, asked: Option<bool>, key: Option<&str>) {
+    /// Opens the store if a run that is still being prepared will write to it: its record, or
+    /// documents.
+    pub(crate) fn prepare(
+        &self,
+        operation: &Operation,
+        asked: Option<bool>,
+        key: Option<&str>,
+        flags: Flags,
+    ) {
+        let may_change = !operation.models_out.is_empty() && !flags.dry_run;
         if let Some(opened) = &self.store
-            && (key.is_some() || self.rule.keeps(operation, asked))
+            && (key.is_some() || may_change || self.rule.keeps(operation, asked))
         {
             opened.raw().prepare();
         }
@@ -129,8 +137,7 @@ impl Recorder {
         subject: Subject<'_>,
         cancel: &CancellationToken,
     ) -> Result<Recorded, StoreError> {
-        // A dry run changes nothing, so that it must not answer for one that does.
-        let key = subject.key.filter(|_| !subject.flags.dry_run);
+        let key = subject.key;
         if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
             return Ok(self.unrecorded(&subject));
         }
