@@ -190,6 +190,9 @@ fn mask(opened: &OpenStore, subject: &Subject<'_>) -> Result<Option<Mask>, Store
 
 /// Inserts a run. One of the same key that died does not seem to be running.
 async fn insert(opened: &OpenStore, new: NewRun) -> Result<Inserted, StoreError> {
+    if new.key.is_none() {
+        return opened.store().insert(new).await;
+    }
     match opened.store().insert(new.clone()).await? {
         Inserted::Existing(run) if !run.state.status().is_final() => {
             opened.settle().await?;
