@@ -68,10 +68,10 @@ impl Report {
         output_schema: &Schema,
         (effects, reached): (&Arc<Effects>, &[BTreeSet<String>; 2]),
     ) -> Result<Written, RunError> {
-        let Self { outcome, trail, usage, dry_run, .. } = self;
-        let is_dry = dry_run.is_some();
+        let Self { outcome, trail, usage, changes, dry_run, .. } = self;
+        let (usage, changes, is_dry) = (*usage, *changes, dry_run.is_some());
         let ended =
-            EndOfRun { outcome, output_schema, trail, usage: *usage, effects, reached, is_dry };
+            EndOfRun { outcome, output_schema, trail, usage, effects, changes, reached, is_dry };
         let run_id = keeping.id();
         keeping.finish(ended).await.map_err(|source| RunError::Unrecorded { run_id, source })
     }

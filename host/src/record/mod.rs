@@ -383,7 +383,7 @@ impl Recording {
             error_list: trail.item_errors.clone(),
             masked: masked.into_iter().collect(),
             result_refs,
-            changes: ended.count(),
+            changes: (ended.changes != ChangeCount::default()).then_some(ended.changes),
             effects: ended.kept_effects(),
             reached: ended.reached.clone(),
             usage: Some(*usage),
@@ -407,6 +407,8 @@ pub(crate) struct EndOfRun<'a> {
     pub(crate) trail: &'a Trail,
     pub(crate) usage: Usage,
     pub(crate) effects: &'a Arc<Effects>,
+    /// How many documents these change.
+    pub(crate) changes: ChangeCount,
     /// What it made use of outside the sandbox, and what it was denied.
     pub(crate) reached: &'a [BTreeSet<String>; 2],
     pub(crate) is_dry: bool,
@@ -420,11 +422,6 @@ impl EndOfRun<'_> {
 
     fn kept_changes(&self) -> Cow<'_, ChangeSet> {
         if self.is_dry { Cow::default() } else { Cow::Borrowed(&self.effects.changes) }
-    }
-
-    fn count(&self) -> Option<ChangeCount> {
-        let changes = &self.effects.changes;
-        (!changes.is_empty()).then(|| ChangeCount::of(changes))
     }
 }
 
