@@ -48,13 +48,16 @@ impl Report {
         effects: &Effects,
     ) -> Self {
         let changes = &effects.changes;
+        let mut trail = execution.journal.trail();
+        let rest = keeping.rest_of_log();
+        trail.log_dropped += rest.lost;
         Self {
             operation: execution.operation().clone(),
             run_id: keeping.run_id(),
             context: context.clone(),
             outcome,
-            trail: execution.journal.trail(),
-            logs_ref: keeping.logs_ref(),
+            trail,
+            logs_ref: rest.reference,
             usage: execution.usage(),
             changes: ChangeCount::of(changes),
             dry_run: execution.is_dry().then(|| changes.clone()),

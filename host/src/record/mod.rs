@@ -35,7 +35,7 @@ use crate::sandbox::{Journal, Observer, Overflow};
 use crate::schema::Schema;
 use crate::store::{
     AtEnd, Author, Claim, Ending, Finished, Inserted, Kept, Listed, LogWriter, Logged, NewRun,
-    OpenStore, Store, StoreError,
+    OpenStore, RestOfLog, Store, StoreError,
 };
 use crate::task_run::{Masked, RunId, TaskRun};
 
@@ -379,7 +379,7 @@ impl Recording {
             metadata,
             log_entries,
             log_dropped: trail.log_dropped,
-            logs_ref: self.rest_of_log.finish(),
+            logs_ref: self.rest_of_log.finish().reference,
             error_list: trail.item_errors.clone(),
             masked: masked.into_iter().collect(),
             result_refs,
@@ -479,11 +479,11 @@ impl Keeping {
         }
     }
 
-    /// Returns what the record calls the file with the rest of the log, if there is one.
-    pub(crate) fn logs_ref(&self) -> Option<String> {
+    /// Returns what became of the log that a journal had no room for.
+    pub(crate) fn rest_of_log(&self) -> RestOfLog {
         match self {
             Self::Recorded(recording) => recording.rest_of_log.finish(),
-            Self::Unrecorded(_) => None,
+            Self::Unrecorded(_) => RestOfLog::default(),
         }
     }
 

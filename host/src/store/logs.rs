@@ -35,6 +35,8 @@ struct Writing {
     data: DataDir,
     id: RunId,
     state: State,
+    /// How many entries were added and then could not be handed to the system.
+    lost: u64,
 }
 
 enum State {
@@ -42,7 +44,7 @@ enum State {
     Unused,
     /// So many bytes may still be.
     Open(BufWriter<File>, u64),
-    /// It is full, or could not be written: what comes is lost.
+    /// It is full, or could not be written: nothing is added.
     Closed {
         /// Whether there is a file.
         is_there: bool,
@@ -52,11 +54,17 @@ enum State {
 impl LogWriter {
     /// Returns the writer of a run. Nothing is made before there is an entry.
     pub(crate) fn new(data: &DataDir, id: RunId) -> Self {
-        Self(Arc::new(Mutex::new(Writing { data: data.clone(), id, state: State::Unused })))
+        Self(Arc::new(Mutex::new(Writing {
+            data: data.clone(),
+            id,
+            state: State::Unused,
+            lost: 0,
+        })))
     }
 
     /// Adds an entry, and returns whether there was room for it. Once there was none, there
-    /// never is: the file is the beginning of what was said.
+    /// never is: the file is the beginning of what was said. What is added may still be lost,
+    /// which [`Self::finish`] tells.
     pub(crate) fn add(&self, entry: &LogEntry) -> bool {
         self.writing().add(entry)
     }
@@ -66,9 +74,8 @@ impl LogWriter {
         self.writing().flush();
     }
 
-    /// Hands all that was written to the system, and returns what the record calls the file, if
-    /// there is one.
-    pub(crate) fn finish(&self) -> Option<String> {
+    /// Hands all that was written to the system, and returns what became of it.
+    pub(crate) fn finish(&self) -> RestOfLog {
         let mut writing = self.writing();
         writing.flush();
         let is_there = match writing.state {
@@ -76,13 +83,22 @@ impl LogWriter {
             State::Open(..) => true,
             State::Closed { is_there } => is_there,
         };
-        is_there.then(|| reference(writing.id))
+        RestOfLog { reference: is_there.then(|| reference(writing.id)), lost: writing.lost }
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
         // Nothing that holds the lock can leave it half written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What became of the log that a record has no room for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RestOfLog {
+    /// What the record calls the file, if there is one.
+    pub(crate) reference: Option<String>,
+    /// How many entries are not in it, or not as a whole, though there was room for them.
+    pub(crate) lost: u64,
 }
 
 impl Writing {
@@ -113,8 +129,17 @@ impl Writing {
         }
     }
 
+    /// Hands over what can be, and counts the rest, which is not tried again: what was said to
+    /// be lost must not turn up.
     fn close(&mut self) {
-        self.state = State::Closed { is_there: true };
+        let closed = State::Closed { is_there: true };
+        if let State::Open(mut file, _) = std::mem::replace(&mut self.state, closed) {
+            file.flush().ok();
+            let (_, rest) = file.into_parts();
+            // An entry is a line; one is lost also where only its end is.
+            let rest = rest.unwrap_or_default();
+            self.lost += rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+        }
     }
 }
 
@@ -225,13 +250,13 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let (data, id) = (DataDir::new(scratch.path()), RunId::new());
         let writer = LogWriter::new(&data, id);
-        assert_eq!((writer.finish(), find(&data, id).unwrap()), (None, None));
+        assert_eq!((writer.finish().reference, find(&data, id).unwrap()), (None, None));
         assert!(writer.add(&entry("a")) && writer.add(&entry("b")));
         writer.flush();
         let mut file = read(&data, id).unwrap().unwrap();
         assert_eq!(messages(&mut file), ["a", "b"]);
         assert!(writer.add(&entry("c")));
-        let name = writer.finish().unwrap();
+        let name = writer.finish().reference.unwrap();
         assert_eq!(name, format!("logs/{id}.jsonl"));
         assert_eq!(find(&data, id).unwrap().as_ref(), Some(&name));
         assert_eq!(messages(&mut file), ["c"]);
@@ -256,8 +281,9 @@ mod tests {
         let kept = (0..70).filter(|_| writer.add(&large)).count();
         assert_eq!(kept, 63);
         assert!(!writer.add(&entry("small")), "it would stand after a gap");
-        let file = scratch.path().join(writer.finish().unwrap());
+        let file = scratch.path().join(writer.finish().reference.unwrap());
         assert!(fs::metadata(file).unwrap().len() <= MAX_FILE);
+        assert_eq!(writer.finish().lost, 0, "what had no room was told when it came");
     }
 
     #[test]
@@ -266,6 +292,34 @@ mod tests {
         fs::write(scratch.path().join("logs"), "no directory").unwrap();
         let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
         assert!(!writer.add(&entry("a")));
-        assert_eq!(writer.finish(), None);
+        assert_eq!(writer.finish(), RestOfLog::default());
+    }
+
+    /// Returns a writer whose file takes nothing, and the data directory that it is not in.
+    fn on_a_full_disk() -> (tempfile::TempDir, LogWriter) {
+        let scratch = tempfile::tempdir().unwrap();
+        let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        writer.writing().state = State::Open(BufWriter::new(full), MAX_FILE);
+        (scratch, writer)
+    }
+
+    #[test]
+    fn v2_what_was_added_and_cannot_be_handed_over_is_counted_as_lost() {
+        let (_scratch, writer) = on_a_full_disk();
+        assert!(writer.add(&entry("a\n")) && writer.add(&entry("b")));
+        writer.flush();
+        assert!(!writer.add(&entry("c")), "it would stand after a gap");
+        assert_eq!(writer.finish().lost, 2);
+        assert_eq!(writer.finish().lost, 2, "they are lost once");
+        assert!(writer.finish().reference.is_some());
+    }
+
+    #[test]
+    fn v2_an_entry_is_lost_in_one_way_where_the_buffer_is_full() {
+        let (_scratch, writer) = on_a_full_disk();
+        let added = (0..1000).filter(|_| writer.add(&entry("x"))).count();
+        assert!((10..1000).contains(&added), "{added}");
+        assert_eq!(writer.finish().lost, added as u64);
     }
 }

@@ -32,7 +32,7 @@ mod writer;
 pub(crate) use self::documents::Stored;
 pub(crate) use self::file::AtEnd;
 pub use self::logs::LogFile;
-pub(crate) use self::logs::LogWriter;
+pub(crate) use self::logs::{LogWriter, RestOfLog};
 pub(crate) use self::open::OpenStore;
 pub use self::repair::Salvaged;
 pub(crate) use self::wake::Listed;
