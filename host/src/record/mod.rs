@@ -216,15 +216,16 @@ pub(crate) struct Recording {
     rest_of_log: LogWriter,
 }
 
-/// What the guest logged and is not written yet, and how much was written.
+/// What was logged and is not written yet, and how much was written.
 #[derive(Clone, Default)]
 struct LogBuffer(Arc<Mutex<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
     entries: Vec<LogEntry>,
+    /// How many were written, as far as that is known.
     written: usize,
-    /// Something could not be written: there would be a gap before what comes.
+    /// Something was not written, or may not have been: there could be a gap before what comes.
     is_broken: bool,
 }
 
@@ -239,7 +240,7 @@ impl Waiting {
         std::mem::take(&mut self.entries)
     }
 
-    /// Counts what was written; `None` if it was not.
+    /// Counts what was written; `None` if it was not, or nobody knows.
     fn end(&mut self, written: Option<usize>) {
         match written {
             Some(count) => self.written += count,
@@ -322,8 +323,8 @@ impl Recording {
         }
     }
 
-    /// Writes what was logged since the last time. The first part that cannot be written, and
-    /// all after it, is written with the end, which has the whole log.
+    /// Writes what was logged since the last time. What follows the last part that was written
+    /// is written with the end, which has the whole log.
     async fn flush(&self) {
         self.rest_of_log.flush();
         let entries = self.log.waiting().begin();
@@ -343,7 +344,8 @@ impl Recording {
     /// Returns [`StoreError`] if that cannot be written. The run happened all the same;
     /// whether its end is known is [`StoreError::OutcomeUnknown`]'s to say.
     pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
-        match self.store.finish(self.claim, self.ending(&ended)).await? {
+        let written = self.written().await;
+        match self.store.finish(self.claim, self.ending(&ended, written)).await? {
             Finished::Done => Ok(Written::Done),
             Finished::Conflict => Ok(Written::Conflict),
             // Its record says otherwise, and a record that has an end never changes.
@@ -353,11 +355,26 @@ impl Recording {
         }
     }
 
-    fn ending(&self, ended: &EndOfRun<'_>) -> Ending {
+    /// Returns how many entries of the log are in the store. Where a part failed only the store
+    /// knows whether that is; where it cannot say, the part is there twice at worst.
+    async fn written(&self) -> usize {
+        let (written, is_broken) = {
+            let waiting = self.log.waiting();
+            (waiting.written, waiting.is_broken)
+        };
+        if !is_broken {
+            return written;
+        }
+        let known = self.store.get(self.claim.id).await.ok().flatten();
+        // The first entry of a verbose run was written with its beginning.
+        let own = usize::from(self.flags.verbose);
+        known.map_or(written, |run| run.log_entries.len().saturating_sub(own))
+    }
+
+    fn ending(&self, ended: &EndOfRun<'_>, written: usize) -> Ending {
         let EndOfRun { outcome, output_schema, trail, usage, .. } = ended;
         let (outcome, masked) = kept_outcome(self.mask, output_schema, outcome);
-        let written = self.log.waiting().written.min(trail.log.len());
-        let mut log_entries = trail.log[written..].to_vec();
+        let mut log_entries = trail.log[written.min(trail.log.len())..].to_vec();
         let execution_time = usage.wall.as_secs_f64();
         if self.flags.verbose {
             log_entries.push(closing(&self.operation, &outcome, execution_time));
@@ -561,5 +578,92 @@ fn closing(operation: &str, outcome: &Outcome, execution_time: f64) -> LogEntry 
         }
         Outcome::Failed(failure) => failed(&failure.message),
         Outcome::Cancelled => failed("cancelled"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::Import;
+    use crate::policy::Limits;
+    use crate::run::Actor;
+
+    fn recorder(data: &tempfile::TempDir) -> Recorder {
+        Recorder::new(Some(&DataDir::new(data.path())), RecordRule::Always, AtEnd::Close)
+    }
+
+    /// Begins a verbose run that is recorded.
+    async fn begun(recorder: &Recorder) -> Recording {
+        let operation = Import::new("jobs".parse().unwrap(), Vec::new()).operation();
+        let (input, anything) = (json!({}), Schema::anything());
+        let actor = Actor { user_id: None, channel: "api".into() };
+        let subject = Subject {
+            operation: &operation,
+            component: None,
+            version: "1",
+            asked_input: &input,
+            input: &input,
+            input_schema: &anything,
+            output_schema: &anything,
+            actor: &actor,
+            flags: Flags { verbose: true, ..Flags::default() },
+            context: &Default::default(),
+            tags: &[],
+            limits: Limits::DEFAULT,
+            granted: &[],
+            asked: None,
+            key: None,
+            rerun_of: None,
+        };
+        match recorder.begin(subject, &CancellationToken::new()).await.unwrap() {
+            Recorded::Begun(Keeping::Recorded(recording)) => recording,
+            _ => panic!("it is not recorded"),
+        }
+    }
+
+    fn said(message: &str) -> LogEntry {
+        entry(LogLevel::Info, message.to_owned(), None)
+    }
+
+    async fn finish(recording: &Recording, log: Vec<LogEntry>) {
+        let trail = Trail { log, ..Trail::default() };
+        let ended = EndOfRun {
+            outcome: &Outcome::Success(json!({})),
+            output_schema: &Schema::anything(),
+            trail: &trail,
+            usage: Usage::default(),
+            effects: &Arc::default(),
+            changes: ChangeCount::default(),
+            reached: &Default::default(),
+            is_dry: false,
+        };
+        assert_eq!(recording.finish(ended).await.unwrap(), Written::Done);
+    }
+
+    #[tokio::test]
+    async fn v2_a_part_of_a_log_stands_there_once_also_where_its_writing_had_no_answer() {
+        for is_there in [true, false] {
+            let data = tempfile::tempdir().unwrap();
+            let recorder = recorder(&data);
+            let recording = begun(&recorder).await;
+            let log = ["a", "b", "c", "d"].map(said);
+            recording.log.waiting().add(&log[0]);
+            recording.flush().await;
+            for entry in &log[1..3] {
+                recording.log.waiting().add(entry);
+            }
+            let part = recording.log.waiting().begin();
+            if is_there {
+                recording.store.log(&recording.claim, part).await.unwrap();
+            }
+            recording.log.waiting().end(None);
+            recording.log.waiting().add(&log[3]);
+            recording.flush().await;
+            finish(&recording, log.to_vec()).await;
+            let kept = recording.store.get(recording.id()).await.unwrap().unwrap();
+            let kept: Vec<_> = kept.log_entries.iter().map(|it| it.message.as_str()).collect();
+            assert_eq!(kept[1..5], ["a", "b", "c", "d"], "is there: {is_there}");
+            assert_eq!(kept.len(), 6, "{kept:?}");
+        }
     }
 }
