@@ -317,31 +317,42 @@ fn settle(
     picture(records, refused)
 }
 
-/// As [`settle`], but a file that was served and is refused now is served as it was.
+/// As [`settle`], but a file that was served and is refused now is served as it was. Then it has
+/// its names again, which may cost another one what it took: that is served as it was, too.
 fn with_last_good(
     records: Vec<Known>,
     refused: BTreeMap<PathBuf, FileError>,
     holders: &Holders,
     earlier: &Registry,
 ) -> Registry {
-    let first = settle(records, refused, holders);
-    let outdated: Vec<_> =
-        first.refused.iter().filter_map(|refused| earlier.last_good(refused)).collect();
-    if outdated.is_empty() {
-        return first;
+    let mut registry = settle(records, refused, holders);
+    let (read, mut outdated) = (registry.records.clone(), Vec::<Known>::new());
+    loop {
+        let is_known = |path: &Path| outdated.iter().any(|record| record.path == path);
+        let refused = registry.refused.iter().filter(|refused| !is_known(&refused.path));
+        let more: Vec<_> = refused.filter_map(|refused| earlier.last_good(refused)).collect();
+        if more.is_empty() {
+            break;
+        }
+        registry = settle_again(registry, &more, holders);
+        outdated.extend(more);
     }
-    let is_outdated = |path: &Path| outdated.iter().any(|record| record.path == path);
-    let refused = first.refused.into_iter().filter(|refused| !is_outdated(&refused.path));
-    let refused = refused.map(|refused| (refused.path, refused.reason)).collect();
-    let current = first.records.iter().filter(|record| !is_outdated(&record.path)).cloned();
-    let mut registry = settle(current.chain(outdated.clone()).collect(), refused, holders);
-    let mut records = std::mem::replace(&mut registry.records, first.records);
-    records.retain(|record| record.accepted);
+    let mut served = std::mem::replace(&mut registry.records, read);
+    served.retain(|record| record.accepted);
     for record in &mut registry.records {
-        record.accepted = records.iter().any(|other| other.is_same_content(record));
+        record.accepted = served.iter().any(|other| other.is_same_content(record));
     }
     registry.outdated = outdated;
     registry
+}
+
+/// Decides once more, with earlier contents in place of what these files are now.
+fn settle_again(registry: Registry, outdated: &[Known], holders: &Holders) -> Registry {
+    let is_outdated = |path: &Path| outdated.iter().any(|record| record.path == path);
+    let refused = registry.refused.into_iter().filter(|refused| !is_outdated(&refused.path));
+    let refused = refused.map(|refused| (refused.path, refused.reason)).collect();
+    let current = registry.records.into_iter().filter(|record| !is_outdated(&record.path));
+    settle(current.chain(outdated.iter().cloned()).collect(), refused, holders)
 }
 
 impl Registry {
@@ -385,5 +396,68 @@ impl Registry {
             }
             self.entries.insert(operation.name.clone(), entry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::registry::files::Identity;
+
+    /// Returns what is known of a plugin file with these operations.
+    fn holding(path: &str, names: &[&str]) -> Known {
+        let operation = |name: &&str| {
+            json!({
+                "name": name, "description": "d", "category": "c", "input_schema": {},
+                "output_schema": {}, "tags": [], "permissions": [], "models_in": [],
+                "models_out": [], "stage": null, "async_enabled": false, "create_taskrun": true,
+                "timeout_ms": null, "memory_mib": null, "idempotent": false, "destructive": false,
+                "aliases": [], "annotations": {},
+            })
+        };
+        let operations: Vec<_> = names.iter().map(operation).collect();
+        let plugin =
+            json!({"name": "p", "version": "1", "annotations": {}, "operations": operations});
+        let digest = Digest::of(format!("{path} {names:?}").as_bytes());
+        let plugin = serde_json::from_value(plugin).unwrap();
+        let file = Arc::new(PluginFile::new(path.into(), digest, plugin, None));
+        known(path, digest, Verdict::Plugin(file))
+    }
+
+    fn known(path: &str, digest: Digest, verdict: Verdict<Arc<PluginFile>>) -> Known {
+        let identity = json!({"device": 1, "inode": 2, "size": 3, "modified": 4, "changed": 5});
+        let identity: Identity = serde_json::from_value(identity).unwrap();
+        Record { path: path.into(), identity, read_at: 9, digest, accepted: false, verdict }
+    }
+
+    fn bad(path: &str) -> Known {
+        let verdict = Verdict::Refused { reason: "bad".into(), until: i64::MAX };
+        known(path, Digest::of(path.as_bytes()), verdict)
+    }
+
+    fn served(registry: &Registry) -> Vec<(&str, &Path)> {
+        let entries = registry.entries();
+        entries.map(|entry| (entry.operation().name.as_str(), entry.file.path.as_path())).collect()
+    }
+
+    #[test]
+    fn who_takes_the_name_of_one_that_is_served_as_it_was_is_served_as_it_was_too() {
+        let nobody = Holders::default();
+        let (a, b, c) = (holding("a", &["x"]), holding("b", &["y"]), holding("c", &["z"]));
+        let earlier = settle(vec![a, b, c], BTreeMap::new(), &nobody);
+        let before = [("x", Path::new("a")), ("y", Path::new("b")), ("z", Path::new("c"))];
+        assert_eq!(served(&earlier), before);
+        // Each takes what the one before it leaves.
+        let now = vec![bad("a"), holding("b", &["x"]), holding("c", &["y"])];
+        let holders = holders(earlier.records.iter());
+        let registry = with_last_good(now, BTreeMap::new(), &holders, &earlier);
+        assert_eq!(served(&registry), before);
+        assert_eq!(registry.refused.len(), 0);
+        let outdated = registry.outdated.iter().filter_map(|record| record.plugin());
+        let reasons: Vec<_> = outdated.filter_map(|file| file.newer_refused.as_deref()).collect();
+        assert_eq!(reasons.len(), 3, "{reasons:?}");
+        assert!(registry.records.iter().all(|record| !record.accepted));
     }
 }
