@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use crate::document::Effects;
@@ -20,11 +19,16 @@ use crate::policy::Grants;
 use crate::run::{Actor, Failure, FailureKind, Flags, LogLevel, LogSource, Outcome, Usage};
 use crate::sandbox::{Ended, Guest, Job, Journal, Sandbox, Stopped};
 use crate::schema::{Schema, ValidInput};
-use crate::store::Store;
+use crate::store::{Store, Turn, Turns};
 use crate::task_run::RunId;
 
 /// How often a run is executed again at most.
 pub(crate) const MOST_RERUNS: u32 = 5;
+/// How long the first of these waits for its turn at most; each next one twice as long. The
+/// turns are of all runs, also of those that use other documents, and one may take an hour.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the first of these would pause at most; each next one twice as long.
+const PAUSE: Duration = Duration::from_millis(20);
 /// The word with which a plugin says that it failed because it was denied something.
 const DENIED: &str = "denied";
 
@@ -64,20 +68,16 @@ pub(crate) struct Execution<'a> {
     usage: Usage,
     /// What the last execution made use of, and what it was denied.
     reached: [BTreeSet<String>; 2],
-    turns: Turns,
+    turns: &'a Turns,
     /// Held until the run has ended.
-    turn: Option<OwnedMutexGuard<()>>,
+    turn: Option<Turn>,
 }
-
-/// Who of those that were in each other's way is next.
-pub(crate) type Turns = Arc<Mutex<()>>;
 
 impl<'a> Execution<'a> {
     /// Returns the execution of a run whose time begins now.
-    pub(crate) fn new(work: Work<'a>, journal: Journal, turns: &Turns) -> Self {
+    pub(crate) fn new(work: Work<'a>, journal: Journal, turns: &'a Turns) -> Self {
         let deadline = Instant::now() + work.grants.limits().timeout;
-        let (turns, usage) = (Arc::clone(turns), Usage::default());
-        let reached = Default::default();
+        let (usage, reached) = (Usage::default(), Default::default());
         Self { work, journal, deadline, usage, reached, turns, turn: None }
     }
 
@@ -191,17 +191,20 @@ impl<'a> Execution<'a> {
         true
     }
 
-    /// Runs of this process that are executed again do so one at a time: they are not in each
-    /// other's way. For those of other processes a pause has to do.
+    /// Runs that are executed again do so one at a time: they are not in each other's way. Those
+    /// that are executed for the first time, and those that did not get their turn, are: a pause
+    /// has to do. Neither is a promise, so it ends where it would do harm.
     async fn take_turn(&mut self) {
-        if self.turn.is_some() {
-            tokio::time::sleep(pause(self.usage.reruns)).await;
-        } else {
-            let turn = Arc::clone(&self.turns).lock_owned();
-            let turn = tokio::time::timeout_at(self.deadline.into(), turn);
-            // Whoever is stopped meanwhile, or whose time is up, hears of it at once.
-            self.turn = self.work.cancel.run_until_cancelled(turn).await.and_then(Result::ok);
-        }
+        let until = self.deadline.min(Instant::now() + growing(PATIENCE, self.usage.reruns));
+        let wait = async {
+            match &mut self.turn {
+                Some(_) => tokio::time::sleep(pause(self.usage.reruns)).await,
+                turn @ None => *turn = Some(self.turns.take().await),
+            }
+        };
+        let wait = tokio::time::timeout_at(until.into(), wait);
+        // Whoever is stopped meanwhile hears of it at once.
+        self.work.cancel.run_until_cancelled(wait).await.and_then(Result::ok);
     }
 
     /// Returns how a run ends that is not executed again.
@@ -216,12 +219,15 @@ impl<'a> Execution<'a> {
     }
 }
 
-/// Those who were in each other's way should not be so again: each waits for another time, up
-/// to 1 ms, 2 ms, 4 ms ...
+/// Returns what doubles from one rerun to the next.
+fn growing(first: Duration, rerun: u32) -> Duration {
+    first * (1 << rerun.saturating_sub(1).min(MOST_RERUNS))
+}
+
+/// Those who were in each other's way should not be so again: each waits for another time.
 fn pause(rerun: u32) -> Duration {
-    let longest = Duration::from_millis(1) * (1 << rerun.min(MOST_RERUNS));
     let random = getrandom::u32().unwrap_or(u32::MAX);
-    longest.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    growing(PAUSE, rerun).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 /// A plugin that was denied something, and says that it failed for that, was denied.
@@ -245,5 +251,70 @@ fn judge_output(output: &str, schema: &Schema) -> Outcome {
             details: serde_json::to_value(&violations.list).ok(),
             ..invalid(format!("the output {violations}"))
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Limits, Policy};
+
+    /// Does with an execution that has a minute what is said.
+    async fn with_execution<T>(
+        turns: &Turns,
+        cancel: &CancellationToken,
+        act: impl AsyncFnOnce(Execution<'_>) -> T,
+    ) -> T {
+        let import = Import::new("jobs".parse().unwrap(), Vec::new());
+        let operation = import.operation();
+        let limits = Limits { timeout: Duration::from_secs(60), ..Limits::DEFAULT };
+        let grants = Policy::new(limits, limits).grant_most(&operation);
+        let actor = Actor { user_id: None, channel: "api".into() };
+        let work = Work {
+            code: Code::Import(&import),
+            operation: &operation.name,
+            grants: &grants,
+            actor: &actor,
+            flags: Flags::default(),
+            run_id: None,
+            idempotency_key: None,
+            cancel,
+            store: None,
+        };
+        act(Execution::new(work, Journal::new(1000, None, None), turns)).await
+    }
+
+    #[tokio::test]
+    async fn a_rerun_waits_for_its_turn_for_a_second_and_goes_on_without() {
+        let (turns, cancel) = (Turns::new(None), CancellationToken::new());
+        let held = turns.take().await;
+        with_execution(&turns, &cancel, async |mut run| {
+            let began = Instant::now();
+            assert!(run.again().await);
+            let waited = began.elapsed();
+            assert!(waited >= PATIENCE && waited < 10 * PATIENCE, "{waited:?}");
+            assert!(run.turn.is_none());
+            drop(held);
+            assert!(run.again().await);
+            assert!(run.turn.is_some());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn q7_a_rerun_that_is_cancelled_waits_for_no_turn() {
+        let (turns, cancel) = (Turns::new(None), CancellationToken::new());
+        let _held = turns.take().await;
+        with_execution(&turns, &cancel, async |mut run| {
+            let began = Instant::now();
+            let stop = async {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                cancel.cancel();
+            };
+            tokio::join!(run.again(), stop);
+            assert!(began.elapsed() < PATIENCE);
+            assert_eq!(run.given_up(), Outcome::Cancelled);
+        })
+        .await;
     }
 }

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use super::{Host, HostError, Shared};
-use crate::execution::Turns;
 use crate::operation::OperationName;
 use crate::policy::{Limits, OperationLimits, Policy};
 use crate::private_dir::DataDir;
 use crate::record::{RecordRule, Recorder};
 use crate::registry::{LoadObserver, Loader, LoaderOptions, Loading, Registry};
 use crate::sandbox::{CompileBudget, Compiler, Sandbox, SandboxOptions};
-use crate::store::AtEnd;
+use crate::store::{AtEnd, OpenStore, Turns};
 
 /// Says what a host is made of.
 #[derive(Clone, Debug)]
@@ -184,7 +183,7 @@ impl Unloaded {
         let Self { sandbox, loader, policy, recorder } = self;
         let registry = RwLock::new(Arc::new(registry));
         let reloading = tokio::sync::Mutex::default();
-        let turns = Turns::default();
+        let turns = Turns::new(recorder.store().map(OpenStore::data));
         let shared = Shared { sandbox, loader, registry, policy, recorder, reloading, turns };
         Host { shared: Arc::new(shared) }
     }

@@ -25,7 +25,7 @@ use self::request::RecordRequest;
 use crate::catalog::Catalog;
 use crate::context::Context;
 use crate::documents::Documents;
-use crate::execution::{Code, Execution, Turns, Work};
+use crate::execution::{Code, Execution, Work};
 use crate::import::Import;
 use crate::policy::{Grants, Policy};
 use crate::record::{Keeping, Recorded, Recorder, Subject, Written};
@@ -34,7 +34,7 @@ use crate::run::{Actor, Flags};
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
 use crate::schema::{Schema, ValidInput};
-use crate::store::{OpenStore, Store};
+use crate::store::{OpenStore, Store, Turns};
 use crate::task_run::{Masked, RunId};
 
 /// What a door needs that is the compiler's child process, or starts one.

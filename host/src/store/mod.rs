@@ -26,6 +26,7 @@ mod steps;
 mod tables;
 #[cfg(test)]
 mod trial;
+mod turns;
 mod wake;
 mod writer;
 
@@ -35,6 +36,7 @@ pub use self::logs::LogFile;
 pub(crate) use self::logs::{LogWriter, RestOfLog};
 pub(crate) use self::open::OpenStore;
 pub use self::repair::Salvaged;
+pub(crate) use self::turns::{Turn, Turns};
 pub(crate) use self::wake::Listed;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,8 +14,8 @@ use super::{Store, StoreError, wake};
 use crate::private_dir::{DataDir, PrivateDir};
 use crate::task_run::{OwnerId, RunId};
 
-/// The directory in the data directory.
-const DIRECTORY: &str = "owners";
+/// The directory in the data directory. A file whose name begins with a dot is no process's.
+pub(super) const DIRECTORY: &str = "owners";
 /// Why a run failed whose process is dead.
 const REASON: &str = "the process that ran it ended before it did";
 
