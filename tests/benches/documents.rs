@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use e2e::disk::Forced;
 use ophost::document::{Body, CollectionName, DocumentId, Filter, Query, Sort, SortBy};
 use ophost::{Caller, Flags, Host, Import, LimitRequest, Outcome, Report, Request};
 use serde_json::{Value, json};
@@ -63,7 +64,7 @@ async fn one_document(host: &Host, directory: &Path) -> Result<()> {
     let dry = Caller { flags, ..Caller::at("bench") };
     let job = || Request::new("create_job", json!({"title": "Baker", "company": "ACME"}));
     let (mut wet, mut dried, mut forced) = (vec![], vec![], vec![]);
-    let mut file = fs::File::create(directory.join("forced"))?;
+    let disk = Forced::new(directory)?;
     for _ in 0..TURNS {
         let begun = Instant::now();
         succeeded(host.run(job()).await?)?;
@@ -71,10 +72,7 @@ async fn one_document(host: &Host, directory: &Path) -> Result<()> {
         let begun = Instant::now();
         succeeded(host.run(job().caller(dry.clone())).await?)?;
         dried.push(begun.elapsed());
-        let begun = Instant::now();
-        file.write_all(b"x")?;
-        file.sync_data()?;
-        forced.push(begun.elapsed());
+        forced.push(disk.once()?);
     }
     let [wet, dried, forced] = [wet, dried, forced].map(median);
     println!("a recorded run that writes a document: {wet:.0?}; F (one fdatasync): {forced:.0?}");
