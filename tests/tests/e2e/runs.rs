@@ -367,6 +367,25 @@ fn kept_bytes(directory: &std::path::Path) -> Vec<u8> {
     entries.flat_map(read).collect()
 }
 
+/// A secret in which nothing repeats, and the same backwards: the store packs values, and what
+/// repeats would not stand in its file as it is.
+const SECRET: &str = "kqzvxw8391";
+const BACKWARDS: &str = "1938wxvzqk";
+
+fn holds(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|part| part == word.as_bytes())
+}
+
+/// Whoever looks for a secret that is not masked finds it.
+fn a_word_that_is_kept_is_found(word: &str) {
+    let project = Project::with_rust(&["misbehave"]);
+    project.run(&["run", "misbehave.echo", &format!("value={word}"), "--record", "--verbose"]);
+    assert!(holds(&kept_bytes(&project.path().join(".ophost")), word), "{word}");
+    for command in [&["runs", "export"][..], &["runs", "logs", "latest"]] {
+        assert!(project.run(command).stdout.contains(word), "{command:?}");
+    }
+}
+
 #[test]
 fn i4_a_secret_is_given_to_the_guest_and_the_caller_and_kept_nowhere() {
     let project = Project::with_rust(&["misbehave"]);
@@ -375,27 +394,35 @@ fn i4_a_secret_is_given_to_the_guest_and_the_caller_and_kept_nowhere() {
         let run = ["run", "misbehave.admit", "user=ann", &word, "--record", "--verbose", "--json"];
         raw(&project, &[&run, more].concat())
     };
-    let report = admit("hunter2-hunter2", &[]);
-    assert_eq!(report["output"], json!({"user": "ann", "token": "2retnuh-2retnuh", "length": 15}));
+    let report = admit(SECRET, &[]);
+    assert_eq!(report["output"], json!({"user": "ann", "token": BACKWARDS, "length": 10}));
     let run = latest(&project);
     let (input, output) = (&run["input_dump"], &run["output"]);
-    assert_eq!((&input["user"], &output["length"]), (&json!("ann"), &json!(15)));
-    assert_eq!((&input["word"]["masked"], &input["word"]["length"]), (&json!(true), &json!(17)));
+    assert_eq!((&input["user"], &output["length"]), (&json!("ann"), &json!(10)));
+    assert_eq!((&input["word"]["masked"], &input["word"]["length"]), (&json!(true), &json!(12)));
     assert_eq!(output["token"]["masked"], true);
     assert_eq!(run["masked"], json!(["input", "output"]));
     assert_eq!(run["log_entries"][0]["data"]["input"], *input);
     // Equal secrets look equal here.
-    admit("hunter2-hunter2", &[]);
+    admit(SECRET, &[]);
     assert_eq!(latest(&project)["input_dump"]["word"], input["word"]);
     admit("other-other", &[]);
     assert_ne!(latest(&project)["input_dump"]["word"]["digest"], input["word"]["digest"]);
     // What is wrong with an output is told to the caller alone.
-    let wrong = admit("hunter2-hunter2", &["wrong=true"]);
-    assert!(wrong["error"]["details"].to_string().contains("2retnuh-2retnuh"), "{wrong}");
+    let wrong = admit(SECRET, &["wrong=true"]);
+    assert!(wrong["error"]["details"].to_string().contains(BACKWARDS), "{wrong}");
     assert_eq!(latest(&project)["failure_kind"], "invalid_output");
+
     let kept = kept_bytes(&project.path().join(".ophost"));
-    let holds = |word: &[u8]| kept.windows(word.len()).any(|part| part == word);
-    assert!(holds(b"misbehave.admit") && !holds(b"hunter2-hunter2") && !holds(b"2retnuh-2retnuh"));
+    assert!(holds(&kept, "misbehave.admit"));
+    let exported = project.run(&["runs", "export"]).stdout;
+    assert_eq!(exported.lines().count(), 4);
+    let logs = project.run(&["runs", "logs", "latest"]).stdout;
+    assert!(logs.contains("Starting operation"), "{logs}");
+    for word in [SECRET, BACKWARDS] {
+        a_word_that_is_kept_is_found(word);
+        assert!(!holds(&kept, word) && !exported.contains(word) && !logs.contains(word), "{word}");
+    }
 }
 
 #[test]
