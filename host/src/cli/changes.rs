@@ -1,4 +1,4 @@
-//! What a dry run would have changed, for people and for programs.
+//! What a run changed of documents, or would have in a dry run, for people and for programs.
 
 use std::fmt::Write as _;
 

@@ -32,8 +32,8 @@ A flag wins over a variable, that over `ophost.toml`, that over the default. The
 for here and in the directories above.
 
 Variables: OPHOST_PLUGINS (directories joined by `:`), OPHOST_DATA, OPHOST_RECORD,
-OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT, OPHOST_LOG, OPHOST_COMPILE_MEMORY,
-OPHOST_COMPILE_TIME.";
+OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT, OPHOST_EFFECTS, OPHOST_LOG,
+OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
 
 pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let ConfigCommand::Show = args.command;

@@ -26,11 +26,11 @@ use crate::toolchain::BuildError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Exit {
-    /// The operation failed.
+    /// The operation failed, or a check found something wrong.
     Failed = 1,
-    /// Wrong usage, or an input that breaks its schema.
+    /// Wrong usage, an input that breaks its schema, or a file or a run that cannot be used so.
     Usage = 2,
-    /// No such operation.
+    /// No such operation, run or document.
     NotFound = 3,
     /// Not allowed here.
     Denied = 4,

@@ -80,9 +80,10 @@ Examples:
   ophost build my-plugin --install           build a Rust plugin and add it
   ophost doctor                              whether everything works here
 
-Exit codes: 0 success, 1 the operation or a check failed, 2 wrong usage or input, 3 no such operation or run,
-4 denied, 5 the host or its store failed, 6 idempotency conflict or still in progress, 7 outcome
-unknown, 8 waiting timed out, 130 interrupted.";
+Exit codes: 0 success, 1 the operation or a check failed, 2 wrong usage or input, or a file or run
+that cannot be used so, 3 no such operation, run or document, 4 denied, 5 the host or its store
+failed, 6 idempotency conflict or still in progress, 7 outcome unknown, 8 waiting timed out,
+130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
