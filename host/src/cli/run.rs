@@ -226,7 +226,8 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     }
 }
 
-fn envelope(report: &Report) -> Value {
+/// Returns how a run ended as JSON, as `--json` prints it.
+pub(super) fn envelope(report: &Report) -> Value {
     let mut envelope = json!({
         "run_id": report.run_id,
         "operation": report.operation,
@@ -324,7 +325,7 @@ fn failed(text: &mut String, report: &Report, failure: &Failure) {
         "{ERROR}error{ERROR:#}: operation `{}` failed ({}): {}",
         report.operation,
         failure.code.as_deref().map_or(failure.kind.to_string(), |code| Line(code).to_string()),
-        Line(&failure.message)
+        Line(said(failure))
     );
     details(text, failure);
     if let Some(traceback) = &failure.traceback {
@@ -335,6 +336,11 @@ fn failed(text: &mut String, report: &Report, failure: &Failure) {
     if let Some(hint) = hint(report, failure) {
         let _ = writeln!(text, "{HINT}hint{HINT:#}: {hint}");
     }
+}
+
+/// Returns what a failure says of itself.
+pub(super) fn said(failure: &Failure) -> &str {
+    if failure.message.is_empty() { "it does not say why" } else { &failure.message }
 }
 
 fn details(text: &mut String, failure: &Failure) {

@@ -711,6 +711,23 @@ fn f5_a_damaged_document_is_named_and_never_shown_and_the_others_are_saved() {
     assert!(documents > 0 && changes > 0, "{documents} documents, {changes} changes");
 }
 
+#[test]
+fn q8_that_a_damaged_run_may_have_been_a_rerun_is_said() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = ["run", "misbehave.echo", "value=a", "--record", "--max-output", "1B"];
+    assert_eq!(project.run(&run).code, Some(1));
+    let edit = format!("value={MARK}");
+    assert_eq!(project.run(&["runs", "rerun", "latest", "--edit", &edit]).code, Some(0));
+    let again = |data: &str| project.run(&["runs", "rerun", "--status", "failed", "--data", data]);
+    assert!(again(".ophost").stderr.starts_with("1 run left out: run again before\n"));
+    let told: Vec<_> = damaged(&project).iter().map(|data| again(data).stderr).collect();
+    let is_said = |told: &&String| {
+        let said = "warning: a run is left out; what it may have run again is not: the store is";
+        told.starts_with(said) && told.contains("error: 1 run would be run again")
+    };
+    assert!(told.iter().filter(is_said).count() > 0, "{told:?}");
+}
+
 /// Saves what can be read, and looks at that: it is sound, and says of nothing that it is whole
 /// that is not.
 fn saved(project: &Project, data: &str, is_document: bool) {

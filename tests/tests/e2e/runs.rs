@@ -489,6 +489,8 @@ fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
         (&lines[0]["status"], &lines[0]["error"]["kind"]),
         (&json!("FAILED"), &json!("trap"))
     );
+    // As `run --json` prints it.
+    assert!(lines[0]["usage"]["wall_ms"].is_u64() && lines[0]["log"].is_array(), "{}", lines[0]);
     let again =
         raw(&project, &["runs", "show", lines[0]["run_id"].as_str().expect("an id"), "--json"]);
     assert_eq!((&again["rerun_of"], &again["actor"]["user_id"]), (&earlier[0], &json!("ann")));
@@ -517,11 +519,102 @@ fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
         ("2 runs again: 1 succeeded, 1 could not be run\n", Some(1))
     );
     assert!(erased.stderr.contains("was erased, its input too"), "{erased}");
+    assert!(erased.stderr.starts_with("1 run left out: run again before\n"), "{erased}");
     assert_eq!(rerun(&["--tag", "none"]).stderr, "No run matches.\n");
     assert_eq!(
         (rerun(&[]).code, rerun(&["latest", "--status", "failed"]).code),
         (Some(2), Some(2))
     );
+}
+
+#[test]
+fn q8_where_all_that_fit_were_run_again_or_go_on_that_is_said() {
+    let project = Project::with_rust(&["misbehave"]);
+    let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
+    // A rerun has no tags but those of its operation.
+    project.run(&["run", "--record", "misbehave.echo", "value:=1", "--tag", "mine"]);
+    assert_eq!(rerun(&["--tag", "mine", "--yes"]).code, Some(0));
+    insta::assert_snapshot!(rerun(&["--tag", "mine", "--yes"]), @"
+    ---- stderr
+    1 run left out: run again before
+    Nothing is left to run again.
+    ");
+    let mut child = spinning(&project, &[]);
+    insta::assert_snapshot!(rerun(&["--status", "running", "--yes"]), @"
+    ---- stderr
+    1 run left out: not ended
+    Nothing is left to run again.
+    ");
+    child.kill().expect("it still runs");
+    child.wait().expect("it is gone");
+    assert_eq!(runs(&project, &[]).len(), 3);
+}
+
+#[test]
+fn q8_a_rerun_that_was_cancelled_leaves_its_original_to_be_run_again() {
+    let project = Project::with_rust(&["misbehave"]);
+    let spin = ["run", "--record", "misbehave.spin", "--timeout", "100ms"];
+    assert_eq!(project.run(&spin).code, Some(1));
+    let mut command = project.command(&["runs", "rerun", "--status", "failed", "--yes"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    until_recorded(&project, 1);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it still runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let cancelled = latest(&project);
+    assert_eq!(cancelled["status"], "CANCELLED");
+    let would = |filter: &[&str]| project.run(&[&["runs", "rerun"], filter].concat()).stderr;
+    let failed = would(&["--status", "failed"]);
+    assert!(failed.contains("error: 1 run would be run again"), "{failed}");
+    // Where both fit, one of them is run again: each would do the same.
+    let both = would(&["--operation", "misbehave.spin"]);
+    assert!(both.starts_with("1 run left out: run again before\n"), "{both}");
+    assert!(both.contains(cancelled["id"].as_str().expect("an id")), "{both}");
+    assert!(both.contains("error: 1 run would be run again"), "{both}");
+}
+
+#[test]
+fn q8_what_was_run_again_by_way_of_a_cancelled_rerun_is_not_run_again() {
+    let project = Project::with_rust(&["misbehave"]);
+    assert_eq!(
+        project.run(&["run", "--record", "misbehave.spin", "--timeout", "100ms"]).code,
+        Some(1)
+    );
+    let mut command = project.command(&["runs", "rerun", "latest"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    until_recorded(&project, 1);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it still runs");
+    child.wait().expect("it ends");
+    // Still running: what it will have done is not known.
+    let mut command = project.command(&["runs", "rerun", "latest"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    until_recorded(&project, 2);
+    insta::assert_snapshot!(project.run(&["runs", "rerun", "--status", "failed", "-y"]), @"
+    ---- stderr
+    1 run left out: run again before
+    Nothing is left to run again.
+    ");
+    child.kill().expect("it still runs");
+    child.wait().expect("it is gone");
+}
+
+#[test]
+fn a_failure_without_words_is_said_to_be_one() {
+    let project = Project::with_rust(&["misbehave"]);
+    insta::assert_snapshot!(project.run(&["run", "--record", "misbehave.fail", "kind=error"]), @r#"
+    ---- stderr
+    error: operation `misbehave.fail` failed (error): it does not say why
+      {"input":{"kind":"error","message":"","code":null}}
+      caused by: it was told to
+    ---- exit 1
+    "#);
+    let shown = project.run(&["runs", "show", "latest"]).stdout;
+    assert!(shown.contains("\nerror: it does not say why\n"), "{shown}");
+    insta::assert_snapshot!(project.run(&["runs", "rerun", "--status", "failed", "-y"]), @"
+    1 run again: 0 succeeded, 1 failed
+    ---- stderr
+    error: run [RUN] again: error: it does not say why
+    ---- exit 1
+    ");
 }
 
 #[test]

@@ -12,9 +12,10 @@ use super::super::error::{CliError, Exit};
 use super::super::output::{self, ERROR, Line};
 use super::super::progress::Bar;
 use super::super::table::{Last, table};
-use super::super::{host_for, host_for_all, interrupt};
+use super::super::{host_for, host_for_all, interrupt, run};
 use super::again::Again;
 use super::list::{PAGE, row};
+use super::reruns::Reruns;
 use crate::config::Config;
 use crate::host::{Host, Report};
 use crate::operation::OperationName;
@@ -47,8 +48,9 @@ pub(super) async fn run(
 ) -> Result<ExitCode, CliError> {
     let most = args.limit.and_then(|limit| usize::try_from(limit).ok());
     let chosen = choose(runs, filter, most.unwrap_or(usize::MAX)).await?;
+    output::stderr(&chosen.left_out());
     if chosen.ids.is_empty() {
-        output::stderr("No run matches.\n");
+        output::stderr(chosen.nothing());
         return Ok(ExitCode::SUCCESS);
     }
     if !args.yes && !chosen.is_confirmed()? {
@@ -77,26 +79,24 @@ struct Chosen {
     first: Vec<RunSummary>,
     /// How many fit and have not ended.
     unfinished: usize,
-    /// Those that were run again already, and how many of them fit.
-    again: BTreeSet<RunId>,
+    /// How many fit and were run again already.
     repeated: usize,
 }
 
 /// Returns the runs that fit and have ended, as they are now: what is run again may fit, too.
 /// What was run again already is left out: what that did would be done twice.
 async fn choose(runs: &Runs<'_>, filter: &RunFilter, most: usize) -> Result<Chosen, CliError> {
-    let mut chosen = Chosen { again: run_again(runs, filter).await?, ..Chosen::default() };
+    let (mut chosen, mut reruns) = (Chosen::default(), Reruns::new());
     let mut after = None;
     loop {
         let page = runs.list(filter, after, PAGE).await?;
-        for damaged in &page.damaged {
-            output::warn(&format!("a run is left out: {damaged}"));
-        }
+        reruns.tell(&page.damaged);
         for run in page.runs {
             if chosen.ids.len() == most {
                 return Ok(chosen);
             }
-            chosen.add(run);
+            reruns.look_back(runs, &run).await?;
+            chosen.add(run, &mut reruns);
         }
         after = page.next;
         if after.is_none() {
@@ -105,28 +105,11 @@ async fn choose(runs: &Runs<'_>, filter: &RunFilter, most: usize) -> Result<Chos
     }
 }
 
-/// Returns the runs that were run again, among those that may fit.
-async fn run_again(runs: &Runs<'_>, filter: &RunFilter) -> Result<BTreeSet<RunId>, CliError> {
-    // One that runs again does so later.
-    let later = RunFilter {
-        operation: filter.operation.clone(),
-        since: filter.since,
-        ..RunFilter::default()
-    };
-    let (mut again, mut after) = (BTreeSet::new(), None);
-    loop {
-        let page = runs.list(&later, after, PAGE).await?;
-        again.extend(page.runs.into_iter().filter_map(|run| run.rerun_of));
-        after = page.next;
-        if after.is_none() {
-            return Ok(again);
-        }
-    }
-}
-
 impl Chosen {
-    fn add(&mut self, run: RunSummary) {
-        if self.again.contains(&run.id) {
+    fn add(&mut self, run: RunSummary, reruns: &mut Reruns) {
+        // Whatever becomes of a rerun that fits itself: it is the one to be run again.
+        reruns.stands_in(run.id);
+        if reruns.is_replaced(run.id) {
             self.repeated += 1;
             return;
         }
@@ -166,13 +149,23 @@ impl Chosen {
         if more > 0 {
             text.push_str(&format!("and {more} more\n"));
         }
-        if self.repeated > 0 {
-            text.push_str(&format!("{} left out: run again before\n", counted(self.repeated)));
-        }
-        if self.unfinished > 0 {
-            text.push_str(&format!("{} left out: not ended\n", counted(self.unfinished)));
-        }
         text
+    }
+
+    /// Returns how many fit and are not run again, and why.
+    fn left_out(&self) -> String {
+        let reasons = [(self.repeated, "run again before"), (self.unfinished, "not ended")];
+        let reasons = reasons.into_iter().filter(|(runs, _)| *runs > 0);
+        reasons.map(|(runs, why)| format!("{} left out: {why}\n", counted(runs))).collect()
+    }
+
+    /// Returns what is said where there is nothing to run.
+    fn nothing(&self) -> &'static str {
+        if self.repeated + self.unfinished == 0 {
+            "No run matches.\n"
+        } else {
+            "Nothing is left to run again.\n"
+        }
     }
 }
 
@@ -227,13 +220,13 @@ struct Rerun {
 impl Rerun {
     fn tell(&self, json: bool, bar: Option<&Bar>) -> Result<(), CliError> {
         if json {
-            return output::json(&self.as_json());
+            return output::json_line(&self.as_json());
         }
         let text = match &self.ended {
             Ok(Report { outcome: Outcome::Success(_), .. }) => return Ok(()),
             Ok(Report { outcome: Outcome::Cancelled, .. }) => "cancelled".to_owned(),
             Ok(Report { outcome: Outcome::Failed(failure), .. }) => {
-                format!("{}: {}", failure.kind, failure.message)
+                format!("{}: {}", failure.kind, run::said(failure))
             }
             Err(error) => error.message(),
         };
@@ -247,16 +240,9 @@ impl Rerun {
 
     fn as_json(&self) -> Value {
         let mut line = match &self.ended {
-            Ok(report) => json!({
-                "run_id": report.run_id,
-                "operation": report.operation,
-                "status": report.outcome.status(),
-            }),
+            Ok(report) => run::envelope(report),
             Err(error) => error.envelope(),
         };
-        if let Ok(Report { outcome: Outcome::Failed(failure), .. }) = &self.ended {
-            line["error"] = json!(failure);
-        }
         line["rerun_of"] = json!(self.of);
         line
     }

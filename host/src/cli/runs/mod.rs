@@ -3,6 +3,7 @@
 mod again;
 mod bulk;
 mod list;
+mod reruns;
 mod show;
 
 use std::path::PathBuf;

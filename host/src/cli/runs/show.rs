@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::changes;
 use super::super::error::{CliError, Exit};
 use super::super::output::{self, DIM, ERROR, HEADING, Line, NAME};
-use super::super::run::{MAX_ITEM, log_line};
+use super::super::run::{MAX_ITEM, log_line, said};
 use super::super::table::{Last, table};
 use super::list::took;
 use super::{LOOK, Named};
@@ -117,7 +117,7 @@ fn limits(limits: &Limits) -> String {
 
 fn failure(text: &mut String, run: &TaskRun) {
     let Some(failure) = run.state.failure() else { return };
-    let message = Line(&failure.message);
+    let message = Line(said(failure));
     let _ = writeln!(text, "\n{ERROR}{}{ERROR:#}: {message}", failure.kind);
     if let Some(details) = &failure.details {
         let _ = writeln!(text, "  {}", Line(&details.to_string()));
