@@ -91,8 +91,13 @@ pub(super) enum CliError {
     NotImported(#[from] super::documents::NotImported),
     #[error(transparent)]
     NotExported(#[from] super::documents::NotExported),
+    /// Of `ophost run`, which can do without a record.
+    #[error("it was not run: its record cannot be written")]
+    NotRecorded(#[source] StoreError),
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
+    #[error("run {run_id} ended, {status}, and that cannot be written to stdout")]
+    Unprinted { run_id: RunId, status: &'static str, source: io::Error },
     #[error("the system refuses")]
     System(#[from] io::Error),
 }
@@ -169,9 +174,11 @@ impl CliError {
             )
             | Self::RunState { run_id, .. }
             | Self::MaskedInput { run_id, .. }
+            | Self::Unprinted { run_id, .. }
             | Self::WaitedTooLong { run_id, .. } => Some(*run_id),
             Self::Run(RunError::Store(StoreError::OutcomeUnknown(id)))
             | Self::Find(FindError::Store(StoreError::OutcomeUnknown(id)))
+            | Self::NotRecorded(StoreError::OutcomeUnknown(id))
             | Self::Store(StoreError::OutcomeUnknown(id)) => Some(*id),
             _ => None,
         }
@@ -196,7 +203,9 @@ impl CliError {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => run_exit(error),
-            Self::Find(FindError::Store(error)) | Self::Store(error) => store_exit(error),
+            Self::Find(FindError::Store(error)) | Self::NotRecorded(error) | Self::Store(error) => {
+                store_exit(error)
+            }
             Self::Find(FindError::None { .. }) | Self::NoSuchDocument { .. } => Exit::NotFound,
             Self::WaitedTooLong { .. } => Exit::Waited,
             Self::Find(FindError::Several { .. })
@@ -212,7 +221,9 @@ impl CliError {
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
             Self::Build(_) | Self::Component(_) => Exit::Failed,
-            Self::Host(_) | Self::Output(_) | Self::System(_) => Exit::Host,
+            Self::Host(_) | Self::Output(_) | Self::Unprinted { .. } | Self::System(_) => {
+                Exit::Host
+            }
         }
     }
 
@@ -222,7 +233,7 @@ impl CliError {
             Self::Input(_) => "invalid_input",
             Self::Find(FindError::None { .. }) => "no_such_run",
             Self::Find(FindError::Several { .. }) => "usage",
-            Self::Find(FindError::Store(_)) | Self::Store(_) => "store",
+            Self::Find(FindError::Store(_)) | Self::NotRecorded(_) | Self::Store(_) => "store",
             Self::RunState { .. } => "run_state",
             Self::MaskedInput { .. } => "masked",
             Self::WaitedTooLong { .. } => "waited",
@@ -231,19 +242,24 @@ impl CliError {
             Self::Usage { .. } | Self::File(_) | Self::NotExported(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
             Self::Build(_) | Self::Component(_) => "build",
-            Self::Host(_) | Self::Output(_) | Self::System(_) => "host",
+            Self::Host(_) | Self::Output(_) | Self::Unprinted { .. } | Self::System(_) => "host",
         }
     }
 
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Run(error) => run_hint(error),
-            Self::Find(FindError::Store(error)) | Self::Store(error) => store_hint(error),
+            Self::Find(FindError::Store(error)) | Self::Store(error) => Some(store_hint(error)),
             Self::Find(FindError::None { .. }) => {
                 Some("`ophost runs list` shows what there is".to_owned())
             }
             Self::Find(FindError::Several { .. }) => Some("give more of the id".to_owned()),
-            Self::RunState { run_id, .. } => Some(format!("`ophost runs show {run_id}` shows it")),
+            Self::RunState { run_id, .. } | Self::Unprinted { run_id, .. } => {
+                Some(format!("`ophost runs show {run_id}` shows it"))
+            }
+            Self::NotRecorded(error) => {
+                Some(format!("{}; `--no-record` runs it without a record", store_hint(error)))
+            }
             Self::MaskedInput { operation, .. } => {
                 Some(format!("`ophost run {operation}` runs it with the secrets given again"))
             }
@@ -351,17 +367,13 @@ fn run_hint(error: &RunError) -> Option<String> {
         }
         RunError::Erased { .. } | RunError::Masked { .. } => "another key runs it again".to_owned(),
         RunError::Conflict { .. } => "another key, or the same input".to_owned(),
-        RunError::Store(error) => {
-            let hint = store_hint(error)?;
-            format!("{hint}; `--no-record` runs it without a record")
-        }
-        RunError::Unrecorded { source, .. } => return store_hint(source),
+        RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_hint(error),
     })
 }
 
 /// Returns what to do about a store that cannot be used.
-fn store_hint(error: &StoreError) -> Option<String> {
-    Some(match error {
+fn store_hint(error: &StoreError) -> String {
+    match error {
         StoreError::Newer { .. } => "use the newer version of ophost".to_owned(),
         StoreError::Damaged { .. } => {
             "`ophost store check` finds all that is, `ophost store salvage FILE` saves the rest"
@@ -376,5 +388,5 @@ fn store_hint(error: &StoreError) -> Option<String> {
         StoreError::ReadOnly | StoreError::Io(_) => {
             "`ophost doctor` looks at the data directory".to_owned()
         }
-    })
+    }
 }

@@ -131,6 +131,8 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let input = input::assemble(args.input.as_deref(), &args.fields, schema)?;
     let verbose = args.verbose;
     let wait = args.wait;
+    let is_keyed = args.idempotency_key.is_some();
+    let needs_record = is_keyed || args.no_record;
     let is_silent = !known.operation.is_recorded() && !args.no_record;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
@@ -147,7 +149,13 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     if cancel.is_cancelled() && matches!(report, Err(RunError::InProgress { .. })) {
         return Ok(Exit::Interrupted.into());
     }
-    let report = report?;
+    let report = report.map_err(|error| match error {
+        RunError::Store(error) if !needs_record => CliError::NotRecorded(error),
+        error => error.into(),
+    })?;
+    if is_keyed && report.dry_run.is_some() {
+        output::warn("the idempotency key was not used: a dry run takes none");
+    }
     if report.run_id.is_none() && is_silent {
         remark("not recorded: the operation declares no record; --record keeps one");
     }
@@ -181,12 +189,19 @@ async fn run_once(
 
 /// Prints how a run ended.
 pub(super) fn answer(report: &Report, verbose: bool, json: bool) -> Result<ExitCode, CliError> {
-    if json {
-        output::json(&envelope(report))?;
-    } else {
-        print(report, verbose)?;
-    }
+    let printed = if json { output::json(&envelope(report)) } else { print(report, verbose) };
+    printed.map_err(|error| unprinted(report, error))?;
     Ok(exit_code(&report.outcome))
+}
+
+/// What is recorded can be looked at, also where nothing can be printed.
+fn unprinted(report: &Report, error: CliError) -> CliError {
+    match (error, report.run_id) {
+        (CliError::Output(source), Some(run_id)) => {
+            CliError::Unprinted { run_id, status: report.outcome.status(), source }
+        }
+        (error, _) => error,
+    }
 }
 
 impl RunArgs {

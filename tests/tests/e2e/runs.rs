@@ -163,6 +163,18 @@ fn r3_what_cannot_be_recorded_is_not_run() {
     let output = project.run(&["run", "slugify", "text=a"]);
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(5)), "{output}");
     assert!(output.stderr.starts_with("error: it was not run: "), "{output}");
+    // A way out is named where there is one.
+    assert!(output.stderr.contains("`--no-record` runs it without"), "{output}");
+    fs::write(project.path().join("it.jsonl"), "{}\n").expect("a writable directory");
+    for other in [
+        &["run", "slugify", "text=a", "--idempotency-key", "k"][..],
+        &["documents", "import", "things", "it.jsonl"],
+    ] {
+        let output = project.run(other);
+        assert!(output.stderr.starts_with("error: it was not run: "), "{output}");
+        assert!(output.stderr.contains("\nhint: ") && output.code == Some(5), "{output}");
+        assert!(!output.stderr.contains("--no-record"), "{output}");
+    }
 }
 
 #[test]
@@ -615,6 +627,43 @@ fn a_failure_without_words_is_said_to_be_one() {
     error: run [RUN] again: error: it does not say why
     ---- exit 1
     ");
+}
+
+#[test]
+fn what_is_recorded_and_cannot_be_printed_is_named() {
+    let project = Project::with_rust(&["text"]);
+    let full = || fs::File::options().write(true).open("/dev/full").expect("a device");
+    let run = |arguments: &[&str]| {
+        let run = [&["run", "slugify", "text=a"], arguments].concat();
+        project.output(project.command(&run).stdout(full()))
+    };
+    insta::assert_snapshot!(run(&[]), @"
+    ---- stderr
+    error: run [RUN] ended, SUCCESS, and that cannot be written to stdout: No space left on device (os error 28)
+    hint: `ophost runs show [RUN]` shows it
+    ---- exit 5
+    ");
+    let json = run(&["--json"]);
+    let id = latest(&project)["id"].as_str().expect("an id").to_owned();
+    assert!(json.stderr.contains(&format!("`ophost runs show {id}` shows it")), "{json}");
+    insta::assert_snapshot!(run(&["--no-record"]), @"
+    ---- stderr
+    error: cannot write to stdout: No space left on device (os error 28)
+    ---- exit 5
+    ");
+}
+
+#[test]
+fn q6_a_dry_run_says_that_it_takes_no_key() {
+    let project = Project::with_rust(&["text"]);
+    let run = ["run", "slugify", "text=a", "--idempotency-key", "k", "--dry-run"];
+    insta::assert_snapshot!(project.run(&run), @r#"
+    {"slug":"a"}
+    ---- stderr
+    warning: the idempotency key was not used: a dry run takes none
+    DRY RUN: nothing is kept; it would have changed no document
+    "#);
+    assert_eq!(project.run(&run[..5]).stderr, "");
 }
 
 #[test]
