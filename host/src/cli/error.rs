@@ -90,7 +90,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     NotImported(#[from] super::documents::NotImported),
     #[error(transparent)]
-    NotExported(#[from] super::documents::NotExported),
+    NotMade(#[from] super::new_file::NotMade),
     /// Of `ophost run`, which can do without a record.
     #[error("it was not run: its record cannot be written")]
     NotRecorded(#[source] StoreError),
@@ -216,14 +216,16 @@ impl CliError {
             | Self::Input(_)
             | Self::File(_)
             | Self::NotImported(_)
-            | Self::NotExported(_)
             | Self::Shim(_) => Exit::Usage,
+            Self::NotMade(error) if error.is_usage() => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
             Self::Build(_) | Self::Component(_) => Exit::Failed,
-            Self::Host(_) | Self::Output(_) | Self::Unprinted { .. } | Self::System(_) => {
-                Exit::Host
-            }
+            Self::NotMade(_)
+            | Self::Host(_)
+            | Self::Output(_)
+            | Self::Unprinted { .. }
+            | Self::System(_) => Exit::Host,
         }
     }
 
@@ -239,10 +241,15 @@ impl CliError {
             Self::WaitedTooLong { .. } => "waited",
             Self::NoSuchDocument { .. } => "no_such_document",
             Self::NotImported(_) => "not_imported",
-            Self::Usage { .. } | Self::File(_) | Self::NotExported(_) | Self::Shim(_) => "usage",
+            Self::NotMade(error) if error.is_usage() => "usage",
+            Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
             Self::Build(_) | Self::Component(_) => "build",
-            Self::Host(_) | Self::Output(_) | Self::Unprinted { .. } | Self::System(_) => "host",
+            Self::NotMade(_)
+            | Self::Host(_)
+            | Self::Output(_)
+            | Self::Unprinted { .. }
+            | Self::System(_) => "host",
         }
     }
 
@@ -271,12 +278,12 @@ impl CliError {
             Self::Config(error) => error.hint(),
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
+            Self::NotMade(error) => error.hint(),
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("`ophost documents find {collection}` shows what there is"))
             }
             Self::File(_)
             | Self::NotImported(_)
-            | Self::NotExported(_)
             | Self::Shim(_)
             | Self::Component(_)
             | Self::Host(HostError::Sandbox(_))

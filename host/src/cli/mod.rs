@@ -6,7 +6,9 @@
 //! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
 //! - `output`: what a terminal may see. `table`: rows in columns. `progress`: how far a run is.
 //! - `complete`: what could come next on a command line.
-//! - `interrupt`: Ctrl-C. `patience`: what may take too long. `error`: exit codes and hints.
+//! - `new_file`: a file that appears whole. `loading`: what is being compiled.
+//! - `interrupt`: Ctrl-C. `patience`: what may take too long.
+//! - `error`: exit codes and hints.
 
 mod build;
 mod changes;
@@ -25,6 +27,7 @@ mod input;
 mod interrupt;
 mod list;
 mod loading;
+mod new_file;
 mod orchestration;
 mod output;
 mod patience;

@@ -81,6 +81,13 @@ impl Bar {
     }
 }
 
+impl Drop for Bar {
+    /// Whatever ended what it showed: what is printed then has the line to itself.
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 /// Returns a bar that is not yet drawn: it knows nothing to show.
 fn hidden() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());

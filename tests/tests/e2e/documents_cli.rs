@@ -8,7 +8,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Output, Project};
+use crate::harness::{OPHOST, Output, Project};
+use crate::terminal;
 
 /// Runs a command with `--json`.
 fn json_of(project: &Project, arguments: &[&str]) -> Value {
@@ -395,12 +396,55 @@ fn an_export_is_what_can_be_imported_again() {
     insta::assert_snapshot!(project.run(&["documents", "export", "things", "-o", "out.jsonl"]), @"
     ---- stderr
     error: cannot write `out.jsonl`: File exists (os error 17)
+    hint: what is there is not written over: name another file
     ---- exit 2
     ");
     let some = project.run(&["documents", "export", "things", "{\"z\":{\"$exists\":true}}"]).stdout;
     assert_eq!(some.lines().count(), 1);
     let file = json_of(&project, &["documents", "export", "things", "-o", "more.jsonl"]);
     assert_eq!(file, json!({"file": "more.jsonl", "documents": 2}));
+}
+
+#[test]
+fn an_export_that_has_no_room_leaves_nothing_that_looks_like_one() {
+    let document = json!({"text": "x".repeat(900 << 10)}).to_string();
+    let project = with_things(&format!("{document}\n").repeat(8));
+    let mut limited = project.program("sh", &[]);
+    // In blocks of 512 or 1,024 bytes. Beyond that the system would end it.
+    let script = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" documents export things -o it.jsonl";
+    limited.args(["-c", script, OPHOST]);
+    insta::assert_snapshot!(project.output(&mut limited), @"
+    ---- stderr
+    error: cannot write `it.jsonl`: File too large (os error 27)
+    ---- exit 5
+    ");
+    let names = fs::read_dir(project.path()).expect("a directory");
+    let names = names.map(|entry| entry.expect("an entry").file_name().into_string());
+    let mut names: Vec<_> = names.map(|name| name.expect("UTF-8")).collect();
+    names.sort();
+    assert_eq!(names, [".ophost", "plugins", "things.jsonl"]);
+    assert_eq!(
+        project.run(&["documents", "export", "things", "-o", "it.jsonl"]).stderr,
+        "8 documents in `it.jsonl`\n"
+    );
+    let missing = project.run(&["documents", "export", "things", "-o", "none/it.jsonl"]);
+    assert_eq!(missing.code, Some(2), "{missing}");
+}
+
+#[test]
+fn the_bar_of_an_export_knows_how_many_there_are_where_all_are_meant() {
+    let lines: String = (0..500).map(|number| format!("{{\"n\":{number}}}\n")).collect();
+    let project = with_things(&lines);
+    let export = |name: &str, filter: &[&str]| {
+        let export = ["documents", "export", "things", "-o", name];
+        let (text, code) = terminal::run(project.command(&[&export, filter].concat()), 100);
+        assert_eq!(code, Some(0), "{text}");
+        text
+    };
+    let all = export("all.jsonl", &[]);
+    assert!(all.contains("/500 "), "{all}");
+    let some = export("some.jsonl", &["{\"n\":{\"$lt\":100}}"]);
+    assert!(some.contains("100 documents") && !some.contains("/500 "), "{some}");
 }
 
 #[test]

@@ -928,8 +928,16 @@ fn a_copy_of_the_store_takes_the_place_of_nothing() {
     fs::write(project.path().join("notes.txt"), "mine").expect("a writable directory");
     for command in ["backup", "salvage"] {
         for file in ["notes.txt", ".ophost/store/store.redb"] {
-            assert_eq!(project.run(&["store", command, file]).code, Some(5), "{command} {file}");
+            insta::allow_duplicates!(
+                insta::assert_snapshot!(project.run(&["store", command, file]).to_string().replace(file, "[FILE]"), @"
+                ---- stderr
+                error: cannot write `[FILE]`: File exists (os error 17)
+                hint: what is there is not written over: name another file
+                ---- exit 2
+                ")
+            );
         }
+        assert_eq!(project.run(&["store", command, "none/it"]).code, Some(2), "{command}");
     }
     assert_eq!(fs::read(project.path().join("notes.txt")).expect("a file"), b"mine");
     assert_eq!(runs(&project, &[]).len(), 1);

@@ -1,7 +1,6 @@
 //! `ophost documents export`.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,10 +10,11 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::error::CliError;
+use super::super::new_file::{NewFile, NotMade};
 use super::super::output;
 use super::super::progress::Bar;
 use super::{Meant, shown, told};
-use crate::document::Document;
+use crate::document::{CollectionName, Document, Filter};
 use crate::documents::Documents;
 use crate::run::Progress;
 
@@ -27,11 +27,40 @@ pub(super) struct ExportArgs {
     output: Option<PathBuf>,
 }
 
-/// Where documents go, and what became of it.
+/// Where documents go.
+enum Target {
+    Stdout(BufWriter<Stdout>),
+    File(NewFile),
+}
+
+impl Target {
+    fn open(file: Option<&PathBuf>) -> Result<Self, NotMade> {
+        file.map_or_else(
+            || Ok(Self::Stdout(BufWriter::new(io::stdout()))),
+            |file| NewFile::create(file).map(Self::File),
+        )
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Stdout(stdout) => stdout,
+            Self::File(file) => file,
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::File(file) => file.keep(),
+        }
+    }
+}
+
+/// Documents on their way, and what became of it.
 struct Export {
-    to: Box<dyn Write + Send>,
+    to: Target,
     done: u64,
-    total: u64,
+    total: Option<u64>,
     failed: Option<io::Error>,
     bar: Option<Bar>,
 }
@@ -42,15 +71,16 @@ impl Export {
         self.failed = self.line(document).err();
         self.done += 1;
         if let Some(bar) = &self.bar {
-            bar.report(&Progress { done: self.done, total: Some(self.total), message: None });
+            bar.report(&Progress { done: self.done, total: self.total, message: None });
         }
         if self.failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn line(&mut self, document: &Document) -> io::Result<()> {
         let fields = shown(document).map_err(io::Error::other)?;
-        serde_json::to_writer(&mut self.to, &fields)?;
-        self.to.write_all(b"\n")
+        let to = self.to.writer();
+        serde_json::to_writer(&mut *to, &fields)?;
+        to.write_all(b"\n")
     }
 
     fn end(&mut self) -> io::Result<u64> {
@@ -59,17 +89,9 @@ impl Export {
         }
         match self.failed.take() {
             Some(error) => Err(error),
-            None => self.to.flush().map(|()| self.done),
+            None => self.to.end().map(|()| self.done),
         }
     }
-}
-
-/// The file cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write `{}`", file.display())]
-pub(in crate::cli) struct NotExported {
-    file: PathBuf,
-    source: io::Error,
 }
 
 pub(super) async fn run(
@@ -78,16 +100,14 @@ pub(super) async fn run(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let Meant { collection, filter } = args.meant;
-    let collections = documents.collections().await?;
-    let total = collections.into_iter().find(|(name, _)| *name == collection);
-    let export = Export {
-        to: open(args.output.as_ref())?,
-        done: 0,
-        total: total.map_or(0, |(_, count)| count),
-        failed: None,
-        bar: args.output.as_ref().and_then(|_| Bar::for_terminal()),
+    let to = Target::open(args.output.as_ref())?;
+    let bar = args.output.as_ref().and_then(|_| Bar::for_terminal());
+    // How many a filter means is known only when all were looked at.
+    let total = match bar {
+        Some(_) if filter == Filter::all() => size(documents, &collection).await?,
+        _ => None,
     };
-    let export = Arc::new(Mutex::new(export));
+    let export = Arc::new(Mutex::new(Export { to, done: 0, total, failed: None, bar }));
     let adding = Arc::clone(&export);
     // Nobody else has the lock, and nothing that holds it can leave it half written.
     let lock = |export: &Mutex<Export>, document: &Document| {
@@ -98,11 +118,12 @@ pub(super) async fn run(
     finish(done, args.output, json)
 }
 
-fn open(file: Option<&PathBuf>) -> Result<Box<dyn Write + Send>, CliError> {
-    let Some(path) = file else { return Ok(Box::new(BufWriter::new(io::stdout()))) };
-    let file = File::create_new(path);
-    let file = file.map_err(|source| NotExported { file: path.clone(), source })?;
-    Ok(Box::new(BufWriter::new(file)))
+async fn size(
+    documents: &Documents<'_>,
+    collection: &CollectionName,
+) -> Result<Option<u64>, CliError> {
+    let mut all = documents.collections().await?.into_iter();
+    Ok(all.find(|(name, _)| name == collection).map(|(_, count)| count))
 }
 
 fn finish(done: io::Result<u64>, file: Option<PathBuf>, json: bool) -> Result<ExitCode, CliError> {
@@ -115,7 +136,7 @@ fn finish(done: io::Result<u64>, file: Option<PathBuf>, json: bool) -> Result<Ex
         // Whoever reads from us and goes away has seen enough.
         (Err(error), None) if error.kind() == io::ErrorKind::BrokenPipe => {}
         (Err(error), None) => return Err(CliError::Output(error)),
-        (Err(source), Some(file)) => return Err(NotExported { file, source }.into()),
+        (Err(source), Some(file)) => return Err(NotMade::Unfinished { file, source }.into()),
     }
     Ok(ExitCode::SUCCESS)
 }

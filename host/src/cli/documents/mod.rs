@@ -5,7 +5,6 @@ mod export;
 mod import;
 mod read;
 
-pub(super) use self::export::NotExported;
 pub(super) use self::import::NotImported;
 
 use std::process::ExitCode;

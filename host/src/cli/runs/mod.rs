@@ -6,7 +6,7 @@ mod list;
 mod reruns;
 mod show;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::changes;
 use super::error::{CliError, Exit};
+use super::new_file::vacant;
 use super::output::{self, Line};
 use super::settings;
 use crate::config::Config;
@@ -220,27 +221,33 @@ async fn look_after(
 ) -> Result<ExitCode, CliError> {
     match command {
         StoreCommand::Check => check(runs, json).await,
-        StoreCommand::Backup(Target { file }) => {
-            runs.backup(&file).await?;
-            let name = file.display().to_string();
-            if json {
-                output::json(&json!({"file": name}))?;
-            } else {
-                output::stderr(&format!("copied to `{}`\n", Line(&name)));
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        StoreCommand::Salvage(Target { file }) => {
-            let Salvaged { runs, documents, lost } = runs.salvage(&file).await?;
-            if json {
-                output::json(&json!({"runs": runs, "documents": documents, "lost": lost}))?;
-            } else {
-                lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", Line(line))));
-                output::stderr(&saved(runs, documents, lost.len()));
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        StoreCommand::Backup(Target { file }) => backup(runs, &file, json).await,
+        StoreCommand::Salvage(Target { file }) => salvage(runs, &file, json).await,
     }
+}
+
+async fn backup(runs: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, CliError> {
+    vacant(file)?;
+    runs.backup(file).await?;
+    let name = file.display().to_string();
+    if json {
+        output::json(&json!({"file": name}))?;
+    } else {
+        output::stderr(&format!("copied to `{}`\n", Line(&name)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn salvage(from: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, CliError> {
+    vacant(file)?;
+    let Salvaged { runs, documents, lost } = from.salvage(file).await?;
+    if json {
+        output::json(&json!({"runs": runs, "documents": documents, "lost": lost}))?;
+    } else {
+        lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", Line(line))));
+        output::stderr(&saved(runs, documents, lost.len()));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn check(runs: &Runs<'_>, json: bool) -> Result<ExitCode, CliError> {
