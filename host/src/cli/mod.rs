@@ -8,7 +8,7 @@
 //! - `complete`: what could come next on a command line.
 //! - `new_file`: a file that appears whole. `loading`: what is being compiled.
 //! - `interrupt`: Ctrl-C. `patience`: what may take too long.
-//! - `error`: exit codes and hints.
+//! - `error`: exit codes and hints. `panics`: what is not said of them.
 
 mod build;
 mod changes;
@@ -30,6 +30,7 @@ mod loading;
 mod new_file;
 mod orchestration;
 mod output;
+mod panics;
 mod patience;
 mod plugins;
 mod progress;
@@ -128,6 +129,7 @@ enum Command {
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
+    panics::tell_all_but_damage();
     if completions::answered::<Cli>() {
         return ExitCode::SUCCESS;
     }

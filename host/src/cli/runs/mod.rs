@@ -197,7 +197,7 @@ enum StoreCommand {
     Check,
     /// Copy the store as it is now to a file; others may go on writing.
     Backup(Target),
-    /// Copy what can be read of a damaged store to a new one.
+    /// Copy what can be read of a damaged store to a new one; exits with 1 if anything is lost.
     Salvage(Target),
 }
 
@@ -247,7 +247,7 @@ async fn salvage(from: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, C
         lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", Line(line))));
         output::stderr(&saved(runs, documents, lost.len()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if lost.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 
 async fn check(runs: &Runs<'_>, json: bool) -> Result<ExitCode, CliError> {
