@@ -107,7 +107,9 @@ pub use crate::documents::Documents;
 pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
 pub use crate::import::{Existing, Import};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
-pub use crate::policy::{Amount, LimitName, LimitRequest, Limits, OperationLimits, PolicyError};
+pub use crate::policy::{
+    Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits, PolicyError,
+};
 pub use crate::record::RecordRule;
 pub use crate::registry::{Loading, RegistryError};
 pub use crate::run::{
@@ -115,7 +117,6 @@ pub use crate::run::{
     Outcome, Progress, Trail, Usage,
 };
 pub use crate::runs::{FindError, Runs};
-pub use crate::sandbox::CompileBudget;
 pub use crate::schema::{Violation, Violations};
 pub use crate::store::{
     Bucket, Cursor, Erased, LogFile, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats,

@@ -308,6 +308,26 @@ pub enum PolicyError {
     Zero(LimitName),
 }
 
+/// What compiling one plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileBudget {
+    /// Wall time. Default 60 s.
+    pub time: Duration,
+    /// Bytes of address space. Default 2 GiB.
+    pub memory: u64,
+}
+
+impl CompileBudget {
+    /// The budget where nobody says otherwise.
+    pub const DEFAULT: Self = Self { time: Duration::from_secs(60), memory: 2 << 30 };
+}
+
+impl Default for CompileBudget {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,7 @@ use clap_complete::engine::{ArgValueCompleter, PathCompleter};
 
 use super::error::CliError;
 use super::output::{self, HINT, Line, quoted};
-use crate::CompileBudget;
-use crate::config::{Compile, Config, ConfigFile, Flags, Source, Trust};
+use crate::config::{Config, ConfigFile, Flags, Source, Trust};
 use crate::host::{self, Host, HostBuilder};
 
 /// Where the plugins and the data are.
@@ -58,12 +57,11 @@ impl Settings {
 ///
 /// Returns the system's error if it does not say where this program is.
 pub(super) fn builder(config: &Config) -> io::Result<HostBuilder> {
-    let Compile { memory, time } = config.compile;
     let builder = Host::builder()
         .until_exit()
         .data(&config.data.value)
         .record(config.record.value)
-        .compiler(host::this_program()?, CompileBudget { memory, time });
+        .compiler(host::this_program()?, config.compile);
     let builder = config.plugins.value.iter().fold(builder, HostBuilder::plugins);
     let builder = builder.limits(config.limits()).max_limits(config.max_limits());
     Ok(config

@@ -22,7 +22,7 @@ pub(crate) use self::error::ConfigError;
 pub(crate) use self::find::FILE_NAME;
 pub(crate) use self::trust::Trust;
 use crate::operation::OperationName;
-use crate::policy::{LimitRequest, Limits, OperationLimits};
+use crate::policy::{CompileBudget, LimitRequest, Limits, OperationLimits};
 use crate::record::RecordRule;
 
 /// Where a value came from.
@@ -131,26 +131,12 @@ pub(crate) struct OperationSettings {
     pub(crate) maxima: PartialLimits,
 }
 
-/// The bounds of compiling one plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Compile {
-    /// Bytes of memory. Default 2 GiB.
-    pub(crate) memory: u64,
-    /// Time. Default 60 s.
-    pub(crate) time: Duration,
-}
-
-impl Compile {
-    /// The bounds where nobody says otherwise.
-    pub(crate) const DEFAULT: Self = Self { memory: 2 << 30, time: Duration::from_secs(60) };
-}
-
-/// Where the values of a [`Compile`] came from.
+/// Where the values of a [`CompileBudget`] came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CompileSources {
-    /// That of [`Compile::memory`].
+    /// That of [`CompileBudget::memory`].
     pub(crate) memory: Source,
-    /// That of [`Compile::time`].
+    /// That of [`CompileBudget::time`].
     pub(crate) time: Source,
 }
 
@@ -196,7 +182,7 @@ pub(crate) struct Config {
     /// What is said of single operations.
     pub(crate) operations: BTreeMap<OperationName, OperationSettings>,
     /// The bounds of compiling one plugin.
-    pub(crate) compile: Compile,
+    pub(crate) compile: CompileBudget,
     /// Where those came from.
     pub(crate) compile_sources: CompileSources,
 }

@@ -13,10 +13,9 @@ use super::file::{self, FileSettings};
 use super::find::{self, DATA_NAME, Top};
 use super::trust::Trust;
 use super::{
-    Compile, CompileSources, Config, ConfigFile, Flags, PartialLimits, Source, Sourced,
-    SourcedLimits,
+    CompileSources, Config, ConfigFile, Flags, PartialLimits, Source, Sourced, SourcedLimits,
 };
-use crate::policy::Limits;
+use crate::policy::{CompileBudget, Limits};
 use crate::record::RecordRule;
 
 const PLUGINS: &str = "OPHOST_PLUGINS";
@@ -49,7 +48,7 @@ impl Config {
             limits: Environment(variables).limits(said.limits)?,
             maxima: over(said.maxima, Limits::DEFAULT_MAXIMA),
             operations: said.operations,
-            compile: Compile { memory: compile.0.value, time: compile.1.value },
+            compile: CompileBudget { memory: compile.0.value, time: compile.1.value },
             compile_sources: CompileSources { memory: compile.0.source, time: compile.1.source },
             project: base,
             is_marked,
@@ -101,7 +100,7 @@ fn tighten(said: &mut FileSettings) -> Vec<String> {
         let key = format!("{key}.max");
         tighten_limits(&mut settings.maxima, &key, &Limits::DEFAULT_MAXIMA, &mut left_out);
     }
-    let most = Compile::DEFAULT;
+    let most = CompileBudget::DEFAULT;
     drop_if(&mut said.compile_memory, "compile.memory", &mut left_out, |it| *it > most.memory);
     drop_if(&mut said.compile_time, "compile.time", &mut left_out, |it| *it > most.time);
     left_out
@@ -216,8 +215,8 @@ impl Environment<'_> {
             self.size("OPHOST_COMPILE_MEMORY", "compile.memory")?.or(said.compile_memory.clone());
         let time = self.time("OPHOST_COMPILE_TIME", "compile.time")?.or(said.compile_time.clone());
         Ok((
-            memory.unwrap_or(Sourced::default(Compile::DEFAULT.memory)),
-            time.unwrap_or(Sourced::default(Compile::DEFAULT.time)),
+            memory.unwrap_or(Sourced::default(CompileBudget::DEFAULT.memory)),
+            time.unwrap_or(Sourced::default(CompileBudget::DEFAULT.time)),
         ))
     }
 

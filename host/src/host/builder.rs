@@ -6,11 +6,11 @@ use std::sync::{Arc, RwLock};
 
 use super::{Host, HostError, Shared};
 use crate::operation::OperationName;
-use crate::policy::{Limits, OperationLimits, Policy};
+use crate::policy::{CompileBudget, Limits, OperationLimits, Policy};
 use crate::private_dir::DataDir;
 use crate::record::{RecordRule, Recorder};
 use crate::registry::{LoadObserver, Loader, LoaderOptions, Loading, Registry};
-use crate::sandbox::{CompileBudget, Compiler, Sandbox, SandboxOptions};
+use crate::sandbox::{Compiler, Sandbox, SandboxOptions};
 use crate::store::{AtEnd, OpenStore, Turns};
 
 /// Says what a host is made of.

@@ -7,7 +7,6 @@
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus, Stdio};
-use std::time::Duration;
 use std::{env, thread};
 
 use rustix::process::{Resource, Rlimit, Signal};
@@ -19,7 +18,7 @@ use wasmtime::error::OutOfMemory;
 use super::engine;
 use super::load::{self, LoadError};
 use super::scan;
-use crate::policy::Amount;
+use crate::policy::{Amount, CompileBudget};
 
 /// The word that makes the `ophost` command a compiler.
 pub(crate) const COMPILER_COMMAND: &str = "compile-component";
@@ -37,26 +36,6 @@ const UNABLE: u8 = 2;
 const UNHEARD: u8 = 3;
 /// Lets whoever waits for the machine go first.
 const NICENESS: i32 = 5;
-
-/// What compiling one plugin may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CompileBudget {
-    /// Wall time. Default 60 s.
-    pub time: Duration,
-    /// Bytes of address space. Default 2 GiB.
-    pub memory: u64,
-}
-
-impl CompileBudget {
-    /// The budget where nobody says otherwise.
-    pub const DEFAULT: Self = Self { time: Duration::from_secs(60), memory: 2 << 30 };
-}
-
-impl Default for CompileBudget {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
 
 /// Where plugins are compiled.
 #[derive(Clone, Debug)]

@@ -31,7 +31,6 @@ mod text;
 mod ticker;
 
 pub(crate) use self::cache::CACHE;
-pub use self::compile::CompileBudget;
 pub(crate) use self::compile::{COMPILER_COMMAND, Compiler, serve as serve_compiler, this_program};
 pub(crate) use self::describe::DescribeError;
 pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};
