@@ -98,7 +98,11 @@ pub(super) fn documents(
     seen: impl FnMut(u64),
 ) -> Result<Vec<Found>, ReadError> {
     let counted = Counted { inner: file, read: 0, most: rules.most, seen };
-    let reader = BufReader::with_capacity(1 << 16, counted);
+    let mut reader = BufReader::with_capacity(1 << 16, counted);
+    // Spreadsheets and editors put a mark before the first letter.
+    if reader.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
+        reader.consume("\u{feff}".len());
+    }
     let values = match rules.format {
         Format::Jsonl => lines(reader)?,
         Format::Json => whole(reader)?,
@@ -187,8 +191,7 @@ fn object(place: Place, value: Value) -> Result<Map<String, Value>, ReadError> {
 fn rows(mut reader: impl BufRead, text: bool) -> Result<Vec<Placed>, ReadError> {
     let mut content = String::new();
     reader.read_to_string(&mut content)?;
-    // Spreadsheets put a mark before the first name.
-    let mut rows = Rows::new(content.trim_start_matches('\u{feff}')).map(cells);
+    let mut rows = Rows::new(&content).map(cells);
     let (_, names) = rows.next().transpose()?.unwrap_or((Place::Line(1), Vec::new()));
     let twice = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name));
     if let Some((_, name)) = twice {
