@@ -13,7 +13,7 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use serde_json::Value;
 
 use super::Cli;
-use super::output::Line;
+use super::output::{Line, first_paragraph};
 use super::patience::within;
 use super::settings::{Settings, builder};
 use super::shape::{Field, Node};
@@ -179,7 +179,7 @@ fn is_one_word(text: &str) -> bool {
 }
 
 fn candidate(value: &str, help: &str) -> CompletionCandidate {
-    let line = text::first(help.trim().lines().next().unwrap_or_default(), MAX_HELP);
+    let line = text::first(&first_paragraph(help), MAX_HELP);
     let help = (!line.is_empty()).then(|| Line(&line).to_string().into());
     CompletionCandidate::new(OsString::from(value)).help(help)
 }

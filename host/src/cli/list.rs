@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::output::{self, HEADING, Line};
+use super::output::{self, HEADING, Line, first_paragraph};
 use super::table::{Last, table};
 use crate::catalog::{Catalog, Filter, Known};
 use crate::host::Host;
@@ -95,8 +95,7 @@ fn grouped(chosen: &[Known<'_>], width: Option<usize>) -> String {
 }
 
 fn row(operation: &Operation) -> [String; 2] {
-    let description = operation.description.trim().lines().next().unwrap_or_default();
-    [operation.name.to_string(), description.to_owned()]
+    [operation.name.to_string(), first_paragraph(&operation.description)]
 }
 
 /// Returns, for each filter that was given, the values that it could have had.

@@ -161,9 +161,23 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
+/// Returns what a text says first, up to an empty line, as one line: lines of sources end where
+/// there is no more room.
+pub(super) fn first_paragraph(text: &str) -> String {
+    let lines = text.trim().lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_paragraph_is_a_line() {
+        let text = "\n Counts the words\r\n  of a text.\n \nSlowly.";
+        assert_eq!(first_paragraph(text), "Counts the words of a text.");
+        assert_eq!(first_paragraph(" \n"), "");
+    }
 
     #[test]
     fn guest_text_cannot_reach_the_terminal_raw() {

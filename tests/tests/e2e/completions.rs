@@ -11,7 +11,7 @@ use crate::harness::Project;
 fn project() -> Project {
     let schema = r##"{
         "properties": {
-            "note": {"type": "string", "description": "What else there is to say.\nAt length."},
+            "note": {"type": "string", "description": "What else there is to say,\nat length.\n\nMuch more."},
             "kind": {"$ref": "#/$defs/kind", "description": "How it is sold."},
             "gift": {"type": "boolean"},
             "place": {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -61,9 +61,9 @@ fn the_fields_of_the_operation_are_offered_and_their_values() {
     };
     assert_eq!(
         offered(&[""]),
-        "kind=\trequired. How it is sold.\nnote=\tWhat else there is to say.\ngift=\nplace."
+        "kind=\trequired. How it is sold.\nnote=\tWhat else there is to say, at length.\ngift=\nplace."
     );
-    assert_eq!(offered(&["no"]), "note=\tWhat else there is to say.");
+    assert_eq!(offered(&["no"]), "note=\tWhat else there is to say, at length.");
     assert_eq!(offered(&["note=x", "gift=true", "no"]), "");
     assert_eq!(offered(&["kind=sm"]), "kind=small\nkind=smart");
     assert_eq!(offered(&["--timeout", "5s", "kind=la"]), "kind=large");
