@@ -18,7 +18,7 @@ use crate::policy::PolicyError;
 use crate::registry::RegistryError;
 use crate::runs::FindError;
 use crate::schema::Violation;
-use crate::store::StoreError;
+use crate::store::{self, StoreError};
 use crate::task_run::{RunId, TaskRun};
 use crate::toolchain::BuildError;
 
@@ -382,6 +382,11 @@ fn run_hint(error: &RunError) -> Option<String> {
 fn store_hint(error: &StoreError) -> String {
     match error {
         StoreError::Newer { .. } => "use the newer version of ophost".to_owned(),
+        StoreError::Damaged { key, .. } if key == store::FILE => {
+            "`ophost store salvage FILE` saves what can be read; if that cannot read it either, \
+             put a backup in its place, or move it away and begin anew"
+                .to_owned()
+        }
         StoreError::Damaged { .. } => {
             "`ophost store check` finds all that is, `ophost store salvage FILE` saves the rest"
                 .to_owned()

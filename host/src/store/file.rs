@@ -19,9 +19,10 @@ use super::StoreError;
 use super::tables::{self, Snapshot};
 use crate::private_dir::DataDir;
 
-/// The directory in the data directory, and the file in it.
+/// The directory in the data directory.
 pub(super) const DIRECTORY: &str = "store";
-pub(super) const FILE: &str = "store.redb";
+/// The file in it, and the key of damage that is of all of it.
+pub(crate) const FILE: &str = "store.redb";
 
 /// The most memory for pages of the file, in bytes.
 const CACHE: usize = 64 << 20;
@@ -268,6 +269,9 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result
 impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         match error {
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Self::Damaged { key: FILE.to_owned(), what: error.to_string() }
+            }
             redb::Error::Io(error) => error.into(),
             redb::Error::Corrupted(what) => Self::Damaged { key: FILE.to_owned(), what },
             other => io::Error::other(other.to_string()).into(),

@@ -31,7 +31,7 @@ mod wake;
 mod writer;
 
 pub(crate) use self::documents::Stored;
-pub(crate) use self::file::{AtEnd, makes_errors_of_panics};
+pub(crate) use self::file::{AtEnd, FILE, makes_errors_of_panics};
 pub use self::logs::LogFile;
 pub(crate) use self::logs::{LogWriter, RestOfLog};
 pub(crate) use self::open::OpenStore;

@@ -30,6 +30,27 @@ fn allow(project: &Project, name: &str, mode: u32) {
 }
 
 #[test]
+fn f5_a_file_that_is_no_store_is_a_problem_with_a_way_out() {
+    let project = Project::new();
+    let store = project.path().join(".ophost/store");
+    fs::create_dir_all(&store).expect("our own");
+    allow(&project, ".ophost/store", 0o700);
+    fs::write(store.join("store.redb"), "not a store".repeat(1000)).expect("our own");
+    let told = findings(&project.run(&["doctor", "--json"]), "records");
+    let [(state, text, Some(fix))] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(state, "problem");
+    assert!(text.starts_with("the store is damaged at `store.redb`: "), "{text}");
+    assert!(fix.contains("ophost store salvage") && fix.contains("a backup"), "{fix}");
+    for command in [&["runs", "list"][..], &["store", "check"], &["store", "salvage", "it"]] {
+        let told = project.run(command);
+        assert_eq!(told.code, Some(5), "{told}");
+        assert!(told.stderr.contains(text) && told.stderr.contains(fix), "{told}");
+    }
+    let entries = fs::read_dir(project.path()).expect("our own");
+    assert!(entries.flatten().all(|entry| entry.file_name() != "it"), "a file was left");
+}
+
+#[test]
 fn a_project_in_order_has_no_problem() {
     let project = Project::with_rust(&["text"]);
     project.settings("");
