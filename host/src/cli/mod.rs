@@ -42,7 +42,7 @@ mod shim;
 mod table;
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::ExitCode;
 
@@ -50,7 +50,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::error::CliError;
-use self::output::Color;
+use self::output::{Block, Color};
 use self::settings::Settings;
 use crate::config::Config;
 use crate::host::{self, Host, HostBuilder};
@@ -157,8 +157,15 @@ fn parse() -> Result<Cli, ExitCode> {
     if error.use_stderr() && words.iter().any(|word| word == "--json") {
         return Err(CliError::usage(&error.to_string()).report(true));
     }
-    // There is nobody to tell if that fails.
-    error.print().ok();
+    let plain = error.to_string();
+    let safe = Block(&plain).to_string();
+    if error.use_stderr() && (plain != safe || words.iter().any(|word| has_escape(word))) {
+        // It quotes what was typed as it stands, and a terminal would act on that.
+        output::stderr(&safe);
+    } else {
+        // There is nobody to tell if that fails.
+        error.print().ok();
+    }
     Err(if error.use_stderr() { error::Exit::Usage.into() } else { ExitCode::SUCCESS })
 }
 
@@ -169,6 +176,11 @@ fn cut(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::InvalidValue, ContextValue::String(value));
     }
     error
+}
+
+/// Returns whether a word begins what a terminal acts on. It is not in what is printed plain.
+fn has_escape(word: &OsStr) -> bool {
+    word.as_encoded_bytes().contains(&b'\x1b')
 }
 
 /// Returns when colours are wanted: help and wrong usage are printed before all is read.

@@ -240,3 +240,26 @@ fn wrong_usage_is_json_too_where_asked() {
     ---- exit 2
     "#);
 }
+
+/// A command line may be made of what somebody else wrote.
+#[test]
+fn wrong_usage_says_nothing_to_the_terminal() {
+    let project = Project::new();
+    let title = "\u{1b}]0;mine\u{7}";
+    for words in [
+        &["runs", "list", "--status"][..],
+        &["runs", "list", "--since"],
+        &["runs", "list", "--limit"],
+        &["runs"],
+        &[],
+        &["list"],
+    ] {
+        for word in [title.to_owned(), format!("--{title}"), format!("--{title}=1")] {
+            let command = project.command(&[words, &[word.as_str()]].concat());
+            let (text, code) = terminal::run(command, 80);
+            assert_eq!(code, Some(2), "{text:?}");
+            assert!(!text.contains("\u{1b}]") && !text.contains('\u{7}'), "{text:?}");
+            assert!(text.contains("error"), "{text:?}");
+        }
+    }
+}
