@@ -27,6 +27,8 @@ use ophost_document::text;
 
 /// How many errors of items are shown.
 const SHOWN: usize = 20;
+/// How many entries of the log are shown.
+const LOGGED: usize = 50;
 
 pub(super) fn print(run: &TaskRun, json: bool) -> Result<(), CliError> {
     if json {
@@ -145,15 +147,19 @@ fn item_errors(text: &mut String, errors: &[ItemError]) {
     }
 }
 
-/// Adds what the record holds of the log: the rest can be very long.
+/// Adds the end of what the record holds of the log: all of it can be very long.
 fn log(text: &mut String, run: &TaskRun) {
     if run.log_entries.is_empty() && run.logs_ref.is_none() {
         return;
     }
+    let id = run.id;
     let _ = writeln!(text, "\n{HEADING}Log{HEADING:#}");
-    run.log_entries.iter().for_each(|entry| log_line(text, entry));
+    let before = run.log_entries.len().saturating_sub(LOGGED);
+    if before > 0 {
+        let _ = writeln!(text, "{before} came before; `ophost runs logs {id}` shows all");
+    }
+    run.log_entries.iter().skip(before).for_each(|entry| log_line(text, entry));
     if let Some(file) = &run.logs_ref {
-        let id = run.id;
         let _ = writeln!(text, "more is in {}; `ophost runs logs {id}` shows all", Line(file));
     }
     if run.log_dropped > 0 {
