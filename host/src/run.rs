@@ -120,6 +120,22 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Every kind that this version writes, as they are listed above.
+    pub const ALL: [Self; Self::Unknown as usize] = [
+        Self::Error,
+        Self::Trap,
+        Self::Timeout,
+        Self::Memory,
+        Self::Table,
+        Self::Stack,
+        Self::Output,
+        Self::InvalidOutput,
+        Self::Denied,
+        Self::Conflict,
+        Self::Effects,
+        Self::Crashed,
+    ];
+
     /// Returns the word for the kind, as stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
+use chrono::Local;
 use clap::{CommandFactory, FromArgMatches};
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use serde_json::Value;
@@ -18,12 +19,16 @@ use super::patience::within;
 use super::settings::{Settings, builder};
 use super::shape::{Field, Node};
 use crate::catalog::Catalog;
+use crate::store::RunFilter;
+use crate::task_run::RunSummary;
 use ophost_document::text;
 
 /// How much of a description is offered, in characters.
 const MAX_HELP: usize = 80;
 /// How many candidates are offered.
 const MAX_CANDIDATES: usize = 200;
+/// How many runs are offered.
+const NEWEST: usize = 20;
 
 /// How long somebody who pressed a key is kept waiting. Only plugins that were never compiled
 /// take that long.
@@ -72,6 +77,25 @@ pub(super) fn collections() -> Vec<CompletionCandidate> {
     let documents = |count: u64| if count == 1 { "document" } else { "documents" };
     let help = |count| format!("{count} {}", documents(count));
     known.map(|(name, count)| candidate(name.as_str(), &help(count))).collect()
+}
+
+/// Returns `latest` and the ids of the newest runs.
+pub(super) fn runs() -> Vec<CompletionCandidate> {
+    let settings = Words::read().settings;
+    let page = within(PATIENCE, move || {
+        let host = builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
+        let newest = async { host.runs()?.list(&RunFilter::default(), None, NEWEST).await.ok() };
+        super::runtime().ok()?.block_on(newest)
+    });
+    let known = page.flatten().map(|page| page.runs).unwrap_or_default();
+    let latest = known.first().map(|run| candidate("latest", &run_help(run)));
+    let ids = known.iter().map(|run| candidate(&run.id.to_string(), &run_help(run)));
+    latest.into_iter().chain(ids).collect()
+}
+
+fn run_help(run: &RunSummary) -> String {
+    let time = run.started_at.unwrap_or(run.created_at).with_timezone(&Local);
+    format!("{} {} {}", run.operation_name, run.status, time.format("%Y-%m-%d %H:%M:%S"))
 }
 
 /// Returns the fields of the operation that the command line names, or the values of the field

@@ -73,6 +73,28 @@ fn the_fields_of_the_operation_are_offered_and_their_values() {
 }
 
 #[test]
+fn runs_are_offered_with_what_they_were_and_so_are_the_words_of_filters() {
+    let project = project();
+    assert_eq!(offered(&project, &["runs", "show", "la"]), "");
+    for _ in 0..2 {
+        let run = project.run(&["run", "shop.sell", "kind=small", "--record"]);
+        assert_eq!(run.code, Some(0), "{run}");
+    }
+    let newest = project.run(&["runs", "list", "--json"]).json()["runs"][0].clone();
+    let id = newest["id"].as_str().expect("an id");
+    for command in ["show", "logs", "diff", "cancel", "wait", "erase", "rerun"] {
+        let all = offered(&project, &["runs", command, ""]);
+        let mut lines = all.lines().map(|line| line.split_once('\t').expect("what it was"));
+        let (latest, was) = lines.next().expect("latest");
+        assert_eq!((latest, lines.next()), ("latest", Some((id, was))), "{command}: {all}");
+        assert!(was.starts_with("shop.sell SUCCESS 20"), "{was}");
+        assert_eq!(lines.filter(|(word, _)| !word.starts_with("--")).count(), 1, "{all}");
+    }
+    assert_eq!(offered(&project, &["runs", "list", "--status", "c"]), "cancelled\n");
+    assert_eq!(offered(&project, &["runs", "list", "--failure-kind", "cr"]), "crashed\n");
+}
+
+#[test]
 fn files_are_offered_where_a_file_is_named() {
     let project = project();
     fs::write(project.path().join("notes.txt"), "").expect("a file");

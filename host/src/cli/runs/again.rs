@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::CliError;
 use super::super::orchestration::OrchestrationArgs;
-use super::super::{host_for, input, interrupt, run};
+use super::super::{complete, host_for, input, interrupt, run};
 use super::bulk::{self, BulkArgs};
 use super::list::FilterArgs;
 use crate::caller::Caller;
@@ -24,6 +25,7 @@ use crate::task_run::{Masked, TaskRun};
 pub(super) struct RerunArgs {
     /// The run: its id, the beginning of it, or `latest`. Without it, all that fit.
     #[arg(value_name = "ID", conflicts_with = "FilterArgs")]
+    #[arg(add = ArgValueCandidates::new(complete::runs))]
     id: Option<String>,
     #[command(flatten)]
     filter: FilterArgs,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, Utc};
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
@@ -29,11 +30,11 @@ pub(super) struct FilterArgs {
     #[arg(long, value_name = "NAME", value_parser = |text: &str| OperationName::any(text))]
     #[arg(add = ArgValueCandidates::new(complete::operations))]
     operation: Option<OperationName>,
-    /// Only runs that are pending, running, success, failed or cancelled.
-    #[arg(long, value_name = "STATUS")]
+    /// Only runs that are so far, or ended so.
+    #[arg(long, value_name = "STATUS", value_parser = status(), ignore_case = true)]
     status: Option<Status>,
-    /// Only runs that failed so: error, trap, timeout, memory, crashed, ...
-    #[arg(long, value_name = "KIND", value_parser = failure_kind)]
+    /// Only runs that failed so.
+    #[arg(long, value_name = "KIND", value_parser = failure_kind(), ignore_case = true)]
     failure_kind: Option<FailureKind>,
     /// Only runs on behalf of a user.
     #[arg(long, value_name = "ID")]
@@ -274,12 +275,22 @@ fn local(text: &str) -> Option<DateTime<Utc>> {
     Some(time.and_local_timezone(Local).earliest()?.with_timezone(&Utc))
 }
 
-fn failure_kind(text: &str) -> Result<FailureKind, String> {
-    let kind = serde_json::from_value(json!(text.to_ascii_lowercase()));
-    match kind {
-        Ok(FailureKind::Unknown) | Err(_) => Err("no such kind of failure".to_owned()),
-        Ok(kind) => Ok(kind),
-    }
+/// Reads a status; Prefactor says `complete` for `success`.
+fn status() -> impl TypedValueParser<Value = Status> {
+    let named = Status::ALL.map(|status| match status {
+        Status::Pending => PossibleValue::new("pending"),
+        Status::Running => PossibleValue::new("running"),
+        Status::Success => PossibleValue::new("success").alias("complete"),
+        Status::Failed => PossibleValue::new("failed"),
+        Status::Cancelled => PossibleValue::new("cancelled"),
+    });
+    PossibleValuesParser::new(named).try_map(|word| word.parse::<Status>())
+}
+
+fn failure_kind() -> impl TypedValueParser<Value = FailureKind> {
+    let named = FailureKind::ALL.map(FailureKind::as_str);
+    PossibleValuesParser::new(named)
+        .try_map(|word| serde_json::from_value(json!(word.to_ascii_lowercase())))
 }
 
 #[cfg(test)]
@@ -302,6 +313,15 @@ mod tests {
         let told = moment("yesterday").unwrap_err();
         assert_eq!(told, format!("`yesterday` is none of {MOMENTS}"));
         assert!(moment("2026-02-30").is_err());
+    }
+
+    #[test]
+    fn l5_every_kind_of_failure_is_a_word_for_a_filter() {
+        for (place, kind) in FailureKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, place);
+            let read: FailureKind = serde_json::from_value(json!(kind.as_str())).unwrap();
+            assert_eq!(read, kind);
+        }
     }
 
     #[test]

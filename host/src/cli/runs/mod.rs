@@ -11,13 +11,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
-use super::changes;
 use super::error::{CliError, Exit};
 use super::new_file::vacant;
 use super::output::{self, Line};
-use super::settings;
+use super::{changes, complete, settings};
 use crate::config::Config;
 use crate::host::Host;
 use crate::runs::{FindError, Runs};
@@ -71,7 +71,7 @@ enum RunsCommand {
 #[derive(Debug, Args)]
 struct Named {
     /// Its id, the beginning of it, or `latest`.
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(complete::runs))]
     id: String,
 }
 
