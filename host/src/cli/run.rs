@@ -156,8 +156,14 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     if is_keyed && report.dry_run.is_some() {
         output::warn("the idempotency key was not used: a dry run takes none");
     }
-    if report.run_id.is_none() && is_silent {
-        remark("not recorded: the operation declares no record; --record keeps one");
+    match report.run_id {
+        None if is_silent => {
+            remark("not recorded: the operation declares no record; --record keeps one");
+        }
+        Some(id) if report.from_record => {
+            remark(&format!("not run again: this is what run {id} ended with, which has the key"));
+        }
+        _ => {}
     }
     answer(&report, verbose, json)
 }
@@ -254,6 +260,9 @@ pub(super) fn envelope(report: &Report) -> Value {
         Outcome::Cancelled => {
             envelope["error"] = json!({"kind": "cancelled", "message": "cancelled"})
         }
+    }
+    if report.from_record {
+        envelope["from_record"] = json!(true);
     }
     if !report.context.is_empty() {
         envelope["orchestration"] = json!(report.context);

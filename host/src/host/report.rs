@@ -37,6 +37,9 @@ pub struct Report {
     pub changes: ChangeCount,
     /// What it would have changed in a dry run, of which nothing is kept; `None` if it was none.
     pub dry_run: Option<ChangeSet>,
+    /// Whether nothing was executed: this is what the record says of the run that has the
+    /// request's idempotency key.
+    pub from_record: bool,
 }
 
 impl Report {
@@ -61,6 +64,7 @@ impl Report {
             usage: execution.usage(),
             changes: ChangeCount::of(changes),
             dry_run: execution.is_dry().then(|| changes.clone()),
+            from_record: false,
         }
     }
 
@@ -115,6 +119,7 @@ impl Report {
             usage: run.usage.unwrap_or_default(),
             changes: run.changes.unwrap_or_default(),
             dry_run: None,
+            from_record: true,
         }
     }
 }

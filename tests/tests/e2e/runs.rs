@@ -283,6 +283,12 @@ fn q6_a_key_runs_once_and_its_input_is_fixed() {
     let first = raw(&project, &["run", "slugify", "text=a", "--idempotency-key", "k", "--json"]);
     let again = raw(&project, &["run", "slugify", "text=a", "--idempotency-key", "k", "--json"]);
     assert_eq!((&again["run_id"], &again["output"]), (&first["run_id"], &first["output"]));
+    assert_eq!((&first["from_record"], &again["from_record"]), (&Value::Null, &json!(true)));
+    let command = project.command(&["run", "slugify", "text=a", "--idempotency-key", "k"]);
+    let (text, code) = terminal::run(command, 100);
+    let id = first["run_id"].as_str().expect("an id");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(&format!("not run again: this is what run {id} ended with")), "{text}");
     assert_eq!(runs(&project, &[]).len(), 1);
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=b", "--idempotency-key", "k"]), @r#"
     ---- stderr
