@@ -1,7 +1,8 @@
 //! What stands for a secret in a record.
 //!
-//! A digest under a key of this data directory, and a length: whoever looks at records can tell
-//! whether two secrets are the same, and whoever has the records alone cannot try guesses.
+//! A digest under a key of this data directory, and how many bytes it has, as a text or else as
+//! JSON: whoever looks at records can tell whether two secrets are the same, and whoever has the
+//! records alone cannot try guesses.
 
 use std::borrow::Cow;
 
@@ -38,7 +39,8 @@ impl Mask {
     fn stand_in(&self, secret: &Value) -> Value {
         let text = json::canonical(secret);
         let digest = blake3::keyed_hash(&self.key, text.as_bytes()).to_hex();
-        json!({"masked": true, "digest": digest[..DIGITS], "length": text.len()})
+        let length = secret.as_str().unwrap_or(&text).len();
+        json!({"masked": true, "digest": digest[..DIGITS], "length": length})
     }
 }
 
@@ -64,7 +66,8 @@ mod tests {
         assert_ne!(a.stand_in(&secret), b.stand_in(&secret));
         assert_ne!(a.stand_in(&secret), a.stand_in(&json!("hunter2")));
         let stand_in = a.stand_in(&json!("hunter2"));
-        assert_eq!((&stand_in["masked"], &stand_in["length"]), (&json!(true), &json!(9)));
+        assert_eq!((&stand_in["masked"], &stand_in["length"]), (&json!(true), &json!(7)));
+        assert_eq!(a.stand_in(&json!([1, 2]))["length"], 5);
         assert_eq!(stand_in["digest"].as_str().map(str::len), Some(DIGITS));
         assert!(!stand_in.to_string().contains("hunter2"));
     }

@@ -450,7 +450,7 @@ fn i4_a_secret_is_given_to_the_guest_and_the_caller_and_kept_nowhere() {
     let run = latest(&project);
     let (input, output) = (&run["input_dump"], &run["output"]);
     assert_eq!((&input["user"], &output["length"]), (&json!("ann"), &json!(10)));
-    assert_eq!((&input["word"]["masked"], &input["word"]["length"]), (&json!(true), &json!(12)));
+    assert_eq!((&input["word"]["masked"], &input["word"]["length"]), (&json!(true), &json!(10)));
     assert_eq!(output["token"]["masked"], true);
     assert_eq!(run["masked"], json!(["input", "output"]));
     assert_eq!(run["log_entries"][0]["data"]["input"], *input);

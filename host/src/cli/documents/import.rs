@@ -32,7 +32,8 @@ pub(super) struct ImportArgs {
     /// How the documents stand there [default: as the file's name says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
-    /// The field whose value is the document's id [default: _id, else a new one].
+    /// The field whose value is the document's id; with another than `_id`, what stands there is
+    /// left out [default: `_id`, else a new one].
     #[arg(long, value_name = "FIELD")]
     id: Option<String>,
     /// What becomes of a document whose id is taken: the import fails, or it replaces the one
