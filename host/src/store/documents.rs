@@ -83,11 +83,29 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         let prefix = keys::documents_of(collection);
         let after = scan.after.as_ref();
         let first = after.map_or_else(|| prefix.clone(), |id| keys::document_after(collection, id));
-        self.each_between(&first, &keys::after(&prefix), |key, value| {
+        let mut seen = 0;
+        let last = self.each_between(&first, &keys::after(&prefix), |key, value| {
+            seen += 1;
             let id = key.strip_prefix(&prefix[..]).and_then(keys::document_id);
             let id = id.ok_or_else(|| codec::damaged(key, "no document's key"))?;
             look_at(&id, (key, value), &scan.wanted, see)
-        })
+        })?;
+        // Whoever has seen enough did not come to where some could be missing.
+        if last.is_break() {
+            return Ok(());
+        }
+        self.none_is_hidden(collection, self.count_between(&prefix, &first)? + seen)
+    }
+
+    /// Says whether a collection has as many documents as were found: a damaged key, of which the
+    /// value knows nothing, can hide those that are behind it.
+    fn none_is_hidden(&self, collection: &CollectionName, found: u64) -> Result<(), StoreError> {
+        let Size { documents } = self.size(collection)?;
+        if documents == found {
+            return Ok(());
+        }
+        let what = format!("it has {documents} documents, of which {found} are found");
+        Err(codec::damaged(&keys::collection(collection), what))
     }
 
     /// Shows those documents of a collection that are there.

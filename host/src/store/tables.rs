@@ -224,20 +224,26 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     }
 
     /// Shows what is under the keys from the first to before the second, until `see` says that
-    /// it is enough.
+    /// it is enough. Returns what `see` said last.
     pub(super) fn each_between(
         &self,
         first: &[u8],
         end: &[u8],
         mut see: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<ControlFlow<()>, StoreError> {
         for entry in self.table(first)?.range(first..end.max(first))? {
             let (key, value) = entry?;
             if see(key.value(), value.value())?.is_break() {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Returns how many keys there are from the first to before the second.
+    pub(super) fn count_between(&self, first: &[u8], end: &[u8]) -> Result<u64, StoreError> {
+        let mut range = self.table(first)?.range(first..end.max(first))?;
+        Ok(range.try_fold(0, |count, entry| entry.map(|_| count + 1))?)
     }
 
     /// Returns what is under the keys from the first to before the second; from either end.

@@ -758,6 +758,40 @@ fn f5_a_damaged_document_is_named_and_never_shown_and_the_others_are_saved() {
     assert!(documents > 0 && changes > 0, "{documents} documents, {changes} changes");
 }
 
+/// The check of a value says nothing of a key that is to lead to it.
+#[test]
+fn f5_documents_that_a_damaged_key_hides_are_missed() {
+    let project = Project::with_rust(&["jobs"]);
+    let line = |number| format!("{{\"_id\":\"j{number:04}\",\"status\":\"new\"}}\n");
+    write(&project, "jobs.jsonl", (0..1000).map(line).collect::<String>());
+    let imported = project.run(&["documents", "import", "jobs", "jobs.jsonl"]);
+    assert_eq!(imported.code, Some(0), "{imported}");
+    let whole = read(project.path().join(".ophost/store/store.redb"));
+    let mut hidden = 0;
+    for number in [100, 500, 900] {
+        let key = format!("jobsj{number:04}");
+        let places = whole.windows(key.len()).enumerate();
+        for (place, _) in places.filter(|(_, bytes)| *bytes == key.as_bytes()) {
+            let mut bytes = whole.clone();
+            bytes[place + 1] ^= 0x80;
+            store_of(&project, "damaged", &bytes);
+            let on =
+                |arguments: &[&str]| project.run(&[arguments, &["--data", "damaged"]].concat());
+            let counted = on(&["documents", "count", "jobs"]);
+            let filtered = on(&["documents", "count", "jobs", "{\"status\":\"new\"}"]);
+            let exported = on(&["documents", "export", "jobs"]);
+            let deleted = on(&["run", "bulk_delete_jobs", "filters={\"status\":\"new\"}"]);
+            let codes = [&counted, &filtered, &exported, &deleted].map(|it| it.code);
+            hidden += 1;
+            assert_eq!(codes, [Some(5), Some(5), Some(5), Some(1)], "{counted}{filtered}{deleted}");
+            for told in [&counted, &filtered, &exported, &deleted] {
+                assert!(told.stderr.contains("the store is damaged at "), "{told}");
+            }
+        }
+    }
+    assert!(hidden >= 3, "{hidden}");
+}
+
 #[test]
 fn f5_a_reader_that_panics_over_damage_says_nothing_in_its_own_words() {
     let project = with_things("{}\n");
