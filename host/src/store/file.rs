@@ -14,6 +14,7 @@ use redb::{
     Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase as _,
     TransactionError, WriteTransaction,
 };
+use rustix::fs::statvfs;
 
 use super::StoreError;
 use super::tables::{self, Snapshot};
@@ -24,6 +25,10 @@ pub(super) const DIRECTORY: &str = "store";
 /// The file in it, and the key of damage that is of all of it.
 pub(crate) const FILE: &str = "store.redb";
 
+/// From this many bytes on it is asked first whether there is room for a transaction.
+const LARGE: u64 = 256 << 10;
+/// What such a transaction leaves for those that say how runs ended, in bytes.
+const SPARE: u64 = 1 << 20;
 /// The most memory for pages of the file, in bytes.
 const CACHE: usize = 64 << 20;
 
@@ -186,6 +191,24 @@ impl StoreFile {
         let handle = Arc::new(Handle::Writing(self.create()?));
         *open = Some(Arc::clone(&handle));
         Ok(handle)
+    }
+
+    /// Says whether the disk has room for a transaction, and some to spare. What is written to a
+    /// full disk before it is known to be full stays there: the file never gives room back. So
+    /// a large transaction is not even begun.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError::Full`] if it has not.
+    pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), StoreError> {
+        if bytes < LARGE {
+            return Ok(());
+        }
+        let Some(path) = self.existing()? else { return Ok(()) };
+        // Where the system cannot say, writing will tell.
+        let Ok(disk) = statvfs(&path) else { return Ok(()) };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < bytes + SPARE { Err(StoreError::Full) } else { Ok(()) }
     }
 
     /// Opens the file for writing too, if there is one.

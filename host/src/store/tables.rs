@@ -38,7 +38,8 @@ pub(super) struct Holder {
 pub(super) struct View<T> {
     /// One of each kind, in their order; `None` where damage hides it.
     tables: Vec<Option<T>>,
-    written: bool,
+    /// How many bytes of keys and values.
+    written: u64,
 }
 
 /// What can be written in a transaction.
@@ -60,7 +61,7 @@ impl<T> View<T> {
             opened => opened.map(Some),
         };
         let tables = Kind::ALL.into_iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { tables, written: false })
+        Ok(Self { tables, written: 0 })
     }
 }
 
@@ -279,20 +280,20 @@ impl Tx<'_> {
 
     /// Writes a value as it stands under a key.
     pub(super) fn put_bytes(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-        self.written = true;
+        self.written += (key.len() + bytes.len()) as u64;
         self.table_mut(key)?.insert(key, bytes)?;
         Ok(())
     }
 
     /// Removes what is under a key, if anything is.
     pub(super) fn remove(&mut self, key: &[u8]) -> Result<(), StoreError> {
-        self.written = true;
+        self.written += key.len() as u64;
         self.table_mut(key)?.remove(key)?;
         Ok(())
     }
 
-    /// Returns whether anything was written.
-    pub(super) fn is_written(&self) -> bool {
+    /// Returns how many bytes of keys and values were written; 0 if nothing was.
+    pub(super) fn written(&self) -> u64 {
         self.written
     }
 

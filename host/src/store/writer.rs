@@ -135,10 +135,11 @@ fn attempt(file: &StoreFile, batch: &mut Vec<Job>) -> Result<(), Fault> {
         batch.retain_mut(|job| job.begins());
         let mut tx = Tx::open(&transaction)?;
         batch.iter_mut().try_for_each(|job| job.apply(&mut tx))?;
-        let written = tx.is_written();
+        let written = tx.written();
         drop(tx);
+        file.has_room_for(written)?;
         // One that is dropped is undone, which reads and may stop as all else.
-        Ok(written.then_some(transaction))
+        Ok((written > 0).then_some(transaction))
     });
     let begun = begun.map_err(|error| {
         // After a failure of the disk the file takes no more until it is opened again.

@@ -123,6 +123,17 @@ mount -o remount,size=8m "$OPHOST_DATA" && "$0" run it.works && "$0" store check
 "$0" runs list --limit 1000 | wc -l
 "#;
 
+/// In a namespace of its own, on a disk of 8 MiB: a change that does not fit, and a run.
+const TOO_LARGE: &str = r#"
+mount -t tmpfs -o size=8m tmpfs "$OPHOST_DATA" || exit 77
+"$0" run it.works && "$0" documents import noise noise.jsonl
+echo "import: exit $?"
+"$0" run it.works && "$0" documents count noise && "$0" store check
+"$0" runs list | wc -l
+[ $(du -sk "$OPHOST_DATA" | cut -f1) -lt 2000 ] && echo "room is left"
+mount -o remount,size=64m "$OPHOST_DATA" && "$0" documents import noise noise.jsonl
+"#;
+
 /// Returns whether a user may mount here, in a namespace of his own.
 fn may_mount() -> bool {
     let script = ["--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"];
@@ -156,4 +167,27 @@ fn f4_on_a_full_disk_nothing_is_lost_and_all_goes_on_when_there_is_room() {
         count + 1
     );
     assert_eq!(output.stdout, expected, "{output}");
+}
+
+/// The file of the store never shrinks: what is written in vain takes room from all who come.
+#[test]
+fn f4_a_change_that_does_not_fit_on_the_disk_takes_no_room_from_others() {
+    if !may_mount() {
+        println!("skipped: nobody may mount here, not even in a namespace of his own");
+        return;
+    }
+    let project = project();
+    fs::create_dir(project.path().join("disk")).expect("a writable directory");
+    let mut random = Random(7);
+    let mut noise =
+        || -> String { (0..10_000).map(|_| char::from(b' ' + random.below(95) as u8)).collect() };
+    let lines = (0..800).map(|_| format!("{}\n", serde_json::json!({"noise": noise()})));
+    fs::write(project.path().join("noise.jsonl"), lines.collect::<String>())
+        .expect("a writable directory");
+    let script = ["--map-root-user", "--mount", "sh", "-c", TOO_LARGE, OPHOST];
+    let mut script = project.program("unshare", &script);
+    let output = project.output(script.env("OPHOST_DATA", project.path().join("disk")));
+    let expected = "{}\nimport: exit 5\n{}\n0\nthe store is sound\n3\nroom is left\n{\"put\":800,\"skipped\":0}\n";
+    assert_eq!(output.stdout, expected, "{output}");
+    assert!(output.stderr.contains("the store's disk is full"), "{output}");
 }
