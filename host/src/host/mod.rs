@@ -83,8 +83,8 @@ impl Host {
     ///
     /// Needs a tokio runtime with time enabled. A guest gives the thread back every
     /// ten milliseconds, but for instructions on much memory, which are not interrupted, and the
-    /// check of its output. Dropping the future stops the guest, and leaves a recorded run
-    /// RUNNING until this process ends.
+    /// check of its output. Dropping the future stops the guest; what it changed is not kept,
+    /// and a recorded run is FAILED, as crashed, in a moment.
     ///
     /// # Errors
     ///

@@ -34,8 +34,8 @@ use crate::run::{
 use crate::sandbox::{Journal, Observer, Overflow};
 use crate::schema::Schema;
 use crate::store::{
-    AtEnd, Author, Claim, Ending, Finished, Inserted, Kept, Listed, LogWriter, Logged, NewRun,
-    OpenStore, RestOfLog, Store, StoreError,
+    AtEnd, Author, Begun, Claim, Ending, Finished, Inserted, Kept, Listed, LogWriter, Logged,
+    NewRun, OpenStore, RestOfLog, Store, StoreError,
 };
 use crate::task_run::{Masked, RunId, TaskRun};
 
@@ -154,14 +154,22 @@ impl Recorder {
         let key = key.map(|key| subject.claim(key));
         let mut run = subject.task_run(opened.owner().await?);
         run.masked.extend(matches!(input, Cow::Owned(_)).then_some(Masked::Input));
+        let begun = opened.begin(&run);
         Ok(match insert(opened, NewRun { run, key }).await? {
             Inserted::New(claim) => {
-                let recording = Recording::new(opened, claim, &subject, mask, cancel);
+                let recording = Recording::new(opened, (claim, begun), &subject, mask, cancel);
                 Recorded::Begun(Keeping::Recorded(recording))
             }
-            Inserted::Existing(run) if run.state.status().is_final() => Recorded::Before(run),
-            Inserted::Existing(run) => Recorded::Running(run.id),
+            Inserted::Existing(run) => {
+                begun.end();
+                if run.state.status().is_final() {
+                    Recorded::Before(run)
+                } else {
+                    Recorded::Running(run.id)
+                }
+            }
             Inserted::Conflict(mut run) => {
+                begun.end();
                 if !run.is_masked(Masked::Input) {
                     // It may be of a time when the schema knew no secrets.
                     run.input_dump = kept(mask, subject.input_schema, &run.input_dump).into_owned();
@@ -208,6 +216,7 @@ pub(crate) struct Recording {
     /// Others can cancel it as long as it is not finished.
     _listed: Listed,
     claim: Claim,
+    begun: Begun,
     operation: String,
     flags: Flags,
     mask: Option<Mask>,
@@ -259,7 +268,7 @@ impl LogBuffer {
 impl Recording {
     fn new(
         opened: &OpenStore,
-        claim: Claim,
+        (claim, begun): (Claim, Begun),
         subject: &Subject<'_>,
         mask: Option<Mask>,
         cancel: &CancellationToken,
@@ -268,6 +277,7 @@ impl Recording {
             store: opened.store(),
             _listed: opened.cancellable(claim.id, cancel.clone()),
             claim,
+            begun,
             operation: subject.operation.name.to_string(),
             flags: subject.flags,
             mask,
@@ -346,7 +356,10 @@ impl Recording {
     pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
         let written = self.written().await;
         match self.store.finish(self.claim, self.ending(&ended, written)).await? {
-            Finished::Done => Ok(Written::Done),
+            Finished::Done => {
+                self.begun.end();
+                Ok(Written::Done)
+            }
             Finished::Conflict => Ok(Written::Conflict),
             // Its record says otherwise, and a record that has an end never changes.
             Finished::Lost => {

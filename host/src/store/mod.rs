@@ -4,6 +4,7 @@
 //! is on the disk when it is answered, or it did not happen. Whoever writes says what they
 //! believe to be there, and is told if something else is.
 
+mod abandoned;
 mod codec;
 #[cfg(test)]
 mod conformance;
@@ -30,6 +31,7 @@ mod turns;
 mod wake;
 mod writer;
 
+pub(crate) use self::abandoned::Begun;
 pub(crate) use self::documents::Stored;
 pub(crate) use self::file::{AtEnd, FILE, makes_errors_of_panics};
 pub use self::logs::LogFile;

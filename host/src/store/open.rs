@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use super::abandoned::{Abandoned, Begun};
 use super::file::{AtEnd, DIRECTORY, FILE};
 use super::owners::{Owner, Owners};
 use super::redb::RedbStore;
@@ -22,6 +23,7 @@ pub(crate) struct OpenStore {
     owners: Owners,
     runs: Cancellable,
     process: OnceCell<Process>,
+    abandoned: Abandoned,
 }
 
 /// This process, as others know it.
@@ -35,16 +37,18 @@ impl OpenStore {
     /// Returns the store of a data directory. Nothing is opened or made before it is used.
     pub(crate) fn new(data: &DataDir, at_end: AtEnd) -> Self {
         let store = Arc::new(RedbStore::new(data.clone(), at_end));
+        let (data, owners) = (data.clone(), Owners::new(data.clone()));
         let (runs, process) = (Cancellable::default(), OnceCell::new());
-        Self { data: data.clone(), store, owners: Owners::new(data.clone()), runs, process }
+        Self { data, store, owners, runs, process, abandoned: Abandoned::default() }
     }
 
-    /// Marks the runs of processes that died as failed.
+    /// Marks the runs of processes that died as failed, and those that this one abandoned.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be written.
     pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        self.abandoned.settle(self.store.as_ref()).await?;
         self.owners.reap(self.store.as_ref()).await.map(drop)
     }
 
@@ -67,6 +71,12 @@ impl OpenStore {
             Ok::<_, StoreError>(Process { _mailbox: mailbox, owner })
         };
         Ok(self.process.get_or_try_init(enter).await?.owner.id())
+    }
+
+    /// Says that a run of this process will be inserted: from now on it is abandoned if the
+    /// returned value is dropped before its end.
+    pub(crate) fn begin(&self, run: &TaskRun) -> Begun {
+        Begun::new((run.id, run.owner.clone()), self.abandoned.clone(), self.store())
     }
 
     /// Lets other processes cancel a run of this one as long as the returned value lives.

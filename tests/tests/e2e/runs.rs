@@ -192,6 +192,31 @@ fn l7_the_run_of_a_killed_process_is_found_crashed() {
     );
 }
 
+/// Whoever uses the library may give up waiting, and the process goes on.
+#[tokio::test]
+async fn l7_a_run_that_its_caller_abandons_is_found_crashed_while_the_process_lives() {
+    let project = Project::with_rust(&["misbehave"]);
+    let builder = Host::builder().plugins(project.plugins()).data(project.path().join(".ophost"));
+    let host = builder.build().await.expect("a host");
+    let echo = Request::new("misbehave.echo", json!({"value": 1})).record(true);
+    assert!(host.run(echo.clone()).await.is_ok_and(|report| report.run_id.is_some()));
+    let request = Request::new("misbehave.spin", json!({})).record(true);
+    let begun = tokio::time::timeout(Duration::from_secs(2), host.run(request)).await;
+    assert!(begun.is_err(), "it ended by itself");
+    let started = Instant::now();
+    // Another process cannot tell whether this one still means to end it.
+    while latest(&project)["status"] == "RUNNING" {
+        assert!(started.elapsed() < Duration::from_secs(30), "it is still running");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let run = latest(&project);
+    assert_eq!((&run["status"], &run["failure_kind"]), (&json!("FAILED"), &json!("crashed")));
+    let message = run["error_message"].as_str().expect("a reason");
+    assert!(message.starts_with("whoever asked for it went away"), "{message}");
+    assert!(host.run(echo).await.is_ok_and(|report| report.run_id.is_some()));
+    assert_eq!(latest(&project)["status"], "SUCCESS");
+}
+
 #[test]
 fn l1_a_run_that_is_stopped_is_cancelled() {
     let project = Project::with_rust(&["misbehave"]);
