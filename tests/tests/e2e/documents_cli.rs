@@ -89,62 +89,41 @@ fn every_format_gives_the_same_documents() {
 }
 
 #[test]
-fn a_cell_of_a_csv_file_is_a_number_only_if_it_is_written_as_one() {
-    let cells = [
-        "7",
-        "-5",
-        "2.5",
-        "1.0",
-        "9007199254740993",
-        "18446744073709551615",
-        "true",
-        "01234",
-        "1.10",
-        "1e5",
-        "+1",
-        "-0",
-        " 7",
-        "18446744073709551616",
-        "null",
-        "True",
-        "[1]",
-        "\"a\nb\"",
-    ];
-    let content = format!(
-        "_id,it,none\n{}",
-        cells
-            .iter()
-            .enumerate()
-            .map(|(place, cell)| { format!("{:02},{cell},\n", place + 10) })
-            .collect::<String>()
-    );
+fn a_column_of_a_csv_file_is_one_type_altogether() {
+    let content = "\
+_id,price,zip,ok,exact,mixed,none
+10.00,10.00,1234,true,9007199254740993,1,
+1e5,9.99,01234,false,18446744073709551615,true,
+007,-0,,,-0.50,,
+";
     let project = Project::new();
-    import(&project, "it.csv", &content, &[]);
+    let imported = import(&project, "it.csv", content, &[]);
+    assert_eq!(imported.code, Some(0), "{imported}");
     insta::assert_snapshot!(things(&project), @r#"
-    {"_id":"10","it":7}
-    {"_id":"11","it":-5}
-    {"_id":"12","it":2.5}
-    {"_id":"13","it":1.0}
-    {"_id":"14","it":9007199254740993}
-    {"_id":"15","it":18446744073709551615}
-    {"_id":"16","it":true}
-    {"_id":"17","it":"01234"}
-    {"_id":"18","it":"1.10"}
-    {"_id":"19","it":"1e5"}
-    {"_id":"20","it":"+1"}
-    {"_id":"21","it":"-0"}
-    {"_id":"22","it":" 7"}
-    {"_id":"23","it":"18446744073709551616"}
-    {"_id":"24","it":"null"}
-    {"_id":"25","it":"True"}
-    {"_id":"26","it":"[1]"}
-    {"_id":"27","it":"a\nb"}
+    {"_id":"007","price":-0.0,"exact":-0.5}
+    {"_id":"10.00","price":10.0,"zip":"1234","ok":true,"exact":9007199254740993,"mixed":"1"}
+    {"_id":"1e5","price":9.99,"zip":"01234","ok":false,"exact":18446744073709551615,"mixed":"true"}
     "#);
-    let all_text = import(&project, "it.csv", &content, &["--text", "--existing", "replace"]);
+    // What the file says is ten is found as ten.
+    let few = project.run(&["documents", "count", "things", r#"{"price": {"$gt": 9}}"#]);
+    assert_eq!(few.stdout, "2\n");
+    let all_text = import(&project, "it.csv", content, &["--text", "--existing", "replace"]);
     assert_eq!(all_text.code, Some(0));
-    let found = json_of(&project, &["documents", "find", "things", "-n", "100"]);
-    let found = found["documents"].as_array().expect("a list").clone();
-    assert!(found.len() == cells.len() && found.iter().all(|it| it["it"].is_string()), "{found:?}");
+    insta::assert_snapshot!(things(&project), @r#"
+    {"_id":"007","price":"-0","exact":"-0.50"}
+    {"_id":"10.00","price":"10.00","zip":"1234","ok":"true","exact":"9007199254740993","mixed":"1"}
+    {"_id":"1e5","price":"9.99","zip":"01234","ok":"false","exact":"18446744073709551615","mixed":"true"}
+    "#);
+}
+
+#[test]
+fn what_is_no_exact_number_of_json_makes_its_column_text() {
+    for cell in ["01234", "+1", " 7", "18446744073709551616", "null", "NaN", "1.5.2", "\"1\n\""] {
+        let project = Project::new();
+        import(&project, "it.csv", &format!("it\n7\n{cell}\n8\n"), &[]);
+        let texts = ["documents", "count", "things", r#"{"it": {"$gte": ""}}"#];
+        assert_eq!(project.run(&texts).stdout, "3\n", "{cell}: {}", things(&project));
+    }
 }
 
 #[test]

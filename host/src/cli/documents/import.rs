@@ -40,7 +40,9 @@ pub(super) struct ImportArgs {
     /// that is there, or is left out.
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnExisting::Refuse)]
     existing: OnExisting,
-    /// Keep the values of a CSV file as text: no numbers, no true and false.
+    /// Keep the values of a CSV file as text. Else a column is numbers, or true and false, if each
+    /// of its cells is one as JSON writes it and exact; any other column is text, such as zip codes
+    /// one of which is 01234. An empty cell is no field; ids stay as they are written.
     #[arg(long)]
     text: bool,
     /// Show what would be put in, and keep nothing of it.

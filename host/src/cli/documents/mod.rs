@@ -1,5 +1,6 @@
 //! `ophost documents`: what runs read and change.
 
+mod columns;
 mod csv;
 mod export;
 mod import;

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use ophost_document::json;
 use serde_json::{Map, Value};
 
+use super::columns::Column;
 use super::csv::{Row, Rows};
 use crate::document::{Body, DocumentId};
 
@@ -84,8 +85,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// The fields of a document, and where they stand.
-type Placed = (Place, Map<String, Value>);
+/// A document as it stands in a file.
+struct Placed {
+    place: Place,
+    /// What stands where its id is to be.
+    id: Option<Value>,
+    fields: Map<String, Value>,
+}
 
 /// Reads all documents of a file; `seen` hears how many bytes were read.
 ///
@@ -103,13 +109,13 @@ pub(super) fn documents(
     if reader.fill_buf()?.starts_with("\u{feff}".as_bytes()) {
         reader.consume("\u{feff}".len());
     }
-    let values = match rules.format {
-        Format::Jsonl => lines(reader)?,
-        Format::Json => whole(reader)?,
-        Format::Csv => rows(reader, rules.text)?,
+    let id = rules.id.as_deref();
+    let placed = match rules.format {
+        Format::Jsonl => lines(reader, id)?,
+        Format::Json => whole(reader, id)?,
+        Format::Csv => rows(reader, rules)?,
     };
-    let documents = values.into_iter();
-    documents.map(|(place, fields)| document(place, fields, rules.id.as_deref())).collect()
+    placed.into_iter().map(|placed| document(placed, id)).collect()
 }
 
 /// Opens a file, and says how large it is.
@@ -146,13 +152,13 @@ fn wrong(place: Place, problem: impl Into<String>) -> ReadError {
     ReadError::Document { place, problem: problem.into() }
 }
 
-fn lines(reader: impl BufRead) -> Result<Vec<Placed>, ReadError> {
+fn lines(reader: impl BufRead, id: Option<&str>) -> Result<Vec<Placed>, ReadError> {
     let mut values = Vec::new();
     for (number, line) in reader.lines().enumerate() {
         let (place, line) = (Place::Line(number + 1), line?);
         if !line.trim().is_empty() {
             let value = json::parse(&line).map_err(|error| wrong(place, not_json(&error)))?;
-            values.push((place, object(place, value)?));
+            values.push(object(place, value, id)?);
         }
     }
     Ok(values)
@@ -168,7 +174,7 @@ fn not_json(error: &serde_json::Error) -> String {
     }
 }
 
-fn whole(mut reader: impl BufRead) -> Result<Vec<Placed>, ReadError> {
+fn whole(mut reader: impl BufRead, id: Option<&str>) -> Result<Vec<Placed>, ReadError> {
     let mut text = String::new();
     reader.read_to_string(&mut text)?;
     let items = match json::parse(&text) {
@@ -178,17 +184,19 @@ fn whole(mut reader: impl BufRead) -> Result<Vec<Placed>, ReadError> {
     };
     let placed = items.into_iter().enumerate();
     let placed = placed.map(|(place, item)| (Place::Document(place + 1), item));
-    placed.map(|(place, item)| Ok((place, object(place, item)?))).collect()
+    placed.map(|(place, item)| object(place, item, id)).collect()
 }
 
-fn object(place: Place, value: Value) -> Result<Map<String, Value>, ReadError> {
-    match value {
-        Value::Object(fields) => Ok(fields),
-        _ => Err(wrong(place, "it is not an object")),
-    }
+fn object(place: Place, value: Value, id: Option<&str>) -> Result<Placed, ReadError> {
+    let Value::Object(mut fields) = value else {
+        return Err(wrong(place, "it is not an object"));
+    };
+    let virtual_id = fields.shift_remove(ID);
+    let id = id.and_then(|id| fields.get(id)).cloned().or(virtual_id);
+    Ok(Placed { place, id, fields })
 }
 
-fn rows(mut reader: impl BufRead, text: bool) -> Result<Vec<Placed>, ReadError> {
+fn rows(mut reader: impl BufRead, rules: &Rules) -> Result<Vec<Placed>, ReadError> {
     let mut content = String::new();
     reader.read_to_string(&mut content)?;
     let mut rows = Rows::new(&content).map(cells);
@@ -197,17 +205,43 @@ fn rows(mut reader: impl BufRead, text: bool) -> Result<Vec<Placed>, ReadError> 
     if let Some((_, name)) = twice {
         return Err(ReadError::Whole(format!("two columns are called `{name}`")));
     }
-    let fields = |row: Result<(Place, Vec<String>), ReadError>| {
+    let columns = match rules.text {
+        true => vec![Column::Text; names.len()],
+        false => columns(&content, names.len()),
+    };
+    rows.map(|row| {
         let (place, cells) = row?;
         if cells.len() != names.len() {
             let problem = format!("cells: expected {}, got {}", names.len(), cells.len());
             return Err(wrong(place, problem));
         }
-        let cells = names.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-        let fields = cells.map(|(name, cell)| (name.clone(), cell_value(&cell, text)));
-        Ok((place, fields.collect()))
+        let id = row_id(&names, &cells, rules.id.as_deref()).map(Value::from);
+        let cells = names.iter().zip(&columns).zip(cells);
+        let cells = cells.filter(|((name, _), cell)| *name != ID && !cell.is_empty());
+        let fields = cells.map(|((name, column), cell)| (name.clone(), column.value(cell)));
+        Ok(Placed { place, id, fields: fields.collect() })
+    })
+    .collect()
+}
+
+/// Returns what the columns are: that takes all rows below the names.
+fn columns(content: &str, count: usize) -> Vec<Column> {
+    let mut columns = vec![Column::default(); count];
+    for row in Rows::new(content).skip(1) {
+        for (column, cell) in columns.iter_mut().zip(&row.cells) {
+            *column = column.with(cell);
+        }
+    }
+    columns
+}
+
+/// Returns the id of a row, letter by letter as it stands there, whatever its column is.
+fn row_id<'a>(names: &[String], cells: &'a [String], id: Option<&str>) -> Option<&'a str> {
+    let cell = |wanted: &str| {
+        let mut cells = names.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+        cells.find(|(name, _)| *name == wanted).map(|(_, cell)| cell.as_str())
     };
-    rows.map(fields).collect()
+    id.and_then(cell).or_else(|| cell(ID))
 }
 
 fn cells(row: Row) -> Result<(Place, Vec<String>), ReadError> {
@@ -218,29 +252,12 @@ fn cells(row: Row) -> Result<(Place, Vec<String>), ReadError> {
     }
 }
 
-/// Numbers and truths that are written as JSON writes them become such; all else is text, also
-/// a number with zeros before it.
-fn cell_value(cell: &str, text: bool) -> Value {
-    let value = json::parse(cell).ok().filter(|_| !text);
-    let value = value.filter(|value| value.is_number() || value.is_boolean());
-    let same = value.filter(|value| value.to_string().as_str() == cell);
-    same.unwrap_or_else(|| cell.into())
-}
-
-fn document(
-    place: Place,
-    mut fields: Map<String, Value>,
-    id_field: Option<&str>,
-) -> Result<Found, ReadError> {
-    let virtual_id = fields.shift_remove(ID);
-    let given = match id_field {
-        None => virtual_id,
-        Some(field) => {
-            let missing = || wrong(place, format!("it has no field `{field}`"));
-            Some(fields.get(field).cloned().or(virtual_id).ok_or_else(missing)?)
-        }
-    };
-    let id = given.map(|id| id_text(place, &id)).transpose()?;
+fn document(placed: Placed, id_field: Option<&str>) -> Result<Found, ReadError> {
+    let Placed { place, id, fields } = placed;
+    if let (Some(field), None) = (id_field, &id) {
+        return Err(wrong(place, format!("it has no field `{field}`")));
+    }
+    let id = id.map(|id| id_text(place, &id)).transpose()?;
     let id =
         id.map(DocumentId::new).transpose().map_err(|error| wrong(place, error.to_string()))?;
     let body = Body::try_from(fields).map_err(|error| wrong(place, error.to_string()))?;
@@ -286,6 +303,23 @@ mod tests {
         for (format, text) in [(Format::Csv, csv), (Format::Jsonl, jsonl), (Format::Json, json)] {
             assert_eq!(read(format, text).unwrap(), expected, "{format:?}");
         }
+    }
+
+    #[test]
+    fn an_id_of_a_csv_file_is_what_stands_there() {
+        let text = "_id,sku,n\n10.00,007,1\n1e5,-0,2\ntrue,,3\n";
+        for (id, expected) in
+            [(None, ["10.00", "1e5", "true"]), (Some("sku"), ["007", "-0", "true"])]
+        {
+            let id = id.map(str::to_owned);
+            let rules = Rules { format: Format::Csv, id, text: false, most: 1 << 20 };
+            let read = documents(text.as_bytes(), &rules, |_| {}).unwrap();
+            let ids = read.into_iter().map(|(id, _)| String::from(id.unwrap()));
+            assert_eq!(ids.collect::<Vec<_>>(), expected);
+        }
+        let numbers = read(Format::Csv, "_id,n\n10,10.00\n9.99,9.99\n").unwrap();
+        let expected = [("10", json!({"n": 10.0})), ("9.99", json!({"n": 9.99}))];
+        assert_eq!(numbers, expected.map(|(id, body)| (Some(id.to_owned()), body)));
     }
 
     #[test]
