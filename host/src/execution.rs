@@ -248,6 +248,10 @@ fn judge_output(output: &str, schema: &Schema) -> Outcome {
     match schema.check(&value) {
         Ok(()) => Outcome::Success(value),
         Err(violations) => Outcome::Failed(Failure {
+        // The reader's words may hold some of what it cannot read.
+        Err(_) if schema.has_secrets() => {
+            return Outcome::Failed(invalid("the output is not JSON".to_owned()));
+        }
             details: serde_json::to_value(&violations.list).ok(),
             ..invalid(format!("the output {violations}"))
         }),

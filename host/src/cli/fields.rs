@@ -138,6 +138,10 @@ fn constraints(node: Node<'_>) -> Vec<String> {
     let first = |it| text::first(it, MAX_SHOWN);
     all.extend(word("pattern").map(|it| format!("matches `{}`", first(it))));
     all.extend(word("format").filter(|it| !is_of_numbers(it)).map(first));
+    let is_set = |key| node.keyword(key) == Some(&Value::Bool(true));
+    if is_set("writeOnly") || is_set("x-secret") {
+        all.push("secret".to_owned());
+    }
     all
 }
 

@@ -92,7 +92,7 @@ impl Schema {
                 let problem = "takes too long to check: too many parts of its schema apply to it";
                 return Err(Violations::unchecked(problem.to_owned()));
             }
-            if self.validator.is_valid(value) { Ok(()) } else { Err(self.violations(value)) }
+            if self.validator.is_valid(value) { Ok(()) } else { Err(self.told(value)) }
         })
         .unwrap_or_else(|error| Err(Violations::unchecked(format!("no stack for it: {error}"))))
     }
@@ -106,6 +106,15 @@ impl Schema {
     /// it; `None` if there is none.
     pub(crate) fn masked(&self, value: &Value, mask: &dyn Fn(&Value) -> Value) -> Option<Value> {
         self.secrets.masked(&self.graph, value, mask)
+    }
+
+    /// Returns what may be told of a value that does not conform: nothing of its secrets.
+    fn told(&self, value: &Value) -> Violations {
+        let violations = self.violations(value);
+        match self.masked(value, &|_| Value::Null) {
+            Some(masked) => violations.without_secrets(value, &masked),
+            None => violations,
+        }
     }
 
     /// Returns what is wrong with a value that does not conform.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use ophost_document::text;
@@ -17,11 +17,13 @@ const MAX_POINTER: usize = 1 << 10;
 const MAX_OPTIONS: usize = 20;
 /// Among how many names the one that was meant is looked for.
 const MAX_NAMES: usize = 200;
+/// What stands before that which there is.
+const GOT: &str = ", got ";
 /// How much of a value is shown, in characters: it can be megabytes.
 const MAX_SHOWN: usize = 60;
 
 /// One place where a value breaks its schema.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// JSON pointer to the place in the value, also of what is missing there; empty for the
     /// value as a whole.
@@ -30,7 +32,7 @@ pub struct Violation {
     /// escape it before a terminal sees it.
     pub problem: String,
     /// A name or value that is much like the wrong one, and right.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub did_you_mean: Option<String>,
 }
 
@@ -41,6 +43,29 @@ impl fmt::Display for Violation {
         match &self.did_you_mean {
             Some(name) => write!(f, "; did you mean `{name}`?"),
             None => Ok(()),
+        }
+    }
+}
+
+impl Violation {
+    /// Takes out what there is where that holds a secret, or is in one.
+    fn hide(&mut self, value: &Value, masked: &Value) {
+        let there = value.pointer(&self.pointer);
+        if there.is_some() && there == masked.pointer(&self.pointer) {
+            return;
+        }
+        // What is missing there is none; its text has no value, but for one whose pointer is cut.
+        let expected = self.problem.find(GOT).map(|end| self.problem[..end].to_owned());
+        match expected {
+            Some(expected) => self.problem = format!("{expected}{GOT}a secret"),
+            None if there.is_none() => return,
+            None => self.problem = "not as its schema wants it".to_owned(),
+        }
+        self.did_you_mean = None;
+        // Names in a secret are part of it.
+        while there.is_some() && masked.pointer(&self.pointer).is_none() {
+            let above = self.pointer.rfind('/').unwrap_or_default();
+            self.pointer.truncate(above);
         }
     }
 }
@@ -77,6 +102,13 @@ impl Violations {
             }
         }
         Self { list, more, at_least: false, unchecked: false }
+    }
+
+    /// Tells nothing of what the schema calls secret: `masked` is the value with a null for each
+    /// secret.
+    pub(super) fn without_secrets(mut self, value: &Value, masked: &Value) -> Self {
+        self.list.iter_mut().for_each(|violation| violation.hide(value, masked));
+        self
     }
 
     /// Says only that the value as a whole breaks its schema.
@@ -173,7 +205,7 @@ fn not_an_option(pointer: String, options: &Value, got: &Value) -> Violation {
     let more = if options.len() > MAX_OPTIONS { ", ..." } else { "" };
     Violation {
         pointer,
-        problem: format!("expected one of {}{more}, got {}", list.join(", "), shown(got)),
+        problem: format!("expected one of {}{more}{GOT}{}", list.join(", "), shown(got)),
         did_you_mean: got.as_str().and_then(|got| nearest(got, texts)),
     }
 }
@@ -210,7 +242,7 @@ fn problem(error: &ValidationError<'_>) -> String {
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => "one of several alternatives".to_owned(),
         _ => return text::reason(&error.masked_with("the value").to_string()),
     };
-    format!("expected {expected}, got {got}")
+    format!("expected {expected}{GOT}{got}")
 }
 
 fn count(number: u64, what: &str) -> String {
@@ -249,6 +281,34 @@ mod tests {
     fn told(schema: Value, value: &Value) -> Vec<String> {
         let violations = Schema::compile(schema).unwrap().check(value).unwrap_err();
         violations.list.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn i4_what_is_told_holds_nothing_of_a_secret() {
+        let schema = json!({
+            "properties": {
+                "pin": {"type": "string", "maxLength": 4, "writeOnly": true},
+                "kind": {"enum": ["alpha", "omega"], "x-secret": true},
+                "keys": {"additionalProperties": false, "properties": {"a": true}, "x-secret": true},
+                "size": {"type": "integer"},
+            },
+            "required": ["pin"],
+            "maxProperties": 4,
+        });
+        let value = json!({"pin": "hunter2", "kind": "omeag", "keys": {"hunter2": 1}, "size": "x"});
+        assert_eq!(
+            told(schema.clone(), &value),
+            [
+                "/keys: not as its schema wants it",
+                "/kind: expected one of \"alpha\", \"omega\", got a secret",
+                "/pin: expected at most 4 characters, got a secret",
+                "/size: expected integer, got \"x\"",
+            ]
+        );
+        assert_eq!(told(schema.clone(), &json!({})), ["/pin: missing, but required"]);
+        let whole = json!({"anyOf": [{"type": "integer"}, {"required": ["x"]}], "allOf": [schema]});
+        let told = told(whole, &json!({"pin": "hunter2"})).join(" ");
+        assert!(told.contains("alternatives, got a secret") && !told.contains("hunter2"), "{told}");
     }
 
     #[test]
