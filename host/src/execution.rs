@@ -15,7 +15,7 @@ use crate::document::Effects;
 use crate::effects::Session;
 use crate::import::Import;
 use crate::operation::OperationName;
-use crate::policy::Grants;
+use crate::policy::{Grants, LimitName};
 use crate::run::{Actor, Failure, FailureKind, Flags, LogLevel, LogSource, Outcome, Usage};
 use crate::sandbox::{Ended, Guest, Job, Journal, Sandbox, Stopped};
 use crate::schema::{Schema, ValidInput};
@@ -168,6 +168,11 @@ impl<'a> Execution<'a> {
         self.work.flags.dry_run
     }
 
+    /// Returns which of its limits are the highest that this host allows.
+    pub(crate) fn at_maximum(&self) -> &[LimitName] {
+        self.work.grants.at_maximum()
+    }
+
     /// Returns what was used so far.
     pub(crate) fn usage(&self) -> Usage {
         self.usage
@@ -243,15 +248,15 @@ fn judge_output(output: &str, schema: &Schema) -> Outcome {
     let invalid = |message: String| Failure::new(FailureKind::InvalidOutput, message);
     let value: Value = match ophost_document::json::parse(output) {
         Ok(value) => value,
+        // The reader's words may hold some of what it cannot read.
+        Err(_) if schema.has_secrets() => {
+            return Outcome::Failed(invalid("the output is not JSON".to_owned()));
+        }
         Err(error) => return Outcome::Failed(invalid(format!("the output is not JSON: {error}"))),
     };
     match schema.check(&value) {
         Ok(()) => Outcome::Success(value),
         Err(violations) => Outcome::Failed(Failure {
-        // The reader's words may hold some of what it cannot read.
-        Err(_) if schema.has_secrets() => {
-            return Outcome::Failed(invalid("the output is not JSON".to_owned()));
-        }
             details: serde_json::to_value(&violations.list).ok(),
             ..invalid(format!("the output {violations}"))
         }),

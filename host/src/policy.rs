@@ -123,15 +123,24 @@ impl Policy {
         operation: &Operation,
         asked: &LimitRequest,
     ) -> Result<Grants, PolicyError> {
+        let maxima = self.maxima(&operation.name);
         let limits = self.limits(&operation.name, &operation.hints, asked)?;
-        Ok(Grants { limits, collections: Collections::of(operation) })
+        let at_maximum = reached(&limits, &maxima);
+        Ok(Grants { limits, at_maximum, collections: Collections::of(operation) })
     }
 
     /// Returns the most that this host allows, for an operation of its own.
     pub(crate) fn grant_most(&self, operation: &Operation) -> Grants {
         let timeout = self.maxima.timeout.min(LONGEST_TIMEOUT);
         let limits = Limits { timeout, ..self.maxima };
-        Grants { limits, collections: Collections::of(operation) }
+        let at_maximum = LimitName::ALL.to_vec();
+        Grants { limits, at_maximum, collections: Collections::of(operation) }
+    }
+
+    fn maxima(&self, name: &OperationName) -> Limits {
+        let own = self.operations.get(name);
+        let maxima = or(own.map(|own| &own.maxima), self.maxima);
+        Limits { timeout: maxima.timeout.min(LONGEST_TIMEOUT), ..maxima }
     }
 
     fn limits(
@@ -141,8 +150,7 @@ impl Policy {
         asked: &LimitRequest,
     ) -> Result<Limits, PolicyError> {
         let own = self.operations.get(name);
-        let maxima = or(own.map(|own| &own.maxima), self.maxima);
-        let maxima = Limits { timeout: maxima.timeout.min(LONGEST_TIMEOUT), ..maxima };
+        let maxima = self.maxima(name);
         let hinted = Limits {
             timeout: hints.timeout().unwrap_or(self.defaults.timeout),
             memory: hints.memory().unwrap_or(self.defaults.memory),
@@ -157,6 +165,18 @@ impl Policy {
             log: choose(LimitName::Log, asked.log, given.log, maxima.log)?,
         })
     }
+}
+
+/// Returns which limits are no lower than their maxima.
+fn reached(limits: &Limits, maxima: &Limits) -> Vec<LimitName> {
+    let is_reached = |limit: &LimitName| match limit {
+        LimitName::Timeout => limits.timeout >= maxima.timeout,
+        LimitName::Memory => limits.memory >= maxima.memory,
+        LimitName::Output => limits.output >= maxima.output,
+        LimitName::Effects => limits.effects >= maxima.effects,
+        LimitName::Log => limits.log >= maxima.log,
+    };
+    LimitName::ALL.into_iter().filter(is_reached).collect()
 }
 
 /// Returns the limits that are said, and the others as they are.
@@ -190,6 +210,7 @@ where
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grants {
     limits: Limits,
+    at_maximum: Vec<LimitName>,
     collections: Collections,
 }
 
@@ -197,6 +218,11 @@ impl Grants {
     /// Returns the run's bounds.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Returns which of them are the highest that the host allows.
+    pub(crate) fn at_maximum(&self) -> &[LimitName] {
+        &self.at_maximum
     }
 
     /// Returns which documents it reaches.
@@ -245,6 +271,10 @@ pub enum LimitName {
     Effects,
     /// [`Limits::log`].
     Log,
+}
+
+impl LimitName {
+    const ALL: [Self; 5] = [Self::Timeout, Self::Memory, Self::Output, Self::Effects, Self::Log];
 }
 
 impl fmt::Display for LimitName {

@@ -6,6 +6,7 @@
 //! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
 //! - `output`: what a terminal may see. `table`: rows in columns. `progress`: how far a run is.
 //! - `complete`: what could come next on a command line.
+//! - `orchestration`, `limits`: flags of whatever runs something.
 //! - `new_file`: a file that appears whole. `loading`: what is being compiled.
 //! - `interrupt`: Ctrl-C. `patience`: what may take too long.
 //! - `error`: exit codes and hints. `panics`: what is not said of them.
@@ -25,6 +26,7 @@ mod example;
 mod fields;
 mod input;
 mod interrupt;
+mod limits;
 mod list;
 mod loading;
 mod new_file;

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use clap::Args;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{CliError, Exit};
+use super::limits::LimitArgs;
 use super::orchestration::OrchestrationArgs;
 use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
 use super::progress::Bar;
@@ -20,10 +20,11 @@ use super::{changes, complete, input, interrupt};
 use crate::caller::Caller;
 use crate::host::{Host, Report, Request, RunError};
 use crate::operation::OperationName;
-use crate::policy::LimitRequest;
+use crate::policy::LimitName;
 use crate::run::{
     Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail,
 };
+use crate::schema::Violation;
 use ophost_document::text;
 
 /// How often a run is looked at that is waited for.
@@ -61,18 +62,8 @@ pub(super) struct RunArgs {
     /// The channel that the request came through [default: cli].
     #[arg(long, value_name = "NAME")]
     channel: Option<String>,
-    /// How long it may run, such as 500ms, 30s, 5m.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    timeout: Option<Duration>,
-    /// How much memory it may use, such as 64MiB.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    memory: Option<ByteSize>,
-    /// How large its output may be, such as 8MiB.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_output: Option<ByteSize>,
-    /// How much it may write of documents, before and after, such as 64MiB.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_effects: Option<ByteSize>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Keep a record, whatever the operation declares.
     #[arg(long)]
     record: bool,
@@ -90,14 +81,6 @@ pub(super) struct RunArgs {
     tags: Vec<String>,
     #[command(flatten)]
     orchestration: OrchestrationArgs,
-}
-
-/// Reads a size. A number alone is none, but for zero: nobody means so many bytes.
-fn size(text: &str) -> Result<ByteSize, String> {
-    if text.trim().parse::<f64>().is_ok_and(|number| number > 0.0) {
-        return Err("a unit is needed, for example 64MiB or 512KiB".to_owned());
-    }
-    text.parse().map_err(|_| "no size, which is for example 64MiB or 512KiB".to_owned())
 }
 
 /// Reads a key: 1 to 255 characters.
@@ -219,14 +202,8 @@ impl RunArgs {
             flags: Flags { dry_run, test_mode, verbose },
             ..Caller::at("cli")
         };
-        let limits = LimitRequest {
-            timeout: self.timeout,
-            memory: self.memory.map(|size| size.as_u64()),
-            output: self.max_output.map(|size| size.as_u64()),
-            effects: self.max_effects.map(|size| size.as_u64()),
-            log: None,
-        };
-        let mut request = Request::new(self.name, input).caller(caller).limits(limits);
+        let mut request = Request::new(self.name, input).caller(caller);
+        request = request.limits(self.limits.request());
         request = request.context(self.orchestration.context());
         if self.record || self.no_record {
             request = request.record(self.record);
@@ -368,22 +345,46 @@ pub(super) fn said(failure: &Failure) -> &str {
 }
 
 fn details(text: &mut String, failure: &Failure) {
+    if let Some(lines) = violations(failure) {
+        return lines.iter().for_each(|line| detail(text, line));
+    }
     let lines = match &failure.details {
         Some(Value::Array(items)) => items.as_slice(),
         Some(one) => std::slice::from_ref(one),
         None => &[],
     };
-    for line in lines {
-        let _ = writeln!(text, "  {}", Line(&line.to_string()));
-    }
+    lines.iter().for_each(|line| detail(text, &line.to_string()));
 }
+
+/// Adds a line of what a failure says besides.
+pub(super) fn detail(text: &mut String, line: &str) {
+    let _ = writeln!(text, "  {}", Line(line));
+}
+
+/// Returns where an output breaks its schema, as that is said of an input; `None` of any other
+/// failure.
+pub(super) fn violations(failure: &Failure) -> Option<Vec<String>> {
+    let details = failure.details.as_ref().filter(|_| failure.kind == FailureKind::InvalidOutput);
+    let violations: Vec<Violation> = serde_json::from_value(details?.clone()).ok()?;
+    Some(violations.iter().map(ToString::to_string).collect())
+}
+
+/// The hint where a call cannot ask for more than the run had.
+const MORE_IN_SETTINGS: Option<&str> = Some(
+    "it had the most there is; `max` in `[limits]` of the settings, or the operation's, allows more",
+);
 
 fn hint(report: &Report, failure: &Failure) -> Option<&'static str> {
     let is_import = report.operation == OperationName::import();
+    let has_most = |limit| report.at_maximum.contains(&limit);
     match (failure.kind, failure.retryable) {
         (FailureKind::Timeout | FailureKind::Effects, _) if is_import => {
             Some("`[limits.max]` of the settings allows more")
         }
+        (FailureKind::Timeout, _) if has_most(LimitName::Timeout) => MORE_IN_SETTINGS,
+        (FailureKind::Memory, _) if has_most(LimitName::Memory) => MORE_IN_SETTINGS,
+        (FailureKind::Output, _) if has_most(LimitName::Output) => MORE_IN_SETTINGS,
+        (FailureKind::Effects, _) if has_most(LimitName::Effects) => MORE_IN_SETTINGS,
         (FailureKind::Timeout, _) => Some("`--timeout` gives it more time"),
         (FailureKind::Memory, _) => Some("`--memory` gives it more"),
         (FailureKind::Output, _) => Some("`--max-output` allows more"),

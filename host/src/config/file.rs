@@ -285,12 +285,18 @@ pub(super) fn time(key: &str, text: &str) -> Result<Duration, Problem> {
     }
 }
 
+/// Returns whether a text is a number alone, but for zero: that is no size, since nobody means so
+/// many bytes.
+pub(crate) fn is_without_unit(text: &str) -> bool {
+    text.trim().parse::<f64>().is_ok_and(|number| number > 0.0)
+}
+
 /// Reads a text as a number of bytes; `key` is what errors call it.
 pub(super) fn size(key: &str, text: &str) -> Result<u64, Problem> {
     match text.trim().parse::<ByteSize>() {
         Ok(ByteSize(0)) => Err(Problem::Zero { key: key.to_owned() }),
-        Ok(ByteSize(size)) => Ok(size),
-        Err(_) => {
+        Ok(ByteSize(size)) if !is_without_unit(text) => Ok(size),
+        Ok(_) | Err(_) => {
             Err(Problem::BadValue { key: key.to_owned(), value: shown(text), expected: SIZE })
         }
     }
@@ -352,6 +358,7 @@ mod tests {
         );
         assert!(error("limits = []").contains("`limits` is a list, not a table"));
         assert!(error("limits.memory = \"lots\"").contains("is `lots`, which is not a size"));
+        assert!(error("limits.memory = \"1\"").contains("is `1`, which is not a size"));
         assert!(error("limits.max.timeout = \"0s\"").contains("of zero lets nothing run"));
         assert_eq!(
             error("record = \"never\""),

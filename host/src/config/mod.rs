@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use self::error::ConfigError;
+pub(crate) use self::file::is_without_unit;
 pub(crate) use self::find::FILE_NAME;
 pub(crate) use self::trust::Trust;
 use crate::operation::OperationName;

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::document::{ChangeCount, ChangeSet, Effects};
 use crate::execution::Execution;
 use crate::operation::OperationName;
+use crate::policy::LimitName;
 use crate::record::{self, EndOfRun, Keeping, Written};
 use crate::run::{Outcome, Trail, Usage};
 use crate::schema::Schema;
@@ -33,6 +34,9 @@ pub struct Report {
     pub logs_ref: Option<String>,
     /// What it used.
     pub usage: Usage,
+    /// Which of its limits were the highest that this host allows: a call cannot ask for more.
+    /// Empty for what is [from the record](Self::from_record).
+    pub at_maximum: Vec<LimitName>,
     /// How many documents it changed, or would have in a dry run.
     pub changes: ChangeCount,
     /// What it would have changed in a dry run, of which nothing is kept; `None` if it was none.
@@ -62,6 +66,7 @@ impl Report {
             trail,
             logs_ref: rest.reference,
             usage: execution.usage(),
+            at_maximum: execution.at_maximum().to_vec(),
             changes: ChangeCount::of(changes),
             dry_run: execution.is_dry().then(|| changes.clone()),
             from_record: false,
@@ -117,6 +122,7 @@ impl Report {
             trail,
             logs_ref: run.logs_ref,
             usage: run.usage.unwrap_or_default(),
+            at_maximum: Vec::new(),
             changes: run.changes.unwrap_or_default(),
             dry_run: None,
             from_record: true,

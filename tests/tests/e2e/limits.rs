@@ -17,6 +17,25 @@ fn a_timeout_is_obeyed_and_exceeded() {
 }
 
 #[test]
+fn what_had_the_most_there_is_is_not_told_to_ask_for_more() {
+    let project = Project::with_rust(&["misbehave"]);
+    project.settings("[limits.max]\ntimeout = \"200ms\"\n");
+    insta::assert_snapshot!(project.run(&["run", "misbehave.spin"]), @"
+    ---- stderr
+    error: operation `misbehave.spin` failed (timeout): still running after 200ms
+      at core::ops::function::FnOnce::call_once
+      at ophost_sdk::handle::handle
+      at core::ops::function::FnOnce::call_once
+      at ophost:plugin/operations@0.1.1#invoke
+    hint: it had the most there is; `max` in `[limits]` of the settings, or the operation's, allows more
+    ---- exit 1
+    ");
+    project.settings("[limits]\ntimeout = \"100ms\"\n[limits.max]\ntimeout = \"200ms\"\n");
+    let less = project.run(&["run", "misbehave.spin"]);
+    assert!(less.stderr.ends_with("hint: `--timeout` gives it more time\n"), "{less}");
+}
+
+#[test]
 fn memory_is_bounded() {
     let project = Project::with_rust(&["misbehave"]);
     let output = project.run(&["run", "misbehave.allocate", "--memory", "32MiB"]);

@@ -7,6 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::CliError;
+use super::super::limits::LimitArgs;
 use super::super::orchestration::OrchestrationArgs;
 use super::super::{complete, host_for, input, interrupt, run};
 use super::bulk::{self, BulkArgs};
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::host::{Host, Report, Request};
 use crate::operation::OperationName;
+use crate::policy::LimitRequest;
 use crate::runs::Runs;
 use crate::store::RunFilter;
 use crate::task_run::{Masked, TaskRun};
@@ -35,17 +37,20 @@ pub(super) struct RerunArgs {
     #[arg(long = "edit", value_name = "FIELD")]
     edits: Vec<String>,
     #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
     orchestration: OrchestrationArgs,
 }
 
 const NOTES: &str = "\
 Examples:
   ophost runs rerun latest --edit text='Hello again'
-  ophost runs rerun --status failed --since 2h --failure-kind timeout
+  ophost runs rerun --failure-kind timeout --since 2h --timeout 5m
   ophost runs rerun --operation slugify --limit 10 --yes --json
 
-Several are run one after the other, the oldest first, each as a new run. Exits with 1 if one of
-them did not succeed.";
+A run has the limits of now, not those that it had: what flags such as --timeout say, else what the
+settings and the operation do. Several are run one after the other, the oldest first, each as a new
+run. Exits with 1 if one of them did not succeed.";
 
 /// Runs operations as they are now, with the input that is kept: it is checked again.
 pub(super) async fn run(
@@ -54,7 +59,8 @@ pub(super) async fn run(
     config: &Config,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let again = Again { edits: args.edits, context: args.orchestration.context() };
+    let (limits, context) = (args.limits.request(), args.orchestration.context());
+    let again = Again { edits: args.edits, limits, context };
     let filter = args.filter.filter();
     let Some(name) = args.id else {
         if filter == RunFilter::default() {
@@ -76,6 +82,7 @@ pub(super) async fn run(
 /// How runs are run again.
 pub(super) struct Again {
     edits: Vec<String>,
+    limits: LimitRequest,
     context: Context,
 }
 
@@ -95,7 +102,8 @@ impl Again {
         let input = input::edited(earlier.input_dump, &self.edits, schema)?;
         let caller = Caller { user_id: earlier.actor.user_id, flags, ..Caller::at("cli") };
         let request = Request::new(name, input).caller(caller).context(self.context.clone());
-        let request = request.record(true).rerun_of(earlier.id).cancel_by(cancel);
+        let request =
+            request.limits(self.limits.clone()).record(true).rerun_of(earlier.id).cancel_by(cancel);
         Ok(host.run(request).await?)
     }
 }
