@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ophost_document::{
     Body, CollectionName, Condition, Document, DocumentError, DocumentId, Fields, Filter, Finder,
-    Glimpse, Page, Path, Query, Scan, Sort, SortBy, Wanted, body::kind, edit,
+    Glimpse, Page, Path, Query, QueryError, Scan, Sort, SortBy, Wanted, body::kind, edit,
 };
 
 /// The most documents and filters that a run's reads of one collection are remembered by;

@@ -36,6 +36,29 @@ impl<'a> Runs<'a> {
         Ok(self.store.with_logs_ref(run))
     }
 
+    /// Returns a run that is waited for, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FindError`] if there is none, and if it will never end: its process died, and
+    /// that cannot be written, as on a full disk.
+    pub async fn follow(&self, id: RunId) -> Result<TaskRun, FindError> {
+        let unmarked = self.unmarked().await;
+        let run = self.get(id).await?.ok_or_else(|| FindError::None { name: id.to_string() })?;
+        match unmarked {
+            Some((error, lost)) if lost.contains(&id) && !run.state.status().is_final() => {
+                Err(error.into())
+            }
+            _ => Ok(run),
+        }
+    }
+
+    /// Returns the runs whose processes died and which are shown as running, since that cannot be
+    /// written, and why not; `None` if there are none.
+    pub async fn unmarked(&self) -> Option<(StoreError, Vec<RunId>)> {
+        self.store.unsettled().await
+    }
+
     async fn named(&self, name: &str) -> Result<TaskRun, FindError> {
         let store = self.store.raw();
         let none = || FindError::None { name: name.to_owned() };
@@ -70,6 +93,12 @@ impl<'a> Runs<'a> {
     /// Returns [`StoreError`] if it cannot be read.
     pub fn log_file(&self, id: RunId) -> Result<Option<LogFile>, StoreError> {
         self.store.log_file(id)
+    }
+
+    /// Returns how many files there are of logs that their records have no room for;
+    /// [`Self::backup`] leaves them out. Where they cannot be looked at, that is none.
+    pub fn log_files(&self) -> usize {
+        self.store.log_files().unwrap_or_default()
     }
 
     /// Returns a page of the runs that fit, the newest first.

@@ -187,7 +187,9 @@ impl CliError {
     /// Returns where the inputs of two requests under one key differ.
     fn differences(&self) -> Vec<String> {
         match self {
-            Self::Run(RunError::Conflict { inputs, .. }) => differences(&inputs.0, &inputs.1),
+            Self::Run(RunError::Conflict { inputs: Some(inputs), .. }) => {
+                differences(&inputs.0, &inputs.1)
+            }
             _ => Vec::new(),
         }
     }

@@ -82,12 +82,16 @@ pub enum RunError {
         run_id: RunId,
     },
     /// The idempotency key belongs to a run with another input.
-    #[error("the idempotency key belongs to run {run_id}, which had another input")]
+    #[error(
+        "the idempotency key belongs to run {run_id}, which had another input{}",
+        if inputs.is_none() { "; that was erased" } else { "" }
+    )]
     Conflict {
         /// That run.
         run_id: RunId,
-        /// That run's input, and this request's, both with their defaults and secrets masked.
-        inputs: Box<(Value, Value)>,
+        /// That run's input, and this request's, both with their defaults and secrets masked;
+        /// `None` if that run's was erased.
+        inputs: Option<Box<(Value, Value)>>,
     },
     /// The operation is known, but its file is not what it was, or cannot be loaded.
     #[error("the operation `{operation}` cannot be loaded from `{}`: {reason}", file.display())]

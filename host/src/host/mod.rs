@@ -109,7 +109,7 @@ impl Host {
             Recorded::Running(run_id) => Err(RunError::InProgress { run_id }),
             Recorded::Conflict(run, input) => Err(RunError::Conflict {
                 run_id: run.id,
-                inputs: Box::new((run.input_dump, input)),
+                inputs: run.erased_at.is_none().then(|| Box::new((run.input_dump, input))),
             }),
         }
     }

@@ -171,6 +171,16 @@ pub(super) fn read(data: &DataDir, id: RunId) -> Result<Option<LogFile>, StoreEr
     Ok(file.map(|file| LogFile { id, lines: BufReader::new(file), line: Vec::new(), count: 0 }))
 }
 
+/// Returns how many files there are.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if they cannot be looked at.
+pub(super) fn count(data: &DataDir) -> Result<usize, StoreError> {
+    let directory = data.open(DIRECTORY).map_err(|error| unusable(&error))?;
+    Ok(directory.map_or(Ok(0), |directory| directory.names().map(|names| names.len()))?)
+}
+
 /// Removes the file of a run, if there is one.
 ///
 /// # Errors

@@ -59,6 +59,16 @@ impl OpenStore {
         &self.store
     }
 
+    /// Returns the runs of processes that died which cannot be marked as failed, and why not;
+    /// `None` if all could be.
+    pub(crate) async fn unsettled(&self) -> Option<(StoreError, Vec<RunId>)> {
+        let error = self.settle().await.err()?;
+        // Where nobody knows who is dead, nobody is said to be.
+        let lost = self.owners.lost(self.store.as_ref()).await.unwrap_or_default();
+        let lost: Vec<_> = lost.into_iter().map(|(run, _)| run).collect();
+        (!lost.is_empty()).then_some((error, lost))
+    }
+
     /// Returns this process's name: from now on it counts as alive.
     ///
     /// # Errors
@@ -129,6 +139,15 @@ impl OpenStore {
     /// Returns [`StoreError`] if it cannot be opened.
     pub(crate) fn log_file(&self, run: RunId) -> Result<Option<LogFile>, StoreError> {
         logs::read(&self.data, run)
+    }
+
+    /// Returns how many such files there are, of all runs.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if they cannot be looked at.
+    pub(crate) fn log_files(&self) -> Result<usize, StoreError> {
+        logs::count(&self.data)
     }
 
     /// Removes that file.

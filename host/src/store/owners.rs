@@ -85,6 +85,24 @@ impl Owners {
         Ok(matches!(life(&directory, owner.as_str())?, Life::Alive))
     }
 
+    /// Returns the runs that are shown as running and whose processes are dead.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be told.
+    pub(crate) async fn lost(
+        &self,
+        store: &dyn Store,
+    ) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
+        let mut lost = Vec::new();
+        for (run, owner) in store.running().await? {
+            if !self.is_alive(&owner)? {
+                lost.push((run, owner));
+            }
+        }
+        Ok(lost)
+    }
+
     /// Marks the runs of dead processes as crashed, and forgets those processes. Returns the
     /// runs' ids.
     ///
@@ -94,12 +112,7 @@ impl Owners {
     pub(crate) async fn reap(&self, store: &dyn Store) -> Result<Vec<RunId>, StoreError> {
         // Before the runs: what is dead by now adds none.
         let dead = self.dead()?;
-        let mut lost = Vec::new();
-        for (run, owner) in store.running().await? {
-            if !self.is_alive(&owner)? {
-                lost.push((run, owner));
-            }
-        }
+        let lost = self.lost(store).await?;
         let crashed = store.crash(&lost, REASON).await?;
         if let Some(directory) = self.data.open(DIRECTORY)? {
             for (name, _lock) in &dead {

@@ -154,7 +154,7 @@ fn a_field_that_is_named_is_the_id_and_stays_a_field() {
     assert_eq!(import(&project, "it.csv", content, &["--id", "number"]).code, Some(0));
     insta::assert_snapshot!(things(&project), @r#"
     {"_id":"007","number":"007","name":"Bond"}
-    {"_id":"8","number":8,"name":"Other"}
+    {"_id":"8","number":"8","name":"Other"}
     "#);
     insta::assert_snapshot!(import(&project, "it.csv", content, &["--id", "nr"]), @"
     ---- stderr
@@ -469,9 +469,26 @@ fn pages_lead_to_all_documents_once_in_their_order() {
     insta::assert_snapshot!(other, @"
     ---- stderr
     error: the cursor is another query's: collection, filter and order have to be the same
-    hint: `ophost help` shows the commands
+    hint: begin without `--after`, or repeat what the page was asked for
     ---- exit 2
     ");
+}
+
+#[test]
+fn a_collection_that_is_not_there_is_told_on_a_terminal() {
+    let project = with_things("{\"_id\":\"a\"}");
+    for command in ["count", "find", "export"] {
+        let look = |name| terminal::run(project.command(&["documents", command, name]), 100);
+        let (text, code) = look("thing");
+        let told = "there is no collection `thing`; did you mean `things`?";
+        assert!(text.contains(told) && code == Some(0), "{command}: {text}");
+        let (text, _) = look("otherwise");
+        let told = "there is no collection `otherwise`";
+        assert!(text.contains(told) && !text.contains("did you mean"), "{command}: {text}");
+        assert!(!look("things").0.contains("no collection"));
+        let piped = project.run(&["documents", command, "thing"]);
+        assert!(!piped.stderr.contains("no collection"), "{piped}");
+    }
 }
 
 #[test]
@@ -769,6 +786,26 @@ fn f5_documents_that_a_damaged_key_hides_are_missed() {
         }
     }
     assert!(hidden >= 3, "{hidden}");
+}
+
+#[test]
+fn f5_an_export_that_leaves_a_run_out_exits_so() {
+    let project = Project::with_rust(&["misbehave"]);
+    for text in [MARK, "good"] {
+        let value = format!("value={text}");
+        let run = ["run", "misbehave.echo", &value, "--record", "--verbose"];
+        assert_eq!(project.run(&run).code, Some(0));
+    }
+    let whole = project.run(&["runs", "export"]);
+    assert_eq!((whole.stdout.lines().count(), whole.code), (2, Some(0)));
+    let exported = damaged(&project).into_iter().map(|data| {
+        let export = project.run(&["runs", "export", "--data", &data]);
+        let is_whole = !export.stderr.contains("is left out");
+        let expected = if is_whole { (2, Some(0)) } else { (1, Some(1)) };
+        assert_eq!((export.stdout.lines().count(), export.code), expected, "{export}");
+        is_whole
+    });
+    assert!(exported.filter(|is_whole| !is_whole).count() > 0, "no run was damaged");
 }
 
 #[test]

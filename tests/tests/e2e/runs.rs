@@ -892,9 +892,40 @@ fn v2_a_long_log_goes_on_in_a_file_that_is_erased_with_the_run() {
     let before = format!("{} came before; `ophost runs logs {id}` shows all", kept - 50);
     assert_eq!((log.lines().next(), log.lines().count()), (Some(before.as_str()), 52), "{log}");
     assert!(log.lines().last().is_some_and(|last| last.starts_with("more is in ")), "{log}");
+    let copied = project.run(&["store", "backup", "copy.redb"]).stderr;
+    assert!(copied.ends_with("not copied: the log file of .ophost/logs\n"), "{copied}");
     assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
     assert!(!file.exists());
     assert_eq!(latest(&project)["logs_ref"], Value::Null);
+}
+
+#[test]
+fn v2_what_is_missing_of_a_log_is_said_at_its_end() {
+    let project = Project::with_rust(&["misbehave"]);
+    let logs = project.path().join(".ophost/logs");
+    fs::create_dir(project.path().join(".ophost")).expect("a writable directory");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    fs::set_permissions(project.path().join(".ophost"), private).expect("ours");
+    // No file can be made here.
+    fs::write(&logs, "").expect("a writable directory");
+    let run = ["run", "misbehave.flood_log", "mib=2", "--record", "--json"];
+    let dropped = raw(&project, &run)["log_dropped"].as_u64().expect("a number");
+    fs::remove_file(&logs).expect("ours");
+    assert!(dropped > 0);
+    for more in [&[][..], &["--json"]] {
+        let shown = project.run(&[&["runs", "logs", "latest"], more].concat());
+        let told = format!("{dropped} entries had no room\n");
+        assert_eq!((shown.stderr, shown.code), (told, Some(0)));
+    }
+    raw(&project, &run);
+    fs::remove_dir_all(&logs).expect("ours");
+    let shown = project.run(&["runs", "logs", "latest"]);
+    let id = latest(&project)["id"].as_str().expect("an id").to_owned();
+    assert!(shown.stdout.lines().count() > 100, "the record has the beginning");
+    assert_eq!(shown.code, Some(1), "{}", shown.stderr);
+    let warned = project.command(&["runs", "logs", "latest"]).output().expect("it starts").stderr;
+    let told = format!("warning: the rest of the log is gone: logs/{id}.jsonl\n");
+    assert_eq!(String::from_utf8_lossy(&warned), told);
 }
 
 #[test]
@@ -976,37 +1007,6 @@ fn what_cannot_be_done_with_a_run_is_said_with_its_id() {
 }
 
 #[test]
-fn q6_an_erased_answer_is_no_answer() {
-    let project = Project::with_rust(&["text"]);
-    let run = ["run", "slugify", "text=a", "--idempotency-key", "k"];
-    assert_eq!(project.run(&run).code, Some(0));
-    assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
-    insta::assert_snapshot!(project.run(&run), @"
-    ---- stderr
-    error: run [RUN] under the same idempotency key succeeded, and its answer was erased
-    hint: another key runs it again
-    ---- exit 6
-    ");
-}
-
-#[test]
-fn a_copy_of_the_store_takes_the_place_of_nothing() {
-    let project = Project::with_rust(&["text"]);
-    project.run(&["run", "slugify", "text=a"]);
-    fs::write(project.path().join("notes.txt"), "mine").expect("a writable directory");
-    for command in ["backup", "salvage"] {
-        for file in ["notes.txt", ".ophost/store/store.redb"] {
-            insta::allow_duplicates!(
-                insta::assert_snapshot!(project.run(&["store", command, file]).to_string().replace(file, "[FILE]"), @"
-                ---- stderr
-                error: cannot write `[FILE]`: File exists (os error 17)
-                hint: what is there is not written over: name another file
-                ---- exit 2
-                ")
-            );
-        }
-        assert_eq!(project.run(&["store", command, "none/it"]).code, Some(2), "{command}");
-#[test]
 fn q6_another_input_than_one_that_was_erased_is_told_so() {
     let project = Project::with_rust(&["text"]);
     let run = |text: &str| project.run(&["run", "slugify", text, "--idempotency-key", "k"]);
@@ -1031,7 +1031,15 @@ fn i4_a_secret_that_breaks_its_schema_is_not_told() {
     });
     let input_schema = schema.to_string();
     let project = with_operation(Operation { input_schema, ..Operation::new("it.works") });
-    insta::assert_snapshot!(project.run(&["run", "it.works", "pin=55555", "size:=\"x\"", "pni=1"]), @"");
+    insta::assert_snapshot!(project.run(&["run", "it.works", "pin=55555", "size:=\"x\"", "pni=1"]), @r#"
+    ---- stderr
+    error: the input of `it.works` breaks its schema in 3 places
+      /pin: expected at most 4 characters, got a secret
+      /size: expected integer, got "x"
+      /pni: not a field that is known here; did you mean `pin`?
+    hint: `ophost describe it.works` shows what it takes
+    ---- exit 2
+    "#);
     let told = project.run(&["run", "it.works", "pin:=55555", "--json"]);
     assert!(told.stdout.contains("got a secret") && !told.stdout.contains("55555"), "{told}");
     let described = project.run(&["describe", "it.works"]).stdout;
@@ -1071,6 +1079,37 @@ fn q8_a_rerun_has_the_limits_that_its_flags_say() {
     assert!(help.contains("--max-effects") && help.contains("has the limits of now"), "{help}");
 }
 
+#[test]
+fn q6_an_erased_answer_is_no_answer() {
+    let project = Project::with_rust(&["text"]);
+    let run = ["run", "slugify", "text=a", "--idempotency-key", "k"];
+    assert_eq!(project.run(&run).code, Some(0));
+    assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
+    insta::assert_snapshot!(project.run(&run), @"
+    ---- stderr
+    error: run [RUN] under the same idempotency key succeeded, and its answer was erased
+    hint: another key runs it again
+    ---- exit 6
+    ");
+}
+
+#[test]
+fn a_copy_of_the_store_takes_the_place_of_nothing() {
+    let project = Project::with_rust(&["text"]);
+    project.run(&["run", "slugify", "text=a"]);
+    fs::write(project.path().join("notes.txt"), "mine").expect("a writable directory");
+    for command in ["backup", "salvage"] {
+        for file in ["notes.txt", ".ophost/store/store.redb"] {
+            insta::allow_duplicates!(
+                insta::assert_snapshot!(project.run(&["store", command, file]).to_string().replace(file, "[FILE]"), @"
+                ---- stderr
+                error: cannot write `[FILE]`: File exists (os error 17)
+                hint: what is there is not written over: name another file
+                ---- exit 2
+                ")
+            );
+        }
+        assert_eq!(project.run(&["store", command, "none/it"]).code, Some(2), "{command}");
     }
     assert_eq!(fs::read(project.path().join("notes.txt")).expect("a file"), b"mine");
     assert_eq!(runs(&project, &[]).len(), 1);

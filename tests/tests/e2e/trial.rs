@@ -134,11 +134,50 @@ echo "import: exit $?"
 mount -o remount,size=64m "$OPHOST_DATA" && "$0" documents import noise noise.jsonl
 "#;
 
+/// In a namespace of its own: a run whose process is killed, and no room to record that.
+const DEAD: &str = r#"
+mount -t tmpfs -o size=64m tmpfs "$OPHOST_DATA" || exit 77
+"$0" run misbehave.spin --record --timeout 60s --verbose >/dev/null 2>&1 &
+tries=0
+until "$0" runs list 2>/dev/null | grep -q RUNNING || [ $((tries += 1)) -gt 300 ]; do sleep 0.1; done
+kill -9 $! && wait $! 2>/dev/null
+cat /dev/zero >"$OPHOST_DATA/fill" 2>/dev/null
+timeout 20 "$0" runs wait latest 2>&1; echo "wait: exit $?"
+timeout 20 "$0" runs logs --follow latest 2>&1 >/dev/null; echo "logs: exit $?"
+timeout 20 "$0" runs list 2>&1 >/dev/null; echo "list: exit $?"
+rm "$OPHOST_DATA/fill"
+"$0" runs wait latest --json | grep -c '"failure_kind":"crashed"'
+"#;
+
 /// Returns whether a user may mount here, in a namespace of his own.
 fn may_mount() -> bool {
     let script = ["--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"];
     let mut unshare = Command::new("unshare");
     unshare.args(script).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn f4_a_dead_run_is_not_waited_for_where_its_end_cannot_be_recorded() {
+    if !may_mount() {
+        println!("skipped: nobody may mount here, not even in a namespace of his own");
+        return;
+    }
+    let project = Project::with_rust(&["misbehave"]);
+    fs::create_dir(project.path().join("disk")).expect("a writable directory");
+    let script = ["--map-root-user", "--mount", "sh", "-c", DEAD, OPHOST];
+    let mut script = project.program("unshare", &script);
+    let output = project.output(script.env("OPHOST_DATA", project.path().join("disk")));
+    insta::assert_snapshot!(output, @"
+    error: the store's disk is full
+    hint: free some space, and try again
+    wait: exit 5
+    error: the store's disk is full
+    hint: free some space, and try again
+    logs: exit 5
+    warning: of those that are RUNNING, 1 crashed, not recorded: the store's disk is full
+    list: exit 0
+    1
+    ");
 }
 
 #[test]

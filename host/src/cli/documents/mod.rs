@@ -8,6 +8,7 @@ mod read;
 
 pub(super) use self::import::NotImported;
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -17,11 +18,12 @@ use serde_json::{Map, Value, json};
 use super::complete;
 use super::error::CliError;
 use super::output::{self, Line};
-use super::settings;
 use super::table::{Last, table};
+use super::{run, settings};
 use crate::config::Config;
 use crate::document::{
-    Address, CollectionName, Document, DocumentId, Filter, Page, Path, Query, Sort, SortBy,
+    Address, CollectionName, Document, DocumentId, Filter, Page, Path, Query, QueryError, Sort,
+    SortBy,
 };
 use crate::documents::Documents;
 use crate::host::Host;
@@ -167,10 +169,13 @@ async fn find(documents: &Documents<'_>, args: FindArgs, json: bool) -> Result<E
     let FindArgs { meant: Meant { collection, filter }, sort, limit, after } = args;
     let sort = Sort::new(sort).map_err(|error| CliError::usage(&error.to_string()))?;
     let query = Query::new(&collection, filter, sort, Some(limit), after.as_deref())
-        .map_err(|error| CliError::usage(&error.to_string()))?;
-    let Page { documents, next } = documents.find(collection, query).await?;
+        .map_err(|error| not_a_question(&error))?;
+    let Page { documents: found, next } = documents.find(collection.clone(), query).await?;
     let next = next.map(|next| next.to_string());
-    let list = documents.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
+    let list = found.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
+    if list.is_empty() {
+        remark_if_missing(documents, &collection).await;
+    }
     if json {
         output::json(&json!({"documents": list, "next": next}))?;
         return Ok(ExitCode::SUCCESS);
@@ -183,6 +188,36 @@ async fn find(documents: &Documents<'_>, args: FindArgs, json: bool) -> Result<E
         output::stderr(&format!("There are more: `--after {next}`\n"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn not_a_question(error: &QueryError) -> CliError {
+    let message = error.to_string();
+    match error {
+        QueryError::Cursor(_) => {
+            let hint = "begin without `--after`, or repeat what the page was asked for".to_owned();
+            CliError::Usage { message, hint }
+        }
+        _ => CliError::usage(&message),
+    }
+}
+
+/// Says on a terminal that what was looked into is not there: it may be misspelt.
+async fn remark_if_missing(documents: &Documents<'_>, collection: &CollectionName) {
+    if !io::stderr().is_terminal() {
+        return;
+    }
+    // There is an answer already: whether there is more to say does not matter to it.
+    let Ok(all) = documents.collections().await else { return };
+    if all.iter().any(|(name, _)| name == collection) {
+        return;
+    }
+    let wanted = collection.as_str();
+    let scored = all
+        .iter()
+        .map(|(name, _)| (strsim::damerau_levenshtein(name.as_str(), wanted), name.as_str()));
+    let near = scored.min().filter(|(distance, _)| *distance <= wanted.len() / 3 + 1);
+    let meant = near.map(|(_, name)| format!("; did you mean `{name}`?")).unwrap_or_default();
+    run::remark(&format!("there is no collection `{wanted}`{meant}"));
 }
 
 async fn get(documents: &Documents<'_>, args: GetArgs, json: bool) -> Result<ExitCode, CliError> {
@@ -206,7 +241,10 @@ async fn count(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let Meant { collection, filter } = args.meant;
-    let count = documents.count(collection, filter).await?;
+    let count = documents.count(collection.clone(), filter).await?;
+    if count == 0 {
+        remark_if_missing(documents, &collection).await;
+    }
     match json {
         true => output::json(&json!({"count": count}))?,
         false => output::stdout(&format!("{count}\n"))?,

@@ -11,7 +11,7 @@ use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
 use super::super::complete;
-use super::super::error::CliError;
+use super::super::error::{CliError, Exit};
 use super::super::output::{self, Line};
 use super::super::table::{Last, table};
 use crate::operation::OperationName;
@@ -95,6 +95,12 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     let ListArgs { filter, limit, after } = args;
     let filter = filter.filter();
     let page = runs.list(&filter, after, usize::from(limit)).await?;
+    if page.runs.iter().any(|run| !run.status.is_final())
+        && let Some((error, lost)) = runs.unmarked().await
+    {
+        let count = lost.len();
+        output::warn(&format!("of those that are RUNNING, {count} crashed, not recorded: {error}"));
+    }
     if json {
         let next = page.next.map(|next| next.to_string());
         let damaged: Vec<_> = page.damaged.iter().map(ToString::to_string).collect();
@@ -221,9 +227,10 @@ fn histogram(buckets: &[Bucket], is_terminal: bool) -> String {
 /// Prints every run, a page at a time: as many as there are, in little memory.
 pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCode, CliError> {
     let filter = filter.filter();
-    let mut after = None;
+    let (mut after, mut is_whole) = (None, true);
     loop {
         let page = runs.list(&filter, after, PAGE).await?;
+        is_whole &= page.damaged.is_empty();
         for damaged in &page.damaged {
             output::warn(&format!("a run is left out: {damaged}"));
         }
@@ -236,13 +243,14 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
                 Ok(None) => {}
                 Err(StoreError::Damaged { key, what }) => {
                     output::warn(&format!("run {} is left out: `{key}`: {what}", summary.id));
+                    is_whole = false;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         after = page.next;
         if after.is_none() {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(if is_whole { ExitCode::SUCCESS } else { Exit::Failed.into() });
         }
     }
 }

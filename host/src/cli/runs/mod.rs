@@ -56,11 +56,13 @@ enum RunsCommand {
     Stats(list::FilterArgs),
     /// Run again what was run, with the input, user and flags that it had: a dry run stays one.
     Rerun(Box<again::RerunArgs>),
-    /// Stop a run, also one of another terminal; exits with 1 if it ended otherwise.
+    /// Stop a run, also one of another terminal; exits with 1 if it ended otherwise meanwhile, with
+    /// 2 if it had ended before.
     Cancel(Named),
     /// Wait until a run has ended; exits as that: 0, 1 failed, 130 cancelled, 8 out of time.
     Wait(WaitArgs),
-    /// Print runs as JSON, one a line, with all that is kept of each.
+    /// Print runs as JSON, one a line, with all that is kept of each; exits with 1 if damaged ones
+    /// are left out.
     Export(list::FilterArgs),
     /// Remove what an ended run was given, returned and said; that it happened stays, and so do
     /// the documents that it changed, with what `runs diff` shows of them.
@@ -120,10 +122,9 @@ fn runs(host: &Host) -> Result<Runs<'_>, CliError> {
 async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, CliError> {
     // Another run may be the latest meanwhile.
     let run_id = runs.find(&args.run.id).await?.id;
-    let name = run_id.to_string();
     let ended = async {
         loop {
-            let run = runs.find(&name).await?;
+            let run = runs.follow(run_id).await?;
             if run.state.status().is_final() {
                 return Ok::<_, CliError>(run);
             }
@@ -195,7 +196,8 @@ pub(super) struct StoreArgs {
 enum StoreCommand {
     /// Read every value and say what is wrong.
     Check,
-    /// Copy the store as it is now to a file; others may go on writing.
+    /// Copy the store as it is now to a file; others may go on writing. Log files, which hold what
+    /// long logs have beyond their records, are not in it.
     Backup(Target),
     /// Copy what can be read of a damaged store to a new one; exits with 1 if anything is lost.
     Salvage(Target),
@@ -235,7 +237,20 @@ async fn backup(runs: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, Cl
     } else {
         output::stderr(&format!("copied to `{}`\n", Line(&name)));
     }
+    if let Some(told) = not_copied(runs.log_files()) {
+        output::stderr(&told);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says how many log files a copy of the store leaves out, if there are any.
+fn not_copied(log_files: usize) -> Option<String> {
+    let files = match log_files {
+        0 => return None,
+        1 => "the log file".to_owned(),
+        count => format!("the {count} log files"),
+    };
+    Some(format!("not copied: {files} of .ophost/logs\n"))
 }
 
 async fn salvage(from: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, CliError> {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::changes;
 use super::super::error::{CliError, Exit};
 use super::super::output::{self, DIM, ERROR, HEADING, Line, NAME};
-use super::super::run::{MAX_ITEM, log_line, said};
+use super::super::run::{MAX_ITEM, detail, log_line, said, violations};
 use super::super::table::{Last, table};
 use super::list::took;
 use super::{LOOK, Named};
@@ -121,8 +121,10 @@ fn failure(text: &mut String, run: &TaskRun) {
     let Some(failure) = run.state.failure() else { return };
     let message = Line(said(failure));
     let _ = writeln!(text, "\n{ERROR}{}{ERROR:#}: {message}", failure.kind);
-    if let Some(details) = &failure.details {
-        let _ = writeln!(text, "  {}", Line(&details.to_string()));
+    match (violations(failure), &failure.details) {
+        (Some(lines), _) => lines.iter().for_each(|line| detail(text, line)),
+        (None, Some(details)) => detail(text, &details.to_string()),
+        (None, None) => {}
     }
     for line in failure.traceback.iter().flat_map(|traceback| traceback.lines()) {
         let _ = writeln!(text, "  {DIM}{}{DIM:#}", Line(line));
@@ -190,10 +192,10 @@ pub(super) async fn logs(
     args: LogsArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let id = runs.find(&args.run.id).await?.id;
+    let mut run = runs.find(&args.run.id).await?;
+    let id = run.id;
     let (mut shown, mut file) = (0, None);
     loop {
-        let run = runs.find(&id.to_string()).await?;
         if file.is_none() {
             file = runs.log_file(id)?;
         }
@@ -204,9 +206,24 @@ pub(super) async fn logs(
         }
         shown = run.log_entries.len();
         if !args.follow || run.state.status().is_final() {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(end_of_log(&run, file.is_some()));
         }
         tokio::time::sleep(LOOK).await;
+        run = runs.follow(id).await?;
+    }
+}
+
+/// Says what of a log is not to be seen: what had no room, and a file that is gone.
+fn end_of_log(run: &TaskRun, has_file: bool) -> ExitCode {
+    if run.log_dropped > 0 {
+        output::stderr(&format!("{} entries had no room\n", run.log_dropped));
+    }
+    match &run.logs_ref {
+        Some(file) if !has_file => {
+            output::warn(&format!("the rest of the log is gone: {file}"));
+            Exit::Failed.into()
+        }
+        Some(_) | None => ExitCode::SUCCESS,
     }
 }
 
