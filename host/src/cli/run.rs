@@ -371,7 +371,7 @@ pub(super) fn violations(failure: &Failure) -> Option<Vec<String>> {
 
 /// The hint where a call cannot ask for more than the run had.
 const MORE_IN_SETTINGS: Option<&str> = Some(
-    "it had the most there is; `max` in `[limits]` of the settings, or the operation's, allows more",
+    "it had the most there is: `[limits.max]` of the settings, or the operation's own, allows more",
 );
 
 fn hint(report: &Report, failure: &Failure) -> Option<&'static str> {

@@ -27,7 +27,7 @@ fn what_had_the_most_there_is_is_not_told_to_ask_for_more() {
       at ophost_sdk::handle::handle
       at core::ops::function::FnOnce::call_once
       at ophost:plugin/operations@0.1.1#invoke
-    hint: it had the most there is; `max` in `[limits]` of the settings, or the operation's, allows more
+    hint: it had the most there is: `[limits.max]` of the settings, or the operation's own, allows more
     ---- exit 1
     ");
     project.settings("[limits]\ntimeout = \"100ms\"\n[limits.max]\ntimeout = \"200ms\"\n");
