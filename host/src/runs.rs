@@ -186,6 +186,18 @@ impl<'a> Runs<'a> {
         self.store.size()
     }
 
+    /// Tries what a recorded run needs, as far as that leaves nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`StoreError`] that a run would meet.
+    pub async fn try_out(&self) -> Result<(), StoreError> {
+        match self.size()? {
+            Some(_) => self.store.raw().try_out().await,
+            None => Ok(()),
+        }
+    }
+
     /// Returns what is wrong with the store, a line for each thing; empty if it is sound.
     ///
     /// # Errors

@@ -25,6 +25,9 @@ use crate::toolchain::{self, Survey};
 /// Less free space than this is worth a warning, in bytes.
 const LITTLE_SPACE: u64 = 256 << 20;
 
+/// With less free space than this runs are no longer recorded, in bytes.
+const NO_SPACE: u64 = 1 << 20;
+
 /// How many running runs are counted.
 const MAX_RUNNING: usize = 1_000;
 
@@ -247,16 +250,20 @@ fn existing(path: &Path) -> PathBuf {
 
 fn space(path: &Path, text: String) -> Finding {
     let Ok(facts) = statvfs(path) else { return Finding::ok("data", text) };
-    let free = facts.f_bavail.saturating_mul(facts.f_frsize);
+    of_space(facts.f_bavail.saturating_mul(facts.f_frsize), &text)
+}
+
+fn of_space(free: u64, text: &str) -> Finding {
     let text = format!("{text}, {} free", ByteSize(free));
-    if free < LITTLE_SPACE {
-        Finding::warning("data", text, "free some space, or name another directory by `--data`")
-    } else {
-        Finding::ok("data", text)
+    let fix = "free some space, or name another directory by `--data`";
+    match free {
+        ..NO_SPACE => Finding::problem("data", text, Some(fix.to_owned())),
+        NO_SPACE..LITTLE_SPACE => Finding::warning("data", text, fix),
+        LITTLE_SPACE.. => Finding::ok("data", text),
     }
 }
 
-/// Looks at the store: whether it can be read, but not whether all of it can.
+/// Looks at the store: whether it can be read and written, but not whether all of it can.
 fn records(config: &Config) -> Finding {
     let what = "records";
     match super::runtime().map_err(CliError::from).and_then(|it| it.block_on(look_at_runs(config)))
@@ -286,6 +293,10 @@ async fn look_at_runs(config: &Config) -> Result<(Option<u64>, Page), CliError> 
     let runs = host.runs().ok_or_else(|| CliError::usage("there is no data directory"))?;
     let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
     let page = runs.list(&running, None, MAX_RUNNING).await?;
+    // What is damaged already is told of as it is.
+    if page.damaged.is_empty() {
+        runs.try_out().await?;
+    }
     Ok((runs.size()?, page))
 }
 
@@ -367,4 +378,18 @@ fn terminal() -> Finding {
         | anstream::ColorChoice::AlwaysAnsi => "on",
     };
     Finding::ok("terminal", format!("{place}; colours {colour}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_space_is_a_warning_and_none_a_problem() {
+        let states = [0, NO_SPACE - 1, NO_SPACE, LITTLE_SPACE - 1, LITTLE_SPACE]
+            .map(|free| of_space(free, "`it`").state);
+        let (problem, warning) = (State::Problem, State::Warning);
+        assert_eq!(states, [problem, problem, warning, warning, State::Ok]);
+        assert_eq!(of_space(3 << 10, "`it`").text, "`it`, 3.0 KiB free");
+    }
 }

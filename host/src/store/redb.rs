@@ -54,6 +54,15 @@ impl RedbStore {
         self.writer.prepare();
     }
 
+    /// Tries what a record needs, as far as that leaves nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`StoreError`] that a record would meet.
+    pub(crate) async fn try_out(&self) -> Result<(), StoreError> {
+        self.writer.step(RunId::new(), |tx| tx.try_out()).await
+    }
+
     /// Reads off the async threads; `None` if there is no store yet.
     pub(super) async fn read<T: Send + 'static>(
         &self,

@@ -245,6 +245,13 @@ pub(super) trait Evidence {
     fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError>;
 }
 
+/// What changes nothing is there.
+impl Evidence for () {
+    fn is_there(&self, _: &Snapshot) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+}
+
 fn is_known(store: &Snapshot, run: &TaskRun) -> Result<bool, StoreError> {
     Ok(store.row(run.id)?.is_some_and(|row| row.run.revision >= run.revision))
 }

@@ -285,6 +285,23 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Does in every table what a record does, and undoes it: nothing is to be written.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`StoreError`] that a record would meet.
+    pub(super) fn try_out(&mut self) -> Result<(), StoreError> {
+        self.sequence()?;
+        for kind in Kind::ALL {
+            // It comes after that of every run.
+            let key = [&kind.prefix()[..], &[u8::MAX; 16]].concat();
+            let table = self.table_mut(&key)?;
+            table.insert(&key[..], &[][..])?;
+            table.remove(&key[..])?;
+        }
+        Ok(())
+    }
+
     /// Removes what is under a key, if anything is.
     pub(super) fn remove(&mut self, key: &[u8]) -> Result<(), StoreError> {
         self.written += key.len() as u64;

@@ -111,6 +111,31 @@ fn the_records_are_looked_at() {
 }
 
 #[test]
+fn f5_a_store_that_takes_no_record_is_a_problem() {
+    let project = Project::with_rust(&["text"]);
+    let run = ["run", "slugify", "text=a"];
+    project.run(&run);
+    assert_eq!(findings(&project.run(&["doctor", "--json"]), "records")[0].0, "ok");
+    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    let path = project.path().join(".ophost/store/store.redb");
+    let mut bytes = fs::read(&path).expect("our own");
+    let name = b"idempotency";
+    let places: Vec<_> =
+        bytes.windows(name.len()).enumerate().filter(|(_, it)| it == name).map(|it| it.0).collect();
+    for place in places {
+        bytes[place + name.len() - 1] = b'x';
+    }
+    fs::write(&path, bytes).expect("our own");
+    let output = project.run(&["doctor", "--json"]);
+    let told = findings(&output, "records").remove(0);
+    assert_eq!((told.0.as_str(), output.code), ("problem", Some(1)), "{output}");
+    assert_eq!(told.1, "the store is damaged at `table idempotency`: it is gone");
+    let failed = project.run(&run);
+    assert!(failed.code == Some(5) && failed.stderr.contains(&told.1), "{failed}");
+    assert_eq!(project.run(&["runs", "export"]).stdout.lines().count(), 1);
+}
+
+#[test]
 fn a_plugin_directory_that_everybody_can_write_is_a_problem() {
     let project = Project::with_rust(&["text"]);
     allow(&project, "plugins", 0o777);
