@@ -42,7 +42,9 @@ impl DocumentFindings {
                 let size: Size = codec::open(key, value)?;
                 let count = keys::name_of_collection(key)
                     .and_then(|collection| self.documents.remove(&collection));
-                must(count == Some(size.documents), key, "its size is another")
+                let (size, count) = (size.documents, count.unwrap_or(0));
+                let told = format!("its size is {size}, there are {count} documents");
+                must(size == count, key, &told)
             }
             Kind::Meta
             | Kind::Run
@@ -145,4 +147,30 @@ pub(super) fn salvage(
         tx.resize(&address.collection, 1)?;
     }
     tx.put_bytes(key, value)
+}
+
+/// Makes documents what the changes say that are there: what was found of them may be older.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if they cannot be read or written.
+pub(super) fn replay(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let keys = tx.range(&Kind::Change.prefix())?.map(|entry| entry.map(|(key, _)| key));
+    // They are in the order of their commits.
+    for key in keys.collect::<Result<Vec<_>, _>>()? {
+        let (address, revision) = known(keys::address_of_change(&key), &key)?;
+        let document = tx.document(&address)?;
+        if document.as_ref().is_some_and(|stored| stored.revision >= revision) {
+            continue;
+        }
+        let Some(change) = tx.value::<Change>(&key)? else { continue };
+        let by = i64::from(change.after.is_some()) - i64::from(document.is_some());
+        let place = keys::document(&address);
+        match change.after {
+            Some(body) => tx.put(&place, &Stored { revision, body })?,
+            None => tx.remove(&place)?,
+        }
+        tx.resize(&address.collection, by)?;
+    }
+    Ok(())
 }

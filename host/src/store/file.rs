@@ -16,9 +16,10 @@ use redb::{
 };
 use rustix::fs::statvfs;
 
-use super::StoreError;
 use super::tables::{self, Snapshot};
+use super::{StoreError, logs};
 use crate::private_dir::DataDir;
+use crate::task_run::RunId;
 
 /// The directory in the data directory.
 pub(super) const DIRECTORY: &str = "store";
@@ -118,7 +119,7 @@ impl StoreFile {
             let Some(handle) = self.for_reading()? else { return Ok(None) };
             handle.snapshot()?.as_ref().map(read).transpose()
         });
-        if matches!(result, Err(StoreError::Io(_))) {
+        if result.as_ref().is_err_and(is_of_file) {
             self.close();
         }
         result
@@ -135,7 +136,7 @@ impl StoreFile {
             let Some(handle) = self.for_reading()? else { return Ok(None) };
             Ok(handle.snapshot()?.map(|snapshot| (snapshot, handle)))
         });
-        if matches!(snapshot, Err(StoreError::Io(_))) {
+        if snapshot.as_ref().is_err_and(is_of_file) {
             self.close();
         }
         snapshot
@@ -150,6 +151,25 @@ impl StoreFile {
             Ok(())
         })
         .ok();
+    }
+
+    /// Returns the file itself, to be read past its reader; `None` if there is no store.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be opened.
+    pub(super) fn bare(&self) -> Result<Option<File>, StoreError> {
+        let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
+        Ok(directory.file(FILE)?)
+    }
+
+    /// Returns whether there is a file with a part of a run's log.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be found out.
+    pub(super) fn has_log(&self, run: RunId) -> Result<bool, StoreError> {
+        Ok(logs::find(&self.data, run)?.is_some())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Handle>>> {
@@ -245,6 +265,15 @@ impl StoreFile {
     }
 }
 
+/// Returns whether the file takes no more after an error until it is opened again.
+fn is_of_file(error: &StoreError) -> bool {
+    match error {
+        StoreError::Io(_) => true,
+        StoreError::Damaged { key, .. } => key == FILE,
+        _ => false,
+    }
+}
+
 fn length(file: &File) -> Result<u64, StoreError> {
     Ok(file.metadata()?.len())
 }
@@ -295,8 +324,14 @@ impl From<redb::Error> for StoreError {
             redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Self::Damaged { key: FILE.to_owned(), what: error.to_string() }
             }
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Damaged { key: FILE.to_owned(), what: "its end is missing".to_owned() }
+            }
             redb::Error::Io(error) => error.into(),
             redb::Error::Corrupted(what) => Self::Damaged { key: FILE.to_owned(), what },
+            redb::Error::RepairAborted => {
+                Self::Damaged { key: FILE.to_owned(), what: "it cannot be put in order".to_owned() }
+            }
             other => io::Error::other(other.to_string()).into(),
         }
     }

@@ -1,4 +1,4 @@
-//! Looks a store over, copies it, and saves what can be read of a damaged one.
+//! Looks a store over, and copies it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -7,31 +7,20 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableTable};
 
-use super::document_check::{self, DocumentFindings};
+use super::document_check::DocumentFindings;
 use super::file::{builder, guarded};
 use super::keys::{self, Kind};
 use super::redb::RedbStore;
-use super::row::Row;
 use super::tables::{self, Bytes, Entry, Holder, Snapshot, Tx, View};
-use super::{StoreError, codec};
+use super::{Store as _, StoreError, codec};
 use crate::digest::Digest;
 use crate::run::LogEntry;
+use crate::task_run::RunId;
 
 /// The most values that are copied in one transaction.
 const VALUES: usize = 4096;
 /// How many bytes end a transaction: until it is written, they are in memory.
 const BYTES: usize = 16 << 20;
-
-/// What was saved of a damaged store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Salvaged {
-    /// How many runs there are in the copy.
-    pub runs: u64,
-    /// How many documents there are in the copy.
-    pub documents: u64,
-    /// What could not be read, and so is not there.
-    pub lost: Vec<String>,
-}
 
 impl RedbStore {
     /// Reads every value, and compares what belongs together. Returns what is wrong, as text.
@@ -43,7 +32,16 @@ impl RedbStore {
     ///
     /// Returns [`StoreError`] if the file cannot be read at all.
     pub(crate) async fn check(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.read(look_over).await?.unwrap_or_default())
+        let (mut list, logged) = self.read(look_over).await?.unwrap_or_default();
+        for id in logged {
+            // It may have been erased since.
+            if !self.file.has_log(id)?
+                && self.get(id).await?.is_some_and(|it| it.logs_ref.is_some())
+            {
+                list.push(format!("the log file of run {id} is gone"));
+            }
+        }
+        Ok(list)
     }
 
     /// Copies the store, as it is when this begins, to a new file, in one step. Others may go on
@@ -58,25 +56,10 @@ impl RedbStore {
         let copied = self.read(move |store| write_file(&to, |copy| copy_all(store, copy))).await?;
         copied.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound).into())
     }
-
-    /// Copies what can be read to a new store, in one step. Indexes and the like are made anew from the runs.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if nothing can be read or the new file cannot be written.
-    pub(crate) async fn salvage(&self, to: &Path) -> Result<Salvaged, StoreError> {
-        let to = to.to_owned();
-        let saved = self.read(move |store| {
-            let mut saved = Salvaged::default();
-            write_file(&to, |copy| salvage(store, copy, &mut saved))?;
-            Ok(saved)
-        });
-        saved.await?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound).into())
-    }
 }
 
 /// Writes a file of the same kind under another name and gives it its own when it is whole.
-fn write_file(
+pub(super) fn write_file(
     to: &Path,
     fill: impl FnOnce(&Database) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
@@ -111,7 +94,7 @@ fn create_private(path: &Path) -> io::Result<File> {
 }
 
 /// Writes in one transaction.
-fn write_all<T>(
+pub(super) fn write_all<T>(
     copy: &Database,
     values: &[T],
     mut write: impl FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>,
@@ -124,7 +107,7 @@ fn write_all<T>(
 }
 
 /// Writes in transactions of a bounded size: of at most one value beyond [`BYTES`].
-struct Batches<'c, T, W> {
+pub(super) struct Batches<'c, T, W> {
     copy: &'c Database,
     write: W,
     waiting: Vec<T>,
@@ -133,12 +116,12 @@ struct Batches<'c, T, W> {
 }
 
 impl<'c, T, W: FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>> Batches<'c, T, W> {
-    fn new(copy: &'c Database, write: W) -> Self {
+    pub(super) fn new(copy: &'c Database, write: W) -> Self {
         Self { copy, write, waiting: Vec::new(), bytes: 0 }
     }
 
     /// Writes a value of so many bytes, now or later.
-    fn add(&mut self, value: T, bytes: usize) -> Result<(), StoreError> {
+    pub(super) fn add(&mut self, value: T, bytes: usize) -> Result<(), StoreError> {
         self.waiting.push(value);
         self.bytes += bytes;
         let is_full = self.waiting.len() >= VALUES || self.bytes >= BYTES;
@@ -146,7 +129,7 @@ impl<'c, T, W: FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>> Batches<'c, T, 
     }
 
     /// Writes what was not written yet.
-    fn flush(&mut self) -> Result<(), StoreError> {
+    pub(super) fn flush(&mut self) -> Result<(), StoreError> {
         write_all(self.copy, &self.waiting, &mut self.write)?;
         self.waiting.clear();
         self.bytes = 0;
@@ -234,9 +217,12 @@ struct Findings {
     payloads: BTreeMap<Vec<u8>, (Digest, i64)>,
     newest: u64,
     documents: DocumentFindings,
+    /// The runs of whose log a part is in a file.
+    logged: Vec<RunId>,
 }
 
-fn look_over(store: &Snapshot) -> Result<Vec<String>, StoreError> {
+/// Returns what is wrong, and the runs of whose log a part should be in a file.
+fn look_over(store: &Snapshot) -> Result<(Vec<String>, Vec<RunId>), StoreError> {
     let mut findings = Findings::default();
     for kind in Kind::ALL {
         let stopped = walk(store, kind, |key, value| {
@@ -266,7 +252,7 @@ fn look_over(store: &Snapshot) -> Result<Vec<String>, StoreError> {
     if sequence.is_ok_and(|sequence| sequence < findings.newest) {
         findings.list.push("the sequence is behind the newest run".to_owned());
     }
-    Ok(findings.list)
+    Ok((findings.list, findings.logged))
 }
 
 impl Findings {
@@ -312,6 +298,7 @@ impl Findings {
         let led = store.bytes(&keys::id(row.run.id))?;
         must(led == Some(row.run.sequence.to_be_bytes().to_vec()), key, "no id leads to it")?;
         self.newest = self.newest.max(row.run.sequence);
+        self.logged.extend(row.run.logs_ref.as_ref().map(|_| row.run.id));
         for digest in row.payloads() {
             self.payloads.entry(keys::count(&digest)).or_insert((digest, 0)).1 += 1;
         }
@@ -333,82 +320,8 @@ fn run_of_log<T: ReadableTable<Bytes, Bytes>>(
     keys::run_of_log(key).map_or(Ok(false), |run| store.has(&keys::run(run)))
 }
 
-fn salvage(store: &Snapshot, copy: &Database, saved: &mut Salvaged) -> Result<(), StoreError> {
-    let newest = salvage_rows(store, copy, saved)?;
-    for kind in [
-        Kind::Log,
-        Kind::Payload,
-        Kind::Idempotency,
-        Kind::Document,
-        Kind::Change,
-        Kind::Commit,
-        Kind::Effect,
-    ] {
-        let mut values = Batches::new(copy, |tx, entry| salvage_value(tx, kind, entry));
-        let lost = &mut saved.lost;
-        let stopped = walk(store, kind, |key, value| match codec::verify(key, value) {
-            Ok(_) => {
-                saved.documents += u64::from(kind == Kind::Document);
-                values.add((key.to_vec(), value.to_vec()), key.len() + value.len())
-            }
-            Err(error) => {
-                lost.push(error.to_string());
-                Ok(())
-            }
-        })?;
-        values.flush()?;
-        saved.lost.extend(stopped);
-    }
-    // What says so may be damaged, too.
-    let revision = guarded(|| store.documents_revision()).unwrap_or(0);
-    let partial = guarded(|| store.salvaged_revision()).unwrap_or(0);
-    write_all(copy, &[newest], |tx, newest| {
-        tx.set_documents_revision(revision)?;
-        let partial = if saved.lost.is_empty() { partial } else { tx.documents_revision()? };
-        tx.set_salvaged_revision(partial)?;
-        tx.set_sequence(*newest)
-    })
-}
-
-/// Copies the rows, and returns the newest one's place in the order.
-fn salvage_rows(
-    store: &Snapshot,
-    copy: &Database,
-    saved: &mut Salvaged,
-) -> Result<u64, StoreError> {
-    let mut newest = 0;
-    let mut rows = Batches::new(copy, |tx, row: &Row| tx.replace(None, row, &[]));
-    let stopped = walk(store, Kind::Run, |key, value| match tables::open_row(key, value) {
-        Ok(row) => {
-            newest = newest.max(row.run.sequence);
-            saved.runs += 1;
-            rows.add(row, key.len() + value.len())
-        }
-        Err(error) => {
-            saved.lost.push(error.to_string());
-            Ok(())
-        }
-    })?;
-    rows.flush()?;
-    saved.lost.extend(stopped);
-    Ok(newest)
-}
-
-/// Copies a value if it belongs to a run that is there.
-fn salvage_value(tx: &mut Tx<'_>, kind: Kind, (key, value): &Entry) -> Result<(), StoreError> {
-    let owned = match kind {
-        Kind::Log => run_of_log(tx, key)?,
-        Kind::Payload => tx.has(&keys::count_of_payload(key))?,
-        Kind::Document | Kind::Change | Kind::Commit | Kind::Effect => {
-            return document_check::salvage(tx, kind, (key, value));
-        }
-        _ => tx.has(&keys::run(codec::open::<Holder>(key, value)?.run))?,
-    };
-    if owned { tx.put_bytes(key, value) } else { Ok(()) }
-}
-
 #[cfg(test)]
-mod tests {
+pub(in crate::store) mod tests {
     use std::sync::Arc;
 
     use redb::ReadableDatabase as _;
@@ -417,28 +330,28 @@ mod tests {
     use super::*;
     use crate::document::{Address, Change, Effects};
     use crate::private_dir::{DataDir, PrivateDir};
-    use crate::run::Outcome;
-    use crate::store::Store as _;
+    use crate::run::{LogLevel, LogSource, Outcome};
     use crate::store::conformance::{Random, ending, insert};
     use crate::store::file::{AtEnd, DIRECTORY, FILE};
     use crate::store::tests::author;
+    use crate::store::{LogWriter, logs};
     use crate::task_run::TaskRun;
     use crate::task_run::tests::running;
 
-    struct Scratch(tempfile::TempDir);
+    pub(in crate::store) struct Scratch(pub(in crate::store) tempfile::TempDir);
 
     impl Scratch {
-        fn new() -> Self {
+        pub(in crate::store) fn new() -> Self {
             Self(tempfile::tempdir().unwrap())
         }
 
         /// Returns a store of its own in here.
-        fn store(&self, name: &str) -> RedbStore {
+        pub(in crate::store) fn store(&self, name: &str) -> RedbStore {
             RedbStore::new(DataDir::new(self.0.path().join(name)), AtEnd::Close)
         }
 
         /// Returns a store of its own with this content.
-        fn store_of(&self, name: &str, content: &[u8]) -> RedbStore {
+        pub(in crate::store) fn store_of(&self, name: &str, content: &[u8]) -> RedbStore {
             let directory = self.0.path().join(name).join(DIRECTORY);
             let directory = PrivateDir::create(&directory).unwrap();
             directory.replace(FILE, &[content]).unwrap();
@@ -446,7 +359,7 @@ mod tests {
         }
     }
 
-    async fn filled(store: &RedbStore, count: u64) -> Vec<TaskRun> {
+    pub(in crate::store) async fn filled(store: &RedbStore, count: u64) -> Vec<TaskRun> {
         let mut runs = Vec::new();
         for n in 0..count {
             let mut run = running(["a", "b"][(n % 2) as usize]);
@@ -537,6 +450,9 @@ mod tests {
         assert_eq!(error, "the store is damaged at `table ids`: it is gone");
         let new = crate::store::NewRun { run: running("a"), key: None };
         assert_eq!(damaged.insert(new).await.unwrap_err().to_string(), error);
+        assert_eq!(damaged.try_out().await.unwrap_err().to_string(), error);
+        store.try_out().await.unwrap();
+        assert_eq!(store.list(&Default::default(), None, 9).await.unwrap().runs.len(), 3);
         assert!(!damaged.check().await.unwrap().is_empty());
         assert_eq!(damaged.list(&Default::default(), None, 9).await.unwrap().runs.len(), 3);
         std::fs::remove_file(&copy).unwrap();
@@ -620,6 +536,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn f5_a_log_file_that_is_gone_is_told() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        let (run, data) = (running("a"), DataDir::new(scratch.0.path().join("live")));
+        let claim = insert(&store, &run).await;
+        let log = LogWriter::new(&data, run.id);
+        assert!(log.add(&LogEntry {
+            timestamp: chrono::Utc::now(),
+            level: LogLevel::Info,
+            message: "more".to_owned(),
+            data: None,
+            source: LogSource::Guest,
+        }));
+        let mut ending = ending(Outcome::Success(json!({})));
+        ending.logs_ref = log.finish().reference;
+        store.finish(claim, ending).await.unwrap();
+        assert_eq!(store.check().await.unwrap(), [""; 0]);
+        logs::remove(&data, run.id).unwrap();
+        let told = format!("the log file of run {} is gone", run.id);
+        assert_eq!(store.check().await.unwrap(), [told]);
+        store.erase(run.id).await.unwrap();
+        assert_eq!(store.check().await.unwrap(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn f5_a_collection_that_has_another_size_is_told() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        store.keep(author(), creating("jobs", 3)).await.unwrap();
+        let database = builder().open(scratch.0.path().join("live").join(DIRECTORY).join(FILE));
+        let database = database.unwrap();
+        let first = Address { collection: "jobs".parse().unwrap(), id: "0".parse().unwrap() };
+        write_all(&database, &[()], |tx, ()| tx.remove(&keys::document(&first))).unwrap();
+        drop(database);
+        let told =
+            "the store is damaged at `collection jobs`: its size is 3, there are 2 documents";
+        assert!(store.check().await.unwrap().iter().any(|line| line == told));
+    }
+
+    #[tokio::test]
     async fn f5_a_collection_whose_size_is_gone_is_told() {
         let scratch = Scratch::new();
         let store = scratch.store("live");
@@ -642,7 +598,7 @@ mod tests {
     }
 
     /// Returns what a run did that put so many documents into a collection.
-    fn creating(collection: &str, count: usize) -> Arc<Effects> {
+    pub(in crate::store) fn creating(collection: &str, count: usize) -> Arc<Effects> {
         let create = |n: usize| {
             let (collection, id) = (collection.parse().unwrap(), n.to_string().parse().unwrap());
             let after = Some(json!({"n": n}).try_into().unwrap());

@@ -823,6 +823,7 @@ fn f5_a_reader_that_panics_over_damage_says_nothing_in_its_own_words() {
             let told = project.run(&[command, &["--data", "damaged"]].concat());
             if told.stderr.contains("`Result::unwrap()`") {
                 panics += 1;
+                assert_ne!(command[1], "salvage", "it reads past what panics: {told}");
                 assert_eq!(told.code, Some(5), "{told}");
                 assert!(told.stderr.starts_with("error: the store is damaged at "), "{told}");
                 assert_eq!(told.stderr.lines().count(), 2, "{told}");
@@ -830,7 +831,7 @@ fn f5_a_reader_that_panics_over_damage_says_nothing_in_its_own_words() {
         }
         fs::remove_file(project.path().join("it")).ok();
     }
-    assert!(panics >= 3, "{panics}");
+    assert!(panics >= 2, "{panics}");
 }
 
 #[test]

@@ -1,0 +1,432 @@
+//! Saves what can be read of a damaged store.
+//!
+//! What is saved is what [`Pages`] finds and what its own check calls whole. Indexes, counts and
+//! the like are made anew from that. What is lost is told: by its key where that can be read, else
+//! by how much less there is than the store says of itself.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase as _};
+
+use super::document_check;
+use super::documents::{Size, Stored};
+use super::file::{Handle, StoreFile, guarded};
+use super::keys::{self, Kind};
+use super::pages::{self, Pages};
+use super::redb::RedbStore;
+use super::repair::{Batches, write_all, write_file};
+use super::tables::{self, Entry, Holder, Snapshot, Tx};
+use super::{StoreError, codec};
+use crate::document::CollectionName;
+
+/// What was saved of a damaged store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// How many runs there are in the copy.
+    pub runs: u64,
+    /// How many documents there are in the copy.
+    pub documents: u64,
+    /// What could not be read, and so is not there.
+    pub lost: Vec<String>,
+}
+
+impl RedbStore {
+    /// Copies what can be read to a new store, in one step. What can be made anew from that is.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if nothing can be read or the new file cannot be written: then
+    /// there is none.
+    pub(crate) async fn salvage(&self, to: &Path) -> Result<Salvaged, StoreError> {
+        let (file, to) = (Arc::clone(&self.file), to.to_owned());
+        let work = move || guarded(|| salvage(&file, &to));
+        let saved = tokio::task::spawn_blocking(work).await;
+        saved.map_err(|error| StoreError::from(io::Error::other(error)))?
+    }
+}
+
+fn salvage(file: &StoreFile, to: &Path) -> Result<Salvaged, StoreError> {
+    let bare = file.bare()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    // Others may write meanwhile.
+    let held = hold(file, &bare);
+    let pages = Pages::open(bare).map_err(|error| match &held {
+        // What is no store at all is called so by all commands in the same words.
+        Err(known @ StoreError::Damaged { .. }) => known.clone(),
+        _ => error,
+    })?;
+    let mut saved = Salvaged::default();
+    write_file(to, |copy| {
+        saved = Saving { pages: &pages, copy, lost: Vec::new() }.all()?;
+        Ok(())
+    })?;
+    Ok(saved)
+}
+
+/// Keeps the pages of the newest commit from being used again, as long as the returned value
+/// lives. Where the file's reader cannot do that nobody can write to it either.
+fn hold(file: &StoreFile, bare: &File) -> Result<Option<(Snapshot, Arc<Handle>)>, StoreError> {
+    loop {
+        let before = pages::header(bare).ok();
+        let held = file.snapshot();
+        if held.is_err() || pages::header(bare).ok() == before {
+            return held;
+        }
+    }
+}
+
+/// A store that is being saved.
+struct Saving<'s> {
+    pages: &'s Pages,
+    copy: &'s Database,
+    lost: Vec<String>,
+}
+
+/// What became of the entries of a kind.
+struct Seen {
+    /// How many are in the copy.
+    kept: u64,
+    /// The keys of those that are not whole.
+    damaged: Vec<Vec<u8>>,
+    /// How many were not found.
+    missing: u64,
+}
+
+impl Saving<'_> {
+    fn all(mut self) -> Result<Salvaged, StoreError> {
+        if self.pages.is_loose() {
+            let told =
+                "the way to its tables: what is found may be older than it was, or incomplete";
+            self.lost.push(told.to_owned());
+        } else if !self.pages.is_newest() {
+            self.lost.push("perhaps what the last commit wrote".to_owned());
+        }
+        let runs = self.save_counted(Kind::Run)?;
+        for kind in [Kind::Meta, Kind::Log, Kind::Payload, Kind::Idempotency] {
+            self.save_counted(kind)?;
+        }
+        let documents = self.save(Kind::Document)?;
+        for kind in [Kind::Change, Kind::Commit, Kind::Effect] {
+            self.save_counted(kind)?;
+        }
+        if self.pages.is_loose() {
+            write_all(self.copy, &[()], |tx, ()| document_check::replay(tx))?;
+        }
+        self.tell_of_documents(&documents)?;
+        self.set_numbers()?;
+        let documents = self.documents()?;
+        Ok(Salvaged { runs, documents, lost: self.lost })
+    }
+
+    /// Saves a kind, and tells how many are missing. Returns how many there are.
+    fn save_counted(&mut self, kind: Kind) -> Result<u64, StoreError> {
+        let Seen { kept, missing, .. } = self.save(kind)?;
+        self.tell(missing, noun(kind), "");
+        Ok(kept)
+    }
+
+    /// Saves what is whole of a kind, and tells what is not.
+    fn save(&mut self, kind: Kind) -> Result<Seen, StoreError> {
+        let prefix = kind.prefix();
+        let (mut kept, mut found, mut damaged) = (0, 0, Vec::new());
+        let mut entries = Batches::new(self.copy, |tx, entry| {
+            kept += u64::from(keep(tx, kind, entry)?);
+            Ok(())
+        });
+        let unreadable = self.pages.each(kind, |key, value| {
+            if !key.starts_with(&prefix) {
+                return Ok(());
+            }
+            found += 1;
+            let Err(error) = is_whole(kind, key, value) else {
+                return entries.add((key.to_vec(), value.to_vec()), key.len() + value.len());
+            };
+            // It may be what is left of something that was long removed.
+            if !self.pages.is_loose() {
+                self.lost.push(error.to_string());
+                damaged.push(key.to_vec());
+            }
+            Ok(())
+        })?;
+        entries.flush()?;
+        drop(entries);
+        let known = self.pages.count(kind);
+        let missing = known.unwrap_or(0).saturating_sub(found);
+        if known.is_none() && !self.pages.is_loose() {
+            self.lost.push(format!("table {}: it cannot be found", kind.table()));
+        } else if unreadable > 0 && missing == 0 {
+            self.lost.push(format!("table {}: not all of it can be read", kind.table()));
+        }
+        Ok(Seen { kept, damaged, missing })
+    }
+
+    fn tell(&mut self, count: u64, noun: &str, of: &str) {
+        match count {
+            0 => {}
+            1 => self.lost.push(format!("about 1 {noun}{of}")),
+            count => self.lost.push(format!("about {count} {noun}s{of}")),
+        }
+    }
+
+    /// Tells how many documents of which collection are missing.
+    fn tell_of_documents(&mut self, seen: &Seen) -> Result<(), StoreError> {
+        let is_known = self.pages.count(Kind::Document).is_some();
+        if is_known && seen.missing == 0 {
+            return Ok(());
+        }
+        let mut rest = seen.missing;
+        for (collection, missing) in self.missing_documents(&seen.damaged)? {
+            self.tell(missing, noun(Kind::Document), &format!(" of `{collection}`"));
+            rest = rest.saturating_sub(missing);
+        }
+        self.tell(rest, noun(Kind::Document), "");
+        Ok(())
+    }
+
+    /// Returns how many documents fewer there are, as far as the sizes of collections can be
+    /// read; but for those that were told by their keys.
+    fn missing_documents(
+        &self,
+        damaged: &[Vec<u8>],
+    ) -> Result<BTreeMap<CollectionName, u64>, StoreError> {
+        let mut missing = BTreeMap::new();
+        self.pages.each(Kind::Collection, |key, value| {
+            if let (Some(name), Ok(size)) =
+                (keys::name_of_collection(key), codec::open::<Size>(key, value))
+            {
+                missing.insert(name, size.documents);
+            }
+            Ok(())
+        })?;
+        for address in damaged.iter().filter_map(|key| keys::address_of_document(key)) {
+            missing.entry(address.collection).and_modify(|count| *count = count.saturating_sub(1));
+        }
+        let transaction = self.copy.begin_write()?;
+        let tx = Tx::open(&transaction)?;
+        for (collection, count) in &mut missing {
+            *count = count.saturating_sub(tx.size(collection)?.documents);
+        }
+        Ok(missing)
+    }
+
+    /// Returns how many documents there are in the copy.
+    fn documents(&self) -> Result<u64, StoreError> {
+        let transaction = self.copy.begin_read()?;
+        let copy = Snapshot::open(&transaction)?;
+        let copy = copy.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let sizes = copy.range(&Kind::Collection.prefix())?.map(|entry| {
+            let (key, value) = entry?;
+            Ok(codec::open::<Size>(&key, &value)?.documents)
+        });
+        sizes.sum()
+    }
+
+    /// Makes sure that no number that was given away comes again.
+    fn set_numbers(&self) -> Result<(), StoreError> {
+        write_all(self.copy, &[()], |tx, ()| {
+            if !self.lost.is_empty() {
+                tx.set_salvaged_revision(tx.documents_revision()?)?;
+            }
+            let newest = tx.range(&Kind::Run.prefix())?.next_back().transpose()?;
+            let newest = newest.and_then(|(key, _)| keys::sequence(&key)).unwrap_or(0);
+            tx.set_sequence(newest.max(tx.sequence()?))
+        })
+    }
+}
+
+fn noun(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Run | Kind::Id | Kind::Index => "run",
+        Kind::Log => "part of logs",
+        Kind::Payload | Kind::Count => "large value",
+        Kind::Idempotency => "idempotency key",
+        Kind::Document | Kind::Collection => "document",
+        Kind::Change => "change",
+        Kind::Commit => "commit",
+        Kind::Effect => "link",
+        Kind::Meta => "number",
+    }
+}
+
+fn is_whole(kind: Kind, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    match kind {
+        Kind::Run => tables::open_row(key, value).map(drop),
+        _ => codec::verify(key, value).map(drop),
+    }
+}
+
+/// Writes an entry that is not there yet, if it belongs to a run that is there. Returns whether
+/// it did. Of two that have the same key, as on a page that was left behind, the newer is kept.
+fn keep(tx: &mut Tx<'_>, kind: Kind, entry: &Entry) -> Result<bool, StoreError> {
+    let (key, value) = entry;
+    if tx.has(key)? {
+        return renew(tx, kind, entry).map(|()| false);
+    }
+    let is_owned = match kind {
+        Kind::Run => {
+            tx.replace(None, &tables::open_row(key, value)?, &[])?;
+            return Ok(true);
+        }
+        Kind::Document | Kind::Change | Kind::Commit | Kind::Effect => {
+            document_check::salvage(tx, kind, (key, value))?;
+            return Ok(true);
+        }
+        Kind::Log => has_log(tx, key)?,
+        Kind::Payload => tx.has(&keys::count_of_payload(key))?,
+        Kind::Idempotency => tx.has(&keys::run(codec::open::<Holder>(key, value)?.run))?,
+        Kind::Meta => true,
+        Kind::Id | Kind::Count | Kind::Collection | Kind::Index => false,
+    };
+    if is_owned {
+        tx.put_bytes(key, value)?;
+    }
+    Ok(is_owned)
+}
+
+/// Returns whether the run of a log is there and was not erased.
+fn has_log(tx: &Tx<'_>, key: &[u8]) -> Result<bool, StoreError> {
+    let row = keys::run_of_log(key).map(|run| tx.row_at(run)).transpose()?.flatten();
+    Ok(row.is_some_and(|row| row.run.erased_at.is_none()))
+}
+
+/// Puts an entry in the place of an older one.
+fn renew(tx: &mut Tx<'_>, kind: Kind, (key, value): &Entry) -> Result<(), StoreError> {
+    let Some(known) = tx.bytes(key)? else { return Ok(()) };
+    match kind {
+        Kind::Run => {
+            let (old, new) = (tables::open_row(key, &known)?, tables::open_row(key, value)?);
+            if new.run.revision > old.run.revision {
+                tx.replace(Some(&old), &new, &[])?;
+            }
+            return Ok(());
+        }
+        Kind::Document => {
+            let revision = |bytes| Ok::<_, StoreError>(codec::open::<Stored>(key, bytes)?.revision);
+            if revision(value)? <= revision(&known)? {
+                return Ok(());
+            }
+        }
+        Kind::Idempotency => {
+            let run = |bytes| Ok::<_, StoreError>(codec::open::<Holder>(key, bytes)?.run);
+            if run(value)? <= run(&known)? {
+                return Ok(());
+            }
+        }
+        _ => return Ok(()),
+    }
+    tx.put_bytes(key, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::store::file::FILE;
+    use crate::store::repair::tests::{Scratch, creating, filled};
+    use crate::store::tests::author;
+    use crate::store::{RunFilter, Store as _};
+
+    /// A store's file, and whatever is done to it.
+    struct Damage {
+        scratch: Scratch,
+        whole: Vec<u8>,
+    }
+
+    impl Damage {
+        /// Returns a file of so many runs and documents, in one page each or in many.
+        async fn of(runs: u64, documents: usize) -> Self {
+            let scratch = Scratch::new();
+            let store = scratch.store("live");
+            filled(&store, runs).await;
+            store.keep(author(), creating("jobs", documents)).await.unwrap();
+            let copy = scratch.0.path().join("copy.redb");
+            store.backup(&copy).await.unwrap();
+            Self { whole: fs::read(copy).unwrap(), scratch }
+        }
+
+        /// Returns the places of a text.
+        fn places(&self, text: &[u8]) -> Vec<usize> {
+            let places = self.whole.windows(text.len()).enumerate();
+            places.filter(|(_, found)| *found == text).map(|(place, _)| place).collect()
+        }
+
+        /// Returns the store of a file, and what is salvaged of it; its copy is sound.
+        async fn salvage(&self, name: &str, content: &[u8]) -> Result<Salvaged, StoreError> {
+            let damaged = self.scratch.store_of(name, content);
+            let to = self.scratch.0.path().join(format!("{name}.redb"));
+            let saved = damaged.salvage(&to).await?;
+            let copy = self.scratch.store_of(&format!("{name}-saved"), &fs::read(&to).unwrap());
+            let told = copy.check().await.unwrap();
+            let is_lost =
+                |line: &String| line.starts_with("payload ") && line.ends_with(" is gone");
+            assert!(told.iter().all(is_lost), "{told:?} {saved:?}");
+            let runs = copy.list(&RunFilter::default(), None, 10_000).await.unwrap().runs.len();
+            assert_eq!(runs as u64, saved.runs);
+            Ok(saved)
+        }
+    }
+
+    #[tokio::test]
+    async fn f5_a_bad_key_hides_no_other() {
+        let damage = Damage::of(300, 1000).await;
+        let document = keys::document(&crate::document::Address {
+            collection: "jobs".parse().unwrap(),
+            id: "500".parse().unwrap(),
+        });
+        let mut hit = (0, 0);
+        for (kind, key) in [(Kind::Document, document), (Kind::Run, keys::run(150))] {
+            for (number, place) in damage.places(&key).into_iter().enumerate() {
+                for byte in [2, key.len() - 1] {
+                    let mut bytes = damage.whole.clone();
+                    bytes[place + byte] ^= 0x80;
+                    let name = format!("{kind:?}{number}-{byte}");
+                    let saved = damage.salvage(&name, &bytes).await.unwrap();
+                    assert!(saved.runs >= 299 && saved.documents >= 999, "{saved:?}");
+                    hit.0 += 300 - saved.runs;
+                    hit.1 += 1000 - saved.documents;
+                    assert_eq!(saved.lost.is_empty(), (saved.runs, saved.documents) == (300, 1000));
+                }
+            }
+        }
+        assert!(hit.0 > 0 && hit.1 > 0, "{hit:?}");
+    }
+
+    #[tokio::test]
+    async fn f5_a_file_that_was_cut_is_salvaged_as_far_as_it_is_there() {
+        let damage = Damage::of(300, 1000).await;
+        let length = damage.whole.len();
+        let mut kept = Vec::new();
+        for cut in [1, 4096, 100_000, length / 2] {
+            let name = format!("cut{cut}");
+            let saved = damage.salvage(&name, &damage.whole[..length - cut]).await;
+            kept.push((cut, saved.map_or(0, |saved| saved.runs + saved.documents)));
+        }
+        assert!(kept[..3].iter().all(|(_, count)| *count > 1200), "{kept:?}");
+        let header = damage.salvage("header", &damage.whole[..300]).await.unwrap_err();
+        assert!(matches!(header, StoreError::Damaged { key, .. } if key == FILE), "{kept:?}");
+    }
+
+    #[tokio::test]
+    async fn f5_a_page_that_is_gone_takes_no_more_with_it_and_is_counted() {
+        let damage = Damage::of(300, 1000).await;
+        let mut lost = 0;
+        let is_used = |page: &usize| damage.whole[page * 4096] != 0;
+        for page in (1..damage.whole.len() / 4096).filter(is_used).step_by(9) {
+            let mut bytes = damage.whole.clone();
+            bytes[page * 4096..][..4096].fill(0);
+            let Ok(saved) = damage.salvage(&format!("page{page}"), &bytes).await else { continue };
+            let missing = (300 - saved.runs, 1000 - saved.documents);
+            lost += u64::from(missing != (0, 0));
+            assert!(missing == (0, 0) || !saved.lost.is_empty(), "{saved:?}");
+            let of_documents = format!("about {} documents of `jobs`", missing.1);
+            assert!(missing.1 < 2 || saved.lost.contains(&of_documents), "{saved:?}");
+            let of_runs = format!("about {} runs", missing.0);
+            assert!(missing.0 < 2 || saved.lost.contains(&of_runs), "{saved:?}");
+        }
+        assert!(lost > 2, "{lost}");
+    }
+}
