@@ -186,7 +186,7 @@ impl<'a> Runs<'a> {
         self.store.size()
     }
 
-    /// Tries what a recorded run needs, as far as that leaves nothing.
+    /// Tries what a recorded run needs, by a commit that leaves nothing.
     ///
     /// # Errors
     ///

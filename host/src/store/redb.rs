@@ -54,13 +54,13 @@ impl RedbStore {
         self.writer.prepare();
     }
 
-    /// Tries what a record needs, as far as that leaves nothing.
+    /// Tries what a record needs, by a commit that leaves nothing.
     ///
     /// # Errors
     ///
     /// Returns the [`StoreError`] that a record would meet.
     pub(crate) async fn try_out(&self) -> Result<(), StoreError> {
-        self.writer.step(RunId::new(), |tx| tx.try_out()).await
+        self.writer.step(RunId::new(), steps::try_out).await.map(drop)
     }
 
     /// Reads off the async threads; `None` if there is no store yet.

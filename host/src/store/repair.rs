@@ -437,6 +437,7 @@ pub(in crate::store) mod tests {
         let scratch = Scratch::new();
         let store = scratch.store("live");
         let runs = filled(&store, 3).await;
+        let page = store.list(&Default::default(), None, 9).await.unwrap();
         let copy = scratch.0.path().join("copy.redb");
         store.backup(&copy).await.unwrap();
         let database = builder().open(&copy).unwrap();
@@ -452,7 +453,8 @@ pub(in crate::store) mod tests {
         assert_eq!(damaged.insert(new).await.unwrap_err().to_string(), error);
         assert_eq!(damaged.try_out().await.unwrap_err().to_string(), error);
         store.try_out().await.unwrap();
-        assert_eq!(store.list(&Default::default(), None, 9).await.unwrap().runs.len(), 3);
+        assert_eq!(store.check().await.unwrap(), [""; 0]);
+        assert_eq!(store.list(&Default::default(), None, 9).await.unwrap().runs, page.runs);
         assert!(!damaged.check().await.unwrap().is_empty());
         assert_eq!(damaged.list(&Default::default(), None, 9).await.unwrap().runs.len(), 3);
         std::fs::remove_file(&copy).unwrap();

@@ -245,10 +245,19 @@ pub(super) trait Evidence {
     fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError>;
 }
 
-/// What changes nothing is there.
-impl Evidence for () {
+/// See [`super::redb::RedbStore::try_out`].
+pub(super) fn try_out(tx: &mut Tx<'_>) -> Result<TriedOut, StoreError> {
+    tx.try_out()?;
+    Ok(TriedOut)
+}
+
+/// That a transaction was committed which leaves nothing.
+pub(super) struct TriedOut;
+
+impl Evidence for TriedOut {
     fn is_there(&self, _: &Snapshot) -> Result<bool, StoreError> {
-        Ok(true)
+        // A commit that failed is what was looked for.
+        Ok(false)
     }
 }
 

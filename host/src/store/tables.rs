@@ -285,21 +285,37 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Does in every table what a record does, and undoes it: nothing is to be written.
+    /// Does what a record does, and undoes it: a commit of this leaves what was there.
     ///
     /// # Errors
     ///
     /// Returns the [`StoreError`] that a record would meet.
     pub(super) fn try_out(&mut self) -> Result<(), StoreError> {
-        self.sequence()?;
         for kind in Kind::ALL {
             // It comes after that of every run.
             let key = [&kind.prefix()[..], &[u8::MAX; 16]].concat();
-            let table = self.table_mut(&key)?;
-            table.insert(&key[..], &[][..])?;
-            table.remove(&key[..])?;
+            self.put_bytes(&key, &[])?;
+            self.remove(&key)?;
         }
-        Ok(())
+        self.try_row()
+    }
+
+    /// Adds a run like the newest, and removes it.
+    fn try_row(&mut self) -> Result<(), StoreError> {
+        let newest = self.sequence()?;
+        // That of another run is no matter of a new one's, whatever it is like.
+        let Ok(Some(mut row)) = self.row_at(newest) else { return Ok(()) };
+        (row.run.id, row.run.sequence) = (RunId::new(), self.next_sequence()?);
+        self.replace(None, &row, &[])?;
+        for key in keys::indexes(&row.run) {
+            self.remove(&key)?;
+        }
+        for digest in row.payloads() {
+            self.recount(&digest, -1)?;
+        }
+        self.remove(&keys::id(row.run.id))?;
+        self.remove(&keys::run(row.run.sequence))?;
+        self.set_sequence(newest)
     }
 
     /// Removes what is under a key, if anything is.
