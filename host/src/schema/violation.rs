@@ -299,9 +299,9 @@ mod tests {
         assert_eq!(
             told(schema.clone(), &value),
             [
-                "/keys: not as its schema wants it",
-                "/kind: expected one of \"alpha\", \"omega\", got a secret",
                 "/pin: expected at most 4 characters, got a secret",
+                "/kind: expected one of \"alpha\", \"omega\", got a secret",
+                "/keys: not as its schema wants it",
                 "/size: expected integer, got \"x\"",
             ]
         );
