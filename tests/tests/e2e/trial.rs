@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use e2e::guest::{Described, Operation, describing};
 use serde_json::Value;
 
-use crate::harness::{OPHOST, Project};
+use crate::harness::{OPHOST, Output, Project};
 
 /// Commands at a time.
 const AT_ONCE: usize = 4;
@@ -156,17 +156,23 @@ fn may_mount() -> bool {
     unshare.args(script).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-#[test]
-fn f4_a_dead_run_is_not_waited_for_where_its_end_cannot_be_recorded() {
+/// Runs a script where it can mount a disk for its data; `None` if that is nowhere.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+fn on_a_disk(project: &Project, script: &str) -> Option<Output> {
     if !may_mount() {
         println!("skipped: nobody may mount here, not even in a namespace of his own");
-        return;
+        return None;
     }
+    let disk = project.path().join("disk");
+    fs::create_dir(&disk).expect("a writable directory");
+    let script = ["--map-root-user", "--mount", "sh", "-c", script, OPHOST];
+    Some(project.output(project.program("unshare", &script).env("OPHOST_DATA", disk)))
+}
+
+#[test]
+fn f4_a_dead_run_is_not_waited_for_where_its_end_cannot_be_recorded() {
     let project = Project::with_rust(&["misbehave"]);
-    fs::create_dir(project.path().join("disk")).expect("a writable directory");
-    let script = ["--map-root-user", "--mount", "sh", "-c", DEAD, OPHOST];
-    let mut script = project.program("unshare", &script);
-    let output = project.output(script.env("OPHOST_DATA", project.path().join("disk")));
+    let Some(output) = on_a_disk(&project, DEAD) else { return };
     insta::assert_snapshot!(output, @"
     error: the store's disk is full
     hint: free some space, and try again
@@ -182,19 +188,12 @@ fn f4_a_dead_run_is_not_waited_for_where_its_end_cannot_be_recorded() {
 
 #[test]
 fn f4_on_a_full_disk_nothing_is_lost_and_all_goes_on_when_there_is_room() {
-    if !may_mount() {
-        println!("skipped: nobody may mount here, not even in a namespace of his own");
-        return;
-    }
     let project = project();
-    fs::create_dir(project.path().join("disk")).expect("a writable directory");
     let mut random = Random(7);
     let noise: String = (0..60_000).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
     fs::write(project.path().join("noise.json"), serde_json::json!({"noise": noise}).to_string())
         .expect("a writable directory");
-    let script = ["--map-root-user", "--mount", "sh", "-c", FULL, OPHOST];
-    let mut script = project.program("unshare", &script);
-    let output = project.output(script.env("OPHOST_DATA", project.path().join("disk")));
+    let Some(output) = on_a_disk(&project, FULL) else { return };
     let error = fs::read_to_string(project.path().join("error.txt")).expect("an error");
     assert!(error.contains("the store's disk is full"), "{error}{output}");
     let listed = fs::read(project.path().join("listed.json")).expect("a list");
@@ -211,21 +210,14 @@ fn f4_on_a_full_disk_nothing_is_lost_and_all_goes_on_when_there_is_room() {
 /// The file of the store never shrinks: what is written in vain takes room from all who come.
 #[test]
 fn f4_a_change_that_does_not_fit_on_the_disk_takes_no_room_from_others() {
-    if !may_mount() {
-        println!("skipped: nobody may mount here, not even in a namespace of his own");
-        return;
-    }
     let project = project();
-    fs::create_dir(project.path().join("disk")).expect("a writable directory");
     let mut random = Random(7);
     let mut noise =
         || -> String { (0..10_000).map(|_| char::from(b' ' + random.below(95) as u8)).collect() };
     let lines = (0..800).map(|_| format!("{}\n", serde_json::json!({"noise": noise()})));
     fs::write(project.path().join("noise.jsonl"), lines.collect::<String>())
         .expect("a writable directory");
-    let script = ["--map-root-user", "--mount", "sh", "-c", TOO_LARGE, OPHOST];
-    let mut script = project.program("unshare", &script);
-    let output = project.output(script.env("OPHOST_DATA", project.path().join("disk")));
+    let Some(output) = on_a_disk(&project, TOO_LARGE) else { return };
     let expected = "{}\nimport: exit 5\n{}\n0\nthe store is sound\n3\nroom is left\n{\"put\":800,\"skipped\":0}\n";
     assert_eq!(output.stdout, expected, "{output}");
     assert!(output.stderr.contains("the store's disk is full"), "{output}");
