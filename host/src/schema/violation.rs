@@ -54,20 +54,29 @@ impl Violation {
         if there.is_some() && there == masked.pointer(&self.pointer) {
             return;
         }
+        let end = told(&self.pointer, value, masked);
+        let is_inside = end < self.pointer.len();
         // What is missing there is none; its text has no value, but for one whose pointer is cut.
         let expected = self.problem.find(GOT).map(|end| self.problem[..end].to_owned());
-        match expected {
+        match expected.filter(|_| !is_inside) {
             Some(expected) => self.problem = format!("{expected}{GOT}a secret"),
-            None if there.is_none() => return,
+            None if there.is_none() && !is_inside => return,
             None => self.problem = "not as its schema wants it".to_owned(),
         }
+        self.pointer.truncate(end);
         self.did_you_mean = None;
-        // Names in a secret are part of it.
-        while there.is_some() && masked.pointer(&self.pointer).is_none() {
-            let above = self.pointer.rfind('/').unwrap_or_default();
-            self.pointer.truncate(above);
-        }
     }
+}
+
+/// Returns how much of a pointer may be told: what names a place within a secret is part of it.
+fn told(pointer: &str, value: &Value, masked: &Value) -> usize {
+    let ends = pointer.match_indices('/').map(|(end, _)| end).chain([pointer.len()]);
+    let is_secret = |end: &usize| {
+        let place = &pointer[..*end];
+        masked.pointer(place).is_some_and(Value::is_null)
+            && value.pointer(place).is_some_and(|value| !value.is_null())
+    };
+    ends.into_iter().find(is_secret).unwrap_or(pointer.len())
 }
 
 /// Every place where a value breaks its schema; at least one.
@@ -306,6 +315,12 @@ mod tests {
             ]
         );
         assert_eq!(told(schema.clone(), &json!({})), ["/pin: missing, but required"]);
+        let inner = json!({"properties": {"s": {
+            "x-secret": true, "additionalProperties": {"required": ["x"], "maxProperties": 0}
+        }}});
+        for value in [json!({"s": {"hunter2": {}}}), json!({"s": {"hunter2": {"x": "y"}}})] {
+            assert_eq!(told(inner.clone(), &value), ["/s: not as its schema wants it"]);
+        }
         let whole = json!({"anyOf": [{"type": "integer"}, {"required": ["x"]}], "allOf": [schema]});
         let told = told(whole, &json!({"pin": "hunter2"})).join(" ");
         assert!(told.contains("alternatives, got a secret") && !told.contains("hunter2"), "{told}");
