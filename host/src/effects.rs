@@ -198,9 +198,20 @@ impl Session {
         mut scan: Scan,
         see: &mut (dyn FnMut(&Seen<'_>) -> Result<ControlFlow<()>, StoreError> + Send),
     ) -> Result<(), Refusal> {
+        let mut revision = None;
         loop {
-            let stopped = self.open()?.look(collection, &scan, see)?;
-            let Some(last) = stopped else { return Ok(()) };
+            let stopped = {
+                let state = self.open()?;
+                let now = state.effects.base;
+                if revision.replace(now).is_some_and(|before| before != now) {
+                    // How many there are may have changed where this run reads nothing.
+                    scan.before = None;
+                }
+                state.look(collection, &scan, see)?
+            };
+            let Some((last, passed)) = stopped else { return Ok(()) };
+            let before = if scan.after.is_none() { Some(0) } else { scan.before };
+            scan.before = before.map(|before| before + passed);
             scan.after = Some(last);
             tokio::task::yield_now().await;
         }
@@ -276,19 +287,20 @@ impl State {
     }
 
     /// Shows documents of a collection as this run sees them, until that is enough or others are
-    /// to have their turn; then returns after which document it goes on.
+    /// to have their turn; then returns after which document it goes on, and how many stored ones
+    /// it came past.
     fn look(
         &self,
         collection: &CollectionName,
         scan: &Scan,
         see: &mut See<'_>,
-    ) -> Result<Option<DocumentId>, Refusal> {
+    ) -> Result<Option<(DocumentId, u64)>, Refusal> {
         let own =
             self.effects.changes.iter().filter(|(address, _)| {
                 address.collection == *collection && scan.means(&address.id)
             });
         let until = Instant::now() + TURN;
-        let mut turn = Turn { own: own.peekable(), see, until, stopped: None };
+        let mut turn = Turn { own: own.peekable(), see, until, passed: 0, stopped: None };
         let looked = self.snapshot()?.look(collection, scan, &mut |stored| turn.stored(stored));
         looked.and_then(|()| turn.rest()).map_err(|error| failed(&error))
     }
@@ -299,6 +311,8 @@ struct Turn<'t, 's, O: Iterator<Item = (&'t Address, &'t Change)>> {
     own: Peekable<O>,
     see: &'t mut See<'s>,
     until: Instant,
+    /// How many stored documents were come past.
+    passed: u64,
     stopped: Option<Stop>,
 }
 
@@ -314,6 +328,7 @@ impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, '_, O> {
     fn stored(&mut self, stored: &Seen<'_>) -> Result<ControlFlow<()>, StoreError> {
         while let Some((address, change)) = self.own.next_if(|(own, _)| own.id <= *stored.id) {
             let is_same = address.id == *stored.id;
+            self.passed += u64::from(is_same);
             if self.own(&address.id, change)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -321,6 +336,7 @@ impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, '_, O> {
                 return Ok(ControlFlow::Continue(()));
             }
         }
+        self.passed += 1;
         self.show(stored)
     }
 
@@ -341,14 +357,14 @@ impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, '_, O> {
     }
 
     /// Shows the rest of what the run wrote, and returns after which document others are to
-    /// have their turn.
-    fn rest(mut self) -> Result<Option<DocumentId>, StoreError> {
+    /// have their turn, and how many stored ones were come past.
+    fn rest(mut self) -> Result<Option<(DocumentId, u64)>, StoreError> {
         let mut is_over = self.stopped.is_some();
         while !is_over && let Some((address, change)) = self.own.next() {
             is_over = self.own(&address.id, change)?.is_break();
         }
         Ok(match self.stopped {
-            Some(Stop::Turn(last)) => Some(last),
+            Some(Stop::Turn(last)) => Some((last, self.passed)),
             Some(Stop::Enough) | None => None,
         })
     }

@@ -72,7 +72,7 @@ impl Query {
         let mut names = self.filter.names();
         names.extend(self.sort.names());
         let wanted = Wanted::new(names);
-        Scan { wanted, ids: self.filter.ids(), after: self.after_id() }
+        Scan { wanted, ids: self.filter.ids(), after: self.after_id(), before: None }
     }
 
     /// Returns the id behind which this page begins: it holds no document up to that one.

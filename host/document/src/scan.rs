@@ -14,6 +14,8 @@ pub struct Scan {
     pub ids: Option<BTreeSet<DocumentId>>,
     /// Those up to this one need not be looked at.
     pub after: Option<DocumentId>,
+    /// How many there are up to that one, where that is known.
+    pub before: Option<u64>,
 }
 
 impl Scan {

@@ -91,10 +91,10 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
             look_at(&id, (key, value), &scan.wanted, see)
         })?;
         // Whoever has seen enough did not come to where some could be missing.
-        if last.is_break() {
-            return Ok(());
+        match if after.is_none() { Some(0) } else { scan.before } {
+            Some(before) if last.is_continue() => self.none_is_hidden(collection, before + seen),
+            _ => Ok(()),
         }
-        self.none_is_hidden(collection, self.count_between(&prefix, &first)? + seen)
     }
 
     /// Says whether a collection has as many documents as were found: a damaged key, of which the

@@ -85,7 +85,7 @@ impl Filter {
 
     /// Returns what [`Filter::matches`] has to be asked of.
     pub fn scan(&self) -> Scan {
-        Scan { wanted: Wanted::new(self.names()), ids: self.ids(), after: None }
+        Scan { wanted: Wanted::new(self.names()), ids: self.ids(), after: None, before: None }
     }
 
     pub(crate) fn names(&self) -> BTreeSet<&str> {
