@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! file     header, then regions: each of so many pages of its own, and of data
-//! header   12 bytes, page's size u32, a region's own pages u32, its data pages u32
+//! header   9 bytes, flags u8 (bit 0: which slot is committed), 2 bytes, page's size u32,
+//!          a region's own pages u32, its data pages u32
 //! slots    of a commit, at 64 and at 192:
 //!          version u8, has a root u8, 6 bytes, root u64, 88 bytes, commit's number u64, check u128
 //! number   of a page: 20 bits index, 20 bits region, 5 bits at the top: the power of its size
@@ -29,8 +30,14 @@ use super::{StoreError, codec};
 
 /// The size of a page whose power is 0, in bytes.
 const PAGE: u64 = 4096;
+/// The highest power of a page's size.
+const LARGEST: u64 = 20;
+/// The bits of a page's number that say something.
+const SAID: Number = (0x1f << 59) | ((1 << 40) - 1);
 /// The bytes of the header that say something.
 const HEADER: usize = 320;
+/// Where the flags are.
+const FLAGS: usize = 9;
 /// Where the slots are, and how long they are.
 const SLOTS: [usize; 2] = [64, 192];
 const SLOT: usize = 128;
@@ -196,15 +203,14 @@ impl Pages {
 
     fn walk(&self, root: Number, see: &mut See<'_>) -> Result<u64, StoreError> {
         // A damaged page may lead anywhere, and around.
-        let (mut waiting, mut known) = (vec![root], HashSet::new());
+        let (mut waiting, mut known) = (vec![root], HashSet::from([root & SAID]));
         let mut unreadable = 0;
         while let Some(number) = waiting.pop() {
-            if !known.insert(number) {
-                continue;
-            }
             match self.page(number) {
                 None => unreadable += 1,
-                Some(page) if page[0] == BRANCH => waiting.extend(children(&page).rev()),
+                Some(page) if page[0] == BRANCH => {
+                    waiting.extend(children(&page).rev().filter(|it| known.insert(it & SAID)));
+                }
                 // Of whatever kind it says it is: each entry has its check.
                 Some(page) => entries(&page).try_for_each(|(key, value)| see(key, value))?,
             }
@@ -213,7 +219,7 @@ impl Pages {
     }
 
     fn page(&self, number: Number) -> Option<Vec<u8>> {
-        let power = number >> 59;
+        let power = Some(number >> 59).filter(|power| *power <= LARGEST)?;
         self.bytes(self.shape.start(number, power)?, PAGE << power)
     }
 
@@ -249,11 +255,13 @@ fn slots(header: &[u8; HEADER]) -> impl Iterator<Item = &[u8]> {
 
 /// Returns the roots of both commits, the one to be believed first; `None` if it has none.
 fn roots(header: &[u8; HEADER]) -> impl Iterator<Item = Option<Number>> {
-    let mut slots: Vec<_> = slots(header).collect();
-    // The newest of those that are whole, as redb takes it.
-    slots.sort_by_key(|slot| (is_whole(slot), number64(slot, 104)));
+    let committed = usize::from(header[FLAGS] & 1);
+    let mut slots: Vec<_> = slots(header).enumerate().collect();
+    // The other one may be of a commit that is being made, or was cut short: it is written before
+    // its pages are.
+    slots.sort_by_key(|(place, slot)| (is_whole(slot), *place == committed));
     let root = |slot: &[u8]| number64(slot, 8).filter(|_| slot[0] == FORMAT && slot[1] != 0);
-    slots.into_iter().rev().map(root)
+    slots.into_iter().rev().map(move |(_, slot)| root(slot))
 }
 
 fn is_whole(slot: &[u8]) -> bool {

@@ -22,6 +22,7 @@ use super::repair::{Batches, write_all, write_file};
 use super::tables::{self, Entry, Holder, Snapshot, Tx};
 use super::{StoreError, codec};
 use crate::document::CollectionName;
+use ophost_document::text;
 
 /// What was saved of a damaged store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +78,11 @@ fn hold(file: &StoreFile, bare: &File) -> Result<Option<(Snapshot, Arc<Handle>)>
         }
     }
 }
+
+/// How many entries that are not whole are told, of each kind.
+const TOLD: usize = 1_000;
+/// The most bytes of the key of one, which is longer than any of ours.
+const LONGEST: usize = 1 << 10;
 
 /// A store that is being saved.
 struct Saving<'s> {
@@ -145,9 +151,9 @@ impl Saving<'_> {
                 return entries.add((key.to_vec(), value.to_vec()), key.len() + value.len());
             };
             // It may be what is left of something that was long removed.
-            if !self.pages.is_loose() {
-                self.lost.push(error.to_string());
-                damaged.push(key.to_vec());
+            if !self.pages.is_loose() && damaged.len() < TOLD {
+                self.lost.push(text::reason(&error.to_string()));
+                damaged.push(key[..key.len().min(LONGEST)].to_vec());
             }
             Ok(())
         })?;
@@ -159,6 +165,9 @@ impl Saving<'_> {
             self.lost.push(format!("table {}: it cannot be found", kind.table()));
         } else if unreadable > 0 && missing == 0 {
             self.lost.push(format!("table {}: not all of it can be read", kind.table()));
+        } else if known.is_some_and(|known| known < found) {
+            // A page that was not written when it should have been has what was there before.
+            self.lost.push(format!("table {}: a part of it is older than the rest", kind.table()));
         }
         Ok(Seen { kept, damaged, missing })
     }
@@ -174,7 +183,8 @@ impl Saving<'_> {
     /// Tells how many documents of which collection are missing.
     fn tell_of_documents(&mut self, seen: &Seen) -> Result<(), StoreError> {
         let is_known = self.pages.count(Kind::Document).is_some();
-        if is_known && seen.missing == 0 {
+        // Without tables it is not known either which size is the newest.
+        if self.pages.is_loose() || is_known && seen.missing == 0 {
             return Ok(());
         }
         let mut rest = seen.missing;
@@ -315,6 +325,13 @@ fn renew(tx: &mut Tx<'_>, kind: Kind, (key, value): &Entry) -> Result<(), StoreE
                 return Ok(());
             }
         }
+        Kind::Meta => {
+            // Numbers that only grow: what was given away does not come again.
+            let number = |bytes| codec::open::<u64>(key, bytes).ok();
+            if number(value) <= number(&known) {
+                return Ok(());
+            }
+        }
         _ => return Ok(()),
     }
     tx.put_bytes(key, value)
@@ -428,5 +445,22 @@ mod tests {
             assert!(missing.0 < 2 || saved.lost.contains(&of_runs), "{saved:?}");
         }
         assert!(lost > 2, "{lost}");
+    }
+
+    #[tokio::test]
+    async fn f5_a_commit_that_is_being_made_is_not_believed() {
+        let damage = Damage::of(30, 10).await;
+        let mut bytes = damage.whole.clone();
+        let slots = [64, 192];
+        let committed = usize::from(bytes[9] & 1);
+        let mut slot = bytes[slots[committed]..][..128].to_vec();
+        // It is the newer one and whole, but what it leads to is not written yet.
+        slot[8] ^= 0xff;
+        slot[111] = 1;
+        let check = twox_hash::XxHash3_128::oneshot(&slot[..112]).to_le_bytes();
+        slot[112..].copy_from_slice(&check);
+        bytes[slots[1 - committed]..][..128].copy_from_slice(&slot);
+        let saved = damage.salvage("half", &bytes).await.unwrap();
+        assert_eq!(saved, Salvaged { runs: 30, documents: 10, lost: Vec::new() });
     }
 }
