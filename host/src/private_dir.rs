@@ -30,6 +30,11 @@ impl DataDir {
         Self { path: path.into() }
     }
 
+    /// Returns where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens a private directory in it; `None` if there is none.
     ///
     /// # Errors

@@ -28,13 +28,15 @@ impl Abandoned {
     ///
     /// Returns [`StoreError`] if that cannot be written; the next call tries again.
     pub(super) async fn settle(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let runs = self.runs().clone();
+        let runs = std::mem::take(&mut *self.runs());
         if runs.is_empty() {
             return Ok(());
         }
-        store.crash(&runs, REASON).await?;
-        self.runs().retain(|run| !runs.contains(run));
-        Ok(())
+        let marked = store.crash(&runs, REASON).await;
+        if marked.is_err() {
+            self.runs().extend(runs);
+        }
+        marked.map(drop)
     }
 }
 

@@ -26,10 +26,6 @@ pub(super) const DIRECTORY: &str = "store";
 /// The file in it, and the key of damage that is of all of it.
 pub(crate) const FILE: &str = "store.redb";
 
-/// From this many bytes on it is asked first whether there is room for a transaction.
-const LARGE: u64 = 256 << 10;
-/// What such a transaction leaves for those that say how runs ended, in bytes.
-const SPARE: u64 = 1 << 20;
 /// The most memory for pages of the file, in bytes.
 const CACHE: usize = 64 << 20;
 
@@ -213,22 +209,11 @@ impl StoreFile {
         Ok(handle)
     }
 
-    /// Says whether the disk has room for a transaction, and some to spare. What is written to a
-    /// full disk before it is known to be full stays there: the file never gives room back. So
-    /// a large transaction is not even begun.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError::Full`] if it has not.
-    pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), StoreError> {
-        if bytes < LARGE {
-            return Ok(());
-        }
-        let Some(path) = self.existing()? else { return Ok(()) };
-        // Where the system cannot say, writing will tell.
-        let Ok(disk) = statvfs(&path) else { return Ok(()) };
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free < bytes + SPARE { Err(StoreError::Full) } else { Ok(()) }
+    /// Returns how many bytes there is room for on the disk; `None` where the system does not say.
+    pub(super) fn room(&self) -> Option<u64> {
+        let disk = statvfs(self.data.path().join(DIRECTORY)).ok();
+        let disk = disk.filter(|disk| disk.f_blocks > 0)?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Opens the file for writing too, if there is one.

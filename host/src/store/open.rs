@@ -48,8 +48,10 @@ impl OpenStore {
     ///
     /// Returns [`StoreError`] if that cannot be written.
     pub(crate) async fn settle(&self) -> Result<(), StoreError> {
-        self.abandoned.settle(self.store.as_ref()).await?;
-        self.owners.reap(self.store.as_ref()).await.map(drop)
+        // What hinders one need not hinder the other.
+        let abandoned = self.abandoned.settle(self.store.as_ref()).await;
+        self.owners.reap(self.store.as_ref()).await?;
+        abandoned
     }
 
     /// Returns the store to look at, settled if that can be: on a full disk, or where this user

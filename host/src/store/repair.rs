@@ -34,10 +34,12 @@ impl RedbStore {
     pub(crate) async fn check(&self) -> Result<Vec<String>, StoreError> {
         let (mut list, logged) = self.read(look_over).await?.unwrap_or_default();
         for id in logged {
-            // It may have been erased since.
-            if !self.file.has_log(id)?
-                && self.get(id).await?.is_some_and(|it| it.logs_ref.is_some())
-            {
+            if self.file.has_log(id)? {
+                continue;
+            }
+            // It may have been erased since. What else is wrong with it is in the list.
+            let Ok(Some(run)) = self.get(id).await else { continue };
+            if run.logs_ref.is_some() {
                 list.push(format!("the log file of run {id} is gone"));
             }
         }
@@ -322,19 +324,20 @@ fn run_of_log<T: ReadableTable<Bytes, Bytes>>(
 
 #[cfg(test)]
 pub(in crate::store) mod tests {
+    use std::ops::ControlFlow;
     use std::sync::Arc;
 
     use redb::ReadableDatabase as _;
     use serde_json::json;
 
     use super::*;
-    use crate::document::{Address, Change, Effects};
+    use crate::document::{Address, Change, Effects, Scan};
     use crate::private_dir::{DataDir, PrivateDir};
     use crate::run::{LogLevel, LogSource, Outcome};
     use crate::store::conformance::{Random, ending, insert};
     use crate::store::file::{AtEnd, DIRECTORY, FILE};
     use crate::store::tests::author;
-    use crate::store::{LogWriter, logs};
+    use crate::store::{LogWriter, Seen, logs};
     use crate::task_run::TaskRun;
     use crate::task_run::tests::running;
 
@@ -560,6 +563,47 @@ pub(in crate::store) mod tests {
         assert_eq!(store.check().await.unwrap(), [told]);
         store.erase(run.id).await.unwrap();
         assert_eq!(store.check().await.unwrap(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn f5_to_try_a_store_out_takes_nothing_from_it() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        let mut run = running("a");
+        run.input_dump = json!({"large": "x".repeat(100_000)});
+        insert(&store, &run).await;
+        let file = scratch.0.path().join("live").join(DIRECTORY).join(FILE);
+        let database = builder().open(file).unwrap();
+        // Damage hides how often the input is named.
+        write_all(&database, &[()], |tx, ()| {
+            let row = tx.row_at(1)?.unwrap();
+            row.payloads().try_for_each(|digest| tx.remove(&keys::count(&digest)))
+        })
+        .unwrap();
+        drop(database);
+        let before = store.check().await.unwrap();
+        store.try_out().await.unwrap();
+        assert_eq!(store.check().await.unwrap(), before);
+        let kept = store.get(run.id).await.unwrap().unwrap();
+        assert_eq!(kept.input_dump, run.input_dump);
+    }
+
+    #[tokio::test]
+    async fn f5_a_scan_in_parts_misses_what_is_hidden_if_it_knows_what_came_before() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        store.keep(author(), creating("jobs", 3)).await.unwrap();
+        let documents = store.documents().unwrap();
+        let look = |before| {
+            let scan = Scan { after: Some("0".parse().unwrap()), before, ..Scan::default() };
+            let see = &mut |_: &Seen<'_>| Ok(ControlFlow::Continue(()));
+            documents.look(&"jobs".parse().unwrap(), &scan, see)
+        };
+        look(Some(1)).unwrap();
+        look(None).unwrap();
+        let told =
+            "the store is damaged at `collection jobs`: it has 3 documents, of which 2 are found";
+        assert_eq!(look(Some(0)).unwrap_err().to_string(), told);
     }
 
     #[tokio::test]

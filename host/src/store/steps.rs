@@ -199,7 +199,12 @@ pub(super) fn crash(
     let now = Utc::now();
     let mut crashed = Vec::new();
     for (id, owner) in runs {
-        let Some(old) = tx.row(*id)? else { continue };
+        let old = match tx.row(*id) {
+            // What is damaged cannot be marked; `check` tells of it.
+            Err(StoreError::Damaged { .. }) | Ok(None) => continue,
+            Ok(Some(old)) => old,
+            Err(error) => return Err(error),
+        };
         let RunState::Running { started_at } = old.run.state else { continue };
         if old.run.owner != *owner {
             continue;

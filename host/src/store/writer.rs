@@ -23,6 +23,13 @@ const LARGEST_BATCH: usize = 256;
 /// takes this long was stopped in the middle of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// From this many bytes on there must be room for a transaction on the disk. What is written
+/// before a disk is known to be full stays in the file, which never gives room back. Smaller ones
+/// find room that became free in the file.
+const LARGE: u64 = 1 << 20;
+/// What a large transaction leaves for those that say how runs ended, in bytes.
+const SPARE: u64 = 1 << 20;
+
 type Job = Box<dyn Work>;
 
 /// Writes to the store. The thread begins with the first step and ends with this.
@@ -134,10 +141,14 @@ fn attempt(file: &StoreFile, batch: &mut Vec<Job>) -> Result<(), Fault> {
         let transaction = handle.begin_write()?;
         batch.retain_mut(|job| job.begins());
         let mut tx = Tx::open(&transaction)?;
+        // Of a large one a part may be written before its commit.
+        let room = file.room();
         batch.iter_mut().try_for_each(|job| job.apply(&mut tx))?;
         let written = tx.written();
         drop(tx);
-        file.has_room_for(written)?;
+        if written >= LARGE && room.is_some_and(|room| room < written + SPARE) {
+            return Err(StoreError::Full);
+        }
         // One that is dropped is undone, which reads and may stop as all else.
         Ok((written > 0).then_some(transaction))
     });
