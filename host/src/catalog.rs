@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 use crate::operation::{Operation, OperationName, Plugin};
 use crate::registry::{Entry, PluginFile, Registry};
+use crate::similar::nearest;
 
 /// The operations and plugin files of a host, at one moment. Cheap to clone.
 #[derive(Clone)]
@@ -34,10 +35,7 @@ impl Catalog {
 
     /// Returns the known name that is most like one that is not known, if it is much like it.
     pub fn similar(&self, name: &str) -> Option<&str> {
-        let names = self.operations().map(|known| known.operation.name.as_str());
-        let scored = names.map(|known| (strsim::damerau_levenshtein(known, name), known));
-        let (distance, best) = scored.min()?;
-        (distance <= name.len() / 3 + 1).then_some(best)
+        nearest(name, self.operations().map(|known| known.operation.name.as_str()))
     }
 
     /// Returns every plugin file, used or not, by path.

@@ -46,6 +46,7 @@
 //! | `operation` | noun: what a plugin declares |
 //! | `run`       | noun: how a run ends and what it leaves behind |
 //! | `document`  | nouns: documents, and what a run did to them |
+//! | `similar`   | the name that was meant where another was given |
 //!
 //! What needs no host, since the SDK's unit tests use it too, is the crate `ophost-document` in
 //! `host/document`: what documents are, the strict reader of JSON, texts that are cut.
@@ -93,6 +94,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod schema;
+mod similar;
 mod store;
 mod task_run;
 mod toolchain;

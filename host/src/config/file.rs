@@ -15,6 +15,7 @@ use super::trust::Trust;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
 use crate::operation::OperationName;
 use crate::record::RecordRule;
+use crate::similar::nearest;
 use ophost_document::text;
 
 /// The largest file that is read, in bytes.
@@ -263,9 +264,7 @@ impl Reader<'_> {
         let name = key.get_ref().as_ref();
         let full =
             if inside.is_empty() { shown(name) } else { format!("{inside}.{}", shown(name)) };
-        let scored = known.iter().map(|one| (strsim::damerau_levenshtein(one, name), *one));
-        let nearest = scored.min().filter(|(distance, _)| *distance <= 2);
-        let meant = nearest.map(|(_, one)| one);
+        let meant = nearest(name, known.iter().copied());
         self.wrong(key, Problem::UnknownKey { key: full, meant, known })
     }
 }

@@ -7,6 +7,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::similar;
 use ophost_document::text;
 
 /// How many violations are listed before the rest is only counted.
@@ -219,14 +220,9 @@ fn not_an_option(pointer: String, options: &Value, got: &Value) -> Violation {
     }
 }
 
-/// Returns the name that is most like a wrong one, if it is much like it.
+/// Returns the name that is most like a wrong one, among the first.
 fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    // Comparing takes time and memory of the product of the lengths.
-    let known = known.filter(|known| known.len() <= 2 * wrong.len() && wrong.len() <= 128);
-    let scored =
-        known.take(MAX_NAMES).map(|known| (strsim::damerau_levenshtein(known, wrong), known));
-    let (distance, best) = scored.min()?;
-    (distance <= wrong.len() / 3 + 1).then(|| best.to_owned())
+    similar::nearest(wrong, known.take(MAX_NAMES)).map(str::to_owned)
 }
 
 fn problem(error: &ValidationError<'_>) -> String {

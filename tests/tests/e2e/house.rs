@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ARROWS: [(&str, &[&str]); 25] = [
     (
         "cli",
         &[
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
             "policy",
             "digest",
             "document",
+            "similar",
             "context",
             "caller",
             "run",
@@ -31,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
         ],
     ),
     ("toolchain", &[]),
-    ("config", &["record", "policy", "operation", "text"]),
+    ("config", &["record", "policy", "operation", "similar", "text"]),
     (
         "host",
         &[
@@ -93,19 +94,20 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("import", &["context", "sandbox", "caller", "run", "operation", "document"]),
     ("effects", &["sandbox", "store", "policy", "document"]),
     ("context", &["task_run"]),
-    ("catalog", &["registry", "digest", "operation"]),
+    ("catalog", &["registry", "digest", "operation", "similar"]),
     ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
     ("sandbox", &["policy", "schema", "private_dir", "digest", "run", "operation", "document"]),
     ("store", &["task_run", "private_dir", "digest", "run", "operation", "document"]),
     ("task_run", &["policy", "digest", "run", "operation", "document"]),
     ("private_dir", &[]),
     ("digest", &[]),
-    ("schema", &[]),
+    ("schema", &["similar"]),
     ("policy", &["run", "operation", "document"]),
     ("caller", &["run"]),
     ("operation", &["document"]),
     ("run", &[]),
     ("document", &[]),
+    ("similar", &[]),
 ];
 
 /// Crates that one module alone may name.

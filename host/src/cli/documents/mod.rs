@@ -27,6 +27,7 @@ use crate::document::{
 };
 use crate::documents::Documents;
 use crate::host::Host;
+use crate::similar::nearest;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -212,11 +213,8 @@ async fn remark_if_missing(documents: &Documents<'_>, collection: &CollectionNam
         return;
     }
     let wanted = collection.as_str();
-    let scored = all
-        .iter()
-        .map(|(name, _)| (strsim::damerau_levenshtein(name.as_str(), wanted), name.as_str()));
-    let near = scored.min().filter(|(distance, _)| *distance <= wanted.len() / 3 + 1);
-    let meant = near.map(|(_, name)| format!("; did you mean `{name}`?")).unwrap_or_default();
+    let near = nearest(wanted, all.iter().map(|(name, _)| name.as_str()));
+    let meant = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
     run::remark(&format!("there is no collection `{wanted}`{meant}"));
 }
 
