@@ -23,7 +23,6 @@
 //! | module      | what it does |
 //! |-------------|--------------|
 //! | `cli`       | a door: the `ophost` command, a file for each subcommand |
-//! | `toolchain` | builds Rust plugins, for `ophost build` |
 //! | `config`    | settings: flags, environment, `ophost.toml`, and where each came from |
 //! | `host`      | the flow: check a request, execute it |
 //! | `runs`      | what was run, for those who only look |
@@ -49,7 +48,8 @@
 //! | `similar`   | the name that was meant where another was given |
 //!
 //! What needs no host, since the SDK's unit tests use it too, is the crate `ophost-document` in
-//! `host/document`: what documents are, the strict reader of JSON, texts that are cut.
+//! `host/document`: what documents are, the strict reader of JSON, texts that are cut. The crate
+//! `ophost-toolchain` in `host/toolchain` builds plugins for `ophost build`.
 //!
 //! # Example
 //!
@@ -97,7 +97,6 @@ mod schema;
 mod similar;
 mod store;
 mod task_run;
-mod toolchain;
 
 pub use tokio_util::sync::CancellationToken;
 

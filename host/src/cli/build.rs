@@ -7,6 +7,7 @@ use std::process::{self, ExitCode};
 
 use bytesize::ByteSize;
 use clap::Args;
+use ophost_toolchain::Artifact;
 use serde_json::json;
 
 use super::error::{CliError, Exit};
@@ -16,7 +17,6 @@ use crate::config::Config;
 use crate::host::Inspector;
 use crate::operation::OperationName;
 use crate::registry::FileError;
-use crate::toolchain::{self, Artifact};
 
 /// What to build, and where to put it.
 #[derive(Debug, Args)]
@@ -41,9 +41,8 @@ Examples:
 Without --install or --out the component goes to `wasm/plugins` in cargo's target directory.
 The paths of what was written go to stdout, one a line; everything else goes to stderr.
 
-Compiling takes a WebAssembly target: what is installed is used; else it is added by
-`rustup target add wasm32-wasip2`; else, on Debian, Debian's own Rust is unpacked in cargo's
-target directory. No other tool is needed, and nothing else is installed.";
+The build uses an installed WebAssembly target. If none is installed, it runs
+`rustup target add wasm32-wasip2`. No other tool is needed.";
 
 /// Why a built module did not become a component where it was wanted.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +82,7 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
     if args.out.is_some() && count > 1 {
         return Err(ComponentError::OneFile { count }.into());
     }
-    let artifacts = toolchain::build(&args.dirs, &mut |step| say(&step.to_string()))?;
+    let artifacts = ophost_toolchain::build(&args.dirs, &mut |event| say(&event.to_string()))?;
     let inspector = Inspector::new(&settings::builder(config)?)?;
     let mut written = Vec::new();
     for artifact in artifacts {

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use anstyle::Style;
 use bytesize::ByteSize;
+use ophost_toolchain::ToolchainReport;
 use rustix::fs::{Access, access, statvfs};
 use serde_json::{Value, json};
 
@@ -20,7 +21,6 @@ use crate::config::{Config, FILE_NAME, Trust};
 use crate::host::{Host, Inspector};
 use crate::store::{Page, RunFilter};
 use crate::task_run::Status;
-use crate::toolchain::{self, Survey};
 
 /// Less free space than this is worth a warning, in bytes.
 const LITTLE_SPACE: u64 = 256 << 20;
@@ -338,7 +338,7 @@ fn operations(host: &Host) -> Finding {
 }
 
 fn rust() -> [Finding; 2] {
-    let Survey { rust, rustup, ways } = toolchain::survey(Path::new("."));
+    let ToolchainReport { rust, rustup, targets } = ophost_toolchain::probe(Path::new("."));
     let only = "only `ophost build` needs it";
     let found = match (&rust, &rustup) {
         (Ok(rust), Some(rustup)) => Finding::ok("rust", format!("{rust}; {rustup}")),
@@ -349,7 +349,7 @@ fn rust() -> [Finding; 2] {
             "install Rust with rustup, https://rustup.rs",
         ),
     };
-    let target = match ways.split_first() {
+    let target = match targets.split_first() {
         Some((first, [])) => Finding::ok("wasm target", format!("a build uses {first}")),
         Some((first, rest)) => Finding::ok(
             "wasm target",
@@ -357,8 +357,8 @@ fn rust() -> [Finding; 2] {
         ),
         None => Finding::warning(
             "wasm target",
-            format!("no way to one; {only}"),
-            "`rustup target add wasm32-wasip2`",
+            format!("none is installed; {only}"),
+            "run `rustup target add wasm32-wasip2`",
         ),
     };
     [found, target]

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ophost_toolchain::BuildError;
 use serde_json::{Value, json};
 
 use super::build::ComponentError;
@@ -20,7 +21,6 @@ use crate::runs::FindError;
 use crate::schema::Violation;
 use crate::store::{self, StoreError};
 use crate::task_run::{RunId, TaskRun};
-use crate::toolchain::BuildError;
 
 /// Exit codes. They are part of the command's interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! `ophost build`: what it says when there is nothing to build.
 
+use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::Project;
 
@@ -61,4 +63,31 @@ fn a_module_that_is_no_plugin_is_refused_before_it_is_installed() {
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(1)), "{output}");
     assert!(output.stderr.contains("error: package `other` is not a plugin"), "{output}");
     assert_eq!(fs::read_dir(project.plugins()).expect("a directory").count(), 0);
+}
+
+#[test]
+fn a_missing_target_is_named_with_the_command_that_adds_it() {
+    let project = Project::new();
+    package(&project, "other", "[lib]\ncrate-type = [\"cdylib\"]\n", "");
+    let tools = project.path().join("tools");
+    fs::create_dir_all(&tools).expect("a directory");
+    let script = |name: &str, text: &str| {
+        let file = tools.join(name);
+        fs::write(&file, format!("#!/bin/sh\n{text}\n")).expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a mode");
+        file
+    };
+    // A compiler without WebAssembly, and a rustup without a network.
+    let rustc = script("rustc", "echo /no/such/directory");
+    script("rustup", "echo 'error: could not download file' >&2; exit 1");
+    let path = env::var_os("PATH").expect("a path");
+    let path = env::join_paths([tools].into_iter().chain(env::split_paths(&path))).expect("a path");
+    let mut build = project.command(&["build", "other"]);
+    insta::assert_snapshot!(project.output(build.env("RUSTC", rustc).env("PATH", path)), @"
+    ---- stderr
+    no wasm target is installed: running `rustup target add wasm32-wasip2`
+    error: no WebAssembly target is installed, and rustup cannot add one: could not download file
+    hint: run `rustup target add wasm32-wasip2`; rustup is at https://rustup.rs
+    ---- exit 1
+    ");
 }

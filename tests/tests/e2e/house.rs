@@ -5,11 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 25] = [
+const ARROWS: [(&str, &[&str]); 24] = [
     (
         "cli",
         &[
-            "toolchain",
             "config",
             "host",
             "runs",
@@ -31,7 +30,6 @@ const ARROWS: [(&str, &[&str]); 25] = [
             "text",
         ],
     ),
-    ("toolchain", &[]),
     ("config", &["record", "policy", "operation", "similar", "text"]),
     (
         "host",

@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::command::{CommandError, stdout_of};
-use super::error::BuildError;
-use super::package::Workspace;
-use super::way::Way;
+use crate::command::{CommandError, stdout_of};
+use crate::error::BuildError;
+use crate::package::Workspace;
+use crate::target::WasmTarget;
 
 /// The profile of a plugin, given on the command line so that authors need not repeat it.
 /// A trap ends a run anyway, so unwinding is of no use. The names of functions stay, since
@@ -24,15 +24,14 @@ const PROFILE: [&str; 6] = [
     r#"profile.plugin.strip="debuginfo""#,
 ];
 
-/// Flags meant for the machine that builds, such as a linker or a CPU, do not fit
-/// WebAssembly. Those for a plugin go into `CARGO_TARGET_<TARGET>_RUSTFLAGS`.
+/// Flags for the native target, such as a linker or a CPU, are wrong for WebAssembly. Those for a plugin go into `CARGO_TARGET_<TARGET>_RUSTFLAGS`.
 const NATIVE_FLAGS: [&str; 3] = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"];
 
-/// Returns a cargo to be run in `dir`, with the author's environment.
+/// Returns a cargo command that runs in `dir` with the author's environment.
 ///
-/// What an outer `cargo run` or `cargo test` adds to it is harmless, `RUSTUP_TOOLCHAIN`
-/// included: there the author has chosen a toolchain for all.
-pub(super) fn cargo(dir: &Path) -> Command {
+/// The variables that an outer `cargo run` or `cargo test` adds are kept, `RUSTUP_TOOLCHAIN`
+/// included: the author chose that toolchain for all builds.
+pub(crate) fn cargo(dir: &Path) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(dir);
     for name in NATIVE_FLAGS {
@@ -47,14 +46,14 @@ pub(super) fn cargo(dir: &Path) -> Command {
     command
 }
 
-/// Builds the packages of `workspace`; cargo's progress and the compiler's messages go to
-/// stderr. Returns the path of each package's module, in the order of the packages.
+/// Builds the packages of `workspace` and returns the path of each package's module, in the
+/// order of the packages. Cargo's progress and the compiler's messages go to stderr.
 ///
 /// # Errors
 ///
-/// When cargo cannot be run, or a package does not compile.
-pub(super) fn build(workspace: &Workspace, way: &Way) -> Result<Vec<PathBuf>, BuildError> {
-    match stdout_of(&mut command(workspace, way)) {
+/// Returns [`BuildError`] if cargo cannot be run or a package does not compile.
+pub(crate) fn build(workspace: &Workspace, target: WasmTarget) -> Result<Vec<PathBuf>, BuildError> {
+    match stdout_of(&mut command(workspace, target)) {
         Ok(messages) => pick(workspace, &modules(&messages)?),
         Err(CommandError::Failed { .. }) => {
             Err(BuildError::Compile { packages: workspace.names() })
@@ -63,13 +62,13 @@ pub(super) fn build(workspace: &Workspace, way: &Way) -> Result<Vec<PathBuf>, Bu
     }
 }
 
-fn command(workspace: &Workspace, way: &Way) -> Command {
+fn command(workspace: &Workspace, target: WasmTarget) -> Command {
     let mut command = cargo(&workspace.root);
     command
         .args(["build", "--lib", "--profile", "plugin"])
-        .args(["--target", way.target()])
+        .args(["--target", target.name()])
         .arg("--message-format=json-render-diagnostics");
-    // A directory of its own: the compiler may be another than that of the author's builds.
+    // A separate directory, so that a plugin build does not wait for the author's native builds.
     command.arg("--target-dir").arg(workspace.target.join("wasm"));
     for setting in PROFILE {
         command.args(["--config", setting]);
@@ -77,7 +76,6 @@ fn command(workspace: &Workspace, way: &Way) -> Command {
     for package in &workspace.packages {
         command.args(["--package", &package.id]);
     }
-    way.configure(&mut command);
     command.stderr(Stdio::inherit());
     command
 }
@@ -111,7 +109,7 @@ fn pick(
     workspace: &Workspace,
     modules: &HashMap<String, PathBuf>,
 ) -> Result<Vec<PathBuf>, BuildError> {
-    let module_of = |package: &super::package::Package| {
+    let module_of = |package: &crate::package::Package| {
         modules
             .get(&package.id)
             .cloned()

@@ -1,11 +1,11 @@
-//! Programs that are run for what they print.
+//! Runs a program and returns its output.
 
 use std::io;
 use std::process::Command;
 
-/// Why a program gave no answer.
+/// Error of a program that was run for its output.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
+pub enum CommandError {
     /// It could not be started.
     #[error("cannot run `{program}`")]
     Start {
@@ -30,7 +30,7 @@ pub(crate) enum CommandError {
 /// # Errors
 ///
 /// When it cannot be started, or ends with another status than success.
-pub(super) fn stdout_of(command: &mut Command) -> Result<String, CommandError> {
+pub(crate) fn stdout_of(command: &mut Command) -> Result<String, CommandError> {
     let program = command.get_program().to_string_lossy().into_owned();
     match command.output() {
         Err(source) => Err(CommandError::Start { program, source }),
@@ -49,7 +49,7 @@ pub(super) fn stdout_of(command: &mut Command) -> Result<String, CommandError> {
 fn reason(stderr: &str) -> String {
     let line = |start: &str| stderr.lines().find_map(|line| line.trim_start().strip_prefix(start));
     let cause = line("1: ").or_else(|| line("0: "));
-    let marked = cause.or_else(|| line("error: ")).or_else(|| line("E: "));
+    let marked = cause.or_else(|| line("error: "));
     let chosen = marked.or_else(|| stderr.lines().last()).unwrap_or("no reason given");
     chosen.trim().to_owned()
 }
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn reason_is_the_marked_line() {
-        let stderr = "W: something else\nE: Unable to locate package rustc-web\nbye\n";
-        assert_eq!(reason(stderr), "Unable to locate package rustc-web");
+        let stderr = "info: something else\nerror: no such command: `build`\nbye\n";
+        assert_eq!(reason(stderr), "no such command: `build`");
     }
 
     #[test]

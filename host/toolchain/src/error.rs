@@ -1,13 +1,12 @@
-//! What can go wrong while a plugin is built, and the way out.
+//! Errors of a build, and the hint for each.
 
 use std::path::PathBuf;
 
-use super::command::CommandError;
-use super::debian::DebianError;
+use crate::command::CommandError;
 
-/// Why a plugin was not built. Nothing was written but cargo's own files.
+/// Error of a build. Nothing but cargo's own files was written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BuildError {
+pub enum BuildError {
     /// The directory to build does not exist, or is a file.
     #[error("no directory `{dir}`")]
     NoDirectory {
@@ -46,20 +45,12 @@ pub(crate) enum BuildError {
     /// Cargo answered in another format than the one it promises.
     #[error("unexpected answer from cargo")]
     Answer(#[from] serde_json::Error),
-    /// No way to compile to WebAssembly was found on this machine.
-    #[error(
-        "no Rust for WebAssembly: rustup could not add it ({rustup}), nor could Debian's be used"
-    )]
-    NoWasm {
-        /// What rustup said.
-        rustup: String,
-        /// Why the Rust of Debian was no way out.
-        #[source]
-        debian: DebianError,
+    /// No WebAssembly target is installed, and rustup cannot add one.
+    #[error("no WebAssembly target is installed, and rustup cannot add one: {reason}")]
+    NoTarget {
+        /// The message of rustup, or why it cannot be run.
+        reason: String,
     },
-    /// The Rust of Debian that an earlier build unpacked does not work.
-    #[error("failed to use Debian's Rust")]
-    Debian(#[source] DebianError),
     /// The plugin does not compile; cargo has said why on stderr.
     #[error("failed to compile {packages}")]
     Compile {
@@ -76,7 +67,7 @@ pub(crate) enum BuildError {
 
 impl BuildError {
     /// Returns whether the author named something that is no plugin: nothing was tried.
-    pub(crate) fn is_usage(&self) -> bool {
+    pub fn is_usage(&self) -> bool {
         match self {
             Self::NoDirectory { .. }
             | Self::NoManifest { .. }
@@ -85,15 +76,14 @@ impl BuildError {
             Self::Manifest { .. }
             | Self::Rust(_)
             | Self::Answer(_)
-            | Self::NoWasm { .. }
-            | Self::Debian(_)
+            | Self::NoTarget { .. }
             | Self::Compile { .. }
             | Self::NoModule { .. } => false,
         }
     }
 
     /// Returns what the author can do about it, where that is known.
-    pub(crate) fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoDirectory { .. } | Self::NoManifest { .. } => {
                 "name the directory that holds the plugin's `Cargo.toml`".to_owned()
@@ -105,10 +95,9 @@ impl BuildError {
             Self::Rust(CommandError::Start { .. }) => {
                 "install Rust with rustup, https://rustup.rs".to_owned()
             }
-            Self::NoWasm { .. } => {
-                "run `rustup target add wasm32-wasip2` where it can download".to_owned()
+            Self::NoTarget { .. } => {
+                "run `rustup target add wasm32-wasip2`; rustup is at https://rustup.rs".to_owned()
             }
-            Self::Debian(error) => return error.hint(),
             Self::Manifest { .. } | Self::Compile { .. } => "see cargo's message above".to_owned(),
             Self::Rust(CommandError::Failed { .. }) | Self::Answer(_) | Self::NoModule { .. } => {
                 return None;

@@ -6,32 +6,32 @@ use std::process::Stdio;
 
 use serde::Deserialize;
 
-use super::cargo::cargo;
-use super::command::{CommandError, stdout_of};
-use super::error::BuildError;
+use crate::cargo::cargo;
+use crate::command::{CommandError, stdout_of};
+use crate::error::BuildError;
 
 /// Packages that share a lock file and a target directory, so that one cargo builds them.
 #[derive(Debug)]
-pub(super) struct Workspace {
+pub(crate) struct Workspace {
     /// Where cargo is run, so that toolchain files and cargo's configuration there count.
-    pub(super) root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Cargo's target directory, as the author has set it.
-    pub(super) target: PathBuf,
+    pub(crate) target: PathBuf,
     /// What to build of it: never empty, none twice.
-    pub(super) packages: Vec<Package>,
+    pub(crate) packages: Vec<Package>,
 }
 
 /// A package that builds a WebAssembly module.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Package {
+pub(crate) struct Package {
     /// As in its manifest.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Cargo's unambiguous name for it.
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 /// Finds the packages in `dirs`, in that order, gathered by workspace.
-pub(super) fn find(dirs: &[PathBuf]) -> Result<Vec<Workspace>, BuildError> {
+pub(crate) fn find(dirs: &[PathBuf]) -> Result<Vec<Workspace>, BuildError> {
     let mut workspaces: Vec<Workspace> = Vec::new();
     for dir in dirs {
         let found = ask(dir)?;
@@ -53,7 +53,7 @@ impl Workspace {
     }
 
     /// Returns the names of the packages in backticks, for messages.
-    pub(super) fn names(&self) -> String {
+    pub(crate) fn names(&self) -> String {
         let names: Vec<_> = self.packages.iter().map(|it| format!("`{}`", it.name)).collect();
         names.join(", ")
     }
