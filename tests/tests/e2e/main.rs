@@ -1,5 +1,6 @@
 //! Drives the built command and real components, a module for each thing that users do.
 
+mod architecture;
 mod build;
 mod cache;
 mod check;
@@ -12,7 +13,6 @@ mod documents;
 mod documents_cli;
 mod harness;
 mod hostile;
-mod house;
 mod interrupt;
 mod limits;
 mod list;

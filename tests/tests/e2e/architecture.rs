@@ -1,11 +1,12 @@
-//! The house keeps its shape: which module may use which, and what only one may name.
+//! The architecture of the sources: which module may use which, and which crates only one module
+//! may name.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 24] = [
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 24] = [
     (
         "cli",
         &[
@@ -109,7 +110,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
 ];
 
 /// Crates that one module alone may name.
-const OWNED: [(&str, &[&str]); 8] = [
+const RESTRICTED_CRATES: [(&str, &[&str]); 8] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("schema", &["jsonschema"]),
     ("cli", &["clap", "clap_complete", "indicatif", "anstream", "anstyle", "terminal_size"]),
@@ -148,10 +149,30 @@ fn collect(source: &Path, directory: &Path, modules: &mut BTreeMap<String, Strin
         let top = inside.components().next().expect("a name").as_os_str();
         let module = Path::new(top).file_stem().expect("a name").to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).expect("a text");
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default().lines();
-        let code = code.filter(|line| !line.trim_start().starts_with("//"));
-        modules.entry(module).or_default().extend(code.map(|line| format!("{line}\n")));
+        modules.entry(module).or_default().push_str(&product_code(&text));
     }
+}
+
+/// Returns a source file without its comments and without the items under `#[cfg(test)]`.
+/// Formatted code is assumed: an item ends at a line that has its indentation and closes it.
+fn product_code(text: &str) -> String {
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let mut code = String::new();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            code.push_str(line);
+            code.push('\n');
+            continue;
+        }
+        let depth = indentation(line);
+        let is_end = |line: &&str| {
+            let is_attribute = line.trim_start().starts_with("#[");
+            indentation(line) == depth && line.ends_with([';', '}', ',']) && !is_attribute
+        };
+        lines.find(is_end);
+    }
+    code
 }
 
 /// Returns whether `word` stands in `code` as a word of its own, followed by `::`.
@@ -163,12 +184,51 @@ fn names(code: &str, path: &str) -> bool {
 }
 
 #[test]
+fn code_behind_a_test_item_is_product_code() {
+    let text = "\
+#[cfg(test)]
+use crate::before::Helper;
+use crate::first::A;
+impl A {
+    #[cfg(test)]
+    #[expect(dead_code, reason = \"a test uses it\")]
+    fn for_tests(&self) {
+        crate::inside::call();
+    }
+    // crate::comment::call
+    fn product(&self) {
+        crate::second::call();
+    }
+}
+#[cfg(test)]
+mod tests {
+    fn call() {
+        crate::tested::call();
+    }
+}
+#[cfg(test)]
+mod random;
+mod last {
+    use crate::third::C;
+}
+";
+    let code = product_code(text);
+    for name in ["first", "second", "third"] {
+        assert!(code.contains(&format!("crate::{name}::")), "{code}");
+    }
+    for name in ["before", "inside", "comment", "tested"] {
+        assert!(!code.contains(&format!("crate::{name}")), "{code}");
+    }
+    assert!(!code.contains("random"), "{code}");
+}
+
+#[test]
 fn a_module_uses_only_what_its_arrows_allow() {
-    let allowed: BTreeMap<_, _> = ARROWS.into();
+    let allowed: BTreeMap<_, _> = ALLOWED_DEPENDENCIES.into();
     for (module, code) in modules() {
         let arrows =
             allowed.get(module.as_str()).unwrap_or_else(|| panic!("`{module}` has no arrows"));
-        for (other, _) in ARROWS {
+        for (other, _) in ALLOWED_DEPENDENCIES {
             let used = names(&code, &format!("crate::{other}::"));
             let may = other == module || arrows.contains(&other);
             assert!(!used || may, "`{module}` uses `{other}`");
@@ -179,8 +239,8 @@ fn a_module_uses_only_what_its_arrows_allow() {
 
 #[test]
 fn the_arrows_lead_one_way() {
-    for (place, (module, arrows)) in ARROWS.iter().enumerate() {
-        let above: Vec<_> = ARROWS[..=place].iter().map(|(name, _)| *name).collect();
+    for (place, (module, arrows)) in ALLOWED_DEPENDENCIES.iter().enumerate() {
+        let above: Vec<_> = ALLOWED_DEPENDENCIES[..=place].iter().map(|(name, _)| *name).collect();
         let back: Vec<_> = arrows.iter().filter(|arrow| above.contains(arrow)).collect();
         assert!(back.is_empty(), "`{module}` leads back to {back:?}");
     }
@@ -209,7 +269,7 @@ fn a_module_of_documents_uses_only_what_stands_below_it_in_the_map() {
 #[test]
 fn a_large_dependency_is_named_in_one_module_alone() {
     for (module, code) in modules() {
-        for (owner, crates) in OWNED {
+        for (owner, crates) in RESTRICTED_CRATES {
             for name in crates {
                 let used = names(&code, &format!("{name}::"));
                 assert!(
