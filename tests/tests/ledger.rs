@@ -33,18 +33,6 @@ const BALANCE: i64 = 1_000;
 /// How long processes are killed.
 const TRIAL: Duration = Duration::from_secs(8);
 
-/// Random numbers that are the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
-
 async fn host(directory: &Path) -> Host {
     let target = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
@@ -76,15 +64,15 @@ async fn child_that_moves_money() {
     let mut moving = JoinSet::new();
     for place in 0..AT_ONCE {
         let (host, told) = (host.clone(), Arc::clone(&told));
-        moving.spawn(move_money(host, told, Random(seed | (place + 1))));
+        moving.spawn(move_money(host, told, fastrand::Rng::with_seed(seed | (place + 1))));
     }
     // None ends but by what it found, which ends all of them: whoever kills looks first.
     moving.join_next().await.unwrap().unwrap();
 }
 
-async fn move_money(host: Host, told: Arc<Mutex<File>>, mut random: Random) {
+async fn move_money(host: Host, told: Arc<Mutex<File>>, mut random: fastrand::Rng) {
     loop {
-        if random.below(8) == 0 {
+        if random.u64(..8) == 0 {
             let report = call(&host, "ledger.audit", json!({})).await;
             // One that others were in the way of for too long has seen nothing.
             if let Outcome::Success(seen) = report.outcome {
@@ -93,12 +81,12 @@ async fn move_money(host: Host, told: Arc<Mutex<File>>, mut random: Random) {
             }
             continue;
         }
-        let from = random.below(ACCOUNTS);
-        let to = (from + 1 + random.below(ACCOUNTS - 1)) % ACCOUNTS;
+        let from = random.u64(..ACCOUNTS);
+        let to = (from + 1 + random.u64(..ACCOUNTS - 1)) % ACCOUNTS;
         let input = json!({
             "from": account(from),
             "to": account(to),
-            "amount": 1 + random.below(400),
+            "amount": 1 + random.u64(..400),
         });
         let report = call(&host, "ledger.transfer", input).await;
         if let Outcome::Success(_) = report.outcome {
@@ -128,11 +116,11 @@ fn child(directory: &Path) -> Child {
 
 fn kill_at_random(directory: &Path) -> usize {
     let mut children: Vec<Child> = (0..PROCESSES).map(|_| child(directory)).collect();
-    let mut random = Random(42);
+    let mut random = fastrand::Rng::with_seed(42);
     let (start, mut kills) = (Instant::now(), 0);
     while start.elapsed() < TRIAL {
-        thread::sleep(Duration::from_millis(150 + random.below(250)));
-        let victim = &mut children[random.below(PROCESSES as u64) as usize];
+        thread::sleep(Duration::from_millis(150 + random.u64(..250)));
+        let victim = &mut children[random.u64(..PROCESSES as u64) as usize];
         kill(victim);
         *victim = child(directory);
         kills += 1;

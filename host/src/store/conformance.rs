@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
 use super::file::AtEnd;
@@ -505,34 +506,22 @@ async fn ids_are_found_by_how_they_begin() {
     .await;
 }
 
-/// Random numbers that are the same in every run.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
-
 /// Does the same random thing to both, and returns what each said.
-async fn random_step(random: &mut Random, stores: [&dyn Store; 2], claims: &mut Vec<Claim>) {
-    let claim = claims.get(random.below(claims.len() as u64 + 1) as usize).copied();
-    let what = random.below(8);
-    let outcome = match random.below(4) {
+async fn random_step(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Vec<Claim>) {
+    let claim = claims.get(random.u64(..claims.len() as u64 + 1) as usize).copied();
+    let what = random.u64(..8);
+    let outcome = match random.u64(..4) {
         0 => Outcome::Failed(Failure::new(FailureKind::Error, "no")),
         1 => Outcome::Cancelled,
         n => Outcome::Success(json!("y".repeat(n as usize * 2000))),
     };
-    let mut run = running(["a", "a.b", "b"][random.below(3) as usize]);
-    run.actor.user_id = (random.below(2) == 0).then(|| format!("u{}", random.below(3)));
-    run.prefect_flow_run_id = (random.below(4) == 0).then(|| "f".to_owned());
-    run.input_dump = json!("x".repeat(random.below(3) as usize * 3000));
-    let fingerprint = Digest::of(&[random.below(2) as u8]);
-    let key = (random.below(3) == 0).then(|| IdempotencyClaim {
-        key: format!("k{}", random.below(4)),
+    let mut run = running(["a", "a.b", "b"][random.u64(..3) as usize]);
+    run.actor.user_id = (random.u64(..2) == 0).then(|| format!("u{}", random.u64(..3)));
+    run.prefect_flow_run_id = (random.u64(..4) == 0).then(|| "f".to_owned());
+    run.input_dump = json!("x".repeat(random.u64(..3) as usize * 3000));
+    let fingerprint = Digest::of(&[random.u64(..2) as u8]);
+    let key = (random.u64(..3) == 0).then(|| IdempotencyClaim {
+        key: format!("k{}", random.u64(..4)),
         fingerprint,
         window: WINDOW,
     });
@@ -558,7 +547,7 @@ async fn random_steps_leave_the_store_as_the_model_and_its_indexes_as_its_rows()
     let scratch = tempfile::tempdir().unwrap();
     let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
     let model = MemoryStore::default();
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut random = Rng::with_seed(1);
     let mut claims = Vec::new();
     for _ in 0..300 {
         random_step(&mut random, [&store, &model], &mut claims).await;

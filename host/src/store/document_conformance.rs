@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
 
-use super::conformance::{Random, both, ending, insert};
+use super::conformance::{both, ending, insert};
 use super::file::AtEnd;
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
@@ -208,18 +208,18 @@ fn look(
 
 /// Does the same random thing to both, with documents as they were some steps ago.
 async fn random_step(
-    random: &mut Random,
+    random: &mut fastrand::Rng,
     stores: [&dyn Store; 2],
     stale: &mut Vec<[Effects; 2]>,
 ) -> bool {
-    let pick = |random: &mut Random| {
-        let collection = ["a", "ab"][random.below(2) as usize];
-        address(collection, &format!("d{}", random.below(6)))
+    let pick = |random: &mut fastrand::Rng| {
+        let collection = ["a", "ab"][random.u64(..2) as usize];
+        address(collection, &format!("d{}", random.u64(..6)))
     };
     let (read, written) = (pick(random), pick(random));
-    let filter = json!({"n": {"$lt": random.below(4)}});
-    let after = (random.below(3) > 0).then(|| json!({"n": random.below(6)}));
-    let finds = random.below(3) == 0;
+    let filter = json!({"n": {"$lt": random.u64(..4)}});
+    let after = (random.u64(..3) > 0).then(|| json!({"n": random.u64(..6)}));
+    let finds = random.u64(..3) == 0;
     let effects = stores.map(|store| {
         let doing = match finds {
             true => Doing::finding(store, read.collection.as_str(), &filter),
@@ -237,7 +237,7 @@ async fn random_step(
     if stale.len() < 4 {
         return false;
     }
-    let at = random.below(stale.len() as u64) as usize;
+    let at = random.u64(..stale.len() as u64) as usize;
     let [real, meant] = stale.remove(at);
     let real = stores[0].keep(author(), real.into()).await.unwrap();
     let meant = stores[1].keep(author(), meant.into()).await.unwrap();
@@ -254,7 +254,7 @@ async fn random_commits_leave_the_documents_as_the_model() {
     let scratch = tempfile::tempdir().unwrap();
     let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
     let model = MemoryStore::default();
-    let mut random = Random(0x1234_5678_9ABC_DEF1);
+    let mut random = fastrand::Rng::with_seed(1);
     let (mut stale, mut conflicts) = (Vec::new(), 0);
     for _ in 0..400 {
         conflicts += usize::from(random_step(&mut random, [&store, &model], &mut stale).await);

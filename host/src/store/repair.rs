@@ -334,7 +334,7 @@ pub(in crate::store) mod tests {
     use crate::document::{Address, Change, Effects, Scan};
     use crate::private_dir::{DataDir, PrivateDir};
     use crate::run::{LogLevel, LogSource, Outcome};
-    use crate::store::conformance::{Random, ending, insert};
+    use crate::store::conformance::{ending, insert};
     use crate::store::file::{AtEnd, DIRECTORY, FILE};
     use crate::store::tests::author;
     use crate::store::{LogWriter, Seen, logs};
@@ -408,12 +408,12 @@ pub(in crate::store) mod tests {
         let whole = std::fs::read(&copy).unwrap();
         // Most of a small file is room for more.
         let used: Vec<_> = (0..whole.len()).filter(|place| whole[*place] != 0).collect();
-        let mut random = Random(7);
+        let mut random = fastrand::Rng::with_seed(7);
         let (mut told, mut saved) = (0, 0);
         for round in 0..150 {
             let mut bytes = whole.clone();
-            let place = used[random.below(used.len() as u64) as usize];
-            bytes[place] ^= 1 << random.below(8);
+            let place = used[random.u64(..used.len() as u64) as usize];
+            bytes[place] ^= 1 << random.u64(..8);
             let damaged = scratch.store_of(&format!("d{round}"), &bytes);
             let mut missing = 0;
             for run in &runs {

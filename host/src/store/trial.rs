@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::json;
 
-use super::conformance::{Random, ending, insert};
+use super::conformance::{ending, insert};
 use super::file::{AtEnd, StoreFile};
 use super::owners::Owners;
 use super::redb::RedbStore;
@@ -84,11 +84,11 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
     let scratch = tempfile::tempdir().unwrap();
     let spawn = || child("store::trial::child_that_writes", scratch.path(), r#"exec "$@""#);
     let mut children: Vec<Child> = (0..4).map(|_| spawn()).collect();
-    let mut random = Random(42);
+    let mut random = fastrand::Rng::with_seed(42);
     let (start, mut kills) = (Instant::now(), 0);
     while start.elapsed() < TRIAL {
-        std::thread::sleep(Duration::from_millis(30 + random.below(90)));
-        let victim = &mut children[random.below(4) as usize];
+        std::thread::sleep(Duration::from_millis(30 + random.u64(..90)));
+        let victim = &mut children[random.u64(..4) as usize];
         assert!(victim.try_wait().unwrap().is_none(), "a child ended by itself");
         victim.kill().unwrap();
         victim.wait().unwrap();

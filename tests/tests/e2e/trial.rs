@@ -19,23 +19,6 @@ const LONGEST: u64 = 6_000;
 /// How long the trial takes at most, where the disk is slow.
 const TRIAL: Duration = Duration::from_secs(40);
 
-/// Numbers that differ from run to run of the trial, and are told when it fails.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos();
-        Self(u64::try_from(now & u128::from(u64::MAX)).expect("64 bits") | 1)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
-
 /// Returns a project whose one operation returns an empty object.
 fn project() -> Project {
     let project = Project::new();
@@ -47,7 +30,11 @@ fn project() -> Project {
 /// Runs so many recorded commands, or as many as there is time for, half of which are killed.
 /// Returns how many, and what the others, and those that were killed too late, said: the ids of
 /// their runs.
-fn kill_at_random(project: &Project, most: usize, random: &mut Random) -> (usize, Vec<String>) {
+fn kill_at_random(
+    project: &Project,
+    most: usize,
+    random: &mut fastrand::Rng,
+) -> (usize, Vec<String>) {
     let (mut count, mut told) = (0, Vec::new());
     let started = Instant::now();
     while count < most && started.elapsed() < TRIAL {
@@ -58,8 +45,8 @@ fn kill_at_random(project: &Project, most: usize, random: &mut Random) -> (usize
         };
         let mut children: Vec<_> = (0..AT_ONCE).map(|_| start()).collect();
         for child in &mut children {
-            if random.below(2) == 0 {
-                std::thread::sleep(Duration::from_micros(random.below(LONGEST)));
+            if random.u64(..2) == 0 {
+                std::thread::sleep(Duration::from_micros(random.u64(..LONGEST)));
                 child.kill().expect("a child of ours");
             }
         }
@@ -76,8 +63,9 @@ fn kill_at_random(project: &Project, most: usize, random: &mut Random) -> (usize
 fn f1_killed_commands_lose_nothing_that_they_said() {
     let project = project();
     assert_eq!(project.run(&["run", "it.works"]).code, Some(0));
-    let mut random = Random::new();
-    let seed = random.0;
+    // Another seed in every run; a failure prints it.
+    let seed = fastrand::u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
     let (count, told) = kill_at_random(&project, 500, &mut random);
 
     let looked = project.run(&["runs", "list", "--status", "running", "--json"]).json();
@@ -189,8 +177,8 @@ fn f4_a_dead_run_is_not_waited_for_where_its_end_cannot_be_recorded() {
 #[test]
 fn f4_on_a_full_disk_nothing_is_lost_and_all_goes_on_when_there_is_room() {
     let project = project();
-    let mut random = Random(7);
-    let noise: String = (0..60_000).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
+    let mut random = fastrand::Rng::with_seed(7);
+    let noise: String = (0..60_000).map(|_| char::from(b'a' + random.u64(..26) as u8)).collect();
     fs::write(project.path().join("noise.json"), serde_json::json!({"noise": noise}).to_string())
         .expect("a writable directory");
     let Some(output) = on_a_disk(&project, FULL) else { return };
@@ -211,9 +199,9 @@ fn f4_on_a_full_disk_nothing_is_lost_and_all_goes_on_when_there_is_room() {
 #[test]
 fn f4_a_change_that_does_not_fit_on_the_disk_takes_no_room_from_others() {
     let project = project();
-    let mut random = Random(7);
+    let mut random = fastrand::Rng::with_seed(7);
     let mut noise =
-        || -> String { (0..10_000).map(|_| char::from(b' ' + random.below(95) as u8)).collect() };
+        || -> String { (0..10_000).map(|_| char::from(b' ' + random.u64(..95) as u8)).collect() };
     let lines = (0..800).map(|_| format!("{}\n", serde_json::json!({"noise": noise()})));
     fs::write(project.path().join("noise.jsonl"), lines.collect::<String>())
         .expect("a writable directory");

@@ -19,19 +19,16 @@ use crate::query::{Cursor, Query};
 use crate::sort::{Sort, SortBy};
 use crate::{diff, edit, order};
 
-/// Numbers that look random and are the same each time.
-struct Random(u64);
+/// Pseudo-random numbers, values and filters: the same in every run.
+struct Random(fastrand::Rng);
 
 impl Random {
     fn new() -> Self {
-        Self(88_172_645_463_325_252)
+        Self(fastrand::Rng::with_seed(1))
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
+        self.0.usize(..limit)
     }
 
     fn one_of<T: Copy>(&mut self, several: &[T]) -> T {
