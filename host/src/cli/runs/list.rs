@@ -236,10 +236,7 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
         }
         for summary in &page.runs {
             match runs.get(summary.id).await {
-                Ok(Some(run)) => {
-                    let line = serde_json::to_string(&run).map_err(std::io::Error::from)?;
-                    output::stdout(&format!("{line}\n"))?;
-                }
+                Ok(Some(run)) => output::json_line(&run)?,
                 Ok(None) => {}
                 Err(StoreError::Damaged { key, what }) => {
                     output::warn(&format!("run {} is left out: `{key}`: {what}", summary.id));
