@@ -4,6 +4,7 @@
 //!
 //! - `settings`: flags to settings, and those to a host.
 //! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
+//! - `text_file`: UTF-8 text, with or without a byte order mark.
 //! - `stdio`: standard streams that may be non-blocking. `escape`: what a terminal must not get.
 //! - `output`: results and messages. `table`: rows in columns. `progress`: how far a run is.
 //! - `complete`: what could come next on a command line.
@@ -45,6 +46,7 @@ mod shape;
 mod shim;
 mod stdio;
 mod table;
+mod text_file;
 
 use std::env;
 use std::ffi::OsString;
