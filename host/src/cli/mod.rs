@@ -10,7 +10,7 @@
 //! - `complete`: what could come next on a command line.
 //! - `orchestration`, `limits`: flags of whatever runs something.
 //! - `new_file`: a file that appears whole. `loading`: what is being compiled.
-//! - `interrupt`: Ctrl-C. `patience`: what may take too long.
+//! - `interrupt`: Ctrl-C and other signals. `patience`: what may take too long.
 //! - `error`: exit codes and hints. `panics`: messages of panics.
 
 mod build;
@@ -137,6 +137,9 @@ enum Command {
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     panics::tell_all_but_damage();
+    if let Err(error) = interrupt::waits_for_children() {
+        return CliError::from(error).report(false);
+    }
     if completions::answered::<Cli>() {
         return ExitCode::SUCCESS;
     }
