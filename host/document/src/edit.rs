@@ -213,7 +213,7 @@ mod tests {
         let why = "the value for `a.b` is not JSON: EOF while parsing a list at line 1 column 1";
         assert_eq!(told("a.b", "["), why);
         assert_eq!(told("a..b", "1"), Path::parse("a..b").unwrap_err().to_string());
-        let why = "the patch is not JSON: expected value at line 1 column 1";
+        let why = "the patch is not JSON: unexpected `x` at line 1 column 1";
         assert_eq!(read_patch("x").unwrap_err().to_string(), why);
     }
 

@@ -32,9 +32,38 @@ pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
         )));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Strict { left: &Cell::new(MAX_VALUES) }.deserialize(&mut reader)?;
+    let value = Strict { left: &Cell::new(MAX_VALUES) }
+        .deserialize(&mut reader)
+        .map_err(|error| unexpected(text, &error).unwrap_or(error))?;
     reader.end()?;
     Ok(value)
+}
+
+/// Returns an error that names the word where a value was expected, such as `NaN` or `None`, for
+/// one that only says where.
+fn unexpected(text: &str, error: &serde_json::Error) -> Option<serde_json::Error> {
+    let expected = ["expected value", "expected ident", "invalid number"];
+    let what = error.to_string();
+    expected.iter().find(|start| what.starts_with(**start))?;
+    let lines_before = error.line().checked_sub(1)?;
+    let line_start = match lines_before.checked_sub(1) {
+        Some(before) => text.match_indices('\n').nth(before)?.0 + 1,
+        None => 0,
+    };
+    // The reader may stand behind the line's end already.
+    let place = text::boundary(text, (line_start + error.column()).checked_sub(1)?);
+    let is_of_word = |c: char| c.is_alphanumeric() || "+-._".contains(c);
+    let start = text[..place].trim_end_matches(is_of_word).len();
+    let rest = &text[start..];
+    let word = match rest.find(|c| !is_of_word(c)) {
+        Some(0) => &rest[..rest.chars().next()?.len_utf8()],
+        end => &rest[..end.unwrap_or(rest.len())],
+    };
+    let line = 1 + text[..start].matches('\n').count();
+    let column = 1 + start - text[..start].rfind('\n').map_or(0, |end| end + 1);
+    let word = text::name(word);
+    let what = format!("unexpected `{word}` at line {line} column {column}");
+    (!word.trim().is_empty()).then(|| serde_json::Error::custom(what))
 }
 
 /// Returns the first integer outside 64 bits: the reader would make a rounded float of it.
@@ -211,6 +240,25 @@ mod tests {
         assert!(problem("-9223372036854775809").starts_with("the integer -9223372036854775809"));
         assert!(problem(&"[".repeat(200)).starts_with("recursion limit exceeded"));
     }
+
+    #[test]
+    fn a_word_that_json_does_not_have_is_named() {
+        let problem = |text: &str| parse(text).unwrap_err().to_string();
+        let words = ["NaN", "nan", "Infinity", "-Infinity", "+1", "01", "1.", "None", "True", "'"];
+        for word in words {
+            let expected = format!("unexpected `{word}` at line 2 column 6");
+            assert_eq!(problem(&format!("{{\n\"ä\":{word}\n}}")), expected);
+        }
+        assert_eq!(problem("\u{feff}{}"), "unexpected `\u{feff}` at line 1 column 1");
+        assert_eq!(problem("[1,,2]"), "unexpected `,` at line 1 column 4");
+        assert!(problem(&"x".repeat(1 << 20)).len() < 200);
+        for (text, told) in
+            [("{a: 1}", "key must be a string"), ("[1", "EOF while"), ("", "EOF while")]
+        {
+            assert!(problem(text).starts_with(told), "{}", problem(text));
+        }
+    }
+
     #[test]
     fn a_document_has_at_most_a_million_values() {
         let of = |items: usize| format!("[{}1]", "1,".repeat(items - 1));

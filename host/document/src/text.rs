@@ -48,7 +48,7 @@ fn in_a_line(text: &str, longest: usize) -> String {
 }
 
 /// Returns the end of the last character that ends within the first `longest` bytes.
-fn boundary(text: &str, longest: usize) -> usize {
+pub(crate) fn boundary(text: &str, longest: usize) -> usize {
     let longest = longest.min(text.len());
     (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
 }

@@ -14,6 +14,7 @@ use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use serde_json::Value;
 
 use super::Cli;
+use super::escape::is_safe;
 use super::output::{Line, first_paragraph};
 use super::patience::within;
 use super::settings::{Settings, builder};
@@ -137,6 +138,12 @@ fn files(before: &str, current: &str) -> Vec<CompletionCandidate> {
     offered.take(MAX_CANDIDATES).map(|it| it.add_prefix(before)).collect()
 }
 
+/// Returns directories of which a shell shows the name as it stands.
+pub(super) fn directories(current: &OsStr) -> Vec<CompletionCandidate> {
+    let paths = PathCompleter::dir().complete(current).into_iter();
+    paths.filter(|it| it.get_value().to_str().is_some_and(is_safe)).collect()
+}
+
 /// Returns what there is to run, if that is known soon enough.
 fn catalog(settings: Settings) -> Option<Catalog> {
     within(PATIENCE, move || {
@@ -197,9 +204,11 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Returns whether every shell reads a text as one word, and as it stands.
+/// Returns whether every shell reads a text as one word, and shows it as it stands.
 fn is_one_word(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-./:=@%+,".contains(c))
+    !text.is_empty()
+        && is_safe(text)
+        && text.chars().all(|c| c.is_alphanumeric() || "_-./:=@%+,".contains(c))
 }
 
 fn candidate(value: &str, help: &str) -> CompletionCandidate {

@@ -70,7 +70,7 @@ pub(super) fn run(args: &CompletionsArgs, json: bool) -> Result<ExitCode, CliErr
     if json {
         output::json(&json!({"shell": args.shell.completer().name(), "script": script}))?;
     } else {
-        output::stdout(&script)?;
+        output::file(&script)?;
     }
     Ok(ExitCode::SUCCESS)
 }

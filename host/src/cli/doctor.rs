@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
 use bytesize::ByteSize;
 use ophost_toolchain::ToolchainReport;
@@ -370,12 +371,10 @@ fn terminal() -> Finding {
         None if io::stdout().is_terminal() => "of unknown width".to_owned(),
         None => "none: plain text, JSON on one line".to_owned(),
     };
-    let colour = match anstream::stdout().current_choice() {
-        anstream::ColorChoice::Never if env::var_os("NO_COLOR").is_some() => "off by `NO_COLOR`",
-        anstream::ColorChoice::Never => "off",
-        anstream::ColorChoice::Auto
-        | anstream::ColorChoice::Always
-        | anstream::ColorChoice::AlwaysAnsi => "on",
+    let colour = match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never if env::var_os("NO_COLOR").is_some() => "off by `NO_COLOR`",
+        ColorChoice::Never => "off",
+        ColorChoice::Auto | ColorChoice::Always | ColorChoice::AlwaysAnsi => "on",
     };
     Finding::ok("terminal", format!("{place}; colours {colour}"))
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::escape::is_safe;
 use super::input;
-use super::output::{Line, quoted};
+use super::output::quoted;
 use super::patience::within;
 use super::shape::{Node, is_of_bits};
 use crate::operation::Operation;
@@ -67,8 +68,7 @@ fn field(name: &str, value: &Value, schema: &Value) -> Option<String> {
 
 /// Returns a word for a shell, unless a terminal would show something else than it is.
 fn safe_word(word: &str) -> Option<String> {
-    let is_plain = Line(word).to_string() == word;
-    is_plain.then(|| quoted(word))
+    is_safe(word).then(|| quoted(word))
 }
 
 /// Makes values; whether they fit is for the validator to say.

@@ -10,7 +10,10 @@ use std::io::{self, Read};
 
 use serde_json::{Map, Value};
 
+use super::output::quoted;
 use super::shape::Node;
+use super::stdio;
+use super::text_file::{self, NotUtf8};
 use ophost_document::json;
 
 /// The most that is read from one file or from stdin, in bytes.
@@ -35,10 +38,10 @@ pub(super) fn assemble(
     }
     let input = match whole {
         None => Value::Object(Map::new()),
-        Some("-") => parse("stdin", &read("-")?)?,
+        Some("-") => json_of("-")?,
         Some(text) => match text.strip_prefix('@') {
-            Some(file) => parse(file, &read(file)?)?,
-            None => parse("--input", text)?,
+            Some(file) => json_of(file)?,
+            None => parse("--input", text, Place::Argument)?,
         },
     };
     edited(input, fields, schema)
@@ -61,27 +64,51 @@ pub(super) fn edited(
     Ok(input)
 }
 
-fn parse(source: &str, text: &str) -> Result<Value, InputError> {
+/// Where JSON stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Argument,
+    /// `field:=json`.
+    Field,
+    File,
+}
+
+fn parse(source: &str, text: &str, from: Place) -> Result<Value, InputError> {
     json::parse(text).map_err(|error| InputError::NotJson {
         place: source.to_owned(),
         problem: error.to_string(),
+        from,
+    })
+}
+
+/// Reads a file of JSON, or stdin where it is called `-`.
+fn json_of(file: &str) -> Result<Value, InputError> {
+    let text = read(file)?;
+    parse(name(file), &text, Place::File).map_err(|error| {
+        let encoding = text_file::encoding_of_json(&text).map(NotUtf8::Encoding);
+        encoding.map_or(error, |problem| InputError::NotText { file: file.to_owned(), problem })
     })
 }
 
 /// Reads a text file, or stdin where it is called `-`.
 fn read(file: &str) -> Result<String, InputError> {
     let failed = |source| InputError::Unreadable { file: file.to_owned(), source };
-    let mut reader: Box<dyn Read> = if file == "-" {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(file).map_err(failed)?)
+    let reader: Box<dyn Read> = match file {
+        "-" => Box::new(stdio::stdin()),
+        file => Box::new(File::open(file).map_err(failed)?),
     };
     let mut bytes = Vec::new();
-    reader.by_ref().take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    reader.take(MAX_INPUT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_INPUT {
         return Err(InputError::TooLarge(file.to_owned()));
     }
-    String::from_utf8(bytes).map_err(|_| InputError::NotText(file.to_owned()))
+    text_file::decode(bytes)
+        .map_err(|problem| InputError::NotText { file: file.to_owned(), problem })
+}
+
+/// Returns a file as messages name it.
+fn name(file: &str) -> &str {
+    if file == "-" { "stdin" } else { file }
 }
 
 /// One `field=value` word, taken apart.
@@ -111,15 +138,17 @@ impl<'a> Field<'a> {
     }
 
     fn set(&self, input: &mut Value, schema: &Value) -> Result<(), InputError> {
-        let text = match self.value.strip_prefix('@') {
-            Some(file) => read(file)?,
-            None => self.value.to_owned(),
-        };
-        let place = self.place(input)?;
+        let file = self.value.strip_prefix('@');
         if !self.typed {
-            *place = parse(&self.name(), &text)?;
+            let value = match file {
+                Some(file) => json_of(file)?,
+                None => parse(&self.name(), self.value, Place::Field)?,
+            };
+            *self.place(input)? = value;
             return Ok(());
         }
+        let text = file.map_or_else(|| Ok(self.value.to_owned()), read)?;
+        let place = self.place(input)?;
         let schema = Node::whole(schema).field(&self.path);
         let value = schema.typed(&text, MAX_LISTS).ok_or_else(|| InputError::WrongType {
             field: self.name(),
@@ -187,13 +216,13 @@ pub(super) enum InputError {
     #[error("`{0}` leads into something that is not an object")]
     NotAnObject(String),
     #[error("`{place}` is not JSON: {problem}")]
-    NotJson { place: String, problem: String },
-    #[error("cannot read `{file}`")]
+    NotJson { place: String, problem: String, from: Place },
+    #[error("cannot read `{}`", name(file))]
     Unreadable { file: String, source: io::Error },
-    #[error("`{}` is larger than {}", .0, bytesize::ByteSize(MAX_INPUT))]
+    #[error("`{}` is larger than {}", name(.0), bytesize::ByteSize(MAX_INPUT))]
     TooLarge(String),
-    #[error("`{0}` is not UTF-8 text")]
-    NotText(String),
+    #[error("`{}` {problem}", name(file))]
+    NotText { file: String, problem: NotUtf8 },
 }
 
 impl InputError {
@@ -203,18 +232,47 @@ impl InputError {
             Self::NotAField(_) => {
                 "write `field=value`, `field:=json` or `field=@file`; `--input` takes a whole document"
             }
-            Self::NotJson { place, .. } if !place.starts_with("--") => {
-                "`field=value` takes text as it is, `field:=json` wants JSON"
-            }
+            Self::NotJson { problem, from, .. } => return json_hint(problem, *from),
             Self::WrongType { .. } => "`ophost describe` shows what each field takes",
-            Self::NotText(_) => "convert it to UTF-8, such as by `iconv`",
-            Self::Unreadable { .. } => {
+            Self::NotText { file, problem } => return Some(conversion(file, problem)),
+            Self::Unreadable { file, .. } if file != "-" => {
                 "a text that begins with `@` is written as JSON: `field:='\"@text\"'`"
             }
             Self::StdinTwice => "write it to a file, and name that as often as you like",
-            Self::NotAnObject(_) | Self::NotJson { .. } | Self::TooLarge(_) => return None,
+            Self::NotAnObject(_) | Self::Unreadable { .. } | Self::TooLarge(_) => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// Returns how to write what JSON writes otherwise.
+fn json_hint(problem: &str, from: Place) -> Option<String> {
+    let unexpected = problem.strip_prefix("unexpected `").and_then(|rest| rest.split_once('`'));
+    let word = unexpected.map(|(word, _)| word.trim_start_matches(['+', '-']).to_ascii_lowercase());
+    let hint = match word.as_deref() {
+        Some("nan" | "inf" | "infinity") => {
+            "JSON has no NaN and no Infinity: write `null`, or leave the field out"
+        }
+        Some("none" | "nil" | "undefined") => "JSON has `null` for a missing value",
+        Some("true" | "false") => "JSON has `true` and `false`, in lower case",
+        Some("'") => "JSON has text and keys in double quotes",
+        _ if problem.starts_with("key must be a string") => {
+            "JSON has text and keys in double quotes"
+        }
+        _ if from == Place::Field => "`field=value` takes text as it is, `field:=json` wants JSON",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Returns how to make UTF-8 of a file.
+fn conversion(file: &str, problem: &NotUtf8) -> String {
+    let file = if file == "-" { String::new() } else { format!(" {}", quoted(file)) };
+    match problem.encoding() {
+        Some(encoding) => format!("convert it: `iconv -f {encoding} -t UTF-8{file}`"),
+        None => format!(
+            "convert it: `iconv -f ENCODING -t UTF-8{file}`, with its encoding, such as WINDOWS-1252"
+        ),
     }
 }
 
@@ -292,7 +350,7 @@ mod tests {
     #[test]
     fn json_is_taken_as_it_stands() {
         assert_eq!(input(&["text:=5", "new:=[null]"]), Ok(json!({"text": 5, "new": [null]})));
-        let problem = "`text` is not JSON: expected value at line 1 column 1";
+        let problem = "`text` is not JSON: unexpected `hello` at line 1 column 1";
         assert_eq!(input(&["text:=hello"]), Err(problem.to_owned()));
     }
 

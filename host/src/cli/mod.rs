@@ -4,12 +4,14 @@
 //!
 //! - `settings`: flags to settings, and those to a host.
 //! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
-//! - `output`: what a terminal may see. `table`: rows in columns. `progress`: how far a run is.
+//! - `text_file`: UTF-8 text, with or without a byte order mark.
+//! - `stdio`: standard streams that may be non-blocking. `escape`: what a terminal must not get.
+//! - `output`: results and messages. `table`: rows in columns. `progress`: how far a run is.
 //! - `complete`: what could come next on a command line.
 //! - `orchestration`, `limits`: flags of whatever runs something.
 //! - `new_file`: a file that appears whole. `loading`: what is being compiled.
-//! - `interrupt`: Ctrl-C. `patience`: what may take too long.
-//! - `error`: exit codes and hints. `panics`: what is not said of them.
+//! - `interrupt`: Ctrl-C and other signals. `patience`: what may take too long.
+//! - `error`: exit codes and hints. `panics`: messages of panics.
 
 mod build;
 mod changes;
@@ -22,6 +24,7 @@ mod difference;
 mod doctor;
 mod documents;
 mod error;
+mod escape;
 mod example;
 mod fields;
 mod input;
@@ -41,10 +44,12 @@ mod runs;
 mod settings;
 mod shape;
 mod shim;
+mod stdio;
 mod table;
+mod text_file;
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -132,6 +137,9 @@ enum Command {
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     panics::tell_all_but_damage();
+    if let Err(error) = interrupt::waits_for_children() {
+        return CliError::from(error).report(false);
+    }
     if completions::answered::<Cli>() {
         return ExitCode::SUCCESS;
     }
@@ -159,16 +167,22 @@ fn parse() -> Result<Cli, ExitCode> {
     if error.use_stderr() && words.iter().any(|word| word == "--json") {
         return Err(CliError::usage(&error.to_string()).report(true));
     }
+    let text = safe(&error);
+    if error.use_stderr() {
+        output::stderr(&text);
+        return Err(error::Exit::Usage.into());
+    }
+    Err(output::stdout(&text).map_or_else(|error| error.report(false), |()| ExitCode::SUCCESS))
+}
+
+/// Returns help or wrong usage as it is printed. It quotes what was typed: where a terminal must
+/// not get that, all of it is plain and escaped.
+fn safe(error: &clap::Error) -> String {
     let plain = error.to_string();
     let safe = Block(&plain).to_string();
-    if error.use_stderr() && (plain != safe || words.iter().any(|word| has_escape(word))) {
-        // It quotes what was typed as it stands, and a terminal would act on that.
-        output::stderr(&safe);
-    } else {
-        // There is nobody to tell if that fails.
-        error.print().ok();
-    }
-    Err(if error.use_stderr() { error::Exit::Usage.into() } else { ExitCode::SUCCESS })
+    // Escape sequences of an argument are not in the plain text.
+    let is_odd = env::args_os().any(|word| !escape::is_safe(&word.to_string_lossy()));
+    if plain != safe || is_odd { safe } else { error.render().ansi().to_string() }
 }
 
 /// Returns what is said of wrong usage, with no more of a wrong value than fits a sentence.
@@ -178,11 +192,6 @@ fn cut(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::InvalidValue, ContextValue::String(value));
     }
     error
-}
-
-/// Returns whether a word begins what a terminal acts on. It is not in what is printed plain.
-fn has_escape(word: &OsStr) -> bool {
-    word.as_encoded_bytes().contains(&b'\x1b')
 }
 
 /// Returns when colours are wanted: help and wrong usage are printed before all is read.

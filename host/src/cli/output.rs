@@ -1,18 +1,22 @@
 //! What a terminal may see.
 //!
 //! Results go to stdout, everything else to stderr. Text that comes from a guest or a file
-//! is escaped: it could move the cursor, change colours, or turn the direction of writing.
+//! is escaped: see `escape`. Every byte is written by `stdio`, which waits where others give up.
 //! Colours and indented JSON are for terminals; a pipe gets plain text, one JSON a line.
 
-use std::fmt::{self, Write as _};
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-use anstream::ColorChoice;
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::error::CliError;
+use super::escape::Json;
+pub(super) use super::escape::{Block, Line};
+use super::stdio;
 
 /// A terminal that says it is narrower than this does not know.
 const MIN_WIDTH: usize = 20;
@@ -56,55 +60,27 @@ impl Color {
     }
 }
 
-/// Text on one line: every control and direction character is escaped.
-pub(super) struct Line<'a>(pub(super) &'a str);
-
-/// Text of several lines: line ends and tabs stay.
-pub(super) struct Block<'a>(pub(super) &'a str);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| escape(f, c))
-    }
-}
-
-impl fmt::Display for Block<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '\n' | '\t' => f.write_char(c),
-            _ => escape(f, c),
-        })
-    }
-}
-
-fn escape(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
-    if is_unsafe(c) { write!(f, "\\u{{{:x}}}", u32::from(c)) } else { f.write_char(c) }
-}
-
-/// Returns whether a terminal could act on a character: C0, C1, and Unicode's marks that
-/// change the direction of writing or break lines.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// Prints a value to stdout: indented on a terminal, on one line in a pipe.
 pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
-    let stdout = io::stdout();
-    let text = if stdout.is_terminal() {
-        escape_in_json(&serde_json::to_string_pretty(value).map_err(io::Error::from)?)
-    } else {
-        serde_json::to_string(value).map_err(io::Error::from)?
+    let text = match io::stdout().is_terminal() {
+        true => serde_json::to_string_pretty(value),
+        false => serde_json::to_string(value),
     };
-    written(writeln!(stdout.lock(), "{text}"))
+    print_json(&text.map_err(io::Error::from)?)
 }
 
 /// Prints a value to stdout on one line.
 pub(super) fn json_line(value: &impl Serialize) -> Result<(), CliError> {
-    let stdout = io::stdout();
-    let text = serde_json::to_string(value).map_err(io::Error::from)?;
-    let text = if stdout.is_terminal() { escape_in_json(&text) } else { text };
-    written(writeln!(stdout.lock(), "{text}"))
+    print_json(&serde_json::to_string(value).map_err(io::Error::from)?)
+}
+
+/// Prints JSON: on a terminal with what it must not get escaped, in a pipe as it is.
+fn print_json(text: &str) -> Result<(), CliError> {
+    let line = match io::stdout().is_terminal() {
+        true => format!("{}\n", Json(text)),
+        false => format!("{text}\n"),
+    };
+    written(stdio::stdout().write_all(line.as_bytes()))
 }
 
 /// Whoever reads from us and goes away has seen enough: that is no failure.
@@ -115,29 +91,34 @@ fn written(result: io::Result<()>) -> Result<(), CliError> {
     }
 }
 
-/// Escapes what JSON itself leaves as it is. Such characters can only stand in strings, so
-/// that the result is the same JSON.
-fn escape_in_json(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe(c) && c != '\n' {
-            let _ = write!(safe, "\\u{:04x}", u32::from(c));
-        } else {
-            safe.push(c);
-        }
-    }
-    safe
-}
-
-/// Prints text to stdout; the caller escapes what is not its own.
+/// Prints text to stdout, with its styles where colours are used; the caller escapes what is not
+/// its own.
 pub(super) fn stdout(text: &str) -> Result<(), CliError> {
-    written(anstream::stdout().lock().write_all(text.as_bytes()))
+    let text = styled(text, AutoStream::choice(&io::stdout()));
+    written(stdio::stdout().write_all(text.as_bytes()))
 }
 
-/// Prints text to stderr; the caller escapes what is not its own. There is nobody to tell
-/// if that fails.
+/// Prints the content of a file to stdout: as it is in a pipe, escaped on a terminal.
+pub(super) fn file(content: &str) -> Result<(), CliError> {
+    if io::stdout().is_terminal() {
+        return stdout(&Block(content).to_string());
+    }
+    written(stdio::stdout().write_all(content.as_bytes()))
+}
+
+/// Prints text to stderr, with its styles where colours are used; the caller escapes what is not
+/// its own. There is nobody to tell if that fails.
 pub(super) fn stderr(text: &str) {
-    anstream::stderr().lock().write_all(text.as_bytes()).ok();
+    let text = styled(text, AutoStream::choice(&io::stderr()));
+    stdio::stderr().write_all(text.as_bytes()).ok();
+}
+
+/// Returns a text without its styles, unless colours are used.
+fn styled(text: &str, choice: ColorChoice) -> Cow<'_, str> {
+    match choice {
+        ColorChoice::Never => Cow::Owned(strip_str(text).to_string()),
+        ColorChoice::Auto | ColorChoice::Always | ColorChoice::AlwaysAnsi => Cow::Borrowed(text),
+    }
 }
 
 /// Prints a warning to stderr.
@@ -177,24 +158,6 @@ mod tests {
         let text = "\n Counts the words\r\n  of a text.\n \nSlowly.";
         assert_eq!(first_paragraph(text), "Counts the words of a text.");
         assert_eq!(first_paragraph(" \n"), "");
-    }
-
-    #[test]
-    fn guest_text_cannot_reach_the_terminal_raw() {
-        let hostile = "a\x1b[31m\u{9b}1m\u{202e}b\r\n\tc\u{7f}";
-        assert_eq!(
-            Line(hostile).to_string(),
-            "a\\u{1b}[31m\\u{9b}1m\\u{202e}b\\u{d}\\u{a}\\u{9}c\\u{7f}"
-        );
-        assert_eq!(Block(hostile).to_string(), "a\\u{1b}[31m\\u{9b}1m\\u{202e}b\\u{d}\n\tc\\u{7f}");
-    }
-
-    #[test]
-    fn escaped_json_is_the_same_json() {
-        let value = serde_json::json!({"a": "\u{202e}\u{9b}\u{7f}\n"});
-        let text = escape_in_json(&serde_json::to_string_pretty(&value).unwrap());
-        assert!(!text.contains(['\u{202e}', '\u{9b}', '\u{7f}']));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -1,16 +1,30 @@
-//! What is not said of panics.
+//! Messages of panics.
 
-use std::panic;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::{self, PanicHookInfo};
+use std::thread;
 
+use super::output::{self, Block};
 use crate::store::makes_errors_of_panics;
 
-/// Keeps a damaged file's reader from saying in its own words why it stopped: the store makes an
-/// error of that, and the error is told.
+/// Prints panics to stderr as the CLI prints everything, but for those of a damaged file's reader:
+/// the store makes an error of them, and the error is told.
 pub(super) fn tell_all_but_damage() {
-    let tell = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
+    panic::set_hook(Box::new(|panic| {
         if !makes_errors_of_panics() {
-            tell(panic);
+            output::stderr(&text(panic));
         }
     }));
+}
+
+/// Returns what the hook of `std` prints.
+fn text(panic: &PanicHookInfo<'_>) -> String {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("<unnamed>");
+    let backtrace = Backtrace::capture();
+    let more = match backtrace.status() {
+        BacktraceStatus::Captured => format!("stack backtrace:\n{backtrace}"),
+        _ => "note: `RUST_BACKTRACE=1` in the environment shows a backtrace".to_owned(),
+    };
+    format!("\nthread '{name}' {}\n{}\n", Block(&panic.to_string()), Block(&more))
 }

@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap_complete::engine::{ArgValueCompleter, PathCompleter};
+use clap_complete::engine::ArgValueCompleter;
 
+use super::complete;
 use super::error::CliError;
 use super::output::{self, HINT, Line, quoted};
 use crate::config::{Config, ConfigFile, Flags, Source, Trust};
@@ -17,12 +18,12 @@ pub(super) struct Settings {
     /// A directory of *.wasm files; may be given several times [default: `plugins` at the
     /// top of the project] [env: OPHOST_PLUGINS]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
-    #[arg(add = ArgValueCompleter::new(PathCompleter::dir()))]
+    #[arg(add = ArgValueCompleter::new(complete::directories))]
     pub(super) plugins: Vec<PathBuf>,
     /// The directory of what the host keeps [default: `.ophost` at the top of the project]
     /// [env: OPHOST_DATA]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
-    #[arg(add = ArgValueCompleter::new(PathCompleter::dir()))]
+    #[arg(add = ArgValueCompleter::new(complete::directories))]
     pub(super) data: Option<PathBuf>,
 }
 

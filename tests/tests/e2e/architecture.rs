@@ -139,18 +139,27 @@ fn modules_in(source: &Path) -> BTreeMap<String, String> {
 }
 
 fn collect(source: &Path, directory: &Path, modules: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(directory).expect("the sources") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            collect(source, &path, modules);
-            continue;
-        }
+    for (path, code) in files_of(directory) {
         let inside = path.strip_prefix(source).expect("below the sources");
         let top = inside.components().next().expect("a name").as_os_str();
         let module = Path::new(top).file_stem().expect("a name").to_string_lossy().into_owned();
-        let text = fs::read_to_string(&path).expect("a text");
-        modules.entry(module).or_default().push_str(&product_code(&text));
+        modules.entry(module).or_default().push_str(&code);
     }
+}
+
+/// Returns the code of each file, also in the directories below, without comments and unit tests.
+fn files_of(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).expect("the sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(files_of(&path));
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a text");
+        files.push((path, product_code(&text)));
+    }
+    files
 }
 
 /// Returns a source file without its comments and without the items under `#[cfg(test)]`.
@@ -279,6 +288,31 @@ fn a_large_dependency_is_named_in_one_module_alone() {
             }
         }
     }
+}
+
+/// What `std` and others write to a standard stream is cut where the stream does not block.
+#[test]
+fn standard_streams_are_read_and_written_in_one_place() {
+    let mut asked = 0;
+    for (file, code) in files_of(&source().join("cli")) {
+        if file.ends_with("stdio.rs") {
+            continue;
+        }
+        for stream in ["stdin()", "stdout()", "stderr()"] {
+            // The streams of the CLI itself are called `stdio::stdout()` and so on.
+            for (place, _) in code.match_indices(&format!("io::{stream}")) {
+                if code[..place].ends_with("std") {
+                    continue;
+                }
+                let after = &code[place + "io::".len() + stream.len()..];
+                // To ask what a stream is moves no byte.
+                let is_question = after.starts_with(".is_terminal()") || after.starts_with(')');
+                asked += usize::from(is_question);
+                assert!(is_question, "{}: {stream}{after:.40}", file.display());
+            }
+        }
+    }
+    assert!(asked > 5, "{asked}");
 }
 
 #[test]

@@ -103,6 +103,15 @@ fn files_are_offered_where_a_file_is_named() {
 }
 
 #[test]
+fn a_directory_is_offered_if_a_terminal_shows_its_name_as_it_is() {
+    let project = project();
+    for name in ["some where", "some\u{1b}[31mred", "some\u{202e}one", "some\u{e0041}tag"] {
+        fs::create_dir(project.path().join(name)).expect("a directory");
+    }
+    assert_eq!(offered(&project, &["list", "--data", "some"]), "some where/\n");
+}
+
+#[test]
 fn what_goes_wrong_is_never_said() {
     let project = project();
     project.add("page", b"<html>");
@@ -120,8 +129,8 @@ fn what_goes_wrong_is_never_said() {
 #[test]
 fn what_a_plugin_calls_its_fields_cannot_reach_the_shell() {
     let project = Project::new();
-    let schema = r#"{"properties": {"$(reboot)": {}, "x;reboot": {}, "ok": {
-        "enum": ["`x`", "a b", "fine"], "description": "\u001b[31mred"
+    let schema = r#"{"properties": {"$(reboot)": {}, "x;reboot": {}, "\u3164": {}, "ok": {
+        "enum": ["`x`", "a b", "\u3164x", "fine"], "description": "\u001b[31mred"
     }}}"#;
     let operation = Operation { input_schema: schema.to_owned(), ..Operation::new("a") };
     project.add("it", &describing(&Described::new("it").with(operation)).expect("a guest"));

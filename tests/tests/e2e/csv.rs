@@ -133,8 +133,8 @@ fn where_nothing_can_be_read_the_run_says_why() {
     ");
     insta::assert_snapshot!(profile(b"name\nJos\xe9\n", &[]), @"
     ---- stderr
-    error: `table.csv` is not UTF-8 text
-    hint: convert it to UTF-8, such as by `iconv`
+    error: `table.csv` is not UTF-8 text: byte 0xe9 in line 2
+    hint: convert it: `iconv -f ENCODING -t UTF-8 table.csv`, with its encoding, such as WINDOWS-1252
     ---- exit 2
     ");
 }

@@ -181,7 +181,7 @@ fn a_hostile_guest_gets_a_verdict_of_a_few_lines() {
     ");
     insta::assert_snapshot!(verdict("not_json"), @"
     ---- stderr
-    error: operation `hostile.not_json` failed (invalid_output): the output is not JSON: expected value at line 1 column 1
+    error: operation `hostile.not_json` failed (invalid_output): the output is not JSON: unexpected `hello` at line 1 column 1
     hint: this is a fault of the plugin: tell its author
     ---- exit 1
     ");

@@ -1,21 +1,35 @@
 //! Ctrl-C: a guest that computes is really stopped.
 
 use std::io::{BufRead, BufReader, Read as _};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::Project;
+use crate::harness::{OPHOST, Project};
+
+const SPIN: [&str; 4] = ["run", "-v", "misbehave.spin", "--timeout"];
 
 /// Starts a guest that spins, and returns when it does.
-fn spinning(project: &Project) -> (Child, BufReader<std::process::ChildStderr>) {
-    let mut child = project
-        .command(&["run", "-v", "misbehave.spin", "--timeout", "60s"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+fn spinning(project: &Project) -> (Child, BufReader<ChildStderr>) {
+    spinning_by(project.command(&[&SPIN[..], &["60s"]].concat()))
+}
+
+/// As [`spinning`], where the process is started to ignore some signals.
+fn spinning_ignoring(
+    project: &Project,
+    signals: &str,
+    timeout: &str,
+) -> (Child, BufReader<ChildStderr>) {
+    let script = format!("trap '' {signals}; exec \"$0\" \"$@\"");
+    let mut shell = project.program("sh", &["-c", &script, OPHOST]);
+    shell.args(SPIN).arg(timeout);
+    spinning_by(shell)
+}
+
+fn spinning_by(mut command: Command) -> (Child, BufReader<ChildStderr>) {
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut line = String::new();
     stderr.read_line(&mut line).expect("a line");
@@ -74,4 +88,49 @@ fn a_second_ctrl_c_ends_what_the_first_cannot_stop() {
     kill_process(pid, Signal::INT).expect("it still runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+/// As `nohup`, and as a script starts what it does in the background.
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    let project = Project::with_rust(&["misbehave"]);
+    for (name, ignored, heeded) in
+        [("INT", Signal::INT, Signal::TERM), ("TERM", Signal::TERM, Signal::INT)]
+    {
+        let (mut child, mut stderr) = spinning_ignoring(&project, name, "60s");
+        let pid = Pid::from_child(&child);
+        kill_process(pid, ignored).expect("it still runs");
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(child.try_wait().expect("a child").is_none(), "{name} was not ignored");
+        kill_process(pid, heeded).expect("it still runs");
+        assert_eq!(child.wait().expect("it ends").code(), Some(130), "{name}");
+        let mut last = String::new();
+        stderr.read_line(&mut last).expect("a line");
+        assert_eq!(last, "cancelled: operation `misbehave.spin`\n");
+    }
+}
+
+#[test]
+fn where_all_signals_are_ignored_a_run_ends_by_itself() {
+    let project = Project::with_rust(&["misbehave"]);
+    let (mut child, mut stderr) = spinning_ignoring(&project, "INT TERM HUP", "1s");
+    let pid = Pid::from_child(&child);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        kill_process(pid, signal).expect("it still runs");
+    }
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).expect("text");
+    assert!(rest.contains("failed (timeout)"), "{rest}");
+}
+
+/// As some supervisors start what they run. A shell's `trap` does that in some shells only.
+#[test]
+fn plugins_are_compiled_where_the_end_of_children_is_ignored() {
+    let project = Project::with_rust(&["text"]);
+    let script = "import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])";
+    let words = ["-c", script, OPHOST, "run", "slugify", "text=It works"];
+    insta::assert_snapshot!(project.output(&mut project.program("python3", &words)), @r#"{"slug":"it-works"}"#);
 }

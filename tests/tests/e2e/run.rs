@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::harness::Project;
+use crate::harness::{Output, Project};
 use crate::terminal;
 
 #[test]
@@ -40,6 +40,122 @@ fn the_whole_input_can_be_json_a_file_or_stdin() {
     child.stdin.take().unwrap().write_all(br#"{"value": "stdin"}"#).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"value\":\"stdin\"}\n");
+}
+
+/// Of a text as UTF-16, with or without a byte order mark.
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// Runs `misbehave.echo` with these bytes on stdin.
+fn echo_stdin(project: &Project, arguments: &[&str], bytes: &[u8]) -> Output {
+    std::fs::write(project.path().join("stdin"), bytes).expect("a directory");
+    let stdin = std::fs::File::open(project.path().join("stdin")).expect("a file");
+    project.output(project.command(&[&["run", "misbehave.echo"], arguments].concat()).stdin(stdin))
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_text_or_json() {
+    let project = Project::with_rust(&["misbehave"]);
+    let write = |name: &str, text: &str| {
+        std::fs::write(project.path().join(name), text).expect("a directory");
+    };
+    write("whole.json", "\u{feff}{\"value\": \"ä\"}");
+    write("value.json", "\u{feff}\"ä\"");
+    write("value.txt", "\u{feff}ä");
+    let expected = json!({"value": "ä"});
+    for words in [&["--input", "@whole.json"][..], &["value:=@value.json"], &["value=@value.txt"]] {
+        let run = project.run(&[&["run", "misbehave.echo"], words].concat());
+        assert_eq!(run.json(), expected, "{words:?}");
+    }
+    for (words, file) in [
+        (&["--input", "-"][..], "whole.json"),
+        (&["value:=@-"], "value.json"),
+        (&["value=@-"], "value.txt"),
+    ] {
+        let bytes = std::fs::read(project.path().join(file)).expect("a file");
+        assert_eq!(echo_stdin(&project, words, &bytes).json(), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn text_of_another_encoding_is_named_with_what_converts_it() {
+    let project = Project::with_rust(&["misbehave"]);
+    let write = |name: &str, bytes: &[u8]| {
+        std::fs::write(project.path().join(name), bytes).expect("a directory");
+    };
+    write("marked.json", &utf16("\u{feff}{\"value\": 1}"));
+    write("bare.json", &utf16("{\"value\": 1}"));
+    write("latin 1.txt", b"one\ncaf\xe9\n");
+    let run = |words: &[&str]| project.run(&[&["run", "misbehave.echo"], words].concat());
+    insta::assert_snapshot!(run(&["--input", "@marked.json"]), @"
+    ---- stderr
+    error: `marked.json` is UTF-16 text, not UTF-8
+    hint: convert it: `iconv -f UTF-16 -t UTF-8 marked.json`
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(run(&["value:=@bare.json"]), @"
+    ---- stderr
+    error: `bare.json` is UTF-16LE text, not UTF-8
+    hint: convert it: `iconv -f UTF-16LE -t UTF-8 bare.json`
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(run(&["value=@latin 1.txt"]), @"
+    ---- stderr
+    error: `latin 1.txt` is not UTF-8 text: byte 0xe9 in line 2
+    hint: convert it: `iconv -f ENCODING -t UTF-8 'latin 1.txt'`, with its encoding, such as WINDOWS-1252
+    ---- exit 2
+    ");
+    let marked = std::fs::read(project.path().join("marked.json")).expect("a file");
+    insta::assert_snapshot!(echo_stdin(&project, &["--input", "-"], &marked), @"
+    ---- stderr
+    error: `stdin` is UTF-16 text, not UTF-8
+    hint: convert it: `iconv -f UTF-16 -t UTF-8`
+    ---- exit 2
+    ");
+}
+
+#[test]
+fn what_json_does_not_have_is_named_with_what_it_has() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = |words: &[&str]| project.run(&[&["run", "misbehave.echo"], words].concat());
+    insta::assert_snapshot!(run(&["--input", r#"{"value": NaN}"#]), @"
+    ---- stderr
+    error: `--input` is not JSON: unexpected `NaN` at line 1 column 11
+    hint: JSON has no NaN and no Infinity: write `null`, or leave the field out
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(run(&["--input", r#"{"value": [1, -Infinity]}"#]), @"
+    ---- stderr
+    error: `--input` is not JSON: unexpected `-Infinity` at line 1 column 15
+    hint: JSON has no NaN and no Infinity: write `null`, or leave the field out
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(run(&["--input", r#"{"value": None}"#]), @"
+    ---- stderr
+    error: `--input` is not JSON: unexpected `None` at line 1 column 11
+    hint: JSON has `null` for a missing value
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(run(&["value:=hello"]), @"
+    ---- stderr
+    error: `value` is not JSON: unexpected `hello` at line 1 column 1
+    hint: `field=value` takes text as it is, `field:=json` wants JSON
+    ---- exit 2
+    ");
+    std::fs::write(project.path().join("it.json"), "{\"value\": [\n  True]}").expect("a directory");
+    insta::assert_snapshot!(run(&["--input", "@it.json"]), @"
+    ---- stderr
+    error: `it.json` is not JSON: unexpected `True` at line 2 column 3
+    hint: JSON has `true` and `false`, in lower case
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(echo_stdin(&project, &["--input", "-"], b"{'value': 1}"), @"
+    ---- stderr
+    error: `stdin` is not JSON: key must be a string at line 1 column 2
+    hint: JSON has text and keys in double quotes
+    ---- exit 2
+    ");
 }
 
 #[test]

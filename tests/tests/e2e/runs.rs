@@ -747,6 +747,58 @@ fn q8_a_terminal_is_asked_before_several_are_run_again() {
 }
 
 #[test]
+fn a_list_of_runs_has_a_header_on_a_terminal_and_only_runs_in_a_pipe() {
+    let project = with_failures();
+    let (text, code) = terminal::run(project.command(&["runs", "list", "--color", "never"]), 200);
+    let lines: Vec<_> = text.lines().collect();
+    let header: Vec<_> = lines[0].split_whitespace().collect();
+    assert_eq!(header, ["id", "started", "operation", "status", "took", "error"]);
+    let column = |word: &str| lines[0].find(word).expect("a header");
+    for (line, run) in lines[1..].iter().zip(runs(&project, &[])) {
+        let field = |name: &str| run[name].as_str().expect("a text").to_owned();
+        assert!(line.starts_with(&field("id")), "{text}");
+        assert!(line[column("operation")..].starts_with(&field("operation_name")), "{text}");
+        assert!(line[column("status")..].starts_with(&field("status")), "{text}");
+    }
+    assert_eq!((lines.len(), code), (4, Some(0)), "{text}");
+    assert_eq!(project.run(&["runs", "list"]).stdout.lines().count(), 3);
+    let none = ["runs", "list", "--user", "nobody"];
+    assert_eq!(terminal::run(project.command(&none), 200).0, "No run matches.\r\n");
+}
+
+/// In the rules of a zone itself, so that no machine has to know the zone.
+#[test]
+fn a_local_time_that_clocks_leave_out_or_repeat_is_told_or_the_first() {
+    let project = Project::with_rust(&["text"]);
+    let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
+    let in_zone = |zone: &str, time: &str| {
+        let mut command = project.command(&["runs", "list", "--since", time]);
+        project.output(command.env("TZ", zone))
+    };
+    insta::assert_snapshot!(in_zone(berlin, "2026-03-29T02:30"), @"
+    ---- stderr
+    error: invalid value '2026-03-29T02:30' for '--since <TIME>': the local time 2026-03-29T02:30 does not exist: clocks are set forward then; add an offset, such as 2026-03-29T02:30:00+01:00
+
+    For more information, try '--help'.
+    ---- exit 2
+    ");
+    assert_eq!(in_zone(berlin, "2026-03-29T02:30:00+01:00").code, Some(0));
+    assert_eq!(in_zone(berlin, "2026-03-29T01:59").code, Some(0));
+    assert_eq!(in_zone(berlin, "2026-03-29T03:00").code, Some(0));
+    insta::assert_snapshot!(in_zone(berlin, "2026-03-32"), @"
+    ---- stderr
+    error: invalid value '2026-03-32' for '--since <TIME>': `2026-03-32` is none of 2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00Z, or 2h for so long ago
+
+    For more information, try '--help'.
+    ---- exit 2
+    ");
+    // Where clocks are set forward at midnight a day begins later.
+    let beirut = "EET-2EEST,M3.5.0/0,M10.5.0/0";
+    assert_eq!(in_zone(beirut, "2026-03-29").code, Some(0));
+    assert_eq!(in_zone(beirut, "2026-03-29T00:30").code, Some(2));
+}
+
+#[test]
 fn stats_show_how_times_are_distributed() {
     let project = with_failures();
     let stats = raw(&project, &["runs", "stats", "--json"]);

@@ -1,18 +1,20 @@
 //! `ophost documents export`.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::super::error::CliError;
+use super::super::escape::Json;
 use super::super::new_file::{NewFile, NotMade};
 use super::super::output;
 use super::super::progress::Bar;
+use super::super::stdio::{self, Waiting};
 use super::{Meant, remark_if_missing, shown, told};
 use crate::document::{CollectionName, Document, Filter};
 use crate::documents::Documents;
@@ -29,28 +31,37 @@ pub(super) struct ExportArgs {
 
 /// Where documents go.
 enum Target {
-    Stdout(BufWriter<Stdout>),
+    Stdout { writer: BufWriter<Waiting<Stdout>>, is_terminal: bool },
     File(NewFile),
 }
 
 impl Target {
     fn open(file: Option<&PathBuf>) -> Result<Self, NotMade> {
         file.map_or_else(
-            || Ok(Self::Stdout(BufWriter::new(io::stdout()))),
+            || {
+                let is_terminal = io::stdout().is_terminal();
+                Ok(Self::Stdout { writer: BufWriter::new(stdio::stdout()), is_terminal })
+            },
             |file| NewFile::create(file).map(Self::File),
         )
     }
 
-    fn writer(&mut self) -> &mut dyn Write {
-        match self {
-            Self::Stdout(stdout) => stdout,
+    /// Writes a document as a line.
+    fn line(&mut self, fields: &Map<String, Value>) -> io::Result<()> {
+        let to: &mut dyn Write = match self {
+            Self::Stdout { writer, is_terminal: true } => {
+                return writeln!(writer, "{}", Json(&serde_json::to_string(fields)?));
+            }
+            Self::Stdout { writer, is_terminal: false } => writer,
             Self::File(file) => file,
-        }
+        };
+        serde_json::to_writer(&mut *to, fields)?;
+        to.write_all(b"\n")
     }
 
     fn end(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout(stdout) => stdout.flush(),
+            Self::Stdout { writer, .. } => writer.flush(),
             Self::File(file) => file.keep(),
         }
     }
@@ -77,10 +88,7 @@ impl Export {
     }
 
     fn line(&mut self, document: &Document) -> io::Result<()> {
-        let fields = shown(document).map_err(io::Error::other)?;
-        let to = self.to.writer();
-        serde_json::to_writer(&mut *to, &fields)?;
-        to.write_all(b"\n")
+        self.to.line(&shown(document).map_err(io::Error::other)?)
     }
 
     fn end(&mut self) -> io::Result<u64> {

@@ -1,6 +1,5 @@
 //! `ophost documents import`.
 
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use super::super::complete;
 use super::super::error::CliError;
 use super::super::orchestration::OrchestrationArgs;
 use super::super::progress::Bar;
-use super::super::{interrupt, run};
+use super::super::{interrupt, run, stdio};
 use super::read::{self, Format, ReadError, Rules};
 use crate::caller::Caller;
 use crate::document::CollectionName;
@@ -130,7 +129,7 @@ fn documents(
         }
     };
     let read = if args.file.as_os_str() == "-" {
-        read::documents(io::stdin().lock(), &rules, seen(None))
+        read::documents(stdio::stdin(), &rules, seen(None))
     } else {
         read::open(&args.file)
             .map_err(ReadError::Io)

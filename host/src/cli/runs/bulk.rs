@@ -1,7 +1,7 @@
 //! Running again all runs that fit.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -12,7 +12,7 @@ use super::super::error::{CliError, Exit};
 use super::super::output::{self, ERROR, Line};
 use super::super::progress::Bar;
 use super::super::table::{Last, table};
-use super::super::{host_for, host_for_all, interrupt, run};
+use super::super::{host_for, host_for_all, interrupt, run, stdio};
 use super::again::Again;
 use super::list::{PAGE, row};
 use super::reruns::Reruns;
@@ -136,9 +136,8 @@ impl Chosen {
             return Err(CliError::Usage { message, hint });
         }
         output::stderr(&format!("Run {runs} again? [y/N] "));
-        io::stderr().flush()?;
         let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
+        BufReader::new(stdio::stdin()).read_line(&mut answer)?;
         Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
     }
 

@@ -1,10 +1,11 @@
 //! `ophost runs list`, `stats` and `export`.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap_complete::engine::ArgValueCandidates;
@@ -42,8 +43,9 @@ pub(super) struct FilterArgs {
     /// Only runs with a tag.
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Only runs since a time: 2026-01-31, 2026-01-31T12:00 (both local), one with a zone such
-    /// as 2026-01-31T12:00:00Z, or how long ago, such as 2h.
+    /// Only runs since a time: 2026-01-31, 2026-01-31T12:00 (both local; the first if clocks are
+    /// set back and it occurs twice), one with a zone such as 2026-01-31T12:00Z, or how long ago,
+    /// such as 2h.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<DateTime<Utc>>,
     /// Only runs before a time, as --since takes it.
@@ -110,15 +112,22 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     for damaged in &page.damaged {
         output::warn(&format!("a run is left out: {damaged}"));
     }
-    let rows: Vec<_> = page.runs.iter().map(row).collect();
-    output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
-    if rows.is_empty() {
+    output::stdout(&listed(&page.runs, io::stdout().is_terminal()))?;
+    if page.runs.is_empty() {
         nothing(&filter);
     }
     if let Some(next) = page.next {
         output::stderr(&format!("There are more: `--after {next}`\n"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns runs as a table. On a terminal it has a header; in a pipe each line is a run.
+fn listed(runs: &[RunSummary], is_terminal: bool) -> String {
+    let header = ["id", "started", "operation", "status", "took", "error"].map(str::to_owned);
+    let header = (is_terminal && !runs.is_empty()).then_some(header);
+    let rows: Vec<_> = header.into_iter().chain(runs.iter().map(row)).collect();
+    table(&rows, 0, Last::Cut, output::width())
 }
 
 /// Says that there is no run that fits.
@@ -236,10 +245,7 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
         }
         for summary in &page.runs {
             match runs.get(summary.id).await {
-                Ok(Some(run)) => {
-                    let line = serde_json::to_string(&run).map_err(std::io::Error::from)?;
-                    output::stdout(&format!("{line}\n"))?;
-                }
+                Ok(Some(run)) => output::json_line(&run)?,
                 Ok(None) => {}
                 Err(StoreError::Damaged { key, what }) => {
                     output::warn(&format!("run {} is left out: `{key}`: {what}", summary.id));
@@ -256,7 +262,10 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
 }
 
 /// What a moment looks like.
-const MOMENTS: &str = "2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00:00Z, or 2h for so long ago";
+const MOMENTS: &str = "2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00Z, or 2h for so long ago";
+/// A date with its time, as people and programs write it.
+const TIMES: [&str; 4] =
+    ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"];
 
 /// Reads a moment: a date, with its time or without, or how long ago. Without a zone it is that
 /// of this machine.
@@ -268,19 +277,55 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
             .and_then(|span| Utc::now().checked_sub_signed(span))
             .ok_or_else(|| "so long ago that there was no calendar".to_owned());
     }
-    let zoned = DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc));
-    zoned.or_else(|| local(text)).ok_or_else(|| format!("`{}` is none of {MOMENTS}", Line(text)))
+    if let Some(time) = zoned(text) {
+        return Ok(time);
+    }
+    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return start_of(date, &Local)
+            .ok_or_else(|| format!("the day {date} does not exist in the local time zone"));
+    }
+    match TIMES.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()) {
+        Some(time) => local(time, &Local),
+        None => Err(format!("`{}` is none of {MOMENTS}", Line(text))),
+    }
 }
 
-/// Reads a date, with its time or without, of this machine's zone. Where clocks are turned there,
-/// a time may be twice, or not at all: then it is the first one, or none.
-fn local(text: &str) -> Option<DateTime<Utc>> {
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-    let formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"];
-    let time = date.and_then(|date| date.and_hms_opt(0, 0, 0)).or_else(|| {
-        formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-    })?;
-    Some(time.and_local_timezone(Local).earliest()?.with_timezone(&Utc))
+/// Reads a date with its time and zone; seconds may be missing.
+fn zoned(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok().or_else(|| {
+        let formats = ["%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z"];
+        formats.iter().find_map(|format| DateTime::parse_from_str(text, format).ok())
+    });
+    time.map(|time| time.with_timezone(&Utc))
+}
+
+/// Returns the first moment of a day of a zone: if clocks are set forward at midnight, that is
+/// later. Some zones have left out a whole day.
+fn start_of(date: NaiveDate, zone: &impl TimeZone) -> Option<DateTime<Utc>> {
+    let quarters = (0..24 * 4).map(|quarter| chrono::Duration::minutes(15 * quarter));
+    let midnight = date.and_time(NaiveTime::MIN);
+    let mut moments = quarters.filter_map(|late| {
+        midnight.checked_add_signed(late)?.and_local_timezone(zone.clone()).earliest()
+    });
+    moments.next().map(|time| time.with_timezone(&Utc))
+}
+
+/// Returns a time of a zone: the first one if clocks are set back and it occurs twice.
+fn local<Z: TimeZone<Offset: Display>>(
+    time: NaiveDateTime,
+    zone: &Z,
+) -> Result<DateTime<Utc>, String> {
+    let moment = |time: NaiveDateTime| time.and_local_timezone(zone.clone()).earliest();
+    if let Some(moment) = moment(time) {
+        return Ok(moment.with_timezone(&Utc));
+    }
+    let before = time.checked_sub_signed(chrono::Duration::days(1)).and_then(moment);
+    let offset = before.map_or_else(|| "Z".to_owned(), |before| before.offset().to_string());
+    let (shown, whole) = (time.format("%Y-%m-%dT%H:%M"), time.format("%Y-%m-%dT%H:%M:%S"));
+    Err(format!(
+        "the local time {shown} does not exist: clocks are set forward then; add an offset, such \
+         as {whole}{offset}"
+    ))
 }
 
 /// Reads a status; Prefactor says `complete` for `success`.
@@ -303,7 +348,84 @@ fn failure_kind() -> impl TypedValueParser<Value = FailureKind> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{FixedOffset, MappedLocalTime};
+
     use super::*;
+
+    /// A zone whose clocks are set from one offset to another at a moment of UTC.
+    #[derive(Clone, Debug)]
+    struct Set {
+        at: NaiveDateTime,
+        /// Hours east of Greenwich.
+        from: i32,
+        to: i32,
+    }
+
+    impl Set {
+        fn hours(hours: i32) -> FixedOffset {
+            FixedOffset::east_opt(hours * 3600).unwrap()
+        }
+    }
+
+    impl TimeZone for Set {
+        type Offset = FixedOffset;
+
+        fn from_offset(_: &FixedOffset) -> Self {
+            unreachable!("a time is made in no other way than from the zone")
+        }
+
+        fn offset_from_local_date(&self, _: &NaiveDate) -> MappedLocalTime<FixedOffset> {
+            unreachable!("dates have times")
+        }
+
+        fn offset_from_local_datetime(&self, time: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
+            let (from, to) = (Self::hours(self.from), Self::hours(self.to));
+            match (*time - from < self.at, *time - to >= self.at) {
+                (true, true) => MappedLocalTime::Ambiguous(from, to),
+                (true, false) => MappedLocalTime::Single(from),
+                (false, true) => MappedLocalTime::Single(to),
+                (false, false) => MappedLocalTime::None,
+            }
+        }
+
+        fn offset_from_utc_date(&self, _: &NaiveDate) -> FixedOffset {
+            unreachable!("dates have times")
+        }
+
+        fn offset_from_utc_datetime(&self, time: &NaiveDateTime) -> FixedOffset {
+            Self::hours(if *time < self.at { self.from } else { self.to })
+        }
+    }
+
+    fn time(text: &str) -> NaiveDateTime {
+        NaiveDateTime::parse_from_str(text, TIMES[1]).unwrap()
+    }
+
+    #[test]
+    fn a_time_that_occurs_twice_is_the_first_and_one_that_does_not_occur_is_told() {
+        let autumn = Set { at: time("2026-10-25T01:00"), from: 2, to: 1 };
+        let utc = |it: Result<DateTime<Utc>, String>| it.map(|it| it.naive_utc());
+        assert_eq!(utc(local(time("2026-10-25T02:30"), &autumn)), Ok(time("2026-10-25T00:30")));
+        assert_eq!(utc(local(time("2026-10-25T03:00"), &autumn)), Ok(time("2026-10-25T02:00")));
+        let spring = Set { at: time("2026-03-29T01:00"), from: 1, to: 2 };
+        assert_eq!(utc(local(time("2026-03-29T01:59"), &spring)), Ok(time("2026-03-29T00:59")));
+        assert_eq!(utc(local(time("2026-03-29T03:00"), &spring)), Ok(time("2026-03-29T01:00")));
+        let told = local(time("2026-03-29T02:30"), &spring).unwrap_err();
+        assert!(told.ends_with("add an offset, such as 2026-03-29T02:30:00+01:00"), "{told}");
+    }
+
+    #[test]
+    fn a_day_begins_with_its_first_moment() {
+        let day = |text: &str| NaiveDate::parse_from_str(text, "%Y-%m-%d").unwrap();
+        let start = |date, zone: &Set| start_of(date, zone).map(|it| it.naive_utc());
+        let at_midnight = Set { at: time("2026-03-28T22:00"), from: 2, to: 3 };
+        assert_eq!(start(day("2026-03-29"), &at_midnight), Some(time("2026-03-28T22:00")));
+        assert_eq!(start(day("2026-03-30"), &at_midnight), Some(time("2026-03-29T21:00")));
+        // As Samoa went over the date line.
+        let samoa = Set { at: time("2011-12-30T10:00"), from: -10, to: 14 };
+        assert_eq!(start(day("2011-12-30"), &samoa), None);
+        assert_eq!(start(day("2011-12-31"), &samoa), Some(time("2011-12-30T10:00")));
+    }
 
     #[test]
     fn a_moment_is_a_date_a_time_or_how_long_ago() {
@@ -311,6 +433,7 @@ mod tests {
             ("2026-01-31", "2026-01-31T00:00:00"),
             ("2026-01-31T12:30", "2026-01-31 12:30:00"),
             ("2026-01-31T12:00:00Z", "2026-01-31T14:00:00+02:00"),
+            ("2026-01-31T12:00Z", "2026-01-31 14:00+02:00"),
         ];
         for (one, other) in same {
             assert_eq!(moment(one), moment(other), "{one}");

@@ -69,7 +69,7 @@ pub(super) fn run(args: ShimArgs, json: bool) -> Result<ExitCode, CliError> {
         None if json => {
             output::json(&json!({"system": system.name(), "module": system.module()}))?;
         }
-        None => output::stdout(system.module())?,
+        None => output::file(system.module())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,12 @@ Written by `ophost shim prefect`. Needs Prefect 3, and `ophost` on the PATH.
     def daily() -> list[str]:
         return slugify.map(["Hello, World!", "Good Morning"]).result()
 
+The input is what JSON can hold: `None`, `bool`, `int`, `str`, finite `float`, and lists, tuples
+and dictionaries of them. Nothing else is converted silently; the error names the place of the
+first other value, such as a NaN of pandas. The rows of a data frame, None where it has NaN:
+
+    frame.astype(object).where(frame.notna(), None).to_dict("records")
+
 In an async task: `await asyncio.to_thread(run, "slugify", {"text": text})`.
 
 `os.environ` is never changed: tasks that run at the same time in one process would get
@@ -22,6 +28,7 @@ each other's ids.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 from typing import Any
@@ -29,6 +36,8 @@ from typing import Any
 from prefect.context import FlowRunContext, TaskRunContext
 
 __all__ = ["OphostError", "prefect_env", "report", "run"]
+
+MAX_DEPTH = 127  # of `ophost`, for JSON
 
 
 class OphostError(RuntimeError):
@@ -73,21 +82,26 @@ def report(operation: str, input: Any, **options: Any) -> dict[str, Any]:
     """Runs an operation and returns all that `ophost run --json` says about it.
 
     Options are flags of the command: `timeout="5s"`, `dry_run=True`, `plugins="plugins"`.
+    An input that is not JSON is an error of the kind `invalid_input`; nothing is run then.
     """
+    try:
+        # ASCII alone, so that no locale matters.
+        text = json.dumps(input, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = _odd("input", input) or str(error)
+        return _failed("invalid_input", f"the input is not JSON: {problem}")
     flags = [
         f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}")
         for name, value in options.items()
         if value is not None and value is not False
     ]
     command = ["ophost", "run", "--json", "--input=-", *flags, "--", operation]
-    # ASCII alone, so that no locale matters.
-    text = json.dumps(input).encode()
     done = subprocess.run(command, input=text, capture_output=True, env=prefect_env())
     try:
         return json.loads(done.stdout)
     except ValueError:
         message = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
-        return {"status": None, "error": {"kind": "command", "message": message}}
+        return _failed("command", message)
 
 
 def run(operation: str, input: Any, **options: Any) -> Any:
@@ -100,3 +114,66 @@ def run(operation: str, input: Any, **options: Any) -> Any:
         return said["output"]
     error = said["error"]
     raise OphostError(error["kind"], error["message"], said)
+
+
+def _failed(kind: str, message: str) -> dict[str, Any]:
+    return {"run_id": None, "status": None, "error": {"kind": kind, "message": message}}
+
+
+def _odd(place: str, value: Any, depth: int = 0) -> str | None:
+    """Returns where the first value is that JSON cannot hold, and what to write instead."""
+    if (problem := _problem(value)) is not None:
+        return f"`{place}` {problem}"
+    if depth > MAX_DEPTH:
+        return f"`{place[:60]}...` is nested deeper than {MAX_DEPTH} levels, or contains itself"
+    if isinstance(value, dict):
+        for key, member in value.items():
+            is_finite = not isinstance(key, float) or math.isfinite(key)
+            if not is_finite or not isinstance(key, (str, int, float, type(None))):
+                return f"`{place}` has the key {_shown(key)}, which is not text"
+            if (odd := _odd(f"{place}[{_shown(key)}]", member, depth + 1)) is not None:
+                return odd
+    elif isinstance(value, (list, tuple)):
+        for index, member in enumerate(value):
+            if (odd := _odd(f"{place}[{index}]", member, depth + 1)) is not None:
+                return odd
+    return None
+
+
+def _problem(value: Any) -> str | None:
+    """Returns why JSON cannot hold a value itself, whatever is in it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            return "is NaN, which JSON does not have; write None for a missing value"
+        return f"is {'-' if value < 0 else ''}Infinity, which JSON does not have"
+    if value is None or isinstance(value, (str, int, float, dict, list, tuple)):
+        return None
+    kind = type(value)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    name = f"{module}{kind.__qualname__}"
+    return f"is of type {name}, which JSON does not have{_way_out(value)}"
+
+
+def _way_out(value: Any) -> str:
+    """Returns how to convert a value, by what it can do: no other library is imported for it."""
+    if isinstance(value, (set, frozenset)):
+        return "; write sorted(...) or list(...)"
+    if isinstance(value, (bytes, bytearray)):
+        return "; decode it, or encode it as base64"
+    if type(value).__name__ in ("NaTType", "NAType"):
+        return "; write None for a missing value"
+    for method, call in (
+        ("to_dicts", ".to_dicts()"),  # data frames of polars
+        ("to_dict", '.to_dict("records")' if hasattr(value, "columns") else ".to_dict()"),
+        ("isoformat", ".isoformat()"),
+        ("tolist", ".tolist()"),  # arrays and scalars of numpy
+        ("model_dump", '.model_dump(mode="json")'),
+    ):
+        if hasattr(value, method):
+            return f"; write {call}"
+    return "; convert it, such as by str(...)"
+
+
+def _shown(key: Any) -> str:
+    text = repr(key)
+    return text if len(text) <= 60 else f"{text[:60]}..."
