@@ -584,6 +584,9 @@ pub struct RunSummary {
     pub failure_kind: Option<FailureKind>,
     /// The failure in one line. Guest text: escape it before a terminal sees it.
     pub error_message: Option<String>,
+    /// See [`Failure::retryable`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_retryable: Option<bool>,
     /// See [`TaskRun::tags`].
     pub tags: Vec<String>,
     /// See [`TaskRun::orchestrated`].
@@ -600,6 +603,14 @@ pub struct RunSummary {
     pub created_at: DateTime<Utc>,
 }
 
+impl RunSummary {
+    /// Returns whether the run failed and its operation declared that the same input will fail
+    /// again. [`Request::rerun_of`](crate::Request::rerun_of) does not check this.
+    pub fn is_permanent_failure(&self) -> bool {
+        self.status == Status::Failed && self.error_retryable == Some(false)
+    }
+}
+
 impl From<TaskRun> for RunSummary {
     fn from(run: TaskRun) -> Self {
         let failure = run.state.failure();
@@ -614,6 +625,7 @@ impl From<TaskRun> for RunSummary {
             duration_ms: run.state.duration_ms(),
             failure_kind: failure.map(|failure| failure.kind),
             error_message: failure.map(|failure| failure.message.clone()),
+            error_retryable: failure.and_then(|failure| failure.retryable),
             operation_name: run.operation_name,
             actor: run.actor,
             tags: run.tags,
