@@ -13,7 +13,7 @@ use super::super::error::CliError;
 use super::super::new_file::{NewFile, NotMade};
 use super::super::output;
 use super::super::progress::Bar;
-use super::{Meant, remark_if_missing, shown, told};
+use super::{Meant, shown, tell_if_missing, told};
 use crate::document::{CollectionName, Document, Filter};
 use crate::documents::Documents;
 use crate::run::Progress;
@@ -116,7 +116,7 @@ pub(super) async fn run(
     documents.each(collection.clone(), filter, move |document| lock(&adding, &document)).await?;
     let done = export.lock().unwrap_or_else(PoisonError::into_inner).end();
     if matches!(done, Ok(0)) {
-        remark_if_missing(documents, &collection).await;
+        tell_if_missing(documents, &collection).await;
     }
     finish(done, args.output, json)
 }
