@@ -121,9 +121,17 @@ fn what_there_is(catalog: &Catalog, filter: &Filter) -> String {
     text
 }
 
+/// Returns the collection of each model, declared or derived from its name.
+fn collections(operation: &Operation) -> Value {
+    let models = operation.models_in.iter().chain(&operation.models_out);
+    let named = models.filter_map(|model| Some((model.clone(), operation.collection(model)?)));
+    json!(named.collect::<BTreeMap<_, _>>())
+}
+
 /// Returns everything that is known of an operation.
 pub(super) fn as_json(known: &Known<'_>) -> Value {
     let mut value = json!(known.operation);
+    value["collections"] = collections(known.operation);
     value["plugin"] = json!({
         "name": known.plugin,
         "version": known.version,

@@ -169,3 +169,32 @@ fn descriptions_are_wrapped_to_the_terminal() {
       ophost run slugify text=hello
     "#);
 }
+
+#[test]
+fn each_model_is_shown_with_its_collection() {
+    let project = Project::new();
+    let operation = Operation {
+        models_in: vec!["Job".to_owned(), "Rate".to_owned()],
+        models_out: vec!["Company".to_owned()],
+        ..Operation::new("match")
+    };
+    let operation = operation.annotated("ophost.collections", r#"{"Rate": "prices"}"#);
+    let plugin = describing(&Described::new("it").with(operation)).expect("a guest");
+    project.add("it", &plugin);
+    let text = project.run(&["describe", "match"]).stdout;
+    let facts: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("reads") || line.starts_with("writes"))
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            "reads   Job (collection jobs), Rate (collection prices)",
+            "writes  Company (collection companys)",
+        ]
+    );
+    let collections = json!({"Job": "jobs", "Rate": "prices", "Company": "companys"});
+    assert_eq!(project.run(&["describe", "match", "--json"]).json()["collections"], collections);
+    let listed = project.run(&["list", "--json"]).json();
+    assert_eq!(listed["operations"][0]["collections"], collections);
+}
