@@ -23,6 +23,7 @@ mod doctor;
 mod documents;
 mod error;
 mod example;
+mod field_path;
 mod fields;
 mod input;
 mod interrupt;

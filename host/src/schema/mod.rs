@@ -32,4 +32,5 @@ mod union;
 mod violation;
 
 pub(crate) use self::compiled::{Schema, SchemaError, ValidInput};
+pub(crate) use self::union::{Branch, Tagging, Union};
 pub use self::violation::{Violation, Violations};

@@ -47,6 +47,8 @@ pub(crate) enum Tagging<'a> {
 /// One alternative.
 #[derive(Debug)]
 pub(crate) struct Branch<'a> {
+    /// As it stands in the list.
+    pub(crate) schema: &'a Value,
     /// The values of the tag that mean this one, with [`Tagging::Property`].
     pub(crate) tags: Vec<&'a Value>,
     /// The property that means this one, with [`Tagging::Key`].
@@ -65,7 +67,7 @@ impl<'a> Union<'a> {
             let mut leaves = Vec::new();
             add_leaves(root, schema, (MAX_DEPTH, room), &mut leaves);
             room -= leaves.len();
-            Branch { tags: Vec::new(), key: None, leaves }
+            Branch { schema, tags: Vec::new(), key: None, leaves }
         };
         let branches: Vec<_> = list.iter().take(MAX_BRANCHES).map(branch).collect();
         let mut union = Self { branches, tagging: Tagging::None };
@@ -131,6 +133,11 @@ impl<'a> Branch<'a> {
         !self.leaves.is_empty() && self.leaves.iter().all(|leaf| leaf.types() == ["object"])
     }
 
+    /// Returns whether its values may be objects whose fields are declared.
+    pub(crate) fn may_be_object(&self) -> bool {
+        self.leaves.iter().any(|leaf| leaf.types().contains(&"object"))
+    }
+
     /// Returns whether its values may have the type of a value.
     pub(super) fn takes_type_of(&self, value: &Value) -> bool {
         let types = types_of(value);
@@ -167,6 +174,14 @@ impl<'a> Branch<'a> {
             (known, -required.map(|name| isize::from(!object.contains_key(name))).sum::<isize>())
         };
         self.leaves.iter().map(of).max().unwrap_or_default()
+    }
+
+    /// Returns the title of its schema.
+    pub(crate) fn title(&self) -> Option<&'a str> {
+        match self.leaves.as_slice() {
+            [leaf] => leaf.parts.iter().find_map(|part| part.get("title")?.as_str()),
+            _ => self.schema.get("title")?.as_str(),
+        }
     }
 
     /// Returns the values that a property has to have here.
