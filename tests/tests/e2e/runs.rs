@@ -799,6 +799,22 @@ fn q8_a_terminal_is_asked_before_several_are_run_again() {
 }
 
 #[test]
+fn a_run_below_a_millisecond_is_not_shown_as_zero() {
+    let project = Project::with_rust(&["text"]);
+    assert_eq!(project.run(&["run", "slugify", "text=a", "--record"]).code, Some(0));
+    let exact =
+        raw(&project, &["runs", "stats", "--json"])["operations"]["slugify"]["durations"]["p50"]
+            .as_f64()
+            .expect("milliseconds");
+    assert!(exact > 0.0, "{exact}");
+    for command in [&["runs", "list"][..], &["runs", "show", "latest"], &["runs", "stats"]] {
+        let shown = project.run(command).stdout;
+        let words: Vec<_> = shown.split_whitespace().collect();
+        assert!(!words.contains(&"0s") && (shown.contains("µs") || exact >= 1.0), "{shown}");
+    }
+}
+
+#[test]
 fn stats_show_how_times_are_distributed() {
     let project = with_failures();
     let stats = raw(&project, &["runs", "stats", "--json"]);
