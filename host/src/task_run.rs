@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -550,6 +551,17 @@ impl TaskRun {
         self.masked.contains(&part)
     }
 
+    /// Returns how long the run took, if it ended: [`RunState::duration_ms`], and below a
+    /// millisecond what `execution_time` of [`Self::metadata`] says.
+    pub fn duration(&self) -> Option<Duration> {
+        const MILLISECOND: Duration = Duration::from_millis(1);
+        let whole = Duration::from_millis(self.state.duration_ms()?);
+        let seconds = self.metadata.get("execution_time").and_then(Value::as_f64);
+        let exact = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let is_known = |exact: &Duration| whole.is_zero() && *exact < MILLISECOND;
+        Some(exact.filter(is_known).unwrap_or(whole))
+    }
+
     /// Returns the run's place in time: when it began, or was asked for if it did not.
     pub fn time(&self) -> DateTime<Utc> {
         self.state.started_at().unwrap_or(self.created_at)
@@ -580,10 +592,16 @@ pub struct RunSummary {
     pub finished_at: Option<DateTime<Utc>>,
     /// How many milliseconds it took, if it ended.
     pub duration_ms: Option<u64>,
+    /// See [`TaskRun::duration`].
+    #[serde(skip)]
+    pub duration: Option<Duration>,
     /// What kind of failure it was.
     pub failure_kind: Option<FailureKind>,
     /// The failure in one line. Guest text: escape it before a terminal sees it.
     pub error_message: Option<String>,
+    /// See [`Failure::retryable`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_retryable: Option<bool>,
     /// See [`TaskRun::tags`].
     pub tags: Vec<String>,
     /// See [`TaskRun::orchestrated`].
@@ -600,6 +618,14 @@ pub struct RunSummary {
     pub created_at: DateTime<Utc>,
 }
 
+impl RunSummary {
+    /// Returns whether the run failed and its operation declared that the same input will fail
+    /// again. [`Request::rerun_of`](crate::Request::rerun_of) does not check this.
+    pub fn is_permanent_failure(&self) -> bool {
+        self.status == Status::Failed && self.error_retryable == Some(false)
+    }
+}
+
 impl From<TaskRun> for RunSummary {
     fn from(run: TaskRun) -> Self {
         let failure = run.state.failure();
@@ -612,8 +638,10 @@ impl From<TaskRun> for RunSummary {
             started_at: run.state.started_at(),
             finished_at: run.state.finished_at(),
             duration_ms: run.state.duration_ms(),
+            duration: run.duration(),
             failure_kind: failure.map(|failure| failure.kind),
             error_message: failure.map(|failure| failure.message.clone()),
+            error_retryable: failure.and_then(|failure| failure.retryable),
             operation_name: run.operation_name,
             actor: run.actor,
             tags: run.tags,
@@ -629,8 +657,6 @@ impl From<TaskRun> for RunSummary {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;

@@ -6,6 +6,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use chrono::Local;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::Cli;
 use super::escape::is_safe;
+use super::field_path::{self, escaped};
 use super::output::{Line, first_paragraph};
 use super::patience::within;
 use super::settings::{Settings, builder};
@@ -54,7 +56,8 @@ impl Words {
         let Some((_, inner)) = matches.subcommand() else { return Self::default() };
         let name = inner.try_get_one::<String>("name").ok().flatten().cloned();
         let fields = inner.try_get_many::<String>("fields").ok().flatten();
-        let fields = fields.into_iter().flatten().cloned().collect();
+        let shell = Backslashes::of_shell();
+        let fields = fields.into_iter().flatten().map(|word| shell.read(word)).collect();
         let settings = Settings::from_arg_matches(inner).unwrap_or_default();
         Self { settings, name, fields }
     }
@@ -111,12 +114,67 @@ pub(super) fn fields(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(catalog) = catalog(words.settings) else { return Vec::new() };
     let Some(known) = catalog.get(&name) else { return Vec::new() };
     let schema = &known.operation.input_schema;
-    let offered = match current.split_once('=') {
-        Some((field, _)) => values(Node::whole(schema), field),
-        None => names(Node::whole(schema), current, &words.fields),
+    let shell = Backslashes::of_shell();
+    let written = shell.read(current);
+    let offered = match written.split_once('=') {
+        Some((field, _)) => values(&Node::whole(schema), field),
+        None => names(&Node::whole(schema), &written, &words.fields),
     };
+    let offered = offered.into_iter().filter_map(|it| shell.write(it));
     let fits = |it: &CompletionCandidate| it.get_value().to_string_lossy().starts_with(current);
-    offered.into_iter().filter(fits).take(MAX_CANDIDATES).collect()
+    offered.filter(fits).take(MAX_CANDIDATES).collect()
+}
+
+/// What the shell that asks makes of backslashes. The engine of completions has no place for it.
+static SHELL: OnceLock<Backslashes> = OnceLock::new();
+
+/// Says which shell asks.
+pub(super) fn asked_by(shell: &OsStr) {
+    let backslashes = match shell.to_str() {
+        Some("bash") => Backslashes::Doubled,
+        Some("fish") => Backslashes::Own,
+        _ => Backslashes::Unknown,
+    };
+    // There is one in a process.
+    SHELL.set(backslashes).ok();
+}
+
+/// What a shell makes of backslashes, which stand before a dot in a name.
+#[derive(Clone, Copy, Debug)]
+enum Backslashes {
+    /// It passes words on as they are typed, and inserts candidates so: each is doubled.
+    Doubled,
+    /// It removes and adds its own.
+    Own,
+    /// Not known.
+    Unknown,
+}
+
+impl Backslashes {
+    fn of_shell() -> Self {
+        SHELL.get().copied().unwrap_or(Self::Unknown)
+    }
+
+    fn read(self, word: &str) -> String {
+        match self {
+            Self::Doubled => word.replace(r"\\", r"\"),
+            Self::Own | Self::Unknown => word.to_owned(),
+        }
+    }
+
+    /// Returns a candidate as the shell wants it, if that is known.
+    fn write(self, candidate: CompletionCandidate) -> Option<CompletionCandidate> {
+        let value = candidate.get_value().to_str()?;
+        match self {
+            _ if !value.contains('\\') => Some(candidate),
+            Self::Own => Some(candidate),
+            Self::Doubled => {
+                let doubled = value.replace('\\', r"\\");
+                Some(CompletionCandidate::new(doubled).help(candidate.get_help().cloned()))
+            }
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// Returns what `--input` takes: `-`, or a file.
@@ -155,14 +213,17 @@ fn catalog(settings: Settings) -> Option<Catalog> {
 
 /// Returns the fields as `name=`, those that are required first and those that the command
 /// line has already last, since only lists take more.
-fn names(schema: Node<'_>, current: &str, rest: &[String]) -> Vec<CompletionCandidate> {
-    let path: Vec<_> = current.split('.').collect();
+fn names(schema: &Node<'_>, current: &str, rest: &[String]) -> Vec<CompletionCandidate> {
+    let path = field_path::path(current);
     let above = path.split_last().map_or(&[][..], |(_, above)| above);
-    let prefix: String = above.iter().map(|part| format!("{part}.")).collect();
+    let prefix: String = above.iter().map(|name| format!("{}.", escaped(name))).collect();
     let is_given = |field: &Field<'_>| {
-        let word = format!("{prefix}{}", field.name);
-        let mut given = rest.iter().filter_map(|it| it.split_once('=')).map(|(name, _)| name);
-        given.any(|name| name.trim_end_matches(':') == word) && !takes(field.node, "array")
+        let is_same = |word: &String| {
+            field_path::word(word).is_some_and(|word| {
+                word.path.split_last().is_some_and(|(name, all)| name == field.name && all == above)
+            })
+        };
+        rest.iter().any(is_same) && !takes(&field.node, "array")
     };
     let fields = schema.field(above).fields();
     let open = fields.iter().filter(|field| !is_given(field));
@@ -171,26 +232,25 @@ fn names(schema: Node<'_>, current: &str, rest: &[String]) -> Vec<CompletionCand
 }
 
 fn name_candidate(prefix: &str, field: &Field<'_>) -> CompletionCandidate {
-    let has_inner = takes(field.node, "object") && !field.node.fields().is_empty();
+    let has_inner = takes(&field.node, "object") && !field.node.fields().is_empty();
     let end = if has_inner { '.' } else { '=' };
     let start = if field.is_required { "required. " } else { "" };
     let help = format!("{start}{}", field.node.description());
-    candidate(&format!("{prefix}{}{end}", field.name), &help)
+    candidate(&format!("{prefix}{}{end}", escaped(field.name)), &help)
 }
 
-fn takes(node: Node<'_>, name: &str) -> bool {
+fn takes(node: &Node<'_>, name: &str) -> bool {
     node.types().contains(&name)
 }
 
 fn is_field_name(name: &str) -> bool {
-    is_one_word(name) && !name.contains(['=', ':', '.', '@']) && !name.starts_with('-')
+    is_one_word(name) && !name.contains(['=', ':', '@']) && !name.starts_with('-')
 }
 
 /// Returns `field=value` for each value that the schema names.
-fn values(schema: Node<'_>, field: &str) -> Vec<CompletionCandidate> {
-    let name = field.trim_end_matches(':');
-    let node = schema.field(&name.split('.').collect::<Vec<_>>());
-    let node = if takes(node, "array") { node.items() } else { node };
+fn values(schema: &Node<'_>, field: &str) -> Vec<CompletionCandidate> {
+    let node = schema.field(&field_path::path(field.trim_end_matches(':')));
+    let node = if takes(&node, "array") { node.items() } else { node };
     let (choices, types) = node.choices();
     let mut texts: Vec<String> = choices.into_iter().map(text).collect();
     if types.contains(&"boolean") {
@@ -234,8 +294,8 @@ mod tests {
             "x;reboot": {}, "$(x)": {}, "a b": {}, "-rf": {},
         }});
         let node = Node::whole(&schema);
-        assert_eq!(shown(&names(node, "", &[])), ["good="]);
-        assert_eq!(shown(&values(node, "good")), ["good=a", "good=é"]);
+        assert_eq!(shown(&names(&node, "", &[])), ["good="]);
+        assert_eq!(shown(&values(&node, "good")), ["good=a", "good=é"]);
     }
 
     #[test]
@@ -247,9 +307,9 @@ mod tests {
         }});
         let node = Node::whole(&schema);
         let given = ["tags=x".to_owned(), "on=true".to_owned()];
-        assert_eq!(shown(&names(node, "", &given)), ["place.", "tags="]);
-        assert_eq!(shown(&names(node, "place.c", &given)), ["place.city="]);
-        assert_eq!(shown(&values(node, "tags")), ["tags=x"]);
-        assert_eq!(shown(&values(node, "on")), ["on=true", "on=false"]);
+        assert_eq!(shown(&names(&node, "", &given)), ["place.", "tags="]);
+        assert_eq!(shown(&names(&node, "place.c", &given)), ["place.city="]);
+        assert_eq!(shown(&values(&node, "tags")), ["tags=x"]);
+        assert_eq!(shown(&values(&node, "on")), ["on=true", "on=false"]);
     }
 }

@@ -12,7 +12,7 @@ use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Z
 use serde_json::json;
 
 use super::error::CliError;
-use super::output;
+use super::{complete, output};
 
 /// The variable by which a script says that it wants an answer, and for which shell.
 const VARIABLE: &str = "OPHOST_COMPLETE";
@@ -83,9 +83,10 @@ fn program() -> PathBuf {
 
 /// Answers a script, if it was one that started this process.
 pub(super) fn answered<C: CommandFactory>() -> bool {
-    if env::var_os(VARIABLE).is_none_or(|shell| shell.is_empty()) {
+    let Some(shell) = env::var_os(VARIABLE).filter(|shell| !shell.is_empty()) else {
         return false;
-    }
+    };
+    complete::asked_by(&shell);
     let here = env::current_dir().ok();
     let engine = CompleteEnv::with_factory(C::command).var(VARIABLE).shells(SHELLS);
     // A shell that asks in the middle of a line has no use for an error.

@@ -16,7 +16,7 @@ use super::table::{Last, table, wrapped};
 use super::{complete, example, list};
 use crate::catalog::Known;
 use crate::host::Host;
-use crate::operation::Hints;
+use crate::operation::{Hints, Operation};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -80,13 +80,22 @@ fn facts(known: &Known<'_>) -> Vec<[String; 2]> {
     add("aliases", aliases.join(", "));
     add("tags", operation.tags.join(", "));
     add("permissions", operation.permissions.join(", "));
-    add("reads", operation.models_in.join(", "));
-    add("writes", operation.models_out.join(", "));
+    add("reads", models(operation, &operation.models_in));
+    add("writes", models(operation, &operation.models_out));
     add("stage", operation.stage.clone().unwrap_or_default());
     for (name, value) in hints(&operation.hints) {
         add(name, value);
     }
     rows
+}
+
+/// Returns models with the collections that hold their documents.
+fn models(operation: &Operation, models: &[String]) -> String {
+    let with_collection = |model: &String| match operation.collection(model) {
+        Some(collection) => format!("{model} (collection {collection})"),
+        None => model.clone(),
+    };
+    models.iter().map(with_collection).collect::<Vec<_>>().join(", ")
 }
 
 fn hints(hints: &Hints) -> [(&'static str, String); 4] {

@@ -86,7 +86,12 @@ pub(super) enum CliError {
     #[error(transparent)]
     Shim(#[from] super::shim::UnwritableShim),
     #[error("there is no document `{id}` in `{collection}`")]
-    NoSuchDocument { collection: CollectionName, id: DocumentId },
+    NoSuchDocument {
+        collection: CollectionName,
+        id: DocumentId,
+        /// The collection that was probably meant, if there is none of that name.
+        similar: Option<CollectionName>,
+    },
     #[error(transparent)]
     NotImported(#[from] super::documents::NotImported),
     #[error(transparent)]
@@ -281,6 +286,9 @@ impl CliError {
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::NotMade(error) => error.hint(),
+            Self::NoSuchDocument { similar: Some(similar), .. } => {
+                Some(format!("did you mean the collection `{similar}`?"))
+            }
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("`ophost documents find {collection}` shows what there is"))
             }

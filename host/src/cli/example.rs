@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::escape::is_safe;
+use super::field_path::escaped;
 use super::input;
 use super::output::quoted;
 use super::patience::within;
@@ -38,7 +39,7 @@ pub(super) fn command(operation: &Operation) -> String {
 
 /// Returns the words that make a valid input, if one can be found.
 fn words(schema: &Value) -> Option<Vec<String>> {
-    let example = Maker { depth_left: MAX_DEPTH, seed: 0 }.object(Node::whole(schema))?;
+    let example = Maker { depth_left: MAX_DEPTH, seed: 0 }.object(&Node::whole(schema))?;
     let validator = Schema::compile(schema.clone()).ok()?;
     validator.check_input(example.clone()).ok()?;
     let fields: Option<Vec<_>> =
@@ -53,17 +54,18 @@ fn words(schema: &Value) -> Option<Vec<String>> {
 
 /// Returns a field as it is written on a command line, if its name can be.
 fn field(name: &str, value: &Value, schema: &Value) -> Option<String> {
-    if name.is_empty() || name.starts_with('-') || name.contains(['.', '=', ':']) {
+    if name.is_empty() {
         return None;
     }
+    let written = escaped(name);
     let means = |word: &String| {
         let made = input::assemble(None, std::slice::from_ref(word), schema).ok();
         made.is_some_and(|made| made.get(name) == Some(value))
     };
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     // Anything that begins with `@` names a file.
-    let typed = Some(format!("{name}={text}")).filter(|_| !text.starts_with('@')).filter(means);
-    typed.or_else(|| Some(format!("{name}:={value}")))
+    let typed = Some(format!("{written}={text}")).filter(|_| !text.starts_with('@')).filter(means);
+    typed.or_else(|| Some(format!("{written}:={value}")))
 }
 
 /// Returns a word for a shell, unless a terminal would show something else than it is.
@@ -80,7 +82,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn value(self, node: Node<'_>) -> Option<Value> {
+    fn value(self, node: &Node<'_>) -> Option<Value> {
         let maker = Self { depth_left: self.depth_left.checked_sub(1)?, ..self };
         if let Some(given) = maker.given(node) {
             return Some(given);
@@ -101,7 +103,7 @@ impl Maker {
     }
 
     /// Returns what the schema itself names.
-    fn given(self, node: Node<'_>) -> Option<Value> {
+    fn given(self, node: &Node<'_>) -> Option<Value> {
         let place = usize::try_from(self.seed).ok()?;
         let examples = node.keyword("examples").and_then(Value::as_array);
         let (choices, _) = node.choices();
@@ -110,21 +112,30 @@ impl Maker {
         named.or_else(|| node.keyword("default").filter(|it| !it.is_null())).cloned()
     }
 
-    fn object(self, node: Node<'_>) -> Option<Value> {
-        let required = node.fields().into_iter().filter(|field| field.is_required);
-        let made = required.map(|field| Some((field.name.to_owned(), self.value(field.node)?)));
-        made.collect::<Option<Map<_, _>>>().map(Value::Object)
+    /// Makes an object of what is required, and of the first of several alternatives.
+    fn object(self, node: &Node<'_>) -> Option<Value> {
+        let required = node.own_fields().into_iter().filter(|field| field.is_required);
+        let made = required.map(|field| Some((field.name.to_owned(), self.value(&field.node)?)));
+        let mut made = made.collect::<Option<Map<_, _>>>()?;
+        for all in node.alternatives() {
+            let Some((first, _)) = all.branches.first() else { continue };
+            let inner = Self { depth_left: self.depth_left.checked_sub(1)?, ..self };
+            if let Value::Object(fields) = inner.object(first)? {
+                made.extend(fields);
+            }
+        }
+        Some(Value::Object(made))
     }
 
-    fn list(self, node: Node<'_>) -> Option<Value> {
+    fn list(self, node: &Node<'_>) -> Option<Value> {
         let bound = |key| node.keyword(key).and_then(Value::as_u64);
         let most = bound("maxItems").unwrap_or(MAX_ITEMS).min(MAX_ITEMS);
         let count = bound("minItems").unwrap_or(1).clamp(0, MAX_ITEMS).max(1).min(most);
-        let item = |seed| Self { seed, ..self }.value(node.items());
+        let item = |seed| Self { seed, ..self }.value(&node.items());
         (0..count).map(item).collect::<Option<Vec<_>>>().map(Value::Array)
     }
 
-    fn text(self, node: Node<'_>) -> Value {
+    fn text(self, node: &Node<'_>) -> Value {
         let word = match node.keyword("format").and_then(Value::as_str) {
             Some("date") => "2026-01-31",
             Some("date-time") => "2026-01-31T12:00:00Z",
@@ -141,7 +152,7 @@ impl Maker {
         Value::from(word)
     }
 
-    fn plain_text(self, node: Node<'_>) -> String {
+    fn plain_text(self, node: &Node<'_>) -> String {
         let bound = |key| node.keyword(key).and_then(Value::as_u64);
         let least = bound("minLength").unwrap_or(0).min(MAX_TEXT);
         let most = bound("maxLength").unwrap_or(MAX_TEXT).min(MAX_TEXT);
@@ -151,7 +162,7 @@ impl Maker {
         endless.take(usize::try_from(length).unwrap_or(0)).collect()
     }
 
-    fn number(self, node: Node<'_>, is_whole: bool) -> Option<Value> {
+    fn number(self, node: &Node<'_>, is_whole: bool) -> Option<Value> {
         let chosen = |key| node.keyword(key).filter(|bound| !is_of_bits(bound));
         let bound = |key| chosen(key).and_then(Value::as_f64);
         let above = |it: f64| if is_whole { it.floor() + 1.0 } else { it + 0.5 };
@@ -214,7 +225,8 @@ mod tests {
             ),
             some("'a=[\"hello\",\"hello1\"]'")
         );
-        assert_eq!(made(&json!({"a.b": {"type": "boolean"}})), some(r#"--input '{"a.b":true}'"#));
+        assert_eq!(made(&json!({"a.b": {"type": "boolean"}})), some(r"'a\.b=true'"));
+        assert_eq!(made(&json!({"": {"type": "boolean"}})), some(r#"--input '{"":true}'"#));
     }
 
     #[test]

@@ -4,12 +4,17 @@ use serde_json::Value;
 
 use ophost_document::text;
 
-use super::shape::{Field, Node, is_of_bits};
+use super::field_path::escaped;
+use super::shape::{Alternatives, Field, Node, is_of_bits};
+use crate::schema::{Branch, Tagging};
 
 /// How many rows are shown of one schema.
-const MAX_ROWS: usize = 60;
-/// How many objects deep.
+const MAX_ROWS: usize = 100;
+/// How many objects deep, and how many alternatives within alternatives.
 const MAX_DEPTH: usize = 3;
+const MAX_NESTED: usize = 4;
+/// How far the fields of an alternative are indented.
+const INDENT: &str = "  ";
 /// How many of the values that are allowed are shown, and how much of one.
 const MAX_CHOICES: usize = 8;
 const MAX_SHOWN: usize = 32;
@@ -30,7 +35,7 @@ pub(super) enum Side {
 /// Returns the rows of a schema, and whether there are more.
 pub(super) fn rows(schema: &Value, side: Side) -> (Vec<Row>, bool) {
     let mut rows = Rows { rows: Vec::new(), is_cut: false, side };
-    rows.add(Node::whole(schema), "", 0);
+    rows.add(&Node::whole(schema), Place { above: "", indent: "", tag: None, nested: 0 }, 0);
     (rows.rows, rows.is_cut)
 }
 
@@ -40,30 +45,85 @@ struct Rows {
     side: Side,
 }
 
+/// Where an object is.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The names that lead to it, with a dot behind each.
+    above: &'a str,
+    indent: &'a str,
+    /// The field that told the alternative: what it has to be was said above.
+    tag: Option<&'a str>,
+    /// In how many alternatives the place itself is.
+    nested: usize,
+}
+
 impl Rows {
-    fn add(&mut self, object: Node<'_>, above: &str, depth: usize) {
-        for field in object.fields() {
-            if self.rows.len() == MAX_ROWS {
-                self.is_cut = true;
+    fn push(&mut self, row: Row) {
+        if self.rows.len() < MAX_ROWS {
+            self.rows.push(row);
+        } else {
+            self.is_cut = true;
+        }
+    }
+
+    /// Adds the fields of an object: those that it always has, then those of its alternatives.
+    fn add(&mut self, object: &Node<'_>, place: Place<'_>, depth: usize) {
+        let Place { above, indent, tag, nested } = place;
+        for field in object.own_fields() {
+            if self.is_cut {
                 return;
             }
-            let name = format!("{above}{}", field.name);
-            self.rows.push(self.row(&name, &field));
+            let name = format!("{above}{}", escaped(field.name));
+            if tag != Some(field.name) {
+                self.push(self.row(&format!("{indent}{name}"), &field));
+            }
             if depth < MAX_DEPTH {
-                self.add(field.node, &format!("{name}."), depth + 1);
-                self.add(field.node.items(), &format!("{name}[]."), depth + 1);
+                let (inner, items) = (format!("{name}."), format!("{name}[]."));
+                let place = Place { above: &inner, indent, tag: None, nested: 0 };
+                self.add(&field.node, place, depth + 1);
+                self.add(&field.node.items(), Place { above: &items, ..place }, depth + 1);
+            }
+        }
+        if nested < MAX_NESTED {
+            let place = Place { nested: nested + 1, ..place };
+            for all in object.alternatives() {
+                self.add_alternatives(&all, place, depth);
             }
         }
     }
 
+    fn add_alternatives(&mut self, all: &Alternatives<'_>, place: Place<'_>, depth: usize) {
+        // One alternative, such as of what may be null, is told as if it were the only one.
+        if let [(node, _)] = all.branches.as_slice() {
+            return self.add(node, place, depth);
+        }
+        for (number, (node, branch)) in all.branches.iter().enumerate() {
+            if self.is_cut {
+                return;
+            }
+            let heading = heading(all.tagging, branch, place.above, number + 1);
+            let heading = format!("{}{heading}", place.indent);
+            // The heading has the title already.
+            let description = Some(node.description()).filter(|text| branch.title() != Some(text));
+            let notes = in_a_line(description.unwrap_or_default());
+            self.push([heading, String::new(), String::new(), notes]);
+            let tag = match all.tagging {
+                Tagging::Property(name) => Some(name),
+                Tagging::Key | Tagging::None => None,
+            };
+            let indent = format!("{}{INDENT}", place.indent);
+            self.add(node, Place { indent: &indent, tag, ..place }, depth);
+        }
+    }
+
     fn row(&self, name: &str, field: &Field<'_>) -> Row {
-        let mut notes = field.node.description().split_whitespace().collect::<Vec<_>>().join(" ");
-        let constraints = constraints(field.node);
+        let mut notes = in_a_line(field.node.description());
+        let constraints = constraints(&field.node);
         if !constraints.is_empty() {
             let gap = if notes.is_empty() { "" } else { " " };
             notes = format!("{notes}{gap}({})", constraints.join(", "));
         }
-        [name.to_owned(), type_text(field.node, MAX_DEPTH), self.presence(field), notes]
+        [name.to_owned(), type_text(&field.node, MAX_DEPTH), self.presence(field), notes]
     }
 
     fn presence(&self, field: &Field<'_>) -> String {
@@ -76,8 +136,27 @@ impl Rows {
     }
 }
 
+/// Returns what stands above the fields of one of several alternatives.
+fn heading(tagging: Tagging<'_>, branch: &Branch<'_>, above: &str, number: usize) -> String {
+    match (tagging, branch.key, branch.title()) {
+        (Tagging::Property(name), ..) => {
+            format!("when {above}{}={}", escaped(name), choices_text(&branch.tags))
+        }
+        (Tagging::Key, Some(key), _) => format!("when {above}{} is given", escaped(key)),
+        (_, _, title) => {
+            let of = above.strip_suffix('.').map(|name| format!(" of {name}")).unwrap_or_default();
+            let title = title.map(|title| format!(": {}", text::first(title, MAX_SHOWN)));
+            format!("alternative {number}{of}{}", title.unwrap_or_default())
+        }
+    }
+}
+
+fn in_a_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Returns the type of a field in words: `list of text`, `a | b or null`.
-pub(super) fn type_text(node: Node<'_>, depth: usize) -> String {
+pub(super) fn type_text(node: &Node<'_>, depth: usize) -> String {
     let (choices, types) = node.choices();
     let mut words: Vec<String> = Vec::new();
     if !choices.is_empty() {
@@ -94,9 +173,9 @@ pub(super) fn type_text(node: Node<'_>, depth: usize) -> String {
     if words.is_empty() { "any".to_owned() } else { words.join(" or ") }
 }
 
-fn list_text(node: Node<'_>, depth: usize) -> String {
+fn list_text(node: &Node<'_>, depth: usize) -> String {
     match depth.checked_sub(1) {
-        Some(depth) => match type_text(node.items(), depth).as_str() {
+        Some(depth) => match type_text(&node.items(), depth).as_str() {
             "any" => "list".to_owned(),
             items => format!("list of {items}"),
         },
@@ -122,7 +201,7 @@ fn shown(value: &Value) -> String {
 }
 
 /// Returns what a value has to be beyond its type.
-fn constraints(node: Node<'_>) -> Vec<String> {
+fn constraints(node: &Node<'_>) -> Vec<String> {
     let number = |key| node.certain(key).filter(|it| it.is_number() && !is_of_bits(it));
     let mut all = Vec::new();
     all.extend(range(number("minimum"), number("maximum"), ""));
@@ -225,6 +304,6 @@ mod tests {
         let (rows, is_cut) = rows(&json!({"properties": fields}), Side::Output);
         assert_eq!((rows.len(), is_cut), (MAX_ROWS, true));
         let nested = json!({"type": "array", "items": {"$ref": "#"}});
-        assert_eq!(type_text(Node::whole(&nested), MAX_DEPTH), "list of list of list of list");
+        assert_eq!(type_text(&Node::whole(&nested), MAX_DEPTH), "list of list of list of list");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! `field=value` is typed by the operation's schema, `field:=json` is JSON as it stands,
 //! `field=@file` and `field:=@file` read files, `a.b=c` reaches into objects, and a field
-//! that takes a list may be given several times. `--input` gives the document as a whole;
+//! that takes a list may be given several times; a backslash takes a dot in a name as it stands
+//! (`a\.b=c`). `--input` gives the document as a whole;
 //! fields are set over it.
 
 use std::fs::File;
@@ -10,6 +11,7 @@ use std::io::{self, Read};
 
 use serde_json::{Map, Value};
 
+use super::field_path::{self, Word};
 use super::output::quoted;
 use super::shape::Node;
 use super::stdio;
@@ -58,7 +60,7 @@ pub(super) fn edited(
     schema: &Value,
 ) -> Result<Value, InputError> {
     for word in fields {
-        let field = Field::parse(word)?;
+        let field = field_path::word(word).ok_or_else(|| InputError::NotAField(word.clone()))?;
         field.set(&mut input, schema)?;
     }
     Ok(input)
@@ -111,35 +113,14 @@ fn name(file: &str) -> &str {
     if file == "-" { "stdin" } else { file }
 }
 
-/// One `field=value` word, taken apart.
-struct Field<'a> {
-    path: Vec<&'a str>,
-    typed: bool,
-    value: &'a str,
-}
-
-impl<'a> Field<'a> {
-    fn parse(word: &'a str) -> Result<Self, InputError> {
-        let (left, value) =
-            word.split_once('=').ok_or_else(|| InputError::NotAField(word.to_owned()))?;
-        let (path, typed) = match left.strip_suffix(':') {
-            Some(path) => (path, false),
-            None => (left, true),
-        };
-        let path: Vec<_> = path.split('.').collect();
-        if path.iter().any(|part| part.is_empty()) {
-            return Err(InputError::NotAField(word.to_owned()));
-        }
-        Ok(Self { path, typed, value })
-    }
-
+impl Word<'_> {
     fn name(&self) -> String {
-        self.path.join(".")
+        field_path::written(&self.path)
     }
 
     fn set(&self, input: &mut Value, schema: &Value) -> Result<(), InputError> {
         let file = self.value.strip_prefix('@');
-        if !self.typed {
+        if self.is_json {
             let value = match file {
                 Some(file) => json_of(file)?,
                 None => parse(&self.name(), self.value, Place::Field)?,
@@ -168,7 +149,7 @@ impl<'a> Field<'a> {
             let object =
                 place.as_object_mut().ok_or_else(|| InputError::NotAnObject(self.name()))?;
             let inner = index + 1 < self.path.len();
-            place = object.entry(*part).or_insert(Value::Null);
+            place = object.entry(part).or_insert(Value::Null);
             if inner && place.is_null() {
                 *place = Value::Object(Map::new());
             }
@@ -180,7 +161,7 @@ impl<'a> Field<'a> {
 impl Node<'_> {
     /// Returns the value that a text stands for here. Text wins only over null: `5` is a
     /// number where numbers and texts are taken.
-    fn typed(self, text: &str, lists_left: usize) -> Option<Value> {
+    fn typed(&self, text: &str, lists_left: usize) -> Option<Value> {
         let types = self.types();
         let takes = |name| types.contains(&name);
         let read = |wanted: fn(&Value) -> bool| json::parse(text).ok().filter(wanted);
@@ -194,7 +175,7 @@ impl Node<'_> {
     }
 
     /// Returns the list that a text stands for: a JSON list, or one item.
-    fn list(self, text: &str, lists_left: usize) -> Option<Value> {
+    fn list(&self, text: &str, lists_left: usize) -> Option<Value> {
         if let Some(list) = json::parse(text).ok().filter(Value::is_array) {
             return Some(list);
         }
@@ -335,6 +316,30 @@ mod tests {
         assert_eq!(place, Ok(json!({"place": {"city": "Rome", "zip": 118}})));
         assert_eq!(input(&["x.x.x=1"]), Ok(json!({"x": {"x": {"x": "1"}}})));
         assert_eq!(input(&[r#"place={"zip":1}"#]), Ok(json!({"place": {"zip": 1}})));
+    }
+
+    #[test]
+    fn a_backslash_takes_a_dot_in_a_name_as_it_stands() {
+        let schema = json!({"properties": {
+            "a.b": {"type": "integer"},
+            "o": {"type": "object", "properties": {"c=d": {"type": "integer"}}},
+        }});
+        let words = [r"a\.b=1", r"o.c\=d=2", r"x\:=3", r"\-v:=4"].map(str::to_owned);
+        let input = assemble(None, &words, &schema).unwrap();
+        assert_eq!(input, json!({"a.b": 1, "o": {"c=d": 2}, "x:": "3", "-v": 4}));
+        let error = assemble(None, &[r"a\.b=x".to_owned()], &schema).unwrap_err();
+        assert_eq!(error.to_string(), r"`a\.b` takes integer");
+    }
+
+    #[test]
+    fn a_field_that_alternatives_type_differently_takes_what_any_of_them_takes() {
+        let schema = json!({"oneOf": [
+            {"properties": {"kind": {"const": "number"}, "value": {"type": "integer"}}},
+            {"properties": {"kind": {"const": "text"}, "value": {"type": "string"}}},
+        ]});
+        let value =
+            |word: &str| assemble(None, &[word.to_owned()], &schema).unwrap()["value"].clone();
+        assert_eq!((value("value=5"), value("value=five")), (json!(5), json!("five")));
     }
 
     #[test]

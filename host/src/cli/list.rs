@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -55,6 +56,10 @@ pub(super) fn run(host: &Host, args: ListArgs, json: bool) -> Result<ExitCode, C
         output::json(&json!({"operations": operations, "refused": refused}))?;
     } else {
         print(&catalog, &chosen, &filter)?;
+        if catalog.operations().next().is_none() {
+            let ignored = host.ignored_files();
+            ignored.iter().for_each(|(file, reason)| not_used(file, reason));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -62,7 +67,7 @@ pub(super) fn run(host: &Host, args: ListArgs, json: bool) -> Result<ExitCode, C
 fn print(catalog: &Catalog, chosen: &[Known<'_>], filter: &Filter) -> Result<(), CliError> {
     output::stdout(&grouped(chosen, output::width()))?;
     for (file, reason) in catalog.refused() {
-        output::warn(&format!("`{}` is not used: {reason}", file.display()));
+        not_used(file, &reason);
     }
     if catalog.operations().next().is_none() {
         output::stderr(
@@ -73,6 +78,10 @@ fn print(catalog: &Catalog, chosen: &[Known<'_>], filter: &Filter) -> Result<(),
         output::stderr(&format!("Nothing matches.\n{}", what_there_is(catalog, filter)));
     }
     Ok(())
+}
+
+fn not_used(file: &Path, reason: &str) {
+    output::warn(&format!("`{}` is not used: {reason}", file.display()));
 }
 
 fn grouped(chosen: &[Known<'_>], width: Option<usize>) -> String {
@@ -121,9 +130,17 @@ fn what_there_is(catalog: &Catalog, filter: &Filter) -> String {
     text
 }
 
+/// Returns the collection of each model, declared or derived from its name.
+fn collections(operation: &Operation) -> Value {
+    let models = operation.models_in.iter().chain(&operation.models_out);
+    let named = models.filter_map(|model| Some((model.clone(), operation.collection(model)?)));
+    json!(named.collect::<BTreeMap<_, _>>())
+}
+
 /// Returns everything that is known of an operation.
 pub(super) fn as_json(known: &Known<'_>) -> Value {
     let mut value = json!(known.operation);
+    value["collections"] = collections(known.operation);
     value["plugin"] = json!({
         "name": known.plugin,
         "version": known.version,

@@ -26,6 +26,7 @@ mod documents;
 mod error;
 mod escape;
 mod example;
+mod field_path;
 mod fields;
 mod input;
 mod interrupt;

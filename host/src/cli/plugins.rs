@@ -1,5 +1,6 @@
 //! `ophost plugins`: every file of the plugin directories, used or not.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -13,13 +14,25 @@ use crate::operation::OperationName;
 pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
     let catalog = host.catalog();
     let plugins = catalog.plugins();
+    let ignored = host.ignored_files();
     if json {
-        let plugins: Vec<_> = plugins.iter().map(as_json).collect();
+        let ignored = ignored.iter().map(|(file, reason)| not_used(file, "ignored", reason));
+        let plugins: Vec<_> = plugins.iter().map(as_json).chain(ignored).collect();
         output::json(&json!({"plugins": plugins}))?;
     } else {
-        output::stdout(&plugins.iter().map(text).collect::<String>())?;
+        let ignored = ignored.iter().map(|(file, reason)| not_used_text(file, "ignored", reason));
+        output::stdout(&plugins.iter().map(text).chain(ignored).collect::<String>())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn not_used(file: &Path, state: &str, reason: &str) -> Value {
+    json!({"file": file.display().to_string(), "state": state, "reason": reason})
+}
+
+fn not_used_text(file: &Path, state: &str, reason: &str) -> String {
+    let file = file.display().to_string();
+    format!("{NAME}{}{NAME:#}  {ERROR}{state}{ERROR:#}\n  {}\n", Line(&file), Line(reason))
 }
 
 fn text(state: &PluginState<'_>) -> String {
@@ -32,11 +45,7 @@ fn text(state: &PluginState<'_>) -> String {
             digest.short(),
             operations.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
         ),
-        PluginState::Refused { file, reason } => format!(
-            "{NAME}{}{NAME:#}  {ERROR}refused{ERROR:#}\n  {}\n",
-            Line(&file.display().to_string()),
-            Line(reason)
-        ),
+        PluginState::Refused { file, reason } => not_used_text(file, "refused", reason),
     }
 }
 
@@ -49,10 +58,6 @@ fn as_json(state: &PluginState<'_>) -> Value {
             "plugin": {"name": plugin, "version": version},
             "operations": operations.iter().map(|name| OperationName::as_str(name)).collect::<Vec<_>>(),
         }),
-        PluginState::Refused { file, reason } => json!({
-            "file": file.display().to_string(),
-            "state": "refused",
-            "reason": reason,
-        }),
+        PluginState::Refused { file, reason } => not_used(file, "refused", reason),
     }
 }

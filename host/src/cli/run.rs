@@ -98,6 +98,7 @@ Fields:
   count:=5         JSON as it stands
   text=@notes.txt  the content of a file (`@-` is stdin); data:=@data.json for JSON
   place.city=Rome  reaches into an object
+  'a\\.b=1'         a backslash takes a dot in a name as it stands
   tag=a tag=b      adds to a list
 
 Examples:

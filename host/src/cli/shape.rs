@@ -1,9 +1,11 @@
 //! Places in a schema, for those who show or fill them: references are followed and parts put
 //! together, all within bounds, since a plugin writes its schemas as it likes.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::Value;
+
+use crate::schema::{Branch, Tagging, Union};
 
 /// How many parts of a schema are looked at in one place: references can make a small schema
 /// endless.
@@ -17,29 +19,30 @@ const TOGETHER: [&str; 1] = ["allOf"];
 const ANY: [&str; 3] = ["allOf", "anyOf", "oneOf"];
 
 /// A place in a schema, with the schema as a whole for its references.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Node<'a> {
     root: &'a Value,
-    schema: &'a Value,
+    /// What is said of the place: several where each of several alternatives says something.
+    schemas: Vec<&'a Value>,
 }
 
 impl<'a> Node<'a> {
     /// Returns the place that is the whole schema.
     pub(super) fn whole(root: &'a Value) -> Self {
-        Self { root, schema: root }
+        Self { root, schemas: vec![root] }
     }
 
-    fn at(self, schema: &'a Value) -> Self {
-        Node { schema, ..self }
+    fn at(&self, schema: &'a Value) -> Self {
+        Node { root: self.root, schemas: vec![schema] }
     }
 
     /// Returns the schema here and all that it is or may be made of, the nearest first.
-    pub(super) fn parts(self) -> Vec<&'a Value> {
+    pub(super) fn parts(&self) -> Vec<&'a Value> {
         self.collect(&ANY)
     }
 
-    fn collect(self, keywords: &[&str]) -> Vec<&'a Value> {
-        let mut queue = VecDeque::from([self.schema]);
+    fn collect(&self, keywords: &[&str]) -> Vec<&'a Value> {
+        let mut queue = VecDeque::from(self.schemas.clone());
         let mut parts = Vec::new();
         while let Some(schema) = queue.pop_front() {
             parts.push(schema);
@@ -53,13 +56,16 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the first value that a part gives to a keyword.
-    pub(super) fn keyword(self, name: &str) -> Option<&'a Value> {
+    pub(super) fn keyword(&self, name: &str) -> Option<&'a Value> {
         self.parts().into_iter().find_map(|part| part.get(name))
     }
 
     /// Returns the first value that is given to a keyword for every value but null: of several
     /// alternatives each says something else.
-    pub(super) fn certain(self, name: &str) -> Option<&'a Value> {
+    pub(super) fn certain(&self, name: &str) -> Option<&'a Value> {
+        if self.schemas.len() > 1 {
+            return None;
+        }
         let mut parts = self.collect(&TOGETHER);
         let only = |part: &&'a Value| {
             let lists = ["anyOf", "oneOf"].iter().filter_map(|key| part.get(key)?.as_array());
@@ -71,52 +77,112 @@ impl<'a> Node<'a> {
         parts.into_iter().find_map(|part| part.get(name))
     }
 
-    /// Returns the schema of a field; `null`, which says nothing, where there is none.
-    pub(super) fn field(self, path: &[&str]) -> Self {
-        path.iter().fold(self, |node, name| {
+    /// Returns the place of a field: what is said of it for all values, else what alternatives say;
+    /// `null`, which says nothing, where there is none.
+    pub(super) fn field(&self, path: &[impl AsRef<str>]) -> Self {
+        path.iter().fold(self.clone(), |node, name| {
+            let of = |part: &&'a Value| part.get("properties")?.get(name.as_ref());
+            if let Some(schema) = node.own_parts().iter().find_map(of) {
+                return node.at(schema);
+            }
             let parts = node.parts();
-            let named = parts.iter().find_map(|part| part.get("properties")?.get(*name));
-            let other = || parts.iter().find_map(|part| part.get("additionalProperties"));
-            node.at(named.or_else(other).unwrap_or(&Value::Null))
+            let mut schemas: Vec<_> = parts.iter().filter_map(of).collect();
+            schemas.dedup_by(|a, b| std::ptr::eq(*a, *b));
+            if schemas.is_empty() {
+                schemas.extend(parts.iter().find_map(|part| part.get("additionalProperties")));
+            }
+            if schemas.is_empty() {
+                schemas.push(&Value::Null);
+            }
+            Node { root: self.root, schemas }
         })
     }
 
-    /// Returns the fields of an object, those that are required first.
-    pub(super) fn fields(self) -> Vec<Field<'a>> {
+    /// Returns the fields of an object, also those that only alternatives have; those that are
+    /// required first.
+    pub(super) fn fields(&self) -> Vec<Field<'a>> {
+        let mut fields = self.own_fields();
+        let own = fields.len();
+        let mut places: HashMap<_, _> = (0..own).map(|place| (fields[place].name, place)).collect();
+        for part in self.parts() {
+            for (name, schema) in properties(part) {
+                match places.get(name) {
+                    Some(place) if *place < own => {}
+                    Some(place) => fields[*place].node.or(schema),
+                    None if fields.len() < MAX_FIELDS => {
+                        places.insert(name, fields.len());
+                        fields.push(Field { name, is_required: false, node: self.at(schema) });
+                    }
+                    None => {}
+                }
+            }
+        }
+        fields
+    }
+
+    /// Returns the fields of an object that do not depend on alternatives, those that are required
+    /// first.
+    pub(super) fn own_fields(&self) -> Vec<Field<'a>> {
         let required = self.required();
         let mut seen = HashSet::new();
         let mut fields = Vec::new();
-        for part in self.parts() {
-            let properties = part.get("properties").and_then(Value::as_object);
-            for (name, schema) in properties.into_iter().flatten().take(MAX_FIELDS) {
-                if fields.len() < MAX_FIELDS && seen.insert(name.as_str()) {
-                    let is_required = required.contains(name.as_str());
-                    fields.push(Field { name, is_required, node: self.at(schema) });
-                }
+        for (name, schema) in self.own_parts().into_iter().flat_map(properties) {
+            if fields.len() < MAX_FIELDS && seen.insert(name) {
+                let is_required = required.contains(name);
+                fields.push(Field { name, is_required, node: self.at(schema) });
             }
         }
         fields.sort_by_key(|field| !field.is_required);
         fields
     }
 
-    fn required(self) -> HashSet<&'a str> {
+    /// Adds what another alternative says of the place.
+    fn or(&mut self, schema: &'a Value) {
+        if !self.schemas.last().is_some_and(|last| std::ptr::eq(*last, schema)) {
+            self.schemas.push(schema);
+        }
+    }
+
+    /// Returns the lists of alternatives of a place, each with what tells its objects apart.
+    pub(super) fn alternatives(&self) -> Vec<Alternatives<'a>> {
+        let mut all = Vec::new();
+        for part in self.own_parts() {
+            for keyword in ["oneOf", "anyOf"] {
+                let Some(union) = Union::read(self.root, part, keyword) else { continue };
+                let branches = union.branches.into_iter().filter(Branch::may_be_object);
+                let branches = branches.map(|branch| (self.at(branch.schema), branch)).collect();
+                all.push(Alternatives { tagging: union.tagging, branches });
+            }
+        }
+        all
+    }
+
+    /// Returns the schemas that hold for every value; none where alternatives differ.
+    fn own_parts(&self) -> Vec<&'a Value> {
+        match self.schemas.as_slice() {
+            [_] => self.collect(&TOGETHER),
+            _ => Vec::new(),
+        }
+    }
+
+    fn required(&self) -> HashSet<&'a str> {
         let parts = self.collect(&TOGETHER).into_iter();
         let lists = parts.filter_map(|part| part.get("required")?.as_array());
         lists.flatten().filter_map(Value::as_str).take(MAX_FIELDS).collect()
     }
 
     /// Returns the schema of a list's items; `null` where there is none.
-    pub(super) fn items(self) -> Self {
+    pub(super) fn items(&self) -> Self {
         self.at(self.keyword("items").unwrap_or(&Value::Null))
     }
 
     /// Returns the names of the types that the schema takes; none if it does not say.
-    pub(super) fn types(self) -> Vec<&'a str> {
+    pub(super) fn types(&self) -> Vec<&'a str> {
         in_order(self.parts().into_iter().flat_map(types_of).collect())
     }
 
     /// Returns the values that are allowed, and the types beside them.
-    pub(super) fn choices(self) -> (Vec<&'a Value>, Vec<&'a str>) {
+    pub(super) fn choices(&self) -> (Vec<&'a Value>, Vec<&'a str>) {
         let mut values = Vec::new();
         let mut types = Vec::new();
         for part in self.parts() {
@@ -132,9 +198,9 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the first sentence or more that describes the place.
-    pub(super) fn description(self) -> &'a str {
-        let own = self.schema.get("description").and_then(Value::as_str);
-        let title = || self.schema.get("title").and_then(Value::as_str);
+    pub(super) fn description(&self) -> &'a str {
+        let text = |key| self.schemas.first().and_then(|schema| schema.get(key)?.as_str());
+        let (own, title) = (text("description"), || text("title"));
         own.or_else(|| self.keyword("description")?.as_str()).or_else(title).unwrap_or_default()
     }
 }
@@ -162,8 +228,20 @@ fn types_of(part: &Value) -> Vec<&str> {
     }
 }
 
+/// Alternatives, those among them that may be objects.
+pub(super) struct Alternatives<'a> {
+    pub(super) tagging: Tagging<'a>,
+    pub(super) branches: Vec<(Node<'a>, Branch<'a>)>,
+}
+
+/// Returns the properties that a schema itself declares.
+fn properties(part: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let properties = part.get("properties").and_then(Value::as_object);
+    properties.into_iter().flatten().take(MAX_FIELDS).map(|(name, schema)| (name.as_str(), schema))
+}
+
 /// A field of an object.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Field<'a> {
     pub(super) name: &'a str,
     pub(super) is_required: bool,

@@ -16,6 +16,7 @@ pub use self::report::Report;
 pub use self::request::Request;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::task::JoinHandle;
@@ -29,7 +30,7 @@ use crate::execution::{Code, Execution, Work};
 use crate::import::Import;
 use crate::policy::{Grants, Policy};
 use crate::record::{Keeping, Recorded, Recorder, Subject, Written};
-use crate::registry::{self, Entry, FileError, Loader, Registry, Schemas};
+use crate::registry::{self, Entry, FileError, Ignored, Loader, Registry, Schemas};
 use crate::run::{Actor, Flags};
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
@@ -282,6 +283,15 @@ impl Host {
     fn registry(&self) -> Arc<Registry> {
         // Nothing that holds the lock can leave it half written.
         Arc::clone(&self.shared.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns what is in the plugin directories now and probably meant to be a plugin, but not
+    /// read, and for each a sentence why and what to do: files whose extension is not in lower
+    /// case, and subdirectories with plugins. What is read and not used is in
+    /// [`Catalog::refused`].
+    pub fn ignored_files(&self) -> Vec<(PathBuf, String)> {
+        let ignored = self.shared.loader.ignored().into_iter();
+        ignored.map(|Ignored { path, reason }| (path, reason.to_string())).collect()
     }
 
     /// Returns what is wrong with the data directory, so that nothing is kept in it.

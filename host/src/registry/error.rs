@@ -37,6 +37,17 @@ pub enum RegistryError {
     Watch(String),
 }
 
+/// Why something in a plugin directory is not read, and the way out, in one sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum IgnoredReason {
+    #[error("the extension has to be `.wasm` in lower case: rename the file")]
+    Extension,
+    #[error(
+        "subdirectories are not read: move its `.wasm` files ({plugins}) up, or add it to `plugins`"
+    )]
+    Directory { plugins: usize },
+}
+
 /// Why a file is not used, in one sentence.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

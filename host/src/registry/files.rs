@@ -5,7 +5,7 @@
 //! here waits for anything but the disk.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
-use super::error::{FileError, RegistryError};
+use super::error::{FileError, IgnoredReason, RegistryError};
 
 /// The largest file that is looked at, in bytes. A Python component has 20 MB.
 pub(super) const MAX_FILE: u64 = 64 << 20;
@@ -26,6 +26,8 @@ const RACY: Duration = Duration::from_secs(2);
 /// How often a file that changes while it is read is read again, and after how long.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
+/// How many entries of a directory are looked at for files that are ignored.
+const MAX_LOOKED_AT: usize = 1_000;
 /// The permission of everybody to write.
 const WORLD_WRITABLE: u32 = 0o002;
 
@@ -80,6 +82,12 @@ pub(super) struct Candidate {
 /// A file that was found: a candidate, or why it is none.
 pub(super) type Found = Result<Candidate, (PathBuf, FileError)>;
 
+/// What is in a plugin directory and is not read.
+pub(crate) struct Ignored {
+    pub(crate) path: PathBuf,
+    pub(crate) reason: IgnoredReason,
+}
+
 /// Where plugins may be.
 #[derive(Clone, Debug)]
 pub(super) struct Directories {
@@ -107,6 +115,24 @@ impl Directories {
         }
         refuse_doubles(&mut found);
         Ok(found)
+    }
+
+    /// Returns what is probably meant to be a plugin and is not read: files whose extension is not
+    /// in lower case, and directories that hold plugins. The first thousand entries of each
+    /// directory are looked at; what cannot be read is passed over.
+    pub(super) fn ignored(&self) -> Vec<Ignored> {
+        let identity = |path: &Path| {
+            let status = fs::metadata(path).ok()?;
+            Some((status.dev(), status.ino()))
+        };
+        let own: HashSet<_> = self.paths.iter().filter_map(|path| identity(path)).collect();
+        let mut seen = HashSet::new();
+        let directories =
+            self.paths.iter().filter(|path| identity(path).is_some_and(|it| seen.insert(it)));
+        let mut ignored: Vec<_> = directories.flat_map(|path| ignored_in(path)).collect();
+        ignored.retain(|it| identity(&it.path).is_none_or(|identity| !own.contains(&identity)));
+        ignored.sort_by(|a, b| a.path.cmp(&b.path));
+        ignored
     }
 
     /// Returns a file's path in the same words for whoever names these directories otherwise:
@@ -181,7 +207,7 @@ fn wasm_files(directory: &Path) -> Result<Vec<PathBuf>, RegistryError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
+        if has_extension(&path, "wasm") {
             files.push(path);
         }
         if files.len() > MAX_FILES {
@@ -190,6 +216,30 @@ fn wasm_files(directory: &Path) -> Result<Vec<PathBuf>, RegistryError> {
     }
     files.sort();
     Ok(files)
+}
+
+fn ignored_in(directory: &Path) -> Vec<Ignored> {
+    let ignored = |entry: DirEntry| {
+        let path = entry.path();
+        let reason = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let plugins = entries(&path).filter(|entry| has_extension(&entry.path(), "wasm"));
+            let plugins = plugins.count();
+            (plugins > 0).then_some(IgnoredReason::Directory { plugins })
+        } else {
+            let is_other_case = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("wasm"));
+            (is_other_case && !has_extension(&path, "wasm")).then_some(IgnoredReason::Extension)
+        };
+        reason.map(|reason| Ignored { path, reason })
+    };
+    entries(directory).filter_map(ignored).collect()
+}
+
+fn entries(directory: &Path) -> impl Iterator<Item = DirEntry> {
+    fs::read_dir(directory).into_iter().flatten().flatten().take(MAX_LOOKED_AT)
+}
+
+fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == wanted)
 }
 
 /// Leaves one of several names of one file: a plain one before a link, then the first.

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::error::{FileError, RegistryError};
-use super::files::{self, Candidate, Directories};
+use super::files::{self, Candidate, Directories, Ignored};
 use super::index::{Index, Record, Verdict};
 use super::names::Holders;
 use super::picture::{Entry, PluginFile, Refused, Registry, Schemas};
@@ -87,6 +87,11 @@ impl Loader {
     /// Returns the plugin directories, wherever they are named from.
     pub(super) fn absolute_directories(&self) -> Vec<PathBuf> {
         self.directories.paths.iter().map(absolute).collect()
+    }
+
+    /// Returns what is in the plugin directories and is not read.
+    pub(crate) fn ignored(&self) -> Vec<Ignored> {
+        self.directories.ignored()
     }
 
     /// Returns a picture of one operation alone, if the index knows it and its file is what

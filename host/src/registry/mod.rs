@@ -19,7 +19,7 @@ mod watch;
 
 pub(crate) use self::error::FileError;
 pub use self::error::RegistryError;
-pub(crate) use self::files::read_plugin;
+pub(crate) use self::files::{Ignored, read_plugin};
 pub use self::load::Loading;
 pub(crate) use self::load::{LoadObserver, Loader, LoaderOptions, inspect};
 pub(crate) use self::picture::{Entry, PluginFile, Registry, Schemas};

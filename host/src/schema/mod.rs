@@ -12,6 +12,7 @@
 //! plugins and values from anyone, so both are hostile: schemas are bounded, and what a check
 //! would cost is counted before it is made.
 
+mod alternatives;
 #[cfg(test)]
 mod attacks;
 mod bounds;
@@ -27,7 +28,9 @@ mod random;
 mod secrets;
 #[cfg(test)]
 mod suite;
+mod union;
 mod violation;
 
 pub(crate) use self::compiled::{Schema, SchemaError, ValidInput};
+pub(crate) use self::union::{Branch, Tagging, Union};
 pub use self::violation::{Violation, Violations};

@@ -7,6 +7,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::alternatives::{self, Nearest};
 use crate::similar;
 use ophost_document::text;
 
@@ -19,7 +20,11 @@ const MAX_OPTIONS: usize = 20;
 /// Among how many names the one that was meant is looked for.
 const MAX_NAMES: usize = 200;
 /// What stands before that which there is.
-const GOT: &str = ", got ";
+pub(super) const GOT: &str = ", got ";
+/// What is said of a field that has to be there.
+pub(super) const MISSING: &str = "missing, but required";
+/// How deep alternatives within alternatives are followed.
+const MAX_NESTED: usize = 8;
 /// How much of a value is shown, in characters: it can be megabytes.
 const MAX_SHOWN: usize = 60;
 
@@ -100,18 +105,14 @@ impl Violations {
         schema: &Value,
         errors: impl Iterator<Item = ValidationError<'a>>,
     ) -> Self {
-        let mut list = Vec::new();
-        let mut more = 0;
-        for error in errors {
-            let room = MAX_VIOLATIONS - list.len();
-            let count = count_of(&error);
-            more += count.saturating_sub(room);
-            // An error can hold a million fields, each to be shown with a pointer of megabytes.
-            if room > 0 {
-                list.extend(read(schema, &error, room));
-            }
-        }
-        Self { list, more, at_least: false, unchecked: false }
+        let mut reader = Reader {
+            alternatives: alternatives::Reader::new(schema),
+            schema,
+            list: Vec::new(),
+            more: 0,
+        };
+        errors.for_each(|error| reader.add(&error, MAX_NESTED));
+        Self { list: reader.list, more: reader.more, at_least: false, unchecked: false }
     }
 
     /// Tells nothing of what the schema calls secret: `masked` is the value with a null for each
@@ -149,6 +150,53 @@ impl Violations {
     }
 }
 
+/// Turns errors of the validator into violations.
+struct Reader<'a> {
+    schema: &'a Value,
+    alternatives: alternatives::Reader<'a>,
+    list: Vec<Violation>,
+    more: usize,
+}
+
+impl Reader<'_> {
+    /// Adds what an error says; of alternatives, what keeps the value from being the nearest one.
+    fn add(&mut self, error: &ValidationError<'_>, nested_left: usize) {
+        let room = MAX_VIOLATIONS - self.list.len();
+        self.more += count_of(error).saturating_sub(room);
+        // An error can hold a million fields, each to be shown with a pointer of megabytes.
+        if room == 0 {
+            return;
+        }
+        let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else {
+            return read(self.schema, error, room).into_iter().for_each(|it| self.push(it));
+        };
+        match self.alternatives.nearest(error, context) {
+            Nearest::Branch(errors) if nested_left > 0 && !errors.is_empty() => {
+                errors.iter().for_each(|error| self.add(error, nested_left - 1));
+            }
+            Nearest::Branch(_) | Nearest::Unknown => {
+                let pointer = cut(error.instance_path().to_string());
+                let problem =
+                    format!("expected one of several alternatives{GOT}{}", shown(error.instance()));
+                self.list.push(Violation { pointer, problem, did_you_mean: None });
+            }
+            Nearest::None(violation) => self.push(violation),
+        }
+    }
+
+    /// Adds a violation. A tag that is missing is one, though both the object and its alternatives
+    /// require it: what says more is kept.
+    fn push(&mut self, violation: Violation) {
+        let is_missing = |it: &Violation| it.problem.starts_with(MISSING);
+        let same = |it: &&mut Violation| it.pointer == violation.pointer && is_missing(it);
+        match self.list.iter_mut().filter(|_| is_missing(&violation)).find(same) {
+            Some(known) if known.problem.len() < violation.problem.len() => *known = violation,
+            Some(_) => {}
+            None => self.list.push(violation),
+        }
+    }
+}
+
 /// Returns how many violations an error is.
 fn count_of(error: &ValidationError<'_>) -> usize {
     match error.kind() {
@@ -160,7 +208,7 @@ fn count_of(error: &ValidationError<'_>) -> usize {
 }
 
 /// Returns a pointer, cut where it is too long to be of use.
-fn cut(mut pointer: String) -> String {
+pub(super) fn cut(mut pointer: String) -> String {
     if pointer.len() > MAX_POINTER {
         pointer.truncate(pointer.floor_char_boundary(MAX_POINTER));
         pointer.push_str("...");
@@ -181,15 +229,18 @@ fn read(schema: &Value, error: &ValidationError<'_>, room: usize) -> Vec<Violati
         }
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            let problem = "missing, but required".to_owned();
+            let problem = MISSING.to_owned();
             vec![Violation { pointer: below(&pointer, name), problem, did_you_mean: None }]
         }
-        Kind::Enum { options } => vec![not_an_option(pointer, options, error.instance())],
+        Kind::Enum { options } => {
+            let options: Vec<_> = options.as_array().into_iter().flatten().collect();
+            vec![not_an_option(pointer, &options, &[], error.instance())]
+        }
         _ => vec![Violation { pointer, problem: problem(error), did_you_mean: None }],
     }
 }
 
-fn below(pointer: &str, name: &str) -> String {
+pub(super) fn below(pointer: &str, name: &str) -> String {
     cut(format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")))
 }
 
@@ -208,20 +259,35 @@ fn unknown_field(pointer: &str, name: &str, known: &[&str]) -> Violation {
     }
 }
 
-fn not_an_option(pointer: String, options: &Value, got: &Value) -> Violation {
-    let options = options.as_array().map_or(&[][..], Vec::as_slice);
-    let texts = options.iter().filter_map(Value::as_str);
-    let list: Vec<_> = options.iter().take(MAX_OPTIONS).map(shown).collect();
-    let more = if options.len() > MAX_OPTIONS { ", ..." } else { "" };
+/// Returns the violation of a value that is none of those that are allowed, nor another kind of
+/// value, in words.
+pub(super) fn not_an_option(
+    pointer: String,
+    options: &[&Value],
+    others: &[String],
+    got: &Value,
+) -> Violation {
+    let texts = options.iter().filter_map(|option| option.as_str());
+    let of = if options.is_empty() && others.len() == 1 { "" } else { "one of " };
     Violation {
         pointer,
-        problem: format!("expected one of {}{more}{GOT}{}", list.join(", "), shown(got)),
+        problem: format!("expected {of}{}{GOT}{}", listed(options, others), shown(got)),
         did_you_mean: got.as_str().and_then(|got| nearest(got, texts)),
     }
 }
 
+/// Returns what is allowed as a list, the first of it.
+pub(super) fn listed(options: &[&Value], others: &[String]) -> String {
+    let all = options.iter().map(|option| shown(option)).chain(others.iter().cloned());
+    let mut list: Vec<_> = all.take(MAX_OPTIONS).collect();
+    if options.len() + others.len() > MAX_OPTIONS {
+        list.push("...".to_owned());
+    }
+    list.join(", ")
+}
+
 /// Returns the name that is most like a wrong one, among the first.
-fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     similar::nearest(wrong, known.take(MAX_NAMES)).map(str::to_owned)
 }
 
@@ -244,7 +310,6 @@ fn problem(error: &ValidationError<'_>) -> String {
         Kind::Pattern { pattern } => format!("text that matches `{}`", text::name(pattern)),
         Kind::Format { format } => format!("text in the format `{format}`"),
         Kind::FalseSchema => return "nothing is allowed here".to_owned(),
-        Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => "one of several alternatives".to_owned(),
         _ => return text::reason(&error.masked_with("the value").to_string()),
     };
     format!("expected {expected}{GOT}{got}")
@@ -255,7 +320,7 @@ fn count(number: u64, what: &str) -> String {
 }
 
 /// Returns a value as JSON, or the beginning of it.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     let mut text = Beginning(String::new());
     // The error only says that there was more than is shown.
     match fmt::write(&mut text, format_args!("{value}")) {
@@ -317,9 +382,9 @@ mod tests {
         for value in [json!({"s": {"hunter2": {}}}), json!({"s": {"hunter2": {"x": "y"}}})] {
             assert_eq!(told(inner.clone(), &value), ["/s: not as its schema wants it"]);
         }
-        let whole = json!({"anyOf": [{"type": "integer"}, {"required": ["x"]}], "allOf": [schema]});
+        let whole = json!({"anyOf": [{"type": "integer"}, {"type": "null"}], "allOf": [schema]});
         let told = told(whole, &json!({"pin": "hunter2"})).join(" ");
-        assert!(told.contains("alternatives, got a secret") && !told.contains("hunter2"), "{told}");
+        assert!(told.contains("null, got a secret") && !told.contains("hunter2"), "{told}");
     }
 
     #[test]

@@ -464,7 +464,7 @@ async fn stats_count_by_operation_and_status() {
             BTreeMap::from([(Status::Success, 1), (Status::Failed, 1), (Status::Cancelled, 1)]);
         assert_eq!(stats[&even].count, counted);
         let durations = stats[&even].durations.unwrap();
-        assert_eq!((durations.p50, durations.p95, durations.p99), (20, 40, 40));
+        assert_eq!((durations.p50, durations.p95, durations.p99), (20.0, 40.0, 40.0));
         let buckets = stats[&even].histogram.iter().map(|it| (it.below_ms, it.count));
         let expected = [(1, 1), (3, 0), (10, 0), (30, 1), (100, 1)];
         let expected = expected.map(|(below_ms, count)| (Some(below_ms), count));

@@ -394,7 +394,7 @@ pub struct Page {
 pub type Stats = BTreeMap<OperationName, OperationStats>;
 
 /// What the runs of one operation have in common.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OperationStats {
     /// How many there are of each status.
     pub count: BTreeMap<Status, u64>,
@@ -414,15 +414,16 @@ pub struct Bucket {
     pub count: u64,
 }
 
-/// How long runs took: the time within which this many of a hundred ended, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How long runs took: the time within which this many of a hundred ended, in milliseconds and
+/// fractions of one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Percentiles {
     /// Half of them.
-    pub p50: u64,
+    pub p50: f64,
     /// Ninety-five.
-    pub p95: u64,
+    pub p95: f64,
     /// Ninety-nine.
-    pub p99: u64,
+    pub p99: f64,
 }
 
 /// A store that could not do what it was asked.

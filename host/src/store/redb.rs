@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -314,14 +315,14 @@ fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<Run
     Ok(ids)
 }
 
-/// Returns how many of these sorted times are in which bucket.
+/// Returns how many of these sorted times, in microseconds, are in which bucket.
 fn histogram(durations: &[u64]) -> Vec<Bucket> {
     let bounds = BOUNDS.iter().copied().map(Some).chain([None]);
     let mut from = 0;
     let mut buckets = Vec::new();
     for below_ms in bounds {
         let to = below_ms.map_or(durations.len(), |bound| {
-            durations.partition_point(|duration| *duration < bound)
+            durations.partition_point(|duration| *duration < bound * 1_000)
         });
         buckets.push(Bucket { below_ms, count: (to - from) as u64 });
         from = to;
@@ -332,7 +333,7 @@ fn histogram(durations: &[u64]) -> Vec<Bucket> {
     buckets[first..last].to_vec()
 }
 
-/// Statistics that are being made: eight bytes for each run that ended.
+/// Statistics that are being made, in microseconds: eight bytes for each run that ended.
 #[derive(Default)]
 pub(super) struct Counting {
     stats: Stats,
@@ -347,8 +348,9 @@ impl Counting {
         *count.entry(run.state.status()).or_default() += 1;
         let crashed =
             run.state.failure().is_some_and(|failure| failure.kind == FailureKind::Crashed);
-        if let Some(took) = run.state.duration_ms().filter(|_| !crashed) {
-            self.durations.entry(name.clone()).or_default().push(took);
+        if let Some(took) = run.duration().filter(|_| !crashed) {
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            self.durations.entry(name.clone()).or_default().push(micros);
         }
     }
 
@@ -357,7 +359,10 @@ impl Counting {
         for (name, mut durations) in self.durations {
             durations.sort_unstable();
             // The least that so many of a hundred do not exceed.
-            let at = |percent: usize| durations[(durations.len() * percent).div_ceil(100) - 1];
+            let at = |percent: usize| {
+                let micros = durations[(durations.len() * percent).div_ceil(100) - 1];
+                Duration::from_micros(micros).as_secs_f64() * 1_000.0
+            };
             let percentiles = Percentiles { p50: at(50), p95: at(95), p99: at(99) };
             let stats = self.stats.entry(name).or_default();
             stats.durations = Some(percentiles);

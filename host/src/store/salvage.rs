@@ -250,7 +250,7 @@ impl Saving<'_> {
 fn noun(kind: Kind) -> &'static str {
     match kind {
         Kind::Run | Kind::Id | Kind::Index => "run",
-        Kind::Log => "part of logs",
+        Kind::Log => "log segment",
         Kind::Payload | Kind::Count => "large value",
         Kind::Idempotency => "idempotency key",
         Kind::Document | Kind::Collection => "document",
@@ -462,5 +462,12 @@ mod tests {
         bytes[slots[1 - committed]..][..128].copy_from_slice(&slot);
         let saved = damage.salvage("half", &bytes).await.unwrap();
         assert_eq!(saved, Salvaged { runs: 30, documents: 10, lost: Vec::new() });
+    }
+
+    #[test]
+    fn several_of_what_is_lost_are_told_in_the_plural() {
+        let plural = |kind| format!("{}s", noun(kind));
+        assert_eq!(plural(Kind::Log), "log segments");
+        assert!(Kind::ALL.into_iter().all(|kind| !plural(kind).ends_with("ss")));
     }
 }

@@ -1,5 +1,9 @@
 //! `ophost plugins` and `ophost check`: which files a host takes, and why not the others.
 
+use std::fs;
+
+use e2e::guest::{Described, Operation, describing};
+
 use crate::harness::Project;
 
 #[test]
@@ -46,4 +50,47 @@ fn a_file_is_checked_wherever_it_is() {
     error: cannot read `plugins/none.wasm`: No such file or directory (os error 2)
     ---- exit 2
     ");
+}
+
+#[test]
+fn what_is_probably_meant_to_be_a_plugin_is_listed_with_the_way_out() {
+    let project = Project::new();
+    let plugin = describing(&Described::new("it").with(Operation::new("shout"))).expect("a guest");
+    let old = project.plugins().join("old");
+    fs::create_dir_all(old.join("deep")).expect("a writable directory");
+    fs::create_dir(project.plugins().join("empty")).expect("a writable directory");
+    fs::write(project.plugins().join("shout.WASM"), &plugin).expect("a writable directory");
+    fs::write(project.plugins().join("notes.txt"), "").expect("a writable directory");
+    for name in ["a.wasm", "b.wasm", "c.txt", "deep/d.wasm"] {
+        fs::write(old.join(name), &plugin).expect("a writable directory");
+    }
+    insta::assert_snapshot!(project.run(&["plugins"]), @"
+    plugins/old  ignored
+      subdirectories are not read: move its `.wasm` files (2) up, or add it to `plugins`
+    plugins/shout.WASM  ignored
+      the extension has to be `.wasm` in lower case: rename the file
+    ");
+    insta::assert_snapshot!(project.run(&["list"]), @"
+    ---- stderr
+    There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
+    warning: `plugins/old` is not used: subdirectories are not read: move its `.wasm` files (2) up, or add it to `plugins`
+    warning: `plugins/shout.WASM` is not used: the extension has to be `.wasm` in lower case: rename the file
+    ");
+    let listed = project.run(&["plugins", "--json"]).json();
+    let states: Vec<_> =
+        listed["plugins"].as_array().expect("a list").iter().map(|it| &it["state"]).collect();
+    assert_eq!(states, ["ignored", "ignored"]);
+
+    // The ways out that are named.
+    fs::rename(project.plugins().join("shout.WASM"), project.plugins().join("shout.wasm"))
+        .expect("a writable directory");
+    fs::remove_file(old.join("b.wasm")).expect("a writable directory");
+    fs::remove_file(old.join("a.wasm")).expect("a writable directory");
+    assert_eq!(project.run(&["run", "shout"]).code, Some(0));
+    fs::write(old.join("a.wasm"), &plugin).expect("a writable directory");
+    let both = ["plugins", "--plugins", "plugins", "--plugins", "plugins/old", "--json"];
+    let listed = project.run(&both).json();
+    let all = listed["plugins"].as_array().expect("a list");
+    let ignored = all.iter().filter(|it| it["state"] == "ignored").map(|it| &it["file"]);
+    assert_eq!(ignored.collect::<Vec<_>>(), ["plugins/old/deep"]);
 }

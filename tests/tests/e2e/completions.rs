@@ -14,7 +14,8 @@ fn project() -> Project {
             "note": {"type": "string", "description": "What else there is to say,\nat length.\n\nMuch more."},
             "kind": {"$ref": "#/$defs/kind", "description": "How it is sold."},
             "gift": {"type": "boolean"},
-            "place": {"type": "object", "properties": {"city": {"type": "string"}}}
+            "place": {"type": "object", "properties": {"city": {"type": "string"}}},
+            "unit.price": {"enum": ["low", "high"]}
         },
         "required": ["kind"],
         "$defs": {"kind": {"oneOf": [{"const": "small"}, {"const": "smart"}, {"const": "large"}]}}
@@ -61,7 +62,7 @@ fn the_fields_of_the_operation_are_offered_and_their_values() {
     };
     assert_eq!(
         offered(&[""]),
-        "kind=\trequired. How it is sold.\nnote=\tWhat else there is to say, at length.\ngift=\nplace."
+        "kind=\trequired. How it is sold.\nnote=\tWhat else there is to say, at length.\ngift=\nplace.\nunit\\.price="
     );
     assert_eq!(offered(&["no"]), "note=\tWhat else there is to say, at length.");
     assert_eq!(offered(&["note=x", "gift=true", "no"]), "");
@@ -70,6 +71,9 @@ fn the_fields_of_the_operation_are_offered_and_their_values() {
     assert_eq!(offered(&["--plugins", "elsewhere", "kind=sm"]), "");
     assert_eq!(offered(&["gift="]), "gift=true\ngift=false");
     assert_eq!(offered(&["place.c"]), "place.city=");
+    assert_eq!(offered(&[r"unit\.p"]), r"unit\.price=");
+    assert_eq!(offered(&[r"unit\.price="]), "unit\\.price=low\nunit\\.price=high");
+    assert_eq!(offered(&[r"unit\.price=low", "uni"]), "");
 }
 
 #[test]
@@ -182,16 +186,20 @@ fn bash_completes_fields_though_it_splits_words_at_the_equals_sign() {
         try "ophost run shop.sell kind=" "" ophost run shop.sell kind =
         try "ophost run shop.sell  kind=la" la ophost run shop.sell kind = la
         try "ophost run shop.sell kind=small no" no ophost run shop.sell kind = small no
+        try "ophost run shop.sell un" un ophost run shop.sell un
+        try 'ophost run shop.sell unit\\.price=' "" ophost run shop.sell 'unit\\.price' =
     "#;
     let file = project.path().join("try.bash");
     fs::write(&file, format!("{script}\n{tries}")).expect("a file");
     let mut bash = Command::new("bash");
     bash.arg("--norc").arg(file).current_dir(project.path()).env_remove("OPHOST_PLUGINS");
-    insta::assert_snapshot!(project.output(&mut bash), @"
+    insta::assert_snapshot!(project.output(&mut bash), @r"
     <shop.sell >
     <kind=>
     <small><smart><large>
     <large >
     <note=>
+    <unit\\.price=>
+    <low><high>
     ");
 }

@@ -141,7 +141,7 @@ fn a_hostile_schema_neither_hangs_nor_floods() {
     let started = std::time::Instant::now();
     let output = project.run(&["describe", "slow"]);
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
-    assert!(output.stdout.lines().count() < 100 && output.stdout.len() < 20_000, "{output}");
+    assert!(output.stdout.lines().count() < 130 && output.stdout.len() < 20_000, "{output}");
     assert!(!output.stdout.contains('\u{1b}'));
     assert!(output.stdout.ends_with("\n  ophost run slow\n"), "{output}");
 }
@@ -168,4 +168,172 @@ fn descriptions_are_wrapped_to_the_terminal() {
     Example
       ophost run slugify text=hello
     "#);
+}
+
+#[test]
+fn each_model_is_shown_with_its_collection() {
+    let project = Project::new();
+    let operation = Operation {
+        models_in: vec!["Job".to_owned(), "Rate".to_owned()],
+        models_out: vec!["Company".to_owned()],
+        ..Operation::new("match")
+    };
+    let operation = operation.annotated("ophost.collections", r#"{"Rate": "prices"}"#);
+    let plugin = describing(&Described::new("it").with(operation)).expect("a guest");
+    project.add("it", &plugin);
+    let text = project.run(&["describe", "match"]).stdout;
+    let facts: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("reads") || line.starts_with("writes"))
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            "reads   Job (collection jobs), Rate (collection prices)",
+            "writes  Company (collection companys)",
+        ]
+    );
+    let collections = json!({"Job": "jobs", "Rate": "prices", "Company": "companys"});
+    assert_eq!(project.run(&["describe", "match", "--json"]).json()["collections"], collections);
+    let listed = project.run(&["list", "--json"]).json();
+    assert_eq!(listed["operations"][0]["collections"], collections);
+}
+
+/// A union as schemars writes enums: tagged inside, by a key, by nothing, and one that may be null.
+fn with_alternatives() -> Project {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "a.b": {"type": "boolean"},
+            "shape": {"description": "What to draw.", "oneOf": [
+                {
+                    "type": "object",
+                    "description": "A circle.",
+                    "properties": {"kind": {"type": "string", "const": "circle"}, "radius": {"type": "number"}},
+                    "required": ["kind", "radius"],
+                },
+                {
+                    "type": "object",
+                    "properties": {"kind": {"type": "string", "const": "square"}, "side": {"type": "number"}},
+                    "required": ["kind", "side"],
+                },
+            ]},
+            "color": {"anyOf": [{"$ref": "#/$defs/Color"}, {"type": "null"}]},
+            "target": {"anyOf": [{"$ref": "#/$defs/Target"}, {"type": "null"}]},
+            "from": {"anyOf": [
+                {"type": "string"},
+                {"type": "object", "properties": {"file": {"type": "string"}, "line": {"type": "integer"}}, "required": ["file"]},
+                {"type": "object", "title": "Remote", "properties": {"url": {"type": "string"}, "line": {"type": "integer"}}, "required": ["url", "line"]},
+            ]},
+        },
+        "required": ["name", "shape", "a.b"],
+        "$defs": {
+            "Color": {"type": "string", "enum": ["red", "green"]},
+            "Target": {"oneOf": [
+                {"type": "string", "enum": ["Screen"]},
+                {"type": "object", "properties": {"File": {"$ref": "#/$defs/File"}}, "required": ["File"], "additionalProperties": false},
+                {"type": "object", "properties": {"Mail": {"type": "string"}}, "required": ["Mail"], "additionalProperties": false},
+            ]},
+            "File": {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]},
+        },
+    });
+    let project = Project::new();
+    let operation = Operation {
+        input_schema: schema.to_string(),
+        output_schema: "{}".to_owned(),
+        ..Operation::new("draw")
+    };
+    let plugin = describing(&Described::new("it").with(operation)).expect("a guest");
+    project.add("it", &plugin);
+    project
+}
+
+#[test]
+fn every_alternative_of_a_union_is_described() {
+    let project = with_alternatives();
+    let output = project.run(&["describe", "draw"]);
+    let (_, fields) = output.stdout.split_once("\n\nInput\n").expect("fields");
+    insta::assert_snapshot!(fields, @r#"
+      name                           text                      required
+      a\.b                           true or false             required
+      shape                          object                    required  What to draw.
+      when shape.kind=circle                                             A circle.
+        shape.radius                 number                    required
+      when shape.kind=square
+        shape.side                   number                    required
+      color                          red | green or null
+      target                         Screen or object or null
+      when target.File is given
+        target.File                  object                    required
+        target.File.path             text                      required
+      when target.Mail is given
+        target.Mail                  text                      required
+      from                           object or text
+      alternative 1 of from
+        from.file                    text                      required
+        from.line                    integer
+      alternative 2 of from: Remote
+        from.url                     text                      required
+        from.line                    integer                   required
+
+    Output
+      {}
+
+    Example
+      ophost run draw name=hello 'a\.b=true' 'shape={"kind":"circle","radius":1.0}'
+    "#);
+    let schema = &project.run(&["describe", "draw", "--json"]).json()["input_schema"];
+    assert_eq!(schema["properties"]["shape"]["oneOf"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn the_alternatives_of_a_whole_input_are_described_and_give_an_example() {
+    let variant = |kind: &str, field: &str| {
+        json!({
+            "type": "object",
+            "properties": {"kind": {"const": kind}, field: {"type": "integer"}},
+            "required": ["kind", field],
+        })
+    };
+    let schema = json!({"oneOf": [variant("circle", "radius"), variant("square", "side")]});
+    let output = with_schema("draw", &schema).run(&["describe", "draw"]);
+    let (_, fields) = output.stdout.split_once("\n\nInput\n").expect("fields");
+    insta::assert_snapshot!(fields, @"
+      when kind=circle
+        radius          integer  required
+      when kind=square
+        side            integer  required
+
+    Output
+      {}
+
+    Example
+      ophost run draw kind=circle radius=1
+    ");
+}
+
+#[test]
+fn a_wrong_union_is_told_by_its_nearest_alternative() {
+    let project = with_alternatives();
+    let run = |shape: &str| {
+        project.run(&["run", "draw", "name=x", r"a\.b=true", &format!("shape:={shape}")])
+    };
+    insta::assert_snapshot!(run(r#"{"kind": "cirlce"}"#), @r#"
+    ---- stderr
+    error: the input of `draw` breaks its schema in 1 place
+      /shape/kind: expected one of "circle", "square", got "cirlce"; did you mean `circle`?
+    hint: `ophost describe draw` shows what it takes
+    ---- exit 2
+    "#);
+    insta::assert_snapshot!(run(r#"{"kind": "square"}"#), @"
+    ---- stderr
+    error: the input of `draw` breaks its schema in 1 place
+      /shape/side: missing, but required
+    hint: `ophost describe draw` shows what it takes
+    ---- exit 2
+    ");
+    let json = ["run", "draw", "name=x", r"a\.b=true", "shape:={}", "--json"];
+    let violations = &project.run(&json).json()["error"]["violations"];
+    assert_eq!(violations[0]["pointer"], "/shape/kind");
 }

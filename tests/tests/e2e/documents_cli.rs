@@ -475,7 +475,7 @@ fn pages_lead_to_all_documents_once_in_their_order() {
 }
 
 #[test]
-fn a_collection_that_is_not_there_is_told_on_a_terminal() {
+fn a_collection_that_is_not_there_is_told_on_a_terminal_and_a_misspelt_one_everywhere() {
     let project = with_things("{\"_id\":\"a\"}");
     for command in ["count", "find", "export"] {
         let look = |name| terminal::run(project.command(&["documents", command, name]), 100);
@@ -486,9 +486,29 @@ fn a_collection_that_is_not_there_is_told_on_a_terminal() {
         let told = "there is no collection `otherwise`";
         assert!(text.contains(told) && !text.contains("did you mean"), "{command}: {text}");
         assert!(!look("things").0.contains("no collection"));
-        let piped = project.run(&["documents", command, "thing"]);
-        assert!(!piped.stderr.contains("no collection"), "{piped}");
+        let piped = |name| project.run(&["documents", command, name]).stderr;
+        assert!(piped("thing").contains("did you mean `things`?"), "{}", piped("thing"));
+        assert!(!piped("otherwise").contains("no collection"), "{}", piped("otherwise"));
     }
+    let json = project.run(&["documents", "find", "thing", "--json"]);
+    assert!(json.stderr.contains("did you mean `things`?"), "{json}");
+    assert_eq!(json.json(), json!({"documents": [], "next": null}));
+}
+
+#[test]
+fn a_misspelt_collection_is_told_by_get_and_import_too() {
+    let project = with_things("{\"_id\":\"a\"}");
+    insta::assert_snapshot!(project.run(&["documents", "get", "thing", "a"]), @"
+    ---- stderr
+    error: there is no document `a` in `thing`
+    hint: did you mean the collection `things`?
+    ---- exit 3
+    ");
+    let import = |to| project.run(&["documents", "import", to, "things.jsonl", "--dry-run"]).stderr;
+    let told = "warning: `thing` is a new collection; did you mean `things`?\n";
+    assert!(import("thing").starts_with(told), "{}", import("thing"));
+    assert!(!import("things").contains("new collection"), "{}", import("things"));
+    assert!(!import("otherwise").contains("new collection"), "{}", import("otherwise"));
 }
 
 #[test]

@@ -675,6 +675,58 @@ fn q8_what_was_run_again_by_way_of_a_cancelled_rerun_is_not_run_again() {
 }
 
 #[test]
+fn filters_leave_out_failures_that_were_declared_permanent_and_an_id_does_not() {
+    let project = Project::with_rust(&["misbehave"]);
+    let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
+    for kind in ["error", "permanent", "retryable"] {
+        let kind = format!("kind={kind}");
+        project.run(&["run", "--record", "misbehave.fail", &kind, "message=m"]);
+    }
+    let declared: Vec<_> =
+        runs(&project, &[]).iter().map(|run| run["error_retryable"].clone()).collect();
+    assert_eq!(declared, [json!(true), json!(false), Value::Null]);
+    let permanent = runs(&project, &[])[1]["id"].clone();
+    let permanent = permanent.as_str().expect("an id");
+
+    let why = "1 run left out: failed permanently (`--include-permanent` reruns them)\n";
+    let asked = rerun(&["--status", "failed"]);
+    assert!(asked.stderr.starts_with(why) && !asked.stderr.contains(permanent), "{asked}");
+    assert!(asked.stderr.contains("error: 2 runs would be run again"), "{asked}");
+    let all = rerun(&["--status", "failed", "--include-permanent"]);
+    assert!(all.stderr.contains("error: 3 runs would be run again"), "{all}");
+    assert!(!all.stderr.contains("left out"), "{all}");
+
+    let lines = rerun(&["--status", "failed", "--yes", "--json"]).stdout;
+    let lines: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let left_out =
+        json!({"rerun_before": 0, "unfinished": 0, "permanent": 1, "permanent_rerun": 0});
+    assert_eq!((&lines[0], lines.len()), (&json!({"left_out": left_out}), 3));
+    assert!(lines.iter().all(|line| line["rerun_of"] != permanent), "{lines:?}");
+
+    let by_hand = rerun(&[permanent, "--json"]);
+    assert_eq!(by_hand.json()["error"]["retryable"], false, "{by_hand}");
+    assert_eq!(latest(&project)["rerun_of"], permanent);
+}
+
+#[test]
+fn a_run_whose_rerun_failed_permanently_is_left_out_too() {
+    let project = Project::with_rust(&["misbehave"]);
+    let fail = ["run", "--record", "misbehave.fail", "kind=retryable", "message=busy"];
+    project.run(&fail);
+    let edits = ["--edit", "kind=permanent", "--edit", "message=gone"];
+    let rerun = project.run(&[&["runs", "rerun", "latest"], &edits[..]].concat());
+    assert_eq!(rerun.code, Some(1), "{rerun}");
+    // The rerun itself does not match the filter.
+    insta::assert_snapshot!(project.run(&["runs", "rerun", "--error", "busy", "--yes"]), @"
+    ---- stderr
+    1 run left out: a rerun failed permanently (`--include-permanent` reruns them)
+    Nothing is left to run again.
+    ");
+    assert_eq!(runs(&project, &[]).len(), 2);
+}
+
+#[test]
 fn a_failure_without_words_is_said_to_be_one() {
     let project = Project::with_rust(&["misbehave"]);
     insta::assert_snapshot!(project.run(&["run", "--record", "misbehave.fail", "kind=error"]), @r#"
@@ -796,6 +848,22 @@ fn a_local_time_that_clocks_leave_out_or_repeat_is_told_or_the_first() {
     let beirut = "EET-2EEST,M3.5.0/0,M10.5.0/0";
     assert_eq!(in_zone(beirut, "2026-03-29").code, Some(0));
     assert_eq!(in_zone(beirut, "2026-03-29T00:30").code, Some(2));
+}
+
+#[test]
+fn a_run_below_a_millisecond_is_not_shown_as_zero() {
+    let project = Project::with_rust(&["text"]);
+    assert_eq!(project.run(&["run", "slugify", "text=a", "--record"]).code, Some(0));
+    let exact =
+        raw(&project, &["runs", "stats", "--json"])["operations"]["slugify"]["durations"]["p50"]
+            .as_f64()
+            .expect("milliseconds");
+    assert!(exact > 0.0, "{exact}");
+    for command in [&["runs", "list"][..], &["runs", "show", "latest"], &["runs", "stats"]] {
+        let shown = project.run(command).stdout;
+        let words: Vec<_> = shown.split_whitespace().collect();
+        assert!(!words.contains(&"0s") && (shown.contains("µs") || exact >= 1.0), "{shown}");
+    }
 }
 
 #[test]
@@ -1124,8 +1192,8 @@ fn q8_a_rerun_has_the_limits_that_its_flags_say() {
     let one = project.run(&["runs", "rerun", "latest", "--timeout", "300ms"]);
     assert!(one.stderr.contains("still running after 300ms"), "{one}");
     let all = ["runs", "rerun", "--status", "failed", "--yes", "--json", "--timeout", "250ms"];
-    let all = raw(&project, &all);
-    assert_eq!(all["error"]["message"], "still running after 250ms");
+    let lines = project.run(&all).stdout;
+    assert!(lines.contains("still running after 250ms"), "{lines}");
     assert_eq!(latest(&project)["limits"]["timeout_ms"], 250);
     let help = project.run(&["runs", "rerun", "--help"]).stdout;
     assert!(help.contains("--max-effects") && help.contains("has the limits of now"), "{help}");

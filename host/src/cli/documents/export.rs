@@ -15,7 +15,7 @@ use super::super::new_file::{NewFile, NotMade};
 use super::super::output;
 use super::super::progress::Bar;
 use super::super::stdio::{self, Waiting};
-use super::{Meant, remark_if_missing, shown, told};
+use super::{Meant, shown, tell_if_missing, told};
 use crate::document::{CollectionName, Document, Filter};
 use crate::documents::Documents;
 use crate::run::Progress;
@@ -124,7 +124,7 @@ pub(super) async fn run(
     documents.each(collection.clone(), filter, move |document| lock(&adding, &document)).await?;
     let done = export.lock().unwrap_or_else(PoisonError::into_inner).end();
     if matches!(done, Ok(0)) {
-        remark_if_missing(documents, &collection).await;
+        tell_if_missing(documents, &collection).await;
     }
     finish(done, args.output, json)
 }

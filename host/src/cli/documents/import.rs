@@ -24,7 +24,7 @@ use crate::run::{Event, Flags, Progress};
 pub(super) struct ImportArgs {
     /// The collection; it is made with its first document.
     #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(complete::collections))]
-    collection: CollectionName,
+    pub(super) collection: CollectionName,
     /// A file of documents, .jsonl, .json or .csv; or - for stdin.
     #[arg(value_name = "FILE")]
     file: PathBuf,

@@ -8,7 +8,6 @@ mod read;
 
 pub(super) use self::import::NotImported;
 
-use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -141,6 +140,10 @@ async fn dispatch(
         DocumentsCommand::Count(args) => count(&documents, args, json).await,
         DocumentsCommand::Import(args) => {
             let most = config.max_limits().effects;
+            if let Missing::Similar(name) = missing(&documents, &args.collection).await {
+                let made = &args.collection;
+                output::warn(&format!("`{made}` is a new collection; did you mean `{name}`?"));
+            }
             import::run(host, args, most, json).await
         }
         DocumentsCommand::Export(args) => export::run(&documents, args, json).await,
@@ -175,7 +178,7 @@ async fn find(documents: &Documents<'_>, args: FindArgs, json: bool) -> Result<E
     let next = next.map(|next| next.to_string());
     let list = found.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
     if list.is_empty() {
-        remark_if_missing(documents, &collection).await;
+        tell_if_missing(documents, &collection).await;
     }
     if json {
         output::json(&json!({"documents": list, "next": next}))?;
@@ -202,27 +205,48 @@ fn not_a_question(error: &QueryError) -> CliError {
     }
 }
 
-/// Says on a terminal that what was looked into is not there: it may be misspelt.
-async fn remark_if_missing(documents: &Documents<'_>, collection: &CollectionName) {
-    if !io::stderr().is_terminal() {
-        return;
-    }
-    // There is an answer already: whether there is more to say does not matter to it.
-    let Ok(all) = documents.collections().await else { return };
+/// Whether a collection that was named is missing.
+enum Missing {
+    No,
+    Yes,
+    /// And another one has a similar name.
+    Similar(CollectionName),
+}
+
+/// Looks whether a collection is missing. An error counts as no: the command's own answer does not
+/// depend on it.
+async fn missing(documents: &Documents<'_>, collection: &CollectionName) -> Missing {
+    let Ok(all) = documents.collections().await else { return Missing::No };
     if all.iter().any(|(name, _)| name == collection) {
-        return;
+        return Missing::No;
     }
-    let wanted = collection.as_str();
-    let near = nearest(wanted, all.iter().map(|(name, _)| name.as_str()));
-    let meant = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-    run::remark(&format!("there is no collection `{wanted}`{meant}"));
+    let similar = nearest(collection.as_str(), all.iter().map(|(name, _)| name.as_str()));
+    let named = |similar| all.iter().find(|(name, _)| name.as_str() == similar);
+    similar.and_then(named).map_or(Missing::Yes, |(name, _)| Missing::Similar(name.clone()))
+}
+
+/// Tells that the collection in which nothing was found does not exist: always where its name is
+/// probably misspelt, else on a terminal alone, since scripts may look before there is any.
+async fn tell_if_missing(documents: &Documents<'_>, collection: &CollectionName) {
+    match missing(documents, collection).await {
+        Missing::No => {}
+        Missing::Yes => run::remark(&format!("there is no collection `{collection}`")),
+        Missing::Similar(similar) => {
+            told(&format!("there is no collection `{collection}`; did you mean `{similar}`?"))
+        }
+    }
 }
 
 async fn get(documents: &Documents<'_>, args: GetArgs, json: bool) -> Result<ExitCode, CliError> {
     let GetArgs { collection, id } = args;
     let address = Address { collection: collection.clone(), id: id.clone() };
-    let none = || CliError::NoSuchDocument { collection: collection.clone(), id };
-    let document = documents.get(address).await?.ok_or_else(none)?;
+    let Some(document) = documents.get(address).await? else {
+        let similar = match missing(documents, &collection).await {
+            Missing::Similar(similar) => Some(similar),
+            Missing::No | Missing::Yes => None,
+        };
+        return Err(CliError::NoSuchDocument { collection, id, similar });
+    };
     if json {
         let (id, revision, body) = (&document.id, document.revision, fields(&document)?);
         let head = json!({"collection": collection, "id": id, "revision": revision, "body": body});
@@ -241,7 +265,7 @@ async fn count(
     let Meant { collection, filter } = args.meant;
     let count = documents.count(collection.clone(), filter).await?;
     if count == 0 {
-        remark_if_missing(documents, &collection).await;
+        tell_if_missing(documents, &collection).await;
     }
     match json {
         true => output::json(&json!({"count": count}))?,

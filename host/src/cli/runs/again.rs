@@ -50,7 +50,8 @@ Examples:
 
 A run has the limits of now, not those that it had: what flags such as --timeout say, else what the
 settings and the operation do. Several are run one after the other, the oldest first, each as a new
-run. Exits with 1 if one of them did not succeed.";
+run. Filters leave out what was run again before, and failures that their operation declared
+permanent; an ID reruns any. Exits with 1 if one of them did not succeed.";
 
 /// Runs operations as they are now, with the input that is kept: it is checked again.
 pub(super) async fn run(

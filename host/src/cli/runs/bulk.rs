@@ -33,6 +33,9 @@ pub(super) struct BulkArgs {
     #[arg(short = 'n', long, value_name = "COUNT", conflicts_with = "id")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    /// Also run failures again that their operation declared permanent.
+    #[arg(long, conflicts_with = "id")]
+    include_permanent: bool,
     /// Do not ask before several are run again.
     #[arg(short, long)]
     yes: bool,
@@ -46,9 +49,11 @@ pub(super) async fn run(
     again: &Again,
     (config, json): (&Config, bool),
 ) -> Result<ExitCode, CliError> {
-    let most = args.limit.and_then(|limit| usize::try_from(limit).ok());
-    let chosen = choose(runs, filter, most.unwrap_or(usize::MAX)).await?;
+    let chosen = choose(runs, filter, &args).await?;
     output::stderr(&chosen.left_out());
+    if json && chosen.has_left_out() {
+        output::json_line(&json!({"left_out": chosen.left_out_as_json()}))?;
+    }
     if chosen.ids.is_empty() {
         output::stderr(chosen.nothing());
         return Ok(ExitCode::SUCCESS);
@@ -81,22 +86,28 @@ struct Chosen {
     unfinished: usize,
     /// How many fit and were run again already.
     repeated: usize,
+    /// How many fit and failed permanently.
+    permanent: usize,
+    /// How many fit and have a rerun that failed permanently.
+    permanent_rerun: usize,
 }
 
 /// Returns the runs that fit and have ended, as they are now: what is run again may fit, too.
-/// What was run again already is left out: what that did would be done twice.
-async fn choose(runs: &Runs<'_>, filter: &RunFilter, most: usize) -> Result<Chosen, CliError> {
+/// What was run again already is left out: what that did would be done twice. So is what would
+/// fail again, as its operation declared.
+async fn choose(runs: &Runs<'_>, filter: &RunFilter, args: &BulkArgs) -> Result<Chosen, CliError> {
+    let limit = args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let (mut chosen, mut reruns) = (Chosen::default(), Reruns::new());
     let mut after = None;
     loop {
         let page = runs.list(filter, after, PAGE).await?;
         reruns.tell(&page.damaged);
         for run in page.runs {
-            if chosen.ids.len() == most {
+            if chosen.ids.len() == limit {
                 return Ok(chosen);
             }
             reruns.look_back(runs, &run).await?;
-            chosen.add(run, &mut reruns);
+            chosen.add(run, &mut reruns, args.include_permanent);
         }
         after = page.next;
         if after.is_none() {
@@ -106,7 +117,7 @@ async fn choose(runs: &Runs<'_>, filter: &RunFilter, most: usize) -> Result<Chos
 }
 
 impl Chosen {
-    fn add(&mut self, run: RunSummary, reruns: &mut Reruns) {
+    fn add(&mut self, run: RunSummary, reruns: &mut Reruns, include_permanent: bool) {
         // Whatever becomes of a rerun that fits itself: it is the one to be run again.
         reruns.stands_in(run.id);
         if reruns.is_replaced(run.id) {
@@ -115,6 +126,14 @@ impl Chosen {
         }
         if !run.status.is_final() {
             self.unfinished += 1;
+            return;
+        }
+        if !include_permanent && run.is_permanent_failure() {
+            self.permanent += 1;
+            return;
+        }
+        if !include_permanent && reruns.failed_permanently(run.id) {
+            self.permanent_rerun += 1;
             return;
         }
         self.ids.push(run.id);
@@ -153,18 +172,35 @@ impl Chosen {
 
     /// Returns how many fit and are not run again, and why.
     fn left_out(&self) -> String {
-        let reasons = [(self.repeated, "run again before"), (self.unfinished, "not ended")];
+        let reasons = [
+            (self.repeated, "run again before"),
+            (self.unfinished, "not ended"),
+            (self.permanent, "failed permanently (`--include-permanent` reruns them)"),
+            (
+                self.permanent_rerun,
+                "a rerun failed permanently (`--include-permanent` reruns them)",
+            ),
+        ];
         let reasons = reasons.into_iter().filter(|(runs, _)| *runs > 0);
         reasons.map(|(runs, why)| format!("{} left out: {why}\n", counted(runs))).collect()
     }
 
+    fn left_out_as_json(&self) -> Value {
+        json!({
+            "rerun_before": self.repeated,
+            "unfinished": self.unfinished,
+            "permanent": self.permanent,
+            "permanent_rerun": self.permanent_rerun,
+        })
+    }
+
+    fn has_left_out(&self) -> bool {
+        self.repeated + self.unfinished + self.permanent + self.permanent_rerun > 0
+    }
+
     /// Returns what is said where there is nothing to run.
     fn nothing(&self) -> &'static str {
-        if self.repeated + self.unfinished == 0 {
-            "No run matches.\n"
-        } else {
-            "Nothing is left to run again.\n"
-        }
+        if self.has_left_out() { "Nothing is left to run again.\n" } else { "No run matches.\n" }
     }
 }
 

@@ -154,13 +154,20 @@ pub(super) fn row(run: &RunSummary) -> [String; 6] {
         time.format("%Y-%m-%d %H:%M:%S").to_string(),
         run.operation_name.to_string(),
         status,
-        run.duration_ms.map(took).unwrap_or_default(),
+        run.duration.map(took).unwrap_or_default(),
         run.error_message.clone().unwrap_or_default(),
     ]
 }
 
-pub(super) fn took(milliseconds: u64) -> String {
-    humantime::format_duration(Duration::from_millis(milliseconds)).to_string()
+/// Returns a duration in whole milliseconds, and below one in microseconds.
+pub(super) fn took(duration: Duration) -> String {
+    match u64::try_from(duration.as_millis()) {
+        Ok(0) if !duration.is_zero() => format!("{} µs", duration.as_micros()),
+        Ok(milliseconds) => {
+            humantime::format_duration(Duration::from_millis(milliseconds)).to_string()
+        }
+        Err(_) => humantime::format_duration(duration).to_string(),
+    }
 }
 
 pub(super) async fn stats(
@@ -191,8 +198,10 @@ fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 8] {
     let (all, failed) = (stats.count.values().sum::<u64>(), count(Status::Failed));
     let ended = failed + count(Status::Success);
     let share = if ended == 0 { 0.0 } else { failed as f64 * 100.0 / ended as f64 };
-    let time = |pick: fn(&crate::store::Percentiles) -> u64| {
-        stats.durations.as_ref().map(|it| took(pick(it))).unwrap_or_default()
+    let time = |pick: fn(&crate::store::Percentiles) -> f64| {
+        let duration = |milliseconds| Duration::try_from_secs_f64(milliseconds / 1_000.0).ok();
+        let picked = stats.durations.as_ref().and_then(|it| duration(pick(it)));
+        picked.map(took).unwrap_or_default()
     };
     [
         name.to_string(),
@@ -211,7 +220,7 @@ fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 8] {
 fn histogram(buckets: &[Bucket], is_terminal: bool) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bound = |bucket: &Bucket| match bucket.below_ms {
-        Some(bound) => format!("<{}", took(bound)),
+        Some(bound) => format!("<{}", took(Duration::from_millis(bound))),
         None => "more".to_owned(),
     };
     if !is_terminal {
@@ -453,6 +462,13 @@ mod tests {
             let read: FailureKind = serde_json::from_value(json!(kind.as_str())).unwrap();
             assert_eq!(read, kind);
         }
+    }
+
+    #[test]
+    fn a_time_below_a_millisecond_is_shown_in_microseconds() {
+        let shown = |micros| took(Duration::from_micros(micros));
+        assert_eq!([0, 412, 1_000, 1_999].map(shown), ["0s", "412 µs", "1ms", "1ms"]);
+        assert_eq!(shown(61_005_000), "1m 1s 5ms");
     }
 
     #[test]

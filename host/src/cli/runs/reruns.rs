@@ -18,6 +18,8 @@ pub(super) struct Reruns {
     of: BTreeMap<RunId, RunId>,
     /// Runs in whose place another one stands.
     replaced: BTreeSet<RunId>,
+    /// Runs of which a rerun failed permanently.
+    failed_permanently: BTreeSet<RunId>,
     /// What was said of damage.
     told: BTreeSet<String>,
 }
@@ -29,6 +31,7 @@ impl Reruns {
             oldest: u64::MAX,
             of: BTreeMap::new(),
             replaced: BTreeSet::new(),
+            failed_permanently: BTreeSet::new(),
             told: BTreeSet::new(),
         }
     }
@@ -57,6 +60,9 @@ impl Reruns {
     fn add(&mut self, run: &RunSummary) {
         let Some(of) = run.rerun_of else { return };
         self.of.insert(run.id, of);
+        if run.is_permanent_failure() {
+            self.failed_permanently.insert(of);
+        }
         // What failed or was cancelled changed nothing.
         let is_done = !matches!(run.status, Status::Failed | Status::Cancelled);
         if is_done || self.is_replaced(run.id) {
@@ -78,6 +84,11 @@ impl Reruns {
     /// not come to nothing.
     pub(super) fn is_replaced(&self, run: RunId) -> bool {
         self.replaced.contains(&run)
+    }
+
+    /// Returns whether a rerun of a run failed permanently.
+    pub(super) fn failed_permanently(&self, run: RunId) -> bool {
+        self.failed_permanently.contains(&run)
     }
 
     /// Says what is damaged, each thing once.

@@ -59,7 +59,7 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     add("id", Some(run.id.to_string()));
     add("started", time(run.state.started_at()));
     add("finished", time(run.state.finished_at()));
-    add("took", run.state.duration_ms().map(took));
+    add("took", run.duration().map(took));
     add("user", run.actor.user_id.clone());
     add("channel", Some(run.actor.channel.clone()));
     let Flags { dry_run, test_mode, verbose } = run.flags();
