@@ -9,21 +9,21 @@
 //! - `operation`: [`Operation`] and [`Annotation`], what one function declares.
 //! - `schema`: the schemas of both sides.
 //! - `model`: [`Model`], what documents are of, and where they are.
-//! - `handle`: from JSON to the function and back; `json` reads texts as types.
+//! - `dispatch`: from JSON to the function and back; `json` reads texts as types.
 //! - `failure`: [`Failure`] and [`Result`], how a function says that it failed.
 //! - [`documents`]: [`Collection`] and [`ReadCollection`], the documents that the host keeps.
 //! - [`context`], [`log`], [`progress`], [`item_errors`]: what the host offers.
-//! - `native`: the same in a native build, for unit tests; [`documents::memory`] is a part.
-//! - `constant`: what is computed at compile time.
+//! - `testing`: the same in a native build, for unit tests; [`documents::memory`] is a part.
+//! - `const_str`: what is computed at compile time.
 //! - `component`: the export and the generated bindings, in a WebAssembly build only.
 //!
 //! There is nothing here that opens files or connections: a plugin has neither.
 
-mod constant;
+mod const_str;
 pub mod context;
+mod dispatch;
 pub mod documents;
 mod failure;
-mod handle;
 pub mod item_errors;
 mod json;
 pub mod log;
@@ -39,9 +39,9 @@ mod component;
 use component::bindings::ophost::plugin as host;
 
 #[cfg(not(target_family = "wasm"))]
-mod native;
+mod testing;
 #[cfg(not(target_family = "wasm"))]
-use native as host;
+use testing as host;
 
 pub use documents::{Collection, Condition, DocumentError, ReadCollection, Stored};
 pub use failure::{Failure, Kind, Result};
@@ -102,8 +102,8 @@ pub use {schemars, serde, serde_json};
 /// What the macros expand to; no author's business.
 #[doc(hidden)]
 pub mod macro_support {
-    pub use crate::constant::Names;
-    pub use crate::handle::{NoInput, handle};
+    pub use crate::const_str::Names;
+    pub use crate::dispatch::{NoInput, handle};
     pub use crate::model::{COLLECTIONS, Place, Places};
     pub use crate::schema::{input_schema, output_schema};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::constant::equal;
+use crate::const_str::equal;
 
 /// A type that documents are of, with a name and a collection; [`macro@crate::model`] makes
 /// it one, unless it is generic.

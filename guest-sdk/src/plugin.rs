@@ -1,6 +1,6 @@
 //! What a component says it is, and the macro that makes it so.
 
-use crate::constant::equal;
+use crate::const_str::equal;
 use crate::{Annotation, Failure, Operation, Result};
 
 /// A component's answer to "what are you?"; made by [`plugin!`](crate::plugin!).

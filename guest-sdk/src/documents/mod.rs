@@ -44,16 +44,16 @@
 
 mod collection;
 mod error;
-mod find;
+mod query;
 mod stored;
 
 pub use collection::{Collection, ReadCollection};
 pub use error::DocumentError;
-pub use find::{Documents, Find};
+pub use query::{Documents, Find};
 pub use stored::{Condition, Stored};
 
 #[cfg(not(target_family = "wasm"))]
-pub use crate::native::Memory;
+pub use crate::testing::Memory;
 
 /// Drops everything that this run wrote so far: what it reads is as it was before.
 ///
