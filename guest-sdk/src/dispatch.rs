@@ -16,7 +16,7 @@ pub struct NoInput {}
 ///
 /// The host has checked `json` against the schema, so what does not fit the type is a
 /// schema that promises too much: the same input will never fit.
-pub fn handle<I, O>(json: &str, function: fn(I) -> Result<O>) -> Result<String>
+pub fn dispatch<I, O>(json: &str, function: fn(I) -> Result<O>) -> Result<String>
 where
     I: DeserializeOwned + JsonSchema,
     O: Serialize + JsonSchema,

@@ -26,7 +26,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Why an operation did not do its work.
 ///
-/// `?` turns any error into one of kind [`Kind::Error`]: those of the standard library,
+/// `?` turns any error into one of kind [`FailureKind::Error`]: those of the standard library,
 /// of `thiserror` and `anyhow`, and also texts. What caused it goes to the traceback. Only a
 /// [`DocumentError`] keeps its code, and knows its kind.
 ///
@@ -36,20 +36,20 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 ///
 /// ```
 /// use ophost_sdk::serde_json::json;
-/// use ophost_sdk::{Failure, Kind};
+/// use ophost_sdk::{Failure, FailureKind};
 ///
 /// let failure = Failure::permanent("there is no job `42`")
 ///     .code("not-found")
 ///     .details(json!({"job": 42}));
 ///
-/// assert_eq!(failure.kind, Kind::Permanent);
+/// assert_eq!(failure.kind, FailureKind::Permanent);
 /// assert_eq!(failure.code.as_deref(), Some("not-found"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
     /// Whether it helps to try again.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// One line for people.
     pub message: String,
     /// A word for programs, such as `not-found`.
@@ -65,13 +65,13 @@ pub struct Failure {
 /// # Example
 ///
 /// ```
-/// use ophost_sdk::{Failure, Kind};
+/// use ophost_sdk::{Failure, FailureKind};
 ///
-/// assert_eq!(Failure::retryable("the queue is full").kind, Kind::Retryable);
-/// assert_eq!(Failure::from("no idea").kind, Kind::Error);
+/// assert_eq!(Failure::retryable("the queue is full").kind, FailureKind::Retryable);
+/// assert_eq!(Failure::from("no idea").kind, FailureKind::Error);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
+pub enum FailureKind {
     /// Not known. What `?` makes of an error.
     Error,
     /// No: it will fail the same way again.
@@ -90,7 +90,7 @@ impl Failure {
     /// assert_eq!(failure.to_string(), "the parser gave up");
     /// ```
     pub fn error(message: impl Into<String>) -> Self {
-        Self::new(Kind::Error, message.into())
+        Self::new(FailureKind::Error, message.into())
     }
 
     /// Returns a failure that will happen again, so that nobody retries.
@@ -98,11 +98,11 @@ impl Failure {
     /// # Example
     ///
     /// ```
-    /// # use ophost_sdk::{Failure, Kind};
-    /// assert_eq!(Failure::permanent("no such job").kind, Kind::Permanent);
+    /// # use ophost_sdk::{Failure, FailureKind};
+    /// assert_eq!(Failure::permanent("no such job").kind, FailureKind::Permanent);
     /// ```
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self::new(Kind::Permanent, message.into())
+        Self::new(FailureKind::Permanent, message.into())
     }
 
     /// Returns a failure that may pass, so that trying again later may help.
@@ -110,11 +110,11 @@ impl Failure {
     /// # Example
     ///
     /// ```
-    /// # use ophost_sdk::{Failure, Kind};
-    /// assert_eq!(Failure::retryable("busy").kind, Kind::Retryable);
+    /// # use ophost_sdk::{Failure, FailureKind};
+    /// assert_eq!(Failure::retryable("busy").kind, FailureKind::Retryable);
     /// ```
     pub fn retryable(message: impl Into<String>) -> Self {
-        Self::new(Kind::Retryable, message.into())
+        Self::new(FailureKind::Retryable, message.into())
     }
 
     /// Sets the word for programs.
@@ -169,7 +169,7 @@ impl Failure {
         self
     }
 
-    fn new(kind: Kind, message: String) -> Self {
+    fn new(kind: FailureKind, message: String) -> Self {
         Self { kind, message, code: None, details: None, traceback: None }
     }
 }
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn any_error_becomes_a_failure_with_its_causes() {
         let failure = fail(layers()).unwrap_err();
-        assert_eq!(failure.kind, Kind::Error);
+        assert_eq!(failure.kind, FailureKind::Error);
         assert_eq!(failure.message, "cannot save");
         assert_eq!(
             failure.traceback.as_deref(),

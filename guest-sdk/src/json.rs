@@ -8,26 +8,26 @@ use serde_json::{Number, Value};
 /// A JSON text that a type cannot be read from. The text is kept, so that the place is
 /// looked for only where somebody asks.
 #[derive(Debug)]
-pub(crate) struct Unfit {
+pub(crate) struct DeserializeError {
     text: String,
     error: serde_json::Error,
 }
 
 /// Reads `text` as a `T`, where a whole number may be written `5.0`: to JSON Schema that is
 /// an integer.
-pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unfit> {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, DeserializeError> {
     let error = match serde_json::from_str(text) {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
     // Not before there is an error: a field that takes any JSON keeps its `5.0`.
     match with_whole_numbers(text) {
-        Some(text) => serde_json::from_str(&text).map_err(|error| Unfit { text, error }),
-        None => Err(Unfit { text: text.to_owned(), error }),
+        Some(text) => serde_json::from_str(&text).map_err(|error| DeserializeError { text, error }),
+        None => Err(DeserializeError { text: text.to_owned(), error }),
     }
 }
 
-impl Unfit {
+impl DeserializeError {
     /// Returns why.
     pub(crate) fn reason(&self) -> String {
         let message = self.error.to_string();
@@ -44,7 +44,7 @@ impl Unfit {
     }
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for DeserializeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
@@ -65,21 +65,21 @@ fn make_whole(value: &mut Value) -> bool {
             fields.values_mut().fold(false, |changed, it| make_whole(it) | changed)
         }
         Value::Number(number) if number.is_f64() => {
-            let whole = number.as_f64().and_then(whole);
-            whole.map(|whole| *number = whole).is_some()
+            let integer = number.as_f64().and_then(as_integer);
+            integer.map(|integer| *number = integer).is_some()
         }
         _ => false,
     }
 }
 
 /// Returns `number` as an integer, if it is one of at most 64 bits.
-fn whole(number: f64) -> Option<Number> {
+fn as_integer(number: f64) -> Option<Number> {
     const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
     let is_whole = number.fract() == 0.0 && (-TWO_TO_63..2.0 * TWO_TO_63).contains(&number);
     Number::from_i128(number as i128).filter(|_| is_whole)
 }
 
-/// A step on the way to a place in a JSON text.
+/// A step on the path to a place in a JSON text.
 enum Step {
     /// Into an object, whose field's name may not have come yet.
     Field(Option<String>),
@@ -91,14 +91,14 @@ enum Step {
 /// `end` bytes of a JSON text end.
 fn path_at(text: &str, end: usize) -> String {
     let mut rest = &text.as_bytes()[..end.min(text.len())];
-    let mut way = Vec::new();
+    let mut path = Vec::new();
     while let Some(first) = rest.first() {
         let length = if *first == b'"' { string_length(rest) } else { 1 };
         let (token, after) = rest.split_at(length);
-        walk(&mut way, token);
+        walk(&mut path, token);
         rest = after;
     }
-    let names = way.into_iter().filter_map(|step| match step {
+    let names = path.into_iter().filter_map(|step| match step {
         Step::Field(name) => name,
         Step::Item(number) => Some(number.to_string()),
     });
@@ -115,11 +115,11 @@ fn string_length(bytes: &[u8]) -> usize {
 }
 
 /// Goes on by a string, or a single byte outside of strings.
-fn walk(way: &mut Vec<Step>, token: &[u8]) {
-    match (token, way.last_mut()) {
-        (b"{", _) => way.push(Step::Field(None)),
-        (b"[", _) => way.push(Step::Item(0)),
-        (b"}" | b"]", _) => drop(way.pop()),
+fn walk(path: &mut Vec<Step>, token: &[u8]) {
+    match (token, path.last_mut()) {
+        (b"{", _) => path.push(Step::Field(None)),
+        (b"[", _) => path.push(Step::Item(0)),
+        (b"}" | b"]", _) => drop(path.pop()),
         (b",", Some(Step::Item(number))) => *number += 1,
         (b",", Some(Step::Field(name))) => *name = None,
         ([b'"', ..], Some(Step::Field(name @ None))) => {
@@ -161,8 +161,8 @@ mod tests {
     }
 
     fn why<T: DeserializeOwned + fmt::Debug>(text: &str) -> String {
-        let unfit = read::<T>(text).unwrap_err();
-        format!("`{}`: {}", unfit.path(), unfit.reason())
+        let error = read::<T>(text).unwrap_err();
+        format!("`{}`: {}", error.path(), error.reason())
     }
 
     #[test]

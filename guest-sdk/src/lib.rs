@@ -44,7 +44,7 @@ mod testing;
 use testing as host;
 
 pub use documents::{Collection, Condition, DocumentError, ReadCollection, Stored};
-pub use failure::{Failure, Kind, Result};
+pub use failure::{Failure, FailureKind, Result};
 pub use model::Model;
 pub use operation::{Annotation, Operation};
 /// # Example
@@ -103,8 +103,8 @@ pub use {schemars, serde, serde_json};
 #[doc(hidden)]
 pub mod macro_support {
     pub use crate::const_str::Names;
-    pub use crate::dispatch::{NoInput, handle};
-    pub use crate::model::{COLLECTIONS, Place, Places};
+    pub use crate::dispatch::{NoInput, dispatch};
+    pub use crate::model::{COLLECTIONS_KEY, ModelCollection, ModelCollections};
     pub use crate::schema::{input_schema, output_schema};
 
     /// The contract's interface as it stands, for tests of the host.

@@ -40,71 +40,71 @@ pub trait Model {
 }
 
 /// Returns the collection of the model called `name`.
-pub(crate) fn collection(name: &str, given: Option<&str>) -> String {
+pub(crate) fn collection_name(model: &str, explicit: Option<&str>) -> String {
     let plural = || {
-        let name = name.to_lowercase();
-        let hisses = ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end));
-        name + if hisses { "es" } else { "s" }
+        let name = model.to_lowercase();
+        let takes_es = ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end));
+        name + if takes_es { "es" } else { "s" }
     };
-    given.map_or_else(plural, str::to_owned)
+    explicit.map_or_else(plural, str::to_owned)
 }
 
 /// The annotation that says where documents are, as an object of model to collection.
-pub const COLLECTIONS: &str = "ophost.collections";
+pub const COLLECTIONS_KEY: &str = "ophost.collections";
 
 /// Where the documents of a model are.
-pub struct Place {
+pub struct ModelCollection {
     model: &'static str,
-    given: Option<&'static str>,
+    explicit: Option<&'static str>,
 }
 
-impl Place {
+impl ModelCollection {
     /// Returns the place of a model.
     pub const fn of<T: Model>() -> Self {
-        Self { model: T::NAME, given: T::COLLECTION }
+        Self { model: T::NAME, explicit: T::COLLECTION }
     }
 
     /// Whether one of them would be looked for at the other's place.
     const fn contradicts(&self, other: &Self) -> bool {
-        let is_same_place = match (self.given, other.given) {
+        let is_same_collection = match (self.explicit, other.explicit) {
             (None, None) => true,
             (Some(one), Some(other)) => equal(one, other),
             (None, Some(_)) | (Some(_), None) => false,
         };
-        equal(self.model, other.model) && !is_same_place
+        equal(self.model, other.model) && !is_same_collection
     }
 }
 
 /// Where the documents are that an operation uses.
-pub struct Places(&'static [Place]);
+pub struct ModelCollections(&'static [ModelCollection]);
 
-impl Places {
+impl ModelCollections {
     /// Returns the places of an operation.
     ///
     /// # Panics
     ///
     /// Panics when two models of one name are at different places: at compile time.
-    pub const fn new(places: &'static [Place]) -> Self {
+    pub const fn new(collections: &'static [ModelCollection]) -> Self {
         let mut i = 0;
-        while i < places.len() {
+        while i < collections.len() {
             let mut j = 0;
             while j < i {
                 assert!(
-                    !places[i].contradicts(&places[j]),
+                    !collections[i].contradicts(&collections[j]),
                     "two models of this operation have the same name, but not the same collection"
                 );
                 j += 1;
             }
             i += 1;
         }
-        Self(places)
+        Self(collections)
     }
 
     /// Returns whether a place is another than the model's name says.
-    pub const fn are_given(&self) -> bool {
+    pub const fn has_overrides(&self) -> bool {
         let mut i = 0;
         while i < self.0.len() {
-            if self.0[i].given.is_some() {
+            if self.0[i].explicit.is_some() {
                 return true;
             }
             i += 1;
@@ -114,9 +114,9 @@ impl Places {
 
     /// Returns the places that are given.
     pub fn to_json(&self) -> Value {
-        let given = self.0.iter().filter_map(|place| Some((place.model, place.given?)));
+        let explicit = self.0.iter().filter_map(|it| Some((it.model, it.explicit?)));
         Value::Object(
-            given.map(|(model, name)| (model.to_owned(), name.into())).collect::<Map<_, _>>(),
+            explicit.map(|(model, name)| (model.to_owned(), name.into())).collect::<Map<_, _>>(),
         )
     }
 }
@@ -137,21 +137,21 @@ mod tests {
             ("Category", "categorys"),
         ];
         for (model, expected) in plurals {
-            assert_eq!(collection(model, None), expected);
+            assert_eq!(collection_name(model, None), expected);
             let known = ophost_document::CollectionName::of_model(model).unwrap();
             assert_eq!(known.as_str(), expected, "the host says so, too");
         }
-        assert_eq!(collection("Person", Some("people")), "people");
+        assert_eq!(collection_name("Person", Some("people")), "people");
     }
 
     #[test]
     #[should_panic = "two models of this operation have the same name"]
     fn models_of_one_name_are_in_one_collection() {
-        static PLACES: [Place; 3] = [
-            Place { model: "Job", given: None },
-            Place { model: "Job", given: None },
-            Place { model: "Job", given: Some("posts") },
+        static COLLECTIONS: [ModelCollection; 3] = [
+            ModelCollection { model: "Job", explicit: None },
+            ModelCollection { model: "Job", explicit: None },
+            ModelCollection { model: "Job", explicit: Some("posts") },
         ];
-        let _ = Places::new(&PLACES);
+        let _ = ModelCollections::new(&COLLECTIONS);
     }
 }

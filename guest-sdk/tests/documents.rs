@@ -4,8 +4,8 @@
 
 use ophost_sdk::serde_json::{Value, json};
 use ophost_sdk::{
-    Collection, Condition, DocumentError, Failure, Kind, Model, Operation, ReadCollection, Result,
-    documents, model, operation, plugin,
+    Collection, Condition, DocumentError, Failure, FailureKind, Model, Operation, ReadCollection,
+    Result, documents, model, operation, plugin,
 };
 
 #[model]
@@ -273,7 +273,7 @@ fn what_does_not_fit_the_model_is_named() {
          \"much\", expected i64"
     );
     let failure = Failure::from(error);
-    assert_eq!((failure.kind, failure.code.as_deref()), (Kind::Error, Some("does-not-fit")));
+    assert_eq!((failure.kind, failure.code.as_deref()), (FailureKind::Error, Some("does-not-fit")));
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn what_is_no_document_is_invalid() {
     let error = accounts.put("", &account(1)).unwrap_err();
     assert!(matches!(error, DocumentError::Invalid(_)), "{error:?}");
     let failure = Failure::from(error);
-    assert_eq!((failure.kind, failure.code.as_deref()), (Kind::Permanent, Some("invalid")));
+    assert_eq!((failure.kind, failure.code.as_deref()), (FailureKind::Permanent, Some("invalid")));
     let error = accounts.put("1", &Account { owner: "x".repeat(1 << 20), balance: 0 }).unwrap_err();
     assert!(matches!(error, DocumentError::TooLarge(_)), "{error:?}");
     let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
@@ -292,8 +292,8 @@ fn what_is_no_document_is_invalid() {
 }
 
 /// Returns the balances of the accounts that a question finds, in order.
-fn found(find: documents::Find<Account>) -> std::result::Result<Vec<i64>, DocumentError> {
-    find.into_iter().map(|account| Ok(account?.value.balance)).collect()
+fn found(query: documents::Query<Account>) -> std::result::Result<Vec<i64>, DocumentError> {
+    query.into_iter().map(|account| Ok(account?.value.balance)).collect()
 }
 
 #[test]
@@ -305,8 +305,8 @@ fn a_question_is_filtered_sorted_and_limited() {
     }
     let accounts = ReadCollection::<Account>::new();
     let some = || accounts.find(json!({"balance": {"$lt": 9}}));
-    let ids = |find: documents::Find<Account>| -> Vec<String> {
-        find.all().unwrap().into_iter().map(|account| account.id).collect()
+    let ids = |query: documents::Query<Account>| -> Vec<String> {
+        query.all().unwrap().into_iter().map(|account| account.id).collect()
     };
     assert_eq!(ids(some()), ["1", "2", "3"]);
     assert_eq!(ids(some().sort("-balance")), ["3", "1", "2"]);
@@ -366,7 +366,7 @@ fn a_document_that_does_not_fit_is_an_error_in_its_place() {
     let mut all = accounts.find(json!({})).into_iter();
     assert_eq!(all.next().unwrap().unwrap().id, "1");
     let error = all.next().unwrap().unwrap_err();
-    assert!(matches!(&error, DocumentError::DoesNotFit { id, .. } if id == "1a"), "{error:?}");
+    assert!(matches!(&error, DocumentError::ModelMismatch { id, .. } if id == "1a"), "{error:?}");
     assert_eq!(all.next().unwrap().unwrap().id, "2");
     assert!(all.next().is_none());
 }

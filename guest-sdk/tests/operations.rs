@@ -5,7 +5,7 @@
 use std::num::ParseIntError;
 
 use ophost_sdk::serde_json::{Value, json};
-use ophost_sdk::{Failure, Kind, Operation, model, operation, plugin};
+use ophost_sdk::{Failure, FailureKind, Operation, model, operation, plugin};
 
 #[model]
 struct Text {
@@ -136,7 +136,7 @@ fn input_that_does_not_fit_is_refused_for_good() {
     ];
     for (operation, input, message) in cases {
         let failure = failure(operation, &input);
-        assert_eq!(failure.kind, Kind::Permanent);
+        assert_eq!(failure.kind, FailureKind::Permanent);
         assert_eq!(failure.code.as_deref(), Some("invalid-input"));
         assert!(failure.message.contains(message), "{failure}");
     }
@@ -145,7 +145,7 @@ fn input_that_does_not_fit_is_refused_for_good() {
 #[test]
 fn output_that_is_not_json_is_refused_for_good() {
     let failure = failure(not_json::OPERATION, &json!({}));
-    assert_eq!(failure.kind, Kind::Permanent);
+    assert_eq!(failure.kind, FailureKind::Permanent);
     assert_eq!(failure.code.as_deref(), Some("invalid-output"));
 }
 

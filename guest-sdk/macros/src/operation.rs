@@ -135,15 +135,15 @@ fn annotations(arguments: &Arguments, shape: &Shape<'_>) -> TokenStream {
         return quote!(&[#(#named),*]);
     }
     quote! {{
-        const PLACES: ::ophost_sdk::macro_support::Places =
-            ::ophost_sdk::macro_support::Places::new(&[
-                #(::ophost_sdk::macro_support::Place::of::<#models>()),*
+        const COLLECTIONS: ::ophost_sdk::macro_support::ModelCollections =
+            ::ophost_sdk::macro_support::ModelCollections::new(&[
+                #(::ophost_sdk::macro_support::ModelCollection::of::<#models>()),*
             ]);
-        const PLACED: ::ophost_sdk::Annotation = ::ophost_sdk::Annotation {
-            key: ::ophost_sdk::macro_support::COLLECTIONS,
-            value: || PLACES.to_json(),
+        const ANNOTATION: ::ophost_sdk::Annotation = ::ophost_sdk::Annotation {
+            key: ::ophost_sdk::macro_support::COLLECTIONS_KEY,
+            value: || COLLECTIONS.to_json(),
         };
-        if PLACES.are_given() { &[#(#named,)* PLACED] } else { &[#(#named),*] }
+        if COLLECTIONS.has_overrides() { &[#(#named,)* ANNOTATION] } else { &[#(#named),*] }
     }}
 }
 
@@ -185,7 +185,7 @@ fn handler(shape: &Shape<'_>, function: &Ident) -> TokenStream {
         false => quote!(::core::result::Result::Ok(#call)),
     };
     quote! {
-        |#json| ::ophost_sdk::macro_support::handle::<#input, #output>(#json, |#value| #result)
+        |#json| ::ophost_sdk::macro_support::dispatch::<#input, #output>(#json, |#value| #result)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Condition, DocumentError, Find, Stored};
+use super::{Condition, DocumentError, Query, Stored};
 use crate::host::documents as host;
 use crate::{Model, model};
 
@@ -88,7 +88,7 @@ impl<T> ReadCollection<T> {
     where
         T: Model,
     {
-        Self { name: model::collection(T::NAME, T::COLLECTION), model: PhantomData }
+        Self { name: model::collection_name(T::NAME, T::COLLECTION), model: PhantomData }
     }
 }
 
@@ -114,8 +114,8 @@ impl<T: Model + DeserializeOwned> ReadCollection<T> {
 
     /// Asks for the documents that `filter` means: `json!({})` for all, else in MongoDB's
     /// words, such as `json!({"title": "Baker", "days": {"$gte": 30}})`.
-    pub fn find(&self, filter: impl Into<Value>) -> Find<T> {
-        Find::new(self.name.clone(), filter.into())
+    pub fn find(&self, filter: impl Into<Value>) -> Query<T> {
+        Query::new(self.name.clone(), filter.into())
     }
 }
 

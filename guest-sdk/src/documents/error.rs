@@ -3,13 +3,13 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::Kind;
+use crate::FailureKind;
 use crate::host::documents as host;
 
 /// Why a call did nothing. The run goes on; what it wrote before stays.
 ///
 /// `?` turns it into a [`Failure`](crate::Failure) with the code that [`code`](Self::code)
-/// returns. `denied` and `invalid` are [permanent](Kind::Permanent), the others not known
+/// returns. `denied` and `invalid` are [permanent](FailureKind::Permanent), the others not known
 /// to be.
 ///
 /// # Example
@@ -61,7 +61,7 @@ pub enum DocumentError {
     /// The document is larger than allowed; says how large one may be. `too-large`.
     TooLarge(String),
     /// A document is not what its model says. `does-not-fit`.
-    DoesNotFit {
+    ModelMismatch {
         /// Where it is.
         collection: String,
         /// What names it.
@@ -100,21 +100,21 @@ impl DocumentError {
             Self::Stale { .. } => "stale",
             Self::Invalid(_) => "invalid",
             Self::TooLarge(_) => "too-large",
-            Self::DoesNotFit { .. } => "does-not-fit",
+            Self::ModelMismatch { .. } => "does-not-fit",
             Self::Other { code, .. } => code,
         }
     }
 
     /// Returns whether it helps to try again.
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            Self::Denied(_) | Self::Invalid(_) => Kind::Permanent,
+            Self::Denied(_) | Self::Invalid(_) => FailureKind::Permanent,
             Self::NotFound { .. }
             | Self::Exists { .. }
             | Self::Stale { .. }
             | Self::TooLarge(_)
-            | Self::DoesNotFit { .. }
-            | Self::Other { .. } => Kind::Error,
+            | Self::ModelMismatch { .. }
+            | Self::Other { .. } => FailureKind::Error,
         }
     }
 
@@ -152,7 +152,7 @@ impl fmt::Display for DocumentError {
             Self::Stale { collection, id, revision: None } => {
                 write!(f, "document `{id}` in `{collection}` is gone")
             }
-            Self::DoesNotFit { collection, id, model, path, reason } => {
+            Self::ModelMismatch { collection, id, model, path, reason } => {
                 write!(f, "document `{id}` in `{collection}` is not of model `{model}`: ")?;
                 if !path.is_empty() {
                     write!(f, "`{path}`: ")?;

@@ -49,7 +49,7 @@ mod stored;
 
 pub use collection::{Collection, ReadCollection};
 pub use error::DocumentError;
-pub use query::{Documents, Find};
+pub use query::{Documents, Query};
 pub use stored::{Condition, Stored};
 
 #[cfg(not(target_family = "wasm"))]

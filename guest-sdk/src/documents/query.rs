@@ -39,7 +39,7 @@ const MAX_PAGE: usize = 1_000;
 /// assert_eq!(titles, ["Miller", "Smith"]);
 /// ```
 #[must_use = "nothing is asked before `all`, `first` or a loop"]
-pub struct Find<T> {
+pub struct Query<T> {
     collection: String,
     filter: Value,
     sort: Vec<host::SortKey>,
@@ -47,7 +47,7 @@ pub struct Find<T> {
     model: PhantomData<fn() -> T>,
 }
 
-impl<T> Find<T> {
+impl<T> Query<T> {
     pub(super) fn new(collection: String, filter: Value) -> Self {
         Self { collection, filter, sort: Vec::new(), limit: usize::MAX, model: PhantomData }
     }
@@ -71,7 +71,7 @@ impl<T> Find<T> {
     }
 }
 
-impl<T: Model + DeserializeOwned> Find<T> {
+impl<T: Model + DeserializeOwned> Query<T> {
     /// Returns the first document; none if there is none.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl<T: Model + DeserializeOwned> Find<T> {
     }
 }
 
-impl<T: Model + DeserializeOwned> IntoIterator for Find<T> {
+impl<T: Model + DeserializeOwned> IntoIterator for Query<T> {
     type Item = Result<Stored<T>, DocumentError>;
     type IntoIter = Documents<T>;
 
@@ -117,13 +117,13 @@ impl<T: Model + DeserializeOwned> IntoIterator for Find<T> {
     }
 }
 
-impl<T> fmt::Debug for Find<T> {
+impl<T> fmt::Debug for Query<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Find").field(&self.collection).field(&self.filter).finish()
+        f.debug_tuple("Query").field(&self.collection).field(&self.filter).finish()
     }
 }
 
-/// The documents that a [`Find`] means, fetched from the host page by page.
+/// The documents that a [`Query`] means, fetched from the host page by page.
 ///
 /// What the run writes meanwhile counts for the pages that are not fetched yet. After an
 /// error of the host nothing comes any more; a document that is not of the model is an

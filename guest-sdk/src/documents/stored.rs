@@ -43,12 +43,12 @@ impl<T: Model + DeserializeOwned> Stored<T> {
         let host::Document { id, revision, body } = document;
         match json::read(body) {
             Ok(value) => Ok(Self { id: id.clone(), revision: *revision, value }),
-            Err(unfit) => Err(DocumentError::DoesNotFit {
+            Err(error) => Err(DocumentError::ModelMismatch {
                 collection: collection.to_owned(),
                 id: id.clone(),
                 model: T::NAME,
-                path: unfit.path(),
-                reason: unfit.reason(),
+                path: error.path(),
+                reason: error.reason(),
             }),
         }
     }

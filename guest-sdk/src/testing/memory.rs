@@ -141,10 +141,10 @@ impl Store {
 
 impl Grants {
     fn of(operation: &Operation) -> Self {
-        let given = operation.annotations.iter().find(|it| it.key == model::COLLECTIONS);
+        let given = operation.annotations.iter().find(|it| it.key == model::COLLECTIONS_KEY);
         let given = given.map(|annotation| (annotation.value)()).unwrap_or_default();
         let places = |models: &[&str]| {
-            let place = |model: &&str| model::collection(model, given[*model].as_str());
+            let place = |model: &&str| model::collection_name(model, given[*model].as_str());
             models.iter().map(place).collect()
         };
         Self { read: places(operation.models_in), write: places(operation.models_out) }
@@ -239,7 +239,7 @@ impl Memory {
     /// Panics when the id or the value is not that of a document.
     pub fn seed<T: Model + Serialize>(&self, id: &str, value: &T) {
         let value = serde_json::to_value(value).expect("a model is JSON");
-        self.seed_json(&model::collection(T::NAME, T::COLLECTION), id, value);
+        self.seed_json(&model::collection_name(T::NAME, T::COLLECTION), id, value);
     }
 
     /// As [`seed`](Self::seed), of any model or none.
