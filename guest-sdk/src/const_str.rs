@@ -45,13 +45,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_equal_as_a_whole() {
+    fn equal_compares_whole_strings() {
         assert!(equal("job", "job") && equal("", ""));
         assert!(!equal("job", "jobs") && !equal("jobs", "job") && !equal("job", "jab"));
     }
 
     #[test]
-    fn each_name_comes_once_where_it_came_first() {
+    fn distinct_keeps_the_first_occurrence_of_each_name() {
         const NAMES: Names<5> = Names::distinct(["b", "a", "b", "c", "a"]);
         assert_eq!(NAMES.as_slice(), ["b", "a", "c"]);
         assert_eq!(Names::distinct([]).as_slice(), [""; 0]);

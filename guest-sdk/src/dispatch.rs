@@ -21,7 +21,7 @@ where
     I: DeserializeOwned + JsonSchema,
     O: Serialize + JsonSchema,
 {
-    let input = json::read(json).map_err(|error| {
+    let input = json::deserialize(json).map_err(|error| {
         Failure::permanent(format!("invalid input: {error}")).code("invalid-input")
     })?;
     serde_json::to_string(&function(input)?).map_err(|error| {

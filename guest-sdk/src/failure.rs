@@ -165,7 +165,7 @@ impl Failure {
     /// ```
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.traceback = causes(Some(&*cause.into()));
+        self.traceback = cause_chain(Some(&*cause.into()));
         self
     }
 
@@ -177,7 +177,8 @@ impl Failure {
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        let failure = Self { traceback: causes(error.source()), ..Self::error(error.to_string()) };
+        let failure =
+            Self { traceback: cause_chain(error.source()), ..Self::error(error.to_string()) };
         match error.downcast_ref::<DocumentError>() {
             Some(error) => Self { kind: error.kind(), ..failure.code(error.code()) },
             None => failure,
@@ -191,7 +192,7 @@ impl fmt::Display for Failure {
     }
 }
 
-fn causes(first: Option<&(dyn Error + 'static)>) -> Option<String> {
+fn cause_chain(first: Option<&(dyn Error + 'static)>) -> Option<String> {
     let lines: Vec<String> = std::iter::successors(first, |&cause| cause.source())
         .map(|cause| format!("caused by: {cause}"))
         .collect();
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn any_error_becomes_a_failure_with_its_causes() {
+    fn an_error_converts_to_a_failure_with_its_causes() {
         let failure = fail(layers()).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Error);
         assert_eq!(failure.message, "cannot save");
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn anyhow_and_texts_become_failures() {
+    fn anyhow_errors_and_strings_convert_to_failures() {
         let error = anyhow::Error::new(layers()).context("cannot go on");
         let failure = fail(error).unwrap_err();
         assert_eq!(failure.message, "cannot go on");
@@ -252,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_stays_what_it_is() {
+    fn a_failure_converts_to_itself() {
         let failure = Failure::retryable("busy").code("busy").details(1);
         assert_eq!(fail(failure.clone()).unwrap_err(), failure);
     }
 
     #[test]
-    fn the_cause_itself_is_part_of_the_traceback() {
+    fn caused_by_includes_the_cause_itself() {
         let failure = Failure::permanent("no").caused_by(layers());
         assert_eq!(failure.traceback.unwrap().lines().count(), 3);
     }

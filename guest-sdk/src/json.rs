@@ -15,13 +15,13 @@ pub(crate) struct DeserializeError {
 
 /// Reads `text` as a `T`, where a whole number may be written `5.0`: to JSON Schema that is
 /// an integer.
-pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, DeserializeError> {
+pub(crate) fn deserialize<T: DeserializeOwned>(text: &str) -> Result<T, DeserializeError> {
     let error = match serde_json::from_str(text) {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
     // Not before there is an error: a field that takes any JSON keeps its `5.0`.
-    match with_whole_numbers(text) {
+    match with_integers(text) {
         Some(text) => serde_json::from_str(&text).map_err(|error| DeserializeError { text, error }),
         None => Err(DeserializeError { text: text.to_owned(), error }),
     }
@@ -51,18 +51,20 @@ impl fmt::Display for DeserializeError {
 }
 
 /// Returns `text` with `5` for each `5.0`; none where there is nothing to change.
-fn with_whole_numbers(text: &str) -> Option<String> {
+fn with_integers(text: &str) -> Option<String> {
     let mut value: Value = serde_json::from_str(text).ok()?;
-    make_whole(&mut value).then(|| value.to_string())
+    convert_integral_floats(&mut value).then(|| value.to_string())
 }
 
 /// Returns whether something was changed.
-fn make_whole(value: &mut Value) -> bool {
+fn convert_integral_floats(value: &mut Value) -> bool {
     // No iterator that stops at the first change: all of them are to be made.
     match value {
-        Value::Array(items) => items.iter_mut().fold(false, |changed, it| make_whole(it) | changed),
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |changed, it| convert_integral_floats(it) | changed)
+        }
         Value::Object(fields) => {
-            fields.values_mut().fold(false, |changed, it| make_whole(it) | changed)
+            fields.values_mut().fold(false, |changed, it| convert_integral_floats(it) | changed)
         }
         Value::Number(number) if number.is_f64() => {
             let integer = number.as_f64().and_then(as_integer);
@@ -161,45 +163,45 @@ mod tests {
     }
 
     fn why<T: DeserializeOwned + fmt::Debug>(text: &str) -> String {
-        let error = read::<T>(text).unwrap_err();
+        let error = deserialize::<T>(text).unwrap_err();
         format!("`{}`: {}", error.path(), error.reason())
     }
 
     #[test]
-    fn an_integer_may_be_written_with_a_fraction_of_zero() {
-        assert_eq!(read::<u8>("5.0").unwrap(), 5);
-        assert_eq!(read::<i8>("-5e0").unwrap(), -5);
-        assert_eq!(read::<u64>("1e19").unwrap(), 10_000_000_000_000_000_000);
-        assert_eq!(read::<i64>("-9223372036854775808.0").unwrap(), i64::MIN);
-        assert_eq!(read::<u32>("-0.0").unwrap(), 0);
+    fn a_float_without_a_fraction_is_accepted_as_an_integer() {
+        assert_eq!(deserialize::<u8>("5.0").unwrap(), 5);
+        assert_eq!(deserialize::<i8>("-5e0").unwrap(), -5);
+        assert_eq!(deserialize::<u64>("1e19").unwrap(), 10_000_000_000_000_000_000);
+        assert_eq!(deserialize::<i64>("-9223372036854775808.0").unwrap(), i64::MIN);
+        assert_eq!(deserialize::<u32>("-0.0").unwrap(), 0);
         let order: Order =
-            read(r#"{"count": 1.0, "lines": [{"price": 2.0, "share": 3.0}]}"#).unwrap();
+            deserialize(r#"{"count": 1.0, "lines": [{"price": 2.0, "share": 3.0}]}"#).unwrap();
         assert_eq!((order.count, &order.lines[0]), (1, &Line { price: 2, share: 3.0 }));
     }
 
     #[test]
-    fn an_integer_may_be_written_so_behind_a_tag_too() {
-        let shape: Shape = read(r#"{"kind": "Circle", "radius": 2.0}"#).unwrap();
+    fn a_float_without_a_fraction_is_accepted_in_a_tagged_enum() {
+        let shape: Shape = deserialize(r#"{"kind": "Circle", "radius": 2.0}"#).unwrap();
         assert_eq!(shape, Shape::Circle { radius: 2 });
     }
 
     #[test]
-    fn any_json_stays_as_it_is_written() {
-        let order: Order = read(r#"{"count": 1, "any": [5.0]}"#).unwrap();
+    fn a_field_of_any_json_keeps_its_floats() {
+        let order: Order = deserialize(r#"{"count": 1, "any": [5.0]}"#).unwrap();
         assert_eq!(order.any, json!([5.0]));
     }
 
     #[test]
-    fn what_is_no_integer_is_no_integer() {
+    fn fractions_and_out_of_range_numbers_are_not_integers() {
         for number in ["5.5", "1e300", "256.0", "-1.0", "18446744073709551616.0"] {
-            assert!(read::<u8>(number).is_err(), "{number}");
+            assert!(deserialize::<u8>(number).is_err(), "{number}");
         }
-        assert!(read::<u64>("18446744073709551616.0").is_err());
-        assert!(read::<i64>("9223372036854775808.0").is_err());
+        assert!(deserialize::<u64>("18446744073709551616.0").is_err());
+        assert!(deserialize::<i64>("9223372036854775808.0").is_err());
     }
 
     #[test]
-    fn what_does_not_fit_is_said_with_its_place() {
+    fn an_error_names_the_path_of_the_value() {
         let cases = [
             (r#"{"count": "x"}"#, r#"`count`: invalid type: string "x", expected u8"#),
             (r#"{"lines": []}"#, "``: missing field `count`"),

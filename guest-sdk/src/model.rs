@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_collection_is_the_plural_of_its_model_in_lower_case() {
+    fn a_collection_name_is_the_lower_case_plural_of_the_model() {
         let plurals = [
             ("Job", "jobs"),
             ("QueryIndex", "queryindexes"),
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     #[should_panic = "two models of this operation have the same name"]
-    fn models_of_one_name_are_in_one_collection() {
+    fn one_model_name_with_two_collections_panics() {
         static COLLECTIONS: [ModelCollection; 3] = [
             ModelCollection { model: "Job", explicit: None },
             ModelCollection { model: "Job", explicit: None },

@@ -85,7 +85,7 @@ impl Operation {
         #[cfg(target_family = "wasm")]
         return (self.handler)(input);
         #[cfg(not(target_family = "wasm"))]
-        crate::testing::as_run(self, || (self.handler)(input))
+        crate::testing::execute_run(self, || (self.handler)(input))
     }
 }
 

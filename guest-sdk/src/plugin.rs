@@ -53,8 +53,8 @@ impl Plugin {
         operations: &'static [Operation],
         annotations: &'static [Annotation],
     ) -> Self {
-        refuse_equal_operations(operations);
-        refuse_equal_annotations(annotations);
+        assert_unique_operations(operations);
+        assert_unique_annotations(annotations);
         Self { name, version, operations, annotations }
     }
 
@@ -85,7 +85,7 @@ impl Plugin {
 
 // Constant functions have neither iterators nor comparisons of strings.
 
-const fn refuse_equal_operations(operations: &[Operation]) {
+const fn assert_unique_operations(operations: &[Operation]) {
     let mut i = 0;
     while i < operations.len() {
         let mut j = 0;
@@ -100,7 +100,7 @@ const fn refuse_equal_operations(operations: &[Operation]) {
     }
 }
 
-const fn refuse_equal_annotations(annotations: &[Annotation]) {
+const fn assert_unique_annotations(annotations: &[Annotation]) {
     let mut i = 0;
     while i < annotations.len() {
         let mut j = 0;
@@ -219,7 +219,7 @@ mod tests {
     const ECHOES: Operation = operation("echoes");
 
     #[test]
-    fn an_operation_is_found_by_its_whole_name() {
+    fn an_operation_is_found_by_its_exact_name() {
         let plugin = Plugin::new("demo", "1.0.0", &[ECHO, ECHOES], &[]);
         assert_eq!(plugin.invoke("echoes", "1").unwrap(), "1");
         let failure = plugin.invoke("ech", "1").unwrap_err();
@@ -231,13 +231,13 @@ mod tests {
 
     #[test]
     #[should_panic = "two operations of this plugin have the same name"]
-    fn operations_of_one_name_are_refused() {
+    fn duplicate_operation_names_panic() {
         let _ = Plugin::new("demo", "1.0.0", &[ECHO, ECHOES, ECHO], &[]);
     }
 
     #[test]
     #[should_panic = "two annotations of this plugin have the same key"]
-    fn annotations_of_one_key_are_refused() {
+    fn duplicate_annotation_keys_panic() {
         const TEAM: Annotation = Annotation { key: "team", value: || 1.into() };
         let _ = Plugin::new("demo", "1.0.0", &[ECHO], &[TEAM, TEAM]);
     }

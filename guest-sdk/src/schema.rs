@@ -26,11 +26,11 @@ fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
 /// Adds the bounds of its type to the schema of a whole number; tighter ones stay.
 fn bound_integer(schema: &mut Schema) {
     let format = schema.get("format").and_then(Value::as_str);
-    let Some(range) = format.and_then(range).filter(|_| is_integer(schema)) else {
+    let Some(range) = format.and_then(integer_range).filter(|_| is_integer(schema)) else {
         return;
     };
     for (key, limit) in [("minimum", *range.start()), ("maximum", *range.end())] {
-        if !schema.get(key).is_some_and(|bound| lies_in(bound, &range)) {
+        if !schema.get(key).is_some_and(|bound| is_within(bound, &range)) {
             schema.insert(key.to_owned(), Number::from_i128(limit).into());
         }
     }
@@ -43,7 +43,7 @@ fn is_integer(schema: &Schema) -> bool {
     }
 }
 
-fn lies_in(bound: &Value, range: &RangeInclusive<i128>) -> bool {
+fn is_within(bound: &Value, range: &RangeInclusive<i128>) -> bool {
     let Value::Number(bound) = bound else {
         return false;
     };
@@ -57,7 +57,7 @@ fn lies_in(bound: &Value, range: &RangeInclusive<i128>) -> bool {
 
 /// Returns what the type that schemars calls `format` can hold. JSON that reaches a plugin
 /// has no whole numbers beyond 64 bits.
-fn range(format: &str) -> Option<RangeInclusive<i128>> {
+fn integer_range(format: &str) -> Option<RangeInclusive<i128>> {
     Some(match format {
         "int8" => i8::MIN.into()..=i8::MAX.into(),
         "int16" => i16::MIN.into()..=i16::MAX.into(),

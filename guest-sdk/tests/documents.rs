@@ -124,7 +124,7 @@ fn a_collection_declares_its_model_once() {
 }
 
 #[test]
-fn a_collection_is_no_part_of_the_input() {
+fn a_collection_is_not_part_of_the_input_schema() {
     let schema = (mixed::OPERATION.input_schema)();
     assert_eq!(schema["required"], json!(["from", "to", "amount"]));
     let schema = (stumble::OPERATION.input_schema)();
@@ -132,7 +132,7 @@ fn a_collection_is_no_part_of_the_input() {
 }
 
 #[test]
-fn a_collection_with_a_name_of_its_own_is_annotated() {
+fn an_explicit_collection_name_is_annotated() {
     let annotations = mixed::OPERATION.annotations.iter();
     let annotations: Vec<_> = annotations.map(|it| (it.key, (it.value)())).collect();
     assert_eq!(
@@ -143,7 +143,7 @@ fn a_collection_with_a_name_of_its_own_is_annotated() {
 }
 
 #[test]
-fn a_model_is_in_its_own_collection() {
+fn documents_are_stored_in_the_collection_of_their_model() {
     documents::memory().reset();
     Collection::new().put("1", &Person { name: "Ada".into() }).unwrap();
     Collection::new().put("1", &QueryIndex { text: "Ada".into() }).unwrap();
@@ -153,7 +153,7 @@ fn a_model_is_in_its_own_collection() {
 }
 
 #[test]
-fn a_run_that_succeeds_keeps_what_it_wrote() {
+fn a_successful_run_commits_its_writes() {
     let memory = seeded();
     assert_eq!(transfer::OPERATION.invoke(&amount("1", "2")).unwrap(), "7");
     assert_eq!(balances(&memory), [7, 23]);
@@ -161,7 +161,7 @@ fn a_run_that_succeeds_keeps_what_it_wrote() {
 }
 
 #[test]
-fn a_run_that_fails_or_panics_leaves_nothing() {
+fn a_run_that_fails_or_panics_commits_nothing() {
     let memory = seeded();
     let failed = failure(transfer::OPERATION, &amount("1", "3"));
     assert_eq!(failed, Failure::error("there is no document `3` in `accounts`").code("not-found"));
@@ -172,14 +172,14 @@ fn a_run_that_fails_or_panics_leaves_nothing() {
 }
 
 #[test]
-fn money_that_is_moved_to_where_it_was_is_noticed() {
+fn a_transfer_to_the_same_account_keeps_the_balance() {
     let memory = seeded();
     assert_eq!(transfer::OPERATION.invoke(&amount("1", "1")).unwrap(), "7");
     assert_eq!(balances(&memory), [10, 20]);
 }
 
 #[test]
-fn an_operation_in_an_operation_is_a_part_of_its_run() {
+fn a_nested_operation_is_part_of_the_outer_run() {
     let memory = seeded();
     assert_eq!(failure(outer::OPERATION, "true").message, "no");
     assert_eq!(balances(&memory), [10, 20]);
@@ -189,7 +189,7 @@ fn an_operation_in_an_operation_is_a_part_of_its_run() {
 }
 
 #[test]
-fn what_is_not_declared_is_denied() {
+fn undeclared_collections_are_denied() {
     let memory = seeded();
     reach::OPERATION.invoke(r#""read""#).unwrap();
     for (input, message) in [
@@ -235,7 +235,7 @@ fn conditions_are_checked() {
 }
 
 #[test]
-fn a_document_is_saved_where_it_is_still_what_was_read() {
+fn save_fails_if_the_document_has_changed_since_the_read() {
     let memory = seeded();
     let accounts = Collection::<Account>::new();
     let (mut first, mut second) = (accounts.require("1").unwrap(), accounts.require("1").unwrap());
@@ -243,7 +243,7 @@ fn a_document_is_saved_where_it_is_still_what_was_read() {
     accounts.save(&mut first).expect("a copy that was saved can be saved again");
     let error = accounts.save(&mut second).unwrap_err();
     assert!(matches!(error, DocumentError::Stale { revision: Some(0), .. }), "{error:?}");
-    memory.keep();
+    memory.commit();
     let kept = accounts.require("1").unwrap().revision;
     assert!(kept > second.revision, "a revision grows: {kept}");
     accounts.delete("1").unwrap();
@@ -252,7 +252,7 @@ fn a_document_is_saved_where_it_is_still_what_was_read() {
 }
 
 #[test]
-fn new_documents_have_ids_of_their_own_in_the_order_in_which_they_came() {
+fn inserted_documents_get_increasing_ids() {
     documents::memory().reset();
     let accounts = Collection::new();
     let ids: Vec<_> = (0..12).map(|balance| accounts.insert(&account(balance)).unwrap()).collect();
@@ -260,7 +260,7 @@ fn new_documents_have_ids_of_their_own_in_the_order_in_which_they_came() {
 }
 
 #[test]
-fn what_does_not_fit_the_model_is_named() {
+fn a_document_that_does_not_match_its_model_is_reported() {
     let memory = seeded();
     memory.seed_json("accounts", "odd", json!({"owner": "Ada", "balance": "much"}));
     memory.seed_json("accounts", "whole", json!({"owner": "Ada", "balance": 5.0}));
@@ -277,7 +277,7 @@ fn what_does_not_fit_the_model_is_named() {
 }
 
 #[test]
-fn what_is_no_document_is_invalid() {
+fn invalid_and_too_large_documents_are_rejected() {
     documents::memory().reset();
     let accounts = Collection::new();
     let error = accounts.put("", &account(1)).unwrap_err();
@@ -297,7 +297,7 @@ fn found(query: documents::Query<Account>) -> std::result::Result<Vec<i64>, Docu
 }
 
 #[test]
-fn a_question_is_filtered_sorted_and_limited() {
+fn a_query_filters_sorts_and_limits() {
     let memory = documents::memory();
     for (id, owner, balance) in [("1", "Bob", 1), ("2", "Ada", 1), ("3", "Bob", 2), ("4", "Eve", 9)]
     {
@@ -320,13 +320,13 @@ fn a_question_is_filtered_sorted_and_limited() {
 }
 
 #[test]
-fn a_question_is_answered_beyond_a_page() {
+fn a_query_fetches_more_than_one_page() {
     let memory = documents::memory();
     let accounts = Collection::new();
     for balance in 0..1_234 {
         accounts.put(&format!("{balance:04}"), &account(balance)).unwrap();
     }
-    memory.keep();
+    memory.commit();
     let all: Vec<_> = (0..1_234).collect();
     assert_eq!(found(accounts.find(json!({}))), Ok(all.clone()));
     assert_eq!(found(accounts.find(json!({})).limit(1_111)), Ok(all[..1_111].into()));
@@ -335,7 +335,7 @@ fn a_question_is_answered_beyond_a_page() {
 }
 
 #[test]
-fn large_documents_are_found_however_few_fit_on_a_page() {
+fn large_documents_are_found_even_if_few_fit_on_a_page() {
     documents::memory();
     let accounts = Collection::new();
     for balance in 0..5 {
@@ -346,7 +346,7 @@ fn large_documents_are_found_however_few_fit_on_a_page() {
 }
 
 #[test]
-fn what_a_loop_deletes_is_not_in_its_way() {
+fn deleting_documents_inside_a_loop_skips_none() {
     let memory = documents::memory();
     let accounts = Collection::<Account>::new();
     for balance in 0..2_500 {
@@ -359,7 +359,7 @@ fn what_a_loop_deletes_is_not_in_its_way() {
 }
 
 #[test]
-fn a_document_that_does_not_fit_is_an_error_in_its_place() {
+fn a_mismatched_document_is_an_error_at_its_position() {
     let memory = seeded();
     memory.seed_json("accounts", "1a", json!({}));
     let accounts = ReadCollection::<Account>::new();
@@ -372,7 +372,7 @@ fn a_document_that_does_not_fit_is_an_error_in_its_place() {
 }
 
 #[test]
-fn after_an_error_of_the_host_nothing_comes() {
+fn iteration_ends_after_an_error_of_the_host() {
     seeded();
     let accounts = ReadCollection::<Account>::new();
     let mut none = accounts.find(json!({"$where": "1"})).into_iter();
@@ -400,7 +400,7 @@ fn fields_are_set_and_merged() {
 }
 
 #[test]
-fn what_was_discarded_was_never_written() {
+fn discard_drops_all_writes_of_the_run() {
     let memory = seeded();
     let accounts = Collection::<Account>::new();
     accounts.delete("1").unwrap();

@@ -78,7 +78,7 @@ fn failure(operation: Operation, input: &Value) -> Failure {
 }
 
 #[test]
-fn every_setting_is_kept() {
+fn every_setting_reaches_the_operation() {
     let operation = numbers::parse::OPERATION;
     assert_eq!(operation.name, "numbers.parse");
     assert_eq!(operation.description, "Reads a number.\n\nDecimal alone.");
@@ -98,7 +98,7 @@ fn every_setting_is_kept() {
 }
 
 #[test]
-fn the_function_gives_what_is_not_set() {
+fn name_and_description_default_to_those_of_the_function() {
     assert_eq!(r#loop::OPERATION.name, "loop");
     assert_eq!(double::OPERATION.description, "Takes a pattern.");
     let double = double::OPERATION;
@@ -106,7 +106,7 @@ fn the_function_gives_what_is_not_set() {
 }
 
 #[test]
-fn functions_are_called_on_json() {
+fn operations_are_invoked_with_json() {
     let cases = [
         (numbers::parse::OPERATION, r#"{"text":"7"}"#, r#"{"number":7}"#),
         (input::OPERATION, r#"{"number":7}"#, r#"{"number":8}"#),
@@ -120,7 +120,7 @@ fn functions_are_called_on_json() {
 }
 
 #[test]
-fn failures_are_the_functions_own() {
+fn a_failure_of_the_function_is_returned_unchanged() {
     let parse = failure(numbers::parse::OPERATION, &json!({"text": "x"}));
     assert_eq!(parse, Failure::error("invalid digit found in string"));
     let overflow = failure(input::OPERATION, &json!({"number": u32::MAX}));
@@ -128,7 +128,7 @@ fn failures_are_the_functions_own() {
 }
 
 #[test]
-fn input_that_does_not_fit_is_refused_for_good() {
+fn invalid_input_is_a_permanent_failure() {
     let cases = [
         (double::OPERATION, json!({"number": -1}), "invalid value: integer `-1`"),
         (double::OPERATION, json!({}), "missing field `number`"),
@@ -143,14 +143,14 @@ fn input_that_does_not_fit_is_refused_for_good() {
 }
 
 #[test]
-fn output_that_is_not_json_is_refused_for_good() {
+fn output_that_is_not_json_is_a_permanent_failure() {
     let failure = failure(not_json::OPERATION, &json!({}));
     assert_eq!(failure.kind, FailureKind::Permanent);
     assert_eq!(failure.code.as_deref(), Some("invalid-output"));
 }
 
 #[test]
-fn no_parameters_mean_an_object_without_fields() {
+fn an_operation_without_input_takes_an_empty_object() {
     let schema = (r#loop::OPERATION.input_schema)();
     assert_eq!(schema["type"], "object");
     assert_eq!(schema["additionalProperties"], false);

@@ -76,47 +76,47 @@ impl Arguments {
     /// Parses what follows `key`.
     fn parse_setting(&mut self, key: &Ident, input: ParseStream<'_>) -> Result<()> {
         match key.to_string().as_str() {
-            "name" => self.name = Some(checked_text(input, names::check_operation_name)?),
+            "name" => self.name = Some(checked_string(input, names::check_operation_name)?),
             "description" => {
-                self.description = Some(checked_text(input, names::check_description)?)
+                self.description = Some(checked_string(input, names::check_description)?)
             }
-            "category" => self.category = Some(checked_text(input, names::check_category)?),
-            "tags" => self.tags = texts(input)?,
-            "permissions" => self.permissions = texts(input)?,
-            "models_in" => self.models_in = texts(input)?,
-            "models_out" => self.models_out = texts(input)?,
-            "stage" => self.stage = Some(text(input)?),
+            "category" => self.category = Some(checked_string(input, names::check_category)?),
+            "tags" => self.tags = string_list(input)?,
+            "permissions" => self.permissions = string_list(input)?,
+            "models_in" => self.models_in = string_list(input)?,
+            "models_out" => self.models_out = string_list(input)?,
+            "stage" => self.stage = Some(string(input)?),
             "async_enabled" => self.async_enabled = boolean(input)?,
             "create_taskrun" => self.create_taskrun = boolean(input)?,
             "annotations" => self.annotations = annotations(input)?,
-            _ => return Err(Error::new(key.span(), why_unknown(key))),
+            _ => return Err(Error::new(key.span(), unknown_key_message(key))),
         }
         Ok(())
     }
 }
 
-fn why_unknown(key: &Ident) -> String {
+fn unknown_key_message(key: &Ident) -> String {
     if key == "inputs" || key == "outputs" {
         return format!("`{key}` is taken from the signature of the function");
     }
     format!("unknown key `{key}`, the keys are {KEYS}")
 }
 
-fn text(input: ParseStream<'_>) -> Result<LitStr> {
+fn string(input: ParseStream<'_>) -> Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
 }
 
-fn checked_text(
+fn checked_string(
     input: ParseStream<'_>,
     check: fn(&str) -> std::result::Result<(), String>,
 ) -> Result<LitStr> {
-    let text = text(input)?;
+    let text = string(input)?;
     check(&text.value()).map_err(|message| Error::new(text.span(), message))?;
     Ok(text)
 }
 
-fn texts(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
+fn string_list(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
     input.parse::<Token![=]>()?;
     let list;
     bracketed!(list in input);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_contract() {
+    fn omitted_keys_have_the_defaults_of_the_contract() {
         let arguments = parse(r#"category = "text""#);
         assert_eq!(arguments.category.unwrap().value(), "text");
         assert!(!arguments.async_enabled);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read() {
+    fn every_key_is_parsed() {
         let arguments = parse(
             r#"name = "a.b", description = "d", category = "c", tags = ["t", "u"],
                permissions = ["p"], models_in = ["I"], models_out = ["O"], stage = "s",
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_arguments_are_reported() {
         let cases = [
             (r#"inputs = Person"#, "`inputs` is taken from the signature of the function"),
             (r#"outputs = Person"#, "`outputs` is taken from the signature of the function"),

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_joined_and_trimmed() {
+    fn doc_lines_are_joined_and_trimmed() {
         let function: ItemFn = parse_quote! {
             /// Greets a person.
             ///
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_no_description() {
+    fn an_empty_doc_comment_is_no_description() {
         let function: ItemFn = parse_quote! {
             ///
             #[doc(hidden)]

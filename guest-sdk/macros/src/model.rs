@@ -18,7 +18,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         return Err(Error::new_spanned(union.union_token, message));
     }
     let derives = missing_derives(&item.attrs);
-    let denied = !arguments.allow_unknown_fields && !mentions_unknown_fields(&item.attrs);
+    let denied = !arguments.allow_unknown_fields && !denies_unknown_fields(&item.attrs);
     let deny_unknown_fields = denied.then(|| quote!(#[serde(deny_unknown_fields)]));
     let model = model(&arguments, &item)?;
     Ok(quote! {
@@ -124,7 +124,7 @@ fn derived_names(attributes: &[Attribute]) -> Vec<Ident> {
 
 /// Whether the author's own serde attributes deny unknown fields: serde refuses to be
 /// told twice.
-fn mentions_unknown_fields(attributes: &[Attribute]) -> bool {
+fn denies_unknown_fields(attributes: &[Attribute]) -> bool {
     attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("serde"))
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_author_says_is_not_said_twice() {
+    fn existing_derives_and_serde_attributes_are_not_repeated() {
         let text = expanded(
             "",
             "#[derive(Debug, std::clone::Clone, PartialEq)] #[serde(deny_unknown_fields)] enum A { B }",
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn a_model_has_the_name_of_the_type() {
+    fn the_model_name_is_the_type_name() {
         let text = expanded("", "struct r#Job { b: u8 }").unwrap();
         assert!(text.contains(r#"constNAME:&'staticstr="Job";"#), "{text}");
         assert!(!text.contains("COLLECTION"), "{text}");
     }
 
     #[test]
-    fn a_model_has_the_collection_that_it_is_given() {
+    fn the_collection_argument_sets_the_collection() {
         let arguments = r#"collection = "people", allow_unknown_fields,"#;
         let text = expanded(arguments, "struct Person { b: u8 }").unwrap();
         assert!(text.contains(r#"::core::option::Option::Some("people");"#), "{text}");
@@ -179,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn a_generic_type_is_the_model_of_no_collection() {
+    fn a_generic_type_does_not_implement_model() {
         let text = expanded("", "struct Page<T> { items: Vec<T> }").unwrap();
         assert!(!text.contains("Model"), "{text}");
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_models_are_reported() {
         let cases = [
             (
                 "strict",

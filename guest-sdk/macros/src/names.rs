@@ -78,14 +78,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_grammar_pass() {
+    fn valid_operation_names_pass() {
         for name in ["a", "word_count", "flow.step", "a1.b_2.c", "ophosts.x"] {
             assert_eq!(check_operation_name(name), Ok(()), "{name}");
         }
     }
 
     #[test]
-    fn names_outside_the_grammar_are_refused() {
+    fn invalid_operation_names_are_rejected() {
         for name in ["A", "_a", "1a", "a-b", "a.", ".a", "a..b", "a.1", "a b"] {
             let error = check_operation_name(name).unwrap_err();
             assert!(error.contains("is no name"), "{name}: {error}");
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_host_are_refused() {
+    fn operation_names_under_ophost_are_rejected() {
         for name in ["ophost", "ophost.list"] {
             let error = check_operation_name(name).unwrap_err();
             assert!(error.ends_with("are the host's"), "{name}: {error}");
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_collections_follow_the_rules_of_the_host() {
+    fn collection_names_follow_the_grammar_of_the_host() {
         let longest = "a".repeat(64);
         for name in ["a", "people", "crm.people_2", "query-indexes", "a.1", &longest] {
             assert_eq!(check_collection(name), Ok(()), "{name}");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_neither_empty_nor_too_long() {
+    fn empty_and_too_long_texts_are_rejected() {
         assert_eq!(check_category("  ").unwrap_err(), "the category must not be empty");
         assert_eq!(check_operation_name(&"a".repeat(128)), Ok(()));
         assert_eq!(

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Ident, ItemFn, LitStr, Result};
 
 use crate::arguments::{Annotation, Arguments};
-use crate::signature::{Access, Parameter, Shape};
+use crate::signature::{Access, OperationSignature, Parameter};
 use crate::{description, names};
 
 /// Returns `item` as it is, followed by a type of the same name that describes it.
@@ -36,16 +36,16 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> Result<Token
 
 /// Returns the expression that describes the operation.
 fn operation(arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
-    let shape = Shape::of(&function.sig)?;
+    let signature = OperationSignature::parse(&function.sig)?;
     let name = name(arguments, &function.sig.ident)?;
     let description = description(arguments, function)?;
     let category = category(arguments)?;
     let stage = option(arguments.stage.as_ref());
-    let annotations = annotations(arguments, &shape);
-    let handler = handler(&shape, &function.sig.ident);
-    let (input, output) = (input(&shape), shape.output);
-    let models_in = models(&arguments.models_in, &shape, Access::Read);
-    let models_out = models(&arguments.models_out, &shape, Access::Write);
+    let annotations = annotations(arguments, &signature);
+    let handler = handler(&signature, &function.sig.ident);
+    let (input, output) = (input(&signature), signature.output);
+    let models_in = models(&arguments.models_in, &signature, Access::Read);
+    let models_out = models(&arguments.models_out, &signature, Access::Write);
     let Arguments { tags, permissions, async_enabled, create_taskrun, .. } = arguments;
     Ok(quote! {
         ::ophost_sdk::Operation {
@@ -109,8 +109,8 @@ fn option(text: Option<&LitStr>) -> TokenStream {
 
 /// Returns the models that the attribute names, and those of the collections that are used
 /// so, each once.
-fn models(named: &[LitStr], shape: &Shape<'_>, access: Access) -> TokenStream {
-    let collections = shape.collections().filter(|collection| collection.access == access);
+fn models(named: &[LitStr], signature: &OperationSignature<'_>, access: Access) -> TokenStream {
+    let collections = signature.collections().filter(|collection| collection.access == access);
     let used: Vec<_> = collections.map(|collection| collection.model).collect();
     if used.is_empty() {
         return quote!(&[#(#named),*]);
@@ -128,9 +128,9 @@ fn models(named: &[LitStr], shape: &Shape<'_>, access: Access) -> TokenStream {
 
 /// Returns the annotations that the attribute names, and `ophost.collections` where the
 /// collection of a parameter is not the one that the model's name says.
-fn annotations(arguments: &Arguments, shape: &Shape<'_>) -> TokenStream {
+fn annotations(arguments: &Arguments, signature: &OperationSignature<'_>) -> TokenStream {
     let named: Vec<_> = arguments.annotations.iter().map(annotation).collect();
-    let models: Vec<_> = shape.collections().map(|collection| collection.model).collect();
+    let models: Vec<_> = signature.collections().map(|collection| collection.model).collect();
     if models.is_empty() {
         return quote!(&[#(#named),*]);
     }
@@ -154,20 +154,20 @@ fn annotation(annotation: &Annotation) -> TokenStream {
     }
 }
 
-fn input(shape: &Shape<'_>) -> TokenStream {
-    match shape.input() {
+fn input(signature: &OperationSignature<'_>) -> TokenStream {
+    match signature.input() {
         Some(input) => quote!(#input),
         None => quote!(::ophost_sdk::macro_support::NoInput),
     }
 }
 
 /// Returns the closure that calls `function` on a JSON text.
-fn handler(shape: &Shape<'_>, function: &Ident) -> TokenStream {
+fn handler(signature: &OperationSignature<'_>, function: &Ident) -> TokenStream {
     // A function may be called `json` or `input` too; these names are none of its scope.
     let json = Ident::new("json", Span::mixed_site());
     let value = Ident::new("input", Span::mixed_site());
-    let (input, output) = (input(shape), shape.output);
-    let parameters = shape.parameters.iter().map(|parameter| match parameter {
+    let (input, output) = (input(signature), signature.output);
+    let parameters = signature.parameters.iter().map(|parameter| match parameter {
         Parameter::Input(_) => quote!(#value),
         Parameter::Collection(collection) => {
             let ty = collection.ty;
@@ -176,10 +176,10 @@ fn handler(shape: &Shape<'_>, function: &Ident) -> TokenStream {
         }
     });
     let call = quote!(#function(#(#parameters),*));
-    let result = match shape.fallible {
+    let result = match signature.fallible {
         true => {
             // With this span, an error type that does not convert is reported at the return type.
-            let from = quote_spanned!(shape.output.span()=> ::ophost_sdk::Failure::from);
+            let from = quote_spanned!(signature.output.span()=> ::ophost_sdk::Failure::from);
             quote!(#call.map_err(#from))
         }
         false => quote!(::core::result::Result::Ok(#call)),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_has_the_visibility_of_the_function() {
+    fn the_generated_type_has_the_visibility_of_the_function() {
         let text =
             expanded(r#"category = "c", description = "d""#, "pub(crate) fn f() -> O {}").unwrap();
         assert!(text.contains("pub(crate)fnf()->O{}"), "{text}");
@@ -211,13 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_the_function_is_the_default() {
+    fn the_operation_name_defaults_to_the_function_name() {
         let text = expanded(r#"category = "c""#, "/** d */ fn r#match() -> O {}").unwrap();
         assert!(text.contains(r#"name:"match""#), "{text}");
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_settings_are_reported() {
         let cases = [
             (
                 "",

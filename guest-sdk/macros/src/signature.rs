@@ -6,7 +6,7 @@ use syn::{
 };
 
 /// What an operation takes and returns.
-pub(crate) struct Shape<'a> {
+pub(crate) struct OperationSignature<'a> {
     /// What the function takes, in this order: at most one input, and collections.
     pub(crate) parameters: Vec<Parameter<'a>>,
     /// The type of the output, that of `Ok` where the function returns a `Result`.
@@ -42,11 +42,11 @@ pub(crate) enum Access {
     Write,
 }
 
-impl<'a> Shape<'a> {
+impl<'a> OperationSignature<'a> {
     /// Reads `signature`, or says why a function like this cannot be an operation.
-    pub(crate) fn of(signature: &'a Signature) -> Result<Self> {
-        refuse_modifiers(signature)?;
-        refuse_generics(signature)?;
+    pub(crate) fn parse(signature: &'a Signature) -> Result<Self> {
+        reject_modifiers(signature)?;
+        reject_generics(signature)?;
         let parameters = parameters(signature)?;
         let returned = returned(signature)?;
         match result_segment(returned) {
@@ -74,25 +74,25 @@ impl<'a> Shape<'a> {
     }
 }
 
-fn refuse_modifiers(signature: &Signature) -> Result<()> {
+fn reject_modifiers(signature: &Signature) -> Result<()> {
     if let Some(token) = &signature.asyncness {
-        return fail(
+        return error(
             token,
             "an operation cannot be async: every run has an instance of its own, \
              so it may simply take its time",
         );
     }
     match &signature.unsafety {
-        Some(token) => fail(token, "an operation cannot be unsafe"),
+        Some(token) => error(token, "an operation cannot be unsafe"),
         None => Ok(()),
     }
 }
 
-fn refuse_generics(signature: &Signature) -> Result<()> {
+fn reject_generics(signature: &Signature) -> Result<()> {
     if signature.generics.params.is_empty() {
         return Ok(());
     }
-    fail(&signature.generics, "an operation cannot be generic: its schemas need one type each")
+    error(&signature.generics, "an operation cannot be generic: its schemas need one type each")
 }
 
 fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
@@ -102,7 +102,7 @@ fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
         let parameter = parameter(argument)?;
         let is_input = matches!(parameter, Parameter::Input(_));
         if has_input && is_input {
-            return fail(
+            return error(
                 argument,
                 "an operation takes one input, and collections: make one model of all that \
                  callers give; a collection is written `Collection<Model>` or \
@@ -117,11 +117,11 @@ fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
 
 fn parameter(argument: &FnArg) -> Result<Parameter<'_>> {
     let FnArg::Typed(parameter) = argument else {
-        return fail(argument, "an operation is a free function, not a method");
+        return error(argument, "an operation is a free function, not a method");
     };
     let ty = &*parameter.ty;
-    refuse_borrowed(ty)?;
-    refuse_unnamed(ty)?;
+    reject_reference(ty)?;
+    reject_impl_trait(ty)?;
     Ok(match collection(ty) {
         Some(collection) => Parameter::Collection(collection),
         None => Parameter::Input(ty),
@@ -141,25 +141,25 @@ fn collection(ty: &Type) -> Option<Collection<'_>> {
 
 fn returned(signature: &Signature) -> Result<&Type> {
     let ReturnType::Type(_, returned) = &signature.output else {
-        return fail(
+        return error(
             &signature.ident,
             "an operation returns its output: add `-> Output` or `-> Result<Output>`",
         );
     };
-    refuse_unnamed(returned)?;
+    reject_impl_trait(returned)?;
     Ok(returned)
 }
 
-fn refuse_borrowed(ty: &Type) -> Result<()> {
+fn reject_reference(ty: &Type) -> Result<()> {
     match ty {
-        Type::Reference(_) => fail(ty, "an operation owns what it takes: take it by value"),
+        Type::Reference(_) => error(ty, "an operation owns what it takes: take it by value"),
         _ => Ok(()),
     }
 }
 
-fn refuse_unnamed(ty: &Type) -> Result<()> {
+fn reject_impl_trait(ty: &Type) -> Result<()> {
     match ty {
-        Type::ImplTrait(_) => fail(ty, "an operation needs a type here, not an `impl Trait`"),
+        Type::ImplTrait(_) => error(ty, "an operation needs a type here, not an `impl Trait`"),
         _ => Ok(()),
     }
 }
@@ -179,7 +179,7 @@ fn last_segment(ty: &Type) -> Option<&PathSegment> {
 fn first_argument(segment: &PathSegment) -> Result<&Type> {
     match type_argument(segment) {
         Some(ty) => Ok(ty),
-        None => fail(segment, "name the type of the output, as in `Result<Output>`"),
+        None => error(segment, "name the type of the output, as in `Result<Output>`"),
     }
 }
 
@@ -193,7 +193,7 @@ fn type_argument(segment: &PathSegment) -> Option<&Type> {
     })
 }
 
-fn fail<T>(tokens: impl ToTokens, message: &str) -> Result<T> {
+fn error<T>(tokens: impl ToTokens, message: &str) -> Result<T> {
     Err(Error::new_spanned(tokens, message))
 }
 
@@ -203,28 +203,28 @@ mod tests {
 
     use super::*;
 
-    /// Returns what `Shape` knows as text, or the error.
+    /// Returns what `OperationSignature` knows as text, or the error.
     fn read(signature: &Signature) -> std::result::Result<String, String> {
         let text = |ty: &Type| ty.to_token_stream().to_string();
-        let shape = Shape::of(signature).map_err(|error| error.to_string())?;
-        let mut words: Vec<String> = shape.input().map(text).into_iter().collect();
-        for collection in shape.collections() {
+        let parsed = OperationSignature::parse(signature).map_err(|error| error.to_string())?;
+        let mut words: Vec<String> = parsed.input().map(text).into_iter().collect();
+        for collection in parsed.collections() {
             let access = if collection.access == Access::Read { "reads" } else { "writes" };
             words.push(format!("{access} {}", text(collection.model)));
         }
-        words.push(format!("-> {}", text(shape.output)));
-        words.extend(shape.fallible.then(|| "or fails".to_owned()));
+        words.push(format!("-> {}", text(parsed.output)));
+        words.extend(parsed.fallible.then(|| "or fails".to_owned()));
         Ok(words.join(" "))
     }
 
     #[test]
-    fn input_and_output_are_read() {
+    fn input_and_output_types_are_found() {
         assert_eq!(read(&parse_quote!(fn f(a: In) -> Out)).unwrap(), "In -> Out");
         assert_eq!(read(&parse_quote!(fn f() -> Out)).unwrap(), "-> Out");
     }
 
     #[test]
-    fn collections_are_known_by_their_names() {
+    fn collections_are_recognised_by_their_type_names() {
         assert_eq!(
             read(&parse_quote!(fn f(a: In, b: Collection<Job>, c: sdk::ReadCollection<m::Dog>) -> Out))
                 .unwrap(),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_known_by_its_name() {
+    fn a_result_is_recognised_by_its_type_name() {
         for signature in [
             parse_quote!(fn f(a: In) -> Result<Out>),
             parse_quote!(fn f(a: In) -> anyhow::Result<Out>),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_an_operation_is_refused() {
+    fn unsupported_signatures_are_rejected() {
         let cases: [(Signature, &str); 12] = [
             (
                 parse_quote!(async fn f() -> Out),

@@ -12,12 +12,12 @@ pub trait Exported {
 
 impl<T: Exported> contract::Guest for T {
     fn describe() -> contract::Plugin {
-        panics::report();
+        panics::install_hook();
         T::PLUGIN.into()
     }
 
     fn invoke(operation: String, input: String) -> Result<String, contract::Failure> {
-        panics::report();
+        panics::install_hook();
         T::PLUGIN.invoke(&operation, &input).map_err(contract::Failure::from)
     }
 }

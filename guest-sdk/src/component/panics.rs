@@ -7,7 +7,7 @@ use crate::log::{self, Level};
 /// Logs every panic from now on.
 ///
 /// A panic ends in a trap, and a trap has no message.
-pub(super) fn report() {
+pub(super) fn install_hook() {
     panic::set_hook(Box::new(log_panic));
 }
 

@@ -100,7 +100,7 @@ impl<T: Model + DeserializeOwned> ReadCollection<T> {
     /// Returns `denied`, `invalid` where the id is none, or `does-not-fit`.
     pub fn get(&self, id: &str) -> Result<Option<Stored<T>>, DocumentError> {
         let document = host::get(&self.name, id).map_err(|error| self.error(error, id))?;
-        document.map(|document| Stored::read(&document, &self.name)).transpose()
+        document.map(|document| Stored::from_host(&document, &self.name)).transpose()
     }
 
     /// Returns a document that has to be there.
@@ -131,7 +131,7 @@ impl<T> ReadCollection<T> {
     }
 
     fn error(&self, error: host::Error, id: &str) -> DocumentError {
-        DocumentError::of(error, &self.name, id)
+        DocumentError::from_host(error, &self.name, id)
     }
 }
 
@@ -213,7 +213,7 @@ impl<T: Model + Serialize> Collection<T> {
         value: &T,
         condition: Condition,
     ) -> Result<String, DocumentError> {
-        let body = text_of(value)?;
+        let body = to_json(value)?;
         host::put(&self.name, id, &body, condition.into())
             .map_err(|error| self.error(error, id.unwrap_or_default()))
     }
@@ -258,7 +258,7 @@ impl<T> Collection<T> {
         P: Into<String>,
         V: Serialize,
     {
-        let fields = fields.into_iter().map(|(path, value)| Ok((path.into(), text_of(&value)?)));
+        let fields = fields.into_iter().map(|(path, value)| Ok((path.into(), to_json(&value)?)));
         let fields = fields.collect::<Result<Vec<_>, _>>()?;
         host::set(&self.name, id, &fields).map_err(|error| self.error(error, id))
     }
@@ -272,7 +272,7 @@ impl<T> Collection<T> {
     /// Returns `denied`, `not-found`, `invalid` where the patch is no JSON object, or
     /// `too-large`.
     pub fn merge(&self, id: &str, patch: &impl Serialize) -> Result<(), DocumentError> {
-        let patch = text_of(patch)?;
+        let patch = to_json(patch)?;
         host::merge(&self.name, id, &patch).map_err(|error| self.error(error, id))
     }
 
@@ -286,7 +286,7 @@ impl<T> Collection<T> {
     }
 }
 
-fn text_of(value: &impl Serialize) -> Result<String, DocumentError> {
+fn to_json(value: &impl Serialize) -> Result<String, DocumentError> {
     let text = serde_json::to_string(value);
     text.map_err(|error| DocumentError::Invalid(format!("not JSON: {error}")))
 }

@@ -119,7 +119,7 @@ impl DocumentError {
     }
 
     /// Returns what the host's `error` means for the document `id`.
-    pub(super) fn of(error: host::Error, collection: &str, id: &str) -> Self {
+    pub(super) fn from_host(error: host::Error, collection: &str, id: &str) -> Self {
         let (collection, id) = (collection.to_owned(), id.to_owned());
         match error {
             host::Error::Denied(why) => Self::Denied(why),

@@ -79,7 +79,7 @@ pub fn discard() {
 /// Returns the documents that stand for the host's in a native build: those of the current
 /// thread, so that each test has its own. In a WebAssembly build there is no such function.
 ///
-/// What functions of operations write is all one run, until [`Memory::keep`]. An operation
+/// What functions of operations write is all one run, until [`Memory::commit`]. An operation
 /// that is [invoked](crate::Operation::invoke) is a run of its own, as in a host: it is denied
 /// what it does not declare, and leaves nothing where it fails. How much a run may write in
 /// all is not bounded here.
@@ -114,5 +114,5 @@ pub fn discard() {
 /// ```
 #[cfg(not(target_family = "wasm"))]
 pub fn memory() -> Memory {
-    Memory::of_this_thread()
+    Memory::current_thread()
 }

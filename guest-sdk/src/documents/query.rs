@@ -111,7 +111,7 @@ impl<T: Model + DeserializeOwned> IntoIterator for Query<T> {
             query,
             page: Vec::new().into_iter(),
             has_more: true,
-            left: self.limit,
+            remaining: self.limit,
             model: PhantomData,
         }
     }
@@ -154,14 +154,14 @@ pub struct Documents<T> {
     query: host::Query,
     page: vec::IntoIter<host::Document>,
     has_more: bool,
-    left: usize,
+    remaining: usize,
     model: PhantomData<fn() -> T>,
 }
 
 impl<T> Documents<T> {
     /// Returns the next document as the host has it.
     fn fetch(&mut self) -> Result<Option<host::Document>, host::Error> {
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Ok(None);
         }
         while self.page.len() == 0 && self.has_more {
@@ -172,7 +172,7 @@ impl<T> Documents<T> {
             self.query.cursor = page.next;
             self.page = page.documents.into_iter();
         }
-        self.left -= 1;
+        self.remaining -= 1;
         Ok(self.page.next())
     }
 }
@@ -181,9 +181,10 @@ impl<T: Model + DeserializeOwned> Iterator for Documents<T> {
     type Item = Result<Stored<T>, DocumentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let fetched = self.fetch().map_err(|error| DocumentError::of(error, &self.collection, ""));
+        let fetched =
+            self.fetch().map_err(|error| DocumentError::from_host(error, &self.collection, ""));
         let document = fetched.transpose()?;
-        Some(document.and_then(|document| Stored::read(&document, &self.collection)))
+        Some(document.and_then(|document| Stored::from_host(&document, &self.collection)))
     }
 }
 

@@ -39,9 +39,12 @@ pub struct Stored<T> {
 
 impl<T: Model + DeserializeOwned> Stored<T> {
     /// Reads what the host returned.
-    pub(super) fn read(document: &host::Document, collection: &str) -> Result<Self, DocumentError> {
+    pub(super) fn from_host(
+        document: &host::Document,
+        collection: &str,
+    ) -> Result<Self, DocumentError> {
         let host::Document { id, revision, body } = document;
-        match json::read(body) {
+        match json::deserialize(body) {
             Ok(value) => Ok(Self { id: id.clone(), revision: *revision, value }),
             Err(error) => Err(DocumentError::ModelMismatch {
                 collection: collection.to_owned(),

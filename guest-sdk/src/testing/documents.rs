@@ -73,7 +73,7 @@ pub enum Error {
 /// See the contract.
 pub fn get(collection: &str, id: &str) -> Result<Option<Document>, Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
-    Store::reading(&collection, |store| Ok(store.get(&collection, &id)))
+    Store::with_read_access(&collection, |store| Ok(store.get(&collection, &id)))
 }
 
 /// See the contract.
@@ -86,7 +86,7 @@ pub fn put(
     let collection = CollectionName::new(collection)?;
     let id = id.map(DocumentId::new).transpose()?;
     let body = Body::parse(body)?;
-    Store::writing(&collection, |store| {
+    Store::with_write_access(&collection, |store| {
         let id = id.map_or_else(|| store.new_id(&collection, condition), Ok)?;
         store.put(&collection, id.clone(), body, condition)?;
         Ok(id.into())
@@ -97,34 +97,38 @@ pub fn put(
 pub fn set(collection: &str, id: &str, fields: &[(String, String)]) -> Result<(), Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
     let fields = edit::read_fields(fields)?;
-    Store::writing(&collection, |store| Ok(store.now(&collection).set(&id, &fields)?))
+    Store::with_write_access(&collection, |store| {
+        Ok(store.current(&collection).set(&id, &fields)?)
+    })
 }
 
 /// See the contract.
 pub fn merge(collection: &str, id: &str, patch: &str) -> Result<(), Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
     let patch = edit::read_patch(patch)?;
-    Store::writing(&collection, |store| Ok(store.now(&collection).merge(&id, &patch)?))
+    Store::with_write_access(&collection, |store| {
+        Ok(store.current(&collection).merge(&id, &patch)?)
+    })
 }
 
 /// See the contract.
 pub fn delete(collection: &str, id: &str) -> Result<bool, Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
-    Store::writing(&collection, |store| Ok(store.now(&collection).delete(&id)))
+    Store::with_write_access(&collection, |store| Ok(store.current(&collection).delete(&id)))
 }
 
 /// See the contract.
 pub fn find(collection: &str, query: &Query) -> Result<Page, Error> {
     let collection = CollectionName::new(collection)?;
-    let query = checked(&collection, query)?;
-    Store::reading(&collection, |store| Ok(store.find(&collection, query)))
+    let query = parse_query(&collection, query)?;
+    Store::with_read_access(&collection, |store| Ok(store.find(&collection, query)))
 }
 
 /// See the contract.
 pub fn count(collection: &str, filter: &str) -> Result<u64, Error> {
     let collection = CollectionName::new(collection)?;
     let filter = Filter::parse_text(filter)?;
-    Store::reading(&collection, |store| Ok(store.now(&collection).count(&filter)))
+    Store::with_read_access(&collection, |store| Ok(store.current(&collection).count(&filter)))
 }
 
 /// See the contract.
@@ -132,7 +136,7 @@ pub fn discard() {
     Store::with(Store::discard);
 }
 
-fn checked(collection: &CollectionName, query: &Query) -> Result<document::Query, Error> {
+fn parse_query(collection: &CollectionName, query: &Query) -> Result<document::Query, Error> {
     let filter = Filter::parse_text(&query.filter)?;
     let keys = query.sort.iter().map(|key| {
         let path = Path::parse(&key.path)?;

@@ -20,11 +20,11 @@ thread_local! {
 /// All collections: as they were when the run began, and as it sees them now.
 #[derive(Default)]
 pub(super) struct Store {
-    kept: BTreeMap<CollectionName, Collection>,
-    now: BTreeMap<CollectionName, Collection>,
+    committed: BTreeMap<CollectionName, Collection>,
+    current: BTreeMap<CollectionName, Collection>,
     /// What the operation may use that is invoked; anything where a test calls functions.
     grants: Option<Grants>,
-    ids_made: u32,
+    ids_created: u32,
 }
 
 /// The collections that an operation may use.
@@ -35,35 +35,35 @@ struct Grants {
 
 impl Store {
     /// Gives `work` the store of this thread.
-    pub(super) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
-        STORE.with_borrow_mut(work)
+    pub(super) fn with<T>(f: impl FnOnce(&mut Self) -> T) -> T {
+        STORE.with_borrow_mut(f)
     }
 
     /// As [`Self::with`], if the operation may read the collection.
-    pub(super) fn reading<T>(
+    pub(super) fn with_read_access<T>(
         collection: &CollectionName,
-        work: impl FnOnce(&mut Self) -> Result<T, contract::Error>,
+        f: impl FnOnce(&mut Self) -> Result<T, contract::Error>,
     ) -> Result<T, contract::Error> {
         Self::with(|store| {
             store.grants.as_ref().map_or(Ok(()), |grants| grants.check_read(collection))?;
-            work(store)
+            f(store)
         })
     }
 
     /// As [`Self::with`], if the operation may write the collection.
-    pub(super) fn writing<T>(
+    pub(super) fn with_write_access<T>(
         collection: &CollectionName,
-        work: impl FnOnce(&mut Self) -> Result<T, contract::Error>,
+        f: impl FnOnce(&mut Self) -> Result<T, contract::Error>,
     ) -> Result<T, contract::Error> {
         Self::with(|store| {
             store.grants.as_ref().map_or(Ok(()), |grants| grants.check_write(collection))?;
-            work(store)
+            f(store)
         })
     }
 
     /// Returns a collection as the run sees it.
-    pub(super) fn now(&mut self, collection: &CollectionName) -> &mut Collection {
-        self.now.entry(collection.clone()).or_default()
+    pub(super) fn current(&mut self, collection: &CollectionName) -> &mut Collection {
+        self.current.entry(collection.clone()).or_default()
     }
 
     pub(super) fn get(
@@ -71,15 +71,15 @@ impl Store {
         collection: &CollectionName,
         id: &DocumentId,
     ) -> Option<contract::Document> {
-        let document = self.now(collection).get(id)?;
-        Some(self.seen(collection, document))
+        let document = self.current(collection).get(id)?;
+        Some(self.to_contract(collection, document))
     }
 
     pub(super) fn find(&mut self, collection: &CollectionName, query: Query) -> contract::Page {
-        let page = self.now(collection).find(query);
+        let page = self.current(collection).find(query);
         let documents = page.documents.into_iter();
         contract::Page {
-            documents: documents.map(|document| self.seen(collection, document)).collect(),
+            documents: documents.map(|document| self.to_contract(collection, document)).collect(),
             next: page.next.map(|cursor| cursor.to_string()),
         }
     }
@@ -93,7 +93,7 @@ impl Store {
     ) -> Result<(), DocumentError> {
         // Of the revision that the run sees, not that of the collection.
         condition.check(self.revision(collection, &id))?;
-        self.now(collection).put(id, body, Condition::Always)
+        self.current(collection).put(id, body, Condition::Always)
     }
 
     /// Returns an id that no document has. Ids are ordered as they are made.
@@ -104,23 +104,23 @@ impl Store {
     ) -> Result<DocumentId, contract::Error> {
         condition.check_new()?;
         loop {
-            self.ids_made += 1;
-            let id = DocumentId::new(format!("new-{:06}", self.ids_made))?;
-            if self.now(collection).revision(&id).is_none() {
+            self.ids_created += 1;
+            let id = DocumentId::new(format!("new-{:06}", self.ids_created))?;
+            if self.current(collection).revision(&id).is_none() {
                 return Ok(id);
             }
         }
     }
 
     pub(super) fn discard(&mut self) {
-        self.now.clone_from(&self.kept);
+        self.current.clone_from(&self.committed);
     }
 
-    fn keep(&mut self) {
-        self.kept.clone_from(&self.now);
+    fn commit(&mut self) {
+        self.committed.clone_from(&self.current);
     }
 
-    fn seen(
+    fn to_contract(
         &self,
         collection: &CollectionName,
         document: ophost_document::Document,
@@ -134,20 +134,21 @@ impl Store {
     /// began, `None` if there is none.
     fn revision(&self, collection: &CollectionName, id: &DocumentId) -> Option<u64> {
         let of = |documents: &BTreeMap<_, Collection>| documents.get(collection)?.revision(id);
-        let now = of(&self.now)?;
-        Some(if of(&self.kept) == Some(now) { now } else { 0 })
+        let current = of(&self.current)?;
+        Some(if of(&self.committed) == Some(current) { current } else { 0 })
     }
 }
 
 impl Grants {
-    fn of(operation: &Operation) -> Self {
-        let given = operation.annotations.iter().find(|it| it.key == model::COLLECTIONS_KEY);
-        let given = given.map(|annotation| (annotation.value)()).unwrap_or_default();
-        let places = |models: &[&str]| {
-            let place = |model: &&str| model::collection_name(model, given[*model].as_str());
-            models.iter().map(place).collect()
+    fn from_operation(operation: &Operation) -> Self {
+        let explicit = operation.annotations.iter().find(|it| it.key == model::COLLECTIONS_KEY);
+        let explicit = explicit.map(|annotation| (annotation.value)()).unwrap_or_default();
+        let collections = |models: &[&str]| {
+            let collection =
+                |model: &&str| model::collection_name(model, explicit[*model].as_str());
+            models.iter().map(collection).collect()
         };
-        Self { read: places(operation.models_in), write: places(operation.models_out) }
+        Self { read: collections(operation.models_in), write: collections(operation.models_out) }
     }
 
     fn check_read(&self, collection: &CollectionName) -> Result<(), contract::Error> {
@@ -172,39 +173,39 @@ impl Grants {
 
 /// Runs an operation as the host does: it has the collections that it declares, and what it
 /// writes is kept only if it succeeds.
-pub(crate) fn as_run<T>(operation: &Operation, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    let Some(run) = Run::begin(operation) else {
+pub(crate) fn execute_run<T>(operation: &Operation, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(run) = RunGuard::begin(operation) else {
         // One operation calls another: to the host that is one run, of the first.
-        return call();
+        return f();
     };
-    let result = call();
+    let result = f();
     if result.is_ok() {
-        run.succeed();
+        run.commit();
     }
     result
 }
 
 /// A run that goes on. Dropped, also by a panic, it leaves nothing.
-struct Run(());
+struct RunGuard(());
 
-impl Run {
+impl RunGuard {
     fn begin(operation: &Operation) -> Option<Self> {
         Store::with(|store| {
             if store.grants.is_some() {
                 return None;
             }
-            store.keep();
-            store.grants = Some(Grants::of(operation));
+            store.commit();
+            store.grants = Some(Grants::from_operation(operation));
             Some(Self(()))
         })
     }
 
-    fn succeed(self) {
-        Store::with(Store::keep);
+    fn commit(self) {
+        Store::with(Store::commit);
     }
 }
 
-impl Drop for Run {
+impl Drop for RunGuard {
     fn drop(&mut self) {
         Store::with(|store| {
             store.grants = None;
@@ -222,7 +223,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn of_this_thread() -> Self {
+    pub(crate) fn current_thread() -> Self {
         Self { thread: PhantomData }
     }
 
@@ -232,7 +233,7 @@ impl Memory {
     }
 
     /// Puts a document there that no run has written. Ends the run before it, as
-    /// [`keep`](Self::keep) does.
+    /// [`commit`](Self::commit) does.
     ///
     /// # Panics
     ///
@@ -252,16 +253,16 @@ impl Memory {
         let id = DocumentId::new(id).expect("the id of a document");
         let body = Body::try_from(body).expect("the body of a document");
         Store::with(|store| {
-            let put = store.now(&collection).put(id, body, Condition::Always);
+            let put = store.current(&collection).put(id, body, Condition::Always);
             put.expect("nothing stands against it");
-            store.keep();
+            store.commit();
         });
     }
 
     /// Ends the run, well: what was written is kept and has a revision. Where a test calls
     /// functions of operations, all they do is one run until here.
-    pub fn keep(&self) {
-        Store::with(Store::keep);
+    pub fn commit(&self) {
+        Store::with(Store::commit);
     }
 
     /// Returns the documents of a collection, by their ids.

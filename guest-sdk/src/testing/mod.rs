@@ -13,7 +13,7 @@ pub mod documents;
 mod memory;
 
 pub use memory::Memory;
-pub(crate) use memory::as_run;
+pub(crate) use memory::execute_run;
 
 pub(crate) mod context {
     use std::hash::{BuildHasher, RandomState};
