@@ -1,8 +1,8 @@
-//! Reads an operation's description from its doc comment.
+//! Extracts the description of an operation from its doc comment.
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// Returns the text of the doc comment among `attributes`; none when there is no text.
+/// Returns the text of the doc comment in `attributes`, or `None` if there is no text.
 pub(crate) fn from_doc_comment(attributes: &[Attribute]) -> Option<String> {
     let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
     let text = lines.join("\n").trim().to_owned();
@@ -49,7 +49,7 @@ mod tests {
         let function: ItemFn = parse_quote! {
             ///
             #[doc(hidden)]
-            #[must_use = "it is the point"]
+            #[must_use = "a greeting"]
             fn greet() {}
         };
         assert_eq!(from_doc_comment(&function.attrs), None);

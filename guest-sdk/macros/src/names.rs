@@ -1,4 +1,4 @@
-//! The rules that the contract sets for names and texts, as in `wit/types.wit`.
+//! The rules of the contract for names and texts, see `wit/types.wit`.
 
 const MAX_NAME_BYTES: usize = 128;
 const MAX_DESCRIPTION_BYTES: usize = 8 * 1024;
@@ -10,24 +10,24 @@ pub(crate) fn check_operation_name(name: &str) -> Result<(), String> {
     check_text("name", name, MAX_NAME_BYTES)?;
     if !name.split('.').all(is_part) {
         return Err(format!(
-            "`{name}` is no name for an operation: it must be parts of `[a-z][a-z0-9_]*`, \
-             joined by dots; give one with `name = \"...\"`"
+            "`{name}` is not a valid operation name: expected parts of `[a-z][a-z0-9_]*` \
+             joined by dots; set one with `name = \"...\"`"
         ));
     }
     if name.split('.').next() == Some("ophost") {
         return Err(format!(
-            "`{name}` is no name for an operation: names under `ophost` are the host's"
+            "`{name}` is not a valid operation name: names under `ophost` are reserved for the host"
         ));
     }
     Ok(())
 }
 
-/// Checks the group that an operation is listed under.
+/// Checks the category of an operation.
 pub(crate) fn check_category(category: &str) -> Result<(), String> {
     check_text("category", category, MAX_NAME_BYTES)
 }
 
-/// Checks what an operation says of itself.
+/// Checks the description of an operation.
 pub(crate) fn check_description(description: &str) -> Result<(), String> {
     check_text("description", description, MAX_DESCRIPTION_BYTES)
 }
@@ -37,8 +37,8 @@ pub(crate) fn check_annotation_key(key: &str) -> Result<(), String> {
     check_text("key of an annotation", key, MAX_ANNOTATION_KEY_BYTES)
 }
 
-/// Checks the name of a collection: lower case letters, digits and `_`, in parts joined by
-/// dots or dashes, a letter first.
+/// Checks the name of a collection: lower case letters, digits and `_`, a letter first, in parts
+/// joined by dots or dashes.
 pub(crate) fn check_collection(name: &str) -> Result<(), String> {
     let is_part = |part: &str| {
         let mut letters = part.chars();
@@ -50,8 +50,8 @@ pub(crate) fn check_collection(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{name}` is no name for a collection: lower case letters, digits and `_`, in parts \
-         joined by dots or dashes, a letter first, at most {MAX_COLLECTION_BYTES} bytes"
+        "`{name}` is not a valid collection name: expected lower case letters, digits and `_`, \
+         a letter first, in parts joined by dots or dashes, at most {MAX_COLLECTION_BYTES} bytes"
     ))
 }
 
@@ -88,7 +88,7 @@ mod tests {
     fn invalid_operation_names_are_rejected() {
         for name in ["A", "_a", "1a", "a-b", "a.", ".a", "a..b", "a.1", "a b"] {
             let error = check_operation_name(name).unwrap_err();
-            assert!(error.contains("is no name"), "{name}: {error}");
+            assert!(error.contains("is not a valid operation name"), "{name}: {error}");
         }
     }
 
@@ -96,7 +96,7 @@ mod tests {
     fn operation_names_under_ophost_are_rejected() {
         for name in ["ophost", "ophost.list"] {
             let error = check_operation_name(name).unwrap_err();
-            assert!(error.ends_with("are the host's"), "{name}: {error}");
+            assert!(error.ends_with("are reserved for the host"), "{name}: {error}");
         }
     }
 

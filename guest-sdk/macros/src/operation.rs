@@ -10,10 +10,10 @@ use crate::arguments::{Annotation, Arguments};
 use crate::signature::{Access, OperationSignature, Parameter};
 use crate::{description, names};
 
-/// Returns `item` as it is, followed by a type of the same name that describes it.
+/// Returns `item` unchanged, followed by a type of the same name with the constant `OPERATION`.
 ///
-/// The type is a braced struct, because such a struct leaves the namespace of values
-/// to the function.
+/// The type is a struct with braces, because its name is then not in the value namespace, which
+/// contains the function.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let arguments: Arguments = syn::parse2(arguments)?;
     let function: ItemFn = syn::parse2(item.clone())?;
@@ -24,11 +24,11 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> Result<Token
         #item
 
         #[doc(hidden)]
-        #[allow(dead_code, non_camel_case_types, reason = "it bears the function's name")]
+        #[allow(dead_code, non_camel_case_types, reason = "the type has the name of the function")]
         #visibility struct #ident {}
 
         impl #ident {
-            #[doc = "What the host reads and runs."]
+            #[doc = "Description of the operation for the host."]
             #visibility const OPERATION: ::ophost_sdk::Operation = #operation;
         }
     })
@@ -84,7 +84,7 @@ fn description(arguments: &Arguments, function: &ItemFn) -> Result<LitStr> {
     let text = description::from_doc_comment(&function.attrs).ok_or_else(|| {
         Error::new(
             span,
-            "an operation says what it does: give it a doc comment, or `description = \"...\"`",
+            "an operation needs a description: add a doc comment or `description = \"...\"`",
         )
     })?;
     names::check_description(&text).map_err(|message| Error::new(span, message))?;
@@ -107,8 +107,7 @@ fn option(text: Option<&LitStr>) -> TokenStream {
     }
 }
 
-/// Returns the models that the attribute names, and those of the collections that are used
-/// so, each once.
+/// Returns the models in `named` and the models of the collections with `access`, each once.
 fn models(named: &[LitStr], signature: &OperationSignature<'_>, access: Access) -> TokenStream {
     let collections = signature.collections().filter(|collection| collection.access == access);
     let used: Vec<_> = collections.map(|collection| collection.model).collect();
@@ -126,8 +125,8 @@ fn models(named: &[LitStr], signature: &OperationSignature<'_>, access: Access) 
     }}
 }
 
-/// Returns the annotations that the attribute names, and `ophost.collections` where the
-/// collection of a parameter is not the one that the model's name says.
+/// Returns the annotations of the attribute, and `ophost.collections` if a model of a parameter has
+/// an explicit collection name.
 fn annotations(arguments: &Arguments, signature: &OperationSignature<'_>) -> TokenStream {
     let named: Vec<_> = arguments.annotations.iter().map(annotation).collect();
     let models: Vec<_> = signature.collections().map(|collection| collection.model).collect();
@@ -161,9 +160,9 @@ fn input(signature: &OperationSignature<'_>) -> TokenStream {
     }
 }
 
-/// Returns the closure that calls `function` on a JSON text.
+/// Returns the closure that calls `function` with a JSON text.
 fn handler(signature: &OperationSignature<'_>, function: &Ident) -> TokenStream {
-    // A function may be called `json` or `input` too; these names are none of its scope.
+    // With mixed-site spans, the variables do not shadow a function named `json` or `input`.
     let json = Ident::new("json", Span::mixed_site());
     let value = Ident::new("input", Span::mixed_site());
     let (input, output) = (input(signature), signature.output);
@@ -171,7 +170,7 @@ fn handler(signature: &OperationSignature<'_>, function: &Ident) -> TokenStream 
         Parameter::Input(_) => quote!(#value),
         Parameter::Collection(collection) => {
             let ty = collection.ty;
-            // With this span, a type that is no model is reported where it stands.
+            // With this span, a type that is not a model is reported at the parameter.
             quote_spanned!(ty.span()=> <#ty>::new())
         }
     });
@@ -193,7 +192,7 @@ fn handler(signature: &OperationSignature<'_>, function: &Ident) -> TokenStream 
 mod tests {
     use super::*;
 
-    /// Returns the expansion as text, without spaces, or the error.
+    /// Returns the expansion as text without spaces, or the error.
     fn expanded(arguments: &str, item: &str) -> std::result::Result<String, String> {
         match expand(arguments.parse().unwrap(), &item.parse().unwrap()) {
             Ok(tokens) => Ok(tokens.to_string().replace(' ', "")),
@@ -227,13 +226,13 @@ mod tests {
             (
                 r#"category = "c""#,
                 "fn f() -> O {}",
-                "an operation says what it does: give it a doc comment, or `description = \"...\"`",
+                "an operation needs a description: add a doc comment or `description = \"...\"`",
             ),
             (
                 r#"category = "c""#,
                 "/** d */ fn Greet() -> O {}",
-                "`Greet` is no name for an operation: it must be parts of `[a-z][a-z0-9_]*`, \
-                 joined by dots; give one with `name = \"...\"`",
+                "`Greet` is not a valid operation name: expected parts of `[a-z][a-z0-9_]*` \
+                 joined by dots; set one with `name = \"...\"`",
             ),
             (r#"category = "c""#, "struct Person;", "expected `fn`"),
         ];

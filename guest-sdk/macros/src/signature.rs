@@ -1,39 +1,39 @@
-//! Reads what an operation takes and returns from the signature of its function.
+//! Parses the signature of an operation's function.
 
 use quote::ToTokens;
 use syn::{
     Error, FnArg, GenericArgument, PathArguments, PathSegment, Result, ReturnType, Signature, Type,
 };
 
-/// What an operation takes and returns.
+/// The parameters and the output of an operation.
 pub(crate) struct OperationSignature<'a> {
-    /// What the function takes, in this order: at most one input, and collections.
+    /// Parameters in order: at most one input, and any number of collections.
     pub(crate) parameters: Vec<Parameter<'a>>,
-    /// The type of the output, that of `Ok` where the function returns a `Result`.
+    /// Type of the output. If the function returns a `Result`, this is the type of `Ok`.
     pub(crate) output: &'a Type,
     /// Whether the function returns a `Result`.
     pub(crate) fallible: bool,
 }
 
-/// What an operation takes.
+/// A parameter of an operation.
 pub(crate) enum Parameter<'a> {
-    /// The model that callers give.
+    /// The input, which the caller provides.
     Input(&'a Type),
-    /// A collection of documents, which the SDK gives.
+    /// A collection of documents, which the SDK provides.
     Collection(Collection<'a>),
 }
 
 /// A parameter that is a collection.
 pub(crate) struct Collection<'a> {
-    /// The type of the parameter.
+    /// Type of the parameter.
     pub(crate) ty: &'a Type,
-    /// What its documents are of.
+    /// Model of the documents.
     pub(crate) model: &'a Type,
-    /// What is done with them.
+    /// Access to the documents.
     pub(crate) access: Access,
 }
 
-/// What an operation does with the documents of a collection.
+/// The access of an operation to the documents of a collection.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Access {
     /// `ReadCollection`.
@@ -43,7 +43,7 @@ pub(crate) enum Access {
 }
 
 impl<'a> OperationSignature<'a> {
-    /// Reads `signature`, or says why a function like this cannot be an operation.
+    /// Parses `signature`. Returns an error if the function cannot be an operation.
     pub(crate) fn parse(signature: &'a Signature) -> Result<Self> {
         reject_modifiers(signature)?;
         reject_generics(signature)?;
@@ -57,7 +57,7 @@ impl<'a> OperationSignature<'a> {
         }
     }
 
-    /// Returns the type of the input, if there is one.
+    /// Returns the type of the input, or `None` if there is no input.
     pub(crate) fn input(&self) -> Option<&'a Type> {
         self.parameters.iter().find_map(|parameter| match parameter {
             Parameter::Input(ty) => Some(*ty),
@@ -78,8 +78,8 @@ fn reject_modifiers(signature: &Signature) -> Result<()> {
     if let Some(token) = &signature.asyncness {
         return error(
             token,
-            "an operation cannot be async: every run has an instance of its own, \
-             so it may simply take its time",
+            "an operation cannot be async: every run has its own instance, \
+             so the function can block",
         );
     }
     match &signature.unsafety {
@@ -92,7 +92,7 @@ fn reject_generics(signature: &Signature) -> Result<()> {
     if signature.generics.params.is_empty() {
         return Ok(());
     }
-    error(&signature.generics, "an operation cannot be generic: its schemas need one type each")
+    error(&signature.generics, "an operation cannot be generic: its schemas need concrete types")
 }
 
 fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
@@ -104,8 +104,8 @@ fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
         if has_input && is_input {
             return error(
                 argument,
-                "an operation takes one input, and collections: make one model of all that \
-                 callers give; a collection is written `Collection<Model>` or \
+                "an operation takes at most one input besides collections: combine the inputs in \
+                 one model; a collection is written `Collection<Model>` or \
                  `ReadCollection<Model>`",
             );
         }
@@ -117,7 +117,7 @@ fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
 
 fn parameter(argument: &FnArg) -> Result<Parameter<'_>> {
     let FnArg::Typed(parameter) = argument else {
-        return error(argument, "an operation is a free function, not a method");
+        return error(argument, "an operation must be a free function, not a method");
     };
     let ty = &*parameter.ty;
     reject_reference(ty)?;
@@ -128,7 +128,7 @@ fn parameter(argument: &FnArg) -> Result<Parameter<'_>> {
     })
 }
 
-/// Returns what collection `ty` is, which is known by its name and an argument.
+/// Returns the collection of `ty`, which is recognised by its name and type argument.
 fn collection(ty: &Type) -> Option<Collection<'_>> {
     let segment = last_segment(ty)?;
     let access = match segment.ident.to_string().as_str() {
@@ -143,7 +143,7 @@ fn returned(signature: &Signature) -> Result<&Type> {
     let ReturnType::Type(_, returned) = &signature.output else {
         return error(
             &signature.ident,
-            "an operation returns its output: add `-> Output` or `-> Result<Output>`",
+            "an operation must return its output: add `-> Output` or `-> Result<Output>`",
         );
     };
     reject_impl_trait(returned)?;
@@ -152,19 +152,23 @@ fn returned(signature: &Signature) -> Result<&Type> {
 
 fn reject_reference(ty: &Type) -> Result<()> {
     match ty {
-        Type::Reference(_) => error(ty, "an operation owns what it takes: take it by value"),
+        Type::Reference(_) => {
+            error(ty, "an operation takes its parameters by value, not by reference")
+        }
         _ => Ok(()),
     }
 }
 
 fn reject_impl_trait(ty: &Type) -> Result<()> {
     match ty {
-        Type::ImplTrait(_) => error(ty, "an operation needs a type here, not an `impl Trait`"),
+        Type::ImplTrait(_) => {
+            error(ty, "an operation needs a concrete type here, not `impl Trait`")
+        }
         _ => Ok(()),
     }
 }
 
-/// Returns the last segment of `ty` if it is `Result`, whatever comes before.
+/// Returns the last segment of `ty` if this is `Result`, with any prefix.
 fn result_segment(ty: &Type) -> Option<&PathSegment> {
     last_segment(ty).filter(|last| last.ident == "Result")
 }
@@ -179,7 +183,7 @@ fn last_segment(ty: &Type) -> Option<&PathSegment> {
 fn first_argument(segment: &PathSegment) -> Result<&Type> {
     match type_argument(segment) {
         Some(ty) => Ok(ty),
-        None => error(segment, "name the type of the output, as in `Result<Output>`"),
+        None => error(segment, "the type of the output is missing: write `Result<Output>`"),
     }
 }
 
@@ -203,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns what `OperationSignature` knows as text, or the error.
+    /// Returns the parsed signature as text, or the error.
     fn read(signature: &Signature) -> std::result::Result<String, String> {
         let text = |ty: &Type| ty.to_token_stream().to_string();
         let parsed = OperationSignature::parse(signature).map_err(|error| error.to_string())?;
@@ -257,46 +261,50 @@ mod tests {
         let cases: [(Signature, &str); 12] = [
             (
                 parse_quote!(async fn f() -> Out),
-                "an operation cannot be async: every run has an instance of its own, so it may simply take its time",
+                "an operation cannot be async: every run has its own instance, \
+                 so the function can block",
             ),
             (parse_quote!(unsafe fn f() -> Out), "an operation cannot be unsafe"),
             (
                 parse_quote!(fn f<T>(a: T) -> Out),
-                "an operation cannot be generic: its schemas need one type each",
+                "an operation cannot be generic: its schemas need concrete types",
             ),
             (
                 parse_quote!(fn f(a: impl Into<String>) -> Out),
-                "an operation needs a type here, not an `impl Trait`",
+                "an operation needs a concrete type here, not `impl Trait`",
             ),
             (
                 parse_quote!(fn f(a: In) -> impl Serialize),
-                "an operation needs a type here, not an `impl Trait`",
+                "an operation needs a concrete type here, not `impl Trait`",
             ),
             (
                 parse_quote!(fn f(a: &In) -> Out),
-                "an operation owns what it takes: take it by value",
+                "an operation takes its parameters by value, not by reference",
             ),
-            (parse_quote!(fn f(&self) -> Out), "an operation is a free function, not a method"),
+            (
+                parse_quote!(fn f(&self) -> Out),
+                "an operation must be a free function, not a method",
+            ),
             (
                 parse_quote!(fn f(self: Box<Self>) -> Out),
-                "an operation is a free function, not a method",
+                "an operation must be a free function, not a method",
             ),
             (
                 parse_quote!(fn f(a: In, b: In) -> Out),
-                "an operation takes one input, and collections: make one model of all that callers \
-                 give; a collection is written `Collection<Model>` or `ReadCollection<Model>`",
+                "an operation takes at most one input besides collections: combine the inputs in \
+                 one model; a collection is written `Collection<Model>` or `ReadCollection<Model>`",
             ),
             (
                 parse_quote!(fn f(a: &Collection<Job>) -> Out),
-                "an operation owns what it takes: take it by value",
+                "an operation takes its parameters by value, not by reference",
             ),
             (
                 parse_quote!(fn f(a: In)),
-                "an operation returns its output: add `-> Output` or `-> Result<Output>`",
+                "an operation must return its output: add `-> Output` or `-> Result<Output>`",
             ),
             (
                 parse_quote!(fn f(a: In) -> Result),
-                "name the type of the output, as in `Result<Output>`",
+                "the type of the output is missing: write `Result<Output>`",
             ),
         ];
         for (signature, expected) in cases {
