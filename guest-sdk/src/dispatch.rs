@@ -1,4 +1,4 @@
-//! From JSON to an operation's function and back.
+//! Calls an operation's function with JSON input and output.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -6,16 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Failure, Result, json};
 
-/// The input of an operation without parameters: an object without fields.
+/// The input of an operation without an input parameter: an empty object.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "No input")]
 pub struct NoInput {}
 
-/// Reads `json`, calls `function` and writes what it returns.
+/// Deserialises `json`, calls `function` and serialises the output.
 ///
-/// The host has checked `json` against the schema, so what does not fit the type is a
-/// schema that promises too much: the same input will never fit.
+/// # Errors
+///
+/// - Returns a permanent failure with the code `invalid-input` if `json` does not match `I`. The
+///   host has validated `json`, so the schema accepts more than the type. A retry cannot succeed.
+/// - Returns a permanent failure with the code `invalid-output` if the output cannot be
+///   serialised as JSON.
+/// - Returns the failure of `function`.
 pub fn dispatch<I, O>(json: &str, function: fn(I) -> Result<O>) -> Result<String>
 where
     I: DeserializeOwned + JsonSchema,

@@ -1,4 +1,4 @@
-//! How an operation says that it failed.
+//! The failure of an operation.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::DocumentError;
 
-/// What an operation returns that may fail.
+/// The result of an operation.
 ///
 /// # Example
 ///
@@ -24,13 +24,14 @@ use crate::DocumentError;
 /// ```
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-/// Why an operation did not do its work.
+/// The failure of an operation.
 ///
-/// `?` turns any error into one of kind [`FailureKind::Error`]: those of the standard library,
-/// of `thiserror` and `anyhow`, and also texts. What caused it goes to the traceback. Only a
-/// [`DocumentError`] keeps its code, and knows its kind.
+/// `?` converts any error to a failure of kind [`FailureKind::Error`]. Errors of the standard
+/// library, `thiserror` and `anyhow` are accepted, and strings too. The causes of the error become
+/// the traceback. A [`DocumentError`] also sets the code and the kind of the failure.
 ///
-/// It does not implement [`Error`]: only so can everything that does be turned into it.
+/// A failure does not implement [`Error`]. Otherwise the conversion from any error would overlap
+/// with the standard library's conversion of a type to itself.
 ///
 /// # Example
 ///
@@ -48,19 +49,19 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// Whether it helps to try again.
+    /// Whether a retry can succeed.
     pub kind: FailureKind,
-    /// One line for people.
+    /// The message, one line.
     pub message: String,
-    /// A word for programs, such as `not-found`.
+    /// The code for programs, such as `not-found`.
     pub code: Option<String>,
-    /// Whatever helps to understand it; boxed, so that a `Result` stays small.
+    /// Details as JSON. The box keeps a `Result` small.
     pub details: Option<Box<Value>>,
-    /// The chain of causes, a line each.
+    /// The chain of causes, one per line.
     pub traceback: Option<String>,
 }
 
-/// Whether it helps to try again.
+/// Whether a retry can succeed.
 ///
 /// # Example
 ///
@@ -72,28 +73,28 @@ pub struct Failure {
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FailureKind {
-    /// Not known. What `?` makes of an error.
+    /// Unknown. `?` converts an error to this kind.
     Error,
-    /// No: it will fail the same way again.
+    /// A retry fails again.
     Permanent,
-    /// Yes: something outside was in the way.
+    /// A retry may succeed, because the cause is outside the operation.
     Retryable,
 }
 
 impl Failure {
-    /// Returns a failure of which it is not known whether trying again helps.
+    /// Returns a failure of kind [`FailureKind::Error`].
     ///
     /// # Example
     ///
     /// ```
-    /// let failure = ophost_sdk::Failure::error("the parser gave up");
-    /// assert_eq!(failure.to_string(), "the parser gave up");
+    /// let failure = ophost_sdk::Failure::error("cannot parse the job");
+    /// assert_eq!(failure.to_string(), "cannot parse the job");
     /// ```
     pub fn error(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Error, message.into())
     }
 
-    /// Returns a failure that will happen again, so that nobody retries.
+    /// Returns a failure of kind [`FailureKind::Permanent`].
     ///
     /// # Example
     ///
@@ -105,7 +106,7 @@ impl Failure {
         Self::new(FailureKind::Permanent, message.into())
     }
 
-    /// Returns a failure that may pass, so that trying again later may help.
+    /// Returns a failure of kind [`FailureKind::Retryable`].
     ///
     /// # Example
     ///
@@ -117,7 +118,7 @@ impl Failure {
         Self::new(FailureKind::Retryable, message.into())
     }
 
-    /// Sets the word for programs.
+    /// Sets the code for programs.
     ///
     /// # Example
     ///
@@ -131,12 +132,14 @@ impl Failure {
         self
     }
 
-    /// Sets what helps to understand the failure; kept as text if it is not JSON.
+    /// Sets the details.
+    ///
+    /// If `details` cannot be serialised as JSON, the details are the text of that error.
     ///
     /// # Example
     ///
     /// ```
-    /// let failure = ophost_sdk::Failure::error("two jobs are gone").details([4, 2]);
+    /// let failure = ophost_sdk::Failure::error("two jobs do not exist").details([4, 2]);
     /// assert_eq!(failure.details.unwrap().to_string(), "[4,2]");
     /// ```
     #[must_use]
@@ -147,7 +150,7 @@ impl Failure {
         self
     }
 
-    /// Sets the traceback to `cause` and what caused that, in turn.
+    /// Sets the traceback to `cause` and its chain of causes.
     ///
     /// # Example
     ///
@@ -156,7 +159,7 @@ impl Failure {
     ///
     /// let failure = "x"
     ///     .parse::<u32>()
-    ///     .map_err(|error| Failure::permanent("the id is no number").caused_by(error))
+    ///     .map_err(|error| Failure::permanent("the id is not a number").caused_by(error))
     ///     .unwrap_err();
     /// assert_eq!(
     ///     failure.traceback.as_deref(),

@@ -129,7 +129,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(untagged)]
-    #[expect(dead_code, reason = "only the error is looked at")]
+    #[expect(dead_code, reason = "only the error is used")]
     enum Answer {
         Number(u8),
         Text(String),

@@ -1,11 +1,12 @@
-//! What documents are of, and where they are.
+//! Models and the names of their collections.
 
 use serde_json::{Map, Value};
 
 use crate::const_str::equal;
 
-/// A type that documents are of, with a name and a collection; [`macro@crate::model`] makes
-/// it one, unless it is generic.
+/// The type of the documents of a collection.
+///
+/// [`macro@crate::model`] implements the trait for types that are not generic.
 ///
 /// # Example
 ///
@@ -26,20 +27,21 @@ use crate::const_str::equal;
 /// assert_eq!((Person::NAME, Person::COLLECTION), ("Person", Some("people")));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a model, so there is no collection of it",
+    message = "`{Self}` is not a model and has no collection",
     label = "not a model",
-    note = "write `#[model]` above the type; a generic type cannot be the model of a collection"
+    note = "add `#[model]` to the type; a generic type cannot have a collection"
 )]
 pub trait Model {
-    /// What operations call it in `models_in` and `models_out`.
+    /// Name of the model in `models_in` and `models_out`.
     const NAME: &'static str;
 
-    /// Where its documents are. Without it: the name in lower case and in the plural, which
-    /// is `es` after s, x, z, ch and sh, and else `s`.
+    /// Name of the collection. The default is the model's name in lower case and in the plural.
+    ///
+    /// The plural ends in `es` after s, x, z, ch and sh, and in `s` otherwise.
     const COLLECTION: Option<&'static str> = None;
 }
 
-/// Returns the collection of the model called `name`.
+/// Returns the name of the model's collection: `explicit`, or else the plural of `model`.
 pub(crate) fn collection_name(model: &str, explicit: Option<&str>) -> String {
     let plural = || {
         let name = model.to_lowercase();
@@ -49,22 +51,22 @@ pub(crate) fn collection_name(model: &str, explicit: Option<&str>) -> String {
     explicit.map_or_else(plural, str::to_owned)
 }
 
-/// The annotation that says where documents are, as an object of model to collection.
+/// Key of the annotation that maps models to their explicit collection names.
 pub const COLLECTIONS_KEY: &str = "ophost.collections";
 
-/// Where the documents of a model are.
+/// A model and its explicit collection name, if any.
 pub struct ModelCollection {
     model: &'static str,
     explicit: Option<&'static str>,
 }
 
 impl ModelCollection {
-    /// Returns the place of a model.
+    /// Returns the collection of the model `T`.
     pub const fn of<T: Model>() -> Self {
         Self { model: T::NAME, explicit: T::COLLECTION }
     }
 
-    /// Whether one of them would be looked for at the other's place.
+    /// Returns whether both have the same model name but different collections.
     const fn contradicts(&self, other: &Self) -> bool {
         let is_same_collection = match (self.explicit, other.explicit) {
             (None, None) => true,
@@ -75,15 +77,16 @@ impl ModelCollection {
     }
 }
 
-/// Where the documents are that an operation uses.
+/// The collections that an operation uses.
 pub struct ModelCollections(&'static [ModelCollection]);
 
 impl ModelCollections {
-    /// Returns the places of an operation.
+    /// Returns the collections of an operation.
     ///
     /// # Panics
     ///
-    /// Panics when two models of one name are at different places: at compile time.
+    /// Panics if two models have the same name but different collections. In a constant, the panic
+    /// is a compile error.
     pub const fn new(collections: &'static [ModelCollection]) -> Self {
         let mut i = 0;
         while i < collections.len() {
@@ -91,7 +94,7 @@ impl ModelCollections {
             while j < i {
                 assert!(
                     !collections[i].contradicts(&collections[j]),
-                    "two models of this operation have the same name, but not the same collection"
+                    "two models of this operation have the same name but different collections"
                 );
                 j += 1;
             }
@@ -100,7 +103,7 @@ impl ModelCollections {
         Self(collections)
     }
 
-    /// Returns whether a place is another than the model's name says.
+    /// Returns whether any model has an explicit collection name.
     pub const fn has_overrides(&self) -> bool {
         let mut i = 0;
         while i < self.0.len() {
@@ -112,7 +115,7 @@ impl ModelCollections {
         false
     }
 
-    /// Returns the places that are given.
+    /// Returns the explicit collection names by model, as a JSON object.
     pub fn to_json(&self) -> Value {
         let explicit = self.0.iter().filter_map(|it| Some((it.model, it.explicit?)));
         Value::Object(
@@ -139,7 +142,7 @@ mod tests {
         for (model, expected) in plurals {
             assert_eq!(collection_name(model, None), expected);
             let known = ophost_document::CollectionName::of_model(model).unwrap();
-            assert_eq!(known.as_str(), expected, "the host says so, too");
+            assert_eq!(known.as_str(), expected, "the host uses the same name");
         }
         assert_eq!(collection_name("Person", Some("people")), "people");
     }

@@ -1,4 +1,4 @@
-//! What operations do with collections, and what typing one declares.
+//! Operations with collections: the declared models, and the documents of a run.
 
 #![forbid(unsafe_code)]
 
@@ -44,27 +44,27 @@ fn transfer(input: Amount, accounts: Collection<Account>) -> Result<i64> {
     Ok(from.value.balance)
 }
 
-/// Uses a collection of each kind.
+/// Uses collections of several kinds.
 #[operation(category = "bank", annotations("ophost.idempotent" = true))]
 fn mixed(
     people: ReadCollection<Person>,
     input: Amount,
     accounts: ophost_sdk::Collection<Account>,
     indexes: ophost_sdk::documents::ReadCollection<QueryIndex>,
-    again: Collection<Account>,
+    same_accounts: Collection<Account>,
 ) -> Result<Vec<bool>> {
     let id = &input.from;
     Ok(vec![
         people.get(id)?.is_some(),
         accounts.get(id)?.is_some(),
         indexes.get(id)?.is_some(),
-        again.delete(id)?,
+        same_accounts.delete(id)?,
     ])
 }
 
-/// Reaches for what it does not declare.
+/// Uses collections that the operation does not declare.
 #[operation(category = "bank")]
-fn reach(what: String, accounts: ReadCollection<Account>) -> Result<()> {
+fn use_undeclared(what: String, accounts: ReadCollection<Account>) -> Result<()> {
     let person = Person { name: "Ada".into() };
     match what.as_str() {
         "read" => drop(accounts.get("1")?),
@@ -74,22 +74,22 @@ fn reach(what: String, accounts: ReadCollection<Account>) -> Result<()> {
     Ok(())
 }
 
-/// Writes and panics.
+/// Writes a document and panics.
 #[operation(category = "bank")]
-fn stumble(accounts: Collection<Account>) -> Result<()> {
+fn write_and_panic(accounts: Collection<Account>) -> Result<()> {
     accounts.put("1", &account(7))?;
-    panic!("stumbled");
+    panic!("after the write");
 }
 
-/// Calls another operation, and fails or not.
+/// Calls another operation, and fails if `fail` is set.
 #[operation(category = "bank")]
 fn outer(fail: bool, _people: Collection<Person>, _accounts: Collection<Account>) -> Result<()> {
     transfer::OPERATION.invoke(&amount("1", "2"))?;
     Collection::new().put("1", &Person { name: "Ada".into() })?;
-    if fail { Err(Failure::error("no")) } else { Ok(()) }
+    if fail { Err(Failure::error("requested")) } else { Ok(()) }
 }
 
-plugin!(transfer, mixed, reach, stumble, outer);
+plugin!(transfer, mixed, use_undeclared, write_and_panic, outer);
 
 fn account(balance: i64) -> Account {
     Account { owner: "Ada".into(), balance }
@@ -127,7 +127,7 @@ fn a_collection_declares_its_model_once() {
 fn a_collection_is_not_part_of_the_input_schema() {
     let schema = (mixed::OPERATION.input_schema)();
     assert_eq!(schema["required"], json!(["from", "to", "amount"]));
-    let schema = (stumble::OPERATION.input_schema)();
+    let schema = (write_and_panic::OPERATION.input_schema)();
     assert_eq!(schema.get("properties"), None);
 }
 
@@ -166,9 +166,9 @@ fn a_run_that_fails_or_panics_commits_nothing() {
     let failed = failure(transfer::OPERATION, &amount("1", "3"));
     assert_eq!(failed, Failure::error("there is no document `3` in `accounts`").code("not-found"));
     assert_eq!(balances(&memory), [10, 20]);
-    std::panic::catch_unwind(|| stumble::OPERATION.invoke("{}")).unwrap_err();
+    std::panic::catch_unwind(|| write_and_panic::OPERATION.invoke("{}")).unwrap_err();
     assert_eq!(balances(&memory), [10, 20]);
-    transfer::OPERATION.invoke(&amount("1", "2")).expect("the next run is as any other");
+    transfer::OPERATION.invoke(&amount("1", "2")).expect("the next run is not affected");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_transfer_to_the_same_account_keeps_the_balance() {
 #[test]
 fn a_nested_operation_is_part_of_the_outer_run() {
     let memory = seeded();
-    assert_eq!(failure(outer::OPERATION, "true").message, "no");
+    assert_eq!(failure(outer::OPERATION, "true").message, "requested");
     assert_eq!(balances(&memory), [10, 20]);
     outer::OPERATION.invoke("false").unwrap();
     assert_eq!(balances(&memory), [7, 23]);
@@ -191,15 +191,16 @@ fn a_nested_operation_is_part_of_the_outer_run() {
 #[test]
 fn undeclared_collections_are_denied() {
     let memory = seeded();
-    reach::OPERATION.invoke(r#""read""#).unwrap();
+    use_undeclared::OPERATION.invoke(r#""read""#).unwrap();
     for (input, message) in [
         (r#""write""#, "the operation's models name the collection `accounts` for reading only"),
         (r#""people""#, "the operation's models do not name the collection `people`"),
     ] {
         let denied = Failure::permanent(message).code("denied");
-        assert_eq!(failure(reach::OPERATION, input), denied);
+        assert_eq!(failure(use_undeclared::OPERATION, input), denied);
     }
-    reach("write".into(), ReadCollection::new()).expect("a test may call with anything");
+    use_undeclared("write".into(), ReadCollection::new())
+        .expect("a direct call has access to all collections");
     assert_eq!(balances(&memory), [20]);
 }
 
@@ -231,7 +232,7 @@ fn conditions_are_checked() {
     put("3", Condition::Absent).unwrap();
     put("3", Condition::Always).unwrap();
     assert_eq!(accounts.require("3").unwrap().revision, 0);
-    put("3", Condition::At(0)).expect("what this run wrote has revision 0");
+    put("3", Condition::At(0)).expect("a document written by this run has revision 0");
 }
 
 #[test]
@@ -240,15 +241,15 @@ fn save_fails_if_the_document_has_changed_since_the_read() {
     let accounts = Collection::<Account>::new();
     let (mut first, mut second) = (accounts.require("1").unwrap(), accounts.require("1").unwrap());
     accounts.save(&mut first).unwrap();
-    accounts.save(&mut first).expect("a copy that was saved can be saved again");
+    accounts.save(&mut first).expect("a saved copy can be saved again");
     let error = accounts.save(&mut second).unwrap_err();
     assert!(matches!(error, DocumentError::Stale { revision: Some(0), .. }), "{error:?}");
     memory.commit();
-    let kept = accounts.require("1").unwrap().revision;
-    assert!(kept > second.revision, "a revision grows: {kept}");
+    let committed = accounts.require("1").unwrap().revision;
+    assert!(committed > second.revision, "the revision increases: {committed}");
     accounts.delete("1").unwrap();
     let error = accounts.save(&mut second).unwrap_err();
-    assert_eq!(error.to_string(), "document `1` in `accounts` is gone");
+    assert_eq!(error.to_string(), "document `1` in `accounts` no longer exists");
 }
 
 #[test]
@@ -269,8 +270,8 @@ fn a_document_that_does_not_match_its_model_is_reported() {
     let error = accounts.get("odd").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "document `odd` in `accounts` is not of model `Account`: `balance`: invalid type: string \
-         \"much\", expected i64"
+        "document `odd` in `accounts` does not match model `Account`: `balance`: invalid type: \
+         string \"much\", expected i64"
     );
     let failure = Failure::from(error);
     assert_eq!((failure.kind, failure.code.as_deref()), (FailureKind::Error, Some("does-not-fit")));
@@ -288,10 +289,13 @@ fn invalid_and_too_large_documents_are_rejected() {
     assert!(matches!(error, DocumentError::TooLarge(_)), "{error:?}");
     let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
     let error = accounts.set("1", [("balance", no_json)]).unwrap_err();
-    assert_eq!(error, DocumentError::Invalid("not JSON: key must be a string".into()));
+    assert_eq!(
+        error,
+        DocumentError::Invalid("cannot serialise the value as JSON: key must be a string".into())
+    );
 }
 
-/// Returns the balances of the accounts that a question finds, in order.
+/// Returns the balances of the accounts that match a query, in order.
 fn found(query: documents::Query<Account>) -> std::result::Result<Vec<i64>, DocumentError> {
     query.into_iter().map(|account| Ok(account?.value.balance)).collect()
 }

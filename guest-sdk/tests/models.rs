@@ -1,4 +1,4 @@
-//! What `#[model]` takes, and the schemas that follow.
+//! Types with `#[model]`, and their schemas.
 
 #![forbid(unsafe_code)]
 
@@ -143,8 +143,8 @@ fn models_of_every_kind_survive_a_round_trip() {
 }
 
 fn round_trip<T: Serialize + DeserializeOwned + JsonSchema>(value: &Value) {
-    let model: T = serde_json::from_str(&value.to_string()).expect("the value fits the model");
-    let written = serde_json::to_value(model).expect("the model is JSON");
+    let model: T = serde_json::from_str(&value.to_string()).expect("the value matches the model");
+    let written = serde_json::to_value(model).expect("the model serialises to JSON");
     assert_eq!(&written, value);
     assert!(input_schema::<T>().is_object());
 }

@@ -1,4 +1,4 @@
-//! What `#[operation]` makes of functions, and what calls of them return.
+//! Functions with `#[operation]`: their descriptions, and the results of calls.
 
 #![forbid(unsafe_code)]
 
@@ -20,9 +20,9 @@ struct Number {
 mod numbers {
     use super::{Number, Text, operation};
 
-    /// Reads a number.
+    /// Parses a number.
     ///
-    /// Decimal alone.
+    /// Decimal numbers only.
     #[operation(
         name = "numbers.parse",
         category = "numbers",
@@ -45,7 +45,7 @@ mod numbers {
     }
 }
 
-/// Adds one. Its parameter and its name are those of the expansion's own variables.
+/// Adds one. The parameter and the function have the names of variables in the expansion.
 #[operation(category = "numbers")]
 fn input(json: Number) -> Result<Number, Failure> {
     let number = json.number.checked_add(1);
@@ -53,18 +53,18 @@ fn input(json: Number) -> Result<Number, Failure> {
     Ok(Number { number })
 }
 
-#[operation(category = "numbers", description = "Takes a pattern.")]
+#[operation(category = "numbers", description = "Doubles a number.")]
 fn double(Number { number }: Number) -> std::result::Result<u32, ParseIntError> {
     Ok(number * 2)
 }
 
-/// Returns a map that JSON does not have.
+/// Returns a map that cannot be serialised as JSON.
 #[operation(category = "numbers")]
 fn not_json() -> std::collections::HashMap<(u8, u8), u8> {
     [((1, 2), 3)].into()
 }
 
-/// Takes nothing.
+/// Has no input.
 #[operation(category = "numbers")]
 fn r#loop() -> ophost_sdk::Result<()> {
     Ok(())
@@ -81,7 +81,7 @@ fn failure(operation: Operation, input: &Value) -> Failure {
 fn every_setting_reaches_the_operation() {
     let operation = numbers::parse::OPERATION;
     assert_eq!(operation.name, "numbers.parse");
-    assert_eq!(operation.description, "Reads a number.\n\nDecimal alone.");
+    assert_eq!(operation.description, "Parses a number.\n\nDecimal numbers only.");
     assert_eq!(operation.category, "numbers");
     assert_eq!(operation.tags, ["a", "b"]);
     assert_eq!(operation.permissions, ["numbers:read"]);
@@ -100,7 +100,7 @@ fn every_setting_reaches_the_operation() {
 #[test]
 fn name_and_description_default_to_those_of_the_function() {
     assert_eq!(r#loop::OPERATION.name, "loop");
-    assert_eq!(double::OPERATION.description, "Takes a pattern.");
+    assert_eq!(double::OPERATION.description, "Doubles a number.");
     let double = double::OPERATION;
     assert!(!double.async_enabled && double.create_taskrun);
 }

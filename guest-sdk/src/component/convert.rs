@@ -1,4 +1,4 @@
-//! Our types as those of the contract.
+//! Conversions from the SDK's types to the types of the contract.
 
 use super::bindings::exports::ophost::plugin::operations as contract;
 use super::bindings::ophost::plugin::types::{Annotation, FailureInfo, Operation};

@@ -1,4 +1,4 @@
-//! Questions to a collection.
+//! Queries of a collection.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -12,11 +12,12 @@ use super::{DocumentError, Stored};
 use crate::Model;
 use crate::host::documents as host;
 
-/// The most documents that a page may hold.
+/// Maximum number of documents of a page.
 const MAX_PAGE: usize = 1_000;
 
-/// A question to a collection, not asked yet: [`all`](Self::all), [`first`](Self::first) or
-/// a `for` loop asks it.
+/// A query of a collection.
+///
+/// [`all`](Self::all), [`first`](Self::first) or a `for` loop executes the query.
 ///
 /// # Example
 ///
@@ -38,7 +39,7 @@ const MAX_PAGE: usize = 1_000;
 /// let titles: Vec<_> = old.iter().map(|job| job.value.title.as_str()).collect();
 /// assert_eq!(titles, ["Miller", "Smith"]);
 /// ```
-#[must_use = "nothing is asked before `all`, `first` or a loop"]
+#[must_use = "a query is executed by `all`, `first` or a loop"]
 pub struct Query<T> {
     collection: String,
     filter: Value,
@@ -52,9 +53,11 @@ impl<T> Query<T> {
         Self { collection, filter, sort: Vec::new(), limit: usize::MAX, model: PhantomData }
     }
 
-    /// Sorts by the field at `path`, or after `-` with the greatest first (`-created`);
-    /// `_id` is the document's id. Where documents are equal in that, the next call of this
-    /// counts, at last the id. At most 8 times.
+    /// Sorts by the field at `path`, in ascending order.
+    ///
+    /// A leading `-` sorts in descending order, as in `-created`. The path `_id` is the document's
+    /// id. Each further call adds a key for documents that are equal in the previous keys. The last
+    /// key is always the id. A query has at most 8 keys.
     pub fn sort(mut self, path: &str) -> Self {
         let (path, descending) = match path.strip_prefix('-') {
             Some(path) => (path, true),
@@ -64,7 +67,7 @@ impl<T> Query<T> {
         self
     }
 
-    /// Ends after this many documents. There is no limit without it.
+    /// Limits the number of documents. By default there is no limit.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
@@ -72,23 +75,26 @@ impl<T> Query<T> {
 }
 
 impl<T: Model + DeserializeOwned> Query<T> {
-    /// Returns the first document; none if there is none.
+    /// Returns the first document, or `None` if no document matches.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `invalid` where filter or order is not what it has to be, or
-    /// `does-not-fit`.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model.
+    /// - Returns [`DocumentError::Invalid`] if the filter or a sort key is invalid.
+    /// - Returns [`DocumentError::ModelMismatch`] if the document does not match the model.
     pub fn first(self) -> Result<Option<Stored<T>>, DocumentError> {
         let limit = self.limit.min(1);
         self.limit(limit).into_iter().next().transpose()
     }
 
-    /// Returns all of them.
+    /// Returns all documents of the query.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `invalid` where filter or order is not what it has to be, or
-    /// `does-not-fit` for the first document that is not of the model.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model.
+    /// - Returns [`DocumentError::Invalid`] if the filter or a sort key is invalid.
+    /// - Returns [`DocumentError::ModelMismatch`] for the first document that does not match the
+    ///   model.
     pub fn all(self) -> Result<Vec<Stored<T>>, DocumentError> {
         self.into_iter().collect()
     }
@@ -123,11 +129,11 @@ impl<T> fmt::Debug for Query<T> {
     }
 }
 
-/// The documents that a [`Query`] means, fetched from the host page by page.
+/// Iterator over the documents of a [`Query`]. Fetches them from the host page by page.
 ///
-/// What the run writes meanwhile counts for the pages that are not fetched yet. After an
-/// error of the host nothing comes any more; a document that is not of the model is an
-/// error in its place.
+/// Writes of the run are visible in pages that are fetched later. If the host returns an error,
+/// the iterator ends after the error. If a document does not match the model, the iterator returns
+/// an error at its position and continues.
 ///
 /// # Example
 ///
@@ -150,7 +156,7 @@ impl<T> fmt::Debug for Query<T> {
 /// ```
 pub struct Documents<T> {
     collection: String,
-    /// With the cursor of the page that comes next.
+    /// The query with the cursor of the next page.
     query: host::Query,
     page: vec::IntoIter<host::Document>,
     has_more: bool,
@@ -159,13 +165,13 @@ pub struct Documents<T> {
 }
 
 impl<T> Documents<T> {
-    /// Returns the next document as the host has it.
+    /// Returns the next document of the host.
     fn fetch(&mut self) -> Result<Option<host::Document>, host::Error> {
         if self.remaining == 0 {
             return Ok(None);
         }
         while self.page.len() == 0 && self.has_more {
-            // Should this fail, it is not asked again.
+            // After an error, no further page is fetched.
             self.has_more = false;
             let page = host::find(&self.collection, &self.query)?;
             self.has_more = page.next.is_some();

@@ -1,4 +1,4 @@
-//! Documents as they are.
+//! Stored documents and write conditions.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,9 @@ use super::DocumentError;
 use crate::host::documents as host;
 use crate::{Model, json};
 
-/// A document as it is. An operation can return it: it is an object with these fields.
+/// A stored document: its id, its revision and its value.
+///
+/// An operation can return it as an object with these fields.
 ///
 /// # Example
 ///
@@ -28,17 +30,22 @@ use crate::{Model, json};
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stored<T> {
-    /// What names it in its collection.
+    /// Id of the document, unique in its collection.
     pub id: String,
-    /// Which change it is of: it grows with each change that is kept. 0 where this run has
-    /// written it.
+    /// Revision of the document. Increases with every commit.
+    ///
+    /// The revision is 0 if the current run has written the document.
     pub revision: u64,
-    /// What it holds.
+    /// Value of the document.
     pub value: T,
 }
 
 impl<T: Model + DeserializeOwned> Stored<T> {
-    /// Reads what the host returned.
+    /// Converts a document of the host.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`DocumentError::ModelMismatch`] if the body does not match `T`.
     pub(super) fn from_host(
         document: &host::Document,
         collection: &str,
@@ -57,7 +64,7 @@ impl<T: Model + DeserializeOwned> Stored<T> {
     }
 }
 
-/// What must be true of a document so that it is put.
+/// Precondition of a `put`.
 ///
 /// # Example
 ///
@@ -77,13 +84,13 @@ impl<T: Model + DeserializeOwned> Stored<T> {
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Condition {
-    /// Nothing: it is added, or replaces what is there.
+    /// No precondition: the document is added or replaced.
     Always,
-    /// There is none of that id.
+    /// The document does not exist.
     Absent,
-    /// There is one of that id.
+    /// The document exists.
     Present,
-    /// It has this revision.
+    /// The document has this revision.
     At(u64),
 }
 

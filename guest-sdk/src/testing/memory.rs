@@ -1,4 +1,4 @@
-//! The documents of a native build: those of the current thread.
+//! The documents of a native build, per thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,29 +17,29 @@ thread_local! {
     static STORE: RefCell<Store> = RefCell::default();
 }
 
-/// All collections: as they were when the run began, and as it sees them now.
+/// All collections: the committed documents, and the current ones with the writes of the run.
 #[derive(Default)]
 pub(super) struct Store {
     committed: BTreeMap<CollectionName, Collection>,
     current: BTreeMap<CollectionName, Collection>,
-    /// What the operation may use that is invoked; anything where a test calls functions.
+    /// Access of the invoked operation. `None` if a test calls functions: all access is granted.
     grants: Option<Grants>,
     ids_created: u32,
 }
 
-/// The collections that an operation may use.
+/// The collections that an operation has access to.
 struct Grants {
     read: Vec<String>,
     write: Vec<String>,
 }
 
 impl Store {
-    /// Gives `work` the store of this thread.
+    /// Calls `f` with the store of this thread.
     pub(super) fn with<T>(f: impl FnOnce(&mut Self) -> T) -> T {
         STORE.with_borrow_mut(f)
     }
 
-    /// As [`Self::with`], if the operation may read the collection.
+    /// Calls `f` with the store of this thread if the operation may read the collection.
     pub(super) fn with_read_access<T>(
         collection: &CollectionName,
         f: impl FnOnce(&mut Self) -> Result<T, contract::Error>,
@@ -50,7 +50,7 @@ impl Store {
         })
     }
 
-    /// As [`Self::with`], if the operation may write the collection.
+    /// Calls `f` with the store of this thread if the operation may write the collection.
     pub(super) fn with_write_access<T>(
         collection: &CollectionName,
         f: impl FnOnce(&mut Self) -> Result<T, contract::Error>,
@@ -61,7 +61,7 @@ impl Store {
         })
     }
 
-    /// Returns a collection as the run sees it.
+    /// Returns a collection with the writes of the run.
     pub(super) fn current(&mut self, collection: &CollectionName) -> &mut Collection {
         self.current.entry(collection.clone()).or_default()
     }
@@ -91,12 +91,12 @@ impl Store {
         body: Body,
         condition: Condition,
     ) -> Result<(), DocumentError> {
-        // Of the revision that the run sees, not that of the collection.
+        // The run sees revision 0 for its own writes, unlike the collection.
         condition.check(self.revision(collection, &id))?;
         self.current(collection).put(id, body, Condition::Always)
     }
 
-    /// Returns an id that no document has. Ids are ordered as they are made.
+    /// Returns an unused id. Later ids are greater.
     pub(super) fn new_id(
         &mut self,
         collection: &CollectionName,
@@ -130,8 +130,9 @@ impl Store {
         contract::Document { id: id.into(), revision, body }
     }
 
-    /// Returns the revision of a document that the run sees: 0 if it was written since the run
-    /// began, `None` if there is none.
+    /// Returns the revision of a document as the run sees it.
+    ///
+    /// Returns 0 if the run has written the document, or `None` if the document does not exist.
     fn revision(&self, collection: &CollectionName, id: &DocumentId) -> Option<u64> {
         let of = |documents: &BTreeMap<_, Collection>| documents.get(collection)?.revision(id);
         let current = of(&self.current)?;
@@ -171,11 +172,13 @@ impl Grants {
     }
 }
 
-/// Runs an operation as the host does: it has the collections that it declares, and what it
-/// writes is kept only if it succeeds.
+/// Calls `f` as a run of `operation`.
+///
+/// As in the host, the operation has access to its declared collections only. Its writes are
+/// committed if `f` succeeds, and discarded otherwise.
 pub(crate) fn execute_run<T>(operation: &Operation, f: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(run) = RunGuard::begin(operation) else {
-        // One operation calls another: to the host that is one run, of the first.
+        // An operation that calls another one is part of the outer run, as in the host.
         return f();
     };
     let result = f();
@@ -185,7 +188,7 @@ pub(crate) fn execute_run<T>(operation: &Operation, f: impl FnOnce() -> Result<T
     result
 }
 
-/// A run that goes on. Dropped, also by a panic, it leaves nothing.
+/// A run in progress. Dropping the guard discards the writes that are not committed.
 struct RunGuard(());
 
 impl RunGuard {
@@ -214,11 +217,10 @@ impl Drop for RunGuard {
     }
 }
 
-/// The documents that stand for the host's in a native build; see
-/// [`memory`](crate::documents::memory).
+/// The documents of a native build, see [`memory`](crate::documents::memory).
 #[derive(Debug)]
 pub struct Memory {
-    /// It means those of the thread that asked for it.
+    /// Makes the type `!Send`, because each thread has its own documents.
     thread: PhantomData<*const ()>,
 }
 
@@ -227,49 +229,50 @@ impl Memory {
         Self { thread: PhantomData }
     }
 
-    /// Forgets everything.
+    /// Deletes all documents.
     pub fn reset(&self) {
         Store::with(|store| *store = Store::default());
     }
 
-    /// Puts a document there that no run has written. Ends the run before it, as
-    /// [`commit`](Self::commit) does.
+    /// Adds or replaces a document and commits all writes, as [`commit`](Self::commit) does.
     ///
     /// # Panics
     ///
-    /// Panics when the id or the value is not that of a document.
+    /// Panics if the id or the value is not valid for a document.
     pub fn seed<T: Model + Serialize>(&self, id: &str, value: &T) {
-        let value = serde_json::to_value(value).expect("a model is JSON");
+        let value = serde_json::to_value(value).expect("the model serialises to JSON");
         self.seed_json(&model::collection_name(T::NAME, T::COLLECTION), id, value);
     }
 
-    /// As [`seed`](Self::seed), of any model or none.
+    /// Adds or replaces a document of any JSON, otherwise as [`seed`](Self::seed).
     ///
     /// # Panics
     ///
-    /// Panics when one of the arguments is not what it has to be.
+    /// Panics if the name of the collection, the id or the body is not valid.
     pub fn seed_json(&self, collection: &str, id: &str, body: Value) {
-        let collection = CollectionName::new(collection).expect("the name of a collection");
-        let id = DocumentId::new(id).expect("the id of a document");
-        let body = Body::try_from(body).expect("the body of a document");
+        let collection =
+            CollectionName::new(collection).expect("the name of the collection is valid");
+        let id = DocumentId::new(id).expect("the id of the document is valid");
+        let body = Body::try_from(body).expect("the body of the document is valid");
         Store::with(|store| {
             let put = store.current(&collection).put(id, body, Condition::Always);
-            put.expect("nothing stands against it");
+            put.expect("a put without a condition succeeds");
             store.commit();
         });
     }
 
-    /// Ends the run, well: what was written is kept and has a revision. Where a test calls
-    /// functions of operations, all they do is one run until here.
+    /// Commits all writes. The written documents get a new revision.
+    ///
+    /// If a test calls the functions of operations, their writes belong to one run until this call.
     pub fn commit(&self) {
         Store::with(Store::commit);
     }
 
-    /// Returns the documents of a collection, by their ids.
+    /// Returns the documents of a collection by id.
     ///
     /// # Panics
     ///
-    /// Panics when no collection can be named so.
+    /// Panics if the name of the collection is not valid.
     pub fn documents(&self, collection: &str) -> BTreeMap<String, Value> {
         let mut query = contract::Query {
             filter: "{}".to_owned(),
@@ -279,9 +282,13 @@ impl Memory {
         };
         let mut documents = BTreeMap::new();
         loop {
-            let page = contract::find(collection, &query).expect("the name of a collection");
+            let page =
+                contract::find(collection, &query).expect("the name of the collection is valid");
             documents.extend(page.documents.into_iter().map(|document| {
-                (document.id, serde_json::from_str(&document.body).expect("a body is JSON"))
+                (
+                    document.id,
+                    serde_json::from_str(&document.body).expect("the body of a document is JSON"),
+                )
             }));
             query.cursor = page.next;
             if query.cursor.is_none() {
