@@ -1,13 +1,13 @@
-//! What the run that calls is, and who asked for it.
+//! Properties of the current run and of its caller.
 //!
-//! In a native build there is no run: the answers are those of a first attempt without a
-//! record, in test mode, with a minute to go.
+//! A native build has no run. Its functions return the values of a first attempt in test mode,
+//! without a record and with a deadline in 60 s.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::host::context as host;
 
-/// Returns the id of the run's record; none where no record is kept.
+/// Returns the id of the run's record, or `None` if the run is not recorded.
 ///
 /// # Example
 ///
@@ -18,7 +18,7 @@ pub fn run_id() -> Option<String> {
     host::run_id()
 }
 
-/// Returns the user on whose behalf the run happens, if the caller said so.
+/// Returns the user of the run, or `None` if the caller named no user.
 ///
 /// # Example
 ///
@@ -29,7 +29,7 @@ pub fn user_id() -> Option<String> {
     host::user_id()
 }
 
-/// Returns the door that the call came through: `cli`, `api`, or what the caller named.
+/// Returns the channel of the call, such as `cli` or `api`. A native build returns `native`.
 ///
 /// # Example
 ///
@@ -40,8 +40,9 @@ pub fn channel() -> String {
     host::channel()
 }
 
-/// Returns whether the caller only wants to see what would happen. The host withholds
-/// the effects of such a run by itself.
+/// Returns whether the run is a dry run.
+///
+/// The host discards the document writes of a dry run.
 ///
 /// # Example
 ///
@@ -52,7 +53,7 @@ pub fn dry_run() -> bool {
     host::dry_run()
 }
 
-/// Returns whether the caller said that this is a test.
+/// Returns whether the caller marked the run as a test.
 ///
 /// # Example
 ///
@@ -63,7 +64,7 @@ pub fn test_mode() -> bool {
     host::test_mode()
 }
 
-/// Returns whether the caller wants to hear more.
+/// Returns whether the caller asked for verbose output.
 ///
 /// # Example
 ///
@@ -71,14 +72,14 @@ pub fn test_mode() -> bool {
 /// use ophost_sdk::{context, log};
 ///
 /// if context::verbose() {
-///     log::debug!("the long story");
+///     log::debug!("all details");
 /// }
 /// ```
 pub fn verbose() -> bool {
     host::verbose()
 }
 
-/// Returns which attempt this is, from 1.
+/// Returns the number of this attempt, from 1.
 ///
 /// # Example
 ///
@@ -89,7 +90,7 @@ pub fn attempt() -> u32 {
     host::attempt()
 }
 
-/// Returns when the host will stop the run.
+/// Returns the time at which the host stops the run.
 ///
 /// # Example
 ///
@@ -102,7 +103,7 @@ pub fn deadline() -> SystemTime {
     from_timestamp(host::deadline())
 }
 
-/// Returns how long the run has left: zero once the deadline is past.
+/// Returns the time until the deadline, or zero after it.
 ///
 /// # Example
 ///
@@ -115,7 +116,7 @@ pub fn time_left() -> Duration {
     deadline().duration_since(now()).unwrap_or_default()
 }
 
-/// Returns the key under which the caller wants this to happen once.
+/// Returns the idempotency key of the run, or `None` if the caller set none.
 ///
 /// # Example
 ///
@@ -126,7 +127,9 @@ pub fn idempotency_key() -> Option<String> {
     host::idempotency_key()
 }
 
-/// Returns the current time, to the millisecond. `SystemTime::now` panics in a plugin.
+/// Returns the current time, with millisecond precision.
+///
+/// `SystemTime::now` panics in a plugin.
 ///
 /// # Example
 ///
@@ -140,7 +143,9 @@ pub fn now() -> SystemTime {
     from_timestamp(host::now())
 }
 
-/// Returns sixty-four random bits, fit for secrets; in a native build, for tests only.
+/// Returns 64 random bits from a cryptographically secure source.
+///
+/// In a native build the bits are not secure.
 ///
 /// # Example
 ///

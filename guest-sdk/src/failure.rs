@@ -1,4 +1,4 @@
-//! How an operation says that it failed.
+//! The failure of an operation.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::DocumentError;
 
-/// What an operation returns that may fail.
+/// The result of an operation.
 ///
 /// # Example
 ///
@@ -24,100 +24,101 @@ use crate::DocumentError;
 /// ```
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-/// Why an operation did not do its work.
+/// The failure of an operation.
 ///
-/// `?` turns any error into one of kind [`Kind::Error`]: those of the standard library,
-/// of `thiserror` and `anyhow`, and also texts. What caused it goes to the traceback. Only a
-/// [`DocumentError`] keeps its code, and knows its kind.
+/// `?` converts any error to a failure of kind [`FailureKind::Error`]. Errors of the standard
+/// library, `thiserror` and `anyhow` are accepted, and strings too. The causes of the error become
+/// the traceback. A [`DocumentError`] also sets the code and the kind of the failure.
 ///
-/// It does not implement [`Error`]: only so can everything that does be turned into it.
+/// A failure does not implement [`Error`]. Otherwise the conversion from any error would overlap
+/// with the standard library's conversion of a type to itself.
 ///
 /// # Example
 ///
 /// ```
 /// use ophost_sdk::serde_json::json;
-/// use ophost_sdk::{Failure, Kind};
+/// use ophost_sdk::{Failure, FailureKind};
 ///
 /// let failure = Failure::permanent("there is no job `42`")
 ///     .code("not-found")
 ///     .details(json!({"job": 42}));
 ///
-/// assert_eq!(failure.kind, Kind::Permanent);
+/// assert_eq!(failure.kind, FailureKind::Permanent);
 /// assert_eq!(failure.code.as_deref(), Some("not-found"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// Whether it helps to try again.
-    pub kind: Kind,
-    /// One line for people.
+    /// Whether a retry can succeed.
+    pub kind: FailureKind,
+    /// The message, one line.
     pub message: String,
-    /// A word for programs, such as `not-found`.
+    /// The code for programs, such as `not-found`.
     pub code: Option<String>,
-    /// Whatever helps to understand it; boxed, so that a `Result` stays small.
+    /// Details as JSON. The box keeps a `Result` small.
     pub details: Option<Box<Value>>,
-    /// The chain of causes, a line each.
+    /// The chain of causes, one per line.
     pub traceback: Option<String>,
 }
 
-/// Whether it helps to try again.
+/// Whether a retry can succeed.
 ///
 /// # Example
 ///
 /// ```
-/// use ophost_sdk::{Failure, Kind};
+/// use ophost_sdk::{Failure, FailureKind};
 ///
-/// assert_eq!(Failure::retryable("the queue is full").kind, Kind::Retryable);
-/// assert_eq!(Failure::from("no idea").kind, Kind::Error);
+/// assert_eq!(Failure::retryable("the queue is full").kind, FailureKind::Retryable);
+/// assert_eq!(Failure::from("no idea").kind, FailureKind::Error);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// Not known. What `?` makes of an error.
+pub enum FailureKind {
+    /// Unknown. `?` converts an error to this kind.
     Error,
-    /// No: it will fail the same way again.
+    /// A retry fails again.
     Permanent,
-    /// Yes: something outside was in the way.
+    /// A retry may succeed, because the cause is outside the operation.
     Retryable,
 }
 
 impl Failure {
-    /// Returns a failure of which it is not known whether trying again helps.
+    /// Returns a failure of kind [`FailureKind::Error`].
     ///
     /// # Example
     ///
     /// ```
-    /// let failure = ophost_sdk::Failure::error("the parser gave up");
-    /// assert_eq!(failure.to_string(), "the parser gave up");
+    /// let failure = ophost_sdk::Failure::error("cannot parse the job");
+    /// assert_eq!(failure.to_string(), "cannot parse the job");
     /// ```
     pub fn error(message: impl Into<String>) -> Self {
-        Self::new(Kind::Error, message.into())
+        Self::new(FailureKind::Error, message.into())
     }
 
-    /// Returns a failure that will happen again, so that nobody retries.
+    /// Returns a failure of kind [`FailureKind::Permanent`].
     ///
     /// # Example
     ///
     /// ```
-    /// # use ophost_sdk::{Failure, Kind};
-    /// assert_eq!(Failure::permanent("no such job").kind, Kind::Permanent);
+    /// # use ophost_sdk::{Failure, FailureKind};
+    /// assert_eq!(Failure::permanent("no such job").kind, FailureKind::Permanent);
     /// ```
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self::new(Kind::Permanent, message.into())
+        Self::new(FailureKind::Permanent, message.into())
     }
 
-    /// Returns a failure that may pass, so that trying again later may help.
+    /// Returns a failure of kind [`FailureKind::Retryable`].
     ///
     /// # Example
     ///
     /// ```
-    /// # use ophost_sdk::{Failure, Kind};
-    /// assert_eq!(Failure::retryable("busy").kind, Kind::Retryable);
+    /// # use ophost_sdk::{Failure, FailureKind};
+    /// assert_eq!(Failure::retryable("busy").kind, FailureKind::Retryable);
     /// ```
     pub fn retryable(message: impl Into<String>) -> Self {
-        Self::new(Kind::Retryable, message.into())
+        Self::new(FailureKind::Retryable, message.into())
     }
 
-    /// Sets the word for programs.
+    /// Sets the code for programs.
     ///
     /// # Example
     ///
@@ -131,12 +132,14 @@ impl Failure {
         self
     }
 
-    /// Sets what helps to understand the failure; kept as text if it is not JSON.
+    /// Sets the details.
+    ///
+    /// If `details` cannot be serialised as JSON, the details are the text of that error.
     ///
     /// # Example
     ///
     /// ```
-    /// let failure = ophost_sdk::Failure::error("two jobs are gone").details([4, 2]);
+    /// let failure = ophost_sdk::Failure::error("two jobs do not exist").details([4, 2]);
     /// assert_eq!(failure.details.unwrap().to_string(), "[4,2]");
     /// ```
     #[must_use]
@@ -147,7 +150,7 @@ impl Failure {
         self
     }
 
-    /// Sets the traceback to `cause` and what caused that, in turn.
+    /// Sets the traceback to `cause` and its chain of causes.
     ///
     /// # Example
     ///
@@ -156,7 +159,7 @@ impl Failure {
     ///
     /// let failure = "x"
     ///     .parse::<u32>()
-    ///     .map_err(|error| Failure::permanent("the id is no number").caused_by(error))
+    ///     .map_err(|error| Failure::permanent("the id is not a number").caused_by(error))
     ///     .unwrap_err();
     /// assert_eq!(
     ///     failure.traceback.as_deref(),
@@ -165,11 +168,11 @@ impl Failure {
     /// ```
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.traceback = causes(Some(&*cause.into()));
+        self.traceback = cause_chain(Some(&*cause.into()));
         self
     }
 
-    fn new(kind: Kind, message: String) -> Self {
+    fn new(kind: FailureKind, message: String) -> Self {
         Self { kind, message, code: None, details: None, traceback: None }
     }
 }
@@ -177,7 +180,8 @@ impl Failure {
 impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        let failure = Self { traceback: causes(error.source()), ..Self::error(error.to_string()) };
+        let failure =
+            Self { traceback: cause_chain(error.source()), ..Self::error(error.to_string()) };
         match error.downcast_ref::<DocumentError>() {
             Some(error) => Self { kind: error.kind(), ..failure.code(error.code()) },
             None => failure,
@@ -191,7 +195,7 @@ impl fmt::Display for Failure {
     }
 }
 
-fn causes(first: Option<&(dyn Error + 'static)>) -> Option<String> {
+fn cause_chain(first: Option<&(dyn Error + 'static)>) -> Option<String> {
     let lines: Vec<String> = std::iter::successors(first, |&cause| cause.source())
         .map(|cause| format!("caused by: {cause}"))
         .collect();
@@ -230,9 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn any_error_becomes_a_failure_with_its_causes() {
+    fn an_error_converts_to_a_failure_with_its_causes() {
         let failure = fail(layers()).unwrap_err();
-        assert_eq!(failure.kind, Kind::Error);
+        assert_eq!(failure.kind, FailureKind::Error);
         assert_eq!(failure.message, "cannot save");
         assert_eq!(
             failure.traceback.as_deref(),
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn anyhow_and_texts_become_failures() {
+    fn anyhow_errors_and_strings_convert_to_failures() {
         let error = anyhow::Error::new(layers()).context("cannot go on");
         let failure = fail(error).unwrap_err();
         assert_eq!(failure.message, "cannot go on");
@@ -252,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_stays_what_it_is() {
+    fn a_failure_converts_to_itself() {
         let failure = Failure::retryable("busy").code("busy").details(1);
         assert_eq!(fail(failure.clone()).unwrap_err(), failure);
     }
 
     #[test]
-    fn the_cause_itself_is_part_of_the_traceback() {
+    fn caused_by_includes_the_cause_itself() {
         let failure = Failure::permanent("no").caused_by(layers());
         assert_eq!(failure.traceback.unwrap().lines().count(), 3);
     }

@@ -1,4 +1,4 @@
-//! The errors of single items of a bulk input, while the run as a whole goes on.
+//! Errors of single items of a bulk input. The run continues after such an error.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,11 +6,11 @@ use serde_json::Value;
 use crate::Failure;
 use crate::host::item_errors as host;
 
-/// Adds an error to the run's list.
+/// Adds an item error to the record of the run.
 ///
-/// `index` is the item's place in the input, from 0; `item` the item itself or what
-/// identifies it. The list keeps the message and the traceback of `error`, which is
-/// whatever `?` takes. In a native build it goes to stderr.
+/// `index` is the index of the item in the input, from 0. `item` is the item or its identifier.
+/// `error` is any error that `?` accepts. Its message and its traceback are recorded. A native
+/// build prints the error to stderr.
 ///
 /// # Example
 ///

@@ -1,29 +1,29 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # The map
+//! # Modules
 //!
-//! What an author writes with: [`macro@model`] for types, [`macro@operation`] for
-//! functions, [`plugin!`] once. In the order in which a call meets the modules:
+//! Authors use [`macro@model`] for types, [`macro@operation`] for functions and [`plugin!`] once
+//! per crate. A call passes through the modules in this order:
 //!
-//! - `plugin`: [`Plugin`], what the component says it is; picks the operation of a call.
-//! - `operation`: [`Operation`] and [`Annotation`], what one function declares.
-//! - `schema`: the schemas of both sides.
-//! - `model`: [`Model`], what documents are of, and where they are.
-//! - `handle`: from JSON to the function and back; `json` reads texts as types.
-//! - `failure`: [`Failure`] and [`Result`], how a function says that it failed.
-//! - [`documents`]: [`Collection`] and [`ReadCollection`], the documents that the host keeps.
-//! - [`context`], [`log`], [`progress`], [`item_errors`]: what the host offers.
-//! - `native`: the same in a native build, for unit tests; [`documents::memory`] is a part.
-//! - `constant`: what is computed at compile time.
-//! - `component`: the export and the generated bindings, in a WebAssembly build only.
+//! - `plugin`: [`Plugin`], the description of the component; selects the operation of a call.
+//! - `operation`: [`Operation`] and [`Annotation`], the description of one function.
+//! - `schema`: the JSON Schemas of inputs and outputs.
+//! - `model`: [`Model`], the type and the collection of documents.
+//! - `dispatch`: calls the function with JSON input and output; `json` deserialises.
+//! - `failure`: [`Failure`] and [`Result`], the result of a function.
+//! - [`documents`]: [`Collection`] and [`ReadCollection`], the documents in the host's store.
+//! - [`context`], [`log`], [`progress`], [`item_errors`]: the other functions of the host.
+//! - `testing`: replaces the host in a native build, with [`documents::memory`] for unit tests.
+//! - `const_str`: string functions for constants.
+//! - `component`: the exports and the generated bindings, in a WebAssembly build only.
 //!
-//! There is nothing here that opens files or connections: a plugin has neither.
+//! No module opens files or connections, because a plugin has access to neither.
 
-mod constant;
+mod const_str;
 pub mod context;
+mod dispatch;
 pub mod documents;
 mod failure;
-mod handle;
 pub mod item_errors;
 mod json;
 pub mod log;
@@ -39,12 +39,12 @@ mod component;
 use component::bindings::ophost::plugin as host;
 
 #[cfg(not(target_family = "wasm"))]
-mod native;
+mod testing;
 #[cfg(not(target_family = "wasm"))]
-use native as host;
+use testing as host;
 
 pub use documents::{Collection, Condition, DocumentError, ReadCollection, Stored};
-pub use failure::{Failure, Kind, Result};
+pub use failure::{Failure, FailureKind, Result};
 pub use model::Model;
 pub use operation::{Annotation, Operation};
 /// # Example
@@ -52,13 +52,13 @@ pub use operation::{Annotation, Operation};
 /// ```
 /// use ophost_sdk::model;
 ///
-/// /// Who to greet.
+/// /// The person to greet.
 /// #[model]
 /// #[derive(PartialEq)]
 /// struct Person {
 ///     /// The name to greet.
 ///     name: String,
-///     /// How often.
+///     /// The number of greetings.
 ///     #[serde(default)]
 ///     times: u8,
 /// }
@@ -87,7 +87,7 @@ pub use ophost_sdk_macros::model;
 /// )]
 /// fn close(job: Job) -> Result<Job> {
 ///     if job.id.is_empty() {
-///         return Err(Failure::permanent("no job has an empty id"));
+///         return Err(Failure::permanent("the id of a job must not be empty"));
 ///     }
 ///     Ok(job)
 /// }
@@ -99,15 +99,15 @@ pub use ophost_sdk_macros::operation;
 pub use plugin::Plugin;
 pub use {schemars, serde, serde_json};
 
-/// What the macros expand to; no author's business.
+/// Items that the macros expand to. Authors do not use them directly.
 #[doc(hidden)]
 pub mod macro_support {
-    pub use crate::constant::Names;
-    pub use crate::handle::{NoInput, handle};
-    pub use crate::model::{COLLECTIONS, Place, Places};
+    pub use crate::const_str::Names;
+    pub use crate::dispatch::{NoInput, dispatch};
+    pub use crate::model::{COLLECTIONS_KEY, ModelCollection, ModelCollections};
     pub use crate::schema::{input_schema, output_schema};
 
-    /// The contract's interface as it stands, for tests of the host.
+    /// The contract's interface without conversions, for tests of the host.
     pub use crate::host::documents;
 
     #[cfg(target_family = "wasm")]

@@ -1,7 +1,7 @@
-//! The run's log: five macros that take what `format!` takes, and [`write()`].
+//! The log of the run: [`write()`], and five macros with the arguments of `format!`.
 //!
-//! Logging never fails a run. In a native build entries go to stderr, where `cargo test`
-//! shows them for a test that fails.
+//! Logging never fails a run. A native build prints entries to stderr, and `cargo test` shows the
+//! output of failed tests.
 //!
 //! # Example
 //!
@@ -22,7 +22,7 @@ pub use crate::{
     __log_warn as warn,
 };
 
-/// How much an entry matters.
+/// Severity of a log entry.
 ///
 /// # Example
 ///
@@ -33,21 +33,21 @@ pub use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Level {
-    /// Every step, for the author.
+    /// Single steps, for the author.
     Trace,
-    /// What helps to find a fault.
+    /// Details for debugging.
     Debug,
-    /// What a user may want to know.
+    /// Information for users.
     Info,
-    /// Something odd that did not stop the work.
+    /// A problem that does not stop the run.
     Warn,
-    /// Something failed.
+    /// A failure.
     Error,
 }
 
-/// Adds an entry, with `data` that belongs to the message.
+/// Adds an entry to the log, with optional JSON data.
 ///
-/// The host cuts a message over 64 KiB and leaves out larger data.
+/// The host truncates a message to 64 KiB and drops data of more than 64 KiB.
 ///
 /// # Example
 ///
@@ -74,7 +74,7 @@ impl From<Level> for host::Level {
     }
 }
 
-/// Logs every step, for the author.
+/// Logs a message with [`Level::Trace`].
 ///
 /// # Example
 ///
@@ -89,7 +89,7 @@ macro_rules! __log_trace {
     };
 }
 
-/// Logs what helps to find a fault.
+/// Logs a message with [`Level::Debug`].
 ///
 /// # Example
 ///
@@ -104,7 +104,7 @@ macro_rules! __log_debug {
     };
 }
 
-/// Logs what a user may want to know.
+/// Logs a message with [`Level::Info`].
 ///
 /// # Example
 ///
@@ -119,7 +119,7 @@ macro_rules! __log_info {
     };
 }
 
-/// Logs something odd that did not stop the work.
+/// Logs a message with [`Level::Warn`].
 ///
 /// # Example
 ///
@@ -134,7 +134,7 @@ macro_rules! __log_warn {
     };
 }
 
-/// Logs something that failed.
+/// Logs a message with [`Level::Error`].
 ///
 /// # Example
 ///

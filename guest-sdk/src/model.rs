@@ -1,11 +1,12 @@
-//! What documents are of, and where they are.
+//! Models and the names of their collections.
 
 use serde_json::{Map, Value};
 
-use crate::constant::equal;
+use crate::const_str::equal;
 
-/// A type that documents are of, with a name and a collection; [`macro@crate::model`] makes
-/// it one, unless it is generic.
+/// The type of the documents of a collection.
+///
+/// [`macro@crate::model`] implements the trait for types that are not generic.
 ///
 /// # Example
 ///
@@ -26,85 +27,87 @@ use crate::constant::equal;
 /// assert_eq!((Person::NAME, Person::COLLECTION), ("Person", Some("people")));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a model, so there is no collection of it",
+    message = "`{Self}` is not a model and has no collection",
     label = "not a model",
-    note = "write `#[model]` above the type; a generic type cannot be the model of a collection"
+    note = "add `#[model]` to the type; a generic type cannot have a collection"
 )]
 pub trait Model {
-    /// What operations call it in `models_in` and `models_out`.
+    /// Name of the model in `models_in` and `models_out`.
     const NAME: &'static str;
 
-    /// Where its documents are. Without it: the name in lower case and in the plural, which
-    /// is `es` after s, x, z, ch and sh, and else `s`.
+    /// Name of the collection. The default is the model's name in lower case and in the plural.
+    ///
+    /// The plural ends in `es` after s, x, z, ch and sh, and in `s` otherwise.
     const COLLECTION: Option<&'static str> = None;
 }
 
-/// Returns the collection of the model called `name`.
-pub(crate) fn collection(name: &str, given: Option<&str>) -> String {
+/// Returns the name of the model's collection: `explicit`, or else the plural of `model`.
+pub(crate) fn collection_name(model: &str, explicit: Option<&str>) -> String {
     let plural = || {
-        let name = name.to_lowercase();
-        let hisses = ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end));
-        name + if hisses { "es" } else { "s" }
+        let name = model.to_lowercase();
+        let takes_es = ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end));
+        name + if takes_es { "es" } else { "s" }
     };
-    given.map_or_else(plural, str::to_owned)
+    explicit.map_or_else(plural, str::to_owned)
 }
 
-/// The annotation that says where documents are, as an object of model to collection.
-pub const COLLECTIONS: &str = "ophost.collections";
+/// Key of the annotation that maps models to their explicit collection names.
+pub const COLLECTIONS_KEY: &str = "ophost.collections";
 
-/// Where the documents of a model are.
-pub struct Place {
+/// A model and its explicit collection name, if any.
+pub struct ModelCollection {
     model: &'static str,
-    given: Option<&'static str>,
+    explicit: Option<&'static str>,
 }
 
-impl Place {
-    /// Returns the place of a model.
+impl ModelCollection {
+    /// Returns the collection of the model `T`.
     pub const fn of<T: Model>() -> Self {
-        Self { model: T::NAME, given: T::COLLECTION }
+        Self { model: T::NAME, explicit: T::COLLECTION }
     }
 
-    /// Whether one of them would be looked for at the other's place.
+    /// Returns whether both have the same model name but different collections.
     const fn contradicts(&self, other: &Self) -> bool {
-        let is_same_place = match (self.given, other.given) {
+        let is_same_collection = match (self.explicit, other.explicit) {
             (None, None) => true,
             (Some(one), Some(other)) => equal(one, other),
             (None, Some(_)) | (Some(_), None) => false,
         };
-        equal(self.model, other.model) && !is_same_place
+        equal(self.model, other.model) && !is_same_collection
     }
 }
 
-/// Where the documents are that an operation uses.
-pub struct Places(&'static [Place]);
+/// The collections that an operation uses.
+pub struct ModelCollections(&'static [ModelCollection]);
 
-impl Places {
-    /// Returns the places of an operation.
+impl ModelCollections {
+    /// Returns the collections of an operation.
     ///
     /// # Panics
     ///
-    /// Panics when two models of one name are at different places: at compile time.
-    pub const fn new(places: &'static [Place]) -> Self {
+    /// Panics if two models have the same name but different collections. In a constant, the panic
+    /// is a compile error.
+    pub const fn new(collections: &'static [ModelCollection]) -> Self {
         let mut i = 0;
-        while i < places.len() {
+        while i < collections.len() {
             let mut j = 0;
             while j < i {
                 assert!(
-                    !places[i].contradicts(&places[j]),
-                    "two models of this operation have the same name, but not the same collection"
+                    !collections[i].contradicts(&collections[j]),
+                    "two models of this operation have the same name but different collections"
                 );
                 j += 1;
             }
             i += 1;
         }
-        Self(places)
+        Self(collections)
     }
 
-    /// Returns whether a place is another than the model's name says.
-    pub const fn are_given(&self) -> bool {
+    /// Returns whether any model has an explicit collection name.
+    pub const fn has_overrides(&self) -> bool {
         let mut i = 0;
         while i < self.0.len() {
-            if self.0[i].given.is_some() {
+            if self.0[i].explicit.is_some() {
                 return true;
             }
             i += 1;
@@ -112,11 +115,11 @@ impl Places {
         false
     }
 
-    /// Returns the places that are given.
+    /// Returns the explicit collection names by model, as a JSON object.
     pub fn to_json(&self) -> Value {
-        let given = self.0.iter().filter_map(|place| Some((place.model, place.given?)));
+        let explicit = self.0.iter().filter_map(|it| Some((it.model, it.explicit?)));
         Value::Object(
-            given.map(|(model, name)| (model.to_owned(), name.into())).collect::<Map<_, _>>(),
+            explicit.map(|(model, name)| (model.to_owned(), name.into())).collect::<Map<_, _>>(),
         )
     }
 }
@@ -126,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_collection_is_the_plural_of_its_model_in_lower_case() {
+    fn a_collection_name_is_the_lower_case_plural_of_the_model() {
         let plurals = [
             ("Job", "jobs"),
             ("QueryIndex", "queryindexes"),
@@ -137,21 +140,21 @@ mod tests {
             ("Category", "categorys"),
         ];
         for (model, expected) in plurals {
-            assert_eq!(collection(model, None), expected);
+            assert_eq!(collection_name(model, None), expected);
             let known = ophost_document::CollectionName::of_model(model).unwrap();
-            assert_eq!(known.as_str(), expected, "the host says so, too");
+            assert_eq!(known.as_str(), expected, "the host uses the same name");
         }
-        assert_eq!(collection("Person", Some("people")), "people");
+        assert_eq!(collection_name("Person", Some("people")), "people");
     }
 
     #[test]
     #[should_panic = "two models of this operation have the same name"]
-    fn models_of_one_name_are_in_one_collection() {
-        static PLACES: [Place; 3] = [
-            Place { model: "Job", given: None },
-            Place { model: "Job", given: None },
-            Place { model: "Job", given: Some("posts") },
+    fn one_model_name_with_two_collections_panics() {
+        static COLLECTIONS: [ModelCollection; 3] = [
+            ModelCollection { model: "Job", explicit: None },
+            ModelCollection { model: "Job", explicit: None },
+            ModelCollection { model: "Job", explicit: Some("posts") },
         ];
-        let _ = Places::new(&PLACES);
+        let _ = ModelCollections::new(&COLLECTIONS);
     }
 }

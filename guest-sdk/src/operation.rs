@@ -1,4 +1,4 @@
-//! What one function declares.
+//! The description of an operation.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// What `#[operation]` makes of a function; `plugin!` lists these.
+/// Description of an operation. `#[operation]` creates it, and `plugin!` lists it.
 ///
 /// # Example
 ///
@@ -18,62 +18,65 @@ use crate::Result;
 ///     text: String,
 /// }
 ///
-/// /// Turns a text to capitals.
+/// /// Converts a text to upper case.
 /// #[operation(category = "demo", tags = ["text"])]
 /// fn shout(input: Text) -> Text {
 ///     Text { text: input.text.to_uppercase() }
 /// }
 ///
-/// assert_eq!(shout::OPERATION.description, "Turns a text to capitals.");
+/// assert_eq!(shout::OPERATION.description, "Converts a text to upper case.");
 /// assert_eq!(shout::OPERATION.tags, ["text"]);
 /// assert_eq!(shout::OPERATION.invoke(r#"{"text": "hi"}"#).unwrap(), r#"{"text":"HI"}"#);
 /// ```
 #[derive(Clone, Copy)]
 pub struct Operation {
-    /// Unique in a host.
+    /// Name of the operation, unique in a host.
     pub name: &'static str,
-    /// What it does, for people.
+    /// Description for users.
     pub description: &'static str,
-    /// The group it is listed under.
+    /// Group in lists of operations.
     pub category: &'static str,
-    /// Makes the JSON Schema of the input.
+    /// Returns the JSON Schema of the input.
     pub input_schema: fn() -> Value,
-    /// Makes the JSON Schema of the output.
+    /// Returns the JSON Schema of the output.
     pub output_schema: fn() -> Value,
-    /// Words to filter by.
+    /// Tags to filter by.
     pub tags: &'static [&'static str],
-    /// What a caller must be allowed to do.
+    /// Permissions that a caller must have.
     pub permissions: &'static [&'static str],
-    /// The models that are read.
+    /// Models that the operation reads.
     pub models_in: &'static [&'static str],
-    /// The models that are created, changed or deleted.
+    /// Models that the operation creates, changes or deletes.
     pub models_out: &'static [&'static str],
-    /// The step of a pipeline.
+    /// Stage of a pipeline.
     pub stage: Option<&'static str>,
-    /// Whether a direct call keeps a record.
+    /// Whether direct calls are recorded.
     pub async_enabled: bool,
-    /// Whether a record may be kept at all.
+    /// Whether runs may be recorded at all.
     pub create_taskrun: bool,
-    /// Everything else.
+    /// Further settings.
     pub annotations: &'static [Annotation],
-    /// Calls the function on a JSON text.
+    /// Calls the function with a JSON text.
     pub handler: fn(&str) -> Result<String>,
 }
 
 impl Operation {
-    /// Calls the function as the host does: from a JSON text to a JSON text.
+    /// Calls the function with a JSON text, as the host does, and returns its output as JSON.
     ///
     /// # Errors
     ///
-    /// Returns the function's own failure; one with the code `invalid-input` when the
-    /// input does not fit its type, and `invalid-output` when the output is not JSON.
+    /// - Returns the failure of the function.
+    /// - Returns a permanent failure with the code `invalid-input` if the input does not match the
+    ///   type of the parameter.
+    /// - Returns a permanent failure with the code `invalid-output` if the output cannot be
+    ///   serialised as JSON.
     ///
     /// # Example
     ///
     /// ```
     /// use ophost_sdk::operation;
     ///
-    /// /// Always the same.
+    /// /// Returns the answer.
     /// #[operation(category = "demo")]
     /// fn answer() -> u32 {
     ///     42
@@ -85,7 +88,7 @@ impl Operation {
         #[cfg(target_family = "wasm")]
         return (self.handler)(input);
         #[cfg(not(target_family = "wasm"))]
-        crate::native::as_run(self, || (self.handler)(input))
+        crate::testing::execute_run(self, || (self.handler)(input))
     }
 }
 
@@ -95,16 +98,16 @@ impl fmt::Debug for Operation {
     }
 }
 
-/// A setting outside the fields of [`Operation`] or [`Plugin`](crate::Plugin), by name.
+/// A further setting of an [`Operation`] or a [`Plugin`](crate::Plugin).
 ///
-/// Keys under `ophost.` are the host's, which refuses those that it does not know.
+/// Keys under `ophost.` are reserved for the host. The host rejects unknown keys under `ophost.`.
 ///
 /// # Example
 ///
 /// ```
 /// use ophost_sdk::operation;
 ///
-/// /// Always the same.
+/// /// Returns the answer.
 /// #[operation(category = "demo", annotations("ophost.idempotent" = true))]
 /// fn answer() -> u32 {
 ///     42
@@ -116,8 +119,8 @@ impl fmt::Debug for Operation {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Annotation {
-    /// Unique in its list.
+    /// Key, unique in its list.
     pub key: &'static str,
-    /// Makes the value, any JSON.
+    /// Returns the value, any JSON.
     pub value: fn() -> Value,
 }

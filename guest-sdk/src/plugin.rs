@@ -1,16 +1,16 @@
-//! What a component says it is, and the macro that makes it so.
+//! The description of a plugin, and the macro that exports it.
 
-use crate::constant::equal;
+use crate::const_str::equal;
 use crate::{Annotation, Failure, Operation, Result};
 
-/// A component's answer to "what are you?"; made by [`plugin!`](crate::plugin!).
+/// Description of a plugin, created by [`plugin!`](crate::plugin!).
 ///
 /// # Example
 ///
 /// ```
 /// use ophost_sdk::{Plugin, operation};
 ///
-/// /// Always the same.
+/// /// Returns the answer.
 /// #[operation(category = "demo")]
 /// fn answer() -> u32 {
 ///     42
@@ -23,23 +23,23 @@ use crate::{Annotation, Failure, Operation, Result};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Plugin {
-    /// The plugin's own name, for people.
+    /// Name of the plugin.
     pub name: &'static str,
-    /// The plugin's version, such as `1.2.0`.
+    /// Version of the plugin, such as `1.2.0`.
     pub version: &'static str,
-    /// What callers can run.
+    /// Operations that callers can run.
     pub operations: &'static [Operation],
-    /// Settings of the whole plugin.
+    /// Further settings of the plugin.
     pub annotations: &'static [Annotation],
 }
 
 impl Plugin {
-    /// Returns the plugin that consists of `operations`.
+    /// Returns a plugin with `operations`.
     ///
     /// # Panics
     ///
-    /// Panics when two operations, or two annotations, bear one name. In a constant this
-    /// is a compile error.
+    /// Panics if two operations have the same name, or two annotations the same key. In a constant,
+    /// the panic is a compile error.
     ///
     /// # Example
     ///
@@ -53,17 +53,18 @@ impl Plugin {
         operations: &'static [Operation],
         annotations: &'static [Annotation],
     ) -> Self {
-        refuse_equal_operations(operations);
-        refuse_equal_annotations(annotations);
+        assert_unique_operations(operations);
+        assert_unique_annotations(annotations);
         Self { name, version, operations, annotations }
     }
 
-    /// Runs the operation called `operation` on a JSON text.
+    /// Invokes the operation with the name `operation` with a JSON text.
     ///
     /// # Errors
     ///
-    /// Returns the operation's failure, see [`Operation::invoke`], or one with the code
-    /// `unknown-operation`.
+    /// - Returns a permanent failure with the code `unknown-operation` if the plugin has no such
+    ///   operation.
+    /// - Returns the failure of the operation, see [`Operation::invoke`].
     ///
     /// # Example
     ///
@@ -83,9 +84,9 @@ impl Plugin {
     }
 }
 
-// Constant functions have neither iterators nor comparisons of strings.
+// Constant functions can use neither iterators nor `==` on strings.
 
-const fn refuse_equal_operations(operations: &[Operation]) {
+const fn assert_unique_operations(operations: &[Operation]) {
     let mut i = 0;
     while i < operations.len() {
         let mut j = 0;
@@ -100,7 +101,7 @@ const fn refuse_equal_operations(operations: &[Operation]) {
     }
 }
 
-const fn refuse_equal_annotations(annotations: &[Annotation]) {
+const fn assert_unique_annotations(annotations: &[Annotation]) {
     let mut i = 0;
     while i < annotations.len() {
         let mut j = 0;
@@ -115,25 +116,25 @@ const fn refuse_equal_annotations(annotations: &[Annotation]) {
     }
 }
 
-/// Makes the crate a plugin that offers the operations listed.
+/// Exports the listed operations as the plugin of the crate.
 ///
-/// Written once per crate; name and version are those of its `Cargo.toml`. Operations
-/// are functions with `#[operation]`, by path. Annotations of the whole plugin may follow
-/// after a semicolon. In a native build the list is checked and nothing is exported.
+/// The macro is used once per crate. Name and version of the plugin come from `Cargo.toml`. An
+/// operation is the path of a function with `#[operation]`. After a semicolon, the annotations of
+/// the plugin can follow. A native build checks the list and exports nothing.
 ///
 /// # Example
 ///
 /// ```
 /// use ophost_sdk::{operation, plugin};
 ///
-/// /// Always the same.
+/// /// Returns the answer.
 /// #[operation(category = "demo")]
 /// fn answer() -> u32 {
 ///     42
 /// }
 ///
 /// mod jobs {
-///     /// How many jobs there are.
+///     /// Returns the number of jobs.
 ///     #[ophost_sdk::operation(name = "jobs.count", category = "jobs")]
 ///     pub(crate) fn count() -> u32 {
 ///         0
@@ -144,11 +145,11 @@ const fn refuse_equal_annotations(annotations: &[Annotation]) {
 /// # fn main() {}
 /// ```
 ///
-/// Two operations of one name do not compile:
+/// Two operations with the same name are a compile error:
 ///
 /// ```compile_fail,E0080
 /// # use ophost_sdk::{operation, plugin};
-/// # /// Always the same.
+/// # /// Returns the answer.
 /// # #[operation(category = "demo")]
 /// # fn answer() -> u32 {
 /// #     42
@@ -173,7 +174,7 @@ macro_rules! plugin {
                 }),*],
             );
 
-            // The only use of the operations in a native build.
+            // In a native build, the operations are used only here.
             const _: $crate::Plugin = PLUGIN;
 
             #[cfg(target_family = "wasm")]
@@ -219,7 +220,7 @@ mod tests {
     const ECHOES: Operation = operation("echoes");
 
     #[test]
-    fn an_operation_is_found_by_its_whole_name() {
+    fn an_operation_is_found_by_its_exact_name() {
         let plugin = Plugin::new("demo", "1.0.0", &[ECHO, ECHOES], &[]);
         assert_eq!(plugin.invoke("echoes", "1").unwrap(), "1");
         let failure = plugin.invoke("ech", "1").unwrap_err();
@@ -231,13 +232,13 @@ mod tests {
 
     #[test]
     #[should_panic = "two operations of this plugin have the same name"]
-    fn operations_of_one_name_are_refused() {
+    fn duplicate_operation_names_panic() {
         let _ = Plugin::new("demo", "1.0.0", &[ECHO, ECHOES, ECHO], &[]);
     }
 
     #[test]
     #[should_panic = "two annotations of this plugin have the same key"]
-    fn annotations_of_one_key_are_refused() {
+    fn duplicate_annotation_keys_panic() {
         const TEAM: Annotation = Annotation { key: "team", value: || 1.into() };
         let _ = Plugin::new("demo", "1.0.0", &[ECHO], &[TEAM, TEAM]);
     }

@@ -1,10 +1,10 @@
-//! How far the run is.
+//! Progress of the run.
 
 use crate::host::progress as host;
 
-/// Says that `done` of `total` steps are done; the unit is the author's.
+/// Reports that `done` of `total` steps are done, in any unit.
 ///
-/// Only the newest report counts. In a native build it goes to stderr.
+/// Each report replaces the previous one. A native build prints the progress to stderr.
 ///
 /// # Example
 ///

@@ -1,4 +1,4 @@
-//! The JSON Schemas of what a function takes and returns.
+//! The JSON Schemas of inputs and outputs.
 
 use std::ops::RangeInclusive;
 
@@ -7,14 +7,15 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Number, Value};
 
-/// Returns the schema of what deserializes as `T`. Whole numbers have the bounds of their
-/// types, so that the host refuses what lies beyond.
+/// Returns the schema of JSON that deserialises as `T`.
+///
+/// Integers get the bounds of their types, so that the host rejects numbers outside the bounds.
 pub fn input_schema<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().for_deserialize();
     schema::<T>(settings.with_transform(RecursiveTransform(bound_integer)))
 }
 
-/// Returns the schema of what `T` serializes to.
+/// Returns the schema of the JSON that `T` serialises to.
 pub fn output_schema<T: JsonSchema>() -> Value {
     schema::<T>(SchemaSettings::draft2020_12().for_serialize())
 }
@@ -23,14 +24,14 @@ fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// Adds the bounds of its type to the schema of a whole number; tighter ones stay.
+/// Adds the bounds of the type to the schema of an integer, and keeps tighter bounds.
 fn bound_integer(schema: &mut Schema) {
     let format = schema.get("format").and_then(Value::as_str);
-    let Some(range) = format.and_then(range).filter(|_| is_integer(schema)) else {
+    let Some(range) = format.and_then(integer_range).filter(|_| is_integer(schema)) else {
         return;
     };
     for (key, limit) in [("minimum", *range.start()), ("maximum", *range.end())] {
-        if !schema.get(key).is_some_and(|bound| lies_in(bound, &range)) {
+        if !schema.get(key).is_some_and(|bound| is_within(bound, &range)) {
             schema.insert(key.to_owned(), Number::from_i128(limit).into());
         }
     }
@@ -43,21 +44,22 @@ fn is_integer(schema: &Schema) -> bool {
     }
 }
 
-fn lies_in(bound: &Value, range: &RangeInclusive<i128>) -> bool {
+fn is_within(bound: &Value, range: &RangeInclusive<i128>) -> bool {
     let Value::Number(bound) = bound else {
         return false;
     };
     match bound.as_i128() {
-        Some(whole) => range.contains(&whole),
+        Some(integer) => range.contains(&integer),
         None => bound
             .as_f64()
             .is_some_and(|it| (*range.start() as f64) <= it && it <= (*range.end() as f64)),
     }
 }
 
-/// Returns what the type that schemars calls `format` can hold. JSON that reaches a plugin
-/// has no whole numbers beyond 64 bits.
-fn range(format: &str) -> Option<RangeInclusive<i128>> {
+/// Returns the range of the integer type with the schemars format `format`.
+///
+/// 128-bit types have 64-bit bounds, because the host passes no larger integers to plugins.
+fn integer_range(format: &str) -> Option<RangeInclusive<i128>> {
     Some(match format {
         "int8" => i8::MIN.into()..=i8::MAX.into(),
         "int16" => i16::MIN.into()..=i16::MAX.into(),

@@ -1,11 +1,11 @@
-//! What operations do with collections, and what typing one declares.
+//! Operations with collections: the declared models, and the documents of a run.
 
 #![forbid(unsafe_code)]
 
 use ophost_sdk::serde_json::{Value, json};
 use ophost_sdk::{
-    Collection, Condition, DocumentError, Failure, Kind, Model, Operation, ReadCollection, Result,
-    documents, model, operation, plugin,
+    Collection, Condition, DocumentError, Failure, FailureKind, Model, Operation, ReadCollection,
+    Result, documents, model, operation, plugin,
 };
 
 #[model]
@@ -44,27 +44,27 @@ fn transfer(input: Amount, accounts: Collection<Account>) -> Result<i64> {
     Ok(from.value.balance)
 }
 
-/// Uses a collection of each kind.
+/// Uses collections of several kinds.
 #[operation(category = "bank", annotations("ophost.idempotent" = true))]
 fn mixed(
     people: ReadCollection<Person>,
     input: Amount,
     accounts: ophost_sdk::Collection<Account>,
     indexes: ophost_sdk::documents::ReadCollection<QueryIndex>,
-    again: Collection<Account>,
+    same_accounts: Collection<Account>,
 ) -> Result<Vec<bool>> {
     let id = &input.from;
     Ok(vec![
         people.get(id)?.is_some(),
         accounts.get(id)?.is_some(),
         indexes.get(id)?.is_some(),
-        again.delete(id)?,
+        same_accounts.delete(id)?,
     ])
 }
 
-/// Reaches for what it does not declare.
+/// Uses collections that the operation does not declare.
 #[operation(category = "bank")]
-fn reach(what: String, accounts: ReadCollection<Account>) -> Result<()> {
+fn use_undeclared(what: String, accounts: ReadCollection<Account>) -> Result<()> {
     let person = Person { name: "Ada".into() };
     match what.as_str() {
         "read" => drop(accounts.get("1")?),
@@ -74,22 +74,22 @@ fn reach(what: String, accounts: ReadCollection<Account>) -> Result<()> {
     Ok(())
 }
 
-/// Writes and panics.
+/// Writes a document and panics.
 #[operation(category = "bank")]
-fn stumble(accounts: Collection<Account>) -> Result<()> {
+fn write_and_panic(accounts: Collection<Account>) -> Result<()> {
     accounts.put("1", &account(7))?;
-    panic!("stumbled");
+    panic!("after the write");
 }
 
-/// Calls another operation, and fails or not.
+/// Calls another operation, and fails if `fail` is set.
 #[operation(category = "bank")]
 fn outer(fail: bool, _people: Collection<Person>, _accounts: Collection<Account>) -> Result<()> {
     transfer::OPERATION.invoke(&amount("1", "2"))?;
     Collection::new().put("1", &Person { name: "Ada".into() })?;
-    if fail { Err(Failure::error("no")) } else { Ok(()) }
+    if fail { Err(Failure::error("requested")) } else { Ok(()) }
 }
 
-plugin!(transfer, mixed, reach, stumble, outer);
+plugin!(transfer, mixed, use_undeclared, write_and_panic, outer);
 
 fn account(balance: i64) -> Account {
     Account { owner: "Ada".into(), balance }
@@ -124,15 +124,15 @@ fn a_collection_declares_its_model_once() {
 }
 
 #[test]
-fn a_collection_is_no_part_of_the_input() {
+fn a_collection_is_not_part_of_the_input_schema() {
     let schema = (mixed::OPERATION.input_schema)();
     assert_eq!(schema["required"], json!(["from", "to", "amount"]));
-    let schema = (stumble::OPERATION.input_schema)();
+    let schema = (write_and_panic::OPERATION.input_schema)();
     assert_eq!(schema.get("properties"), None);
 }
 
 #[test]
-fn a_collection_with_a_name_of_its_own_is_annotated() {
+fn an_explicit_collection_name_is_annotated() {
     let annotations = mixed::OPERATION.annotations.iter();
     let annotations: Vec<_> = annotations.map(|it| (it.key, (it.value)())).collect();
     assert_eq!(
@@ -143,7 +143,7 @@ fn a_collection_with_a_name_of_its_own_is_annotated() {
 }
 
 #[test]
-fn a_model_is_in_its_own_collection() {
+fn documents_are_stored_in_the_collection_of_their_model() {
     documents::memory().reset();
     Collection::new().put("1", &Person { name: "Ada".into() }).unwrap();
     Collection::new().put("1", &QueryIndex { text: "Ada".into() }).unwrap();
@@ -153,7 +153,7 @@ fn a_model_is_in_its_own_collection() {
 }
 
 #[test]
-fn a_run_that_succeeds_keeps_what_it_wrote() {
+fn a_successful_run_commits_its_writes() {
     let memory = seeded();
     assert_eq!(transfer::OPERATION.invoke(&amount("1", "2")).unwrap(), "7");
     assert_eq!(balances(&memory), [7, 23]);
@@ -161,27 +161,27 @@ fn a_run_that_succeeds_keeps_what_it_wrote() {
 }
 
 #[test]
-fn a_run_that_fails_or_panics_leaves_nothing() {
+fn a_run_that_fails_or_panics_commits_nothing() {
     let memory = seeded();
     let failed = failure(transfer::OPERATION, &amount("1", "3"));
     assert_eq!(failed, Failure::error("there is no document `3` in `accounts`").code("not-found"));
     assert_eq!(balances(&memory), [10, 20]);
-    std::panic::catch_unwind(|| stumble::OPERATION.invoke("{}")).unwrap_err();
+    std::panic::catch_unwind(|| write_and_panic::OPERATION.invoke("{}")).unwrap_err();
     assert_eq!(balances(&memory), [10, 20]);
-    transfer::OPERATION.invoke(&amount("1", "2")).expect("the next run is as any other");
+    transfer::OPERATION.invoke(&amount("1", "2")).expect("the next run is not affected");
 }
 
 #[test]
-fn money_that_is_moved_to_where_it_was_is_noticed() {
+fn a_transfer_to_the_same_account_keeps_the_balance() {
     let memory = seeded();
     assert_eq!(transfer::OPERATION.invoke(&amount("1", "1")).unwrap(), "7");
     assert_eq!(balances(&memory), [10, 20]);
 }
 
 #[test]
-fn an_operation_in_an_operation_is_a_part_of_its_run() {
+fn a_nested_operation_is_part_of_the_outer_run() {
     let memory = seeded();
-    assert_eq!(failure(outer::OPERATION, "true").message, "no");
+    assert_eq!(failure(outer::OPERATION, "true").message, "requested");
     assert_eq!(balances(&memory), [10, 20]);
     outer::OPERATION.invoke("false").unwrap();
     assert_eq!(balances(&memory), [7, 23]);
@@ -189,17 +189,18 @@ fn an_operation_in_an_operation_is_a_part_of_its_run() {
 }
 
 #[test]
-fn what_is_not_declared_is_denied() {
+fn undeclared_collections_are_denied() {
     let memory = seeded();
-    reach::OPERATION.invoke(r#""read""#).unwrap();
+    use_undeclared::OPERATION.invoke(r#""read""#).unwrap();
     for (input, message) in [
         (r#""write""#, "the operation's models name the collection `accounts` for reading only"),
         (r#""people""#, "the operation's models do not name the collection `people`"),
     ] {
         let denied = Failure::permanent(message).code("denied");
-        assert_eq!(failure(reach::OPERATION, input), denied);
+        assert_eq!(failure(use_undeclared::OPERATION, input), denied);
     }
-    reach("write".into(), ReadCollection::new()).expect("a test may call with anything");
+    use_undeclared("write".into(), ReadCollection::new())
+        .expect("a direct call has access to all collections");
     assert_eq!(balances(&memory), [20]);
 }
 
@@ -231,28 +232,28 @@ fn conditions_are_checked() {
     put("3", Condition::Absent).unwrap();
     put("3", Condition::Always).unwrap();
     assert_eq!(accounts.require("3").unwrap().revision, 0);
-    put("3", Condition::At(0)).expect("what this run wrote has revision 0");
+    put("3", Condition::At(0)).expect("a document written by this run has revision 0");
 }
 
 #[test]
-fn a_document_is_saved_where_it_is_still_what_was_read() {
+fn save_fails_if_the_document_has_changed_since_the_read() {
     let memory = seeded();
     let accounts = Collection::<Account>::new();
     let (mut first, mut second) = (accounts.require("1").unwrap(), accounts.require("1").unwrap());
     accounts.save(&mut first).unwrap();
-    accounts.save(&mut first).expect("a copy that was saved can be saved again");
+    accounts.save(&mut first).expect("a saved copy can be saved again");
     let error = accounts.save(&mut second).unwrap_err();
     assert!(matches!(error, DocumentError::Stale { revision: Some(0), .. }), "{error:?}");
-    memory.keep();
-    let kept = accounts.require("1").unwrap().revision;
-    assert!(kept > second.revision, "a revision grows: {kept}");
+    memory.commit();
+    let committed = accounts.require("1").unwrap().revision;
+    assert!(committed > second.revision, "the revision increases: {committed}");
     accounts.delete("1").unwrap();
     let error = accounts.save(&mut second).unwrap_err();
-    assert_eq!(error.to_string(), "document `1` in `accounts` is gone");
+    assert_eq!(error.to_string(), "document `1` in `accounts` no longer exists");
 }
 
 #[test]
-fn new_documents_have_ids_of_their_own_in_the_order_in_which_they_came() {
+fn inserted_documents_get_increasing_ids() {
     documents::memory().reset();
     let accounts = Collection::new();
     let ids: Vec<_> = (0..12).map(|balance| accounts.insert(&account(balance)).unwrap()).collect();
@@ -260,7 +261,7 @@ fn new_documents_have_ids_of_their_own_in_the_order_in_which_they_came() {
 }
 
 #[test]
-fn what_does_not_fit_the_model_is_named() {
+fn a_document_that_does_not_match_its_model_is_reported() {
     let memory = seeded();
     memory.seed_json("accounts", "odd", json!({"owner": "Ada", "balance": "much"}));
     memory.seed_json("accounts", "whole", json!({"owner": "Ada", "balance": 5.0}));
@@ -269,35 +270,38 @@ fn what_does_not_fit_the_model_is_named() {
     let error = accounts.get("odd").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "document `odd` in `accounts` is not of model `Account`: `balance`: invalid type: string \
-         \"much\", expected i64"
+        "document `odd` in `accounts` does not match model `Account`: `balance`: invalid type: \
+         string \"much\", expected i64"
     );
     let failure = Failure::from(error);
-    assert_eq!((failure.kind, failure.code.as_deref()), (Kind::Error, Some("does-not-fit")));
+    assert_eq!((failure.kind, failure.code.as_deref()), (FailureKind::Error, Some("does-not-fit")));
 }
 
 #[test]
-fn what_is_no_document_is_invalid() {
+fn invalid_and_too_large_documents_are_rejected() {
     documents::memory().reset();
     let accounts = Collection::new();
     let error = accounts.put("", &account(1)).unwrap_err();
     assert!(matches!(error, DocumentError::Invalid(_)), "{error:?}");
     let failure = Failure::from(error);
-    assert_eq!((failure.kind, failure.code.as_deref()), (Kind::Permanent, Some("invalid")));
+    assert_eq!((failure.kind, failure.code.as_deref()), (FailureKind::Permanent, Some("invalid")));
     let error = accounts.put("1", &Account { owner: "x".repeat(1 << 20), balance: 0 }).unwrap_err();
     assert!(matches!(error, DocumentError::TooLarge(_)), "{error:?}");
     let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
     let error = accounts.set("1", [("balance", no_json)]).unwrap_err();
-    assert_eq!(error, DocumentError::Invalid("not JSON: key must be a string".into()));
+    assert_eq!(
+        error,
+        DocumentError::Invalid("cannot serialise the value as JSON: key must be a string".into())
+    );
 }
 
-/// Returns the balances of the accounts that a question finds, in order.
-fn found(find: documents::Find<Account>) -> std::result::Result<Vec<i64>, DocumentError> {
-    find.into_iter().map(|account| Ok(account?.value.balance)).collect()
+/// Returns the balances of the accounts that match a query, in order.
+fn found(query: documents::Query<Account>) -> std::result::Result<Vec<i64>, DocumentError> {
+    query.into_iter().map(|account| Ok(account?.value.balance)).collect()
 }
 
 #[test]
-fn a_question_is_filtered_sorted_and_limited() {
+fn a_query_filters_sorts_and_limits() {
     let memory = documents::memory();
     for (id, owner, balance) in [("1", "Bob", 1), ("2", "Ada", 1), ("3", "Bob", 2), ("4", "Eve", 9)]
     {
@@ -305,8 +309,8 @@ fn a_question_is_filtered_sorted_and_limited() {
     }
     let accounts = ReadCollection::<Account>::new();
     let some = || accounts.find(json!({"balance": {"$lt": 9}}));
-    let ids = |find: documents::Find<Account>| -> Vec<String> {
-        find.all().unwrap().into_iter().map(|account| account.id).collect()
+    let ids = |query: documents::Query<Account>| -> Vec<String> {
+        query.all().unwrap().into_iter().map(|account| account.id).collect()
     };
     assert_eq!(ids(some()), ["1", "2", "3"]);
     assert_eq!(ids(some().sort("-balance")), ["3", "1", "2"]);
@@ -320,13 +324,13 @@ fn a_question_is_filtered_sorted_and_limited() {
 }
 
 #[test]
-fn a_question_is_answered_beyond_a_page() {
+fn a_query_fetches_more_than_one_page() {
     let memory = documents::memory();
     let accounts = Collection::new();
     for balance in 0..1_234 {
         accounts.put(&format!("{balance:04}"), &account(balance)).unwrap();
     }
-    memory.keep();
+    memory.commit();
     let all: Vec<_> = (0..1_234).collect();
     assert_eq!(found(accounts.find(json!({}))), Ok(all.clone()));
     assert_eq!(found(accounts.find(json!({})).limit(1_111)), Ok(all[..1_111].into()));
@@ -335,7 +339,7 @@ fn a_question_is_answered_beyond_a_page() {
 }
 
 #[test]
-fn large_documents_are_found_however_few_fit_on_a_page() {
+fn large_documents_are_found_even_if_few_fit_on_a_page() {
     documents::memory();
     let accounts = Collection::new();
     for balance in 0..5 {
@@ -346,7 +350,7 @@ fn large_documents_are_found_however_few_fit_on_a_page() {
 }
 
 #[test]
-fn what_a_loop_deletes_is_not_in_its_way() {
+fn deleting_documents_inside_a_loop_skips_none() {
     let memory = documents::memory();
     let accounts = Collection::<Account>::new();
     for balance in 0..2_500 {
@@ -359,20 +363,20 @@ fn what_a_loop_deletes_is_not_in_its_way() {
 }
 
 #[test]
-fn a_document_that_does_not_fit_is_an_error_in_its_place() {
+fn a_mismatched_document_is_an_error_at_its_position() {
     let memory = seeded();
     memory.seed_json("accounts", "1a", json!({}));
     let accounts = ReadCollection::<Account>::new();
     let mut all = accounts.find(json!({})).into_iter();
     assert_eq!(all.next().unwrap().unwrap().id, "1");
     let error = all.next().unwrap().unwrap_err();
-    assert!(matches!(&error, DocumentError::DoesNotFit { id, .. } if id == "1a"), "{error:?}");
+    assert!(matches!(&error, DocumentError::ModelMismatch { id, .. } if id == "1a"), "{error:?}");
     assert_eq!(all.next().unwrap().unwrap().id, "2");
     assert!(all.next().is_none());
 }
 
 #[test]
-fn after_an_error_of_the_host_nothing_comes() {
+fn iteration_ends_after_an_error_of_the_host() {
     seeded();
     let accounts = ReadCollection::<Account>::new();
     let mut none = accounts.find(json!({"$where": "1"})).into_iter();
@@ -400,7 +404,7 @@ fn fields_are_set_and_merged() {
 }
 
 #[test]
-fn what_was_discarded_was_never_written() {
+fn discard_drops_all_writes_of_the_run() {
     let memory = seeded();
     let accounts = Collection::<Account>::new();
     accounts.delete("1").unwrap();

@@ -1,4 +1,4 @@
-//! What `#[model]` takes, and the schemas that follow.
+//! Types with `#[model]`, and their schemas.
 
 #![forbid(unsafe_code)]
 
@@ -93,13 +93,13 @@ fn doc_comments_and_attributes_reach_the_schema() {
 }
 
 #[test]
-fn what_may_be_missing_differs_between_input_and_output() {
+fn fields_with_defaults_are_required_in_outputs_only() {
     assert_eq!(input_schema::<Job>()["required"], json!(["title"]));
     assert_eq!(output_schema::<Job>()["required"], json!(["title", "priority", "note"]));
 }
 
 #[test]
-fn the_schema_of_an_integer_has_the_bounds_of_its_type() {
+fn integer_schemas_have_the_bounds_of_their_types() {
     let schema = input_schema::<Numbers>();
     let bounds = |pointer: &str| {
         let schema = schema.pointer(pointer).expect("a schema");
@@ -115,7 +115,7 @@ fn the_schema_of_an_integer_has_the_bounds_of_its_type() {
 }
 
 #[test]
-fn unknown_fields_are_refused() {
+fn unknown_fields_are_rejected() {
     let error = serde_json::from_str::<Job>(r#"{"title": "a", "urgent": true}"#).unwrap_err();
     assert!(error.to_string().starts_with("unknown field `urgent`"));
     let error = serde_json::from_str::<Redundant>(r#"{"field": 1, "other": 2}"#).unwrap_err();
@@ -123,14 +123,14 @@ fn unknown_fields_are_refused() {
 }
 
 #[test]
-fn unknown_fields_are_taken_where_allowed() {
+fn unknown_fields_are_accepted_if_allowed() {
     let open: Open = serde_json::from_str(r#"{"known": 1, "other": 2}"#).unwrap();
     assert_eq!((open.known, &open.rest["other"]), (1, &json!(2)));
     assert_ne!(input_schema::<Open>()["additionalProperties"], false);
 }
 
 #[test]
-fn models_of_every_shape_survive_a_round_trip() {
+fn models_of_every_kind_survive_a_round_trip() {
     round_trip::<Job>(&json!({"title": "a", "priority": 1, "note": null}));
     round_trip::<State>(&json!("in-progress"));
     round_trip::<State>(&json!({"failed": {"reason": "none"}}));
@@ -143,8 +143,8 @@ fn models_of_every_shape_survive_a_round_trip() {
 }
 
 fn round_trip<T: Serialize + DeserializeOwned + JsonSchema>(value: &Value) {
-    let model: T = serde_json::from_str(&value.to_string()).expect("the value fits the model");
-    let written = serde_json::to_value(model).expect("the model is JSON");
+    let model: T = serde_json::from_str(&value.to_string()).expect("the value matches the model");
+    let written = serde_json::to_value(model).expect("the model serialises to JSON");
     assert_eq!(&written, value);
     assert!(input_schema::<T>().is_object());
 }

@@ -1,11 +1,11 @@
-//! What `#[operation]` makes of functions, and what calls of them return.
+//! Functions with `#[operation]`: their descriptions, and the results of calls.
 
 #![forbid(unsafe_code)]
 
 use std::num::ParseIntError;
 
 use ophost_sdk::serde_json::{Value, json};
-use ophost_sdk::{Failure, Kind, Operation, model, operation, plugin};
+use ophost_sdk::{Failure, FailureKind, Operation, model, operation, plugin};
 
 #[model]
 struct Text {
@@ -20,9 +20,9 @@ struct Number {
 mod numbers {
     use super::{Number, Text, operation};
 
-    /// Reads a number.
+    /// Parses a number.
     ///
-    /// Decimal alone.
+    /// Decimal numbers only.
     #[operation(
         name = "numbers.parse",
         category = "numbers",
@@ -45,7 +45,7 @@ mod numbers {
     }
 }
 
-/// Adds one. Its parameter and its name are those of the expansion's own variables.
+/// Adds one. The parameter and the function have the names of variables in the expansion.
 #[operation(category = "numbers")]
 fn input(json: Number) -> Result<Number, Failure> {
     let number = json.number.checked_add(1);
@@ -53,18 +53,18 @@ fn input(json: Number) -> Result<Number, Failure> {
     Ok(Number { number })
 }
 
-#[operation(category = "numbers", description = "Takes a pattern.")]
+#[operation(category = "numbers", description = "Doubles a number.")]
 fn double(Number { number }: Number) -> std::result::Result<u32, ParseIntError> {
     Ok(number * 2)
 }
 
-/// Returns a map that JSON does not have.
+/// Returns a map that cannot be serialised as JSON.
 #[operation(category = "numbers")]
 fn not_json() -> std::collections::HashMap<(u8, u8), u8> {
     [((1, 2), 3)].into()
 }
 
-/// Takes nothing.
+/// Has no input.
 #[operation(category = "numbers")]
 fn r#loop() -> ophost_sdk::Result<()> {
     Ok(())
@@ -78,10 +78,10 @@ fn failure(operation: Operation, input: &Value) -> Failure {
 }
 
 #[test]
-fn every_setting_is_kept() {
+fn every_setting_reaches_the_operation() {
     let operation = numbers::parse::OPERATION;
     assert_eq!(operation.name, "numbers.parse");
-    assert_eq!(operation.description, "Reads a number.\n\nDecimal alone.");
+    assert_eq!(operation.description, "Parses a number.\n\nDecimal numbers only.");
     assert_eq!(operation.category, "numbers");
     assert_eq!(operation.tags, ["a", "b"]);
     assert_eq!(operation.permissions, ["numbers:read"]);
@@ -98,15 +98,15 @@ fn every_setting_is_kept() {
 }
 
 #[test]
-fn the_function_gives_what_is_not_set() {
+fn name_and_description_default_to_those_of_the_function() {
     assert_eq!(r#loop::OPERATION.name, "loop");
-    assert_eq!(double::OPERATION.description, "Takes a pattern.");
+    assert_eq!(double::OPERATION.description, "Doubles a number.");
     let double = double::OPERATION;
     assert!(!double.async_enabled && double.create_taskrun);
 }
 
 #[test]
-fn functions_are_called_on_json() {
+fn operations_are_invoked_with_json() {
     let cases = [
         (numbers::parse::OPERATION, r#"{"text":"7"}"#, r#"{"number":7}"#),
         (input::OPERATION, r#"{"number":7}"#, r#"{"number":8}"#),
@@ -120,7 +120,7 @@ fn functions_are_called_on_json() {
 }
 
 #[test]
-fn failures_are_the_functions_own() {
+fn a_failure_of_the_function_is_returned_unchanged() {
     let parse = failure(numbers::parse::OPERATION, &json!({"text": "x"}));
     assert_eq!(parse, Failure::error("invalid digit found in string"));
     let overflow = failure(input::OPERATION, &json!({"number": u32::MAX}));
@@ -128,7 +128,7 @@ fn failures_are_the_functions_own() {
 }
 
 #[test]
-fn input_that_does_not_fit_is_refused_for_good() {
+fn invalid_input_is_a_permanent_failure() {
     let cases = [
         (double::OPERATION, json!({"number": -1}), "invalid value: integer `-1`"),
         (double::OPERATION, json!({}), "missing field `number`"),
@@ -136,21 +136,21 @@ fn input_that_does_not_fit_is_refused_for_good() {
     ];
     for (operation, input, message) in cases {
         let failure = failure(operation, &input);
-        assert_eq!(failure.kind, Kind::Permanent);
+        assert_eq!(failure.kind, FailureKind::Permanent);
         assert_eq!(failure.code.as_deref(), Some("invalid-input"));
         assert!(failure.message.contains(message), "{failure}");
     }
 }
 
 #[test]
-fn output_that_is_not_json_is_refused_for_good() {
+fn output_that_is_not_json_is_a_permanent_failure() {
     let failure = failure(not_json::OPERATION, &json!({}));
-    assert_eq!(failure.kind, Kind::Permanent);
+    assert_eq!(failure.kind, FailureKind::Permanent);
     assert_eq!(failure.code.as_deref(), Some("invalid-output"));
 }
 
 #[test]
-fn no_parameters_mean_an_object_without_fields() {
+fn an_operation_without_input_takes_an_empty_object() {
     let schema = (r#loop::OPERATION.input_schema)();
     assert_eq!(schema["type"], "object");
     assert_eq!(schema["additionalProperties"], false);

@@ -1,4 +1,4 @@
-//! Parses what stands in the parentheses of `#[operation(...)]`.
+//! Parses the arguments of `#[operation(...)]`.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::names;
 const KEYS: &str = "name, description, category, tags, permissions, models_in, models_out, \
                     stage, async_enabled, create_taskrun, annotations";
 
-/// The settings of an operation, with the contract's defaults for what is not given.
+/// The arguments of `#[operation(...)]`. Omitted ones have the defaults of the contract.
 pub(crate) struct Arguments {
     pub(crate) name: Option<LitStr>,
     pub(crate) description: Option<LitStr>,
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     pub(crate) annotations: Vec<Annotation>,
 }
 
-/// One `"key" = value` of `annotations(...)`.
+/// One `"key" = value` pair of `annotations(...)`.
 pub(crate) struct Annotation {
     pub(crate) key: LitStr,
     pub(crate) value: Expr,
@@ -73,50 +73,50 @@ impl Parse for Arguments {
 }
 
 impl Arguments {
-    /// Parses what follows `key`.
+    /// Parses the value that follows `key`.
     fn parse_setting(&mut self, key: &Ident, input: ParseStream<'_>) -> Result<()> {
         match key.to_string().as_str() {
-            "name" => self.name = Some(checked_text(input, names::check_operation_name)?),
+            "name" => self.name = Some(checked_string(input, names::check_operation_name)?),
             "description" => {
-                self.description = Some(checked_text(input, names::check_description)?)
+                self.description = Some(checked_string(input, names::check_description)?)
             }
-            "category" => self.category = Some(checked_text(input, names::check_category)?),
-            "tags" => self.tags = texts(input)?,
-            "permissions" => self.permissions = texts(input)?,
-            "models_in" => self.models_in = texts(input)?,
-            "models_out" => self.models_out = texts(input)?,
-            "stage" => self.stage = Some(text(input)?),
+            "category" => self.category = Some(checked_string(input, names::check_category)?),
+            "tags" => self.tags = string_list(input)?,
+            "permissions" => self.permissions = string_list(input)?,
+            "models_in" => self.models_in = string_list(input)?,
+            "models_out" => self.models_out = string_list(input)?,
+            "stage" => self.stage = Some(string(input)?),
             "async_enabled" => self.async_enabled = boolean(input)?,
             "create_taskrun" => self.create_taskrun = boolean(input)?,
             "annotations" => self.annotations = annotations(input)?,
-            _ => return Err(Error::new(key.span(), why_unknown(key))),
+            _ => return Err(Error::new(key.span(), unknown_key_message(key))),
         }
         Ok(())
     }
 }
 
-fn why_unknown(key: &Ident) -> String {
+fn unknown_key_message(key: &Ident) -> String {
     if key == "inputs" || key == "outputs" {
         return format!("`{key}` is taken from the signature of the function");
     }
-    format!("unknown key `{key}`, the keys are {KEYS}")
+    format!("unknown key `{key}`; valid keys are {KEYS}")
 }
 
-fn text(input: ParseStream<'_>) -> Result<LitStr> {
+fn string(input: ParseStream<'_>) -> Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
 }
 
-fn checked_text(
+fn checked_string(
     input: ParseStream<'_>,
     check: fn(&str) -> std::result::Result<(), String>,
 ) -> Result<LitStr> {
-    let text = text(input)?;
+    let text = string(input)?;
     check(&text.value()).map_err(|message| Error::new(text.span(), message))?;
     Ok(text)
 }
 
-fn texts(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
+fn string_list(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
     input.parse::<Token![=]>()?;
     let list;
     bracketed!(list in input);
@@ -151,7 +151,7 @@ impl Parse for Annotation {
         if key.value() == "ophost.collections" {
             return Err(Error::new(
                 key.span(),
-                "`ophost.collections` follows from the models: `#[model(collection = \"...\")]`",
+                "`ophost.collections` is derived from models: use `#[model(collection = \"...\")]`",
             ));
         }
         input.parse::<Token![=]>()?;
@@ -159,15 +159,15 @@ impl Parse for Annotation {
         if !is_json(&value) {
             return Err(Error::new_spanned(
                 value,
-                "the value of an annotation is a boolean, a number, a string, \
-                 or an array of those",
+                "the value of an annotation must be a boolean, a number, a string, \
+                 or an array of these",
             ));
         }
         Ok(Self { key, value })
     }
 }
 
-/// Whether `value` is a literal that JSON has, or an array of such.
+/// Returns whether `value` is a JSON literal or an array of JSON literals.
 fn is_json(value: &Expr) -> bool {
     match value {
         Expr::Lit(ExprLit { lit, .. }) => {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_contract() {
+    fn omitted_keys_have_the_defaults_of_the_contract() {
         let arguments = parse(r#"category = "text""#);
         assert_eq!(arguments.category.unwrap().value(), "text");
         assert!(!arguments.async_enabled);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_read() {
+    fn every_key_is_parsed() {
         let arguments = parse(
             r#"name = "a.b", description = "d", category = "c", tags = ["t", "u"],
                permissions = ["p"], models_in = ["I"], models_out = ["O"], stage = "s",
@@ -226,13 +226,13 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_arguments_are_reported() {
         let cases = [
             (r#"inputs = Person"#, "`inputs` is taken from the signature of the function"),
             (r#"outputs = Person"#, "`outputs` is taken from the signature of the function"),
             (
                 r#"tag = ["a"]"#,
-                "unknown key `tag`, the keys are name, description, category, tags, permissions, \
+                "unknown key `tag`; valid keys are name, description, category, tags, permissions, \
                  models_in, models_out, stage, async_enabled, create_taskrun, annotations",
             ),
             (r#"tags = [], tags = []"#, "`tags` is given twice"),
@@ -242,17 +242,18 @@ mod tests {
             (r#"async_enabled"#, "expected `=`"),
             (
                 r#"name = "Greet""#,
-                "`Greet` is no name for an operation: it must be parts of `[a-z][a-z0-9_]*`, \
-                 joined by dots; give one with `name = \"...\"`",
+                "`Greet` is not a valid operation name: expected parts of `[a-z][a-z0-9_]*` \
+                 joined by dots; set one with `name = \"...\"`",
             ),
             (r#"annotations("a" = 1, "a" = 2)"#, "the annotation `a` is given twice"),
             (
                 r#"annotations("ophost.collections" = 1)"#,
-                "`ophost.collections` follows from the models: `#[model(collection = \"...\")]`",
+                "`ophost.collections` is derived from models: use `#[model(collection = \"...\")]`",
             ),
             (
                 r#"annotations("a" = now())"#,
-                "the value of an annotation is a boolean, a number, a string, or an array of those",
+                "the value of an annotation must be a boolean, a number, a string, \
+                 or an array of these",
             ),
         ];
         for (text, expected) in cases {

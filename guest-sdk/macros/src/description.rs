@@ -1,8 +1,8 @@
-//! Reads an operation's description from its doc comment.
+//! Extracts the description of an operation from its doc comment.
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// Returns the text of the doc comment among `attributes`; none when there is no text.
+/// Returns the text of the doc comment in `attributes`, or `None` if there is no text.
 pub(crate) fn from_doc_comment(attributes: &[Attribute]) -> Option<String> {
     let lines: Vec<String> = attributes.iter().filter_map(doc_line).collect();
     let text = lines.join("\n").trim().to_owned();
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_joined_and_trimmed() {
+    fn doc_lines_are_joined_and_trimmed() {
         let function: ItemFn = parse_quote! {
             /// Greets a person.
             ///
@@ -45,11 +45,11 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_no_description() {
+    fn an_empty_doc_comment_is_no_description() {
         let function: ItemFn = parse_quote! {
             ///
             #[doc(hidden)]
-            #[must_use = "it is the point"]
+            #[must_use = "a greeting"]
             fn greet() {}
         };
         assert_eq!(from_doc_comment(&function.attrs), None);

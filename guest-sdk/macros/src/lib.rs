@@ -1,11 +1,14 @@
 //! The attributes of `ophost-sdk`: [`macro@model`] and [`macro@operation`].
 //!
-//! Authors use them through `ophost-sdk`, to whose items the expansions refer and where the
-//! examples are.
+//! Authors use the attributes through `ophost-sdk`, which also has the examples. The expansions
+//! refer to items of `ophost-sdk`.
 //!
-//! - `model`: what `#[model]` adds to a type.
-//! - `operation`: what `#[operation]` adds to a function, from its `arguments`, its
-//!   `signature`, its doc comment (`description`) and the rules for `names`.
+//! - `model`: expands `#[model]`.
+//! - `operation`: expands `#[operation]`, with the modules below.
+//! - `arguments`: parses the arguments of `#[operation]`.
+//! - `signature`: parses the signature of the function.
+//! - `description`: extracts the doc comment.
+//! - `names`: checks names and texts.
 
 mod arguments;
 mod description;
@@ -16,48 +19,50 @@ mod signature;
 
 use proc_macro::TokenStream;
 
-/// Makes a struct or enum a model: something that an operation takes or returns, and that
-/// documents are of.
+/// Makes a struct or enum a model: the type of an input, of an output or of documents.
 ///
-/// Derives `Serialize`, `Deserialize`, `JsonSchema`, `Debug` and `Clone`, except what a
-/// `#[derive]` below it derives already. Doc comments become the descriptions in the
-/// schema. Attributes of serde and schemars keep working.
+/// Derives `Serialize`, `Deserialize`, `JsonSchema`, `Debug` and `Clone`. Traits that a `#[derive]`
+/// below the attribute derives are left out. Doc comments become the descriptions in the schema.
+/// Attributes of serde and schemars keep their meaning.
 ///
-/// Unknown fields are refused; `#[model(allow_unknown_fields)]` ignores them instead,
-/// which `#[serde(flatten)]` needs. `#[model(collection = "people")]` says where the documents
-/// are, if not in the collection that [`Model`](../ophost_sdk/trait.Model.html) says.
+/// Unknown fields are rejected. `#[model(allow_unknown_fields)]` ignores unknown fields instead,
+/// and `#[serde(flatten)]` requires this. `#[model(collection = "people")]` sets the collection of
+/// the documents. The default is documented at [`Model`](../ophost_sdk/trait.Model.html).
 #[proc_macro_attribute]
 pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
     or_error(model::expand(arguments.into(), item.clone().into()), item)
 }
 
-/// Makes a function an operation, to be listed in `plugin!`.
+/// Makes a function an operation that `plugin!` can list.
 ///
-/// The function takes one model, or nothing, and returns a model, or a `Result` of one.
-/// Besides it takes any number of collections, which the host gives: `Collection<Model>`,
-/// `ReadCollection<Model>`. It stays as it is, so that tests call it like any other. The
-/// operation is described by `OPERATION`, a constant of a type of the function's name.
+/// The function takes at most one model as input, and returns a model or a `Result` of a model. A
+/// function can also take any number of collections: `Collection<Model>` or
+/// `ReadCollection<Model>`. The host provides the collections.
 ///
-/// | key | value | without it |
+/// The function is not changed, so tests can call it. The attribute adds a type with the name of
+/// the function. Its constant `OPERATION` describes the operation.
+///
+/// | key | value | default |
 /// |---|---|---|
-/// | `category` | the group it is listed under | required |
-/// | `name` | parts of `[a-z][a-z0-9_]*`, joined by dots | the function's name |
-/// | `description` | what it does, for people | the doc comment |
-/// | `tags` | words to filter by, `["a", "b"]` | none |
-/// | `permissions` | what a caller must be allowed to do | none |
-/// | `models_in` | the models that are read | those of each `ReadCollection` |
-/// | `models_out` | the models that are created, changed or deleted | those of each `Collection` |
-/// | `stage` | the step of a pipeline | none |
-/// | `async_enabled` | whether a direct call keeps a record | `false` |
-/// | `create_taskrun` | whether a record may be kept at all | `true` |
-/// | `annotations(...)` | `"key" = value` pairs of literals and arrays of them | none |
+/// | `category` | group in lists of operations | required |
+/// | `name` | parts of `[a-z][a-z0-9_]*`, joined by dots | name of the function |
+/// | `description` | description for users | doc comment |
+/// | `tags` | tags to filter by, `["a", "b"]` | none |
+/// | `permissions` | permissions that a caller must have | none |
+/// | `models_in` | models that are read | model of each `ReadCollection` |
+/// | `models_out` | models that are created, changed or deleted | model of each `Collection` |
+/// | `stage` | stage of a pipeline | none |
+/// | `async_enabled` | whether direct calls are recorded | `false` |
+/// | `create_taskrun` | whether runs may be recorded at all | `true` |
+/// | `annotations(...)` | pairs `"key" = value` of literals and arrays of literals | none |
 #[proc_macro_attribute]
 pub fn operation(arguments: TokenStream, item: TokenStream) -> TokenStream {
     or_error(operation::expand(arguments.into(), &item.clone().into()), item)
 }
 
-/// Keeps `item` beside an error, so that the error is not followed by a dozen others
-/// about a name that is missing.
+/// Returns the expansion, or the error together with `item`.
+///
+/// Without `item`, the compiler would also report every use of its name.
 fn or_error(expansion: syn::Result<proc_macro2::TokenStream>, item: TokenStream) -> TokenStream {
     match expansion {
         Ok(expansion) => expansion.into(),

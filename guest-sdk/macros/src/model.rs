@@ -9,16 +9,16 @@ use syn::{Attribute, Data, DeriveInput, Error, Ident, LitStr, Path, Result, Toke
 
 use crate::names;
 
-/// Returns `item` with the derives of a model, and the trait unless it is generic.
+/// Returns `item` with the derives of a model, and the trait `Model` unless `item` is generic.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let arguments: Arguments = syn::parse2(arguments)?;
     let item: DeriveInput = syn::parse2(item)?;
     if let Data::Union(union) = &item.data {
-        let message = "a model is a struct or an enum: JSON has no unions";
+        let message = "a model must be a struct or an enum, because JSON has no unions";
         return Err(Error::new_spanned(union.union_token, message));
     }
     let derives = missing_derives(&item.attrs);
-    let denied = !arguments.allow_unknown_fields && !mentions_unknown_fields(&item.attrs);
+    let denied = !arguments.allow_unknown_fields && !denies_unknown_fields(&item.attrs);
     let deny_unknown_fields = denied.then(|| quote!(#[serde(deny_unknown_fields)]));
     let model = model(&arguments, &item)?;
     Ok(quote! {
@@ -32,13 +32,14 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     })
 }
 
-/// Returns the implementation of `Model`. A generic type has none: it is a model for each of
-/// its arguments, and all would bear one name.
+/// Returns the implementation of `Model`, or nothing for a generic type.
+///
+/// All instances of a generic type would have the same model name.
 fn model(arguments: &Arguments, item: &DeriveInput) -> Result<TokenStream> {
     let Arguments { collection, .. } = arguments;
     if !item.generics.params.is_empty() {
         return match collection {
-            Some(name) => Err(Error::new(name.span(), "a generic type has no collection")),
+            Some(name) => Err(Error::new(name.span(), "a generic type cannot have a collection")),
             None => Ok(quote!()),
         };
     }
@@ -57,7 +58,7 @@ fn model(arguments: &Arguments, item: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// What stands in the parentheses of `#[model(...)]`.
+/// The arguments of `#[model(...)]`.
 #[derive(Default)]
 struct Arguments {
     allow_unknown_fields: bool,
@@ -74,7 +75,7 @@ impl Parse for Arguments {
                 "collection" => arguments.collection = Some(collection(input)?),
                 _ => {
                     let message = format!(
-                        "unknown key `{key}`, the keys are allow_unknown_fields, collection"
+                        "unknown key `{key}`; valid keys are allow_unknown_fields, collection"
                     );
                     return Err(Error::new(key.span(), message));
                 }
@@ -94,7 +95,7 @@ fn collection(input: ParseStream<'_>) -> Result<LitStr> {
     Ok(name)
 }
 
-/// Returns the paths of the derives of a model that no `#[derive]` names already.
+/// Returns the paths of a model's derives that are not in `attributes`.
 fn missing_derives(attributes: &[Attribute]) -> Vec<TokenStream> {
     let present = derived_names(attributes);
     [
@@ -122,9 +123,8 @@ fn derived_names(attributes: &[Attribute]) -> Vec<Ident> {
         .collect()
 }
 
-/// Whether the author's own serde attributes deny unknown fields: serde refuses to be
-/// told twice.
-fn mentions_unknown_fields(attributes: &[Attribute]) -> bool {
+/// Returns whether `attributes` have `deny_unknown_fields`, which serde accepts only once.
+fn denies_unknown_fields(attributes: &[Attribute]) -> bool {
     attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("serde"))
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_author_says_is_not_said_twice() {
+    fn existing_derives_and_serde_attributes_are_not_repeated() {
         let text = expanded(
             "",
             "#[derive(Debug, std::clone::Clone, PartialEq)] #[serde(deny_unknown_fields)] enum A { B }",
@@ -164,14 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn a_model_has_the_name_of_the_type() {
+    fn the_model_name_is_the_type_name() {
         let text = expanded("", "struct r#Job { b: u8 }").unwrap();
         assert!(text.contains(r#"constNAME:&'staticstr="Job";"#), "{text}");
         assert!(!text.contains("COLLECTION"), "{text}");
     }
 
     #[test]
-    fn a_model_has_the_collection_that_it_is_given() {
+    fn the_collection_argument_sets_the_collection() {
         let arguments = r#"collection = "people", allow_unknown_fields,"#;
         let text = expanded(arguments, "struct Person { b: u8 }").unwrap();
         assert!(text.contains(r#"::core::option::Option::Some("people");"#), "{text}");
@@ -179,27 +179,35 @@ mod tests {
     }
 
     #[test]
-    fn a_generic_type_is_the_model_of_no_collection() {
+    fn a_generic_type_does_not_implement_model() {
         let text = expanded("", "struct Page<T> { items: Vec<T> }").unwrap();
         assert!(!text.contains("Model"), "{text}");
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_models_are_reported() {
         let cases = [
             (
                 "strict",
                 "struct A;",
-                "unknown key `strict`, the keys are allow_unknown_fields, collection",
+                "unknown key `strict`; valid keys are allow_unknown_fields, collection",
             ),
             (
                 r#"collection = "all people""#,
                 "struct A;",
-                "`all people` is no name for a collection: lower case letters, digits and `_`, \
-                 in parts joined by dots or dashes, a letter first, at most 64 bytes",
+                "`all people` is not a valid collection name: expected lower case letters, digits \
+                 and `_`, a letter first, in parts joined by dots or dashes, at most 64 bytes",
             ),
-            (r#"collection = "pages""#, "struct A<T>(T);", "a generic type has no collection"),
-            ("", "union A { b: u8 }", "a model is a struct or an enum: JSON has no unions"),
+            (
+                r#"collection = "pages""#,
+                "struct A<T>(T);",
+                "a generic type cannot have a collection",
+            ),
+            (
+                "",
+                "union A { b: u8 }",
+                "a model must be a struct or an enum, because JSON has no unions",
+            ),
             ("", "fn a() {}", "expected one of: `struct`, `enum`, `union`"),
         ];
         for (arguments, item, expected) in cases {

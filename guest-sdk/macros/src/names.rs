@@ -1,4 +1,4 @@
-//! The rules that the contract sets for names and texts, as in `wit/types.wit`.
+//! The rules of the contract for names and texts, see `wit/types.wit`.
 
 const MAX_NAME_BYTES: usize = 128;
 const MAX_DESCRIPTION_BYTES: usize = 8 * 1024;
@@ -10,24 +10,24 @@ pub(crate) fn check_operation_name(name: &str) -> Result<(), String> {
     check_text("name", name, MAX_NAME_BYTES)?;
     if !name.split('.').all(is_part) {
         return Err(format!(
-            "`{name}` is no name for an operation: it must be parts of `[a-z][a-z0-9_]*`, \
-             joined by dots; give one with `name = \"...\"`"
+            "`{name}` is not a valid operation name: expected parts of `[a-z][a-z0-9_]*` \
+             joined by dots; set one with `name = \"...\"`"
         ));
     }
     if name.split('.').next() == Some("ophost") {
         return Err(format!(
-            "`{name}` is no name for an operation: names under `ophost` are the host's"
+            "`{name}` is not a valid operation name: names under `ophost` are reserved for the host"
         ));
     }
     Ok(())
 }
 
-/// Checks the group that an operation is listed under.
+/// Checks the category of an operation.
 pub(crate) fn check_category(category: &str) -> Result<(), String> {
     check_text("category", category, MAX_NAME_BYTES)
 }
 
-/// Checks what an operation says of itself.
+/// Checks the description of an operation.
 pub(crate) fn check_description(description: &str) -> Result<(), String> {
     check_text("description", description, MAX_DESCRIPTION_BYTES)
 }
@@ -37,8 +37,8 @@ pub(crate) fn check_annotation_key(key: &str) -> Result<(), String> {
     check_text("key of an annotation", key, MAX_ANNOTATION_KEY_BYTES)
 }
 
-/// Checks the name of a collection: lower case letters, digits and `_`, in parts joined by
-/// dots or dashes, a letter first.
+/// Checks the name of a collection: lower case letters, digits and `_`, a letter first, in parts
+/// joined by dots or dashes.
 pub(crate) fn check_collection(name: &str) -> Result<(), String> {
     let is_part = |part: &str| {
         let mut letters = part.chars();
@@ -50,8 +50,8 @@ pub(crate) fn check_collection(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{name}` is no name for a collection: lower case letters, digits and `_`, in parts \
-         joined by dots or dashes, a letter first, at most {MAX_COLLECTION_BYTES} bytes"
+        "`{name}` is not a valid collection name: expected lower case letters, digits and `_`, \
+         a letter first, in parts joined by dots or dashes, at most {MAX_COLLECTION_BYTES} bytes"
     ))
 }
 
@@ -78,30 +78,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_grammar_pass() {
+    fn valid_operation_names_pass() {
         for name in ["a", "word_count", "flow.step", "a1.b_2.c", "ophosts.x"] {
             assert_eq!(check_operation_name(name), Ok(()), "{name}");
         }
     }
 
     #[test]
-    fn names_outside_the_grammar_are_refused() {
+    fn invalid_operation_names_are_rejected() {
         for name in ["A", "_a", "1a", "a-b", "a.", ".a", "a..b", "a.1", "a b"] {
             let error = check_operation_name(name).unwrap_err();
-            assert!(error.contains("is no name"), "{name}: {error}");
+            assert!(error.contains("is not a valid operation name"), "{name}: {error}");
         }
     }
 
     #[test]
-    fn names_of_the_host_are_refused() {
+    fn operation_names_under_ophost_are_rejected() {
         for name in ["ophost", "ophost.list"] {
             let error = check_operation_name(name).unwrap_err();
-            assert!(error.ends_with("are the host's"), "{name}: {error}");
+            assert!(error.ends_with("are reserved for the host"), "{name}: {error}");
         }
     }
 
     #[test]
-    fn names_of_collections_follow_the_rules_of_the_host() {
+    fn collection_names_follow_the_grammar_of_the_host() {
         let longest = "a".repeat(64);
         for name in ["a", "people", "crm.people_2", "query-indexes", "a.1", &longest] {
             assert_eq!(check_collection(name), Ok(()), "{name}");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_neither_empty_nor_too_long() {
+    fn empty_and_too_long_texts_are_rejected() {
         assert_eq!(check_category("  ").unwrap_err(), "the category must not be empty");
         assert_eq!(check_operation_name(&"a".repeat(128)), Ok(()));
         assert_eq!(

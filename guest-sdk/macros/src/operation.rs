@@ -7,13 +7,13 @@ use syn::spanned::Spanned;
 use syn::{Error, Ident, ItemFn, LitStr, Result};
 
 use crate::arguments::{Annotation, Arguments};
-use crate::signature::{Access, Parameter, Shape};
+use crate::signature::{Access, OperationSignature, Parameter};
 use crate::{description, names};
 
-/// Returns `item` as it is, followed by a type of the same name that describes it.
+/// Returns `item` unchanged, followed by a type of the same name with the constant `OPERATION`.
 ///
-/// The type is a braced struct, because such a struct leaves the namespace of values
-/// to the function.
+/// The type is a struct with braces, because its name is then not in the value namespace, which
+/// contains the function.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let arguments: Arguments = syn::parse2(arguments)?;
     let function: ItemFn = syn::parse2(item.clone())?;
@@ -24,11 +24,11 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> Result<Token
         #item
 
         #[doc(hidden)]
-        #[allow(dead_code, non_camel_case_types, reason = "it bears the function's name")]
+        #[allow(dead_code, non_camel_case_types, reason = "the type has the name of the function")]
         #visibility struct #ident {}
 
         impl #ident {
-            #[doc = "What the host reads and runs."]
+            #[doc = "Description of the operation for the host."]
             #visibility const OPERATION: ::ophost_sdk::Operation = #operation;
         }
     })
@@ -36,16 +36,16 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> Result<Token
 
 /// Returns the expression that describes the operation.
 fn operation(arguments: &Arguments, function: &ItemFn) -> Result<TokenStream> {
-    let shape = Shape::of(&function.sig)?;
+    let signature = OperationSignature::parse(&function.sig)?;
     let name = name(arguments, &function.sig.ident)?;
     let description = description(arguments, function)?;
     let category = category(arguments)?;
     let stage = option(arguments.stage.as_ref());
-    let annotations = annotations(arguments, &shape);
-    let handler = handler(&shape, &function.sig.ident);
-    let (input, output) = (input(&shape), shape.output);
-    let models_in = models(&arguments.models_in, &shape, Access::Read);
-    let models_out = models(&arguments.models_out, &shape, Access::Write);
+    let annotations = annotations(arguments, &signature);
+    let handler = handler(&signature, &function.sig.ident);
+    let (input, output) = (input(&signature), signature.output);
+    let models_in = models(&arguments.models_in, &signature, Access::Read);
+    let models_out = models(&arguments.models_out, &signature, Access::Write);
     let Arguments { tags, permissions, async_enabled, create_taskrun, .. } = arguments;
     Ok(quote! {
         ::ophost_sdk::Operation {
@@ -84,7 +84,7 @@ fn description(arguments: &Arguments, function: &ItemFn) -> Result<LitStr> {
     let text = description::from_doc_comment(&function.attrs).ok_or_else(|| {
         Error::new(
             span,
-            "an operation says what it does: give it a doc comment, or `description = \"...\"`",
+            "an operation needs a description: add a doc comment or `description = \"...\"`",
         )
     })?;
     names::check_description(&text).map_err(|message| Error::new(span, message))?;
@@ -107,10 +107,9 @@ fn option(text: Option<&LitStr>) -> TokenStream {
     }
 }
 
-/// Returns the models that the attribute names, and those of the collections that are used
-/// so, each once.
-fn models(named: &[LitStr], shape: &Shape<'_>, access: Access) -> TokenStream {
-    let collections = shape.collections().filter(|collection| collection.access == access);
+/// Returns the models in `named` and the models of the collections with `access`, each once.
+fn models(named: &[LitStr], signature: &OperationSignature<'_>, access: Access) -> TokenStream {
+    let collections = signature.collections().filter(|collection| collection.access == access);
     let used: Vec<_> = collections.map(|collection| collection.model).collect();
     if used.is_empty() {
         return quote!(&[#(#named),*]);
@@ -126,24 +125,24 @@ fn models(named: &[LitStr], shape: &Shape<'_>, access: Access) -> TokenStream {
     }}
 }
 
-/// Returns the annotations that the attribute names, and `ophost.collections` where the
-/// collection of a parameter is not the one that the model's name says.
-fn annotations(arguments: &Arguments, shape: &Shape<'_>) -> TokenStream {
+/// Returns the annotations of the attribute, and `ophost.collections` if a model of a parameter has
+/// an explicit collection name.
+fn annotations(arguments: &Arguments, signature: &OperationSignature<'_>) -> TokenStream {
     let named: Vec<_> = arguments.annotations.iter().map(annotation).collect();
-    let models: Vec<_> = shape.collections().map(|collection| collection.model).collect();
+    let models: Vec<_> = signature.collections().map(|collection| collection.model).collect();
     if models.is_empty() {
         return quote!(&[#(#named),*]);
     }
     quote! {{
-        const PLACES: ::ophost_sdk::macro_support::Places =
-            ::ophost_sdk::macro_support::Places::new(&[
-                #(::ophost_sdk::macro_support::Place::of::<#models>()),*
+        const COLLECTIONS: ::ophost_sdk::macro_support::ModelCollections =
+            ::ophost_sdk::macro_support::ModelCollections::new(&[
+                #(::ophost_sdk::macro_support::ModelCollection::of::<#models>()),*
             ]);
-        const PLACED: ::ophost_sdk::Annotation = ::ophost_sdk::Annotation {
-            key: ::ophost_sdk::macro_support::COLLECTIONS,
-            value: || PLACES.to_json(),
+        const ANNOTATION: ::ophost_sdk::Annotation = ::ophost_sdk::Annotation {
+            key: ::ophost_sdk::macro_support::COLLECTIONS_KEY,
+            value: || COLLECTIONS.to_json(),
         };
-        if PLACES.are_given() { &[#(#named,)* PLACED] } else { &[#(#named),*] }
+        if COLLECTIONS.has_overrides() { &[#(#named,)* ANNOTATION] } else { &[#(#named),*] }
     }}
 }
 
@@ -154,38 +153,38 @@ fn annotation(annotation: &Annotation) -> TokenStream {
     }
 }
 
-fn input(shape: &Shape<'_>) -> TokenStream {
-    match shape.input() {
+fn input(signature: &OperationSignature<'_>) -> TokenStream {
+    match signature.input() {
         Some(input) => quote!(#input),
         None => quote!(::ophost_sdk::macro_support::NoInput),
     }
 }
 
-/// Returns the closure that calls `function` on a JSON text.
-fn handler(shape: &Shape<'_>, function: &Ident) -> TokenStream {
-    // A function may be called `json` or `input` too; these names are none of its scope.
+/// Returns the closure that calls `function` with a JSON text.
+fn handler(signature: &OperationSignature<'_>, function: &Ident) -> TokenStream {
+    // With mixed-site spans, the variables do not shadow a function named `json` or `input`.
     let json = Ident::new("json", Span::mixed_site());
     let value = Ident::new("input", Span::mixed_site());
-    let (input, output) = (input(shape), shape.output);
-    let parameters = shape.parameters.iter().map(|parameter| match parameter {
+    let (input, output) = (input(signature), signature.output);
+    let parameters = signature.parameters.iter().map(|parameter| match parameter {
         Parameter::Input(_) => quote!(#value),
         Parameter::Collection(collection) => {
             let ty = collection.ty;
-            // With this span, a type that is no model is reported where it stands.
+            // With this span, a type that is not a model is reported at the parameter.
             quote_spanned!(ty.span()=> <#ty>::new())
         }
     });
     let call = quote!(#function(#(#parameters),*));
-    let result = match shape.fallible {
+    let result = match signature.fallible {
         true => {
             // With this span, an error type that does not convert is reported at the return type.
-            let from = quote_spanned!(shape.output.span()=> ::ophost_sdk::Failure::from);
+            let from = quote_spanned!(signature.output.span()=> ::ophost_sdk::Failure::from);
             quote!(#call.map_err(#from))
         }
         false => quote!(::core::result::Result::Ok(#call)),
     };
     quote! {
-        |#json| ::ophost_sdk::macro_support::handle::<#input, #output>(#json, |#value| #result)
+        |#json| ::ophost_sdk::macro_support::dispatch::<#input, #output>(#json, |#value| #result)
     }
 }
 
@@ -193,7 +192,7 @@ fn handler(shape: &Shape<'_>, function: &Ident) -> TokenStream {
 mod tests {
     use super::*;
 
-    /// Returns the expansion as text, without spaces, or the error.
+    /// Returns the expansion as text without spaces, or the error.
     fn expanded(arguments: &str, item: &str) -> std::result::Result<String, String> {
         match expand(arguments.parse().unwrap(), &item.parse().unwrap()) {
             Ok(tokens) => Ok(tokens.to_string().replace(' ', "")),
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_has_the_visibility_of_the_function() {
+    fn the_generated_type_has_the_visibility_of_the_function() {
         let text =
             expanded(r#"category = "c", description = "d""#, "pub(crate) fn f() -> O {}").unwrap();
         assert!(text.contains("pub(crate)fnf()->O{}"), "{text}");
@@ -211,13 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_the_function_is_the_default() {
+    fn the_operation_name_defaults_to_the_function_name() {
         let text = expanded(r#"category = "c""#, "/** d */ fn r#match() -> O {}").unwrap();
         assert!(text.contains(r#"name:"match""#), "{text}");
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_settings_are_reported() {
         let cases = [
             (
                 "",
@@ -227,13 +226,13 @@ mod tests {
             (
                 r#"category = "c""#,
                 "fn f() -> O {}",
-                "an operation says what it does: give it a doc comment, or `description = \"...\"`",
+                "an operation needs a description: add a doc comment or `description = \"...\"`",
             ),
             (
                 r#"category = "c""#,
                 "/** d */ fn Greet() -> O {}",
-                "`Greet` is no name for an operation: it must be parts of `[a-z][a-z0-9_]*`, \
-                 joined by dots; give one with `name = \"...\"`",
+                "`Greet` is not a valid operation name: expected parts of `[a-z][a-z0-9_]*` \
+                 joined by dots; set one with `name = \"...\"`",
             ),
             (r#"category = "c""#, "struct Person;", "expected `fn`"),
         ];

@@ -1,39 +1,39 @@
-//! Reads what an operation takes and returns from the signature of its function.
+//! Parses the signature of an operation's function.
 
 use quote::ToTokens;
 use syn::{
     Error, FnArg, GenericArgument, PathArguments, PathSegment, Result, ReturnType, Signature, Type,
 };
 
-/// What an operation takes and returns.
-pub(crate) struct Shape<'a> {
-    /// What the function takes, in this order: at most one input, and collections.
+/// The parameters and the output of an operation.
+pub(crate) struct OperationSignature<'a> {
+    /// Parameters in order: at most one input, and any number of collections.
     pub(crate) parameters: Vec<Parameter<'a>>,
-    /// The type of the output, that of `Ok` where the function returns a `Result`.
+    /// Type of the output. If the function returns a `Result`, this is the type of `Ok`.
     pub(crate) output: &'a Type,
     /// Whether the function returns a `Result`.
     pub(crate) fallible: bool,
 }
 
-/// What an operation takes.
+/// A parameter of an operation.
 pub(crate) enum Parameter<'a> {
-    /// The model that callers give.
+    /// The input, which the caller provides.
     Input(&'a Type),
-    /// A collection of documents, which the SDK gives.
+    /// A collection of documents, which the SDK provides.
     Collection(Collection<'a>),
 }
 
 /// A parameter that is a collection.
 pub(crate) struct Collection<'a> {
-    /// The type of the parameter.
+    /// Type of the parameter.
     pub(crate) ty: &'a Type,
-    /// What its documents are of.
+    /// Model of the documents.
     pub(crate) model: &'a Type,
-    /// What is done with them.
+    /// Access to the documents.
     pub(crate) access: Access,
 }
 
-/// What an operation does with the documents of a collection.
+/// The access of an operation to the documents of a collection.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Access {
     /// `ReadCollection`.
@@ -42,11 +42,11 @@ pub(crate) enum Access {
     Write,
 }
 
-impl<'a> Shape<'a> {
-    /// Reads `signature`, or says why a function like this cannot be an operation.
-    pub(crate) fn of(signature: &'a Signature) -> Result<Self> {
-        refuse_modifiers(signature)?;
-        refuse_generics(signature)?;
+impl<'a> OperationSignature<'a> {
+    /// Parses `signature`. Returns an error if the function cannot be an operation.
+    pub(crate) fn parse(signature: &'a Signature) -> Result<Self> {
+        reject_modifiers(signature)?;
+        reject_generics(signature)?;
         let parameters = parameters(signature)?;
         let returned = returned(signature)?;
         match result_segment(returned) {
@@ -57,7 +57,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Returns the type of the input, if there is one.
+    /// Returns the type of the input, or `None` if there is no input.
     pub(crate) fn input(&self) -> Option<&'a Type> {
         self.parameters.iter().find_map(|parameter| match parameter {
             Parameter::Input(ty) => Some(*ty),
@@ -74,25 +74,25 @@ impl<'a> Shape<'a> {
     }
 }
 
-fn refuse_modifiers(signature: &Signature) -> Result<()> {
+fn reject_modifiers(signature: &Signature) -> Result<()> {
     if let Some(token) = &signature.asyncness {
-        return fail(
+        return error(
             token,
-            "an operation cannot be async: every run has an instance of its own, \
-             so it may simply take its time",
+            "an operation cannot be async: every run has its own instance, \
+             so the function can block",
         );
     }
     match &signature.unsafety {
-        Some(token) => fail(token, "an operation cannot be unsafe"),
+        Some(token) => error(token, "an operation cannot be unsafe"),
         None => Ok(()),
     }
 }
 
-fn refuse_generics(signature: &Signature) -> Result<()> {
+fn reject_generics(signature: &Signature) -> Result<()> {
     if signature.generics.params.is_empty() {
         return Ok(());
     }
-    fail(&signature.generics, "an operation cannot be generic: its schemas need one type each")
+    error(&signature.generics, "an operation cannot be generic: its schemas need concrete types")
 }
 
 fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
@@ -102,10 +102,10 @@ fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
         let parameter = parameter(argument)?;
         let is_input = matches!(parameter, Parameter::Input(_));
         if has_input && is_input {
-            return fail(
+            return error(
                 argument,
-                "an operation takes one input, and collections: make one model of all that \
-                 callers give; a collection is written `Collection<Model>` or \
+                "an operation takes at most one input besides collections: combine the inputs in \
+                 one model; a collection is written `Collection<Model>` or \
                  `ReadCollection<Model>`",
             );
         }
@@ -117,18 +117,18 @@ fn parameters(signature: &Signature) -> Result<Vec<Parameter<'_>>> {
 
 fn parameter(argument: &FnArg) -> Result<Parameter<'_>> {
     let FnArg::Typed(parameter) = argument else {
-        return fail(argument, "an operation is a free function, not a method");
+        return error(argument, "an operation must be a free function, not a method");
     };
     let ty = &*parameter.ty;
-    refuse_borrowed(ty)?;
-    refuse_unnamed(ty)?;
+    reject_reference(ty)?;
+    reject_impl_trait(ty)?;
     Ok(match collection(ty) {
         Some(collection) => Parameter::Collection(collection),
         None => Parameter::Input(ty),
     })
 }
 
-/// Returns what collection `ty` is, which is known by its name and an argument.
+/// Returns the collection of `ty`, which is recognised by its name and type argument.
 fn collection(ty: &Type) -> Option<Collection<'_>> {
     let segment = last_segment(ty)?;
     let access = match segment.ident.to_string().as_str() {
@@ -141,30 +141,34 @@ fn collection(ty: &Type) -> Option<Collection<'_>> {
 
 fn returned(signature: &Signature) -> Result<&Type> {
     let ReturnType::Type(_, returned) = &signature.output else {
-        return fail(
+        return error(
             &signature.ident,
-            "an operation returns its output: add `-> Output` or `-> Result<Output>`",
+            "an operation must return its output: add `-> Output` or `-> Result<Output>`",
         );
     };
-    refuse_unnamed(returned)?;
+    reject_impl_trait(returned)?;
     Ok(returned)
 }
 
-fn refuse_borrowed(ty: &Type) -> Result<()> {
+fn reject_reference(ty: &Type) -> Result<()> {
     match ty {
-        Type::Reference(_) => fail(ty, "an operation owns what it takes: take it by value"),
+        Type::Reference(_) => {
+            error(ty, "an operation takes its parameters by value, not by reference")
+        }
         _ => Ok(()),
     }
 }
 
-fn refuse_unnamed(ty: &Type) -> Result<()> {
+fn reject_impl_trait(ty: &Type) -> Result<()> {
     match ty {
-        Type::ImplTrait(_) => fail(ty, "an operation needs a type here, not an `impl Trait`"),
+        Type::ImplTrait(_) => {
+            error(ty, "an operation needs a concrete type here, not `impl Trait`")
+        }
         _ => Ok(()),
     }
 }
 
-/// Returns the last segment of `ty` if it is `Result`, whatever comes before.
+/// Returns the last segment of `ty` if this is `Result`, with any prefix.
 fn result_segment(ty: &Type) -> Option<&PathSegment> {
     last_segment(ty).filter(|last| last.ident == "Result")
 }
@@ -179,7 +183,7 @@ fn last_segment(ty: &Type) -> Option<&PathSegment> {
 fn first_argument(segment: &PathSegment) -> Result<&Type> {
     match type_argument(segment) {
         Some(ty) => Ok(ty),
-        None => fail(segment, "name the type of the output, as in `Result<Output>`"),
+        None => error(segment, "the type of the output is missing: write `Result<Output>`"),
     }
 }
 
@@ -193,7 +197,7 @@ fn type_argument(segment: &PathSegment) -> Option<&Type> {
     })
 }
 
-fn fail<T>(tokens: impl ToTokens, message: &str) -> Result<T> {
+fn error<T>(tokens: impl ToTokens, message: &str) -> Result<T> {
     Err(Error::new_spanned(tokens, message))
 }
 
@@ -203,28 +207,28 @@ mod tests {
 
     use super::*;
 
-    /// Returns what `Shape` knows as text, or the error.
+    /// Returns the parsed signature as text, or the error.
     fn read(signature: &Signature) -> std::result::Result<String, String> {
         let text = |ty: &Type| ty.to_token_stream().to_string();
-        let shape = Shape::of(signature).map_err(|error| error.to_string())?;
-        let mut words: Vec<String> = shape.input().map(text).into_iter().collect();
-        for collection in shape.collections() {
+        let parsed = OperationSignature::parse(signature).map_err(|error| error.to_string())?;
+        let mut words: Vec<String> = parsed.input().map(text).into_iter().collect();
+        for collection in parsed.collections() {
             let access = if collection.access == Access::Read { "reads" } else { "writes" };
             words.push(format!("{access} {}", text(collection.model)));
         }
-        words.push(format!("-> {}", text(shape.output)));
-        words.extend(shape.fallible.then(|| "or fails".to_owned()));
+        words.push(format!("-> {}", text(parsed.output)));
+        words.extend(parsed.fallible.then(|| "or fails".to_owned()));
         Ok(words.join(" "))
     }
 
     #[test]
-    fn input_and_output_are_read() {
+    fn input_and_output_types_are_found() {
         assert_eq!(read(&parse_quote!(fn f(a: In) -> Out)).unwrap(), "In -> Out");
         assert_eq!(read(&parse_quote!(fn f() -> Out)).unwrap(), "-> Out");
     }
 
     #[test]
-    fn collections_are_known_by_their_names() {
+    fn collections_are_recognised_by_their_type_names() {
         assert_eq!(
             read(&parse_quote!(fn f(a: In, b: Collection<Job>, c: sdk::ReadCollection<m::Dog>) -> Out))
                 .unwrap(),
@@ -242,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_known_by_its_name() {
+    fn a_result_is_recognised_by_its_type_name() {
         for signature in [
             parse_quote!(fn f(a: In) -> Result<Out>),
             parse_quote!(fn f(a: In) -> anyhow::Result<Out>),
@@ -253,50 +257,54 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_an_operation_is_refused() {
+    fn unsupported_signatures_are_rejected() {
         let cases: [(Signature, &str); 12] = [
             (
                 parse_quote!(async fn f() -> Out),
-                "an operation cannot be async: every run has an instance of its own, so it may simply take its time",
+                "an operation cannot be async: every run has its own instance, \
+                 so the function can block",
             ),
             (parse_quote!(unsafe fn f() -> Out), "an operation cannot be unsafe"),
             (
                 parse_quote!(fn f<T>(a: T) -> Out),
-                "an operation cannot be generic: its schemas need one type each",
+                "an operation cannot be generic: its schemas need concrete types",
             ),
             (
                 parse_quote!(fn f(a: impl Into<String>) -> Out),
-                "an operation needs a type here, not an `impl Trait`",
+                "an operation needs a concrete type here, not `impl Trait`",
             ),
             (
                 parse_quote!(fn f(a: In) -> impl Serialize),
-                "an operation needs a type here, not an `impl Trait`",
+                "an operation needs a concrete type here, not `impl Trait`",
             ),
             (
                 parse_quote!(fn f(a: &In) -> Out),
-                "an operation owns what it takes: take it by value",
+                "an operation takes its parameters by value, not by reference",
             ),
-            (parse_quote!(fn f(&self) -> Out), "an operation is a free function, not a method"),
+            (
+                parse_quote!(fn f(&self) -> Out),
+                "an operation must be a free function, not a method",
+            ),
             (
                 parse_quote!(fn f(self: Box<Self>) -> Out),
-                "an operation is a free function, not a method",
+                "an operation must be a free function, not a method",
             ),
             (
                 parse_quote!(fn f(a: In, b: In) -> Out),
-                "an operation takes one input, and collections: make one model of all that callers \
-                 give; a collection is written `Collection<Model>` or `ReadCollection<Model>`",
+                "an operation takes at most one input besides collections: combine the inputs in \
+                 one model; a collection is written `Collection<Model>` or `ReadCollection<Model>`",
             ),
             (
                 parse_quote!(fn f(a: &Collection<Job>) -> Out),
-                "an operation owns what it takes: take it by value",
+                "an operation takes its parameters by value, not by reference",
             ),
             (
                 parse_quote!(fn f(a: In)),
-                "an operation returns its output: add `-> Output` or `-> Result<Output>`",
+                "an operation must return its output: add `-> Output` or `-> Result<Output>`",
             ),
             (
                 parse_quote!(fn f(a: In) -> Result),
-                "name the type of the output, as in `Result<Output>`",
+                "the type of the output is missing: write `Result<Output>`",
             ),
         ];
         for (signature, expected) in cases {

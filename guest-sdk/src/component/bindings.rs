@@ -1,4 +1,4 @@
-//! Generated from the contract.
+//! Bindings generated from the WIT contract.
 
 #![allow(
     missing_docs,
@@ -6,7 +6,7 @@
     unsafe_code,
     clippy::all,
     clippy::allow_attributes_without_reason,
-    reason = "generated; crossing into the host takes unsafe code, which stays in this module"
+    reason = "generated code; calls to the host need unsafe code, which stays in this module"
 )]
 
 wit_bindgen::generate!({

@@ -1,8 +1,8 @@
-//! Our types as those of the contract.
+//! Conversions from the SDK's types to the types of the contract.
 
 use super::bindings::exports::ophost::plugin::operations as contract;
 use super::bindings::ophost::plugin::types::{Annotation, FailureInfo, Operation};
-use crate::{Failure, Kind, Plugin};
+use crate::{Failure, FailureKind, Plugin};
 
 impl From<Plugin> for contract::Plugin {
     fn from(plugin: Plugin) -> Self {
@@ -44,9 +44,9 @@ impl From<Failure> for contract::Failure {
             traceback: failure.traceback,
         };
         match failure.kind {
-            Kind::Error => Self::Error(info),
-            Kind::Permanent => Self::Permanent(info),
-            Kind::Retryable => Self::Retryable(info),
+            FailureKind::Error => Self::Error(info),
+            FailureKind::Permanent => Self::Permanent(info),
+            FailureKind::Retryable => Self::Retryable(info),
         }
     }
 }

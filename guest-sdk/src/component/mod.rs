@@ -1,8 +1,8 @@
-//! The component's export. Exists in a WebAssembly build only.
+//! The exports of the component, in a WebAssembly build only.
 //!
-//! - [`Exported`]: what `plugin!` implements; from it follows the generated `Guest`.
-//! - `convert`: our types as those of the contract.
-//! - `panics`: a panic's message reaches the log before the trap.
+//! - [`Exported`]: implemented by `plugin!`; implies the generated trait `Guest`.
+//! - `convert`: conversions to the types of the contract.
+//! - `panics`: logs the message of a panic before the trap.
 
 pub mod bindings;
 mod convert;

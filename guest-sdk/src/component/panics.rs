@@ -1,18 +1,18 @@
-//! Panics reach the run's log.
+//! Logs panics to the log of the run.
 
 use std::panic::{self, PanicHookInfo};
 
 use crate::log::{self, Level};
 
-/// Logs every panic from now on.
+/// Installs a panic hook that logs every panic.
 ///
 /// A panic ends in a trap, and a trap has no message.
-pub(super) fn report() {
+pub(super) fn install_hook() {
     panic::set_hook(Box::new(log_panic));
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {
-    // Its own text has the message on a line of its own.
+    // The default text has the message on a second line.
     let message = info.to_string().replacen(":\n", ": ", 1);
     log::write(Level::Error, &message, None);
 }

@@ -1,4 +1,4 @@
-//! The documents of one model.
+//! Collections: the documents of one model.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,12 +8,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Condition, DocumentError, Find, Stored};
+use super::{Condition, DocumentError, Query, Stored};
 use crate::host::documents as host;
 use crate::{Model, model};
 
-/// The documents of a model, to read. A parameter of this type adds the model to the
-/// operation's `models_in`.
+/// Read access to the documents of a model.
+///
+/// A parameter of this type adds the model to `models_in` of the operation.
 ///
 /// # Example
 ///
@@ -26,7 +27,7 @@ use crate::{Model, model};
 ///     title: String,
 /// }
 ///
-/// /// How many jobs bear a title.
+/// /// Returns the number of jobs with a title.
 /// #[operation(category = "jobs")]
 /// fn count_jobs(title: String, jobs: ReadCollection<Job>) -> Result<u64> {
 ///     Ok(jobs.count(json!({"title": title}))?)
@@ -40,9 +41,10 @@ pub struct ReadCollection<T> {
     model: PhantomData<fn() -> T>,
 }
 
-/// The documents of a model, to read and to write: it has the methods of
-/// [`ReadCollection`] too. A parameter of this type adds the model to the operation's
-/// `models_out`.
+/// Read and write access to the documents of a model.
+///
+/// A collection also has the methods of [`ReadCollection`]. A parameter of this type adds the model
+/// to `models_out` of the operation.
 ///
 /// # Example
 ///
@@ -67,7 +69,7 @@ pub struct ReadCollection<T> {
 /// assert_eq!(jobs.require(&id).unwrap().value.title, "Baker");
 /// ```
 ///
-/// What is not a model has no collection:
+/// Only models have collections:
 ///
 /// ```compile_fail,E0277
 /// # use ophost_sdk::{Collection, Result, operation};
@@ -82,62 +84,78 @@ pub struct Collection<T> {
 }
 
 impl<T> ReadCollection<T> {
-    /// Returns the model's collection, for unit tests: an operation takes it as a parameter.
-    #[expect(clippy::new_without_default, reason = "it is not made of nothing: it is in the host")]
+    /// Returns the collection of the model.
+    ///
+    /// Unit tests use this function. An operation takes its collections as parameters.
+    #[expect(
+        clippy::new_without_default,
+        reason = "the collection exists in the host; the value is only a handle"
+    )]
     pub fn new() -> Self
     where
         T: Model,
     {
-        Self { name: model::collection(T::NAME, T::COLLECTION), model: PhantomData }
+        Self { name: model::collection_name(T::NAME, T::COLLECTION), model: PhantomData }
     }
 }
 
 impl<T: Model + DeserializeOwned> ReadCollection<T> {
-    /// Returns a document; none if there is none of that id.
+    /// Returns a document, or `None` if the document does not exist.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `invalid` where the id is none, or `does-not-fit`.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model.
+    /// - Returns [`DocumentError::Invalid`] if `id` is not a valid id.
+    /// - Returns [`DocumentError::ModelMismatch`] if the document does not match the model.
     pub fn get(&self, id: &str) -> Result<Option<Stored<T>>, DocumentError> {
         let document = host::get(&self.name, id).map_err(|error| self.error(error, id))?;
-        document.map(|document| Stored::read(&document, &self.name)).transpose()
+        document.map(|document| Stored::from_host(&document, &self.name)).transpose()
     }
 
-    /// Returns a document that has to be there.
+    /// Returns an existing document.
     ///
     /// # Errors
     ///
-    /// Returns `not-found`, and what [`get`](Self::get) returns.
+    /// - Returns [`DocumentError::NotFound`] if the document does not exist.
+    /// - Returns the errors of [`get`](Self::get).
     pub fn require(&self, id: &str) -> Result<Stored<T>, DocumentError> {
         self.get(id)?.ok_or_else(|| self.error(host::Error::NotFound, id))
     }
 
-    /// Asks for the documents that `filter` means: `json!({})` for all, else in MongoDB's
-    /// words, such as `json!({"title": "Baker", "days": {"$gte": 30}})`.
-    pub fn find(&self, filter: impl Into<Value>) -> Find<T> {
-        Find::new(self.name.clone(), filter.into())
+    /// Returns a query for the documents that match a MongoDB filter.
+    ///
+    /// `json!({})` matches all documents. A filter with two conditions is
+    /// `json!({"title": "Baker", "days": {"$gte": 30}})`.
+    pub fn find(&self, filter: impl Into<Value>) -> Query<T> {
+        Query::new(self.name.clone(), filter.into())
     }
 }
 
 impl<T> ReadCollection<T> {
-    /// Returns how many documents `filter` means, see [`find`](Self::find).
+    /// Returns the number of documents that match a filter, see [`find`](Self::find).
     ///
     /// # Errors
     ///
-    /// Returns `denied`, or `invalid` where the filter is none.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model.
+    /// - Returns [`DocumentError::Invalid`] if the filter is invalid.
     pub fn count(&self, filter: impl Into<Value>) -> Result<u64, DocumentError> {
         let filter = filter.into().to_string();
         host::count(&self.name, &filter).map_err(|error| self.error(error, ""))
     }
 
     fn error(&self, error: host::Error, id: &str) -> DocumentError {
-        DocumentError::of(error, &self.name, id)
+        DocumentError::from_host(error, &self.name, id)
     }
 }
 
 impl<T> Collection<T> {
-    /// Returns the model's collection, for unit tests: an operation takes it as a parameter.
-    #[expect(clippy::new_without_default, reason = "it is not made of nothing: it is in the host")]
+    /// Returns the collection of the model.
+    ///
+    /// Unit tests use this function. An operation takes its collections as parameters.
+    #[expect(
+        clippy::new_without_default,
+        reason = "the collection exists in the host; the value is only a handle"
+    )]
     pub fn new() -> Self
     where
         T: Model,
@@ -147,42 +165,52 @@ impl<T> Collection<T> {
 }
 
 impl<T: Model + Serialize> Collection<T> {
-    /// Adds a document and returns its id, a new one.
+    /// Adds a document with a new id, and returns the id.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `invalid` where the value is no JSON object, or `too-large`.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model for writing.
+    /// - Returns [`DocumentError::Invalid`] if the value is not a JSON object.
+    /// - Returns [`DocumentError::TooLarge`] if the document is larger than the limit.
     pub fn insert(&self, value: &T) -> Result<String, DocumentError> {
         self.write(None, value, Condition::Absent)
     }
 
-    /// Puts a document in place of what is there, if anything.
+    /// Adds or replaces a document.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `invalid` where the id is none or the value no JSON object, or
-    /// `too-large`.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model for writing.
+    /// - Returns [`DocumentError::Invalid`] if `id` is not a valid id or the value is not a JSON
+    ///   object.
+    /// - Returns [`DocumentError::TooLarge`] if the document is larger than the limit.
     pub fn put(&self, id: &str, value: &T) -> Result<(), DocumentError> {
         self.put_if(id, value, Condition::Always)
     }
 
-    /// Puts a document, if the condition holds.
+    /// Adds or replaces a document if a condition holds.
     ///
     /// # Errors
     ///
-    /// Returns `exists`, `not-found` or `stale` where the condition does not hold, and what
-    /// [`put`](Self::put) returns.
+    /// - Returns [`DocumentError::Exists`] if the condition is [`Condition::Absent`] and the
+    ///   document exists.
+    /// - Returns [`DocumentError::NotFound`] if the condition is [`Condition::Present`] and the
+    ///   document does not exist.
+    /// - Returns [`DocumentError::Stale`] if the condition is [`Condition::At`] and the document
+    ///   has another revision or does not exist.
+    /// - Returns the errors of [`put`](Self::put).
     pub fn put_if(&self, id: &str, value: &T, condition: Condition) -> Result<(), DocumentError> {
         self.write(Some(id), value, condition).map(drop)
     }
 
-    /// Puts back a document that was read and changed. Its revision is 0 then.
+    /// Replaces a document that the run has read and changed. Sets its revision to 0.
     ///
     /// # Errors
     ///
-    /// Returns `stale` where this run has written the document since it was read, and not
-    /// before that: what a run has written itself has revision 0, whichever write it was. Also
-    /// what [`put`](Self::put) returns.
+    /// - Returns [`DocumentError::Stale`] if the run has written the document after `document` was
+    ///   read. The write is not detected if the run had also written the document before the read,
+    ///   because both writes have revision 0.
+    /// - Returns the errors of [`put`](Self::put).
     ///
     /// # Example
     ///
@@ -213,22 +241,25 @@ impl<T: Model + Serialize> Collection<T> {
         value: &T,
         condition: Condition,
     ) -> Result<String, DocumentError> {
-        let body = text_of(value)?;
+        let body = to_json(value)?;
         host::put(&self.name, id, &body, condition.into())
             .map_err(|error| self.error(error, id.unwrap_or_default()))
     }
 }
 
 impl<T> Collection<T> {
-    /// Sets fields of a document, each at its path: names of fields, and places in lists
-    /// from 0, joined by dots (`address.lines.0`). What is missing on the way is made.
+    /// Sets fields of a document, each at its path.
     ///
-    /// The result is not compared with the model: that happens when it is read.
+    /// A path is field names and array indices from 0, joined by dots, as in `address.lines.0`.
+    /// Missing objects on the path are created, and an array can grow by one element at its end.
+    /// The result is not compared with the model. A later read reports a mismatch.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `not-found`, `invalid` where a path does not lead to a field, or
-    /// `too-large`.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model for writing.
+    /// - Returns [`DocumentError::NotFound`] if the document does not exist.
+    /// - Returns [`DocumentError::Invalid`] if a path cannot be resolved or a value is not JSON.
+    /// - Returns [`DocumentError::TooLarge`] if the result is larger than the limit.
     ///
     /// # Example
     ///
@@ -258,37 +289,43 @@ impl<T> Collection<T> {
         P: Into<String>,
         V: Serialize,
     {
-        let fields = fields.into_iter().map(|(path, value)| Ok((path.into(), text_of(&value)?)));
+        let fields = fields.into_iter().map(|(path, value)| Ok((path.into(), to_json(&value)?)));
         let fields = fields.collect::<Result<Vec<_>, _>>()?;
         host::set(&self.name, id, &fields).map_err(|error| self.error(error, id))
     }
 
-    /// Merges a patch into a document (RFC 7396): null removes a field, a list replaces one.
+    /// Merges a patch into a document (RFC 7396).
     ///
-    /// The result is not compared with the model: that happens when it is read.
+    /// `null` removes a field, and an array replaces an array. The result is not compared with the
+    /// model. A later read reports a mismatch.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `not-found`, `invalid` where the patch is no JSON object, or
-    /// `too-large`.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model for writing.
+    /// - Returns [`DocumentError::NotFound`] if the document does not exist.
+    /// - Returns [`DocumentError::Invalid`] if the patch is not a JSON object.
+    /// - Returns [`DocumentError::TooLarge`] if the result is larger than the limit.
     pub fn merge(&self, id: &str, patch: &impl Serialize) -> Result<(), DocumentError> {
-        let patch = text_of(patch)?;
+        let patch = to_json(patch)?;
         host::merge(&self.name, id, &patch).map_err(|error| self.error(error, id))
     }
 
-    /// Removes a document and returns whether there was one.
+    /// Deletes a document and returns whether the document existed.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, or `invalid` where the id is none.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model for writing.
+    /// - Returns [`DocumentError::Invalid`] if `id` is not a valid id.
     pub fn delete(&self, id: &str) -> Result<bool, DocumentError> {
         host::delete(&self.name, id).map_err(|error| self.error(error, id))
     }
 }
 
-fn text_of(value: &impl Serialize) -> Result<String, DocumentError> {
+fn to_json(value: &impl Serialize) -> Result<String, DocumentError> {
     let text = serde_json::to_string(value);
-    text.map_err(|error| DocumentError::Invalid(format!("not JSON: {error}")))
+    text.map_err(|error| {
+        DocumentError::Invalid(format!("cannot serialise the value as JSON: {error}"))
+    })
 }
 
 impl<T> Deref for Collection<T> {
@@ -299,7 +336,7 @@ impl<T> Deref for Collection<T> {
     }
 }
 
-// Derived, these would ask the same of the model.
+// Derived implementations would require the same traits of the model.
 
 impl<T> Clone for ReadCollection<T> {
     fn clone(&self) -> Self {

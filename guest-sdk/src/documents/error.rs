@@ -1,16 +1,18 @@
-//! Why a call to a collection did nothing.
+//! Errors of calls to a collection.
 
 use std::error::Error;
 use std::fmt;
 
-use crate::Kind;
+use crate::FailureKind;
 use crate::host::documents as host;
 
-/// Why a call did nothing. The run goes on; what it wrote before stays.
+/// Error of a call to a collection.
 ///
-/// `?` turns it into a [`Failure`](crate::Failure) with the code that [`code`](Self::code)
-/// returns. `denied` and `invalid` are [permanent](Kind::Permanent), the others not known
-/// to be.
+/// The call has written nothing. The run can continue, and its earlier writes are kept.
+///
+/// `?` converts the error to a [`Failure`](crate::Failure) with the code of [`code`](Self::code).
+/// The kind is [`FailureKind::Permanent`] for `denied` and `invalid`. For all other codes the kind
+/// is [`FailureKind::Error`].
 ///
 /// # Example
 ///
@@ -30,67 +32,68 @@ use crate::host::documents as host;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// The operation does not declare the collection's model, or only for reading; says
-    /// which. `denied`.
+    /// The operation does not declare the collection's model, or declares it for reading only.
+    ///
+    /// Code `denied`. The text is the message.
     Denied(String),
-    /// There is no such document. `not-found`.
+    /// The document does not exist. Code `not-found`.
     NotFound {
-        /// Where it was looked for.
+        /// Collection of the call.
         collection: String,
-        /// What it would be named.
+        /// Id of the call.
         id: String,
     },
-    /// There is such a document already. `exists`.
+    /// The document already exists. Code `exists`.
     Exists {
-        /// Where it is.
+        /// Collection of the document.
         collection: String,
-        /// What names it.
+        /// Id of the document.
         id: String,
     },
-    /// The document is not of the revision that the call is for. `stale`.
+    /// The document has another revision than the call expects. Code `stale`.
     Stale {
-        /// Where it is.
+        /// Collection of the document.
         collection: String,
-        /// What names it.
+        /// Id of the document.
         id: String,
-        /// Which revision it has; none if it is gone.
+        /// Current revision of the document, or `None` if the document does not exist.
         revision: Option<u64>,
     },
-    /// Something in the call is not what it has to be; says what. `invalid`.
+    /// An argument of the call is invalid. Code `invalid`. The text is the message.
     Invalid(String),
-    /// The document is larger than allowed; says how large one may be. `too-large`.
+    /// The document is larger than the limit. Code `too-large`. The message names the limit.
     TooLarge(String),
-    /// A document is not what its model says. `does-not-fit`.
-    DoesNotFit {
-        /// Where it is.
+    /// The stored document does not match the model. Code `does-not-fit`.
+    ModelMismatch {
+        /// Collection of the document.
         collection: String,
-        /// What names it.
+        /// Id of the document.
         id: String,
-        /// What it is not.
+        /// Name of the model.
         model: &'static str,
-        /// Where in it, as in [`set`](crate::Collection::set); empty for the whole.
+        /// Path of the value, as in [`set`](crate::Collection::set). Empty for the document itself.
         path: String,
-        /// Why.
+        /// Reason of the mismatch.
         reason: String,
     },
-    /// Something else.
+    /// Any other error of the host.
     Other {
-        /// A word for programs.
+        /// Code for programs.
         code: String,
-        /// One line for people.
+        /// Message, one line.
         message: String,
     },
 }
 
 impl DocumentError {
-    /// Returns the word for programs.
+    /// Returns the code for programs.
     ///
     /// # Example
     ///
     /// ```
     /// use ophost_sdk::DocumentError;
     ///
-    /// assert_eq!(DocumentError::Invalid("no filter".into()).code(), "invalid");
+    /// assert_eq!(DocumentError::Invalid("not a filter".into()).code(), "invalid");
     /// ```
     pub fn code(&self) -> &str {
         match self {
@@ -100,26 +103,26 @@ impl DocumentError {
             Self::Stale { .. } => "stale",
             Self::Invalid(_) => "invalid",
             Self::TooLarge(_) => "too-large",
-            Self::DoesNotFit { .. } => "does-not-fit",
+            Self::ModelMismatch { .. } => "does-not-fit",
             Self::Other { code, .. } => code,
         }
     }
 
-    /// Returns whether it helps to try again.
-    pub(crate) fn kind(&self) -> Kind {
+    /// Returns the kind of the failure that `?` creates.
+    pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            Self::Denied(_) | Self::Invalid(_) => Kind::Permanent,
+            Self::Denied(_) | Self::Invalid(_) => FailureKind::Permanent,
             Self::NotFound { .. }
             | Self::Exists { .. }
             | Self::Stale { .. }
             | Self::TooLarge(_)
-            | Self::DoesNotFit { .. }
-            | Self::Other { .. } => Kind::Error,
+            | Self::ModelMismatch { .. }
+            | Self::Other { .. } => FailureKind::Error,
         }
     }
 
-    /// Returns what the host's `error` means for the document `id`.
-    pub(super) fn of(error: host::Error, collection: &str, id: &str) -> Self {
+    /// Converts an error of the host for the document `id`.
+    pub(super) fn from_host(error: host::Error, collection: &str, id: &str) -> Self {
         let (collection, id) = (collection.to_owned(), id.to_owned());
         match error {
             host::Error::Denied(why) => Self::Denied(why),
@@ -141,19 +144,19 @@ impl fmt::Display for DocumentError {
                 write!(f, "there is no document `{id}` in `{collection}`")
             }
             Self::Exists { collection, id } => {
-                write!(f, "there is a document `{id}` in `{collection}` already")
+                write!(f, "document `{id}` already exists in `{collection}`")
             }
             Self::Stale { collection, id, revision: Some(revision) } => {
                 write!(
                     f,
-                    "document `{id}` in `{collection}` was changed: its revision is {revision}"
+                    "document `{id}` in `{collection}` has changed: its revision is {revision}"
                 )
             }
             Self::Stale { collection, id, revision: None } => {
-                write!(f, "document `{id}` in `{collection}` is gone")
+                write!(f, "document `{id}` in `{collection}` no longer exists")
             }
-            Self::DoesNotFit { collection, id, model, path, reason } => {
-                write!(f, "document `{id}` in `{collection}` is not of model `{model}`: ")?;
+            Self::ModelMismatch { collection, id, model, path, reason } => {
+                write!(f, "document `{id}` in `{collection}` does not match model `{model}`: ")?;
                 if !path.is_empty() {
                     write!(f, "`{path}`: ")?;
                 }

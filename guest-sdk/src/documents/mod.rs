@@ -1,15 +1,18 @@
-//! Collections of JSON documents, which the host keeps.
+//! Collections of JSON documents in the host's store.
 //!
-//! An operation takes the collections that it uses as parameters: [`Collection`] to read and
-//! write, [`ReadCollection`] to read. By that it also declares them: the model of the former
-//! becomes one of its `models_out`, that of the latter one of its `models_in`. Any other
-//! collection is [denied](DocumentError::Denied).
+//! An operation takes its collections as parameters: [`Collection`] to read and write,
+//! [`ReadCollection`] to read. A parameter also declares the model of the collection. `Collection`
+//! adds the model to `models_out`, and `ReadCollection` adds it to `models_in`. All other
+//! collections are [denied](DocumentError::Denied).
 //!
-//! A run sees the documents as they were when it first asked for one, and what it wrote
-//! itself. What it wrote is kept when it succeeds, all of it in one step. A run that fails,
-//! panics or is stopped leaves nothing, nor does a dry run. Where another run changed
-//! meanwhile what this one read, the host executes this one again: it is as if the runs
-//! happened one after the other.
+//! # Transactions
+//!
+//! Each run has one document transaction. It reads from the snapshot of its first read, and sees
+//! its own writes. If the run succeeds, all writes are committed atomically. If the run fails,
+//! panics or is cancelled, no write is committed. The same holds for a dry run.
+//!
+//! Runs are serializable. If another run has changed documents in the read set, the commit fails
+//! with a conflict, and the host executes the operation again.
 //!
 //! # Example
 //!
@@ -24,7 +27,7 @@
 //!     closed: bool,
 //! }
 //!
-//! /// Closes the jobs of a title, and returns how many.
+//! /// Closes the jobs with a title and returns their number.
 //! #[operation(category = "jobs")]
 //! fn close_jobs(title: String, jobs: Collection<Job>) -> Result<u32> {
 //!     let mut closed = 0;
@@ -44,18 +47,18 @@
 
 mod collection;
 mod error;
-mod find;
+mod query;
 mod stored;
 
 pub use collection::{Collection, ReadCollection};
 pub use error::DocumentError;
-pub use find::{Documents, Find};
+pub use query::{Documents, Query};
 pub use stored::{Condition, Stored};
 
 #[cfg(not(target_family = "wasm"))]
-pub use crate::native::Memory;
+pub use crate::testing::Memory;
 
-/// Drops everything that this run wrote so far: what it reads is as it was before.
+/// Discards all writes of the run so far. Later reads do not see them.
 ///
 /// # Example
 ///
@@ -76,13 +79,15 @@ pub fn discard() {
     crate::host::documents::discard();
 }
 
-/// Returns the documents that stand for the host's in a native build: those of the current
-/// thread, so that each test has its own. In a WebAssembly build there is no such function.
+/// Returns the in-memory documents that replace the host's store in a native build.
 ///
-/// What functions of operations write is all one run, until [`Memory::keep`]. An operation
-/// that is [invoked](crate::Operation::invoke) is a run of its own, as in a host: it is denied
-/// what it does not declare, and leaves nothing where it fails. How much a run may write in
-/// all is not bounded here.
+/// Each thread has its own documents, so tests do not share any. A WebAssembly build does not have
+/// this function.
+///
+/// If a test calls the functions of operations, all their writes belong to one run until
+/// [`Memory::commit`]. If a test [invokes](crate::Operation::invoke) an operation, the call is a
+/// run of its own, as in a host. The operation has access to its declared collections only, and
+/// its writes are discarded if it fails. The total size of the writes of a run is not limited.
 ///
 /// # Example
 ///
@@ -95,12 +100,12 @@ pub fn discard() {
 ///     title: String,
 /// }
 ///
-/// /// Renames a job, but not to nothing.
+/// /// Renames a job. The title must not be empty.
 /// #[operation(category = "jobs")]
 /// fn rename_job(title: String, jobs: Collection<Job>) -> Result<()> {
 ///     jobs.set("1", [("title", &title)])?;
 ///     if title.is_empty() {
-///         return Err(Failure::permanent("a job has a title"));
+///         return Err(Failure::permanent("the title of a job must not be empty"));
 ///     }
 ///     Ok(())
 /// }
@@ -114,5 +119,5 @@ pub fn discard() {
 /// ```
 #[cfg(not(target_family = "wasm"))]
 pub fn memory() -> Memory {
-    Memory::of_this_thread()
+    Memory::current_thread()
 }

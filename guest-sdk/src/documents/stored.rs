@@ -1,4 +1,4 @@
-//! Documents as they are.
+//! Stored documents and write conditions.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,9 @@ use super::DocumentError;
 use crate::host::documents as host;
 use crate::{Model, json};
 
-/// A document as it is. An operation can return it: it is an object with these fields.
+/// A stored document: its id, its revision and its value.
+///
+/// An operation can return it as an object with these fields.
 ///
 /// # Example
 ///
@@ -28,33 +30,41 @@ use crate::{Model, json};
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stored<T> {
-    /// What names it in its collection.
+    /// Id of the document, unique in its collection.
     pub id: String,
-    /// Which change it is of: it grows with each change that is kept. 0 where this run has
-    /// written it.
+    /// Revision of the document. Increases with every commit.
+    ///
+    /// The revision is 0 if the current run has written the document.
     pub revision: u64,
-    /// What it holds.
+    /// Value of the document.
     pub value: T,
 }
 
 impl<T: Model + DeserializeOwned> Stored<T> {
-    /// Reads what the host returned.
-    pub(super) fn read(document: &host::Document, collection: &str) -> Result<Self, DocumentError> {
+    /// Converts a document of the host.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`DocumentError::ModelMismatch`] if the body does not match `T`.
+    pub(super) fn from_host(
+        document: &host::Document,
+        collection: &str,
+    ) -> Result<Self, DocumentError> {
         let host::Document { id, revision, body } = document;
-        match json::read(body) {
+        match json::deserialize(body) {
             Ok(value) => Ok(Self { id: id.clone(), revision: *revision, value }),
-            Err(unfit) => Err(DocumentError::DoesNotFit {
+            Err(error) => Err(DocumentError::ModelMismatch {
                 collection: collection.to_owned(),
                 id: id.clone(),
                 model: T::NAME,
-                path: unfit.path(),
-                reason: unfit.reason(),
+                path: error.path(),
+                reason: error.reason(),
             }),
         }
     }
 }
 
-/// What must be true of a document so that it is put.
+/// Precondition of a `put`.
 ///
 /// # Example
 ///
@@ -74,13 +84,13 @@ impl<T: Model + DeserializeOwned> Stored<T> {
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Condition {
-    /// Nothing: it is added, or replaces what is there.
+    /// No precondition: the document is added or replaced.
     Always,
-    /// There is none of that id.
+    /// The document does not exist.
     Absent,
-    /// There is one of that id.
+    /// The document exists.
     Present,
-    /// It has this revision.
+    /// The document has this revision.
     At(u64),
 }
 

@@ -172,7 +172,7 @@ pub(crate) fn wrong_output() -> Liar {
 
 #[cfg(test)]
 mod tests {
-    use ophost_sdk::Kind;
+    use ophost_sdk::FailureKind;
 
     use super::*;
 
@@ -184,7 +184,7 @@ mod tests {
             code: Some("queue-full".to_owned()),
         })
         .unwrap_err();
-        assert_eq!(failure.kind, Kind::Retryable);
+        assert_eq!(failure.kind, FailureKind::Retryable);
         assert_eq!(failure.message, "busy");
         assert_eq!(failure.code.as_deref(), Some("queue-full"));
         assert_eq!(

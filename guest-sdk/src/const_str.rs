@@ -1,6 +1,6 @@
-//! What is known of texts at compile time, where there are neither iterators nor comparisons.
+//! String functions for constants, which can use neither iterators nor `==` on strings.
 
-/// Returns whether two texts are the same.
+/// Returns whether two strings are equal.
 pub(crate) const fn equal(left: &str, right: &str) -> bool {
     let (left, right) = (left.as_bytes(), right.as_bytes());
     let mut i = 0;
@@ -10,14 +10,14 @@ pub(crate) const fn equal(left: &str, right: &str) -> bool {
     i == left.len() && i == right.len()
 }
 
-/// At most `N` names, each once.
+/// A set of at most `N` names, in order.
 pub struct Names<const N: usize> {
     names: [&'static str; N],
     count: usize,
 }
 
 impl<const N: usize> Names<N> {
-    /// Returns `names` in this order, without those that were there already.
+    /// Returns `names` in the same order, without duplicates.
     pub const fn distinct(mut names: [&'static str; N]) -> Self {
         let (mut count, mut i) = (0, 0);
         while i < N {
@@ -45,13 +45,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_equal_as_a_whole() {
+    fn equal_compares_whole_strings() {
         assert!(equal("job", "job") && equal("", ""));
         assert!(!equal("job", "jobs") && !equal("jobs", "job") && !equal("job", "jab"));
     }
 
     #[test]
-    fn each_name_comes_once_where_it_came_first() {
+    fn distinct_keeps_the_first_occurrence_of_each_name() {
         const NAMES: Names<5> = Names::distinct(["b", "a", "b", "c", "a"]);
         assert_eq!(NAMES.as_slice(), ["b", "a", "c"]);
         assert_eq!(Names::distinct([]).as_slice(), [""; 0]);

@@ -1,4 +1,4 @@
-//! Questions to a collection.
+//! Queries of a collection.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -12,11 +12,12 @@ use super::{DocumentError, Stored};
 use crate::Model;
 use crate::host::documents as host;
 
-/// The most documents that a page may hold.
+/// Maximum number of documents of a page.
 const MAX_PAGE: usize = 1_000;
 
-/// A question to a collection, not asked yet: [`all`](Self::all), [`first`](Self::first) or
-/// a `for` loop asks it.
+/// A query of a collection.
+///
+/// [`all`](Self::all), [`first`](Self::first) or a `for` loop executes the query.
 ///
 /// # Example
 ///
@@ -38,8 +39,8 @@ const MAX_PAGE: usize = 1_000;
 /// let titles: Vec<_> = old.iter().map(|job| job.value.title.as_str()).collect();
 /// assert_eq!(titles, ["Miller", "Smith"]);
 /// ```
-#[must_use = "nothing is asked before `all`, `first` or a loop"]
-pub struct Find<T> {
+#[must_use = "a query is executed by `all`, `first` or a loop"]
+pub struct Query<T> {
     collection: String,
     filter: Value,
     sort: Vec<host::SortKey>,
@@ -47,14 +48,16 @@ pub struct Find<T> {
     model: PhantomData<fn() -> T>,
 }
 
-impl<T> Find<T> {
+impl<T> Query<T> {
     pub(super) fn new(collection: String, filter: Value) -> Self {
         Self { collection, filter, sort: Vec::new(), limit: usize::MAX, model: PhantomData }
     }
 
-    /// Sorts by the field at `path`, or after `-` with the greatest first (`-created`);
-    /// `_id` is the document's id. Where documents are equal in that, the next call of this
-    /// counts, at last the id. At most 8 times.
+    /// Sorts by the field at `path`, in ascending order.
+    ///
+    /// A leading `-` sorts in descending order, as in `-created`. The path `_id` is the document's
+    /// id. Each further call adds a key for documents that are equal in the previous keys. The last
+    /// key is always the id. A query has at most 8 keys.
     pub fn sort(mut self, path: &str) -> Self {
         let (path, descending) = match path.strip_prefix('-') {
             Some(path) => (path, true),
@@ -64,37 +67,40 @@ impl<T> Find<T> {
         self
     }
 
-    /// Ends after this many documents. There is no limit without it.
+    /// Limits the number of documents. By default there is no limit.
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 }
 
-impl<T: Model + DeserializeOwned> Find<T> {
-    /// Returns the first document; none if there is none.
+impl<T: Model + DeserializeOwned> Query<T> {
+    /// Returns the first document, or `None` if no document matches.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `invalid` where filter or order is not what it has to be, or
-    /// `does-not-fit`.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model.
+    /// - Returns [`DocumentError::Invalid`] if the filter or a sort key is invalid.
+    /// - Returns [`DocumentError::ModelMismatch`] if the document does not match the model.
     pub fn first(self) -> Result<Option<Stored<T>>, DocumentError> {
         let limit = self.limit.min(1);
         self.limit(limit).into_iter().next().transpose()
     }
 
-    /// Returns all of them.
+    /// Returns all documents of the query.
     ///
     /// # Errors
     ///
-    /// Returns `denied`, `invalid` where filter or order is not what it has to be, or
-    /// `does-not-fit` for the first document that is not of the model.
+    /// - Returns [`DocumentError::Denied`] if the operation does not declare the model.
+    /// - Returns [`DocumentError::Invalid`] if the filter or a sort key is invalid.
+    /// - Returns [`DocumentError::ModelMismatch`] for the first document that does not match the
+    ///   model.
     pub fn all(self) -> Result<Vec<Stored<T>>, DocumentError> {
         self.into_iter().collect()
     }
 }
 
-impl<T: Model + DeserializeOwned> IntoIterator for Find<T> {
+impl<T: Model + DeserializeOwned> IntoIterator for Query<T> {
     type Item = Result<Stored<T>, DocumentError>;
     type IntoIter = Documents<T>;
 
@@ -111,23 +117,23 @@ impl<T: Model + DeserializeOwned> IntoIterator for Find<T> {
             query,
             page: Vec::new().into_iter(),
             has_more: true,
-            left: self.limit,
+            remaining: self.limit,
             model: PhantomData,
         }
     }
 }
 
-impl<T> fmt::Debug for Find<T> {
+impl<T> fmt::Debug for Query<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Find").field(&self.collection).field(&self.filter).finish()
+        f.debug_tuple("Query").field(&self.collection).field(&self.filter).finish()
     }
 }
 
-/// The documents that a [`Find`] means, fetched from the host page by page.
+/// Iterator over the documents of a [`Query`]. Fetches them from the host page by page.
 ///
-/// What the run writes meanwhile counts for the pages that are not fetched yet. After an
-/// error of the host nothing comes any more; a document that is not of the model is an
-/// error in its place.
+/// Writes of the run are visible in pages that are fetched later. If the host returns an error,
+/// the iterator ends after the error. If a document does not match the model, the iterator returns
+/// an error at its position and continues.
 ///
 /// # Example
 ///
@@ -150,29 +156,29 @@ impl<T> fmt::Debug for Find<T> {
 /// ```
 pub struct Documents<T> {
     collection: String,
-    /// With the cursor of the page that comes next.
+    /// The query with the cursor of the next page.
     query: host::Query,
     page: vec::IntoIter<host::Document>,
     has_more: bool,
-    left: usize,
+    remaining: usize,
     model: PhantomData<fn() -> T>,
 }
 
 impl<T> Documents<T> {
-    /// Returns the next document as the host has it.
+    /// Returns the next document of the host.
     fn fetch(&mut self) -> Result<Option<host::Document>, host::Error> {
-        if self.left == 0 {
+        if self.remaining == 0 {
             return Ok(None);
         }
         while self.page.len() == 0 && self.has_more {
-            // Should this fail, it is not asked again.
+            // After an error, no further page is fetched.
             self.has_more = false;
             let page = host::find(&self.collection, &self.query)?;
             self.has_more = page.next.is_some();
             self.query.cursor = page.next;
             self.page = page.documents.into_iter();
         }
-        self.left -= 1;
+        self.remaining -= 1;
         Ok(self.page.next())
     }
 }
@@ -181,9 +187,10 @@ impl<T: Model + DeserializeOwned> Iterator for Documents<T> {
     type Item = Result<Stored<T>, DocumentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let fetched = self.fetch().map_err(|error| DocumentError::of(error, &self.collection, ""));
+        let fetched =
+            self.fetch().map_err(|error| DocumentError::from_host(error, &self.collection, ""));
         let document = fetched.transpose()?;
-        Some(document.and_then(|document| Stored::read(&document, &self.collection)))
+        Some(document.and_then(|document| Stored::from_host(&document, &self.collection)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The contract's interface `documents`, from memory.
+//! The interface `documents` of the contract, in memory.
 
 pub use ophost_document::Condition;
 use ophost_document::{
@@ -7,76 +7,76 @@ use ophost_document::{
 
 use super::memory::Store;
 
-/// A document as it is.
+/// A stored document.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// What names it.
+    /// Id of the document.
     pub id: String,
-    /// Which change it is of.
+    /// Revision of the document.
     pub revision: u64,
-    /// What it holds.
+    /// Body of the document, a JSON object.
     pub body: String,
 }
 
-/// One field that documents are sorted by.
+/// One key of a sort order.
 #[derive(Clone, Debug)]
 pub struct SortKey {
-    /// Which.
+    /// Path of the field.
     pub path: String,
-    /// Whether the greatest comes first.
+    /// Whether the order is descending.
     pub descending: bool,
 }
 
-/// A question to a collection.
+/// A query of a collection.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// Which documents are meant.
+    /// Filter of the documents.
     pub filter: String,
-    /// In which order.
+    /// Sort order of the documents.
     pub sort: Vec<SortKey>,
-    /// The most documents of a page.
+    /// Maximum number of documents of a page.
     pub limit: Option<u32>,
-    /// Where the page begins.
+    /// Cursor of the page.
     pub cursor: Option<String>,
 }
 
-/// A part of an answer.
+/// A page of the result of a query.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The documents, in order.
+    /// Documents of the page, in order.
     pub documents: Vec<Document>,
-    /// Where the next page begins.
+    /// Cursor of the next page.
     pub next: Option<String>,
 }
 
-/// Why a call did nothing.
+/// Error of a call. The call has written nothing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Error {
-    /// The operation's models do not name the collection, or only for reading.
+    /// The operation does not declare the collection's model, or declares it for reading only.
     Denied(String),
-    /// There is no such document.
+    /// The document does not exist.
     NotFound,
-    /// There is such a document already.
+    /// The document already exists.
     Exists,
-    /// The document has another revision, this one.
+    /// The document has another revision; the value is the current one.
     Stale(Option<u64>),
-    /// Something in the call is not what it has to be.
+    /// An argument of the call is invalid.
     Invalid(String),
-    /// The document is larger than allowed.
+    /// The document is larger than the limit.
     TooLarge(String),
-    /// Something else: a code and a message. Memory has nothing else.
+    /// Any other error: a code and a message. The in-memory documents never return it.
     Other((String, String)),
 }
 
-// What is asked for is read before it is looked at whether the operation may: as in the host.
+// As in the host, arguments are validated before access is checked.
 
-/// See the contract.
+/// Implements the function of the contract.
 pub fn get(collection: &str, id: &str) -> Result<Option<Document>, Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
-    Store::reading(&collection, |store| Ok(store.get(&collection, &id)))
+    Store::with_read_access(&collection, |store| Ok(store.get(&collection, &id)))
 }
 
-/// See the contract.
+/// Implements the function of the contract.
 pub fn put(
     collection: &str,
     id: Option<&str>,
@@ -86,53 +86,57 @@ pub fn put(
     let collection = CollectionName::new(collection)?;
     let id = id.map(DocumentId::new).transpose()?;
     let body = Body::parse(body)?;
-    Store::writing(&collection, |store| {
+    Store::with_write_access(&collection, |store| {
         let id = id.map_or_else(|| store.new_id(&collection, condition), Ok)?;
         store.put(&collection, id.clone(), body, condition)?;
         Ok(id.into())
     })
 }
 
-/// See the contract.
+/// Implements the function of the contract.
 pub fn set(collection: &str, id: &str, fields: &[(String, String)]) -> Result<(), Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
     let fields = edit::read_fields(fields)?;
-    Store::writing(&collection, |store| Ok(store.now(&collection).set(&id, &fields)?))
+    Store::with_write_access(&collection, |store| {
+        Ok(store.current(&collection).set(&id, &fields)?)
+    })
 }
 
-/// See the contract.
+/// Implements the function of the contract.
 pub fn merge(collection: &str, id: &str, patch: &str) -> Result<(), Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
     let patch = edit::read_patch(patch)?;
-    Store::writing(&collection, |store| Ok(store.now(&collection).merge(&id, &patch)?))
+    Store::with_write_access(&collection, |store| {
+        Ok(store.current(&collection).merge(&id, &patch)?)
+    })
 }
 
-/// See the contract.
+/// Implements the function of the contract.
 pub fn delete(collection: &str, id: &str) -> Result<bool, Error> {
     let (collection, id) = (CollectionName::new(collection)?, DocumentId::new(id)?);
-    Store::writing(&collection, |store| Ok(store.now(&collection).delete(&id)))
+    Store::with_write_access(&collection, |store| Ok(store.current(&collection).delete(&id)))
 }
 
-/// See the contract.
+/// Implements the function of the contract.
 pub fn find(collection: &str, query: &Query) -> Result<Page, Error> {
     let collection = CollectionName::new(collection)?;
-    let query = checked(&collection, query)?;
-    Store::reading(&collection, |store| Ok(store.find(&collection, query)))
+    let query = parse_query(&collection, query)?;
+    Store::with_read_access(&collection, |store| Ok(store.find(&collection, query)))
 }
 
-/// See the contract.
+/// Implements the function of the contract.
 pub fn count(collection: &str, filter: &str) -> Result<u64, Error> {
     let collection = CollectionName::new(collection)?;
     let filter = Filter::parse_text(filter)?;
-    Store::reading(&collection, |store| Ok(store.now(&collection).count(&filter)))
+    Store::with_read_access(&collection, |store| Ok(store.current(&collection).count(&filter)))
 }
 
-/// See the contract.
+/// Implements the function of the contract.
 pub fn discard() {
     Store::with(Store::discard);
 }
 
-fn checked(collection: &CollectionName, query: &Query) -> Result<document::Query, Error> {
+fn parse_query(collection: &CollectionName, query: &Query) -> Result<document::Query, Error> {
     let filter = Filter::parse_text(&query.filter)?;
     let keys = query.sort.iter().map(|key| {
         let path = Path::parse(&key.path)?;

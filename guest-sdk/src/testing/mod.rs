@@ -1,19 +1,19 @@
-//! Stands in for the host in a native build, so that unit tests need no WebAssembly.
+//! Replaces the host in a native build, so that unit tests do not need WebAssembly.
 //!
-//! The signatures are those of the generated bindings. What a run would report goes to
-//! stderr, a line each; `cargo test` shows it for a test that fails. Documents are in
-//! `memory`.
+//! The functions have the signatures of the generated bindings. Log entries, progress and item
+//! errors are printed to stderr, one line each. `cargo test` shows them for failed tests. `memory`
+//! contains the documents.
 
 #![expect(
     clippy::print_stderr,
-    reason = "there is no host to report to, and `cargo test` captures `eprintln!` alone"
+    reason = "a native build has no host, and `cargo test` captures only `eprintln!`"
 )]
 
 pub mod documents;
 mod memory;
 
 pub use memory::Memory;
-pub(crate) use memory::as_run;
+pub(crate) use memory::execute_run;
 
 pub(crate) mod context {
     use std::hash::{BuildHasher, RandomState};
@@ -63,7 +63,7 @@ pub(crate) mod context {
     }
 
     pub(crate) fn random() -> u64 {
-        // The standard library seeds every `RandomState` anew.
+        // The standard library seeds every `RandomState` differently.
         RandomState::new().hash_one(())
     }
 }
