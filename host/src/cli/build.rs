@@ -83,8 +83,11 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
     if args.out.is_some() && count > 1 {
         return Err(ComponentError::OneFile { count }.into());
     }
+    if args.install {
+        config.check_trusted(true)?;
+    }
     let artifacts = toolchain::build(&args.dirs, &mut |step| say(&step.to_string()))?;
-    let inspector = Inspector::new(&settings::builder(config)?)?;
+    let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
     let mut written = Vec::new();
     for artifact in artifacts {
         let file = args.destination(&artifact, config.install_directory());

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::output::{self, DIM, ERROR, Line, NAME};
+use super::output::{self, DIM, ERROR, HINT, Line, NAME};
+use super::untrusted::fix;
 use crate::catalog::PluginState;
 use crate::host::Host;
 use crate::operation::OperationName;
@@ -18,6 +19,9 @@ pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
         output::json(&json!({"plugins": plugins}))?;
     } else {
         output::stdout(&plugins.iter().map(text).collect::<String>())?;
+    }
+    if let Some(untrusted) = catalog.untrusted() {
+        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(&fix(&untrusted))));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -284,9 +284,10 @@ impl Host {
         Arc::clone(&self.shared.registry.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns what is wrong with the data directory, so that nothing is kept in it.
+    /// Returns why compiled plugins are not kept where they should be, and where they are kept
+    /// instead.
     pub fn data_problem(&self) -> Option<String> {
-        self.shared.sandbox.cache_problem()
+        self.shared.sandbox.code_dir()?.problem()
     }
 
     /// Returns the records of runs; `None` without a data directory.

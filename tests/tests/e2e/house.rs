@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 25] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     (
         "cli",
         &[
@@ -29,10 +29,11 @@ const ARROWS: [(&str, &[&str]); 25] = [
             "operation",
             "schema",
             "text",
+            "trust",
         ],
     ),
     ("toolchain", &[]),
-    ("config", &["record", "policy", "operation", "similar", "text"]),
+    ("config", &["record", "policy", "operation", "similar", "text", "trust"]),
     (
         "host",
         &[
@@ -47,7 +48,9 @@ const ARROWS: [(&str, &[&str]); 25] = [
             "catalog",
             "digest",
             "document",
+            "code_dir",
             "private_dir",
+            "trust",
             "registry",
             "sandbox",
             "schema",
@@ -94,12 +97,17 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("import", &["context", "sandbox", "caller", "run", "operation", "document"]),
     ("effects", &["sandbox", "store", "policy", "document"]),
     ("context", &["task_run"]),
-    ("catalog", &["registry", "digest", "operation", "similar"]),
-    ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
-    ("sandbox", &["policy", "schema", "private_dir", "digest", "run", "operation", "document"]),
-    ("store", &["task_run", "private_dir", "digest", "run", "operation", "document"]),
+    ("catalog", &["registry", "digest", "operation", "similar", "trust"]),
+    ("registry", &["sandbox", "schema", "code_dir", "private_dir", "digest", "operation", "trust"]),
+    (
+        "sandbox",
+        &["policy", "schema", "code_dir", "private_dir", "digest", "run", "operation", "document"],
+    ),
+    ("store", &["task_run", "private_dir", "digest", "run", "operation", "document", "trust"]),
     ("task_run", &["policy", "digest", "run", "operation", "document"]),
-    ("private_dir", &[]),
+    ("code_dir", &["private_dir", "trust"]),
+    ("private_dir", &["trust"]),
+    ("trust", &[]),
     ("digest", &[]),
     ("schema", &["similar"]),
     ("policy", &["run", "operation", "document"]),

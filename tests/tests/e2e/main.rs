@@ -29,3 +29,4 @@ mod sdk;
 mod shim;
 mod terminal;
 mod trial;
+mod trust;
