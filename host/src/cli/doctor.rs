@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::error::{CliError, Exit};
 use super::output::{self, ERROR, HINT, Line, NAME, OK, WARNING, quoted};
 use super::settings::{Settings, builder, store_builder};
-use super::untrusted::fix;
+use super::untrusted::{fix, permit};
 use crate::config::{Config, FILE_NAME};
 use crate::host::{Host, Inspector};
 use crate::store::{Page, RunFilter};
@@ -223,7 +223,7 @@ fn plugin_directory(path: &Path, config: &Config) -> Finding {
         return Finding::problem(what, format!("`{name}` is not a directory"), Some(fix));
     }
     if access(path, Access::READ_OK | Access::EXEC_OK).is_err() {
-        let fix = format!("`chmod u+rx {shell}`");
+        let fix = permit(path, "u+rx");
         return Finding::problem(what, format!("`{name}` cannot be read"), Some(fix));
     }
     match Judge::new(&config.trust.value).exposure(path, &metadata, Purpose::Input) {
@@ -237,13 +237,12 @@ fn plugin_directory(path: &Path, config: &Config) -> Finding {
 fn data_directory(path: &Path, config: &Config) -> Finding {
     let what = "data";
     let name = path.display();
-    let shell = quoted(&name.to_string());
     let Ok(metadata) = fs::metadata(path) else {
         let above = existing(path);
         return if access(&above, Access::WRITE_OK).is_ok() {
             space(&above, format!("`{name}`, made when it is needed"))
         } else {
-            let fix = format!("`--data DIR`, or `chmod u+w {}`", above.display());
+            let fix = format!("`--data DIR`, or {}", permit(&above, "u+w"));
             Finding::problem(what, format!("`{name}` cannot be made"), Some(fix))
         };
     };
@@ -266,7 +265,7 @@ fn data_directory(path: &Path, config: &Config) -> Finding {
                 format!("`{name}` is on a read-only mount"),
                 "`--data` names a directory that can be written".to_owned(),
             ),
-            false => (format!("`{name}` cannot be written"), format!("`chmod u+rwx {shell}`")),
+            false => (format!("`{name}` cannot be written"), permit(path, "u+rwx")),
         };
         return Finding::problem(what, text, Some(fix));
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::build::ComponentError;
 use super::difference::differences;
 use super::output::{self, Block, ERROR, HINT, Line};
-use super::untrusted::fix;
+use super::untrusted::{fix, permit};
 use crate::config::ConfigError;
 use crate::document::{CollectionName, DocumentId};
 use crate::host::{HostError, RunError};
@@ -316,6 +316,11 @@ fn settings_hint(keys: &[&str], untrusted: &Untrusted) -> String {
 fn registry_hint(error: &RegistryError) -> String {
     match error {
         RegistryError::Untrusted(untrusted) => fix(untrusted),
+        RegistryError::Directory { path, source }
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            permit(path, "u+rx")
+        }
         RegistryError::Directory { .. }
         | RegistryError::TooMany { .. }
         | RegistryError::Watch(_) => {

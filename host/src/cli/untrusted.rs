@@ -1,6 +1,8 @@
 //! What to do about paths that are not trusted: one command for all of them.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
@@ -48,14 +50,30 @@ fn command(untrusted: &Untrusted) -> String {
     let mut commands = Vec::new();
     if !owners.is_empty() {
         commands.extend(foreign.filter(|owner| owner.id != 0).map(|_| without_code(&data)));
-        let sudo = if geteuid().is_root() { "" } else { "sudo " };
-        let user = owner_word(&User::of(geteuid().as_raw()));
-        commands.push(format!("{sudo}chown -R {user} {}", joined(&owners)));
+        commands.push(take(&joined(&owners)));
     }
     commands.extend(modes(&untrusted.paths));
     let command = format!("`{}`", commands.join(" && "));
     let is_foreign_input = inputs.iter().any(|exposed| exposed.owner.is_some());
     if is_foreign_input { format!("read what is there, then {command}") } else { command }
+}
+
+/// Returns what gives this user permissions that a path does not give: its owner can change its
+/// mode, and only root its owner.
+pub(super) fn permit(path: &Path, change: &str) -> String {
+    let shell = quoted(&path.display().to_string());
+    match fs::metadata(path).map(|status| status.uid()) {
+        Ok(owner) if owner != geteuid().as_raw() => {
+            format!("`{}`; the owner is {}", take(&shell), User::of(owner))
+        }
+        Ok(_) | Err(_) => format!("`chmod {change} {shell}`"),
+    }
+}
+
+/// Returns the command that gives paths to this user.
+fn take(paths: &str) -> String {
+    let sudo = if geteuid().is_root() { "" } else { "sudo " };
+    format!("{sudo}chown -R {} {paths}", owner_word(&User::of(geteuid().as_raw())))
 }
 
 /// Returns what `chown` calls a user, with the user's own group if that is known.

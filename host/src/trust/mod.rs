@@ -21,7 +21,7 @@ pub(crate) use self::policy::Writers;
 pub use self::policy::{TrustPolicy, UnknownWord};
 
 /// How many paths a message names.
-const MAX_SHOWN: usize = 8;
+const MAX_SHOWN: usize = 50;
 
 /// The facts that a file is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

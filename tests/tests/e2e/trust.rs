@@ -530,3 +530,33 @@ fn what_one_run_as_root_leaves_can_be_mended_by_one_command() {
     ---- exit 4
     ");
 }
+
+#[test]
+fn a_plugin_directory_that_root_left_closed_is_named_with_its_owner() {
+    let project = project_of(USER);
+    give(&project.plugins(), 0);
+    mode(&project.plugins(), 0o700);
+    let output = project.run_as(USER, &["list"]);
+    let fix = "`sudo chown -R 54321 plugins`; the owner is `root` (uid 0)";
+    assert_eq!((hint(&output), output.code), (fix, Some(5)), "{output}");
+    let doctor = project.run_as(USER, &["doctor", "--json"]).json();
+    let plugins: Vec<_> = findings(&doctor, "plugins").collect();
+    assert_eq!(plugins[0]["fix"], fix);
+    follow(&project, &command_of(fix));
+    assert_eq!(project.run_as(USER, &["list"]).code, Some(0));
+}
+
+/// Under the umask of a group that is not private.
+#[test]
+fn what_the_command_makes_is_trusted_under_any_umask() {
+    let project = project_of(USER);
+    let program = project.program_for_all();
+    let script = "umask 0 && exec setpriv --reuid 54321 --regid 54321 --clear-groups \"$0\" \
+        run slugify text=a --record";
+    let arguments = ["-c", script, program.to_str().expect("UTF-8")];
+    assert_eq!(project.output(&mut project.program("sh", &arguments)).code, Some(0));
+    let output = project.run_as(USER, &["runs", "list"]);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    let doctor = project.run_as(USER, &["doctor", "--json"]).json();
+    assert!(findings(&doctor, "data").all(|finding| finding["state"] == "ok"), "{doctor}");
+}
