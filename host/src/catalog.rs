@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::operation::{Operation, OperationName, Plugin};
 use crate::registry::{Entry, PluginFile, Registry};
 use crate::similar::nearest;
+use crate::trust::Untrusted;
 
 /// The operations and plugin files of a host, at one moment. Cheap to clone.
 #[derive(Clone)]
@@ -68,6 +69,14 @@ impl Catalog {
     pub fn refused(&self) -> impl Iterator<Item = (&Path, String)> {
         let refused = self.registry.refused();
         refused.iter().map(|refused| (refused.path.as_path(), refused.reason.to_string()))
+    }
+
+    /// Returns the paths of plugin files that are not used since other users can change them;
+    /// `None` if there is no such file.
+    pub fn untrusted(&self) -> Option<Untrusted> {
+        let refused = self.registry.refused().iter();
+        let paths = refused.filter_map(|refused| refused.reason.untrusted());
+        Untrusted::of(paths.flat_map(|untrusted| untrusted.paths.clone()).collect())
     }
 }
 

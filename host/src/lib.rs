@@ -39,7 +39,9 @@
 //! | `store`     | the only module that knows redb: keeps the records of runs, and documents |
 //! | `task_run`  | noun: what is kept of a run |
 //! | `policy`    | what a run may use |
+//! | `code_dir`  | where compiled code is kept |
 //! | `private_dir` | what the host keeps, where nobody else can write |
+//! | `trust`     | which owners and modes of files are accepted |
 //! | `digest`    | what names a content |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
@@ -76,6 +78,7 @@
 mod caller;
 mod catalog;
 pub mod cli;
+mod code_dir;
 mod config;
 mod context;
 mod digest;
@@ -97,6 +100,7 @@ mod schema;
 mod similar;
 mod store;
 mod task_run;
+mod trust;
 
 pub use tokio_util::sync::CancellationToken;
 
@@ -127,3 +131,4 @@ pub use crate::task_run::{
     Attempt, Capabilities, Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId,
     RunState, RunSummary, Status, TaskRun,
 };
+pub use crate::trust::{Exposed, TrustPolicy, UnknownWord, Untrusted, User};

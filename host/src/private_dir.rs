@@ -8,26 +8,36 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
+use crate::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
+
 /// The bytes of a key.
 const KEY: usize = 32;
+/// The private directories of a data directory that a [`TrustPolicy`] is for.
+const COVERED: [&str; 5] = ["keys", "logs", "owners", "store", "wake"];
 
 /// The directory of a project in which the host keeps what it knows.
 #[derive(Clone, Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
+    policy: TrustPolicy,
 }
 
 impl DataDir {
     /// Returns the directory at `path`, which need not exist.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), policy: TrustPolicy::default() }
+    }
+
+    /// Accepts the owners and modes of a policy, but for compiled code.
+    pub(crate) fn trusting(self, policy: TrustPolicy) -> Self {
+        Self { policy, ..self }
     }
 
     /// Returns where it is.
@@ -39,9 +49,10 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// As [`PrivateDir::open`].
+    /// Returns [`PrivateDirError`] if it is not private, with every path of the data directory
+    /// that is not, or if it cannot be opened.
     pub(crate) fn open(&self, name: &str) -> Result<Option<PrivateDir>, PrivateDirError> {
-        PrivateDir::open(&self.path.join(name))
+        self.with_all(PrivateDir::open_by(&self.path.join(name), &self.policy))
     }
 
     /// Opens a private directory in it, which is made where it is missing. A data directory
@@ -49,83 +60,163 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// As [`PrivateDir::open`].
+    /// As [`Self::open`].
     pub(crate) fn create(&self, name: &str) -> Result<PrivateDir, PrivateDirError> {
+        self.make()?;
+        self.with_all(PrivateDir::create_by(&self.path.join(name), &self.policy))
+    }
+
+    /// Makes the data directory, if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PrivateDirError`] with the system's error.
+    pub(crate) fn make(&self) -> Result<(), PrivateDirError> {
         if !self.path.exists() {
             let system = |source| PrivateDirError::System { path: self.path.clone(), source };
-            fs::create_dir_all(&self.path).map_err(system)?;
+            // Whatever the umask is: nobody else is to put anything there.
+            let mut builder = fs::DirBuilder::new();
+            builder.recursive(true).mode(0o755).create(&self.path).map_err(system)?;
             fs::write(self.path.join(".gitignore"), "*\n").map_err(system)?;
         }
-        PrivateDir::create(&self.path.join(name))
+        Ok(())
+    }
+
+    /// Names every path of the data directory that is not private, if one is not.
+    fn with_all<T>(&self, opened: Result<T, PrivateDirError>) -> Result<T, PrivateDirError> {
+        opened.map_err(|error| match error {
+            PrivateDirError::Untrusted(one) => self.untrusted().unwrap_or(one).into(),
+            // What is missing cannot be made in a directory of another user.
+            PrivateDirError::System { path, source }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                let foreign = self.untrusted().filter(|all| all.paths[0].owner.is_some());
+                foreign.map_or(PrivateDirError::System { path, source }, Into::into)
+            }
+            error @ PrivateDirError::System { .. } => error,
+        })
+    }
+
+    /// Returns every path of the data directory that other users own or have access to, as far
+    /// as the policy does not accept it; compiled code is not looked at.
+    pub(crate) fn untrusted(&self) -> Option<Untrusted> {
+        let judge = Judge::new(&self.policy);
+        let mut exposed = Vec::new();
+        exposed.extend(look(&judge, &self.path, Purpose::DataDirectory));
+        for directory in COVERED.map(|name| self.path.join(name)) {
+            exposed.extend(look(&judge, &directory, Purpose::PrivateDirectory));
+            let files = fs::read_dir(&directory).into_iter().flatten().flatten();
+            exposed.extend(files.filter_map(|it| look(&judge, &it.path(), Purpose::PrivateFile)));
+        }
+        Untrusted::of(exposed)
     }
 }
 
-/// An open directory that only its owner can enter, and its owner is this user.
+/// Judges a path as it stands, if it is what the purpose needs: a link is not followed.
+pub(crate) fn look(judge: &Judge<'_>, path: &Path, purpose: Purpose) -> Option<Exposed> {
+    let status = fs::symlink_metadata(path).ok()?;
+    let fits = match purpose {
+        Purpose::Input | Purpose::PrivateFile | Purpose::PrivateKey => status.is_file(),
+        Purpose::DataDirectory | Purpose::PrivateDirectory => status.is_dir(),
+    };
+    if fits { judge.exposure(path, &status, purpose) } else { None }
+}
+
+/// An open directory that only its owner can enter, and its owner is this user; or others too, as
+/// far as a policy accepts them.
 #[derive(Debug)]
 pub(crate) struct PrivateDir {
     directory: OwnedFd,
     path: PathBuf,
+    policy: TrustPolicy,
 }
 
 impl PrivateDir {
-    /// Opens a directory; `None` if there is none.
+    /// Opens a directory that no other user has access to; `None` if there is none.
     ///
     /// # Errors
     ///
     /// Returns [`PrivateDirError`] if it is not private, or cannot be opened.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, PrivateDirError> {
+        Self::open_by(path, &TrustPolicy::default())
+    }
+
+    fn open_by(path: &Path, policy: &TrustPolicy) -> Result<Option<Self>, PrivateDirError> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+        let judge = Judge::new(policy);
         let directory = match rustix::fs::open(path, flags, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
-            opened => opened.map_err(|error| PrivateDirError::system(path, error))?,
+            Err(error) => {
+                // It may be closed to this user because it is another user's.
+                let exposed = look(&judge, path, Purpose::PrivateDirectory);
+                return Err(exposed.map_or_else(
+                    || PrivateDirError::system(path, error),
+                    |exposed| Untrusted::from(exposed).into(),
+                ));
+            }
+            Ok(directory) => directory,
         };
         let status =
             rustix::fs::fstat(&directory).map_err(|error| PrivateDirError::system(path, error))?;
-        if status.st_uid != rustix::process::geteuid().as_raw() {
-            return Err(PrivateDirError::NotOurs { path: path.to_owned() });
+        match judge.exposure(path, &status, Purpose::PrivateDirectory) {
+            Some(exposed) => Err(Untrusted::from(exposed).into()),
+            None => Ok(Some(Self { directory, path: path.to_owned(), policy: policy.clone() })),
         }
-        if status.st_mode & 0o077 != 0 {
-            return Err(PrivateDirError::Open { path: path.to_owned() });
-        }
-        Ok(Some(Self { directory, path: path.to_owned() }))
     }
 
-    /// Opens a directory, which is made where it is missing, with all above it.
+    /// Opens a directory that no other user has access to, which is made where it is missing,
+    /// with all above it.
     ///
     /// # Errors
     ///
     /// As [`Self::open`].
     pub(crate) fn create(path: &Path) -> Result<Self, PrivateDirError> {
+        Self::create_by(path, &TrustPolicy::default())
+    }
+
+    fn create_by(path: &Path, policy: &TrustPolicy) -> Result<Self, PrivateDirError> {
         let system = |source| PrivateDirError::System { path: path.to_owned(), source };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(system)?;
         let missing = || system(io::ErrorKind::NotFound.into());
-        Self::open(path)?.ok_or_else(missing)
+        Self::open_by(path, policy)?.ok_or_else(missing)
     }
 
     /// Opens a file for reading; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// Returns the system's error; one that is made here if it is no regular file of this
-    /// user.
+    /// Returns the system's error; one that is made here if it is no regular file, or
+    /// [`Untrusted`] within one if it is another user's or others can write to it.
     pub(crate) fn file(&self, name: &str) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
-            opened => File::from(opened?),
+            opened => File::from(opened.map_err(|error| self.denied(name, error))?),
         };
         self.check(name, &file)?;
         Ok(Some(file))
     }
 
     fn check(&self, name: &str, file: &File) -> io::Result<()> {
-        let status = file.metadata()?;
-        let ours = status.uid() == rustix::process::geteuid().as_raw();
-        if !status.is_file() || !ours || status.mode() & 0o022 != 0 {
-            let text = format!("`{}` is no private file", self.path.join(name).display());
+        let (path, status) = (self.path.join(name), file.metadata()?);
+        if !status.is_file() {
+            let text = format!("`{}` is no regular file", path.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
-        Ok(())
+        match Judge::new(&self.policy).exposure(&path, &status, Purpose::PrivateFile) {
+            Some(exposed) => Err(not_private(exposed)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the error of a file that cannot be opened: it may be another user's.
+    fn denied(&self, name: &str, error: rustix::io::Errno) -> io::Error {
+        let judge = Judge::new(&self.policy);
+        let exposed = match error {
+            rustix::io::Errno::ACCESS => look(&judge, &self.path.join(name), Purpose::PrivateFile),
+            _ => None,
+        };
+        exposed.map_or_else(|| error.into(), not_private)
     }
 
     /// Opens a file for reading and writing, which is made where it is missing: one that
@@ -137,7 +228,8 @@ impl PrivateDir {
     pub(crate) fn shared_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        let file = File::from(rustix::fs::openat(&self.directory, name, flags, mode)?);
+        let opened = rustix::fs::openat(&self.directory, name, flags, mode);
+        let file = File::from(opened.map_err(|error| self.denied(name, error))?);
         self.check(name, &file)?;
         Ok(file)
     }
@@ -296,16 +388,17 @@ impl PrivateDir {
     }
 }
 
+fn not_private(exposed: Exposed) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, Untrusted::from(exposed))
+}
+
 /// A directory that cannot be used for what the host trusts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum PrivateDirError {
-    /// Somebody else's directory.
-    #[error("`{}` belongs to another user", path.display())]
-    NotOurs { path: PathBuf },
-    /// Others may enter it.
-    #[error("`{}` is open to other users; `chmod 700` closes it", path.display())]
-    Open { path: PathBuf },
+    /// Others own it, or have access to it.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// The system's answer.
     #[error("cannot use `{}`: {source}", path.display())]
     System { path: PathBuf, source: io::Error },
@@ -377,8 +470,8 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("open");
         fs::create_dir(&path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
-        assert!(matches!(PrivateDir::create(&path), Err(PrivateDirError::Open { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o705)).unwrap();
+        assert!(matches!(PrivateDir::create(&path), Err(PrivateDirError::Untrusted(_))));
         let link = scratch.path().join("link");
         symlink(scratch.path(), &link).unwrap();
         assert!(matches!(PrivateDir::open(&link), Err(PrivateDirError::System { .. })));

@@ -1,7 +1,8 @@
 //! `ophost build`: Rust plugins to components.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
@@ -82,8 +83,11 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
     if args.out.is_some() && count > 1 {
         return Err(ComponentError::OneFile { count }.into());
     }
+    if args.install {
+        config.check_trusted(true)?;
+    }
     let artifacts = ophost_toolchain::build(&args.dirs, &mut |event| say(&event.to_string()))?;
-    let inspector = Inspector::new(&settings::builder(config)?)?;
+    let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
     let mut written = Vec::new();
     for artifact in artifacts {
         let file = args.destination(&artifact, config.install_directory());
@@ -142,13 +146,18 @@ async fn finish(
     }
 }
 
-/// Writes `file` so that no reader ever sees a part of it: a host may be watching.
+/// Writes `file` so that no reader ever sees a part of it: a host may be watching. Whatever the
+/// umask is, only this user can write it: no host takes it otherwise.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(directory) = file.parent() {
-        fs::create_dir_all(directory)?;
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
     }
     let temporary = file.with_extension(format!("{}.tmp", process::id()));
-    let replaced = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, file));
+    let mut options = File::options();
+    let opened = options.write(true).create(true).truncate(true).mode(0o644).open(&temporary);
+    let replaced = opened
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&temporary, file));
     if replaced.is_err() {
         // The first error says more than one from cleaning up.
         fs::remove_file(&temporary).ok();

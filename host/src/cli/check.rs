@@ -40,7 +40,7 @@ pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCo
         Err(FileError::Unreadable(source)) => return Err(UnreadableFile { file, source }.into()),
         bytes => bytes,
     };
-    let inspector = Inspector::new(&settings::builder(config)?)?;
+    let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
     let verdict = match bytes {
         Ok((bytes, _)) => runtime.block_on(inspector.inspect(&bytes)),
         Err(reason) => Err(reason),

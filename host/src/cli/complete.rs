@@ -19,7 +19,7 @@ use super::escape::is_safe;
 use super::field_path::{self, escaped};
 use super::output::{Line, first_paragraph};
 use super::patience::within;
-use super::settings::{Settings, builder};
+use super::settings::{Settings, builder, store_builder};
 use super::shape::{Field, Node};
 use crate::catalog::Catalog;
 use crate::store::RunFilter;
@@ -74,7 +74,7 @@ pub(super) fn operations() -> Vec<CompletionCandidate> {
 pub(super) fn collections() -> Vec<CompletionCandidate> {
     let settings = Words::read().settings;
     let collections = within(PATIENCE, move || {
-        let host = builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
+        let host = store_builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
         super::runtime().ok()?.block_on(host.documents()?.collections()).ok()
     });
     let known = collections.flatten().unwrap_or_default().into_iter().take(MAX_CANDIDATES);
@@ -87,7 +87,7 @@ pub(super) fn collections() -> Vec<CompletionCandidate> {
 pub(super) fn runs() -> Vec<CompletionCandidate> {
     let settings = Words::read().settings;
     let page = within(PATIENCE, move || {
-        let host = builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
+        let host = store_builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
         let newest = async { host.runs()?.list(&RunFilter::default(), None, NEWEST).await.ok() };
         super::runtime().ok()?.block_on(newest)
     });

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output;
+use super::settings;
 use super::table::{Last, table};
-use crate::config::{Config, PartialLimits, Source, Sourced, SourcedLimits, Trust};
+use crate::config::{Config, PartialLimits, Source, Sourced, SourcedLimits};
 
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
@@ -31,12 +32,14 @@ const NOTES: &str = "\
 A flag wins over a variable, that over `ophost.toml`, that over the default. The file is looked
 for here and in the directories above.
 
-Variables: OPHOST_PLUGINS (directories joined by `:`), OPHOST_DATA, OPHOST_RECORD,
-OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT, OPHOST_EFFECTS, OPHOST_LOG,
+Variables: OPHOST_PLUGINS (directories joined by `:`), OPHOST_DATA, OPHOST_CACHE, OPHOST_TRUST
+(words joined by `,`), OPHOST_RECORD, OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT, OPHOST_EFFECTS, OPHOST_LOG,
 OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
 
 pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let ConfigCommand::Show = args.command;
+    settings::warn_of_left_out(config);
+    settings::warn_of_plugins(config);
     let rows = rows(config);
     if json {
         output::json(&as_json(config, &rows))?;
@@ -81,6 +84,10 @@ impl Row {
                 let file = file.display().to_string();
                 row["source"] = json!({"kind": "file", "file": file, "line": line});
             }
+            Source::Untrusted { file } => {
+                let file = file.display().to_string();
+                row["source"] = json!({"kind": "untrusted", "file": file});
+            }
             Source::Default => row["source"] = json!({"kind": "default"}),
         }
         row
@@ -101,6 +108,8 @@ fn rows(config: &Config) -> Vec<Row> {
             text: data,
             source: config.data.source.clone(),
         },
+        cache(config),
+        trust(config),
         Row {
             key: "record".into(),
             value: json!(rule),
@@ -120,6 +129,18 @@ fn rows(config: &Config) -> Vec<Row> {
         rows.extend(set(&format!("operations.{name}.max"), &settings.maxima));
     }
     rows
+}
+
+fn cache(config: &Config) -> Row {
+    let Sourced { value, source } = config.cache_directory();
+    let path = value.display().to_string();
+    Row { key: "cache".into(), value: json!(path), text: path, source }
+}
+
+fn trust(config: &Config) -> Row {
+    let words = config.trust.value.words();
+    let text = if words.is_empty() { "owner only".to_owned() } else { words.join(", ") };
+    Row { key: "trust".into(), value: json!(words), text, source: config.trust.source.clone() }
 }
 
 fn all(key: &str, limits: &SourcedLimits) -> [Row; 5] {
@@ -160,7 +181,7 @@ fn as_json(config: &Config, rows: &[Row]) -> Value {
     let file = config.file.as_ref().map(|file| {
         json!({
             "path": file.path.display().to_string(),
-            "trusted": file.trust == Trust::Trusted,
+            "trusted": config.untrusted.is_none(),
             "left_out": file.left_out,
         })
     });

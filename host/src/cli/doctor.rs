@@ -4,7 +4,6 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,11 +16,13 @@ use serde_json::{Value, json};
 
 use super::error::{CliError, Exit};
 use super::output::{self, ERROR, HINT, Line, NAME, OK, WARNING, quoted};
-use super::settings::{Settings, builder, trust_fix};
-use crate::config::{Config, FILE_NAME, Trust};
+use super::settings::{Settings, builder, store_builder};
+use super::untrusted::{fix, permit};
+use crate::config::{Config, FILE_NAME};
 use crate::host::{Host, Inspector};
 use crate::store::{Page, RunFilter};
 use crate::task_run::Status;
+use crate::trust::{Exposed, Judge, Purpose, Untrusted, is_on_read_only_mount};
 
 /// Less free space than this is worth a warning, in bytes.
 const LITTLE_SPACE: u64 = 256 << 20;
@@ -69,7 +70,9 @@ impl Finding {
         Self { what, state: State::Warning, text: text.into(), fix: Some(fix.into()) }
     }
 
+    /// A fix that names this command is none.
     fn problem(what: &'static str, text: impl Into<String>, fix: Option<String>) -> Self {
+        let fix = fix.filter(|fix| !fix.contains("`ophost doctor`"));
         Self { what, state: State::Problem, text: text.into(), fix }
     }
 
@@ -122,14 +125,7 @@ fn look(settings: Settings) -> Vec<Finding> {
     match settings.silent() {
         Ok(config) => {
             findings.extend(settings_of(&config));
-            findings.extend(config.plugins.value.iter().map(|path| plugin_directory(path)));
-            let data = data_directory(&config.data.value);
-            let is_usable = data.state != State::Problem;
-            findings.push(data);
-            if is_usable {
-                findings.push(records(&config));
-            }
-            findings.extend(plugins(&config));
+            findings.extend(project_of(&config));
         }
         Err(error) => {
             findings.push(Finding::problem("settings", error.message(), error.hint()));
@@ -163,20 +159,52 @@ fn settings_of(config: &Config) -> [Finding; 2] {
     } else {
         Finding::ok("project", format!("`{top}`: no `{FILE_NAME}` or `.ophost` here or above"))
     };
-    let file = match &config.file {
-        None => Finding::ok("settings", format!("no `{FILE_NAME}`: the defaults")),
-        Some(file) if file.trust == Trust::Trusted => {
-            Finding::ok("settings", format!("`{}`", file.path.display()))
-        }
-        Some(file) => {
-            let text = format!("`{}` grants nothing: {}", file.path.display(), file.trust);
-            Finding::warning("settings", text, trust_fix(file).unwrap_or_default())
-        }
-    };
-    [project, file]
+    [project, settings_file(config)]
 }
 
-fn plugin_directory(path: &Path) -> Finding {
+fn settings_file(config: &Config) -> Finding {
+    let what = "settings";
+    // Of both, the plugins are named too; a command that needs the data alone may go on.
+    if let Err(error) = config.check_trusted(true).map_err(CliError::from) {
+        return Finding::problem(what, error.message(), error.hint());
+    }
+    match (&config.file, &config.untrusted) {
+        (None, _) => Finding::ok(what, format!("no `{FILE_NAME}`: the defaults")),
+        (Some(file), None) => Finding::ok(what, format!("`{}`", file.path.display())),
+        (Some(file), Some(untrusted)) => {
+            let (path, reason) = (file.path.display(), untrusted.reason_for(&file.path));
+            let mut text = format!("`{path}` is not trusted: {reason}");
+            if !file.left_out.is_empty() {
+                let _ = write!(text, "; ignored: {}", file.left_out.join(", "));
+            }
+            Finding::warning(what, text, fix(untrusted))
+        }
+    }
+}
+
+/// Looks at what the settings name, as far as other commands would use it.
+fn project_of(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let has_plugins = config.check_trusted(true).is_ok();
+    if has_plugins {
+        findings.extend(config.plugins.value.iter().map(|path| plugin_directory(path, config)));
+    }
+    if config.check_trusted(false).is_ok() {
+        let data = data_directory(&config.data.value, config);
+        let is_usable = data.state != State::Problem;
+        findings.push(data);
+        if is_usable {
+            findings.push(records(config));
+        }
+        findings.extend(code(config));
+    }
+    if has_plugins {
+        findings.extend(plugins(config));
+    }
+    findings
+}
+
+fn plugin_directory(path: &Path, config: &Config) -> Finding {
     let what = "plugins";
     let name = path.display();
     let shell = quoted(&name.to_string());
@@ -196,32 +224,26 @@ fn plugin_directory(path: &Path) -> Finding {
         return Finding::problem(what, format!("`{name}` is not a directory"), Some(fix));
     }
     if access(path, Access::READ_OK | Access::EXEC_OK).is_err() {
-        let fix = format!("`chmod u+rx {shell}`");
+        let fix = permit(path, "u+rx");
         return Finding::problem(what, format!("`{name}` cannot be read"), Some(fix));
     }
-    match metadata.mode() & 0o022 {
-        0 => Finding::ok(what, format!("`{name}`")),
-        mode if mode & 0o002 == 0 => {
-            let text = format!("`{name}`: its group may add and replace plugins");
-            Finding::warning(what, text, format!("`chmod g-w {shell}`"))
-        }
-        _ => {
-            let text = format!("`{name}`: everybody may add and replace plugins");
-            Finding::problem(what, text, Some(format!("`chmod go-w {shell}`")))
+    match Judge::new(&config.trust.value).exposure(path, &metadata, Purpose::Input) {
+        None => Finding::ok(what, format!("`{name}`")),
+        Some(exposed) => {
+            Finding::problem(what, exposed.to_string(), Some(fix(&Untrusted::from(exposed))))
         }
     }
 }
 
-fn data_directory(path: &Path) -> Finding {
+fn data_directory(path: &Path, config: &Config) -> Finding {
     let what = "data";
     let name = path.display();
-    let shell = quoted(&name.to_string());
     let Ok(metadata) = fs::metadata(path) else {
         let above = existing(path);
         return if access(&above, Access::WRITE_OK).is_ok() {
             space(&above, format!("`{name}`, made when it is needed"))
         } else {
-            let fix = format!("`--data DIR`, or `chmod u+w {}`", above.display());
+            let fix = format!("`--data DIR`, or {}", permit(&above, "u+w"));
             Finding::problem(what, format!("`{name}` cannot be made"), Some(fix))
         };
     };
@@ -229,18 +251,38 @@ fn data_directory(path: &Path) -> Finding {
         let fix = "`--data` names a directory".to_owned();
         return Finding::problem(what, format!("`{name}` is not a directory"), Some(fix));
     }
+    if let Some(untrusted) = untrusted_data(config) {
+        // Others may look into it; what is trusted lies in private directories below.
+        let is_harmless = |it: &Exposed| it.purpose == Purpose::DataDirectory && it.owner.is_none();
+        let (text, fix) = (untrusted.to_string(), fix(&untrusted));
+        return match untrusted.paths.iter().all(is_harmless) {
+            true => Finding::warning(what, text, fix),
+            false => Finding::problem(what, text, Some(fix)),
+        };
+    }
     if access(path, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        let fix = format!("`chmod u+rwx {shell}`");
-        return Finding::problem(what, format!("`{name}` cannot be written"), Some(fix));
+        let (text, fix) = match is_on_read_only_mount(path) {
+            true => (
+                format!("`{name}` is on a read-only mount"),
+                "`--data` names a directory that can be written".to_owned(),
+            ),
+            false => (format!("`{name}` cannot be written"), permit(path, "u+rwx")),
+        };
+        return Finding::problem(what, text, Some(fix));
     }
-    // Others may look into it; what is trusted lies in private directories below.
-    match metadata.mode() & 0o022 {
-        0 => space(path, format!("`{name}`")),
-        _ => {
-            let text = format!("others may write to `{name}`");
-            Finding::warning(what, text, format!("`chmod go-w {shell}`"))
-        }
-    }
+    space(path, format!("`{name}`"))
+}
+
+fn untrusted_data(config: &Config) -> Option<Untrusted> {
+    store_builder(config).ok()?.untrusted_data()
+}
+
+/// Looks at the directory of compiled code, which no policy covers.
+fn code(config: &Config) -> Option<Finding> {
+    let problem = store_builder(config).ok()?.code_problem()?;
+    let path = quoted(&config.cache_directory().value.display().to_string());
+    let fix = format!("`rm -rf {path}`: code is compiled again; or `OPHOST_CACHE=DIR`");
+    Some(Finding::warning("cache", problem, fix))
 }
 
 /// Returns the nearest directory above a path that exists.
@@ -290,7 +332,7 @@ fn records(config: &Config) -> Finding {
 
 /// Returns how large the store is, and which runs are running.
 async fn look_at_runs(config: &Config) -> Result<(Option<u64>, Page), CliError> {
-    let host = builder(config)?.build_without_plugins()?;
+    let host = store_builder(config)?.build_without_plugins()?;
     let runs = host.runs().ok_or_else(|| CliError::usage("there is no data directory"))?;
     let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
     let page = runs.list(&running, None, MAX_RUNNING).await?;
@@ -309,10 +351,6 @@ fn plugins(config: &Config) -> Vec<Finding> {
         }
     };
     let mut findings = vec![operations(&host)];
-    findings.extend(host.data_problem().map(|problem| {
-        let fix = "until then every command compiles the plugins that it uses";
-        Finding::warning("data", format!("nothing is kept: {problem}"), fix)
-    }));
     let catalog = host.catalog();
     let unknown = config.operations.keys().filter(|name| catalog.get(name.as_str()).is_none());
     findings.extend(unknown.map(|name| {
@@ -334,7 +372,14 @@ fn operations(host: &Host) -> Finding {
     match (known, refused) {
         (0, 0) => Finding::ok("operations", "none yet"),
         (_, 0) => Finding::ok("operations", format!("{known} can be run")),
-        (_, _) => Finding::warning("operations", text, "`ophost plugins` says why"),
+        (_, _) => Finding::warning(
+            "operations",
+            text,
+            match catalog.untrusted() {
+                Some(untrusted) => format!("{}; `ophost plugins` says more", fix(&untrusted)),
+                None => "`ophost plugins` says why".to_owned(),
+            },
+        ),
     }
 }
 

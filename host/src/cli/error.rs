@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::build::ComponentError;
 use super::difference::differences;
 use super::output::{self, Block, ERROR, HINT, Line};
+use super::untrusted::{fix, permit};
 use crate::config::ConfigError;
 use crate::document::{CollectionName, DocumentId};
 use crate::host::{HostError, RunError};
@@ -21,6 +22,7 @@ use crate::runs::FindError;
 use crate::schema::Violation;
 use crate::store::{self, StoreError};
 use crate::task_run::{RunId, TaskRun};
+use crate::trust::Untrusted;
 
 /// Exit codes. They are part of the command's interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub(super) enum Exit {
     Usage = 2,
     /// No such operation, run or document.
     NotFound = 3,
-    /// Not allowed here.
+    /// Not allowed here, or not trusted: other users own it or have access to it.
     Denied = 4,
     /// The host itself failed.
     Host = 5,
@@ -219,11 +221,13 @@ impl CliError {
             | Self::RunState { .. }
             | Self::MaskedInput { .. }
             | Self::Usage { .. }
-            | Self::Config(_)
             | Self::Input(_)
             | Self::File(_)
             | Self::NotImported(_)
             | Self::Shim(_) => Exit::Usage,
+            Self::Config(ConfigError::Untrusted { .. })
+            | Self::Host(HostError::Registry(RegistryError::Untrusted(_))) => Exit::Denied,
+            Self::Config(_) => Exit::Usage,
             Self::NotMade(error) if error.is_usage() => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
@@ -242,6 +246,11 @@ impl CliError {
             Self::Input(_) => "invalid_input",
             Self::Find(FindError::None { .. }) => "no_such_run",
             Self::Find(FindError::Several { .. }) => "usage",
+            Self::Config(ConfigError::Untrusted { .. })
+            | Self::Host(HostError::Registry(RegistryError::Untrusted(_)))
+            | Self::Find(FindError::Store(StoreError::Untrusted(_)))
+            | Self::NotRecorded(StoreError::Untrusted(_))
+            | Self::Store(StoreError::Untrusted(_)) => "untrusted",
             Self::Find(FindError::Store(_)) | Self::NotRecorded(_) | Self::Store(_) => "store",
             Self::RunState { .. } => "run_state",
             Self::MaskedInput { .. } => "masked",
@@ -282,6 +291,9 @@ impl CliError {
             }
             Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
             Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Config(ConfigError::Untrusted { keys, untrusted }) => {
+                Some(settings_hint(keys, untrusted))
+            }
             Self::Config(error) => error.hint(),
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
@@ -303,10 +315,19 @@ impl CliError {
     }
 }
 
+/// Returns what to do about settings that are not trusted, or how to do without them.
+fn settings_hint(keys: &[&str], untrusted: &Untrusted) -> String {
+    let flags: Vec<_> = keys.iter().map(|key| format!("--{key} DIR")).collect();
+    format!("{}; `{}` does without", fix(untrusted), flags.join(" "))
+}
+
 fn registry_hint(error: &RegistryError) -> String {
     match error {
-        RegistryError::WorldWritable { path } => {
-            format!("`chmod o-w {}` takes that away", path.display())
+        RegistryError::Untrusted(untrusted) => fix(untrusted),
+        RegistryError::Directory { path, source }
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            permit(path, "u+rx")
         }
         RegistryError::Directory { .. }
         | RegistryError::TooMany { .. }
@@ -334,6 +355,7 @@ fn run_exit(error: &RunError) -> Exit {
 fn store_exit(error: &StoreError) -> Exit {
     match error {
         StoreError::OutcomeUnknown(_) => Exit::Unknown,
+        StoreError::Untrusted(_) => Exit::Denied,
         StoreError::Newer { .. }
         | StoreError::Damaged { .. }
         | StoreError::Full
@@ -355,6 +377,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::Erased { .. } => "erased",
         RunError::Masked { .. } => "masked",
         RunError::Conflict { .. } => "conflict",
+        RunError::Store(StoreError::Untrusted(_)) => "untrusted",
         RunError::Store(_) | RunError::Unrecorded { .. } => "store",
     }
 }
@@ -401,6 +424,7 @@ fn store_hint(error: &StoreError) -> String {
             "`ophost store check` finds all that is, `ophost store salvage FILE` saves the rest"
                 .to_owned()
         }
+        StoreError::Untrusted(untrusted) => fix(untrusted),
         StoreError::Full => "free some space, and try again".to_owned(),
         StoreError::Busy => {
             "it is stopped, which `ps` shows as T: let it go on, or end it, and try again"

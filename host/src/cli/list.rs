@@ -9,8 +9,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::output::{self, HEADING, Line, first_paragraph};
+use super::output::{self, HEADING, HINT, Line, first_paragraph};
 use super::table::{Last, table};
+use super::untrusted::fix;
 use crate::catalog::{Catalog, Filter, Known};
 use crate::host::Host;
 use crate::operation::Operation;
@@ -68,6 +69,9 @@ fn print(catalog: &Catalog, chosen: &[Known<'_>], filter: &Filter) -> Result<(),
     output::stdout(&grouped(chosen, output::width()))?;
     for (file, reason) in catalog.refused() {
         not_used(file, &reason);
+    }
+    if let Some(untrusted) = catalog.untrusted() {
+        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(&fix(&untrusted))));
     }
     if catalog.operations().next().is_none() {
         output::stderr(

@@ -10,7 +10,8 @@
 //! - `complete`: what could come next on a command line.
 //! - `orchestration`, `limits`: flags of whatever runs something.
 //! - `new_file`: a file that appears whole. `loading`: what is being compiled.
-//! - `interrupt`: Ctrl-C and other signals. `patience`: what may take too long.
+//! - `interrupt`: Ctrl-C and other signals. `patience`: what may take too long. `untrusted`: how
+//!   files get trusted.
 //! - `error`: exit codes and hints. `panics`: messages of panics.
 
 mod build;
@@ -48,6 +49,7 @@ mod shim;
 mod stdio;
 mod table;
 mod text_file;
+mod untrusted;
 
 use std::env;
 use std::ffi::OsString;
@@ -58,7 +60,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::error::CliError;
-use self::output::{Block, Color};
+use self::output::{Block, Color, HINT};
 use self::settings::Settings;
 use crate::config::Config;
 use crate::host::{self, Host, HostBuilder};
@@ -93,9 +95,9 @@ Examples:
   ophost doctor                              whether everything works here
 
 Exit codes: 0 success, 1 the operation or a check failed, 2 wrong usage or input, or a file or run
-that cannot be used so, 3 no such operation, run or document, 4 denied, 5 the host or its store
-failed, 6 idempotency conflict or still in progress, 7 outcome unknown, 8 waiting timed out,
-130 interrupted.";
+that cannot be used so, 3 no such operation, run or document, 4 denied, or not trusted: files that
+other users can change, 5 the host or its store failed, 6 idempotency conflict or still in progress,
+7 outcome unknown, 8 waiting timed out, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -215,7 +217,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Store(args) => runs::store(args, &settings.config()?, json),
         Command::Completions(args) => completions::run(&args, json),
         Command::Doctor => doctor::run(settings, json),
-        Command::Config(args) => config::run(&args, &settings.config()?, json),
+        Command::Config(args) => config::run(&args, &settings.silent()?, json),
         Command::Build(args) => build::run(&args, &settings.config()?, json),
         Command::Check(args) => check::run(args, &settings.config()?, json),
         Command::Plugins => with_host(&settings.config()?, async |host| plugins::run(&host, json)),
@@ -249,7 +251,10 @@ fn with_host(
 
 /// Returns a host that knows every operation.
 async fn host_for_all(config: &Config) -> Result<Host, CliError> {
-    Ok(warned(loading::shown(settings::builder(config)?, HostBuilder::build).await?))
+    let left = settings::left_by_root(config);
+    let host = loading::shown(settings::builder(config)?, HostBuilder::build).await?;
+    left.iter().for_each(settings::warn_of_root);
+    Ok(warned(host))
 }
 
 /// As [`with_host`], for one operation: the host need not know any other.
@@ -264,13 +269,18 @@ fn with_host_for(
 /// Returns a host that need not know any operation but one.
 async fn host_for(config: &Config, operation: &str) -> Result<Host, CliError> {
     let build = async |builder: HostBuilder| builder.build_for(operation).await;
-    Ok(warned(loading::shown(settings::builder(config)?, build).await?))
+    let left = settings::left_by_root(config);
+    let host = loading::shown(settings::builder(config)?, build).await?;
+    left.iter().for_each(settings::warn_of_root);
+    Ok(warned(host))
 }
 
 /// Says what makes everything slow, once.
 fn warned(host: Host) -> Host {
     if let Some(problem) = host.data_problem() {
-        output::warn(&format!("compiled plugins are not kept: {problem}"));
+        output::warn(&problem);
+        let text = "remove that path, or name a private directory by `OPHOST_CACHE`";
+        output::stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));
     }
     host
 }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::output::{self, DIM, ERROR, Line, NAME};
+use super::output::{self, DIM, ERROR, HINT, Line, NAME};
+use super::untrusted::fix;
 use crate::catalog::PluginState;
 use crate::host::Host;
 use crate::operation::OperationName;
@@ -22,6 +23,9 @@ pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
     } else {
         let ignored = ignored.iter().map(|(file, reason)| not_used_text(file, "ignored", reason));
         output::stdout(&plugins.iter().map(text).chain(ignored).collect::<String>())?;
+    }
+    if let Some(untrusted) = catalog.untrusted() {
+        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(&fix(&untrusted))));
     }
     Ok(ExitCode::SUCCESS)
 }

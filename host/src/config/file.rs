@@ -1,7 +1,7 @@
 //! Reading `ophost.toml`, strictly: what is not understood is an error with its line.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,12 +10,13 @@ use bytesize::ByteSize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, PATH, PATHS, Problem, RULE, SIZE, TABLE, TIME};
-use super::trust::Trust;
+use super::error::{ConfigError, PATH, PATHS, Problem, RULE, SIZE, TABLE, TIME, WORDS_OF_TRUST};
+use super::paths;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
 use crate::operation::OperationName;
 use crate::record::RecordRule;
 use crate::similar::nearest;
+use crate::trust::{Exposed, Judge, Purpose, TrustPolicy};
 use ophost_document::text;
 
 /// The largest file that is read, in bytes.
@@ -23,7 +24,7 @@ const MAX_FILE: u64 = 1 << 20;
 /// How much of a wrong value an error repeats, in characters.
 const MAX_SHOWN: usize = 60;
 
-const TOP: [&str; 6] = ["plugins", "data", "record", "limits", "operations", "compile"];
+const TOP: [&str; 7] = ["plugins", "data", "trust", "record", "limits", "operations", "compile"];
 const LIMITS: [&str; 6] = ["timeout", "memory", "output", "effects", "log", "max"];
 const MAXIMA: [&str; 5] = ["timeout", "memory", "output", "effects", "log"];
 const COMPILE: [&str; 2] = ["memory", "time"];
@@ -35,6 +36,7 @@ pub(super) struct FileSettings {
     pub(super) plugins: Option<Sourced<Vec<PathBuf>>>,
     /// As written: relative to the file.
     pub(super) data: Option<Sourced<PathBuf>>,
+    pub(super) trust: Option<Sourced<TrustPolicy>>,
     pub(super) record: Option<Sourced<RecordRule>>,
     pub(super) limits: PartialLimits,
     pub(super) maxima: PartialLimits,
@@ -43,27 +45,44 @@ pub(super) struct FileSettings {
     pub(super) compile_time: Option<Sourced<Duration>>,
 }
 
-/// Reads a file; `name` is what errors call it.
-pub(super) fn read(path: &Path, name: &Path) -> Result<(FileSettings, Trust), ConfigError> {
-    let (text, trust) =
+/// Reads a file, and says who else can change it; `name` is what errors call it.
+pub(super) fn read(
+    (path, name): (&Path, &Path),
+    policy: &TrustPolicy,
+) -> Result<(FileSettings, Option<Exposed>), ConfigError> {
+    let (text, status) =
         open(path).map_err(|source| ConfigError::Unreadable { file: name.to_owned(), source })?;
-    Ok((parse(&text, name)?, trust))
+    let exposed = Judge::new(policy).exposure(path, &status, Purpose::Input);
+    let exposed = exposed.map(|exposed| Exposed { path: name.to_owned(), ..exposed });
+    Ok((parse(&text, name)?, exposed))
 }
 
-/// Returns the text and who can change it: asked of the open file, so that both are the same.
-fn open(path: &Path) -> io::Result<(String, Trust)> {
+/// Returns the text and the facts of the open file, so that both are of the same.
+fn open(path: &Path) -> io::Result<(String, Metadata)> {
     // Looked at before it is opened: opening a FIFO would wait for a writer.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
     let file = File::open(path)?;
-    let trust = Trust::of(&file.metadata()?);
-    let mut text = String::new();
-    file.take(MAX_FILE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_FILE {
+    let status = file.metadata()?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
         return Err(io::Error::other(format!("larger than {}", ByteSize(MAX_FILE))));
     }
-    Ok((text, trust))
+    Ok((decoded(&bytes)?.to_owned(), status))
+}
+
+/// Returns the text of a file, without the mark that Windows programs put before it.
+fn decoded(bytes: &[u8]) -> io::Result<&str> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(io::Error::other("encoded as UTF-16, not as UTF-8"));
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(text).map_err(|error| {
+        let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        io::Error::other(format!("not UTF-8 in line {line}"))
+    })
 }
 
 /// Reads a text as the settings that it holds.
@@ -103,6 +122,7 @@ impl Reader<'_> {
             match key.get_ref().as_ref() {
                 "plugins" => settings.plugins = Some(self.paths("plugins", value)?),
                 "data" => settings.data = Some(self.path("data", value)?),
+                "trust" => settings.trust = Some(self.trust("trust", value)?),
                 "record" => settings.record = Some(self.rule("record", value)?),
                 "limits" => {
                     (settings.limits, settings.maxima) = self.limits("limits", value)?;
@@ -227,7 +247,18 @@ impl Reader<'_> {
             let problem = Problem::BadValue { key: key.into(), value: "".into(), expected: PATH };
             return Err(self.wrong(value, problem));
         }
-        Ok(Sourced { value: PathBuf::from(text), source: self.source(value) })
+        let path = paths::path(key, Path::new(text)).map_err(|odd| self.wrong(value, odd))?;
+        Ok(Sourced { value: path, source: self.source(value) })
+    }
+
+    fn trust(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<TrustPolicy>, ConfigError> {
+        let list = value.get_ref().as_array();
+        let list = list.ok_or_else(|| self.wrong_type(key, value, WORDS_OF_TRUST))?;
+        let policy = list.iter().try_fold(TrustPolicy::default(), |policy, item| {
+            let word = self.text(key, item, WORDS_OF_TRUST)?;
+            trust(key, policy, word).map_err(|problem| self.wrong(item, problem))
+        })?;
+        Ok(Sourced { value: policy, source: self.source(value) })
     }
 
     fn paths(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<Vec<PathBuf>>, ConfigError> {
@@ -269,7 +300,7 @@ impl Reader<'_> {
     }
 }
 
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text::first(text, MAX_SHOWN)
 }
 
@@ -299,6 +330,11 @@ pub(super) fn size(key: &str, text: &str) -> Result<u64, Problem> {
             Err(Problem::BadValue { key: key.to_owned(), value: shown(text), expected: SIZE })
         }
     }
+}
+
+/// Adds a word to a policy; `key` is what errors call it.
+pub(super) fn trust(key: &str, policy: TrustPolicy, word: &str) -> Result<TrustPolicy, Problem> {
+    policy.word(word.trim()).map_err(|word| Problem::Trust { key: key.to_owned(), word })
 }
 
 /// Reads a text as the rule that says which runs are kept; `key` is what errors call it.

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::trust::is_own;
-
 /// The file of settings; it marks the top of a project too.
 pub(crate) const FILE_NAME: &str = "ophost.toml";
 /// The directory of data; it marks the top of a project too.
@@ -14,26 +12,31 @@ pub(super) const DATA_NAME: &str = ".ophost";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Top {
     pub(super) directory: PathBuf,
-    /// The file of settings, if that is there.
-    pub(super) file: Option<PathBuf>,
+    pub(super) mark: Mark,
 }
 
-/// Returns the nearest top of a project at or above `here`.
-///
-/// A data directory of another user marks nothing: in a directory that everybody can write,
-/// such as `/tmp`, anybody could make one.
+/// What marks the top of a project.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// The file of settings.
+    File(PathBuf),
+    /// The data directory.
+    Data(PathBuf),
+}
+
+/// Returns the nearest top of a project at or above `here`, whoever made the mark.
 pub(super) fn top(here: &Path) -> Option<Top> {
     here.ancestors().find_map(|directory| {
         let file = directory.join(FILE_NAME);
         let data = directory.join(DATA_NAME);
-        let has_data = || fs::metadata(&data).is_ok_and(|it| it.is_dir() && is_own(&it));
-        if fs::symlink_metadata(&file).is_ok() {
-            Some(Top { directory: directory.to_owned(), file: Some(file) })
-        } else if has_data() {
-            Some(Top { directory: directory.to_owned(), file: None })
+        let mark = if fs::symlink_metadata(&file).is_ok() {
+            Mark::File(file)
+        } else if data.is_dir() {
+            Mark::Data(data)
         } else {
-            None
-        }
+            return None;
+        };
+        Some(Top { directory: directory.to_owned(), mark })
     })
 }
 

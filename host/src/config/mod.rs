@@ -4,14 +4,15 @@
 //! - [`Config`] is the answer: a flag wins over a variable, that over the file, that over the
 //!   default.
 //! - [`Source`] says where a value came from; [`Sourced`] is a value that knows.
-//! - [`Trust`] says whether the file may grant anything: whoever can write it could.
+//! - A file that other users can change grants nothing. If it says where the data or the plugins
+//!   are, nothing that needs them goes on: see [`Config::check_trusted`].
 //! - [`ConfigError`] names the file, the line and the way out.
 
 mod error;
 mod file;
 mod find;
+mod paths;
 mod resolve;
-mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,10 +22,10 @@ use std::time::Duration;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::file::is_without_unit;
 pub(crate) use self::find::FILE_NAME;
-pub(crate) use self::trust::Trust;
 use crate::operation::OperationName;
 use crate::policy::{CompileBudget, LimitRequest, Limits, OperationLimits};
 use crate::record::RecordRule;
+use crate::trust::{TrustPolicy, Untrusted};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,12 @@ pub(crate) enum Source {
         /// The line, from 1.
         line: usize,
     },
+    /// A file, or a directory that marks the project, that is not trusted: the value is what
+    /// it would be.
+    Untrusted {
+        /// The file, as short as it can be written from here.
+        file: PathBuf,
+    },
     /// Nobody said anything.
     Default,
 }
@@ -49,6 +56,7 @@ impl fmt::Display for Source {
         match self {
             Self::Flag(name) | Self::Variable(name) => f.write_str(name),
             Self::File { file, line } => write!(f, "{}:{line}", file.display()),
+            Self::Untrusted { file } => write!(f, "{}, not trusted", file.display()),
             Self::Default => f.write_str("default"),
         }
     }
@@ -146,9 +154,7 @@ pub(crate) struct CompileSources {
 pub(crate) struct ConfigFile {
     /// The file, as short as it can be written from here.
     pub(crate) path: PathBuf,
-    /// Whether it may grant anything.
-    pub(crate) trust: Trust,
-    /// The settings that were left out because it may not.
+    /// The settings that were left out because it is not trusted.
     pub(crate) left_out: Vec<String>,
 }
 
@@ -159,6 +165,8 @@ pub(crate) struct Flags {
     pub(crate) plugins: Vec<PathBuf>,
     /// `--data`.
     pub(crate) data: Option<PathBuf>,
+    /// The words of `--trust`.
+    pub(crate) trust: Vec<String>,
 }
 
 /// Every setting, and where it came from.
@@ -170,10 +178,16 @@ pub(crate) struct Config {
     pub(crate) is_marked: bool,
     /// The file, if there is one.
     pub(crate) file: Option<ConfigFile>,
+    /// Why the file, or the data directory that marks the project, is not trusted.
+    pub(crate) untrusted: Option<Untrusted>,
     /// The directories of plugins, at least one, whether they exist or not.
     pub(crate) plugins: Sourced<Vec<PathBuf>>,
     /// The directory of what the host keeps, whether it exists or not.
     pub(crate) data: Sourced<PathBuf>,
+    /// The directory of compiled code, if it is not in the data directory.
+    pub(crate) cache: Option<Sourced<PathBuf>>,
+    /// Which owners and modes of plugins and data are accepted.
+    pub(crate) trust: Sourced<TrustPolicy>,
     /// Which direct calls are recorded.
     pub(crate) record: Sourced<RecordRule>,
     /// What runs get where caller and operation say nothing.
@@ -206,6 +220,33 @@ impl Config {
         self.operations.iter().map(|(name, settings)| {
             let (defaults, maxima) = (settings.defaults.request(), settings.maxima.request());
             (name.clone(), OperationLimits { defaults, maxima })
+        })
+    }
+
+    /// Makes sure that no file that is not trusted says where the data are and, if `with_plugins`,
+    /// where the plugins are.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConfigError::Untrusted`] if one does.
+    pub(crate) fn check_trusted(&self, with_plugins: bool) -> Result<(), ConfigError> {
+        let plugins = with_plugins.then_some(("plugins", &self.plugins.source));
+        let all = [("data", &self.data.source)].into_iter().chain(plugins);
+        let is_untrusted = |source: &Source| matches!(source, Source::Untrusted { .. });
+        let keys: Vec<_> = all.filter(|(_, it)| is_untrusted(it)).map(|(key, _)| key).collect();
+        match &self.untrusted {
+            Some(untrusted) if !keys.is_empty() => {
+                Err(ConfigError::Untrusted { keys, untrusted: untrusted.clone() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Returns the directory of compiled code.
+    pub(crate) fn cache_directory(&self) -> Sourced<PathBuf> {
+        self.cache.clone().unwrap_or_else(|| {
+            let Sourced { value, source } = &self.data;
+            Sourced { value: value.join("cache"), source: source.clone() }
         })
     }
 

@@ -3,23 +3,26 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::error::{ConfigError, Problem, RULE, SIZE, TIME};
+use super::error::{ConfigError, Problem, RULE, SIZE, TIME, WORDS_OF_TRUST};
 use super::file::{self, FileSettings};
-use super::find::{self, DATA_NAME, Top};
-use super::trust::Trust;
+use super::find::{self, DATA_NAME, Mark, Top};
+use super::paths;
 use super::{
     CompileSources, Config, ConfigFile, Flags, PartialLimits, Source, Sourced, SourcedLimits,
 };
 use crate::policy::{CompileBudget, Limits};
 use crate::record::RecordRule;
+use crate::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
 
 const PLUGINS: &str = "OPHOST_PLUGINS";
 const DATA: &str = "OPHOST_DATA";
+const CACHE: &str = "OPHOST_CACHE";
 
 /// How the environment is asked for a variable.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -36,16 +39,20 @@ impl Config {
     }
 
     fn resolve(flags: Flags, here: &Path, variables: Variables<'_>) -> Result<Self, ConfigError> {
-        let (top, file, said) = project(here)?;
-        let is_marked = top.is_some();
-        let base = top.unwrap_or_else(|| here.to_owned());
-        let place = Place { base: &base, here };
-        let compile = Environment(variables).compile(&said)?;
+        let environment = Environment(variables);
+        // What is trusted is not said by what is to be trusted.
+        let trust = environment.trust(&flags.trust)?;
+        let policy = trust.as_ref().map(|trust| trust.value.clone()).unwrap_or_default();
+        let Project { base, is_marked, decides, file, untrusted, said } = project(here, &policy)?;
+        let place = Place { base: &base, here, decides: decides.as_deref() };
+        let compile = environment.compile(&said)?;
         let config = Self {
-            plugins: place.plugins(&flags, variables, said.plugins),
-            data: place.data(flags.data, variables, said.data),
-            record: Environment(variables).record(said.record)?,
-            limits: Environment(variables).limits(said.limits)?,
+            plugins: place.plugins(&flags, variables, said.plugins)?,
+            data: place.data(flags.data, variables, said.data)?,
+            cache: environment.cache()?,
+            trust: trust.or(said.trust).unwrap_or(Sourced::default(TrustPolicy::default())),
+            record: environment.record(said.record)?,
+            limits: environment.limits(said.limits)?,
             maxima: over(said.maxima, Limits::DEFAULT_MAXIMA),
             operations: said.operations,
             compile: CompileBudget { memory: compile.0.value, time: compile.1.value },
@@ -53,8 +60,23 @@ impl Config {
             project: base,
             is_marked,
             file,
+            untrusted,
         };
-        config.checked()
+        config.without_overridden().checked()
+    }
+
+    /// Does not call a setting left out that a flag or a variable says anyway.
+    fn without_overridden(mut self) -> Self {
+        let is_said = |source: &Source| matches!(source, Source::Flag(_) | Source::Variable(_));
+        let said = [
+            ("plugins", is_said(&self.plugins.source)),
+            ("data", is_said(&self.data.source)),
+            ("trust", is_said(&self.trust.source)),
+        ];
+        if let Some(file) = &mut self.file {
+            file.left_out.retain(|key| !said.iter().any(|(name, is_said)| *is_said && key == name));
+        }
+        self
     }
 
     /// Refuses a limit that somebody set above its maximum: it would be cut without a word.
@@ -68,30 +90,57 @@ impl Config {
     }
 }
 
-/// Returns the top of the project, its file, and what that says as far as it may.
-fn project(
-    here: &Path,
-) -> Result<(Option<PathBuf>, Option<ConfigFile>, FileSettings), ConfigError> {
-    let Some(Top { directory, file }) = find::top(here) else {
-        return Ok((None, None, FileSettings::default()));
-    };
-    let Some(path) = file else { return Ok((Some(directory), None, FileSettings::default())) };
-    let name = find::shortened(&path, here);
-    let (mut said, trust) = file::read(&path, &name)?;
-    let left_out = match trust {
-        Trust::Trusted => Vec::new(),
-        Trust::Foreign { .. } | Trust::Writable { .. } => tighten(&mut said),
-    };
-    // Whoever owns the file chose the directory: its plugins would be a grant too.
-    let top = (!matches!(trust, Trust::Foreign { .. })).then_some(directory);
-    Ok((top, Some(ConfigFile { path: name, trust, left_out }), said))
+/// The top of a project, and what its file says as far as that may be believed.
+#[derive(Default)]
+struct Project {
+    base: PathBuf,
+    is_marked: bool,
+    /// What is not trusted and makes `base` the top, if that would be elsewhere without it.
+    decides: Option<PathBuf>,
+    file: Option<ConfigFile>,
+    untrusted: Option<Untrusted>,
+    said: FileSettings,
 }
 
-/// Takes out what grants, and returns the keys of that.
-fn tighten(said: &mut FileSettings) -> Vec<String> {
+fn project(here: &Path, policy: &TrustPolicy) -> Result<Project, ConfigError> {
+    let Some(Top { directory, mark }) = find::top(here) else {
+        return Ok(Project { base: here.to_owned(), ..Project::default() });
+    };
+    let (path, exposed, file, said) = match mark {
+        Mark::Data(path) => {
+            let name = find::shortened(&path, here);
+            let exposed = foreign(&path, &name, policy);
+            (name, exposed, None, FileSettings::default())
+        }
+        Mark::File(path) => {
+            let name = find::shortened(&path, here);
+            let (mut said, exposed) = file::read((&path, &name), policy)?;
+            let left_out = exposed.iter().flat_map(|_| tighten(&mut said, &name)).collect();
+            (name.clone(), exposed, Some(ConfigFile { path: name, left_out }), said)
+        }
+    };
+    // Whoever owns the mark chose the directory; who can only write to it found it there.
+    let is_foreign = exposed.as_ref().is_some_and(|exposed| exposed.owner.is_some());
+    let decides = (is_foreign && directory != here).then_some(path);
+    let untrusted = exposed.map(Untrusted::from);
+    Ok(Project { base: directory, is_marked: true, decides, file, untrusted, said })
+}
+
+/// Returns the owner of a data directory that marks a project, if that is another user. Its mode
+/// does not matter: what is in it is judged when it is used.
+fn foreign(path: &Path, name: &Path, policy: &TrustPolicy) -> Option<Exposed> {
+    let status = fs::metadata(path).ok()?;
+    let exposed = Judge::new(policy).exposure(path, &status, Purpose::Input)?;
+    exposed.owner.is_some().then(|| Exposed { path: name.to_owned(), ..exposed })
+}
+
+/// Takes out what grants, and returns the keys of that. Where the data and the plugins are is
+/// kept, but marked: nobody is to use another place in silence.
+fn tighten(said: &mut FileSettings, file: &Path) -> Vec<String> {
     let mut left_out = Vec::new();
-    drop_if(&mut said.plugins, "plugins", &mut left_out, |_| true);
-    drop_if(&mut said.data, "data", &mut left_out, |_| true);
+    mark(&mut said.plugins, "plugins", file, &mut left_out);
+    mark(&mut said.data, "data", file, &mut left_out);
+    drop_if(&mut said.trust, "trust", &mut left_out, |_| true);
     tighten_limits(&mut said.limits, "limits", &Limits::DEFAULT, &mut left_out);
     tighten_limits(&mut said.maxima, "limits.max", &Limits::DEFAULT_MAXIMA, &mut left_out);
     for (name, settings) in &mut said.operations {
@@ -104,6 +153,13 @@ fn tighten(said: &mut FileSettings) -> Vec<String> {
     drop_if(&mut said.compile_memory, "compile.memory", &mut left_out, |it| *it > most.memory);
     drop_if(&mut said.compile_time, "compile.time", &mut left_out, |it| *it > most.time);
     left_out
+}
+
+fn mark<T>(setting: &mut Option<Sourced<T>>, key: &str, file: &Path, left_out: &mut Vec<String>) {
+    if let Some(setting) = setting {
+        setting.source = Source::Untrusted { file: file.to_owned() };
+        left_out.push(key.to_owned());
+    }
 }
 
 fn tighten_limits(
@@ -135,6 +191,8 @@ struct Place<'a> {
     /// The top of the project.
     base: &'a Path,
     here: &'a Path,
+    /// What is not trusted and makes `base` the top, if that would be elsewhere without it.
+    decides: Option<&'a Path>,
 }
 
 impl Place<'_> {
@@ -143,23 +201,26 @@ impl Place<'_> {
         flags: &Flags,
         variables: Variables<'_>,
         said: Option<Sourced<Vec<PathBuf>>>,
-    ) -> Sourced<Vec<PathBuf>> {
+    ) -> Result<Sourced<Vec<PathBuf>>, ConfigError> {
         if !flags.plugins.is_empty() {
-            return Sourced { value: flags.plugins.clone(), source: Source::Flag("--plugins") };
+            return named(Source::Flag("--plugins"), "plugins", flags.plugins.iter().cloned());
         }
         // Empty parts come from `A:$UNSET`: they name nothing.
-        let list = variables(PLUGINS).unwrap_or_default();
-        let named: Vec<_> =
-            env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect();
-        if !named.is_empty() {
-            return Sourced { value: named, source: Source::Variable(PLUGINS) };
+        let list = variables(PLUGINS).map(|list| paths::bare(&list)).unwrap_or_default();
+        let parts =
+            env::split_paths(&list).map(|path| PathBuf::from(paths::bare(path.as_os_str())));
+        let parts: Vec<_> = parts.filter(|path| !path.as_os_str().is_empty()).collect();
+        if !parts.is_empty() {
+            return named(Source::Variable(PLUGINS), "plugins", parts.into_iter());
         }
-        match said {
+        Ok(match said {
             Some(Sourced { value, source }) => {
                 Sourced { value: value.iter().map(|path| self.below(path)).collect(), source }
             }
-            None => Sourced::default(vec![self.below(Path::new("plugins"))]),
-        }
+            None => {
+                Sourced { value: vec![self.below(Path::new("plugins"))], source: self.default() }
+            }
+        })
     }
 
     fn data(
@@ -167,15 +228,24 @@ impl Place<'_> {
         flag: Option<PathBuf>,
         variables: Variables<'_>,
         said: Option<Sourced<PathBuf>>,
-    ) -> Sourced<PathBuf> {
-        let variable = variables(DATA).filter(|value| !value.is_empty());
+    ) -> Result<Sourced<PathBuf>, ConfigError> {
+        let variable = variables(DATA).map(|value| paths::bare(&value));
+        let variable = variable.filter(|value| !value.is_empty());
         match (flag, variable, said) {
-            (Some(value), _, _) => Sourced { value, source: Source::Flag("--data") },
-            (None, Some(value), _) => {
-                Sourced { value: value.into(), source: Source::Variable(DATA) }
+            (Some(value), _, _) => one(Source::Flag("--data"), "data", &value),
+            (None, Some(value), _) => one(Source::Variable(DATA), "data", Path::new(&value)),
+            (None, None, Some(said)) => Ok(Sourced { value: self.below(&said.value), ..said }),
+            (None, None, None) => {
+                Ok(Sourced { value: self.below(Path::new(DATA_NAME)), source: self.default() })
             }
-            (None, None, Some(said)) => Sourced { value: self.below(&said.value), ..said },
-            (None, None, None) => Sourced::default(self.below(Path::new(DATA_NAME))),
+        }
+    }
+
+    /// Returns the source of what nobody says: the place of the project.
+    fn default(&self) -> Source {
+        match self.decides {
+            Some(mark) => Source::Untrusted { file: mark.to_owned() },
+            None => Source::Default,
         }
     }
 
@@ -184,10 +254,52 @@ impl Place<'_> {
     }
 }
 
-/// The environment, for settings that are no paths.
+/// Returns a path that a flag or a variable names.
+fn one(source: Source, key: &str, path: &Path) -> Result<Sourced<PathBuf>, ConfigError> {
+    match paths::path(key, path) {
+        Ok(value) => Ok(Sourced { value, source }),
+        Err(problem) => Err(ConfigError::setting(source, problem)),
+    }
+}
+
+fn named(
+    source: Source,
+    key: &str,
+    all: impl Iterator<Item = PathBuf>,
+) -> Result<Sourced<Vec<PathBuf>>, ConfigError> {
+    let value: Result<_, _> = all.map(|path| one(source.clone(), key, &path)).collect();
+    let value: Vec<Sourced<PathBuf>> = value?;
+    Ok(Sourced { value: value.into_iter().map(|it| it.value).collect(), source })
+}
+
+/// The environment, for settings that no file holds or that are no paths.
 struct Environment<'a>(Variables<'a>);
 
 impl Environment<'_> {
+    /// Returns what the words of the flag or of the variable accept, if there are any.
+    fn trust(&self, flag: &[String]) -> Result<Option<Sourced<TrustPolicy>>, ConfigError> {
+        let read = |_: &str, text: &str| {
+            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+            words
+                .into_iter()
+                .try_fold(TrustPolicy::default(), |policy, word| file::trust("trust", policy, word))
+        };
+        if flag.is_empty() {
+            return self.value("OPHOST_TRUST", ("trust", WORDS_OF_TRUST), read);
+        }
+        let source = Source::Flag("--trust");
+        match read("trust", &flag.join(",")) {
+            Ok(value) => Ok(Some(Sourced { value, source })),
+            Err(problem) => Err(ConfigError::setting(source, problem)),
+        }
+    }
+
+    fn cache(&self) -> Result<Option<Sourced<PathBuf>>, ConfigError> {
+        let value = self.0(CACHE).map(|value| paths::bare(&value));
+        let value = value.filter(|value| !value.is_empty());
+        value.map(|value| one(Source::Variable(CACHE), "cache", Path::new(&value))).transpose()
+    }
+
     fn limits(&self, said: PartialLimits) -> Result<SourcedLimits, ConfigError> {
         let set = PartialLimits {
             timeout: self.time("OPHOST_TIMEOUT", "limits.timeout")?.or(said.timeout),
@@ -237,9 +349,10 @@ impl Environment<'_> {
         &self,
         name: &'static str,
         (key, expected): (&str, &'static str),
-        read: fn(&str, &str) -> Result<T, Problem>,
+        read: impl FnOnce(&str, &str) -> Result<T, Problem>,
     ) -> Result<Option<Sourced<T>>, ConfigError> {
-        let Some(text) = self.0(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        let text = self.0(name).map(|text| paths::bare(&text));
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         let source = Source::Variable(name);
         let value = match text.to_str() {
             Some(text) => read(key, text),
@@ -324,7 +437,6 @@ fn not_above<T: PartialOrd, D: Display>(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::fs;
 
     use super::*;
 
@@ -336,7 +448,7 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_a_variable_and_that_over_the_default() {
-        let flags = Flags { plugins: vec!["f".into()], data: None };
+        let flags = Flags { plugins: vec!["f".into()], ..Flags::default() };
         let variables = [("OPHOST_PLUGINS", "a:b"), ("OPHOST_DATA", "d")];
         let config = resolve(&variables, flags).unwrap();
         let by_flag = Sourced { value: vec!["f".into()], source: Source::Flag("--plugins") };
@@ -378,7 +490,7 @@ mod tests {
             max.log = \"1GiB\"\nmax.output = \"1MiB\"\n[operations.a]\ntimeout = \"31s\"\n\
             [compile]\ntime = \"61s\"\nmemory = \"1GiB\"\n";
         let mut said = file::parse(text, Path::new("ophost.toml")).unwrap();
-        let left_out = tighten(&mut said);
+        let left_out = tighten(&mut said, Path::new("ophost.toml"));
         let granting =
             ["plugins", "limits.memory", "limits.max.log", "operations.a.timeout", "compile.time"];
         assert_eq!(left_out, granting);
@@ -398,8 +510,6 @@ mod tests {
         let config = read();
         fs::remove_dir_all(&top).unwrap();
         assert_eq!(config.project, top.join("a"));
-        if config.file.unwrap().trust == Trust::Trusted {
-            assert_eq!(config.plugins.value, [top.join("a/p"), PathBuf::from("q")]);
-        }
+        assert_eq!(config.plugins.value, [top.join("a/p"), PathBuf::from("q")]);
     }
 }

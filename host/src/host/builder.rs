@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use super::{Host, HostError, Shared};
+use crate::code_dir::CodeDir;
 use crate::operation::OperationName;
 use crate::policy::{CompileBudget, Limits, OperationLimits, Policy};
 use crate::private_dir::DataDir;
@@ -12,12 +13,15 @@ use crate::record::{RecordRule, Recorder};
 use crate::registry::{LoadObserver, Loader, LoaderOptions, Loading, Registry};
 use crate::sandbox::{Compiler, Sandbox, SandboxOptions};
 use crate::store::{AtEnd, OpenStore, Turns};
+use crate::trust::{TrustPolicy, Untrusted};
 
 /// Says what a host is made of.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct HostBuilder {
     loader: LoaderOptions,
+    data: Option<PathBuf>,
+    code: Option<PathBuf>,
     compiler: Compiler,
     rule: RecordRule,
     at_end: AtEnd,
@@ -30,6 +34,8 @@ impl Default for HostBuilder {
     fn default() -> Self {
         Self {
             loader: LoaderOptions::default(),
+            data: None,
+            code: None,
             compiler: Compiler::Here,
             rule: RecordRule::default(),
             at_end: AtEnd::default(),
@@ -50,10 +56,19 @@ impl HostBuilder {
     /// Keeps compiled plugins, and what they say of themselves, in this directory, which is
     /// made when there is something to keep. Without it each host begins anew.
     ///
-    /// What is in it is executed, so it has to belong to this user and be closed to others;
-    /// else it is not used: see [`Host::data_problem`].
+    /// Its directories have to belong to this user and be closed to others, unless
+    /// [`Self::trust`] accepts them. What is compiled is executed, so no policy covers that: if
+    /// another user has access to it, it is kept in a temporary directory of this user instead,
+    /// see [`Host::data_problem`].
     pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.loader.data = Some(DataDir::new(directory));
+        self.data = Some(directory.into());
+        self
+    }
+
+    /// Keeps compiled plugins in this directory, not in the data directory. It has to belong to
+    /// this user and be closed to others.
+    pub fn cache(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.code = Some(directory.into());
         self
     }
 
@@ -82,10 +97,11 @@ impl HostBuilder {
         self
     }
 
-    /// Uses plugin directories and files also where every user of the machine can write them,
-    /// and so run what he likes as this user.
-    pub fn trust_world_writable(mut self) -> Self {
-        self.loader.trust_world_writable = true;
+    /// Accepts owners and modes of plugin directories, plugin files and the data directory beyond
+    /// the default. Users who can write a plugin decide what runs here, and users who can write
+    /// the data directory decide what the records say.
+    pub fn trust(mut self, policy: TrustPolicy) -> Self {
+        self.loader.policy = policy;
         self
     }
 
@@ -158,15 +174,35 @@ impl HostBuilder {
 
     fn unloaded(self) -> Result<Unloaded, HostError> {
         let sandbox = self.sandbox()?;
-        let recorder = Recorder::new(self.loader.data.as_ref(), self.rule, self.at_end);
-        let loader = Loader::new(self.loader, sandbox.clone());
+        let recorder = Recorder::new(self.data_dir().as_ref(), self.rule, self.at_end);
+        let options = LoaderOptions { code: self.code_dir(), ..self.loader };
+        let loader = Loader::new(options, sandbox.clone());
         let policy = Policy::new(self.defaults, self.maxima).operations(self.operations);
         Ok(Unloaded { sandbox, loader, policy, recorder })
     }
 
     pub(super) fn sandbox(&self) -> Result<Sandbox, HostError> {
-        let (compiler, data) = (self.compiler.clone(), self.loader.data.clone());
-        Ok(Sandbox::new(SandboxOptions { compiler, data })?)
+        let (compiler, code) = (self.compiler.clone(), self.code_dir());
+        Ok(Sandbox::new(SandboxOptions { compiler, code })?)
+    }
+
+    /// Returns which paths of the data directory are not trusted.
+    pub(crate) fn untrusted_data(&self) -> Option<Untrusted> {
+        self.data_dir()?.untrusted()
+    }
+
+    /// Returns why compiled plugins are not kept where they should be.
+    pub(crate) fn code_problem(&self) -> Option<String> {
+        self.code_dir()?.problem()
+    }
+
+    fn data_dir(&self) -> Option<DataDir> {
+        let data = self.data.as_ref()?;
+        Some(DataDir::new(data).trusting(self.loader.policy.clone()))
+    }
+
+    fn code_dir(&self) -> Option<CodeDir> {
+        CodeDir::new(self.code.clone(), self.data_dir())
     }
 }
 

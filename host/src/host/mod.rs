@@ -294,9 +294,10 @@ impl Host {
         ignored.map(|Ignored { path, reason }| (path, reason.to_string())).collect()
     }
 
-    /// Returns what is wrong with the data directory, so that nothing is kept in it.
+    /// Returns why compiled plugins are not kept where they should be, and where they are kept
+    /// instead.
     pub fn data_problem(&self) -> Option<String> {
-        self.shared.sandbox.cache_problem()
+        self.shared.sandbox.code_dir()?.problem()
     }
 
     /// Returns the records of runs; `None` without a data directory.

@@ -7,6 +7,7 @@ use super::files::{MAX_FILE, MAX_FILES};
 use crate::operation::OperationName;
 use crate::sandbox::{DescribeError, LoadError};
 use crate::schema::SchemaError;
+use crate::trust::Untrusted;
 
 /// The plugin directories cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -20,12 +21,9 @@ pub enum RegistryError {
         /// The system's answer.
         source: io::Error,
     },
-    /// Everybody could put a plugin there.
-    #[error("every user can write to the plugin directory `{}`", path.display())]
-    WorldWritable {
-        /// The directory.
-        path: PathBuf,
-    },
+    /// Other users could put a plugin there, or change one.
+    #[error("the plugins are not trusted: {0}")]
+    Untrusted(Untrusted),
     /// More files than a host looks at.
     #[error("the plugin directory `{}` has more than {MAX_FILES} plugins", path.display())]
     TooMany {
@@ -48,6 +46,16 @@ pub(crate) enum IgnoredReason {
     Directory { plugins: usize },
 }
 
+impl FileError {
+    /// Returns the paths of a file that other users can change, if that is the reason.
+    pub(crate) fn untrusted(&self) -> Option<&Untrusted> {
+        match self {
+            Self::Untrusted { untrusted, .. } => Some(untrusted),
+            _ => None,
+        }
+    }
+}
+
 /// Why a file is not used, in one sentence.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -64,8 +72,8 @@ pub(crate) enum FileError {
     Changed,
     #[error("a link that leaves the plugin directory, to `{}`", target.display())]
     Outside { target: PathBuf },
-    #[error("every user can write to it")]
-    WorldWritable,
+    #[error("{}", untrusted.reason_for(path))]
+    Untrusted { path: PathBuf, untrusted: Untrusted },
     #[error("the same file as `{}`", of.display())]
     Double { of: PathBuf },
     #[error(transparent)]

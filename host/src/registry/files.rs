@@ -1,8 +1,8 @@
 //! The files of plugin directories: which ones there are, and reading one safely.
 //!
 //! A directory is a place where people drop things: links, pipes, halves of files. What is
-//! not a plain file that only its owner can write is refused with a reason, and nothing
-//! here waits for anything but the disk.
+//! not a plain file that only its owner can write is refused with a reason, unless the policy
+//! accepts it, and nothing here waits for anything but the disk.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::error::{FileError, IgnoredReason, RegistryError};
+use crate::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
 
 /// The largest file that is looked at, in bytes. A Python component has 20 MB.
 pub(super) const MAX_FILE: u64 = 64 << 20;
@@ -28,8 +29,6 @@ const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How many entries of a directory are looked at for files that are ignored.
 const MAX_LOOKED_AT: usize = 1_000;
-/// The permission of everybody to write.
-const WORLD_WRITABLE: u32 = 0o002;
 
 /// What the system says of a file: another content has another identity, unless it was
 /// written within the clock's resolution.
@@ -92,8 +91,8 @@ pub(crate) struct Ignored {
 #[derive(Clone, Debug)]
 pub(super) struct Directories {
     pub(super) paths: Vec<PathBuf>,
-    /// Whether directories and files that everybody can write are used all the same.
-    pub(super) trust_world_writable: bool,
+    /// Which directories and files are used although others can write them.
+    pub(super) policy: TrustPolicy,
 }
 
 impl Directories {
@@ -102,16 +101,24 @@ impl Directories {
     ///
     /// # Errors
     ///
-    /// Returns [`RegistryError`] if a directory cannot be read or is not to be trusted.
+    /// Returns [`RegistryError`] if a directory cannot be read, or one is not to be trusted: then
+    /// with the files that are not to be trusted either.
     pub(super) fn files(&self) -> Result<Vec<Found>, RegistryError> {
         let mut found = Vec::new();
         let mut seen = HashSet::new();
+        let mut exposed = Vec::new();
+        let judge = Judge::new(&self.policy);
         for directory in &self.paths {
-            let Some(status) = self.check(directory)? else { continue };
+            let Some(status) = status(directory)? else { continue };
             if seen.insert((status.dev(), status.ino())) {
+                exposed.extend(judge.exposure(directory, &status, Purpose::Input));
                 let paths = wasm_files(directory)?;
-                found.extend(paths.into_iter().map(|path| self.look(directory, path)));
+                found.extend(paths.into_iter().map(|path| look(&judge, directory, path)));
             }
+        }
+        if !exposed.is_empty() {
+            exposed.extend(found.into_iter().flat_map(exposures));
+            return Err(RegistryError::Untrusted(Untrusted { paths: exposed }));
         }
         refuse_doubles(&mut found);
         Ok(found)
@@ -151,54 +158,75 @@ impl Directories {
     /// Looks at one file again that an index speaks of.
     pub(super) fn file(&self, path: &Path) -> Option<Candidate> {
         let directory = self.paths.iter().find(|directory| path.parent() == Some(directory))?;
-        self.check(directory).ok()??;
-        self.look(directory, path.to_owned()).ok()
+        let judge = Judge::new(&self.policy);
+        let status = status(directory).ok()??;
+        if judge.exposure(directory, &status, Purpose::Input).is_some() {
+            return None;
+        }
+        look(&judge, directory, path.to_owned()).ok()
     }
+}
 
-    fn check(&self, path: &Path) -> Result<Option<Metadata>, RegistryError> {
-        let failed = |source| RegistryError::Directory { path: path.to_owned(), source };
-        match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Ok(status) if self.is_open_to_all(&status) => {
-                Err(RegistryError::WorldWritable { path: path.to_owned() })
-            }
-            status => status.map(Some).map_err(failed),
-        }
+fn status(directory: &Path) -> Result<Option<Metadata>, RegistryError> {
+    let failed = |source| RegistryError::Directory { path: directory.to_owned(), source };
+    match fs::metadata(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        status => status.map(Some).map_err(failed),
     }
+}
 
-    fn is_open_to_all(&self, status: &Metadata) -> bool {
-        !self.trust_world_writable && status.mode() & WORLD_WRITABLE != 0
+fn look(judge: &Judge<'_>, directory: &Path, path: PathBuf) -> Found {
+    match resolve(judge, directory, &path) {
+        Ok((target, identity)) => Ok(Candidate { path, target, identity }),
+        Err(reason) => Err((path, reason)),
     }
+}
 
-    fn look(&self, directory: &Path, path: PathBuf) -> Found {
-        match self.resolve(directory, &path) {
-            Ok((target, identity)) => Ok(Candidate { path, target, identity }),
-            Err(reason) => Err((path, reason)),
-        }
+fn resolve(
+    judge: &Judge<'_>,
+    directory: &Path,
+    path: &Path,
+) -> Result<(PathBuf, Identity), FileError> {
+    let link = fs::symlink_metadata(path)?;
+    let (target, between) = match link.is_symlink() {
+        true => follow(directory, path)?,
+        false => (path.to_owned(), Vec::new()),
+    };
+    let status = if link.is_symlink() { fs::metadata(&target)? } else { link };
+    if !status.is_file() {
+        return Err(FileError::NotAFile);
     }
+    if status.len() > MAX_FILE {
+        return Err(FileError::TooLarge);
+    }
+    // Whoever can write a directory on the way to the file can put another one there.
+    let mut exposed = Vec::new();
+    for above in &between {
+        exposed.extend(judge.exposure(above, &fs::metadata(above)?, Purpose::Input));
+    }
+    exposed.extend(judge.exposure(&target, &status, Purpose::Input));
+    match Untrusted::of(exposed) {
+        Some(untrusted) => Err(FileError::Untrusted { path: path.to_owned(), untrusted }),
+        None => Ok((target, Identity::of(&status))),
+    }
+}
 
-    fn resolve(&self, directory: &Path, path: &Path) -> Result<(PathBuf, Identity), FileError> {
-        let link = fs::symlink_metadata(path)?;
-        let (target, status) = if link.is_symlink() {
-            let target = fs::canonicalize(path)?;
-            if !target.starts_with(fs::canonicalize(directory)?) {
-                return Err(FileError::Outside { target });
-            }
-            let status = fs::metadata(&target)?;
-            (target, status)
-        } else {
-            (path.to_owned(), link)
-        };
-        if !status.is_file() {
-            return Err(FileError::NotAFile);
-        }
-        if status.len() > MAX_FILE {
-            return Err(FileError::TooLarge);
-        }
-        if self.is_open_to_all(&status) {
-            return Err(FileError::WorldWritable);
-        }
-        Ok((target, Identity::of(&status)))
+/// Returns where a link leads to, and the directories between that and the plugin directory.
+fn follow(directory: &Path, path: &Path) -> Result<(PathBuf, Vec<PathBuf>), FileError> {
+    let (target, top) = (fs::canonicalize(path)?, fs::canonicalize(directory)?);
+    if !target.starts_with(&top) {
+        return Err(FileError::Outside { target });
+    }
+    let above = target.ancestors().skip(1).take_while(|above| *above != top);
+    let between = above.map(Path::to_owned).collect();
+    Ok((target, between))
+}
+
+/// Returns why a file that was found is not trusted, if it is not.
+fn exposures(found: Found) -> Vec<Exposed> {
+    match found {
+        Err((_, FileError::Untrusted { untrusted, .. })) => untrusted.paths,
+        Ok(_) | Err(_) => Vec::new(),
     }
 }
 

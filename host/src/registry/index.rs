@@ -1,7 +1,7 @@
 //! The index: what was found out about the files of some directories, kept for the next
 //! process.
 //!
-//! One file in the private cache directory, replaced as a whole:
+//! One file in the private directory of compiled code, replaced as a whole:
 //!
 //! ```text
 //! magic            16 bytes
@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::files::Identity;
+use crate::code_dir::CodeDir;
 use crate::digest::Digest;
 use crate::operation::Plugin;
-use crate::private_dir::{DataDir, PrivateDirError};
-use crate::sandbox::CACHE;
+use crate::private_dir::PrivateDirError;
 
 const MAGIC: &[u8; 16] = b"ophost index 01\n";
 /// Bytes before the tables, of a row of names, of a row of records.
@@ -101,19 +101,20 @@ impl<P> Record<P> {
 /// The index of some directories.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
-    data: DataDir,
+    directory: CodeDir,
     file: String,
 }
 
 impl Index {
     /// Returns the index of these directories, which is of use to hosts like `maker` only.
-    pub(super) fn new(data: DataDir, maker: &str, directories: &[PathBuf]) -> Self {
+    pub(super) fn new(directory: CodeDir, maker: &str, directories: &[PathBuf]) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in [maker.as_bytes()].into_iter().chain(directories.iter().map(|path| bytes(path)))
         {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
-        Self { data, file: format!("plugins-{}.index", &hasher.finalize().to_hex()[..16]) }
+        let file = format!("plugins-{}.index", &hasher.finalize().to_hex()[..16]);
+        Self { directory, file }
     }
 
     /// Returns every record. What cannot be read is not there.
@@ -137,7 +138,7 @@ impl Index {
     }
 
     fn open(&self) -> Option<File> {
-        self.data.open(CACHE).ok()??.file(&self.file).ok()?
+        self.directory.open()?.file(&self.file).ok()?
     }
 
     /// Replaces the index.
@@ -153,7 +154,7 @@ impl Index {
         for record in records {
             image.add(&record);
         }
-        let directory = self.data.create(CACHE)?;
+        let directory = self.directory.create()?;
         let bytes = image.bytes();
         directory.replace(&self.file, &[&bytes]).map_err(|source| directory.failed(source))
     }
@@ -312,8 +313,8 @@ mod tests {
 
     fn scratch() -> (tempfile::TempDir, Index) {
         let scratch = tempfile::tempdir().unwrap();
-        let data = DataDir::new(scratch.path().join("data"));
-        (scratch, Index::new(data, "maker", &["plugins".into()]))
+        let directory = CodeDir::new(Some(scratch.path().join("cache")), None).unwrap();
+        (scratch, Index::new(directory, "maker", &["plugins".into()]))
     }
 
     fn write(index: &Index, records: &[Record<Plugin>]) {
@@ -354,7 +355,7 @@ mod tests {
         let (_scratch, index) = scratch();
         write(&index, &[record("a.wasm", Verdict::Plugin(plugin(&["a"])))]);
         let other = |maker: &str, directories: &[PathBuf]| {
-            Index::new(index.data.clone(), maker, directories).all().len()
+            Index::new(index.directory.clone(), maker, directories).all().len()
         };
         assert_eq!(other("maker", &["plugins".into()]), 1);
         assert_eq!(other("younger", &["plugins".into()]), 0);
@@ -368,7 +369,7 @@ mod tests {
             .map(|n| record(&format!("{n}.wasm"), Verdict::Plugin(plugin(&[&format!("op{n}")]))))
             .collect();
         write(&index, &records);
-        let path = scratch.path().join("data/cache").join(&index.file);
+        let path = scratch.path().join("cache").join(&index.file);
         let whole = fs::read(&path).unwrap();
         let right: Vec<_> = records.iter().map(|record| format!("{record:?}")).collect();
         let check = |bytes: &[u8]| {

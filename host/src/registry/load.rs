@@ -13,10 +13,11 @@ use super::files::{self, Candidate, Directories, Ignored};
 use super::index::{Index, Record, Verdict};
 use super::names::Holders;
 use super::picture::{Entry, PluginFile, Refused, Registry, Schemas};
+use crate::code_dir::CodeDir;
 use crate::digest::Digest;
 use crate::operation::{OperationName, Plugin};
-use crate::private_dir::DataDir;
 use crate::sandbox::{DescribeError, Guest, LoadError, Sandbox};
+use crate::trust::TrustPolicy;
 
 /// How long a file stays refused that could not be compiled within bounds, or did not say what
 /// it is: the machine may have been busy. In nanoseconds.
@@ -60,9 +61,9 @@ impl fmt::Debug for LoadObserver {
 pub(crate) struct LoaderOptions {
     pub(crate) directories: Vec<PathBuf>,
     /// Where the index is kept; without it, plugins are described each time.
-    pub(crate) data: Option<DataDir>,
-    /// Whether what everybody can write is used all the same.
-    pub(crate) trust_world_writable: bool,
+    pub(crate) code: Option<CodeDir>,
+    /// Which directories and files are used although others can write them.
+    pub(crate) policy: TrustPolicy,
     pub(crate) observer: Option<LoadObserver>,
 }
 
@@ -76,11 +77,11 @@ pub(crate) struct Loader {
 
 impl Loader {
     pub(crate) fn new(options: LoaderOptions, sandbox: Sandbox) -> Self {
-        let LoaderOptions { directories, data, trust_world_writable, observer } = options;
+        let LoaderOptions { directories, code, policy, observer } = options;
         // The same directories have the same index, from wherever they are named.
         let paths: Vec<_> = directories.iter().map(absolute).collect();
-        let index = data.zip(sandbox.maker()).map(|(data, maker)| Index::new(data, &maker, &paths));
-        let directories = Directories { paths: directories, trust_world_writable };
+        let index = code.zip(sandbox.maker()).map(|(code, maker)| Index::new(code, &maker, &paths));
+        let directories = Directories { paths: directories, policy };
         Self { directories, index, sandbox, observer }
     }
 

@@ -112,7 +112,7 @@ mod tests {
         let directory = scratch.path().join("plugins");
         fs::create_dir(&directory).unwrap();
         fs::write(directory.join("a.wasm"), "a").unwrap();
-        let options = SandboxOptions { compiler: Compiler::Here, data: None };
+        let options = SandboxOptions { compiler: Compiler::Here, code: None };
         let directories = vec![directory.clone()];
         let options = (LoaderOptions { directories, ..Default::default() }, options);
         let loader = Loader::new(options.0, Sandbox::new(options.1).unwrap());

@@ -18,15 +18,12 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::compile::MAX_CODE;
+use crate::code_dir::{CodeDir, KEY};
 use crate::digest::Digest;
-use crate::private_dir::{DataDir, PrivateDir, PrivateDirError};
+use crate::private_dir::{PrivateDir, PrivateDirError};
 
 /// What makes this version's files different from those of others.
 const FORMAT: &str = concat!("ophost ", env!("CARGO_PKG_VERSION"), " code 1");
-/// The private directory, which others use too.
-pub(crate) const CACHE: &str = "cache";
-/// The file that holds the key.
-const KEY: &str = "key";
 /// Bytes of the keyed digest at the end of each file.
 const SEAL: usize = blake3::OUT_LEN;
 /// How long an entry stays that nobody uses.
@@ -38,10 +35,10 @@ const PRUNE_EVERY: u64 = 256;
 /// How many bytes all entries may have together.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// Compiled components in a data directory.
+/// Compiled components in a private directory.
 #[derive(Clone, Debug)]
 pub(super) struct CodeCache {
-    data: DataDir,
+    directory: CodeDir,
     /// What an entry was made by, in hex.
     maker: String,
     /// How many entries were written.
@@ -49,39 +46,31 @@ pub(super) struct CodeCache {
 }
 
 impl CodeCache {
-    /// Returns the cache in a data directory.
-    pub(super) fn new(data: DataDir, engine: &Engine) -> Self {
-        Self { data, maker: maker(engine), written: Arc::default() }
+    /// Returns the cache in a directory.
+    pub(super) fn new(directory: CodeDir, engine: &Engine) -> Self {
+        Self { directory, maker: maker(engine), written: Arc::default() }
     }
 
     /// Returns the compiled component of that digest, if there is one that can be trusted.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`PrivateDirError`] if the directory is not to be trusted.
-    pub(super) fn get(
-        &self,
-        engine: &Engine,
-        digest: &Digest,
-    ) -> Result<Option<Component>, PrivateDirError> {
-        let Some(directory) = self.data.open(CACHE)? else { return Ok(None) };
+    pub(super) fn get(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
+        let directory = self.directory.open()?;
         let name = self.name(digest);
         let loaded = load(engine, &directory, &name);
         if loaded.is_none() {
             // Either there is none, or one that will never be of use.
             directory.remove(&name).ok();
         }
-        Ok(loaded)
+        loaded
     }
 
     /// Keeps the compiled component of that digest.
     ///
     /// # Errors
     ///
-    /// Returns [`PrivateDirError`] if the directory is not to be trusted or cannot be
-    /// written; the cache is as it was.
+    /// Returns [`PrivateDirError`] if no directory can be trusted and written; the cache is as it
+    /// was.
     pub(super) fn put(&self, digest: &Digest, code: &[u8]) -> Result<(), PrivateDirError> {
-        let directory = self.data.create(CACHE)?;
+        let directory = self.directory.create()?;
         let name = self.name(digest);
         let system = |source| directory.failed(source);
         let key = directory.key(KEY).map_err(system)?;
@@ -94,9 +83,9 @@ impl CodeCache {
         }
     }
 
-    /// Returns why the directory is not to be trusted, if it is not.
-    pub(super) fn problem(&self) -> Option<PrivateDirError> {
-        self.data.open(CACHE).err()
+    /// Returns where code is kept.
+    pub(super) fn directory(&self) -> &CodeDir {
+        &self.directory
     }
 
     /// Returns what makes code of this host and engine different from that of others.

@@ -11,7 +11,7 @@ use super::compile::Compiler;
 use super::imports::{self, RunState};
 use super::invoke::Watch;
 use super::ticker::Ticker;
-use crate::private_dir::DataDir;
+use crate::code_dir::CodeDir;
 
 /// Bytes of wasm stack. Ends as `stack` when used up.
 const MAX_WASM_STACK: usize = 512 << 10;
@@ -23,7 +23,7 @@ const MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 pub(crate) struct SandboxOptions {
     pub(crate) compiler: Compiler,
     /// Where compiled code is kept; without it, plugins are compiled each time.
-    pub(crate) data: Option<DataDir>,
+    pub(crate) code: Option<CodeDir>,
 }
 
 /// An engine with everything that guests may be linked to. Cheap to clone.
@@ -50,8 +50,8 @@ impl Sandbox {
         let engine = new_engine()?;
         let linker = Arc::new(linker(&engine, false)?);
         let ticker = Arc::new(Ticker::start(&engine)?);
-        let SandboxOptions { compiler, data } = options;
-        let cache = data.map(|data| CodeCache::new(data, &engine));
+        let SandboxOptions { compiler, code } = options;
+        let cache = code.map(|code| CodeCache::new(code, &engine));
         let wasi_linker = Arc::default();
         Ok(Self { engine, linker, wasi_linker, ticker, compiler, cache })
     }
@@ -71,9 +71,9 @@ impl Sandbox {
         }
     }
 
-    /// Returns why compiled code is not kept although it should be.
-    pub(crate) fn cache_problem(&self) -> Option<String> {
-        Some(self.cache.as_ref()?.problem()?.to_string())
+    /// Returns where compiled code is kept.
+    pub(crate) fn code_dir(&self) -> Option<&CodeDir> {
+        self.cache.as_ref().map(CodeCache::directory)
     }
 
     /// Returns what makes this version, engine and compiler's budget different from others:

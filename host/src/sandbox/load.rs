@@ -86,10 +86,7 @@ impl Sandbox {
     ///
     /// Returns [`LoadError`] if it is not a plugin for this host.
     pub(crate) fn load_cached(&self, digest: &Digest) -> Result<Option<Guest>, LoadError> {
-        let component = self.cache.as_ref().and_then(|cache| {
-            // A directory that cannot be trusted holds nothing: `cache_problem` says so.
-            cache.get(&self.engine, digest).ok().flatten()
-        });
+        let component = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest));
         component.map(|component| self.link(&component)).transpose()
     }
 

@@ -30,7 +30,6 @@ mod scan;
 mod text;
 mod ticker;
 
-pub(crate) use self::cache::CACHE;
 pub(crate) use self::compile::{COMPILER_COMMAND, Compiler, serve as serve_compiler, this_program};
 pub(crate) use self::describe::DescribeError;
 pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};

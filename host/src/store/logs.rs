@@ -144,12 +144,15 @@ impl Writing {
 }
 
 fn create(data: &DataDir, id: RunId) -> Result<File, StoreError> {
-    let directory = data.create(DIRECTORY).map_err(|error| unusable(&error))?;
+    let directory = data.create(DIRECTORY).map_err(unusable)?;
     Ok(directory.shared_file(&name(id))?)
 }
 
-fn unusable(error: &PrivateDirError) -> StoreError {
-    io::Error::other(error.to_string()).into()
+fn unusable(error: PrivateDirError) -> StoreError {
+    match error {
+        PrivateDirError::Untrusted(untrusted) => untrusted.into(),
+        PrivateDirError::System { .. } => io::Error::other(error.to_string()).into(),
+    }
 }
 
 /// Returns what a record would call the file of a run, if there is one.
@@ -177,7 +180,7 @@ pub(super) fn read(data: &DataDir, id: RunId) -> Result<Option<LogFile>, StoreEr
 ///
 /// Returns [`StoreError`] if they cannot be looked at.
 pub(super) fn count(data: &DataDir) -> Result<usize, StoreError> {
-    let directory = data.open(DIRECTORY).map_err(|error| unusable(&error))?;
+    let directory = data.open(DIRECTORY).map_err(unusable)?;
     Ok(directory.map_or(Ok(0), |directory| directory.names().map(|names| names.len()))?)
 }
 
@@ -187,12 +190,12 @@ pub(super) fn count(data: &DataDir) -> Result<usize, StoreError> {
 ///
 /// Returns [`StoreError`] if that cannot be.
 pub(super) fn remove(data: &DataDir, id: RunId) -> Result<(), StoreError> {
-    let directory = data.open(DIRECTORY).map_err(|error| unusable(&error))?;
+    let directory = data.open(DIRECTORY).map_err(unusable)?;
     Ok(directory.map_or(Ok(()), |directory| directory.remove(&name(id)))?)
 }
 
 fn open(data: &DataDir, id: RunId) -> Result<Option<File>, StoreError> {
-    let Some(directory) = data.open(DIRECTORY).map_err(|error| unusable(&error))? else {
+    let Some(directory) = data.open(DIRECTORY).map_err(unusable)? else {
         return Ok(None);
     };
     Ok(directory.file(&name(id))?)

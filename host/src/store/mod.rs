@@ -64,6 +64,7 @@ use crate::operation::OperationName;
 use crate::private_dir::PrivateDirError;
 use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
 use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
+use crate::trust::Untrusted;
 
 /// Where the records of runs are.
 ///
@@ -462,6 +463,9 @@ pub enum StoreError {
     /// debugger or a frozen container. Nothing was done.
     #[error("another process has been writing to the store for a minute")]
     Busy,
+    /// Other users own it or have access to it.
+    #[error("the data directory is not trusted: {0}")]
+    Untrusted(Untrusted),
     /// The system's answer.
     #[error("cannot use the store: {0}")]
     Io(std::sync::Arc<io::Error>),
@@ -474,8 +478,15 @@ impl From<PrivateDirError> for StoreError {
             PrivateDirError::System { source, .. } if source.raw_os_error().is_some() => {
                 Self::denied(source)
             }
+            PrivateDirError::Untrusted(untrusted) => Self::Untrusted(untrusted),
             other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
         }
+    }
+}
+
+impl From<Untrusted> for StoreError {
+    fn from(untrusted: Untrusted) -> Self {
+        Self::Untrusted(untrusted)
     }
 }
 
@@ -483,7 +494,7 @@ impl StoreError {
     /// Returns the error of opening something for writing.
     fn denied(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::ReadOnly,
+            io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => Self::ReadOnly,
             _ => error.into(),
         }
     }
@@ -491,6 +502,10 @@ impl StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Untrusted>());
+        if let Some(untrusted) = inner {
+            return Self::Untrusted(untrusted.clone());
+        }
         match error.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded

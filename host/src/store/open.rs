@@ -1,6 +1,5 @@
 //! A store that this process runs something under.
 
-use std::io;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
@@ -12,7 +11,7 @@ use super::owners::{Owner, Owners};
 use super::redb::RedbStore;
 use super::wake::{self, Cancellable, Listed, Mailbox};
 use super::{LogFile, Store, StoreError, logs};
-use crate::private_dir::{DataDir, PrivateDirError};
+use crate::private_dir::DataDir;
 use crate::run::FailureKind;
 use crate::task_run::{OwnerId, RunId, Status, TaskRun};
 
@@ -113,10 +112,7 @@ impl OpenStore {
     ///
     /// Returns [`StoreError`] if it cannot be looked at.
     pub(crate) fn size(&self) -> Result<Option<u64>, StoreError> {
-        let unusable = |error: PrivateDirError| io::Error::other(error.to_string());
-        let Some(directory) = self.data.open(DIRECTORY).map_err(unusable)? else {
-            return Ok(None);
-        };
+        let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
         let file = directory.file(FILE)?;
         Ok(file.map(|file| file.metadata()).transpose()?.map(|status| status.len()))
     }

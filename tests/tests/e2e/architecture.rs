@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 24] = [
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 26] = [
     (
         "cli",
         &[
@@ -29,9 +29,10 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 24] = [
             "operation",
             "schema",
             "text",
+            "trust",
         ],
     ),
-    ("config", &["record", "policy", "operation", "similar", "text"]),
+    ("config", &["record", "policy", "operation", "similar", "text", "trust"]),
     (
         "host",
         &[
@@ -46,7 +47,9 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 24] = [
             "catalog",
             "digest",
             "document",
+            "code_dir",
             "private_dir",
+            "trust",
             "registry",
             "sandbox",
             "schema",
@@ -93,12 +96,17 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 24] = [
     ("import", &["context", "sandbox", "caller", "run", "operation", "document"]),
     ("effects", &["sandbox", "store", "policy", "document"]),
     ("context", &["task_run"]),
-    ("catalog", &["registry", "digest", "operation", "similar"]),
-    ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
-    ("sandbox", &["policy", "schema", "private_dir", "digest", "run", "operation", "document"]),
-    ("store", &["task_run", "private_dir", "digest", "run", "operation", "document"]),
+    ("catalog", &["registry", "digest", "operation", "similar", "trust"]),
+    ("registry", &["sandbox", "schema", "code_dir", "private_dir", "digest", "operation", "trust"]),
+    (
+        "sandbox",
+        &["policy", "schema", "code_dir", "private_dir", "digest", "run", "operation", "document"],
+    ),
+    ("store", &["task_run", "private_dir", "digest", "run", "operation", "document", "trust"]),
     ("task_run", &["policy", "digest", "run", "operation", "document"]),
-    ("private_dir", &[]),
+    ("code_dir", &["private_dir", "trust"]),
+    ("private_dir", &["trust"]),
+    ("trust", &[]),
     ("digest", &[]),
     ("schema", &["similar"]),
     ("policy", &["run", "operation", "document"]),

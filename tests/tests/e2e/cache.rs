@@ -10,7 +10,7 @@ use ophost::{CompileBudget, Host, Request};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::harness::{OPHOST, Project, rust_guest};
+use crate::harness::{OPHOST, Output, Project, rust_guest};
 use crate::terminal;
 
 /// Returns the only compiled file of a project.
@@ -27,6 +27,13 @@ fn compiled() -> (Project, PathBuf) {
     slugify(&project);
     let entry = entry(&project);
     (project, entry)
+}
+
+/// Runs the command with a directory for temporary files that nobody else uses.
+fn in_temporary(project: &Project, arguments: &[&str]) -> Output {
+    let output = project.output(project.command(arguments).env("TMPDIR", project.path()));
+    let user = rustix::process::geteuid().as_raw().to_string();
+    Output { stderr: output.stderr.replace(&format!("cache-{user}"), "cache-[UID]"), ..output }
 }
 
 fn slugify(project: &Project) {
@@ -92,11 +99,12 @@ fn a_cache_that_others_can_enter_is_not_used() {
     let cache = entry.parent().expect("a directory");
     fs::write(&entry, b"evil").expect("a writable file");
     fs::set_permissions(cache, fs::Permissions::from_mode(0o755)).expect("ours");
-    let output = project.run(&["run", "slugify", "text=a b"]);
+    let output = in_temporary(&project, &["run", "slugify", "text=a b"]);
     insta::assert_snapshot!(output, @r#"
     {"slug":"a-b"}
     ---- stderr
-    warning: compiled plugins are not kept: `.ophost/cache` is open to other users; `chmod 700` closes it
+    warning: compiled plugins are kept in `[DIR]/ophost-cache-[UID]`: `.ophost/cache`: every user has access to it (mode 0755)
+    hint: remove that path, or name a private directory by `OPHOST_CACHE`
     "#);
     assert_eq!(fs::read(&entry).expect("a file"), b"evil");
     fs::set_permissions(cache, fs::Permissions::from_mode(0o700)).expect("ours");
@@ -122,11 +130,12 @@ fn a_link_in_place_of_code_or_key_is_not_followed() {
 fn without_a_writable_data_directory_everything_works_the_slow_way() {
     let project = Project::with_rust(&["text"]);
     fs::write(project.path().join(".ophost"), "a file").expect("a writable directory");
-    let output = project.run(&["run", "slugify", "text=a b", "--no-record"]);
+    let output = in_temporary(&project, &["run", "slugify", "text=a b", "--no-record"]);
     insta::assert_snapshot!(output, @r#"
     {"slug":"a-b"}
     ---- stderr
-    warning: compiled plugins are not kept: cannot use `.ophost/cache`: Not a directory (os error 20)
+    warning: compiled plugins are kept in `[DIR]/ophost-cache-[UID]`: cannot use `.ophost/cache`: Not a directory (os error 20)
+    hint: remove that path, or name a private directory by `OPHOST_CACHE`
     "#);
 }
 

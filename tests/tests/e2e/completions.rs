@@ -120,6 +120,8 @@ fn what_goes_wrong_is_never_said() {
     let project = project();
     project.add("page", b"<html>");
     project.settings_of_mode("plugins = [\"elsewhere\"]", 0o666);
+    assert_eq!(offered(&project, &["run", "shop.sell", "no"]), "");
+    project.settings_of_mode("limits.memory = \"1GiB\"", 0o666);
     assert_eq!(offered(&project, &["run", "shop.sell", "no"]).lines().count(), 1);
     project.settings("nonsense");
     assert_eq!(offered(&project, &["run", "shop.sell", "no"]), "");

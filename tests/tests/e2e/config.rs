@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Output, Project};
+use crate::harness::{Output, Project, require_root};
 
 /// Returns a setting of `config show --json`: its value and where it came from.
 fn setting(output: &Output, key: &str) -> (Value, Value) {
@@ -28,6 +28,8 @@ fn every_setting_is_shown_with_where_it_came_from() {
 
     plugins                        plugins, more  ophost.toml:1
     data                           here           --data
+    cache                          here/cache     --data
+    trust                          owner only     default
     record                         declared       default
     limits.timeout                 10s            ophost.toml:4
     limits.memory                  128.0 MiB      default
@@ -153,21 +155,20 @@ fn paths_of_the_file_are_relative_to_it() {
 #[test]
 fn a_file_that_others_can_write_grants_nothing_and_says_so() {
     let project = Project::with_rust(&["text"]);
-    let text = "plugins = [\"elsewhere\"]\ndata = \"there\"\n\
-        [limits]\ntimeout = \"1s\"\nmemory = \"1GiB\"\n\
+    let text = "[limits]\ntimeout = \"1s\"\nmemory = \"1GiB\"\n\
         [limits.max]\nmemory = \"8GiB\"\noutput = \"8MiB\"\n\
         [operations.slugify.max]\ntimeout = \"2h\"\n";
-    for mode in [0o664, 0o646] {
-        project.settings_of_mode(text, mode);
-        let listed = project.run(&["list"]);
-        assert!(listed.stdout.contains("slugify"), "{listed}");
-        assert!(listed.stderr.contains("left out: plugins, data, limits.memory"), "{listed}");
-    }
+    project.settings(text);
+    project.share("ophost.toml", 0o664);
+    let listed = project.run(&["list"]);
+    assert!(listed.stdout.contains("slugify"), "{listed}");
+    assert!(listed.stderr.contains("its group can write to it (mode 0664); ignored: "), "{listed}");
+    project.settings_of_mode(text, 0o646);
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x"]), @r#"
     {"slug":"x"}
     ---- stderr
-    warning: `ophost.toml` grants nothing: others may write it (mode 0646); left out: plugins, data, limits.memory, limits.max.memory, operations.slugify.max.timeout
-    hint: `chmod go-w ophost.toml`
+    warning: `ophost.toml` is not trusted: every user can write to it (mode 0646); ignored: limits.memory, limits.max.memory, operations.slugify.max.timeout
+    hint: `chmod go-w ophost.toml`; `OPHOST_TRUST=world-writable` accepts it as it is
     "#);
     let show = project.run(&["config", "show", "--json"]);
     assert_eq!(setting(&show, "limits.timeout").0, json!(1.0));
@@ -175,7 +176,7 @@ fn a_file_that_others_can_write_grants_nothing_and_says_so() {
     assert_eq!(setting(&show, "limits.max.memory").1, json!({"kind": "default"}));
     assert_eq!(show.json()["file"]["trusted"], json!(false));
     project.settings_of_mode(text, 0o600);
-    assert!(!project.run(&["config", "show"]).stderr.contains("grants nothing"));
+    assert_eq!(project.run(&["config", "show"]).stderr, "");
 }
 
 #[test]
@@ -184,14 +185,75 @@ fn a_file_that_another_user_owns_grants_nothing() {
     project.settings("plugins = [\"elsewhere\"]\nlimits.timeout = \"1s\"");
     let nobody = rustix::fs::Uid::from_raw(65534);
     let file = project.path().join("ophost.toml");
-    let user = rustix::process::geteuid();
     // Only root can give a file away.
-    if user.is_root() && rustix::fs::chown(&file, Some(nobody), None).is_ok() {
-        let show = project.run(&["config", "show", "--json"]);
-        assert!(show.stderr.contains("belongs to another user (uid 65534)"), "{show}");
-        assert_eq!(setting(&show, "plugins").1, json!({"kind": "default"}));
-        assert_eq!(setting(&show, "limits.timeout").0, json!(1.0));
+    require_root();
+    rustix::fs::chown(&file, Some(nobody), None).expect("root may do that");
+    let show = project.run(&["config", "show", "--json"]);
+    assert!(show.stderr.contains("belongs to `nobody` (uid 65534); ignored: plugins"), "{show}");
+    let source = json!({"kind": "untrusted", "file": "ophost.toml"});
+    assert_eq!(setting(&show, "plugins"), (json!(["elsewhere"]), source));
+    assert_eq!(setting(&show, "limits.timeout").0, json!(1.0));
+}
+
+#[test]
+fn paths_may_begin_at_home_and_stand_as_other_tools_write_them() {
+    let project = Project::with_rust(&["text"]);
+    let home = project.path().display().to_string();
+    let show = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let arguments = [&["config", "show", "--json"], arguments].concat();
+        let mut command = project.command(&arguments);
+        project.output(command.env("HOME", &home).envs(variables.iter().copied()))
+    };
+    let data = |value| setting(&show(&[], &[("OPHOST_DATA", value)]), "data").0;
+    for value in ["~/x", "\"~/x\"\r", "'~/x'"] {
+        assert_eq!(data(value), json!("[DIR]/x"), "{value:?}");
     }
+    for value in ["./x", "./x\r", "\"./x\"\r", "\"./x\""] {
+        assert_eq!(data(value), json!("./x"), "{value:?}");
+    }
+    assert_eq!(setting(&show(&["--data=~/x"], &[]), "data").0, json!("[DIR]/x"));
+    let plugins = |variables: &[(&str, &str)]| setting(&show(&[], variables), "plugins").0;
+    let expected = json!(["[DIR]/a", "b"]);
+    for value in ["~/a:b", "\"~/a:b\"\r", "\"~/a\":\"b\""] {
+        assert_eq!(plugins(&[("OPHOST_PLUGINS", value)]), expected, "{value:?}");
+    }
+    let limit = show(&[], &[("OPHOST_TIMEOUT", "\"2s\"\r")]);
+    assert_eq!(setting(&limit, "limits.timeout").0, json!(2.0));
+    project.settings("\u{feff}plugins = [\"~/a\"]\r\ndata = \"~/x\"\r\n");
+    assert_eq!(plugins(&[]), json!(["a"]));
+    assert_eq!(setting(&show(&[], &[]), "data").1["line"], json!(2));
+    assert!(!project.path().join("~").exists());
+}
+
+#[test]
+fn an_odd_path_is_named_with_what_is_odd() {
+    let project = Project::new();
+    let mut list = project.command(&["list"]);
+    insta::assert_snapshot!(project.output(list.env("OPHOST_DATA", "~ann/x")), @"
+    ---- stderr
+    error: `OPHOST_DATA`: `data` is `~ann/x`, and only `~` and `~/` are expanded
+    hint: write the whole path; a directory of that name is `./~ann/x`
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(project.run(&["list", "--data", "x\r"]), @"
+    ---- stderr
+    error: `--data`: `data` contains the control character U+000D
+    hint: U+000D is the end of a line in a file from Windows: leave it out
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(project.run(&["list", "--plugins", "'a'"]), @"
+    ---- stderr
+    error: `--plugins`: `plugins` is in quotes: `'a'`
+    hint: leave the quotes out
+    ---- exit 2
+    ");
+    let utf_16: Vec<u8> = "\u{feff}data".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(project.path().join("ophost.toml"), utf_16).expect("a writable directory");
+    insta::assert_snapshot!(project.run(&["list"]), @"
+    ---- stderr
+    error: cannot read `ophost.toml`: encoded as UTF-16, not as UTF-8
+    ---- exit 2
+    ");
 }
 
 #[test]

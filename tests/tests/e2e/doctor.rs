@@ -69,25 +69,38 @@ fn a_project_in_order_has_no_problem() {
 fn what_others_can_change_is_a_warning_with_its_fix() {
     let project = Project::with_rust(&["text"]);
     project.settings_of_mode("[operations.none]\nlog = \"1KiB\"", 0o666);
-    allow(&project, "plugins", 0o775);
+    project.share("plugins", 0o775);
     let cache = project.path().join(".ophost/cache");
     fs::create_dir_all(&cache).expect("a directory");
-    allow(&project, ".ophost", 0o775);
+    project.share(".ophost", 0o775);
     allow(&project, ".ophost/cache", 0o755);
     project.add("page", b"<html>");
-    let output = project.run(&["doctor", "--json"]);
-    let text = "`ophost.toml` grants nothing: others may write it (mode 0666)";
-    let settings = findings(&output, "settings");
-    assert_eq!(settings[0], one("warning", text, "`chmod go-w ophost.toml`"));
+    let doctor =
+        || project.output(project.command(&["doctor", "--json"]).env("TMPDIR", project.path()));
+    let output = doctor();
+    let group = "`OPHOST_TRUST=group-writable` accepts it as it is";
+    let world = "`OPHOST_TRUST=world-writable` accepts it as it is";
+    let text = "`ophost.toml` is not trusted: every user can write to it (mode 0666)";
+    let fix = format!("`chmod go-w ophost.toml`; {world}");
+    assert_eq!(findings(&output, "settings"), [one("warning", text, &fix)]);
+    let text = "`plugins`: its group can write to it (mode 0775)";
+    let fix = format!("`chmod go-w plugins`; {group}");
+    assert_eq!(findings(&output, "plugins"), [one("problem", text, &fix)]);
+    let text = format!("the plugins are not trusted: {text}");
+    assert_eq!(findings(&output, "operations"), [one("problem", &text, &fix)]);
+    let text = "`.ophost`: its group can write to it (mode 0775)";
+    let fix = format!("`chmod go-w .ophost`; {group}");
+    assert_eq!(findings(&output, "data"), [one("warning", text, &fix)]);
+    let [(state, text, Some(fix))] = &findings(&output, "cache")[..] else { panic!("{output}") };
+    assert_eq!(state, "warning");
+    assert!(text.ends_with("`.ophost/cache`: every user has access to it (mode 0755)"), "{text}");
+    assert!(fix.starts_with("`rm -rf .ophost/cache`"), "{fix}");
+    assert_eq!(output.code, Some(1));
+    allow(&project, "plugins", 0o755);
+    let output = doctor();
     let text = "`[operations.none]` names no operation that there is";
+    let settings = findings(&output, "settings");
     assert_eq!(settings[1], one("warning", text, "`ophost list` shows the names"));
-    let text = "`plugins`: its group may add and replace plugins";
-    assert_eq!(findings(&output, "plugins"), [one("warning", text, "`chmod g-w plugins`")]);
-    let text = "others may write to `.ophost`";
-    let kept = "nothing is kept: `.ophost/cache` is open to other users; `chmod 700` closes it";
-    let until = "until then every command compiles the plugins that it uses";
-    let expected = [one("warning", text, "`chmod go-w .ophost`"), one("warning", kept, until)];
-    assert_eq!(findings(&output, "data"), expected);
     let text = "2 can be run; 1 plugin file is not used";
     assert_eq!(
         findings(&output, "operations"),
@@ -140,11 +153,11 @@ fn a_plugin_directory_that_everybody_can_write_is_a_problem() {
     let project = Project::with_rust(&["text"]);
     allow(&project, "plugins", 0o777);
     let output = project.run(&["doctor", "--json"]);
-    let text = "`plugins`: everybody may add and replace plugins";
-    assert_eq!(findings(&output, "plugins"), [one("problem", text, "`chmod go-w plugins`")]);
-    let text = "every user can write to the plugin directory `plugins`";
-    let fix = "`chmod o-w plugins` takes that away";
-    assert_eq!(findings(&output, "operations"), [one("problem", text, fix)]);
+    let text = "`plugins`: every user can write to it (mode 0777)";
+    let fix = "`chmod go-w plugins`; `OPHOST_TRUST=world-writable` accepts it as it is";
+    assert_eq!(findings(&output, "plugins"), [one("problem", text, fix)]);
+    let text = format!("the plugins are not trusted: {text}");
+    assert_eq!(findings(&output, "operations"), [one("problem", &text, fix)]);
     assert_eq!(output.code, Some(1));
 }
 

@@ -27,6 +27,15 @@ const TELLING: [&str; 10] = [
     "WM_",
 ];
 
+/// A group that `/etc/group` does not have.
+pub(crate) const SHARED_GROUP: u32 = 54_399;
+
+/// Ends the test where it cannot say anything.
+pub(crate) fn require_root() {
+    let is_root = rustix::process::geteuid().is_root();
+    assert!(is_root, "this test gives files to other users: run it as root");
+}
+
 /// A project of its own, removed at the end of the test.
 pub(crate) struct Project {
     directory: TempDir,
@@ -75,6 +84,59 @@ impl Project {
         let file = self.path().join("ophost.toml");
         fs::write(&file, text).expect("a writable directory");
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("our own file");
+    }
+
+    /// Gives a path the permissions `mode`, and a group that is nobody's private group.
+    pub(crate) fn share(&self, name: &str, mode: u32) {
+        let path = self.path().join(name);
+        require_root();
+        let group = rustix::fs::Gid::from_raw(SHARED_GROUP);
+        rustix::fs::chown(&path, None, Some(group)).expect("root may do that");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("root may do that");
+    }
+
+    /// Gives the project and all that is in it to a user.
+    pub(crate) fn give_to(&self, user: u32) {
+        require_root();
+        let (user, path) = (format!("{user}:{user}"), self.path());
+        let status = Command::new("chown").args(["-hR", &user]).arg(path).status();
+        assert!(status.expect("it starts").success());
+    }
+
+    /// Returns the command as another user runs it, who has no groups but these.
+    pub(crate) fn command_of(&self, user: u32, groups: &[u32], arguments: &[&str]) -> Command {
+        require_root();
+        let (id, program) = (user.to_string(), self.program_for_all());
+        let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
+        let groups = match groups.as_slice() {
+            [] => "--clear-groups".to_owned(),
+            groups => format!("--groups={}", groups.join(",")),
+        };
+        let start = ["--reuid", &id, "--regid", &id, &groups, program.to_str().expect("UTF-8")];
+        let mut command = self.program("setpriv", &[&start[..], arguments].concat());
+        command.env("TMPDIR", self.path().join("tmp")).env("HOME", self.path());
+        command
+    }
+
+    /// Runs the command as another user.
+    pub(crate) fn run_as(&self, user: u32, arguments: &[&str]) -> Output {
+        self.output(&mut self.command_of(user, &[], arguments))
+    }
+
+    /// Returns the command where every user can run it.
+    pub(crate) fn program_for_all(&self) -> PathBuf {
+        let program = PathBuf::from(OPHOST);
+        let is_open = |path: &Path| {
+            fs::metadata(path).is_ok_and(|status| status.permissions().mode() & 0o005 == 0o005)
+        };
+        if program.ancestors().all(is_open) {
+            return program;
+        }
+        let copy = self.path().join("ophost-under-test");
+        if !copy.exists() {
+            fs::copy(OPHOST, &copy).expect("a writable directory");
+        }
+        copy
     }
 
     /// Returns the directory that commands run in.

@@ -31,3 +31,4 @@ mod shim;
 mod streams;
 mod terminal;
 mod trial;
+mod trust;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use e2e::guest::{Described, Operation, describing};
-use ophost::{Digest, Host};
+use ophost::{Digest, Host, TrustPolicy};
 use serde_json::{Value, json};
 
 use crate::harness::Project;
@@ -102,7 +102,7 @@ fn what_is_no_plain_file_of_the_directory_is_refused_and_nothing_hangs() {
     link-in.wasm: the same file as `plugins/text.wasm`
     link-nowhere.wasm: cannot be read: No such file or directory (os error 2)
     link-out.wasm: a link that leaves the plugin directory, to `[DIR]/outside.wasm`
-    open.wasm: every user can write to it
+    open.wasm: every user can write to it (mode 0666)
     twin.wasm: the same file as `plugins/text.wasm`
     ");
     let listed = project.run(&["run", "slugify", "text=a b"]);
@@ -115,9 +115,9 @@ fn a_directory_that_every_user_can_write_is_not_read() {
     fs::set_permissions(project.plugins(), fs::Permissions::from_mode(0o777)).expect("ours");
     insta::assert_snapshot!(project.run(&["list"]), @"
     ---- stderr
-    error: every user can write to the plugin directory `plugins`
-    hint: `chmod o-w plugins` takes that away
-    ---- exit 5
+    error: the plugins are not trusted: `plugins`: every user can write to it (mode 0777)
+    hint: `chmod go-w plugins`; `OPHOST_TRUST=world-writable` accepts it as it is
+    ---- exit 4
     ");
 }
 
@@ -331,6 +331,7 @@ async fn whoever_trusts_everybody_reads_what_everybody_can_write() {
     }
     let builder = || Host::builder().plugins(project.plugins());
     assert!(builder().build().await.is_err());
-    let host = builder().trust_world_writable().build().await.expect("a host");
+    let host =
+        builder().trust(TrustPolicy::default().world_writable()).build().await.expect("a host");
     assert!(host.catalog().get("a").is_some());
 }

@@ -121,7 +121,7 @@ fn sort_by(text: &str) -> Result<SortBy, String> {
 }
 
 pub(super) fn run(args: DocumentsArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
-    let host = settings::builder(config)?.build_without_plugins()?;
+    let host = settings::store_builder(config)?.build_without_plugins()?;
     super::runtime()?.block_on(dispatch(&host, args.command, config, json))
 }
 

@@ -87,7 +87,7 @@ struct WaitArgs {
 }
 
 pub(super) fn run(args: RunsArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
-    let host = settings::builder(config)?.build_without_plugins()?;
+    let host = settings::store_builder(config)?.build_without_plugins()?;
     super::runtime()?.block_on(dispatch(&runs(&host)?, args.command, config, json))
 }
 
@@ -212,7 +212,7 @@ struct Target {
 
 /// `ophost store`: the file that holds the records.
 pub(super) fn store(args: StoreArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
-    let host = settings::builder(config)?.build_without_plugins()?;
+    let host = settings::store_builder(config)?.build_without_plugins()?;
     super::runtime()?.block_on(look_after(&runs(&host)?, args.command, json))
 }
 

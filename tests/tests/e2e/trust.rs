@@ -1,0 +1,562 @@
+//! Files that other users own or can change: what is refused, what is accepted, and the way out.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{Output, Project, SHARED_GROUP, require_root};
+
+/// A user that no list has.
+const USER: u32 = 54_321;
+/// Another one.
+const OTHER: u32 = 54_322;
+
+/// Every command that looks at the store or loads plugins.
+const NEEDING: [&[&str]; 13] = [
+    &["build", "plugins", "--install"],
+    &["run", "slugify", "text=a"],
+    &["list"],
+    &["describe", "slugify"],
+    &["plugins"],
+    &["runs", "list"],
+    &["runs", "show", "latest"],
+    &["runs", "export"],
+    &["runs", "rerun", "latest"],
+    &["documents", "collections"],
+    &["documents", "import", "people", "people.jsonl"],
+    &["store", "check"],
+    &["store", "backup", "copy"],
+];
+
+/// Commands that need neither.
+const OTHERS: [&[&str]; 6] = [
+    &["config", "show"],
+    &["completions", "bash"],
+    &["shim", "prefect"],
+    &["--help"],
+    &["check", "plugins/text.wasm"],
+    &["doctor", "--help"],
+];
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("root may do that");
+}
+
+fn give(path: &Path, user: u32) {
+    require_root();
+    let user = rustix::fs::Uid::from_raw(user);
+    rustix::fs::chown(path, Some(user), None).expect("root may do that");
+}
+
+/// Returns a project of a user with the plugin `text`, and a directory for temporary files.
+fn project_of(user: u32) -> Project {
+    let project = Project::with_rust(&["text"]);
+    fs::create_dir(project.path().join("tmp")).expect("a writable directory");
+    for name in ["", "plugins", "tmp"] {
+        mode(&project.path().join(name), 0o755);
+    }
+    project.give_to(user);
+    project
+}
+
+/// Returns the first command in a hint, which has to work as it stands.
+fn command_of(hint: &str) -> String {
+    hint.split('`').nth(1).expect("a command").to_owned()
+}
+
+fn hint(output: &Output) -> &str {
+    let hint = output.stderr.lines().filter_map(|line| line.strip_prefix("hint: ")).next_back();
+    hint.unwrap_or_else(|| panic!("no hint in {output}"))
+}
+
+/// Runs a command of a hint, as root instead of by `sudo`.
+fn follow(project: &Project, command: &str) {
+    let status = Command::new("sh")
+        .args(["-c", &command.replace("sudo ", "")])
+        .current_dir(project.path())
+        .status();
+    assert!(status.expect("it starts").success(), "{command}");
+}
+
+fn run_count(output: &Output) -> usize {
+    assert_eq!(output.code, Some(0), "{output}");
+    output.json()["runs"].as_array().expect("runs").len()
+}
+
+fn findings<'a>(report: &'a Value, check: &'a str) -> impl Iterator<Item = &'a Value> {
+    let all = report["findings"].as_array().expect("findings");
+    all.iter().filter(move |finding| finding["check"] == check)
+}
+
+#[test]
+fn settings_that_others_can_write_never_select_another_store() {
+    let project = Project::with_rust(&["text"]);
+    project.settings("data = \"state\"\n[limits]\nmemory = \"256MiB\"\n");
+    fs::write(project.path().join("people.jsonl"), "{}\n").expect("a writable directory");
+    assert_eq!(project.run(&["run", "slugify", "text=a", "--record"]).code, Some(0));
+    project.share("ophost.toml", 0o664);
+    for arguments in NEEDING {
+        let output = project.run(arguments);
+        assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{arguments:?}: {output}");
+        let message = "error: `ophost.toml` decides on `data` and is not trusted: \
+            its group can write to it (mode 0664)\nhint: `chmod go-w ophost.toml`; ";
+        assert!(output.stderr.starts_with(message), "{arguments:?}: {output}");
+        assert_eq!(output.stderr.lines().count(), 2, "{arguments:?}: {output}");
+    }
+    for arguments in OTHERS {
+        let output = project.run(arguments);
+        assert_eq!(output.code, Some(0), "{arguments:?}: {output}");
+    }
+    assert!(!project.path().join(".ophost").exists());
+    assert!(!project.path().join("copy").exists());
+    let shown = project.run(&["config", "show"]);
+    let data = shown.stdout.lines().find(|line| line.starts_with("data ")).expect("a row");
+    let words: Vec<_> = data.split_whitespace().collect();
+    assert_eq!(words, ["data", "state", "ophost.toml,", "not", "trusted"], "{shown}");
+    assert!(shown.stderr.contains("ignored: data, limits.memory"), "{shown}");
+    let failed = project.run(&["list", "--json"]).json();
+    assert_eq!(failed["error"]["kind"], "untrusted");
+    follow(&project, &command_of(hint(&project.run(&["list"]))));
+    assert_eq!(run_count(&project.run(&["runs", "list", "--json"])), 1);
+}
+
+#[test]
+fn a_flag_or_a_variable_does_without_settings_that_are_not_trusted() {
+    let project = Project::with_rust(&["text"]);
+    project.settings("data = \"state\"\nplugins = [\"plugins\"]\n[limits]\nmemory = \"256MiB\"\n");
+    assert_eq!(project.run(&["run", "slugify", "text=a", "--record"]).code, Some(0));
+    project.share("ophost.toml", 0o664);
+    let both = ["run", "slugify", "text=a", "--record", "--data", "state", "--plugins", "plugins"];
+    let output = project.run(&both);
+    assert_eq!((output.stdout.as_str(), output.code), ("{\"slug\":\"a\"}\n", Some(0)), "{output}");
+    assert!(output.stderr.contains("ignored: limits.memory\n"), "{output}");
+    let mut list = project.command(&["runs", "list", "--json"]);
+    let output = project.output(list.env("OPHOST_DATA", "state"));
+    assert_eq!(run_count(&output), 2, "the plugins do not matter here");
+    assert!(output.stderr.contains("ignored: plugins, limits.memory\n"), "{output}");
+    let output = project.run(&["run", "slugify", "text=a", "--data", "state"]);
+    assert!(output.stderr.contains("decides on `plugins` and is not trusted"), "{output}");
+    assert_eq!(output.code, Some(4));
+}
+
+#[test]
+fn settings_of_another_user_never_select_another_store() {
+    let project = project_of(USER);
+    project.settings("data = \"state\"\n");
+    give(&project.path().join("ophost.toml"), OTHER);
+    for arguments in NEEDING {
+        let output = project.run_as(USER, arguments);
+        assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{arguments:?}: {output}");
+        assert!(output.stderr.contains("not trusted: belongs to uid 54322\n"), "{output}");
+    }
+    let hint = hint(&project.run_as(USER, &["list"])).to_owned();
+    assert!(hint.starts_with("read what is there, then `sudo chown -R 54321 ophost.toml`; "));
+    follow(&project, &command_of(&hint));
+    assert_eq!(project.run_as(USER, &["list"]).code, Some(0));
+    assert!(project.path().join("state").is_dir());
+}
+
+/// What another user put above a directory must not be passed over in silence.
+#[test]
+fn a_project_of_another_user_is_not_passed_over() {
+    for mark in ["ophost.toml", ".ophost"] {
+        let project = project_of(USER);
+        let below = project.path().join("below");
+        fs::create_dir(&below).expect("a writable directory");
+        give(&below, USER);
+        if mark == "ophost.toml" {
+            project.settings("");
+        } else {
+            fs::create_dir(project.path().join(mark)).expect("a writable directory");
+        }
+        give(&project.path().join(mark), OTHER);
+        let run = |arguments: &[&str]| {
+            let mut command = project.command_of(USER, &[], arguments);
+            project.output(command.current_dir(&below))
+        };
+        let output = run(&["runs", "list"]);
+        let message = format!("error: `[DIR]/{mark}` decides on `data` and is not trusted: ");
+        assert!(output.stderr.starts_with(&message), "{output}");
+        assert_eq!(output.code, Some(4), "{output}");
+        assert_eq!(run(&["runs", "list", "--data", "here"]).code, Some(0));
+        fs::write(below.join("ophost.toml"), "").expect("a writable directory");
+        assert_eq!(run(&["runs", "list"]).code, Some(0), "a mark of root is trusted");
+    }
+}
+
+#[test]
+fn completions_of_settings_that_are_not_trusted_say_nothing() {
+    let project = Project::with_rust(&["text"]);
+    project.settings("data = \"state\"\n");
+    project.share("ophost.toml", 0o664);
+    let words = ["--", "ophost", "run", "slu"];
+    let mut command = project.command(&words);
+    command.env("OPHOST_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2").env("_CLAP_IFS", "\n");
+    let output = project.output(&mut command);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
+    assert!(!project.path().join(".ophost").exists());
+}
+
+/// As root in a mount namespace: the lists of users and groups are these, and the user's command
+/// says whether the file is trusted.
+const WITH_LISTS: &str = r#"
+mount --bind passwd.txt /etc/passwd && mount --bind group.txt /etc/group || exit 77
+exec setpriv --reuid 54321 --regid 54321 --clear-groups "$0" list
+"#;
+
+fn is_trusted(project: &Project, passwd: &str, group: &str) -> bool {
+    let root = "root:x:0:0:root:/root:/bin/sh\n";
+    fs::write(project.path().join("passwd.txt"), format!("{root}{passwd}")).expect("writable");
+    fs::write(project.path().join("group.txt"), format!("root:x:0:\n{group}")).expect("writable");
+    let program = project.program_for_all();
+    let program = program.to_str().expect("UTF-8");
+    let script = ["--mount", "sh", "-c", WITH_LISTS, program];
+    let output = project.output(&mut project.program("unshare", &script));
+    let is_refused = output.stderr.contains("its group can write to it");
+    assert_eq!(output.code, Some(if is_refused { 4 } else { 0 }), "{output}");
+    !is_refused
+}
+
+#[test]
+fn a_group_is_private_only_where_that_is_proven() {
+    let project = project_of(USER);
+    let file = project.path().join("ophost.toml");
+    project.settings_of_mode("data = \"state\"\n", 0o664);
+    project.give_to(USER);
+    for path in ["plugins", "plugins/text.wasm", ""] {
+        let path = project.path().join(path);
+        mode(&path, if path.is_dir() { 0o775 } else { 0o664 });
+    }
+    let ann = "ann:x:54321:54321::/:/bin/sh\n";
+    assert!(is_trusted(&project, ann, "ann:x:54321:\n"));
+    assert!(is_trusted(&project, ann, "ann:x:54321:ann\n"));
+    assert!(!is_trusted(&project, ann, "ann:x:54321:bob\n"), "another member");
+    assert!(!is_trusted(&project, ann, "users:x:54321:\n"), "another name");
+    assert!(!is_trusted(&project, ann, ""), "a group that is not listed");
+    assert!(!is_trusted(&project, "", "ann:x:54321:\n"), "a user who is not listed");
+    let bob = format!("{ann}bob:x:54322:54321::/:/bin/sh\n");
+    assert!(!is_trusted(&project, &bob, "ann:x:54321:\n"), "the group of another user too");
+    // An access control list lets another user write, and looks like a mode of the group.
+    let mut acl = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in [
+        (1_u16, 6_u16, u32::MAX),
+        (2, 6, OTHER),
+        (4, 6, u32::MAX),
+        (16, 6, u32::MAX),
+        (32, 4, u32::MAX),
+    ] {
+        acl.extend(tag.to_le_bytes());
+        acl.extend(permissions.to_le_bytes());
+        acl.extend(id.to_le_bytes());
+    }
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(&file, "system.posix_acl_access", &acl, flags).expect("a file system");
+    assert!(!is_trusted(&project, ann, "ann:x:54321:\n"), "an access control list");
+}
+
+#[test]
+fn settings_cannot_accept_their_own_mode() {
+    let project = Project::with_rust(&["text"]);
+    let text = "trust = [\"group-writable\"]\n";
+    project.settings(text);
+    project.share("plugins", 0o775);
+    assert_eq!(project.run(&["list"]).code, Some(0), "a trusted file accepts the plugins");
+    project.share("ophost.toml", 0o664);
+    let output = project.run(&["list"]);
+    assert!(output.stderr.contains("ignored: trust\n"), "{output}");
+    assert!(output.stderr.contains("`plugins`: its group can write to it (mode 0775)"), "{output}");
+    assert_eq!(output.code, Some(4));
+    let output = project.run(&["list", "--trust", "group-writable"]);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    let mut list = project.command(&["list"]);
+    let output = project.output(list.env("OPHOST_TRUST", "owner:54321, group-writable\r"));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    insta::assert_snapshot!(project.run(&["list", "--trust", "everybody"]), @"
+    ---- stderr
+    error: `--trust`: `trust`: `everybody` is not `group-writable`, `world-writable` or `owner:USER`
+    ---- exit 2
+    ");
+}
+
+#[test]
+fn every_plugin_path_that_others_can_write_is_named_with_one_command() {
+    let project = Project::with_rust(&["text", "misbehave"]);
+    fs::create_dir(project.path().join("more")).expect("a writable directory");
+    project.share("plugins", 0o775);
+    project.share("plugins/text.wasm", 0o664);
+    mode(&project.path().join("more"), 0o777);
+    let arguments = ["list", "--plugins", "plugins", "--plugins", "more"];
+    let output = project.run(&arguments);
+    insta::assert_snapshot!(output, @"
+    ---- stderr
+    error: the plugins are not trusted: `plugins`: its group can write to it (mode 0775); `more`: every user can write to it (mode 0777); `plugins/text.wasm`: its group can write to it (mode 0664)
+    hint: `chmod go-w more plugins plugins/text.wasm`; `OPHOST_TRUST=world-writable` accepts them as they are
+    ---- exit 4
+    ");
+    let doctor = project.run(&["doctor", "--json", "--plugins", "plugins", "--plugins", "more"]);
+    let report = doctor.json();
+    let operations: Vec<_> = findings(&report, "operations").collect();
+    assert_eq!(operations[0]["fix"], *hint(&output), "{doctor}");
+    follow(&project, &command_of(hint(&output)));
+    let output = project.run(&arguments);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    // Of a directory that is trusted, only the file is not used.
+    project.share("plugins/text.wasm", 0o664);
+    let output = project.run(&["plugins"]);
+    assert!(output.stdout.contains("its group can write to it (mode 0664)"), "{output}");
+    follow(&project, &command_of(hint(&output)));
+    assert_eq!(project.run(&["plugins"]).stderr, "");
+}
+
+/// Makes the layout of a ConfigMap volume: root's, links to a directory of this version.
+fn config_map(project: &Project, directory_mode: u32) {
+    let plugins = project.plugins();
+    let version = plugins.join("..2026_11_28");
+    fs::create_dir(&version).expect("a writable directory");
+    fs::rename(plugins.join("text.wasm"), version.join("text.wasm")).expect("one file system");
+    symlink("..2026_11_28", plugins.join("..data")).expect("a link");
+    symlink("..data/text.wasm", plugins.join("text.wasm")).expect("a link");
+    let status = Command::new("chown").args(["-hR", "0:0"]).arg(&plugins).status();
+    assert!(status.expect("it starts").success());
+    mode(&version, 0o755);
+    mode(&version.join("text.wasm"), 0o644);
+    mode(&plugins, directory_mode);
+}
+
+const READ_ONLY: &str = r#"
+mount --bind plugins plugins && mount -o remount,ro,bind plugins || exit 77
+exec setpriv --reuid 54321 --regid 54321 --clear-groups "$0" "$@"
+"#;
+
+fn on_read_only_plugins(project: &Project, trust: Option<&str>, arguments: &[&str]) -> Output {
+    let program = project.program_for_all();
+    let start = ["--mount", "sh", "-c", READ_ONLY, program.to_str().expect("UTF-8")];
+    let mut command = project.program("unshare", &[&start[..], arguments].concat());
+    command.env("TMPDIR", project.path().join("tmp"));
+    command.envs(trust.map(|trust| ("OPHOST_TRUST", trust)));
+    project.output(&mut command)
+}
+
+#[test]
+fn links_of_a_config_map_are_followed_within_the_directory() {
+    let project = project_of(USER);
+    config_map(&project, 0o755);
+    let output = project.run_as(USER, &["run", "slugify", "text=a"]);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    // Whoever can write to the directory behind the link can replace the file.
+    mode(&project.plugins().join("..2026_11_28"), 0o757);
+    let output = project.run_as(USER, &["plugins"]);
+    assert!(output.stdout.contains("..2026_11_28`: every user can write to it"), "{output}");
+}
+
+#[test]
+fn a_config_map_that_is_mounted_for_everybody_is_accepted_by_the_setting() {
+    let project = project_of(USER);
+    config_map(&project, 0o1777);
+    let output = on_read_only_plugins(&project, None, &["run", "slugify", "text=a"]);
+    insta::assert_snapshot!(output, @"
+    ---- stderr
+    error: the plugins are not trusted: `plugins`: every user can write to it (mode 1777)
+    hint: `plugins` is on a read-only mount, where no mode can be changed; `OPHOST_TRUST=world-writable` accepts it as it is
+    ---- exit 4
+    ");
+    let doctor = on_read_only_plugins(&project, None, &["doctor", "--json"]).json();
+    let plugins: Vec<_> = findings(&doctor, "plugins").collect();
+    let fix = plugins[0]["fix"].as_str().expect("a fix");
+    assert!(fix.contains("read-only mount") && !fix.contains("chmod"), "{fix}");
+    let trust = Some("world-writable");
+    let output = on_read_only_plugins(&project, trust, &["run", "slugify", "text=a"]);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    // An emptyDir is as open, but its mode can be changed.
+    let output = project.run_as(USER, &["list"]);
+    assert!(hint(&output).starts_with("`chmod go-w plugins`; "), "{output}");
+}
+
+/// Does what Kubernetes does to a volume with `fsGroup` at each start.
+fn fs_group(project: &Project) {
+    let script = format!(
+        "chgrp -R {SHARED_GROUP} .ophost && chmod -R g+rwX .ophost && \
+         find .ophost -type d -exec chmod g+s {{}} +"
+    );
+    follow(project, &script);
+}
+
+#[test]
+fn a_data_directory_of_an_fs_group_is_refused_with_every_path_and_accepted_by_the_setting() {
+    let project = project_of(USER);
+    let run = ["run", "slugify", "text=a", "--record"];
+    let as_pod = |arguments: &[&str], trust: Option<&str>| {
+        let mut command = project.command_of(USER, &[SHARED_GROUP], arguments);
+        command.envs(trust.map(|trust| ("OPHOST_TRUST", trust)));
+        project.output(&mut command)
+    };
+    assert_eq!(as_pod(&run, None).code, Some(0));
+    fs_group(&project);
+    let output = as_pod(&["runs", "list"], None);
+    insta::assert_snapshot!(output, @"
+    ---- stderr
+    error: the data directory is not trusted: `.ophost`: its group can write to it (mode 2775); `.ophost/owners`: its group has access to it (mode 2770); `.ophost/store`: its group has access to it (mode 2770); `.ophost/store/store.redb`: its group can write to it (mode 0660); `.ophost/wake`: its group has access to it (mode 2770)
+    hint: `chmod go-w .ophost && chmod -R go-rwx .ophost/owners .ophost/store .ophost/wake`; `OPHOST_TRUST=group-writable` accepts them as they are
+    ---- exit 4
+    ");
+    let doctor = as_pod(&["doctor", "--json"], None);
+    let report = doctor.json();
+    let data: Vec<_> = findings(&report, "data").collect();
+    assert_eq!((&data[0]["state"], &data[0]["fix"]), (&"problem".into(), &hint(&output).into()));
+    assert!(!doctor.stdout.contains("ophost doctor"), "{doctor}");
+    follow(&project, &command_of(hint(&output)));
+    assert_eq!(run_count(&as_pod(&["runs", "list", "--json"], None)), 1);
+    // The next start undoes that; the setting does not.
+    fs_group(&project);
+    let trust = Some("group-writable");
+    assert_eq!(as_pod(&run, trust).code, Some(0));
+    assert_eq!(run_count(&as_pod(&["runs", "list", "--json"], trust)), 2);
+}
+
+#[test]
+fn compiled_code_that_others_have_access_to_is_never_loaded() {
+    let project = project_of(USER);
+    let run = |trust: Option<&str>, cache: Option<&str>| {
+        let mut command = project.command_of(USER, &[SHARED_GROUP], &["run", "slugify", "text=a"]);
+        command.envs(trust.map(|trust| ("OPHOST_TRUST", trust)));
+        command.envs(cache.map(|cache| ("OPHOST_CACHE", cache)));
+        project.output(&mut command)
+    };
+    assert_eq!(run(None, None).stderr, "");
+    fs_group(&project);
+    let code = |directory: &Path| {
+        let files = fs::read_dir(directory).into_iter().flatten().flatten().map(|it| it.path());
+        files.filter(|path| path.extension().is_some_and(|it| it == "cwasm")).collect::<Vec<_>>()
+    };
+    let own = code(&project.path().join(".ophost/cache")).remove(0);
+    let before = fs::read(&own).expect("a file");
+    let output = run(Some("world-writable"), None);
+    assert_eq!((output.stdout.as_str(), output.code), ("{\"slug\":\"a\"}\n", Some(0)), "{output}");
+    insta::assert_snapshot!(output.stderr, @"
+    warning: compiled plugins are kept in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: its group has access to it (mode 2770)
+    hint: remove that path, or name a private directory by `OPHOST_CACHE`
+    ");
+    let temporary = project.path().join(format!("tmp/ophost-cache-{USER}"));
+    let status = fs::metadata(&temporary).expect("a directory");
+    assert_eq!((status.mode() & 0o777, status.uid()), (0o700, USER));
+    // It is used again, and the other one is left alone.
+    let [kept] = &code(&temporary)[..] else { panic!("{:?}", code(&temporary)) };
+    let written = fs::metadata(kept).expect("a file").ino();
+    assert_eq!(run(Some("world-writable"), None).code, Some(0));
+    assert_eq!(fs::metadata(kept).expect("a file").ino(), written);
+    assert!(fs::read(&own).expect("a file") == before);
+    // The key alone is enough to seal other code.
+    mode(&project.path().join(".ophost/cache"), 0o700);
+    let output = run(Some("group-writable"), None);
+    assert!(output.stderr.contains("cache/key`: its group has access to it"), "{output}");
+    // A place of its own is used in silence.
+    let output = run(Some("group-writable"), Some("elsewhere"));
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    assert_eq!(code(&project.path().join("elsewhere")).len(), 1);
+    let mut doctor = project.command_of(USER, &[SHARED_GROUP], &["doctor", "--json"]);
+    let doctor = project.output(doctor.env("OPHOST_TRUST", "group-writable"));
+    let report = doctor.json();
+    let cache: Vec<_> = findings(&report, "cache").collect();
+    let fix = cache[0]["fix"].as_str().expect("a fix");
+    assert!(fix.starts_with("`rm -rf .ophost/cache`"), "{doctor}");
+    follow(&project, &command_of(fix));
+    assert_eq!(run(Some("group-writable"), None).stderr, "");
+}
+
+#[test]
+fn a_temporary_directory_that_somebody_else_made_is_not_used() {
+    let project = project_of(USER);
+    assert_eq!(project.run_as(USER, &["list"]).code, Some(0));
+    mode(&project.path().join(".ophost/cache"), 0o755);
+    let planted = project.path().join(format!("tmp/ophost-cache-{USER}"));
+    fs::create_dir(&planted).expect("a writable directory");
+    mode(&planted, 0o777);
+    let output = project.run_as(USER, &["run", "slugify", "text=a"]);
+    assert_eq!(output.code, Some(0), "{output}");
+    assert!(output.stderr.starts_with("warning: compiled plugins are not kept: "), "{output}");
+    assert_eq!(fs::read_dir(&planted).expect("a directory").count(), 0);
+}
+
+#[test]
+fn what_one_run_as_root_leaves_can_be_mended_by_one_command() {
+    let project = project_of(USER);
+    let run = ["run", "slugify", "text=a", "--record"];
+    let output = project.run(&run);
+    assert_eq!(output.code, Some(4), "root does not believe a user's plugins: {output}");
+    assert!(!project.path().join(".ophost").exists());
+    let accepting = format!("owner:{USER}");
+    let mut as_root = project.command(&run);
+    let output = project.output(as_root.env("OPHOST_TRUST", &accepting));
+    insta::assert_snapshot!(output, @r#"
+    {"slug":"a"}
+    ---- stderr
+    warning: `.ophost` belongs to root, in a directory of uid 54321
+    hint: run `setpriv --reuid 54321 --regid 54321 --clear-groups ophost ..` to run commands as that user
+    "#);
+    let output = project.run_as(USER, &run);
+    insta::assert_snapshot!(output, @"
+    ---- stderr
+    warning: compiled plugins are kept in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: belongs to `root` (uid 0)
+    hint: remove that path, or name a private directory by `OPHOST_CACHE`
+    error: it was not run: its record cannot be written: the data directory is not trusted: `.ophost`: belongs to `root` (uid 0); `.ophost/owners`: belongs to `root` (uid 0); `.ophost/store`: belongs to `root` (uid 0); `.ophost/wake`: belongs to `root` (uid 0)
+    hint: `sudo chown -R 54321 .ophost`; `--no-record` runs it without a record
+    ---- exit 4
+    ");
+    let listed = project.run_as(USER, &["runs", "list"]);
+    assert_eq!((listed.code, hint(&listed)), (Some(4), "`sudo chown -R 54321 .ophost`"));
+    let doctor = project.run_as(USER, &["doctor", "--json"]).json();
+    let data: Vec<_> = findings(&doctor, "data").collect();
+    assert_eq!((&data[0]["state"], &data[0]["fix"]), (&"problem".into(), &hint(&listed).into()));
+    follow(&project, &command_of(hint(&output)));
+    assert_eq!(run_count(&project.run_as(USER, &["runs", "list", "--json"])), 1);
+    let output = project.run_as(USER, &run);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    // A single file of root is named too.
+    give(&project.path().join(".ophost/store/store.redb"), 0);
+    let output = project.run_as(USER, &["runs", "list"]);
+    assert!(output.stderr.contains("store.redb`: belongs to `root` (uid 0)"), "{output}");
+    follow(&project, &command_of(hint(&output)));
+    assert_eq!(project.run_as(USER, &["runs", "list"]).code, Some(0));
+    // Root does not believe what a user keeps, unless that user is accepted.
+    let mut list = project.command(&["runs", "list", "--json"]);
+    assert_eq!(run_count(&project.output(list.env("OPHOST_TRUST", &accepting))), 2);
+    insta::assert_snapshot!(project.run(&["runs", "list"]), @"
+    ---- stderr
+    error: the data directory is not trusted: `.ophost`: belongs to uid 54321; `.ophost/owners`: belongs to uid 54321; `.ophost/store`: belongs to uid 54321; `.ophost/store/store.redb`: belongs to uid 54321; `.ophost/wake`: belongs to uid 54321
+    hint: run this command as the owner, as in `setpriv --reuid 54321 --regid 54321 --clear-groups ophost ..`; `OPHOST_TRUST=owner:54321` accepts them as they are
+    ---- exit 4
+    ");
+}
+
+#[test]
+fn a_plugin_directory_that_root_left_closed_is_named_with_its_owner() {
+    let project = project_of(USER);
+    give(&project.plugins(), 0);
+    mode(&project.plugins(), 0o700);
+    let output = project.run_as(USER, &["list"]);
+    let fix = "`sudo chown -R 54321 plugins`; the owner is `root` (uid 0)";
+    assert_eq!((hint(&output), output.code), (fix, Some(5)), "{output}");
+    let doctor = project.run_as(USER, &["doctor", "--json"]).json();
+    let plugins: Vec<_> = findings(&doctor, "plugins").collect();
+    assert_eq!(plugins[0]["fix"], fix);
+    follow(&project, &command_of(fix));
+    assert_eq!(project.run_as(USER, &["list"]).code, Some(0));
+}
+
+/// Under the umask of a group that is not private.
+#[test]
+fn what_the_command_makes_is_trusted_under_any_umask() {
+    let project = project_of(USER);
+    let program = project.program_for_all();
+    let script = "umask 0 && exec setpriv --reuid 54321 --regid 54321 --clear-groups \"$0\" \
+        run slugify text=a --record";
+    let arguments = ["-c", script, program.to_str().expect("UTF-8")];
+    assert_eq!(project.output(&mut project.program("sh", &arguments)).code, Some(0));
+    let output = project.run_as(USER, &["runs", "list"]);
+    assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
+    let doctor = project.run_as(USER, &["doctor", "--json"]).json();
+    assert!(findings(&doctor, "data").all(|finding| finding["state"] == "ok"), "{doctor}");
+}
