@@ -42,6 +42,7 @@
 //! | `policy`    | what a run may use |
 //! | `private_dir` | what the host keeps, where nobody else can write |
 //! | `digest`    | what names a content |
+//! | `os_error`  | classes of errors of the operating system, and their hints |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
 //! | `run`       | noun: how a run ends and what it leaves behind |
@@ -86,6 +87,7 @@ mod execution;
 mod host;
 mod import;
 mod operation;
+mod os_error;
 mod policy;
 mod private_dir;
 mod record;
@@ -106,9 +108,12 @@ pub use crate::catalog::{Catalog, Filter, Known, PluginState};
 pub use crate::context::{Context, Explicit, Ignored, Orchestrator, Reason, Trace, Word};
 pub use crate::digest::{Digest, NotADigest};
 pub use crate::documents::Documents;
-pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
+pub use crate::host::{
+    Host, HostBuilder, HostError, Report, Request, RunError, Unrecorded, Watching,
+};
 pub use crate::import::{Existing, Import};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
+pub use crate::os_error::Shortage;
 pub use crate::policy::{
     Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits, PolicyError,
 };

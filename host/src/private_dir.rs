@@ -60,6 +60,31 @@ impl DataDir {
     }
 }
 
+/// Which file it is, whatever its path: another one may take its place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// Returns the id of an open file.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        let status = file.metadata()?;
+        Ok(Self { device: status.dev(), inode: status.ino() })
+    }
+
+    /// Returns whether a path leads to this file.
+    pub(crate) fn is_at(self, path: &Path) -> bool {
+        fs::symlink_metadata(path)
+            .is_ok_and(|found| self == Self { device: found.dev(), inode: found.ino() })
+    }
+}
+
 /// An open directory that only its owner can enter, and its owner is this user.
 #[derive(Debug)]
 pub(crate) struct PrivateDir {

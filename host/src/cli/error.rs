@@ -14,8 +14,10 @@ use crate::config::ConfigError;
 use crate::document::{CollectionName, DocumentId};
 use crate::host::{HostError, RunError};
 use crate::operation::OperationName;
+use crate::os_error;
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
+use crate::run::Outcome;
 use crate::runs::FindError;
 use crate::schema::Violation;
 use crate::store::{self, StoreError};
@@ -148,7 +150,15 @@ impl CliError {
         if !self.differences().is_empty() {
             error["differences"] = json!(self.differences());
         }
-        json!({"run_id": self.run_id(), "status": null, "error": error})
+        let mut envelope = json!({"run_id": self.run_id(), "status": null, "error": error});
+        if let Self::Run(RunError::Unrecorded(unrecorded)) = self {
+            match &unrecorded.report.outcome {
+                Outcome::Success(output) => envelope["output"] = output.clone(),
+                Outcome::Failed(failure) => envelope["failure"] = json!(failure),
+                Outcome::Cancelled => {}
+            }
+        }
+        envelope
     }
 
     /// Returns the error and what caused it, in one line.
@@ -166,8 +176,7 @@ impl CliError {
     fn run_id(&self) -> Option<RunId> {
         match self {
             Self::Run(
-                RunError::Unrecorded { run_id, .. }
-                | RunError::InProgress { run_id }
+                RunError::InProgress { run_id }
                 | RunError::Erased { run_id }
                 | RunError::Masked { run_id }
                 | RunError::Conflict { run_id, .. },
@@ -176,6 +185,7 @@ impl CliError {
             | Self::MaskedInput { run_id, .. }
             | Self::Unprinted { run_id, .. }
             | Self::WaitedTooLong { run_id, .. } => Some(*run_id),
+            Self::Run(RunError::Unrecorded(unrecorded)) => Some(unrecorded.run_id),
             Self::Run(RunError::Store(StoreError::OutcomeUnknown(id)))
             | Self::Find(FindError::Store(StoreError::OutcomeUnknown(id)))
             | Self::NotRecorded(StoreError::OutcomeUnknown(id))
@@ -319,7 +329,8 @@ fn run_exit(error: &RunError) -> Exit {
         | RunError::Erased { .. }
         | RunError::Masked { .. }
         | RunError::Conflict { .. } => Exit::Key,
-        RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_exit(error),
+        RunError::Store(error) => store_exit(error),
+        RunError::Unrecorded(unrecorded) => store_exit(&unrecorded.source),
     }
 }
 
@@ -329,7 +340,8 @@ fn store_exit(error: &StoreError) -> Exit {
         StoreError::Newer { .. }
         | StoreError::Damaged { .. }
         | StoreError::Full
-        | StoreError::ReadOnly
+        | StoreError::Replaced
+        | StoreError::ReadOnly(_)
         | StoreError::Busy
         | StoreError::Io(_) => Exit::Host,
     }
@@ -347,7 +359,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::Erased { .. } => "erased",
         RunError::Masked { .. } => "masked",
         RunError::Conflict { .. } => "conflict",
-        RunError::Store(_) | RunError::Unrecorded { .. } => "store",
+        RunError::Store(_) | RunError::Unrecorded(_) => "store",
     }
 }
 
@@ -376,7 +388,8 @@ fn run_hint(error: &RunError) -> Option<String> {
         }
         RunError::Erased { .. } | RunError::Masked { .. } => "another key runs it again".to_owned(),
         RunError::Conflict { .. } => "another key, or the same input".to_owned(),
-        RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_hint(error),
+        RunError::Store(error) => store_hint(error),
+        RunError::Unrecorded(unrecorded) => store_hint(&unrecorded.source),
     })
 }
 
@@ -394,13 +407,15 @@ fn store_hint(error: &StoreError) -> String {
                 .to_owned()
         }
         StoreError::Full => "free some space, and try again".to_owned(),
+        StoreError::Replaced => "run `ophost runs list` to see what is recorded now".to_owned(),
         StoreError::Busy => {
             "it is stopped, which `ps` shows as T: let it go on, or end it, and try again"
                 .to_owned()
         }
         StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
-        StoreError::ReadOnly | StoreError::Io(_) => {
-            "`ophost doctor` looks at the data directory".to_owned()
+        StoreError::ReadOnly(error) | StoreError::Io(error) => {
+            let known = os_error::hint(error);
+            known.unwrap_or("run `ophost doctor`: it checks the data directory").to_owned()
         }
     }
 }

@@ -132,6 +132,12 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     if cancel.is_cancelled() && matches!(report, Err(RunError::InProgress { .. })) {
         return Ok(Exit::Interrupted.into());
     }
+    if let Err(RunError::Unrecorded(unrecorded)) = &report
+        && !json
+    {
+        // The error follows, and says more than one of stdout would.
+        print(&unrecorded.report, verbose).ok();
+    }
     let report = report.map_err(|error| match error {
         RunError::Store(error) if !needs_record => CliError::NotRecorded(error),
         error => error.into(),

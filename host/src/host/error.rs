@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::Report;
 use crate::operation::OperationName;
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
@@ -52,13 +53,8 @@ pub enum RunError {
     #[error("it was not run: its record cannot be written")]
     Store(#[from] StoreError),
     /// It ran, but how it ended could not be written.
-    #[error("run {run_id} ended, but that cannot be written")]
-    Unrecorded {
-        /// The run.
-        run_id: RunId,
-        /// Why.
-        source: StoreError,
-    },
+    #[error(transparent)]
+    Unrecorded(Box<Unrecorded>),
     /// A run under the same idempotency key has not ended.
     #[error("run {run_id} under the same idempotency key is still running")]
     InProgress {
@@ -103,6 +99,21 @@ pub enum RunError {
         /// Why, in one sentence.
         reason: String,
     },
+}
+
+/// A run that ended, and whose end could not be written.
+///
+/// What it changed of documents is not kept, unless [`StoreError::OutcomeUnknown`] is the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("run {run_id} ended, but that cannot be written")]
+#[non_exhaustive]
+pub struct Unrecorded {
+    /// The run.
+    pub run_id: RunId,
+    /// How it ended.
+    pub report: Report,
+    /// Why that could not be written.
+    pub source: StoreError,
 }
 
 /// A host that could not be made.

@@ -10,7 +10,7 @@ mod report;
 mod request;
 
 pub use self::builder::HostBuilder;
-pub use self::error::{HostError, RunError};
+pub use self::error::{HostError, RunError, Unrecorded};
 pub(crate) use self::inspector::Inspector;
 pub use self::report::Report;
 pub use self::request::Request;

@@ -18,6 +18,7 @@ mod logs;
 #[cfg(test)]
 mod memory;
 mod open;
+mod overlay;
 mod owners;
 mod pages;
 mod redb;
@@ -61,6 +62,7 @@ use crate::document::{
     Address, ChangeCount, CollectionName, Document, DocumentId, Effects, Fields, Reads, Scan,
 };
 use crate::operation::OperationName;
+use crate::os_error;
 use crate::private_dir::PrivateDirError;
 use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
 use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
@@ -447,12 +449,12 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
-    /// There is no room on the disk, or the user may not use more. It goes on when there is.
+    /// There is no room on the disk. Writing works again when there is.
     #[error("the store's disk is full")]
     Full,
-    /// This user may not write to it, or its disk may not be written to.
-    #[error("the store may only be read")]
-    ReadOnly,
+    /// This user may not write to it, or its file system is read-only. The system's answer.
+    #[error("the store may only be read: {0}")]
+    ReadOnly(Arc<io::Error>),
     /// The system failed in the middle of writing, and again when it was asked what is there:
     /// this run's change was made or was not.
     #[error("whether run `{0}` was written is unknown")]
@@ -461,9 +463,13 @@ pub enum StoreError {
     /// debugger or a frozen container. Nothing was done.
     #[error("another process has been writing to the store for a minute")]
     Busy,
+    /// The file of the store was removed, or another one took its place, while this process used
+    /// it. Nothing was written, and this process reads and writes no other store.
+    #[error("the store was removed or replaced while it was in use")]
+    Replaced,
     /// The system's answer.
-    #[error("cannot use the store: {0}")]
-    Io(std::sync::Arc<io::Error>),
+    #[error("cannot use the store: {}", os_error::text(.0))]
+    Io(Arc<io::Error>),
 }
 
 /// A directory that this user may not write to, or that others may, is no place for a store.
@@ -479,10 +485,19 @@ impl From<PrivateDirError> for StoreError {
 }
 
 impl StoreError {
+    /// Returns whether an open file may be unusable after this error.
+    fn is_of_disk(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::ReadOnly(_) | Self::Full | Self::Replaced => true,
+            Self::Damaged { .. } => true,
+            Self::Newer { .. } | Self::OutcomeUnknown(_) | Self::Busy => false,
+        }
+    }
+
     /// Returns the error of opening something for writing.
     fn denied(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::ReadOnly,
+            io::ErrorKind::PermissionDenied => Self::ReadOnly(Arc::new(error)),
             _ => error.into(),
         }
     }
@@ -491,11 +506,9 @@ impl StoreError {
 impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::Full,
-            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            _ => Self::Io(std::sync::Arc::new(error)),
+            io::ErrorKind::StorageFull => Self::Full,
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(Arc::new(error)),
+            _ => Self::Io(Arc::new(error)),
         }
     }
 }

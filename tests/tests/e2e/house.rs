@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 25] = [
+const ARROWS: [(&str, &[&str]); 26] = [
     (
         "cli",
         &[
@@ -21,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
             "registry",
             "policy",
             "digest",
+            "os_error",
             "document",
             "similar",
             "context",
@@ -97,10 +98,11 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("catalog", &["registry", "digest", "operation", "similar"]),
     ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
     ("sandbox", &["policy", "schema", "private_dir", "digest", "run", "operation", "document"]),
-    ("store", &["task_run", "private_dir", "digest", "run", "operation", "document"]),
+    ("store", &["task_run", "private_dir", "digest", "os_error", "run", "operation", "document"]),
     ("task_run", &["policy", "digest", "run", "operation", "document"]),
     ("private_dir", &[]),
     ("digest", &[]),
+    ("os_error", &[]),
     ("schema", &["similar"]),
     ("policy", &["run", "operation", "document"]),
     ("caller", &["run"]),

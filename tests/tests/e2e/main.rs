@@ -27,5 +27,6 @@ mod run;
 mod runs;
 mod sdk;
 mod shim;
+mod store_access;
 mod terminal;
 mod trial;
