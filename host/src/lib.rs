@@ -42,6 +42,7 @@
 //! | `policy`    | what a run may use |
 //! | `private_dir` | what the host keeps, where nobody else can write |
 //! | `digest`    | what names a content |
+//! | `clock`     | times and ids of now, for any clock and any duration |
 //! | `os_error`  | classes of errors of the operating system, and their hints |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
@@ -77,6 +78,7 @@
 mod caller;
 mod catalog;
 pub mod cli;
+mod clock;
 mod config;
 mod context;
 mod digest;

@@ -34,16 +34,6 @@ pub enum Shortage {
 }
 
 impl Shortage {
-    /// All of them.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Memory,
-        Self::Threads,
-        Self::Descriptors,
-        Self::MachineDescriptors,
-        Self::FileSize,
-        Self::ExecutableMemory,
-    ];
-
     /// Returns the shortage that an error of the system reports, if it reports one.
     pub(crate) fn of(error: &io::Error) -> Option<Self> {
         let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>());
@@ -73,6 +63,31 @@ impl Shortage {
             Errno::FBIG => Some(Self::FileSize),
             _ => None,
         }
+    }
+
+    /// Returns the word for it, as the compiler's process passes it on.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Threads => "threads",
+            Self::Descriptors => "descriptors",
+            Self::MachineDescriptors => "machine_descriptors",
+            Self::FileSize => "file_size",
+            Self::ExecutableMemory => "executable_memory",
+        }
+    }
+
+    /// Returns the shortage of a word.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::Memory,
+            Self::Threads,
+            Self::Descriptors,
+            Self::MachineDescriptors,
+            Self::FileSize,
+            Self::ExecutableMemory,
+        ];
+        all.into_iter().find(|shortage| shortage.as_str() == word)
     }
 
     /// Returns what to do about it.

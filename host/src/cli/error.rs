@@ -14,7 +14,7 @@ use crate::config::ConfigError;
 use crate::document::{CollectionName, DocumentId};
 use crate::host::{HostError, RunError};
 use crate::operation::OperationName;
-use crate::os_error;
+use crate::os_error::{self, Shortage};
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
 use crate::run::Outcome;
@@ -96,6 +96,8 @@ pub(super) enum CliError {
     /// Of `ophost run`, which can do without a record.
     #[error("it was not run: its record cannot be written")]
     NotRecorded(#[source] StoreError),
+    #[error("the limit {name} of this process is too low: {limit}")]
+    Limit { name: &'static str, limit: String, hint: String },
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
     #[error("run {run_id} ended, {status}, and that cannot be written to stdout")]
@@ -166,7 +168,10 @@ impl CliError {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            let _ = write!(text, ": {error}");
+            let _ = match error.downcast_ref() {
+                Some(error) => write!(text, ": {}", os_error::text(error)),
+                None => write!(text, ": {error}"),
+            };
             cause = error.source();
         }
         text
@@ -235,6 +240,7 @@ impl CliError {
             Self::Build(_) | Self::Component(_) => Exit::Failed,
             Self::NotMade(_)
             | Self::Host(_)
+            | Self::Limit { .. }
             | Self::Output(_)
             | Self::Unprinted { .. }
             | Self::System(_) => Exit::Host,
@@ -259,6 +265,7 @@ impl CliError {
             Self::Build(_) | Self::Component(_) => "build",
             Self::NotMade(_)
             | Self::Host(_)
+            | Self::Limit { .. }
             | Self::Output(_)
             | Self::Unprinted { .. }
             | Self::System(_) => "host",
@@ -286,7 +293,8 @@ impl CliError {
                 Some(format!("`ophost runs show {run_id}` says how far it is"))
             }
             Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
-            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Host(HostError::Shortage(shortage)) => Some(shortage.hint().to_owned()),
+            Self::Usage { hint, .. } | Self::Limit { hint, .. } => Some(hint.clone()),
             Self::Config(error) => error.hint(),
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
@@ -299,8 +307,8 @@ impl CliError {
             | Self::Shim(_)
             | Self::Component(_)
             | Self::Host(HostError::Sandbox(_))
-            | Self::Output(_)
-            | Self::System(_) => None,
+            | Self::Output(_) => None,
+            Self::System(error) => os_error::hint(error).map(ToOwned::to_owned),
         }
     }
 }
@@ -309,6 +317,12 @@ fn registry_hint(error: &RegistryError) -> String {
     match error {
         RegistryError::WorldWritable { path } => {
             format!("`chmod o-w {}` takes that away", path.display())
+        }
+        RegistryError::Shortage { source, .. } | RegistryError::Index(source) => {
+            source.hint().to_owned()
+        }
+        RegistryError::Directory { source, .. } if let Some(shortage) = Shortage::of(source) => {
+            shortage.hint().to_owned()
         }
         RegistryError::Directory { .. }
         | RegistryError::TooMany { .. }
@@ -329,6 +343,7 @@ fn run_exit(error: &RunError) -> Exit {
         | RunError::Erased { .. }
         | RunError::Masked { .. }
         | RunError::Conflict { .. } => Exit::Key,
+        RunError::Shortage { .. } => Exit::Host,
         RunError::Store(error) => store_exit(error),
         RunError::Unrecorded(unrecorded) => store_exit(&unrecorded.source),
     }
@@ -352,6 +367,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::NoSuchOperation { .. } => "no_such_operation",
         RunError::NotUsed { .. } => "not_used",
         RunError::Unavailable { .. } => "unavailable",
+        RunError::Shortage { .. } => "host",
         RunError::Policy(PolicyError::AboveMaximum { .. }) => "denied",
         RunError::Policy(PolicyError::Zero(_)) => "usage",
         RunError::InvalidInput { .. } => "invalid_input",
@@ -375,6 +391,7 @@ fn run_hint(error: &RunError) -> Option<String> {
             "`ophost list` shows what there is, and which files are not used".to_owned()
         }
         RunError::NotUsed { .. } => "`ophost plugins` lists every file, and why".to_owned(),
+        RunError::Shortage { source, .. } => source.hint().to_owned(),
         RunError::Unavailable { .. } => "`ophost plugins` reads every file again".to_owned(),
         RunError::Policy(PolicyError::AboveMaximum { .. }) => {
             "ask for less, or leave it out".to_owned()

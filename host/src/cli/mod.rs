@@ -9,7 +9,7 @@
 //! - `orchestration`, `limits`: flags of whatever runs something.
 //! - `new_file`: a file that appears whole. `loading`: what is being compiled.
 //! - `interrupt`: Ctrl-C. `patience`: what may take too long.
-//! - `error`: exit codes and hints. `panics`: what is not said of them.
+//! - `process_limits`: what the system has to allow. `error`: exit codes and hints. `panics`: what is not said of them.
 
 mod build;
 mod changes;
@@ -35,6 +35,7 @@ mod output;
 mod panics;
 mod patience;
 mod plugins;
+mod process_limits;
 mod progress;
 mod run;
 mod runs;
@@ -126,6 +127,9 @@ enum Command {
         memory: u64,
         /// The most seconds of processor time.
         seconds: u64,
+        /// Whether the code is for a limited address space.
+        #[arg(action = clap::ArgAction::Set)]
+        is_small: bool,
     },
 }
 
@@ -197,8 +201,13 @@ fn color_of(words: &[OsString]) -> Color {
 
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, json, command, color: _ } = cli;
+    if !matches!(command, Command::CompileComponent { .. }) {
+        process_limits::check()?;
+    }
     match command {
-        Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
+        Command::CompileComponent { memory, seconds, is_small } => {
+            Ok(host::serve_compiler(memory, seconds, is_small))
+        }
         Command::Shim(args) => shim::run(args, json),
         Command::Runs(args) => runs::run(args, &settings.config()?, json),
         Command::Documents(args) => documents::run(args, &settings.config()?, json),

@@ -225,6 +225,7 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     match outcome {
         Outcome::Success(_) => ExitCode::SUCCESS,
         Outcome::Failed(failure) if failure.kind == FailureKind::Denied => Exit::Denied.into(),
+        Outcome::Failed(failure) if failure.kind == FailureKind::Host => Exit::Host.into(),
         Outcome::Failed(_) => Exit::Failed.into(),
         Outcome::Cancelled => Exit::Interrupted.into(),
     }
@@ -401,7 +402,7 @@ fn hint(report: &Report, failure: &Failure) -> Option<&'static str> {
         (FailureKind::Error, Some(true)) => Some("trying again later may help"),
         (FailureKind::Error, Some(false) | None)
         | (FailureKind::Trap | FailureKind::Table | FailureKind::Stack, _)
-        | (FailureKind::Crashed | FailureKind::Unknown, _) => None,
+        | (FailureKind::Host | FailureKind::Crashed | FailureKind::Unknown, _) => None,
     }
 }
 

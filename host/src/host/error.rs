@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Report;
 use crate::operation::OperationName;
+use crate::os_error::Shortage;
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
 use crate::sandbox::SandboxError;
@@ -89,6 +90,14 @@ pub enum RunError {
         /// `None` if that run's was erased.
         inputs: Option<Box<(Value, Value)>>,
     },
+    /// The host ran out of something while it loaded the operation. It did not run.
+    #[error("the operation `{operation}` cannot be loaded now")]
+    Shortage {
+        /// The operation.
+        operation: OperationName,
+        /// What it ran out of.
+        source: Shortage,
+    },
     /// The operation is known, but its file is not what it was, or cannot be loaded.
     #[error("the operation `{operation}` cannot be loaded from `{}`: {reason}", file.display())]
     Unavailable {
@@ -123,6 +132,9 @@ pub enum HostError {
     /// Wasm cannot run here.
     #[error("cannot run wasm: {0}")]
     Sandbox(String),
+    /// The host ran out of something.
+    #[error("cannot start the host")]
+    Shortage(#[source] Shortage),
     /// The plugin directories cannot be read.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -130,6 +142,9 @@ pub enum HostError {
 
 impl From<SandboxError> for HostError {
     fn from(error: SandboxError) -> Self {
-        Self::Sandbox(error.to_string())
+        match error {
+            SandboxError::Shortage(shortage) => Self::Shortage(shortage),
+            error => Self::Sandbox(error.to_string()),
+        }
     }
 }

@@ -18,6 +18,7 @@ use rustix::fs::statvfs;
 
 use super::tables::{self, Snapshot};
 use super::{StoreError, logs, overlay};
+use crate::os_error::Shortage;
 use crate::private_dir::{DataDir, FileId};
 use crate::task_run::RunId;
 
@@ -353,6 +354,21 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result
         let what = text.unwrap_or("the reader stopped").lines().next().unwrap_or_default();
         Err(StoreError::Damaged { key: FILE.to_owned(), what: what.to_owned() })
     })
+}
+
+/// Does something that waits for the disk, off the async threads.
+///
+/// # Errors
+///
+/// Returns the error of `work`, and [`StoreError::Io`] if the system starts no thread.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    // The runtime panics where no thread can be started.
+    let Ok(task) = guarded(|| Ok(tokio::task::spawn_blocking(work))) else {
+        return Err(io::Error::other(Shortage::Threads).into());
+    };
+    task.await.map_err(|error| StoreError::from(io::Error::other(error)))?
 }
 
 impl From<redb::Error> for StoreError {

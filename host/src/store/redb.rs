@@ -1,13 +1,12 @@
 //! The store as it is: one file of redb, which any number of processes read and write.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::documents::RedbDocuments;
-use super::file::{AtEnd, StoreFile};
+use super::file::{AtEnd, StoreFile, off_thread};
 use super::keys::{self, Index, Kind};
 use super::row::Row;
 use super::steps::{self, Added};
@@ -69,8 +68,7 @@ impl RedbStore {
         read: impl FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Option<T>, StoreError> {
         let file = Arc::clone(&self.file);
-        let read = tokio::task::spawn_blocking(move || file.read(read)).await;
-        read.map_err(|error| StoreError::from(io::Error::other(error)))?
+        off_thread(move || file.read(read)).await
     }
 
     /// Returns what a run changed of documents; nothing if it changed none.

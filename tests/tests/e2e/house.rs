@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 26] = [
+const ARROWS: [(&str, &[&str]); 27] = [
     (
         "cli",
         &[
@@ -47,6 +47,7 @@ const ARROWS: [(&str, &[&str]); 26] = [
             "task_run",
             "catalog",
             "digest",
+            "os_error",
             "document",
             "private_dir",
             "registry",
@@ -93,15 +94,22 @@ const ARROWS: [(&str, &[&str]); 26] = [
         ],
     ),
     ("import", &["context", "sandbox", "caller", "run", "operation", "document"]),
-    ("effects", &["sandbox", "store", "policy", "document"]),
+    ("effects", &["sandbox", "store", "policy", "clock", "document"]),
     ("context", &["task_run"]),
     ("catalog", &["registry", "digest", "operation", "similar"]),
-    ("registry", &["sandbox", "schema", "private_dir", "digest", "operation"]),
-    ("sandbox", &["policy", "schema", "private_dir", "digest", "run", "operation", "document"]),
-    ("store", &["task_run", "private_dir", "digest", "os_error", "run", "operation", "document"]),
-    ("task_run", &["policy", "digest", "run", "operation", "document"]),
+    ("registry", &["sandbox", "schema", "private_dir", "digest", "clock", "os_error", "operation"]),
+    (
+        "sandbox",
+        &["policy", "schema", "private_dir", "digest", "os_error", "run", "operation", "document"],
+    ),
+    (
+        "store",
+        &["task_run", "private_dir", "digest", "clock", "os_error", "run", "operation", "document"],
+    ),
+    ("task_run", &["policy", "digest", "clock", "run", "operation", "document"]),
     ("private_dir", &[]),
     ("digest", &[]),
+    ("clock", &[]),
     ("os_error", &[]),
     ("schema", &["similar"]),
     ("policy", &["run", "operation", "document"]),

@@ -18,6 +18,7 @@ mod limits;
 mod list;
 mod orchestration;
 mod plugins;
+mod process_limits;
 mod progress;
 mod readme;
 mod refusals;

@@ -63,7 +63,7 @@ fn on_a_read_only_mount(project: &Project, script: &str) -> Output {
 
 /// Gives all files of a project to a user whom permissions bind, and returns a program that
 /// runs as that user: as root, another one; else this one.
-fn as_plain_user(project: &Project, program: &str, arguments: &[&str]) -> Command {
+pub(crate) fn as_plain_user(project: &Project, program: &str, arguments: &[&str]) -> Command {
     if !rustix::process::geteuid().is_root() {
         return project.program(program, arguments);
     }

@@ -14,6 +14,7 @@ use super::super::complete;
 use super::super::error::{CliError, Exit};
 use super::super::output::{self, Line};
 use super::super::table::{Last, table};
+use crate::clock;
 use crate::operation::OperationName;
 use crate::run::FailureKind;
 use crate::runs::Runs;
@@ -265,7 +266,7 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(span) = humantime::parse_duration(ago) {
         return chrono::Duration::from_std(span)
             .ok()
-            .and_then(|span| Utc::now().checked_sub_signed(span))
+            .and_then(|span| clock::now().checked_sub_signed(span))
             .ok_or_else(|| "so long ago that there was no calendar".to_owned());
     }
     let zoned = DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc));

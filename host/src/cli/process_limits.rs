@@ -1,0 +1,45 @@
+//! Checks the limits of this process before something fails that cannot say why.
+//!
+//! Signals, the runtime and the allocator panic or abort where they run out of descriptors or
+//! address space.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::error::CliError;
+
+/// The fewest file descriptors that commands work with.
+const MIN_DESCRIPTORS: u64 = 64;
+/// The least address space that commands work with, in bytes.
+const MIN_ADDRESS_SPACE: u64 = 512 << 20;
+
+/// Checks the limits, and raises the soft one of descriptors where the hard one allows that.
+///
+/// # Errors
+///
+/// Returns the first limit that is too low.
+pub(super) fn check() -> Result<(), CliError> {
+    descriptors()?;
+    match getrlimit(Resource::As).current {
+        Some(limit) if limit < MIN_ADDRESS_SPACE => Err(CliError::Limit {
+            name: "RLIMIT_AS",
+            limit: format!("{} KiB", limit >> 10),
+            hint: format!("`ulimit -v {}` or more is needed", MIN_ADDRESS_SPACE >> 10),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn descriptors() -> Result<(), CliError> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let Some(limit) = current.filter(|limit| *limit < MIN_DESCRIPTORS) else { return Ok(()) };
+    let raised = Rlimit { current: Some(MIN_DESCRIPTORS), maximum };
+    let may_rise = maximum.is_none_or(|maximum| maximum >= MIN_DESCRIPTORS);
+    if may_rise && setrlimit(Resource::Nofile, raised).is_ok() {
+        return Ok(());
+    }
+    Err(CliError::Limit {
+        name: "RLIMIT_NOFILE",
+        limit: format!("{limit} file descriptors"),
+        hint: format!("`ulimit -n {MIN_DESCRIPTORS}` or more is needed"),
+    })
+}
