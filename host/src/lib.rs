@@ -129,7 +129,7 @@ pub use crate::runs::{FindError, Runs};
 pub use crate::schema::{Violation, Violations};
 pub use crate::store::{
     Bucket, Cursor, Erased, LogFile, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats,
-    StoreError,
+    StatsReport, StoreError,
 };
 pub use crate::task_run::{
     Attempt, Capabilities, Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId,

@@ -112,23 +112,32 @@ pub(crate) fn text(error: &io::Error) -> String {
     Shortage::of(error).map_or_else(|| error.to_string(), |shortage| shortage.to_string())
 }
 
-/// Returns what to do about an error of the system with a file; `None` if that is not known.
+/// Returns what to do about an error of the system, wherever it happens; `None` if that is not
+/// known.
 pub(crate) fn hint(error: &io::Error) -> Option<&'static str> {
     if let Some(shortage) = Shortage::of(error) {
         return Some(shortage.hint());
     }
     match Errno::from_io_error(error)? {
-        Errno::ROFS => {
-            Some("mount its file system writable, or name another data directory with `--data`")
-        }
-        Errno::ACCESS | Errno::PERM => {
-            Some("run `ophost doctor`: it checks the permissions of the data directory")
-        }
         Errno::NOSPC => Some("free some space, and try again"),
         Errno::DQUOT => Some("free some of your disk quota (`quota -s`), and try again"),
         Errno::IO => Some("the disk or its connection failed: see `dmesg`, and copy the data"),
         _ => None,
     }
+}
+
+/// Returns what to do about an error of the system with a file of the data directory.
+pub(crate) fn data_hint(error: &io::Error) -> &'static str {
+    let known = match Errno::from_io_error(error) {
+        Some(Errno::ROFS) => {
+            Some("mount its file system writable, or name another data directory with `--data`")
+        }
+        Some(Errno::ACCESS | Errno::PERM) => {
+            Some("run `ophost doctor`: it checks the permissions of the data directory")
+        }
+        _ => hint(error),
+    };
+    known.unwrap_or("run `ophost doctor`: it checks the data directory")
 }
 
 /// Starts a named thread.
@@ -181,9 +190,11 @@ mod tests {
         for (errno, says, way_out) in errors {
             let error = io::Error::from(errno);
             assert!(text(&error).contains(says), "{}", text(&error));
-            assert!(hint(&error).unwrap().contains(way_out), "{errno}");
+            assert!(data_hint(&error).contains(way_out), "{errno}");
         }
-        assert_eq!(hint(&io::Error::from(Errno::NOENT)), None);
+        for elsewhere in [Errno::NOENT, Errno::ROFS, Errno::ACCESS] {
+            assert_eq!(hint(&io::Error::from(elsewhere)), None);
+        }
         assert_eq!(Shortage::of(&io::Error::from(Errno::AGAIN)), None, "it would block");
         let threads = not_started(&io::Error::from(Errno::AGAIN));
         assert_eq!(Shortage::of(&threads), Some(Shortage::Threads));

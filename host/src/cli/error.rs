@@ -306,9 +306,10 @@ impl CliError {
             | Self::NotImported(_)
             | Self::Shim(_)
             | Self::Component(_)
-            | Self::Host(HostError::Sandbox(_))
-            | Self::Output(_) => None,
-            Self::System(error) => os_error::hint(error).map(ToOwned::to_owned),
+            | Self::Host(HostError::Sandbox(_)) => None,
+            Self::Output(error) | Self::System(error) => {
+                os_error::hint(error).map(ToOwned::to_owned)
+            }
         }
     }
 }
@@ -431,8 +432,7 @@ fn store_hint(error: &StoreError) -> String {
         }
         StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
         StoreError::ReadOnly(error) | StoreError::Io(error) => {
-            let known = os_error::hint(error);
-            known.unwrap_or("run `ophost doctor`: it checks the data directory").to_owned()
+            os_error::data_hint(error).to_owned()
         }
     }
 }

@@ -202,7 +202,7 @@ fn color_of(words: &[OsString]) -> Color {
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, json, command, color: _ } = cli;
     if !matches!(command, Command::CompileComponent { .. }) {
-        process_limits::check()?;
+        process_limits::prepare()?;
     }
     match command {
         Command::CompileComponent { memory, seconds, is_small } => {

@@ -1,9 +1,11 @@
-//! Checks the limits of this process before something fails that cannot say why.
+//! Prepares for the limits of this process: what reaches one must be able to say so.
 //!
 //! Signals, the runtime and the allocator panic or abort where they run out of descriptors or
-//! address space.
+//! address space, and a file that may not grow ends the process by a signal.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::Arc;
+
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use super::error::CliError;
 
@@ -12,13 +14,16 @@ const MIN_DESCRIPTORS: u64 = 64;
 /// The least address space that commands work with, in bytes.
 const MIN_ADDRESS_SPACE: u64 = 512 << 20;
 
-/// Checks the limits, and raises the soft one of descriptors where the hard one allows that.
+/// Checks the limits, and raises the soft one of descriptors where the hard one allows that. From
+/// now on a write beyond the largest size of a file (RLIMIT_FSIZE) is an error.
 ///
 /// # Errors
 ///
 /// Returns the first limit that is too low.
-pub(super) fn check() -> Result<(), CliError> {
+pub(super) fn prepare() -> Result<(), CliError> {
     descriptors()?;
+    // A signal that is handled ends nothing; what matters is the error of the write.
+    signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::default())?;
     match getrlimit(Resource::As).current {
         Some(limit) if limit < MIN_ADDRESS_SPACE => Err(CliError::Limit {
             name: "RLIMIT_AS",

@@ -127,7 +127,7 @@ pub(crate) trait Store: Send + Sync {
     async fn erase(&self, id: RunId) -> Result<Erased, StoreError>;
 
     /// Counts the runs that fit the filter. Reads each of them.
-    async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError>;
+    async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError>;
 }
 
 /// Documents as they were at one moment.
@@ -389,6 +389,15 @@ pub struct Page {
     /// Where the next page begins; `None` if this is the last one.
     pub next: Option<Cursor>,
     /// What is damaged among those that were looked at, and so is missing here.
+    pub damaged: Vec<StoreError>,
+}
+
+/// Statistics of the runs that can be read.
+#[derive(Clone, Debug, Default)]
+pub struct StatsReport {
+    /// What the runs of each operation have in common.
+    pub operations: Stats,
+    /// What is damaged among the runs that fit, and so is not counted.
     pub damaged: Vec<StoreError>,
 }
 

@@ -14,7 +14,7 @@ use super::tables::{self, Snapshot};
 use super::writer::Writer;
 use super::{
     Author, Bucket, Claim, Cursor, DocumentSnapshot, Ending, Erased, Finished, Inserted, Kept,
-    Logged, NewRun, Page, Percentiles, RunFilter, Stats, Store, StoreError,
+    Logged, NewRun, Page, Percentiles, RunFilter, Stats, StatsReport, Store, StoreError,
 };
 use crate::document::{ChangeSet, Effects};
 use crate::operation::OperationName;
@@ -276,18 +276,17 @@ impl Store for RedbStore {
         self.writer.step(id, move |tx| steps::erase(tx, id)).await
     }
 
-    async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
-        let mut counting = Counting::default();
-        let mut failed = None;
+    async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
+        let (mut counting, mut damaged) = (Counting::default(), Vec::new());
         let see = |row: Result<Row, StoreError>| {
             match row {
                 Ok(row) => counting.add(&row.run),
-                Err(error) => failed = Some(error),
+                Err(error) => damaged.push(error),
             }
-            failed.is_none()
+            true
         };
         self.each(filter, (KeyRange::counting(filter), usize::MAX), see).await?;
-        failed.map_or_else(|| Ok(counting.stats()), Err)
+        Ok(StatsReport { operations: counting.stats(), damaged })
     }
 }
 

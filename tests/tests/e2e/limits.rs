@@ -99,7 +99,8 @@ fn limits_as_large_as_can_be_written_overflow_nothing() {
     let compile = format!("[compile]\ntime = \"{time}\"\nmemory = \"{size}\"\n");
     project.settings(&format!("[limits]\n{all}[limits.max]\n{all}{compile}"));
     // No run takes longer than a year.
-    let flags = ["--timeout", "1y", "--memory", size, "--max-output", size, "--max-effects", size];
+    let flags =
+        ["--timeout", "365d", "--memory", size, "--max-output", size, "--max-effects", size];
     let run = ["run", "slugify", "text=A b", "--record"];
     for arguments in [&run[..], &[&run[..], &flags].concat()] {
         let output = project.run(arguments);

@@ -75,3 +75,20 @@ fn with_few_processes_a_command_works_or_names_the_limit() {
     let working = under((1..=12).map(|count| format!("--nproc={count}")), "RLIMIT_NPROC");
     assert!(working < 12, "one thread is too few");
 }
+
+#[test]
+fn a_file_that_may_not_grow_ends_no_command_by_a_signal() {
+    let sizes = [0, 4_096, 100_000, 1_000_000, 2_000_000].map(|size| format!("--fsize={size}"));
+    under(sizes.into_iter(), "RLIMIT_FSIZE");
+    assert_eq!(under(std::iter::once("--fsize=100000000".to_owned()), "RLIMIT_FSIZE"), 1);
+    // What is printed may go to a file, too.
+    let project = Project::with_rust(&["text"]);
+    assert_eq!(project.run(&RUN).code, Some(0));
+    let script = "ulimit -f 0; exec \"$0\" runs export >exported";
+    insta::assert_snapshot!(project.output(&mut project.program("sh", &["-c", script, OPHOST])), @"
+    ---- stderr
+    error: cannot write to stdout: the file may not grow (RLIMIT_FSIZE, or the most that its file system allows)
+    hint: raise `ulimit -f`
+    ---- exit 5
+    ");
+}
