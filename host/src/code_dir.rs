@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use crate::os_error::Shortage;
 use crate::private_dir::{DataDir, PrivateDir, PrivateDirError, look};
 use crate::trust::{Judge, Purpose, TrustPolicy, Untrusted};
 
@@ -44,12 +45,21 @@ impl CodeDir {
     }
 
     /// Opens the directory that is used; `None` if there is none yet.
-    pub(crate) fn open(&self) -> Option<PrivateDir> {
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PrivateDirError`] if the host ran out of something, so that it is unknown which
+    /// directory is used.
+    pub(crate) fn open(&self) -> Result<Option<PrivateDir>, PrivateDirError> {
         match open(&self.path) {
-            Ok(Some(own)) => Some(own),
+            Ok(Some(own)) => Ok(Some(own)),
             // There is nothing yet, and what comes next is kept there.
-            Ok(None) if self.can_be_made() => None,
-            Ok(None) | Err(_) => open(&self.temporary).ok().flatten(),
+            Ok(None) if self.can_be_made() => Ok(None),
+            Err(error) if is_shortage(&error) => Err(error),
+            Ok(None) | Err(_) => match open(&self.temporary) {
+                Err(error) if is_shortage(&error) => Err(error),
+                opened => Ok(opened.ok().flatten()),
+            },
         }
     }
 
@@ -60,7 +70,10 @@ impl CodeDir {
     /// Returns [`PrivateDirError`] if neither place can be used.
     pub(crate) fn create(&self) -> Result<PrivateDir, PrivateDirError> {
         // The first error says what is wrong with the place that was meant.
-        self.create_own().or_else(|error| create(&self.temporary).map_err(|_| error))
+        self.create_own().or_else(|error| match is_shortage(&error) {
+            true => Err(error),
+            false => create(&self.temporary).map_err(|_| error),
+        })
     }
 
     /// Returns why the directory is not used, and which one is used instead.
@@ -86,6 +99,10 @@ impl CodeDir {
         }
         create(&self.path)
     }
+}
+
+fn is_shortage(error: &PrivateDirError) -> bool {
+    Shortage::in_chain(error).is_some()
 }
 
 fn create(path: &Path) -> Result<PrivateDir, PrivateDirError> {

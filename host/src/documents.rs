@@ -1,10 +1,9 @@
 //! The documents of a data directory, for those who only look.
 
-use std::io;
 use std::ops::ControlFlow;
 
 use crate::document::{Address, CollectionName, Document, Filter, Finder, Page, Query};
-use crate::store::{DocumentSnapshot, OpenStore, StoreError, Stored};
+use crate::store::{DocumentSnapshot, OpenStore, StoreError, Stored, off_thread};
 
 /// The documents of a data directory. Each call sees them as they are when it begins.
 #[derive(Clone, Copy)]
@@ -108,8 +107,7 @@ impl<'a> Documents<'a> {
         read: impl FnOnce(&dyn DocumentSnapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.store.store();
-        let read = tokio::task::spawn_blocking(move || read(&*store.documents()?)).await;
-        read.map_err(|error| StoreError::from(io::Error::other(error)))?
+        off_thread(move || read(&*store.documents()?)).await
     }
 }
 

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::Value;
-use uuid::Uuid;
 
+use crate::clock;
 use crate::document::{
     Address, Body, Change, CollectionName, Condition, Document, DocumentError, DocumentId, Effects,
     Filter, Finder, Page, Path, Query, Reads, Scan, edit,
@@ -457,7 +457,7 @@ impl Documents for Session {
 /// Makes an id that no document has.
 fn new_id(condition: Condition) -> Result<DocumentId, Refusal> {
     condition.check_new()?;
-    Ok(DocumentId::new(Uuid::now_v7().to_string()).map_err(DocumentError::from)?)
+    Ok(DocumentId::new(clock::uuid().to_string()).map_err(DocumentError::from)?)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::document::Effects;
 use crate::effects::Session;
 use crate::import::Import;
@@ -76,7 +77,7 @@ pub(crate) struct Execution<'a> {
 impl<'a> Execution<'a> {
     /// Returns the execution of a run whose time begins now.
     pub(crate) fn new(work: Work<'a>, journal: Journal, turns: &'a Turns) -> Self {
-        let deadline = Instant::now() + work.grants.limits().timeout;
+        let deadline = clock::deadline(work.grants.limits().timeout);
         let (usage, reached) = (Usage::default(), Default::default());
         Self { work, journal, deadline, usage, reached, turns, turn: None }
     }

@@ -43,6 +43,8 @@
 //! | `private_dir` | what the host keeps, where nobody else can write |
 //! | `trust`     | which owners and modes of files are accepted |
 //! | `digest`    | what names a content |
+//! | `clock`     | times and ids of now, for any clock and any duration |
+//! | `os_error`  | classes of errors of the operating system, and their hints |
 //! | `caller`    | noun: who asks for a run |
 //! | `operation` | noun: what a plugin declares |
 //! | `run`       | noun: how a run ends and what it leaves behind |
@@ -78,6 +80,7 @@
 mod caller;
 mod catalog;
 pub mod cli;
+mod clock;
 mod code_dir;
 mod config;
 mod context;
@@ -89,6 +92,7 @@ mod execution;
 mod host;
 mod import;
 mod operation;
+mod os_error;
 mod policy;
 mod private_dir;
 mod record;
@@ -109,9 +113,12 @@ pub use crate::catalog::{Catalog, Filter, Known, PluginState};
 pub use crate::context::{Context, Explicit, Ignored, Orchestrator, Reason, Trace, Word};
 pub use crate::digest::{Digest, NotADigest};
 pub use crate::documents::Documents;
-pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
+pub use crate::host::{
+    Host, HostBuilder, HostError, Report, Request, RunError, Unrecorded, Watching,
+};
 pub use crate::import::{Existing, Import};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
+pub use crate::os_error::Shortage;
 pub use crate::policy::{
     Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits, PolicyError,
 };
@@ -125,7 +132,7 @@ pub use crate::runs::{FindError, Runs};
 pub use crate::schema::{Violation, Violations};
 pub use crate::store::{
     Bucket, Cursor, Erased, LogFile, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats,
-    StoreError,
+    StatsReport, StoreError,
 };
 pub use crate::task_run::{
     Attempt, Capabilities, Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId,

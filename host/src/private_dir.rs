@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -109,6 +109,31 @@ impl DataDir {
             exposed.extend(files.filter_map(|it| look(&judge, &it.path(), Purpose::PrivateFile)));
         }
         Untrusted::of(exposed)
+    }
+}
+
+/// Which file it is, whatever its path: another one may take its place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// Returns the id of an open file.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        let status = file.metadata()?;
+        Ok(Self { device: status.dev(), inode: status.ino() })
+    }
+
+    /// Returns whether a path leads to this file.
+    pub(crate) fn is_at(self, path: &Path) -> bool {
+        fs::symlink_metadata(path)
+            .is_ok_and(|found| self == Self { device: found.dev(), inode: found.ino() })
     }
 }
 

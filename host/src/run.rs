@@ -112,6 +112,8 @@ pub enum FailureKind {
     Conflict,
     /// It wrote more of documents than it may.
     Effects,
+    /// The host ran out of memory or another resource of its machine.
+    Host,
     /// The process that ran it was gone before it ended.
     Crashed,
     /// A kind that a newer version wrote and this one does not know.
@@ -133,6 +135,7 @@ impl FailureKind {
         Self::Denied,
         Self::Conflict,
         Self::Effects,
+        Self::Host,
         Self::Crashed,
     ];
 
@@ -150,6 +153,7 @@ impl FailureKind {
             Self::Denied => "denied",
             Self::Conflict => "conflict",
             Self::Effects => "effects",
+            Self::Host => "host",
             Self::Crashed => "crashed",
             Self::Unknown => "unknown",
         }
@@ -166,7 +170,7 @@ impl FailureKind {
             | Self::Output
             | Self::Effects => Blame::Limit,
             Self::Denied => Blame::Policy,
-            Self::Conflict | Self::Crashed | Self::Unknown => Blame::Host,
+            Self::Conflict | Self::Host | Self::Crashed | Self::Unknown => Blame::Host,
         }
     }
 }

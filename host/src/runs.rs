@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::document::ChangeSet;
 use crate::store::{
-    Cursor, Erased, LogFile, OpenStore, Page, RunFilter, Salvaged, Stats, Store as _, StoreError,
+    Cursor, Erased, LogFile, OpenStore, Page, RunFilter, Salvaged, StatsReport, Store as _,
+    StoreError,
 };
 use crate::task_run::{NotARunId, RunId, TaskRun};
 
@@ -120,7 +121,7 @@ impl<'a> Runs<'a> {
     /// # Errors
     ///
     /// As [`Self::list`].
-    pub async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
+    pub async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
         self.store.settled().await.stats(filter).await
     }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::clock;
 use crate::digest::Digest;
 use crate::document::{ChangeCount, ChangeKind};
 use crate::operation::OperationName;
@@ -31,7 +32,7 @@ impl RunId {
     /// Makes an id that no other run has.
     #[expect(clippy::new_without_default, reason = "each one is another")]
     pub fn new() -> Self {
-        Self(Uuid::now_v7())
+        Self(clock::uuid())
     }
 
     /// Returns the id of these sixteen bytes.

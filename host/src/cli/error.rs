@@ -16,8 +16,10 @@ use crate::config::ConfigError;
 use crate::document::{CollectionName, DocumentId};
 use crate::host::{HostError, RunError};
 use crate::operation::OperationName;
+use crate::os_error::{self, Shortage};
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
+use crate::run::Outcome;
 use crate::runs::FindError;
 use crate::schema::Violation;
 use crate::store::{self, StoreError};
@@ -101,6 +103,8 @@ pub(super) enum CliError {
     /// Of `ophost run`, which can do without a record.
     #[error("it was not run: its record cannot be written")]
     NotRecorded(#[source] StoreError),
+    #[error("the limit {name} of this process is too low: {limit}")]
+    Limit { name: &'static str, limit: String, hint: String },
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
     #[error("run {run_id} ended, {status}, and that cannot be written to stdout")]
@@ -155,7 +159,15 @@ impl CliError {
         if !self.differences().is_empty() {
             error["differences"] = json!(self.differences());
         }
-        json!({"run_id": self.run_id(), "status": null, "error": error})
+        let mut envelope = json!({"run_id": self.run_id(), "status": null, "error": error});
+        if let Self::Run(RunError::Unrecorded(unrecorded)) = self {
+            match &unrecorded.report.outcome {
+                Outcome::Success(output) => envelope["output"] = output.clone(),
+                Outcome::Failed(failure) => envelope["failure"] = json!(failure),
+                Outcome::Cancelled => {}
+            }
+        }
+        envelope
     }
 
     /// Returns the error and what caused it, in one line.
@@ -163,7 +175,10 @@ impl CliError {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            let _ = write!(text, ": {error}");
+            let _ = match error.downcast_ref() {
+                Some(error) => write!(text, ": {}", os_error::text(error)),
+                None => write!(text, ": {error}"),
+            };
             cause = error.source();
         }
         text
@@ -173,8 +188,7 @@ impl CliError {
     fn run_id(&self) -> Option<RunId> {
         match self {
             Self::Run(
-                RunError::Unrecorded { run_id, .. }
-                | RunError::InProgress { run_id }
+                RunError::InProgress { run_id }
                 | RunError::Erased { run_id }
                 | RunError::Masked { run_id }
                 | RunError::Conflict { run_id, .. },
@@ -183,6 +197,7 @@ impl CliError {
             | Self::MaskedInput { run_id, .. }
             | Self::Unprinted { run_id, .. }
             | Self::WaitedTooLong { run_id, .. } => Some(*run_id),
+            Self::Run(RunError::Unrecorded(unrecorded)) => Some(unrecorded.run_id),
             Self::Run(RunError::Store(StoreError::OutcomeUnknown(id)))
             | Self::Find(FindError::Store(StoreError::OutcomeUnknown(id)))
             | Self::NotRecorded(StoreError::OutcomeUnknown(id))
@@ -234,6 +249,7 @@ impl CliError {
             Self::Build(_) | Self::Component(_) => Exit::Failed,
             Self::NotMade(_)
             | Self::Host(_)
+            | Self::Limit { .. }
             | Self::Output(_)
             | Self::Unprinted { .. }
             | Self::System(_) => Exit::Host,
@@ -263,6 +279,7 @@ impl CliError {
             Self::Build(_) | Self::Component(_) => "build",
             Self::NotMade(_)
             | Self::Host(_)
+            | Self::Limit { .. }
             | Self::Output(_)
             | Self::Unprinted { .. }
             | Self::System(_) => "host",
@@ -290,7 +307,8 @@ impl CliError {
                 Some(format!("`ophost runs show {run_id}` says how far it is"))
             }
             Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
-            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Host(HostError::Shortage(shortage)) => Some(shortage.hint().to_owned()),
+            Self::Usage { hint, .. } | Self::Limit { hint, .. } => Some(hint.clone()),
             Self::Config(ConfigError::Untrusted { keys, untrusted }) => {
                 Some(settings_hint(keys, untrusted))
             }
@@ -308,9 +326,10 @@ impl CliError {
             | Self::NotImported(_)
             | Self::Shim(_)
             | Self::Component(_)
-            | Self::Host(HostError::Sandbox(_))
-            | Self::Output(_)
-            | Self::System(_) => None,
+            | Self::Host(HostError::Sandbox(_)) => None,
+            Self::Output(error) | Self::System(error) => {
+                os_error::hint(error).map(ToOwned::to_owned)
+            }
         }
     }
 }
@@ -328,6 +347,12 @@ fn registry_hint(error: &RegistryError) -> String {
             if source.kind() == io::ErrorKind::PermissionDenied =>
         {
             permit(path, "u+rx")
+        }
+        RegistryError::Shortage { source, .. } | RegistryError::Index(source) => {
+            source.hint().to_owned()
+        }
+        RegistryError::Directory { source, .. } if let Some(shortage) = Shortage::of(source) => {
+            shortage.hint().to_owned()
         }
         RegistryError::Directory { .. }
         | RegistryError::TooMany { .. }
@@ -348,7 +373,9 @@ fn run_exit(error: &RunError) -> Exit {
         | RunError::Erased { .. }
         | RunError::Masked { .. }
         | RunError::Conflict { .. } => Exit::Key,
-        RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_exit(error),
+        RunError::Shortage { .. } => Exit::Host,
+        RunError::Store(error) => store_exit(error),
+        RunError::Unrecorded(unrecorded) => store_exit(&unrecorded.source),
     }
 }
 
@@ -359,7 +386,8 @@ fn store_exit(error: &StoreError) -> Exit {
         StoreError::Newer { .. }
         | StoreError::Damaged { .. }
         | StoreError::Full
-        | StoreError::ReadOnly
+        | StoreError::Replaced
+        | StoreError::ReadOnly(_)
         | StoreError::Busy
         | StoreError::Io(_) => Exit::Host,
     }
@@ -370,6 +398,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::NoSuchOperation { .. } => "no_such_operation",
         RunError::NotUsed { .. } => "not_used",
         RunError::Unavailable { .. } => "unavailable",
+        RunError::Shortage { .. } => "host",
         RunError::Policy(PolicyError::AboveMaximum { .. }) => "denied",
         RunError::Policy(PolicyError::Zero(_)) => "usage",
         RunError::InvalidInput { .. } => "invalid_input",
@@ -378,7 +407,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::Masked { .. } => "masked",
         RunError::Conflict { .. } => "conflict",
         RunError::Store(StoreError::Untrusted(_)) => "untrusted",
-        RunError::Store(_) | RunError::Unrecorded { .. } => "store",
+        RunError::Store(_) | RunError::Unrecorded(_) => "store",
     }
 }
 
@@ -394,6 +423,7 @@ fn run_hint(error: &RunError) -> Option<String> {
             "`ophost list` shows what there is, and which files are not used".to_owned()
         }
         RunError::NotUsed { .. } => "`ophost plugins` lists every file, and why".to_owned(),
+        RunError::Shortage { source, .. } => source.hint().to_owned(),
         RunError::Unavailable { .. } => "`ophost plugins` reads every file again".to_owned(),
         RunError::Policy(PolicyError::AboveMaximum { .. }) => {
             "ask for less, or leave it out".to_owned()
@@ -407,7 +437,8 @@ fn run_hint(error: &RunError) -> Option<String> {
         }
         RunError::Erased { .. } | RunError::Masked { .. } => "another key runs it again".to_owned(),
         RunError::Conflict { .. } => "another key, or the same input".to_owned(),
-        RunError::Store(error) | RunError::Unrecorded { source: error, .. } => store_hint(error),
+        RunError::Store(error) => store_hint(error),
+        RunError::Unrecorded(unrecorded) => store_hint(&unrecorded.source),
     })
 }
 
@@ -426,13 +457,14 @@ fn store_hint(error: &StoreError) -> String {
         }
         StoreError::Untrusted(untrusted) => fix(untrusted),
         StoreError::Full => "free some space, and try again".to_owned(),
+        StoreError::Replaced => "run `ophost runs list` to see what is recorded now".to_owned(),
         StoreError::Busy => {
             "it is stopped, which `ps` shows as T: let it go on, or end it, and try again"
                 .to_owned()
         }
         StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
-        StoreError::ReadOnly | StoreError::Io(_) => {
-            "`ophost doctor` looks at the data directory".to_owned()
+        StoreError::ReadOnly(error) | StoreError::Io(error) => {
+            os_error::data_hint(error).to_owned()
         }
     }
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::process;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -13,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::Exit;
 use super::output::{self, HINT};
+use crate::os_error;
 
 /// How long a run that was stopped may take before the user is told what else there is.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -28,17 +28,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Returns the system's error if signals cannot be received.
 pub(super) fn cancels(cancel: CancellationToken) -> io::Result<()> {
     let Some(heeded) = Heeded::here() else { return Ok(()) };
-    let runtime = Builder::new_current_thread().enable_all().build()?;
     let (ready, is_ready) = mpsc::channel();
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let signals = Signals::new(heeded, &runtime);
-        let (signals, answer) = match signals {
-            Ok(signals) => (Some(signals), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        ready.send(answer).ok();
-        if let Some(signals) = signals {
-            runtime.block_on(signals.act(&cancel));
+    os_error::spawn("signals", move || {
+        // Made in the thread: a runtime must not be dropped where the thread is not started.
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let signals = runtime.and_then(|runtime| Ok((Signals::new(heeded, &runtime)?, runtime)));
+        match signals {
+            Ok((signals, runtime)) => {
+                ready.send(Ok(())).ok();
+                runtime.block_on(signals.act(&cancel));
+            }
+            Err(error) => drop(ready.send(Err(error))),
         }
     })?;
     is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("no thread for signals")))
@@ -129,7 +129,7 @@ impl Signals {
             let text = format!("still stopping; {} ends it at once", self.heeded.again());
             // In a thread of its own: stderr may be what the run cannot go on for.
             let hint = format!("{HINT}hint{HINT:#}: {text}\n");
-            thread::Builder::new().spawn(move || output::stderr(&hint)).ok();
+            os_error::spawn("hint", move || output::stderr(&hint)).ok();
             self.next().await;
         }
         process::exit(i32::from(Exit::Interrupted as u8));

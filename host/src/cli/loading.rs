@@ -6,13 +6,13 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::{self, Line};
+use super::progress::keep_drawing;
 use crate::host::{HostBuilder, HostError};
 use crate::registry::Loading;
 
 /// How long nothing is said on a terminal, and where nobody looks.
 const PATIENCE: Duration = Duration::from_millis(500);
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
-const TICK: Duration = Duration::from_millis(100);
 
 /// Builds with `build`; what is compiled meanwhile is shown on a terminal after half a
 /// second, elsewhere in one line after ten.
@@ -37,7 +37,7 @@ pub(super) async fn shown<T>(
         () = tokio::time::sleep(PATIENCE) => {
             // Stays hidden where stderr is no terminal.
             bar.set_draw_target(ProgressDrawTarget::stderr());
-            bar.enable_steady_tick(TICK);
+            keep_drawing(&bar);
             tokio::select! {
                 built = &mut build => built,
                 () = tokio::time::sleep(LONG_PATIENCE) => {

@@ -11,7 +11,7 @@
 //! - `orchestration`, `limits`: flags of whatever runs something.
 //! - `new_file`: a file that appears whole. `loading`: what is being compiled.
 //! - `interrupt`: Ctrl-C and other signals. `patience`: what may take too long. `untrusted`: how
-//!   files get trusted.
+//!   files get trusted. `process_limits`: what the system has to allow.
 //! - `error`: exit codes and hints. `panics`: messages of panics.
 
 mod build;
@@ -40,6 +40,7 @@ mod output;
 mod panics;
 mod patience;
 mod plugins;
+mod process_limits;
 mod progress;
 mod run;
 mod runs;
@@ -134,6 +135,9 @@ enum Command {
         memory: u64,
         /// The most seconds of processor time.
         seconds: u64,
+        /// Whether the code is for a limited address space.
+        #[arg(action = clap::ArgAction::Set)]
+        is_small: bool,
     },
 }
 
@@ -209,8 +213,13 @@ fn color_of(words: &[OsString]) -> Color {
 
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let Cli { settings, json, command, color: _ } = cli;
+    if !matches!(command, Command::CompileComponent { .. }) {
+        process_limits::prepare()?;
+    }
     match command {
-        Command::CompileComponent { memory, seconds } => Ok(host::serve_compiler(memory, seconds)),
+        Command::CompileComponent { memory, seconds, is_small } => {
+            Ok(host::serve_compiler(memory, seconds, is_small))
+        }
         Command::Shim(args) => shim::run(args, json),
         Command::Runs(args) => runs::run(args, &settings.config()?, json),
         Command::Documents(args) => documents::run(args, &settings.config()?, json),

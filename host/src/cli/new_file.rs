@@ -9,6 +9,8 @@ use std::process;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use crate::os_error;
+
 /// There is no such file now; what was there before is as it was.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotMade {
@@ -31,7 +33,8 @@ impl NotMade {
     pub(super) fn hint(&self) -> Option<String> {
         let (Self::Misplaced { source, .. } | Self::Unfinished { source, .. }) = self;
         let is_taken = source.kind() == io::ErrorKind::AlreadyExists;
-        is_taken.then(|| "what is there is not written over: name another file".to_owned())
+        let taken = is_taken.then_some("what is there is not written over: name another file");
+        taken.or_else(|| os_error::hint(source)).map(ToOwned::to_owned)
     }
 }
 

@@ -8,11 +8,13 @@ use std::env;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::output::{self, Line};
+use crate::os_error;
 use crate::run::Progress;
 use ophost_document::text;
 
@@ -51,7 +53,7 @@ impl Bar {
             let bar = self.bar.get_or_init(hidden);
             show(bar, progress);
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(HERTZ));
-            bar.enable_steady_tick(INTERVAL);
+            keep_drawing(bar);
         }
     }
 
@@ -86,6 +88,20 @@ impl Drop for Bar {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+/// Draws a bar a few times a second until it is finished. Where the system starts no thread, which
+/// would be a panic of the bar's own ticker, it is drawn when it changes.
+pub(super) fn keep_drawing(bar: &ProgressBar) {
+    let bar = bar.downgrade();
+    let draw = move || {
+        while let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) {
+            bar.tick();
+            drop(bar);
+            thread::sleep(INTERVAL);
+        }
+    };
+    os_error::spawn("progress", draw).ok();
 }
 
 /// Returns a bar that is not yet drawn: it knows nothing to show.

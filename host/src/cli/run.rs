@@ -133,6 +133,12 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     if cancel.is_cancelled() && matches!(report, Err(RunError::InProgress { .. })) {
         return Ok(Exit::Interrupted.into());
     }
+    if let Err(RunError::Unrecorded(unrecorded)) = &report
+        && !json
+    {
+        // The error follows, and says more than one of stdout would.
+        print(&unrecorded.report, verbose).ok();
+    }
     let report = report.map_err(|error| match error {
         RunError::Store(error) if !needs_record => CliError::NotRecorded(error),
         error => error.into(),
@@ -220,6 +226,7 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     match outcome {
         Outcome::Success(_) => ExitCode::SUCCESS,
         Outcome::Failed(failure) if failure.kind == FailureKind::Denied => Exit::Denied.into(),
+        Outcome::Failed(failure) if failure.kind == FailureKind::Host => Exit::Host.into(),
         Outcome::Failed(_) => Exit::Failed.into(),
         Outcome::Cancelled => Exit::Interrupted.into(),
     }
@@ -396,7 +403,7 @@ fn hint(report: &Report, failure: &Failure) -> Option<&'static str> {
         (FailureKind::Error, Some(true)) => Some("trying again later may help"),
         (FailureKind::Error, Some(false) | None)
         | (FailureKind::Trap | FailureKind::Table | FailureKind::Stack, _)
-        | (FailureKind::Crashed | FailureKind::Unknown, _) => None,
+        | (FailureKind::Host | FailureKind::Crashed | FailureKind::Unknown, _) => None,
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::Report;
 use crate::operation::OperationName;
+use crate::os_error::Shortage;
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
 use crate::sandbox::SandboxError;
@@ -52,13 +54,8 @@ pub enum RunError {
     #[error("it was not run: its record cannot be written")]
     Store(#[from] StoreError),
     /// It ran, but how it ended could not be written.
-    #[error("run {run_id} ended, but that cannot be written")]
-    Unrecorded {
-        /// The run.
-        run_id: RunId,
-        /// Why.
-        source: StoreError,
-    },
+    #[error(transparent)]
+    Unrecorded(Box<Unrecorded>),
     /// A run under the same idempotency key has not ended.
     #[error("run {run_id} under the same idempotency key is still running")]
     InProgress {
@@ -93,6 +90,14 @@ pub enum RunError {
         /// `None` if that run's was erased.
         inputs: Option<Box<(Value, Value)>>,
     },
+    /// The host ran out of something while it loaded the operation. It did not run.
+    #[error("the operation `{operation}` cannot be loaded now")]
+    Shortage {
+        /// The operation.
+        operation: OperationName,
+        /// What it ran out of.
+        source: Shortage,
+    },
     /// The operation is known, but its file is not what it was, or cannot be loaded.
     #[error("the operation `{operation}` cannot be loaded from `{}`: {reason}", file.display())]
     Unavailable {
@@ -105,6 +110,21 @@ pub enum RunError {
     },
 }
 
+/// A run that ended, and whose end could not be written.
+///
+/// What it changed of documents is not kept, unless [`StoreError::OutcomeUnknown`] is the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("run {run_id} ended, but that cannot be written")]
+#[non_exhaustive]
+pub struct Unrecorded {
+    /// The run.
+    pub run_id: RunId,
+    /// How it ended.
+    pub report: Report,
+    /// Why that could not be written.
+    pub source: StoreError,
+}
+
 /// A host that could not be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -112,6 +132,9 @@ pub enum HostError {
     /// Wasm cannot run here.
     #[error("cannot run wasm: {0}")]
     Sandbox(String),
+    /// The host ran out of something.
+    #[error("cannot start the host")]
+    Shortage(#[source] Shortage),
     /// The plugin directories cannot be read.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -119,6 +142,9 @@ pub enum HostError {
 
 impl From<SandboxError> for HostError {
     fn from(error: SandboxError) -> Self {
-        Self::Sandbox(error.to_string())
+        match error {
+            SandboxError::Shortage(shortage) => Self::Shortage(shortage),
+            error => Self::Sandbox(error.to_string()),
+        }
     }
 }

@@ -10,7 +10,7 @@ mod report;
 mod request;
 
 pub use self::builder::HostBuilder;
-pub use self::error::{HostError, RunError};
+pub use self::error::{HostError, RunError, Unrecorded};
 pub(crate) use self::inspector::Inspector;
 pub use self::report::Report;
 pub use self::request::Request;
@@ -381,11 +381,11 @@ impl Drop for Watching {
 }
 
 fn unavailable(entry: &Entry, reason: &FileError) -> RunError {
-    RunError::Unavailable {
-        operation: entry.operation().name.clone(),
-        file: entry.file.path.clone(),
-        reason: reason.to_string(),
+    let operation = entry.operation().name.clone();
+    if let Some(source) = reason.shortage() {
+        return RunError::Shortage { operation, source };
     }
+    RunError::Unavailable { operation, file: entry.file.path.clone(), reason: reason.to_string() }
 }
 
 /// Executes a run until how it ended could be kept together with what it changed.

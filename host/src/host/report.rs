@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::RunError;
+use super::{RunError, Unrecorded};
 use crate::context::Context;
 use crate::document::{ChangeCount, ChangeSet, Effects};
 use crate::execution::Execution;
@@ -85,7 +85,9 @@ impl Report {
         let ended =
             EndOfRun { outcome, output_schema, trail, usage, effects, changes, reached, is_dry };
         let run_id = keeping.id();
-        keeping.finish(ended).await.map_err(|source| RunError::Unrecorded { run_id, source })
+        keeping.finish(ended).await.map_err(|source| {
+            RunError::Unrecorded(Box::new(Unrecorded { run_id, report: self.clone(), source }))
+        })
     }
 
     /// Puts the record's id into an output whose schema has a field for it.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use serde_json::{Value, json};
 
 use super::opening;
+use crate::clock;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::operation::Operation;
@@ -50,7 +50,7 @@ impl Subject<'_> {
     /// Returns the record of a run that begins now: direct calls are born RUNNING.
     pub(super) fn task_run(&self, owner: &OwnerId) -> TaskRun {
         let Self { operation, actor, flags, context, .. } = self;
-        let now = Utc::now();
+        let now = clock::now();
         let opening = flags.verbose.then(|| opening(operation.name.as_str(), self.input));
         let metadata = json!(flags).as_object().cloned().unwrap_or_default();
         let tags = operation.tags.iter().chain(self.tags).cloned().collect();
@@ -106,7 +106,7 @@ impl Subject<'_> {
             operation: self.operation.name.clone(),
             component_digest: self.component,
             actor: self.actor.clone(),
-            at: Utc::now(),
+            at: clock::now(),
         }
     }
 

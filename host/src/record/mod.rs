@@ -18,13 +18,13 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::making::Subject;
 use self::mask::{Mask, kept};
 pub(crate) use self::refs::with_task_run_id;
+use crate::clock;
 use crate::document::{ChangeCount, ChangeSet, Effects};
 use crate::operation::Operation;
 use crate::private_dir::DataDir;
@@ -404,7 +404,7 @@ impl Recording {
         let elapsed = self.started.elapsed();
         Ending {
             outcome,
-            finished_at: Utc::now(),
+            finished_at: clock::now(),
             duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             metadata,
             log_entries,
@@ -473,7 +473,7 @@ impl Unrecorded {
         let Some(store) = self.store.as_ref().filter(|_| !effects.changes.is_empty()) else {
             return Ok(Written::Done);
         };
-        let author = Author { at: Utc::now(), ..self.author.clone() };
+        let author = Author { at: clock::now(), ..self.author.clone() };
         match store.keep(author, effects).await? {
             Kept::Done(..) => Ok(Written::Done),
             Kept::Conflict => Ok(Written::Conflict),
@@ -571,7 +571,7 @@ fn kept_outcome(
 
 /// Returns an entry of the host itself.
 fn entry(level: LogLevel, message: String, data: Option<Value>) -> LogEntry {
-    LogEntry { timestamp: Utc::now(), level, message, data, source: LogSource::Host }
+    LogEntry { timestamp: clock::now(), level, message, data, source: LogSource::Host }
 }
 
 fn opening(operation: &str, input: &Value) -> LogEntry {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::files::{MAX_FILE, MAX_FILES};
 use crate::operation::OperationName;
+use crate::os_error::Shortage;
 use crate::sandbox::{DescribeError, LoadError};
 use crate::schema::SchemaError;
 use crate::trust::Untrusted;
@@ -30,6 +31,17 @@ pub enum RegistryError {
         /// The directory.
         path: PathBuf,
     },
+    /// The host ran out of something while it loaded a file. That says nothing about the file.
+    #[error("cannot load the plugin `{}`", path.display())]
+    Shortage {
+        /// The file.
+        path: PathBuf,
+        /// What it ran out of.
+        source: Shortage,
+    },
+    /// The host ran out of something while it looked for its index of the plugins.
+    #[error("cannot read the index of plugins")]
+    Index(#[source] Shortage),
     /// The system does not tell of changes.
     #[error("cannot watch the plugin directories: {0}")]
     Watch(String),
@@ -51,6 +63,16 @@ impl FileError {
     pub(crate) fn untrusted(&self) -> Option<&Untrusted> {
         match self {
             Self::Untrusted { untrusted, .. } => Some(untrusted),
+            _ => None,
+        }
+    }
+
+    /// Returns what the host ran out of, if that is why: then the file may be as good as any.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        match self {
+            Self::Unreadable(error) => Shortage::of(error),
+            Self::Load(LoadError::Shortage(shortage))
+            | Self::Describe(DescribeError::Shortage(shortage)) => Some(*shortage),
             _ => None,
         }
     }

@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::error::{FileError, IgnoredReason, RegistryError};
+use crate::clock;
 use crate::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
 
 /// The largest file that is looked at, in bytes. A Python component has 20 MB.
@@ -44,7 +45,9 @@ pub(crate) struct Identity {
 
 impl Identity {
     fn of(status: &Metadata) -> Self {
-        let nanoseconds = |seconds: i64, more: i64| seconds.saturating_mul(1_000_000_000) + more;
+        // A file may have any time, also one of which 64 bits cannot hold the nanoseconds.
+        let nanoseconds =
+            |seconds: i64, more: i64| seconds.saturating_mul(1_000_000_000).saturating_add(more);
         Self {
             device: status.dev(),
             inode: status.ino(),
@@ -64,8 +67,7 @@ impl Identity {
 
 /// Returns the time in nanoseconds since 1970.
 pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    i64::try_from(clock::since_1970(SystemTime::now()).as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// A file that may be a plugin.

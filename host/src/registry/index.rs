@@ -25,6 +25,7 @@ use super::files::Identity;
 use crate::code_dir::CodeDir;
 use crate::digest::Digest;
 use crate::operation::Plugin;
+use crate::os_error::Shortage;
 use crate::private_dir::PrivateDirError;
 
 const MAGIC: &[u8; 16] = b"ophost index 01\n";
@@ -32,6 +33,8 @@ const MAGIC: &[u8; 16] = b"ophost index 01\n";
 const HEAD: usize = 24;
 const NAME_ROW: usize = 12;
 const RECORD_ROW: usize = 20;
+/// The most bytes of the tables: a sparse file may be as long as it likes.
+const MAX_TABLES: u64 = 256 << 20;
 /// The most bytes of one record: a description is smaller.
 const MAX_RECORD: u32 = 64 << 20;
 
@@ -118,16 +121,22 @@ impl Index {
     }
 
     /// Returns every record. What cannot be read is not there.
-    pub(super) fn all(&self) -> Vec<Record<Plugin>> {
-        let Some(tables) = self.open().and_then(|file| Tables::read(file).ok()) else {
-            return Vec::new();
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Shortage`] if the host ran out of something: the index may be as good as any.
+    pub(super) fn all(&self) -> Result<Vec<Record<Plugin>>, Shortage> {
+        let tables = match self.open() {
+            Ok(file) => file.and_then(|file| Tables::read(file).ok()),
+            Err(error) => return Shortage::in_chain(&error).map_or_else(|| Ok(Vec::new()), Err),
         };
-        (0..tables.records).filter_map(|number| tables.record(number)).collect()
+        let Some(tables) = tables else { return Ok(Vec::new()) };
+        Ok((0..tables.records).filter_map(|number| tables.record(number)).collect())
     }
 
     /// Returns the record of the file that holds an operation of that name or alias.
     pub(super) fn find(&self, name: &str) -> Option<Record<Plugin>> {
-        let tables = Tables::read(self.open()?).ok()?;
+        let tables = Tables::read(self.open().ok()??).ok()?;
         let holds = |record: &Record<Plugin>| {
             record.accepted
                 && record
@@ -137,8 +146,9 @@ impl Index {
         tables.numbers(hash(name.as_bytes())).filter_map(|number| tables.record(number)).find(holds)
     }
 
-    fn open(&self) -> Option<File> {
-        self.directory.open()?.file(&self.file).ok()?
+    fn open(&self) -> Result<Option<File>, PrivateDirError> {
+        let Some(directory) = self.directory.open()? else { return Ok(None) };
+        directory.file(&self.file).map_err(|source| directory.failed(source))
     }
 
     /// Replaces the index.
@@ -234,10 +244,9 @@ impl Tables {
         let (names, records) = (number(16)?, number(20)?);
         let size = file.metadata()?.len();
         let tables = u64::from(names) * NAME_ROW as u64 + u64::from(records) * RECORD_ROW as u64;
-        if &head[..16] != MAGIC || tables + HEAD as u64 > size {
+        if &head[..16] != MAGIC || tables > MAX_TABLES || tables + HEAD as u64 > size {
             return Err(invalid());
         }
-        // Both are smaller than the file.
         let mut names = vec![0; names as usize * NAME_ROW];
         let mut rows = vec![0; records as usize * RECORD_ROW];
         file.read_exact_at(&mut names, HEAD as u64)?;
@@ -328,7 +337,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_and_found_by_name_and_alias() {
         let (_scratch, index) = scratch();
-        assert!(index.all().is_empty() && index.find("a").is_none());
+        assert!(index.all().unwrap().is_empty() && index.find("a").is_none());
         let refused = Verdict::Refused { reason: "bad".into(), until: i64::MAX };
         let mut records: Vec<_> = (0..50)
             .map(|n| {
@@ -340,7 +349,7 @@ mod tests {
         records.push(record("plugins/bad.wasm", refused));
         records[7].accepted = false;
         write(&index, &records);
-        assert_eq!(shown(&index.all()), shown(&records));
+        assert_eq!(shown(&index.all().unwrap()), shown(&records));
         for name in ["op0", "other31", "op49.alias"] {
             assert!(index.find(name).is_some(), "{name}");
         }
@@ -355,7 +364,7 @@ mod tests {
         let (_scratch, index) = scratch();
         write(&index, &[record("a.wasm", Verdict::Plugin(plugin(&["a"])))]);
         let other = |maker: &str, directories: &[PathBuf]| {
-            Index::new(index.directory.clone(), maker, directories).all().len()
+            Index::new(index.directory.clone(), maker, directories).all().unwrap().len()
         };
         assert_eq!(other("maker", &["plugins".into()]), 1);
         assert_eq!(other("younger", &["plugins".into()]), 0);
@@ -374,7 +383,7 @@ mod tests {
         let right: Vec<_> = records.iter().map(|record| format!("{record:?}")).collect();
         let check = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
-            for found in index.all().into_iter().chain(index.find("op1")) {
+            for found in index.all().unwrap().into_iter().chain(index.find("op1")) {
                 assert!(right.contains(&format!("{found:?}")), "{found:?}");
             }
         };

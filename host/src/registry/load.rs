@@ -16,6 +16,7 @@ use super::picture::{Entry, PluginFile, Refused, Registry, Schemas};
 use crate::code_dir::CodeDir;
 use crate::digest::Digest;
 use crate::operation::{OperationName, Plugin};
+use crate::os_error::Shortage;
 use crate::sandbox::{DescribeError, Guest, LoadError, Sandbox};
 use crate::trust::TrustPolicy;
 
@@ -112,12 +113,12 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// Returns [`RegistryError`] if a directory cannot be read or is not to be trusted; what
-    /// is wrong with a file is in [`Registry::refused`].
+    /// Returns [`RegistryError`] if a directory cannot be read or is not to be trusted, or the
+    /// host runs out of something; what is wrong with a file is in [`Registry::refused`].
     pub(crate) async fn load(&self, earlier: Option<&Registry>) -> Result<Registry, RegistryError> {
         let earlier = earlier.filter(|earlier| !earlier.is_part);
         let found = self.directories.files()?;
-        let known = self.known(earlier);
+        let known = self.known(earlier).map_err(RegistryError::Index)?;
         let mut refused = BTreeMap::new();
         let mut candidates = Vec::new();
         for one in found {
@@ -134,6 +135,10 @@ impl Loader {
                 Err(reason) => drop(refused.insert(path, reason)),
             }
         }
+        let short = refused.iter().find_map(|(path, reason)| Some((path, reason.shortage()?)));
+        if let Some((path, source)) = short {
+            return Err(RegistryError::Shortage { path: path.clone(), source });
+        }
         records.sort_by(|a, b| a.path.cmp(&b.path));
         let outdated = earlier.map_or(&[][..], |earlier| &earlier.outdated);
         let holders = holders(known.iter().chain(outdated));
@@ -147,14 +152,14 @@ impl Loader {
         Ok(registry)
     }
 
-    fn known(&self, earlier: Option<&Registry>) -> Vec<Known> {
-        match (earlier, &self.index) {
+    fn known(&self, earlier: Option<&Registry>) -> Result<Vec<Known>, Shortage> {
+        Ok(match (earlier, &self.index) {
             (Some(earlier), _) => earlier.records.clone(),
             (None, Some(index)) => {
-                index.all().into_iter().filter_map(|record| self.in_memory(record)).collect()
+                index.all()?.into_iter().filter_map(|record| self.in_memory(record)).collect()
             }
             (None, None) => Vec::new(),
-        }
+        })
     }
 
     fn in_memory(&self, record: Record<Plugin>) -> Option<Known> {
@@ -274,6 +279,7 @@ impl Work {
 fn remembered(reason: FileError) -> Result<Verdict<Arc<PluginFile>>, FileError> {
     let until = match &reason {
         FileError::Load(LoadError::Compiler(_)) | FileError::Unreadable(_) => return Err(reason),
+        _ if reason.shortage().is_some() => return Err(reason),
         FileError::Load(LoadError::Budget { .. }) => files::now().saturating_add(COMPILE_BACK_OFF),
         FileError::Describe(DescribeError::NoAnswer(_)) => {
             files::now().saturating_add(DESCRIBE_BACK_OFF)

@@ -18,8 +18,10 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::compile::MAX_CODE;
+use super::failure;
 use crate::code_dir::{CodeDir, KEY};
 use crate::digest::Digest;
+use crate::os_error::Shortage;
 use crate::private_dir::{PrivateDir, PrivateDirError};
 
 /// What makes this version's files different from those of others.
@@ -52,15 +54,31 @@ impl CodeCache {
     }
 
     /// Returns the compiled component of that digest, if there is one that can be trusted.
-    pub(super) fn get(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
-        let directory = self.directory.open()?;
+    /// A directory that cannot be trusted has none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Shortage`] if the host ran out of something; the entry stays.
+    pub(super) fn get(
+        &self,
+        engine: &Engine,
+        digest: &Digest,
+    ) -> Result<Option<Component>, Shortage> {
+        let directory = match self.directory.open() {
+            Ok(Some(directory)) => directory,
+            Ok(None) => return Ok(None),
+            Err(error) => return Shortage::in_chain(&error).map_or(Ok(None), Err),
+        };
         let name = self.name(digest);
-        let loaded = load(engine, &directory, &name);
-        if loaded.is_none() {
-            // Either there is none, or one that will never be of use.
-            directory.remove(&name).ok();
+        match load(engine, &directory, &name) {
+            Ok(Some(component)) => Ok(Some(component)),
+            Err(Unloadable::Shortage(shortage)) => Err(shortage),
+            Ok(None) | Err(Unloadable::Useless) => {
+                // Either there is none, or one that will never be of use.
+                directory.remove(&name).ok();
+                Ok(None)
+            }
         }
-        loaded
     }
 
     /// Keeps the compiled component of that digest.
@@ -127,11 +145,29 @@ fn seal(key: &[u8; 32], name: &str, content: impl io::Read) -> io::Result<blake3
     Ok(hasher.finalize())
 }
 
-fn load(engine: &Engine, directory: &PrivateDir, name: &str) -> Option<Component> {
-    let file = directory.file(name).ok()??;
-    let key = directory.known_key(KEY).ok()??;
-    if !is_sealed(&file, &key, name).ok()? {
-        return None;
+/// Why an entry cannot be loaded.
+enum Unloadable {
+    /// It will never be of use.
+    Useless,
+    /// The host ran out of something.
+    Shortage(Shortage),
+}
+
+impl From<io::Error> for Unloadable {
+    fn from(error: io::Error) -> Self {
+        Shortage::of(&error).map_or(Self::Useless, Self::Shortage)
+    }
+}
+
+fn load(
+    engine: &Engine,
+    directory: &PrivateDir,
+    name: &str,
+) -> Result<Option<Component>, Unloadable> {
+    let Some(file) = directory.file(name)? else { return Ok(None) };
+    let Some(key) = directory.known_key(KEY)? else { return Ok(None) };
+    if !is_sealed(&file, &key, name)? {
+        return Ok(None);
     }
     renew(&file);
     let path = format!("/dev/fd/{}", file.as_raw_fd());
@@ -140,7 +176,11 @@ fn load(engine: &Engine, directory: &PrivateDir, name: &str) -> Option<Component
     // here are replaced but never changed, only this user can do even that, and the open
     // file is the one that was just read, whatever its name means now.
     let component = unsafe { Component::deserialize_file(engine, path) };
-    component.ok()
+    component.map(Some).map_err(|error| match failure::shortage(&error) {
+        // The mount may be the reason, as of `noexec`; compiled anew it needs no file.
+        None | Some(Shortage::ExecutableMemory) => Unloadable::Useless,
+        Some(shortage) => Unloadable::Shortage(shortage),
+    })
 }
 
 fn is_sealed(mut file: &File, key: &[u8; 32], name: &str) -> io::Result<bool> {
@@ -170,12 +210,13 @@ fn prune(directory: &PrivateDir, most: u64) -> io::Result<()> {
     }
     directory.sweep(KEEP)?;
     entries.sort();
-    let mut total: u64 = entries.iter().map(|(_, length, _)| length).sum();
+    // A sparse file may be as long as it likes.
+    let mut total = entries.iter().fold(0, |sum: u64, (_, length, _)| sum.saturating_add(*length));
     for (time, length, name) in entries {
         let old = time.elapsed().is_ok_and(|age| age > KEEP);
         if old || total > most {
             directory.remove(&name)?;
-            total -= length;
+            total = total.saturating_sub(length);
         }
     }
     Ok(())

@@ -13,11 +13,12 @@ use rustix::process::{Resource, Rlimit, Signal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use wasmtime::Engine;
-use wasmtime::error::OutOfMemory;
 
-use super::engine;
+use super::engine::{self, Reservation, SandboxError, Threads};
+use super::failure;
 use super::load::{self, LoadError};
 use super::scan;
+use crate::os_error::{self, Shortage};
 use crate::policy::{Amount, CompileBudget};
 
 /// The word that makes the `ophost` command a compiler.
@@ -32,6 +33,8 @@ const MAX_THREADS: usize = 4;
 const REFUSED: u8 = 1;
 /// The exit code of a compiler that cannot do its work here and now.
 const UNABLE: u8 = 2;
+/// The exit code of a compiler that ran out of something, whose answer is a [`Shortage`].
+const SHORT: u8 = 4;
 /// The exit code of a compiler that cannot pass on its answer.
 const UNHEARD: u8 = 3;
 /// Lets whoever waits for the machine go first.
@@ -54,12 +57,14 @@ impl Compiler {
     /// Returns [`LoadError`] if the bytes are refused, or use up the budget.
     pub(super) async fn compile(
         &self,
-        engine: &Engine,
+        (engine, reservation): (&Engine, Reservation),
         bytes: &[u8],
     ) -> Result<Vec<u8>, LoadError> {
         match self {
             Self::Here => compile(engine, bytes),
-            Self::Child { program, budget } => in_child(program, *budget, bytes).await,
+            Self::Child { program, budget } => {
+                in_child(command(program, *budget, reservation), *budget, bytes).await
+            }
         }
     }
 }
@@ -67,18 +72,19 @@ impl Compiler {
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let component = load::componentize(bytes)?;
     scan::check(&component)?;
-    engine.precompile_component(&component).map_err(|error| match error.is::<OutOfMemory>() {
-        true => LoadError::Compiler("there is not enough memory".to_owned()),
-        false => LoadError::Invalid(format!("{error:#}")),
+    engine.precompile_component(&component).map_err(|error| match failure::shortage(&error) {
+        Some(shortage) => LoadError::Shortage(shortage),
+        None => LoadError::Invalid(format!("{error:#}")),
     })
 }
 
 async fn in_child(
-    program: &PathBuf,
+    mut command: Command,
     budget: CompileBudget,
     bytes: &[u8],
 ) -> Result<Vec<u8>, LoadError> {
-    let mut child = command(program, budget).spawn().map_err(|error| no_compiler(&error))?;
+    let child = command.spawn().map_err(|error| os_error::not_started(&error));
+    let mut child = child.map_err(|error| no_compiler(&error))?;
     match tokio::time::timeout(budget.time, converse(&mut child, bytes)).await {
         Ok(answer) => {
             let (status, answer) = answer.map_err(|error| no_compiler(&error))?;
@@ -89,13 +95,14 @@ async fn in_child(
     }
 }
 
-fn command(program: &PathBuf, budget: CompileBudget) -> Command {
+fn command(program: &PathBuf, budget: CompileBudget, reservation: Reservation) -> Command {
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
     let mut command = Command::new(program);
     command
         .arg(COMPILER_COMMAND)
         .arg(budget.memory.to_string())
         .arg(budget.time.as_secs().saturating_add(1).saturating_mul(threads as u64).to_string())
+        .arg((reservation == Reservation::Small).to_string())
         .env_clear()
         // Address space is limited: a thread's heap reserves some of it.
         .env("RAYON_NUM_THREADS", threads.to_string())
@@ -138,31 +145,49 @@ fn judge(status: ExitStatus, answer: Vec<u8>, budget: CompileBudget) -> Result<V
         LoadError::Refused(words())
     } else if status.code() == Some(UNABLE.into()) && !answer.is_empty() {
         LoadError::Compiler(words())
+    } else if status.code() == Some(SHORT.into()) {
+        match Shortage::from_word(&words()) {
+            Some(Shortage::Memory) | None => out_of_memory(budget),
+            Some(shortage) => LoadError::Shortage(shortage),
+        }
     } else if is(Signal::XCPU) {
         LoadError::Budget { what: "time", most: Amount::Time(budget.time) }
     } else if is(Signal::ABORT) {
         // Rust ends so when it gets no memory.
-        LoadError::Budget { what: "memory", most: Amount::Bytes(budget.memory) }
+        out_of_memory(budget)
     } else {
         LoadError::Compiler(format!("the compiler ended with {status}"))
     })
 }
 
+/// Returns the error of a compiler without memory: the file needs more than its budget, unless
+/// this process may not use as much as that itself.
+fn out_of_memory(budget: CompileBudget) -> LoadError {
+    let allowed = rustix::process::getrlimit(Resource::As).current;
+    if allowed.is_some_and(|allowed| allowed <= budget.memory) {
+        return LoadError::Shortage(Shortage::Memory);
+    }
+    LoadError::Budget { what: "memory", most: Amount::Bytes(budget.memory) }
+}
+
 fn no_compiler(error: &io::Error) -> LoadError {
-    LoadError::Compiler(error.to_string())
+    Shortage::of(error).map_or_else(|| LoadError::Compiler(error.to_string()), LoadError::Shortage)
 }
 
 /// Compiles what comes by stdin and writes it to stdout, under the given limits: bytes of
-/// address space, seconds of processor time. This is the whole life of a child process.
-pub(crate) fn serve(memory: u64, seconds: u64) -> ExitCode {
+/// address space, seconds of processor time. The code is for a process with a limited address
+/// space if `is_small`. This is the whole life of a child process.
+pub(crate) fn serve(memory: u64, seconds: u64, is_small: bool) -> ExitCode {
+    let reservation = if is_small { Reservation::Small } else { Reservation::Full };
     let answer = limit(memory, seconds).and_then(|()| read_input());
     let compiled = match answer {
-        Ok(bytes) => compile_alone(&bytes),
+        Ok(bytes) => compile_alone(&bytes, reservation),
         Err(error) => Err(no_compiler(&error)),
     };
     let (answer, code) = match compiled {
         Ok(code) => (code, ExitCode::SUCCESS),
         Err(LoadError::Compiler(reason)) => (reason.into_bytes(), UNABLE.into()),
+        Err(LoadError::Shortage(shortage)) => (shortage.as_str().into(), SHORT.into()),
         Err(error) => {
             let mut reason = error.to_string();
             reason.truncate(reason.floor_char_boundary(MAX_REASON));
@@ -176,8 +201,16 @@ pub(crate) fn serve(memory: u64, seconds: u64) -> ExitCode {
     }
 }
 
-fn compile_alone(bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let engine = engine::new_engine().map_err(|error| LoadError::Compiler(error.to_string()))?;
+fn compile_alone(bytes: &[u8], reservation: Reservation) -> Result<Vec<u8>, LoadError> {
+    // Without this the engine would panic where no thread can be started.
+    let threads = match rayon::ThreadPoolBuilder::new().build_global() {
+        Ok(()) => Threads::Several,
+        Err(_) => Threads::One,
+    };
+    let engine = engine::new_engine(reservation, threads).map_err(|error| match error {
+        SandboxError::Shortage(shortage) => LoadError::Shortage(shortage),
+        error => LoadError::Compiler(error.to_string()),
+    })?;
     compile(&engine, bytes)
 }
 
@@ -207,7 +240,7 @@ fn read_input() -> io::Result<Vec<u8>> {
     if stdin.by_ref().take(length).read_to_end(&mut bytes)? as u64 != length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    thread::Builder::new().spawn(move || {
+    os_error::spawn("parent", move || {
         if stdin.read(&mut [0]).is_ok() {
             #[expect(clippy::exit, reason = "nobody waits for what the main thread does")]
             std::process::exit(i32::from(REFUSED));

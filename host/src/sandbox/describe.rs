@@ -1,6 +1,6 @@
 //! Asking a guest what it is.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,9 @@ use super::imports::{RunContext, RunState};
 use super::invoke::{Stopped, Watch};
 use super::journal::Journal;
 use super::load::Guest;
+use crate::clock;
 use crate::operation::{MetadataError, Operation, OperationName, Plugin, read_annotations};
+use crate::os_error::Shortage;
 use crate::policy::Limits;
 use crate::run::{Actor, Flags};
 use ophost_document::json;
@@ -34,7 +36,7 @@ impl Sandbox {
     /// breaks a rule of the contract.
     pub(crate) async fn describe(&self, guest: &Guest) -> Result<Plugin, DescribeError> {
         let limits = Limits { timeout: TIMEOUT, ..Limits::DEFAULT };
-        let watch = Watch::new(Instant::now() + limits.timeout, CancellationToken::new());
+        let watch = Watch::new(clock::deadline(limits.timeout), CancellationToken::new());
         let journal = Journal::new(limits.log, None, None);
         let state = RunState::new(guest, limits.memory, journal, nobody(), None);
         let mut store = self.store(&watch, state);
@@ -45,6 +47,7 @@ impl Sandbox {
         };
         match called {
             Ok(plugin) => Ok(read_plugin(plugin)?),
+            Err(error) if let Some(shortage) = failure::shortage(&error) => Err(shortage.into()),
             Err(error) => match failure::stopped(&error, store.data().limiter.refused(), &limits) {
                 Stopped::Failed(failure) => Err(DescribeError::NoAnswer(failure.message)),
                 Stopped::Cancelled | Stopped::Stale => {
@@ -67,7 +70,7 @@ fn nobody() -> RunContext {
         idempotency_key: None,
         actor,
         flags: Flags::default(),
-        deadline: SystemTime::now() + TIMEOUT,
+        deadline: clock::time_after(TIMEOUT),
     }
 }
 
@@ -132,6 +135,9 @@ pub(crate) enum DescribeError {
     /// It trapped, or exceeded a bound.
     #[error("it does not describe itself: {0}")]
     NoAnswer(String),
+    /// The host ran out of something. That says nothing about the guest.
+    #[error(transparent)]
+    Shortage(#[from] Shortage),
     /// It answered something that breaks a rule.
     #[error("its description breaks a rule: {0}")]
     Metadata(#[from] MetadataError),

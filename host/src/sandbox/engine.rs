@@ -1,20 +1,28 @@
 //! The engine: how guests are compiled, what is linked, how a store is made.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
+use rustix::process::Resource;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, Store, UpdateDeadline, WasmBacktraceDetails};
 
 use super::cache::CodeCache;
 use super::compile::Compiler;
+use super::failure;
 use super::imports::{self, RunState};
 use super::invoke::Watch;
 use super::ticker::Ticker;
 use crate::code_dir::CodeDir;
+use crate::os_error::Shortage;
 
 /// Bytes of wasm stack. Ends as `stack` when used up.
 const MAX_WASM_STACK: usize = 512 << 10;
+/// How many bytes beyond its size a memory reserves to grow into, and how many lie behind it,
+/// where the address space is limited.
+const SMALL_GROWTH: u64 = 1 << 20;
+const SMALL_GUARD: u64 = 64 << 10;
 /// Frames that are looked at for a backtrace; what is kept is less.
 const MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 
@@ -30,6 +38,7 @@ pub(crate) struct SandboxOptions {
 #[derive(Clone)]
 pub(crate) struct Sandbox {
     pub(super) engine: Engine,
+    pub(super) reservation: Reservation,
     /// For guests that import nothing but the contract.
     pub(super) linker: Arc<Linker<RunState>>,
     /// For guests that import WASI too: made for the first of them, since it takes a
@@ -47,13 +56,14 @@ impl Sandbox {
     ///
     /// Returns [`SandboxError`] if this machine cannot run wasm or gives no thread.
     pub(crate) fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
-        let engine = new_engine()?;
+        let reservation = Reservation::of_this_process();
+        let engine = new_engine(reservation, Threads::Several)?;
         let linker = Arc::new(linker(&engine, false)?);
         let ticker = Arc::new(Ticker::start(&engine)?);
         let SandboxOptions { compiler, code } = options;
         let cache = code.map(|code| CodeCache::new(code, &engine));
         let wasi_linker = Arc::default();
-        Ok(Self { engine, linker, wasi_linker, ticker, compiler, cache })
+        Ok(Self { engine, reservation, linker, wasi_linker, ticker, compiler, cache })
     }
 
     /// Returns what guests that import WASI are linked to.
@@ -100,23 +110,51 @@ impl Sandbox {
     }
 }
 
+/// How much address space each memory of a guest reserves. Code that was compiled for one does
+/// not run with another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reservation {
+    /// All that a memory can ever have, 4 GiB: its code needs no bounds checks.
+    Full,
+    /// Little more than the memory has now: where the address space is limited (RLIMIT_AS).
+    Small,
+}
+
+impl Reservation {
+    fn of_this_process() -> Self {
+        match rustix::process::getrlimit(Resource::As).current {
+            Some(_) => Self::Small,
+            None => Self::Full,
+        }
+    }
+}
+
+/// How many threads compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Threads {
+    One,
+    Several,
+}
+
 /// Returns an engine that makes and runs the code of all sandboxes.
 ///
 /// # Errors
 ///
 /// Returns [`SandboxError`] if this machine cannot run wasm.
-pub(super) fn new_engine() -> Result<Engine, SandboxError> {
-    Engine::new(&config()).map_err(|error| SandboxError::Engine(format!("{error:#}")))
+pub(super) fn new_engine(
+    reservation: Reservation,
+    threads: Threads,
+) -> Result<Engine, SandboxError> {
+    Ok(Engine::new(&config(reservation, threads))?)
 }
 
 fn linker(engine: &Engine, with_wasi: bool) -> Result<Linker<RunState>, SandboxError> {
     let mut linker = Linker::new(engine);
-    imports::link(&mut linker, with_wasi)
-        .map_err(|error| SandboxError::Engine(format!("{error:#}")))?;
+    imports::link(&mut linker, with_wasi)?;
     Ok(linker)
 }
 
-fn config() -> Config {
+fn config(reservation: Reservation, threads: Threads) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -125,7 +163,14 @@ fn config() -> Config {
         .max_wasm_stack(MAX_WASM_STACK)
         .wasm_backtrace_max_frames(Some(MAX_FRAMES))
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .wasm_memory64(false);
+        .wasm_memory64(false)
+        .parallel_compilation(threads == Threads::Several);
+    if reservation == Reservation::Small {
+        config
+            .memory_reservation(0)
+            .memory_reservation_for_growth(SMALL_GROWTH)
+            .memory_guard_size(SMALL_GUARD);
+    }
     config
 }
 
@@ -136,7 +181,22 @@ pub(crate) enum SandboxError {
     /// The engine could not be made.
     #[error("the wasm engine does not start: {0}")]
     Engine(String),
-    /// The system gave no thread.
+    /// The clock's thread did not start.
     #[error("the clock's thread does not start")]
-    Thread(#[from] std::io::Error),
+    Thread(#[source] io::Error),
+    /// The host ran out of something.
+    #[error(transparent)]
+    Shortage(#[from] Shortage),
+}
+
+impl From<wasmtime::Error> for SandboxError {
+    fn from(error: wasmtime::Error) -> Self {
+        failure::shortage(&error).map_or_else(|| Self::Engine(format!("{error:#}")), Self::Shortage)
+    }
+}
+
+impl From<io::Error> for SandboxError {
+    fn from(error: io::Error) -> Self {
+        Shortage::of(&error).map_or_else(|| Self::Thread(error), Self::Shortage)
+    }
 }

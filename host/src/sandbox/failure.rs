@@ -1,6 +1,11 @@
 //! From what wasmtime and a guest say of a failure to one of our kinds.
 
+use std::error::Error;
+use std::io;
+
+use rustix::io::Errno;
 use wasmtime::Trap;
+use wasmtime::error::OutOfMemory;
 use wasmtime_wasi::I32Exit;
 
 use super::backtrace;
@@ -8,6 +13,7 @@ use super::bindings::exports::ophost::plugin::operations::Failure as Declared;
 use super::invoke::{Stop, Stopped};
 use super::limiter::Refused;
 use super::text::{MAX_TEXT, data};
+use crate::os_error::Shortage;
 use crate::policy::{Amount, Limits};
 use crate::run::{Failure, FailureKind};
 use ophost_document::text;
@@ -33,6 +39,22 @@ pub(super) fn declared(failure: Declared) -> Failure {
     }
 }
 
+/// Returns what the host ran out of, if that is why the engine failed.
+pub(super) fn shortage(error: &wasmtime::Error) -> Option<Shortage> {
+    if error.is::<OutOfMemory>() {
+        return Some(Shortage::Memory);
+    }
+    let of_cause = |cause: &(dyn Error + 'static)| {
+        let is_denied = || {
+            let errno = cause.downcast_ref::<Errno>();
+            let io = cause.downcast_ref::<io::Error>().and_then(Errno::from_io_error);
+            errno.copied().or(io).is_some_and(|it| [Errno::ACCESS, Errno::PERM].contains(&it))
+        };
+        Shortage::in_chain(cause).or_else(|| is_denied().then_some(Shortage::ExecutableMemory))
+    };
+    error.chain().find_map(of_cause)
+}
+
 /// Returns why a guest that did not return was stopped.
 pub(super) fn stopped(
     error: &wasmtime::Error,
@@ -49,6 +71,7 @@ pub(super) fn stopped(
         Some(Stop::Deadline) => {
             (FailureKind::Timeout, format!("still running after {}", Amount::Time(limits.timeout)))
         }
+        None if let Some(shortage) = shortage(error) => (FailureKind::Host, shortage.to_string()),
         None if says_why(error) => trapped(error),
         None => after_refusal(refused, limits).unwrap_or_else(|| trapped(error)),
     };

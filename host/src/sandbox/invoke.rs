@@ -1,7 +1,7 @@
 //! One run: a fresh instance, watched by the clock and by the caller.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,7 @@ use super::imports::{Documents, RunContext, RunState};
 use super::journal::Journal;
 use super::load::Guest;
 use super::ticker::TICK;
+use crate::clock;
 use crate::operation::OperationName;
 use crate::policy::{Amount, Grants, Limits};
 use crate::run::{Actor, Failure, FailureKind, Flags, Usage};
@@ -130,7 +131,7 @@ impl Sandbox {
             idempotency_key: job.idempotency_key.clone(),
             actor: job.actor.clone(),
             flags: job.flags,
-            deadline: SystemTime::now() + job.deadline.saturating_duration_since(started),
+            deadline: clock::time_after(job.deadline.saturating_duration_since(started)),
         };
         let documents = job.documents.clone();
         let state = RunState::new(guest, limits.memory, job.journal.clone(), context, documents);

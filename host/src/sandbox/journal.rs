@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::text::{MAX_TEXT, data, weight};
+use crate::clock;
 use crate::run::{Event, ItemError, LogEntry, LogLevel, LogSource, Progress, Trail};
-use chrono::Utc;
 use ophost_document::text::cut;
 
 /// The longest message of a progress report, in bytes.
@@ -101,7 +101,7 @@ impl Journal {
         attached: Option<&str>,
     ) {
         let entry = LogEntry {
-            timestamp: Utc::now(),
+            timestamp: clock::now(),
             level,
             message: cut(message, MAX_TEXT),
             data: attached.map(data),

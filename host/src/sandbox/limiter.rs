@@ -6,6 +6,8 @@
 
 use wasmtime::ResourceLimiter;
 
+use super::failure;
+
 /// Table elements, summed over all tables of an instance. A JavaScript engine compiled to
 /// wasm has 8,000.
 pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
@@ -85,6 +87,11 @@ impl ResourceLimiter for Limiter {
             }
             None => self.refuse(Refused::Memory),
         })
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        // What the host has no memory for is not the guest's to deal with.
+        if failure::shortage(&error).is_some() { Err(error) } else { Ok(()) }
     }
 
     fn table_growing(

@@ -9,10 +9,12 @@ use wasmtime::component::Component;
 use wit_component::ComponentEncoder;
 
 use super::bindings::PluginPre;
-use super::engine::Sandbox;
+use super::engine::{Sandbox, SandboxError};
+use super::failure;
 use super::imports::RunState;
 use super::scan::{self, Excess};
 use crate::digest::Digest;
+use crate::os_error::Shortage;
 use crate::policy::Amount;
 use ophost_document::text;
 
@@ -67,11 +69,14 @@ impl Sandbox {
         if let Some(guest) = self.load_cached(digest)? {
             return Ok(guest);
         }
-        let code = self.compiler.compile(&self.engine, bytes).await?;
+        let code = self.compiler.compile((&self.engine, self.reservation), bytes).await?;
         #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
         // SAFETY: the code was made just now, by this engine or by a child of this program.
         let component = unsafe { Component::deserialize(&self.engine, &code) };
-        let component = component.map_err(|error| LoadError::Compiler(format!("{error:#}")))?;
+        let component = component.map_err(|error| match failure::shortage(&error) {
+            Some(shortage) => LoadError::Shortage(shortage),
+            None => LoadError::Compiler(format!("{error:#}")),
+        })?;
         let guest = self.link(&component)?;
         if let Some(cache) = &self.cache {
             // The cache only saves time: where it cannot be written, time is not saved.
@@ -86,7 +91,8 @@ impl Sandbox {
     ///
     /// Returns [`LoadError`] if it is not a plugin for this host.
     pub(crate) fn load_cached(&self, digest: &Digest) -> Result<Option<Guest>, LoadError> {
-        let component = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest));
+        let Some(cache) = &self.cache else { return Ok(None) };
+        let component = cache.get(&self.engine, digest)?;
         component.map(|component| self.link(&component)).transpose()
     }
 
@@ -95,13 +101,18 @@ impl Sandbox {
         self.check_exports(component)?;
         let imports_wasi = self.check_imports(component)?;
         let linker = match imports_wasi {
-            true => self.wasi_linker().map_err(|error| LoadError::Compiler(error.to_string()))?,
+            true => self.wasi_linker().map_err(|error| match error {
+                SandboxError::Shortage(shortage) => LoadError::Shortage(shortage),
+                error => LoadError::Compiler(error.to_string()),
+            })?,
             false => &self.linker,
         };
-        let pre = linker
-            .instantiate_pre(component)
-            .and_then(PluginPre::new)
-            .map_err(|error| LoadError::Mismatch(format!("{error:#}")))?;
+        let pre = linker.instantiate_pre(component).and_then(PluginPre::new).map_err(|error| {
+            match failure::shortage(&error) {
+                Some(shortage) => LoadError::Shortage(shortage),
+                None => LoadError::Mismatch(format!("{error:#}")),
+            }
+        })?;
         let kind = component.component_type();
         let reaches: BTreeSet<_> =
             kind.imports(&self.engine).filter_map(|(name, _)| capability(name)).collect();
@@ -214,6 +225,9 @@ pub(crate) enum LoadError {
         /// The bound.
         most: Amount,
     },
+    /// The host ran out of something. That says nothing about the file.
+    #[error(transparent)]
+    Shortage(#[from] Shortage),
     /// It could not be compiled, which is no fault of the file.
     #[error("it cannot be compiled now: {0}")]
     Compiler(String),

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
+use crate::os_error;
+
 /// The time between two epochs, and so the longest that a guest runs without being looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
@@ -42,11 +44,8 @@ impl Ticker {
             ended: AtomicBool::new(false),
         });
         let (inside, engine) = (Arc::clone(&shared), engine.weak());
-        let thread = thread::Builder::new()
-            .name("ophost-ticker".to_owned())
-            .spawn(move || inside.tick(&engine))?
-            .thread()
-            .clone();
+        let thread =
+            os_error::spawn("ophost-ticker", move || inside.tick(&engine))?.thread().clone();
         Ok(Self { shared, thread })
     }
 

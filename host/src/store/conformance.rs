@@ -112,7 +112,7 @@ async fn what_is_not_there_is_not_found() {
         assert!(store.ids_by_prefix("", 9).await.unwrap().is_empty());
         assert!(store.running().await.unwrap().is_empty());
         assert!(store.list(&RunFilter::default(), None, 9).await.unwrap().runs.is_empty());
-        assert!(store.stats(&RunFilter::default()).await.unwrap().is_empty());
+        assert!(store.stats(&RunFilter::default()).await.unwrap().operations.is_empty());
         assert_eq!(store.erase(id).await.unwrap(), Erased::NotFound);
         assert!(store.crash(&[(id, OwnerId::new("o"))], "r").await.unwrap().is_empty());
     })
@@ -459,7 +459,7 @@ async fn stats_count_by_operation_and_status() {
     both(async |store| {
         six(&*store).await;
         let even = OperationName::new("even").unwrap();
-        let stats = store.stats(&RunFilter::default()).await.unwrap();
+        let stats = store.stats(&RunFilter::default()).await.unwrap().operations;
         let counted =
             BTreeMap::from([(Status::Success, 1), (Status::Failed, 1), (Status::Cancelled, 1)]);
         assert_eq!(stats[&even].count, counted);
@@ -475,7 +475,7 @@ async fn stats_count_by_operation_and_status() {
             until: Some(at(100)),
             ..RunFilter::default()
         };
-        let stats = store.stats(&filter).await.unwrap();
+        let stats = store.stats(&filter).await.unwrap().operations;
         assert_eq!(stats[&even].count, BTreeMap::from([(Status::Failed, 1)]));
         assert_eq!(stats.len(), 1);
     })
@@ -574,6 +574,7 @@ async fn random_steps_leave_the_store_as_the_model_and_its_indexes_as_its_rows()
         let real = store.list(&filter, None, 1000).await.unwrap();
         let meant = model.list(&filter, None, 1000).await.unwrap();
         assert_eq!(real.runs, meant.runs, "{filter:?}");
-        assert_eq!(store.stats(&filter).await.unwrap(), model.stats(&filter).await.unwrap());
+        let counted = [store.stats(&filter).await.unwrap(), model.stats(&filter).await.unwrap()];
+        assert_eq!(counted[0].operations, counted[1].operations);
     }
 }

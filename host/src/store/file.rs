@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{
     Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase as _,
@@ -17,8 +17,9 @@ use redb::{
 use rustix::fs::statvfs;
 
 use super::tables::{self, Snapshot};
-use super::{StoreError, logs};
-use crate::private_dir::DataDir;
+use super::{StoreError, logs, overlay};
+use crate::os_error::Shortage;
+use crate::private_dir::{DataDir, FileId};
 use crate::task_run::RunId;
 
 /// The directory in the data directory.
@@ -27,13 +28,15 @@ pub(super) const DIRECTORY: &str = "store";
 pub(crate) const FILE: &str = "store.redb";
 
 /// The most memory for pages of the file, in bytes.
-const CACHE: usize = 64 << 20;
+pub(super) const CACHE: usize = 64 << 20;
 
 /// The store's file, open or not.
 pub(super) struct StoreFile {
     data: DataDir,
     at_end: AtEnd,
     open: Mutex<Option<Arc<Handle>>>,
+    /// Which file was opened first. What this process read and wrote is in no other one.
+    id: OnceLock<FileId>,
 }
 
 /// What becomes of an open file that nobody uses any more.
@@ -49,8 +52,9 @@ pub(crate) enum AtEnd {
 
 impl Drop for StoreFile {
     fn drop(&mut self) {
-        if self.at_end == AtEnd::Leave {
-            std::mem::forget(self.lock().take());
+        match self.at_end {
+            AtEnd::Close => self.close(),
+            AtEnd::Leave => std::mem::forget(self.lock().take()),
         }
     }
 }
@@ -61,12 +65,14 @@ pub(super) enum Handle {
     Writing(Database),
     /// For reading only, which writes nothing.
     Reading(ReadOnlyDatabase),
+    /// For reading only: it needs recovery, cannot be written, and was recovered in memory.
+    Recovered(Database),
 }
 
 impl Handle {
     fn begin_read(&self) -> Result<ReadTransaction, TransactionError> {
         match self {
-            Self::Writing(database) => database.begin_read(),
+            Self::Writing(database) | Self::Recovered(database) => database.begin_read(),
             Self::Reading(database) => database.begin_read(),
         }
     }
@@ -79,7 +85,9 @@ impl Handle {
     pub(super) fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
         match self {
             Self::Writing(database) => Ok(database.begin_write()?),
-            Self::Reading(_) => Err(StoreError::ReadOnly),
+            Self::Reading(_) | Self::Recovered(_) => {
+                Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into())
+            }
         }
     }
 
@@ -99,7 +107,7 @@ impl Handle {
 impl StoreFile {
     /// Returns the file of a data directory. Nothing is opened or made.
     pub(super) fn new(data: DataDir, at_end: AtEnd) -> Self {
-        Self { data, at_end, open: Mutex::new(None) }
+        Self { data, at_end, open: Mutex::new(None), id: OnceLock::new() }
     }
 
     /// Reads; `None` if there is no store.
@@ -141,6 +149,11 @@ impl StoreFile {
     /// Closes the file as soon as nobody uses it: the next use opens it anew.
     pub(super) fn close(&self) {
         let handle = self.lock().take();
+        if self.is_in_place().is_err() {
+            // Closing writes, and nothing is written to a file that was removed.
+            std::mem::forget(handle);
+            return;
+        }
         // Closing a file whose disk failed may panic.
         guarded(|| {
             drop(handle);
@@ -178,16 +191,27 @@ impl StoreFile {
             let Some(path) = self.existing()? else { return Ok(None) };
             let handle = match builder().open_read_only(&path) {
                 Ok(database) => Handle::Reading(database),
-                // Whoever wrote to it ended without closing it, as each `ophost run` does: that
-                // takes longer than to put it in order, which only who may write can.
-                Err(reason) => match self.create() {
-                    Ok(database) => Handle::Writing(database),
-                    Err(_) => return Err(reason.into()),
-                },
+                Err(redb::DatabaseError::RepairAborted) => self.recover()?,
+                Err(error) => return Err(error.into()),
             };
             *open = Some(Arc::new(handle));
         }
         Ok(open.clone())
+    }
+
+    /// Recovers a file that was not closed, as every command leaves it: a clean shutdown takes
+    /// longer than a recovery. The recovery stays in memory if the file cannot be written.
+    fn recover(&self) -> Result<Handle, StoreError> {
+        let denied = match self.create() {
+            Ok(database) => return Ok(Handle::Writing(database)),
+            Err(error @ (StoreError::ReadOnly(_) | StoreError::Full | StoreError::Io(_))) => error,
+            Err(error) => return Err(error),
+        };
+        match self.bare()?.map(overlay::open).transpose() {
+            Ok(Some(database)) => Ok(Handle::Recovered(database)),
+            Ok(None) => Err(denied),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the file, open for writing too. It is made where it is missing.
@@ -216,6 +240,30 @@ impl StoreFile {
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
+    /// Says whether the file is still where it was opened: what is written to a file that was
+    /// removed is lost.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError::Replaced`] if it was removed, or another one took its place.
+    pub(super) fn is_in_place(&self) -> Result<(), StoreError> {
+        let path = self.data.path().join(DIRECTORY).join(FILE);
+        match self.id.get() {
+            Some(id) if !id.is_at(&path) => Err(StoreError::Replaced),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes note of the file that is being opened.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError::Replaced`] if it is not the one that was opened first.
+    fn identify(&self, file: &File) -> Result<(), StoreError> {
+        let id = FileId::of(file)?;
+        if *self.id.get_or_init(|| id) == id { Ok(()) } else { Err(StoreError::Replaced) }
+    }
+
     /// Opens the file for writing too, if there is one.
     ///
     /// # Errors
@@ -228,9 +276,12 @@ impl StoreFile {
     /// Returns the path of the file, if there is one that was written to.
     fn existing(&self) -> Result<Option<PathBuf>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
-        let file = directory.file(FILE).map_err(StoreError::from)?;
-        let size = file.as_ref().map_or(Ok(0), length)?;
-        Ok((size > 0).then(|| directory.path().join(FILE)))
+        let Some(file) = directory.file(FILE)? else { return Ok(None) };
+        if length(&file)? == 0 {
+            return Ok(None);
+        }
+        self.identify(&file)?;
+        Ok(Some(directory.path().join(FILE)))
     }
 
     /// Says whether this version may write to the file, without touching it.
@@ -244,8 +295,10 @@ impl StoreFile {
     }
 
     fn create(&self) -> Result<Database, StoreError> {
+        self.is_in_place()?;
         let directory = self.data.create(DIRECTORY)?;
         let file = directory.shared_file(FILE).map_err(StoreError::denied)?;
+        self.identify(&file)?;
         Ok(builder().create_file(file)?)
     }
 }
@@ -301,6 +354,21 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result
         let what = text.unwrap_or("the reader stopped").lines().next().unwrap_or_default();
         Err(StoreError::Damaged { key: FILE.to_owned(), what: what.to_owned() })
     })
+}
+
+/// Does something that waits for the disk, off the async threads.
+///
+/// # Errors
+///
+/// Returns the error of `work`, and [`StoreError::Io`] if the system starts no thread.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    // The runtime panics where no thread can be started.
+    let Ok(task) = guarded(|| Ok(tokio::task::spawn_blocking(work))) else {
+        return Err(io::Error::other(Shortage::Threads).into());
+    };
+    task.await.map_err(|error| StoreError::from(io::Error::other(error)))?
 }
 
 impl From<redb::Error> for StoreError {

@@ -6,10 +6,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::StoreError;
-use crate::private_dir::{DataDir, PrivateDirError};
+use crate::private_dir::{DataDir, FileId, PrivateDirError};
 use crate::run::LogEntry;
 use crate::task_run::RunId;
 
@@ -42,13 +43,57 @@ struct Writing {
 enum State {
     /// Nothing was written.
     Unused,
-    /// So many bytes may still be.
-    Open(BufWriter<File>, u64),
+    /// It is being written.
+    Open(OpenLog),
     /// It is full, or could not be written: nothing is added.
     Closed {
         /// Whether there is a file.
         is_there: bool,
     },
+}
+
+struct OpenLog {
+    file: BufWriter<File>,
+    id: FileId,
+    path: PathBuf,
+    /// How many bytes may still be added.
+    left: u64,
+    /// How many entries were added.
+    added: u64,
+}
+
+impl OpenLog {
+    fn create(data: &DataDir, id: RunId) -> Result<Self, StoreError> {
+        let directory = data.create(DIRECTORY).map_err(unusable)?;
+        let name = name(id);
+        let file = directory.shared_file(&name)?;
+        let (id, path) = (FileId::of(&file)?, directory.path().join(name));
+        Ok(Self { file: BufWriter::new(file), id, path, left: MAX_FILE, added: 0 })
+    }
+
+    /// Adds a line. Before the buffer is handed to the system, looks whether the file is there.
+    fn add(&mut self, line: &[u8]) -> Option<()> {
+        let left = self.left.checked_sub(line.len() as u64)?;
+        let spills = self.file.buffer().len() + line.len() > self.file.capacity();
+        if spills && !self.is_in_place() {
+            return None;
+        }
+        self.file.write_all(line).ok()?;
+        (self.left, self.added) = (left, self.added + 1);
+        Some(())
+    }
+
+    fn flush(&mut self) -> Option<()> {
+        if !self.is_in_place() {
+            return None;
+        }
+        self.file.flush().ok()
+    }
+
+    /// Returns whether its path still leads to it: what is written to a removed file is lost.
+    fn is_in_place(&self) -> bool {
+        self.id.is_at(&self.path)
+    }
 }
 
 impl LogWriter {
@@ -80,7 +125,7 @@ impl LogWriter {
         writing.flush();
         let is_there = match writing.state {
             State::Unused => false,
-            State::Open(..) => true,
+            State::Open(_) => true,
             State::Closed { is_there } => is_there,
         };
         RestOfLog { reference: is_there.then(|| reference(writing.id)), lost: writing.lost }
@@ -106,46 +151,46 @@ impl Writing {
         let Ok(mut line) = serde_json::to_vec(entry) else { return false };
         line.push(b'\n');
         if matches!(self.state, State::Unused) {
-            self.state = match create(&self.data, self.id) {
-                Ok(file) => State::Open(BufWriter::new(file), MAX_FILE),
+            self.state = match OpenLog::create(&self.data, self.id) {
+                Ok(log) => State::Open(log),
                 Err(_) => State::Closed { is_there: false },
             };
         }
-        let State::Open(file, left) = &mut self.state else { return false };
-        let rest = left.checked_sub(line.len() as u64);
-        let written = rest.is_some() && file.write_all(&line).is_ok();
-        match rest.filter(|_| written) {
-            Some(rest) => *left = rest,
-            None => self.close(),
+        let State::Open(log) = &mut self.state else { return false };
+        let added = log.add(&line);
+        if added.is_none() {
+            self.close();
         }
-        written
+        added.is_some()
     }
 
     fn flush(&mut self) {
-        if let State::Open(file, _) = &mut self.state
-            && file.flush().is_err()
+        if let State::Open(log) = &mut self.state
+            && log.flush().is_none()
         {
             self.close();
         }
     }
 
     /// Hands over what can be, and counts the rest, which is not tried again: what was said to
-    /// be lost must not turn up.
+    /// be lost must not turn up. With its file all is lost.
     fn close(&mut self) {
-        let closed = State::Closed { is_there: true };
-        if let State::Open(mut file, _) = std::mem::replace(&mut self.state, closed) {
-            file.flush().ok();
-            let (_, rest) = file.into_parts();
+        let closed = State::Closed { is_there: false };
+        if let State::Open(mut log) = std::mem::replace(&mut self.state, closed) {
+            if !log.is_in_place() {
+                self.lost += log.added;
+                // Else the writer would hand over the rest when it is dropped.
+                drop(log.file.into_parts());
+                return;
+            }
+            self.state = State::Closed { is_there: true };
+            log.file.flush().ok();
+            let (_, rest) = log.file.into_parts();
             // An entry is a line; one is lost also where only its end is.
             let rest = rest.unwrap_or_default();
             self.lost += rest.iter().filter(|byte| **byte == b'\n').count() as u64;
         }
     }
-}
-
-fn create(data: &DataDir, id: RunId) -> Result<File, StoreError> {
-    let directory = data.create(DIRECTORY).map_err(unusable)?;
-    Ok(directory.shared_file(&name(id))?)
 }
 
 fn unusable(error: PrivateDirError) -> StoreError {
@@ -313,7 +358,9 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
         let full = File::options().write(true).open("/dev/full").unwrap();
-        writer.writing().state = State::Open(BufWriter::new(full), MAX_FILE);
+        let (id, path) = (FileId::of(&full).unwrap(), "/dev/full".into());
+        let file = BufWriter::new(full);
+        writer.writing().state = State::Open(OpenLog { file, id, path, left: MAX_FILE, added: 0 });
         (scratch, writer)
     }
 
@@ -326,6 +373,26 @@ mod tests {
         assert_eq!(writer.finish().lost, 2);
         assert_eq!(writer.finish().lost, 2, "they are lost once");
         assert!(writer.finish().reference.is_some());
+    }
+
+    #[test]
+    fn v2_with_a_file_that_is_removed_all_its_entries_are_lost_and_nothing_more_is_written() {
+        let scratch = tempfile::tempdir().unwrap();
+        let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
+        assert!(writer.add(&entry("a")));
+        writer.flush();
+        let path = scratch.path().join(writer.finish().reference.unwrap());
+        let removed = File::open(&path).unwrap();
+        let before = removed.metadata().unwrap().len();
+        assert!(writer.add(&entry("b")));
+        fs::remove_file(&path).unwrap();
+        // Another file in its place is another one.
+        fs::write(&path, "").unwrap();
+        writer.flush();
+        assert!(!writer.add(&entry("c")));
+        assert_eq!(writer.finish(), RestOfLog { reference: None, lost: 2 });
+        assert_eq!(removed.metadata().unwrap().len(), before);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }
 
     #[test]

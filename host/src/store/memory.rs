@@ -11,7 +11,7 @@ use super::redb::Counting;
 use super::steps::{holds, is_fresh};
 use super::{
     Author, Claim, Cursor, DocumentSnapshot, Ending, Erased, Finished, IdempotencyClaim, Inserted,
-    Kept, Logged, NewRun, Page, RunFilter, See, Seen, Stats, Store, StoreError, Stored,
+    Kept, Logged, NewRun, Page, RunFilter, See, Seen, StatsReport, Store, StoreError, Stored,
 };
 use crate::digest::Digest;
 use crate::document::{Address, ChangeCount, ChangeSet, CollectionName, Effects, Reads, Scan};
@@ -310,10 +310,10 @@ impl Store for MemoryStore {
         Ok(Erased::Done(Box::new(run.clone())))
     }
 
-    async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
+    async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
         let mut counting = Counting::default();
         let model = self.0.lock().unwrap();
         model.runs.iter().filter(|run| filter.fits(run)).for_each(|run| counting.add(run));
-        Ok(counting.stats())
+        Ok(StatsReport { operations: counting.stats(), damaged: Vec::new() })
     }
 }

@@ -18,6 +18,7 @@ mod logs;
 #[cfg(test)]
 mod memory;
 mod open;
+mod overlay;
 mod owners;
 mod pages;
 mod redb;
@@ -35,7 +36,7 @@ mod writer;
 
 pub(crate) use self::abandoned::Begun;
 pub(crate) use self::documents::Stored;
-pub(crate) use self::file::{AtEnd, FILE, makes_errors_of_panics};
+pub(crate) use self::file::{AtEnd, FILE, makes_errors_of_panics, off_thread};
 pub use self::logs::LogFile;
 pub(crate) use self::logs::{LogWriter, RestOfLog};
 pub(crate) use self::open::OpenStore;
@@ -61,6 +62,7 @@ use crate::document::{
     Address, ChangeCount, CollectionName, Document, DocumentId, Effects, Fields, Reads, Scan,
 };
 use crate::operation::OperationName;
+use crate::os_error;
 use crate::private_dir::PrivateDirError;
 use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
 use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
@@ -126,7 +128,7 @@ pub(crate) trait Store: Send + Sync {
     async fn erase(&self, id: RunId) -> Result<Erased, StoreError>;
 
     /// Counts the runs that fit the filter. Reads each of them.
-    async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError>;
+    async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError>;
 }
 
 /// Documents as they were at one moment.
@@ -391,6 +393,15 @@ pub struct Page {
     pub damaged: Vec<StoreError>,
 }
 
+/// Statistics of the runs that can be read.
+#[derive(Clone, Debug, Default)]
+pub struct StatsReport {
+    /// What the runs of each operation have in common.
+    pub operations: Stats,
+    /// What is damaged among the runs that fit, and so is not counted.
+    pub damaged: Vec<StoreError>,
+}
+
 /// What the runs of each operation have in common.
 pub type Stats = BTreeMap<OperationName, OperationStats>;
 
@@ -449,12 +460,12 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
-    /// There is no room on the disk, or the user may not use more. It goes on when there is.
+    /// There is no room on the disk. Writing works again when there is.
     #[error("the store's disk is full")]
     Full,
-    /// This user may not write to it, or its disk may not be written to.
-    #[error("the store may only be read")]
-    ReadOnly,
+    /// This user may not write to it, or its file system is read-only. The system's answer.
+    #[error("the store may only be read: {0}")]
+    ReadOnly(Arc<io::Error>),
     /// The system failed in the middle of writing, and again when it was asked what is there:
     /// this run's change was made or was not.
     #[error("whether run `{0}` was written is unknown")]
@@ -466,9 +477,13 @@ pub enum StoreError {
     /// Other users own it or have access to it.
     #[error("the data directory is not trusted: {0}")]
     Untrusted(Untrusted),
+    /// The file of the store was removed, or another one took its place, while this process used
+    /// it. Nothing was written, and this process reads and writes no other store.
+    #[error("the store was removed or replaced while it was in use")]
+    Replaced,
     /// The system's answer.
-    #[error("cannot use the store: {0}")]
-    Io(std::sync::Arc<io::Error>),
+    #[error("cannot use the store: {}", os_error::text(.0))]
+    Io(Arc<io::Error>),
 }
 
 /// A directory that this user may not write to, or that others may, is no place for a store.
@@ -491,10 +506,21 @@ impl From<Untrusted> for StoreError {
 }
 
 impl StoreError {
+    /// Returns whether an open file may be unusable after this error.
+    fn is_of_disk(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::ReadOnly(_) | Self::Full | Self::Replaced => true,
+            Self::Damaged { .. } => true,
+            Self::Newer { .. } | Self::OutcomeUnknown(_) | Self::Busy | Self::Untrusted(_) => false,
+        }
+    }
+
     /// Returns the error of opening something for writing.
     fn denied(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => Self::ReadOnly,
+            io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
+                Self::ReadOnly(Arc::new(error))
+            }
             _ => error.into(),
         }
     }
@@ -507,11 +533,9 @@ impl From<io::Error> for StoreError {
             return Self::Untrusted(untrusted.clone());
         }
         match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::Full,
-            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            _ => Self::Io(std::sync::Arc::new(error)),
+            io::ErrorKind::StorageFull => Self::Full,
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(Arc::new(error)),
+            _ => Self::Io(Arc::new(error)),
         }
     }
 }

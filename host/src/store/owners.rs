@@ -8,9 +8,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::FlockOperation;
-use uuid::Uuid;
 
 use super::{Store, StoreError, wake};
+use crate::clock;
 use crate::private_dir::{DataDir, PrivateDir};
 use crate::task_run::{OwnerId, RunId};
 
@@ -62,7 +62,7 @@ impl Owners {
     pub(crate) fn enter(&self) -> Result<Owner, StoreError> {
         let directory = self.data.create(DIRECTORY)?;
         loop {
-            let name = Uuid::now_v7().to_string();
+            let name = clock::uuid().to_string();
             let file = directory.shared_file(&name)?;
             rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(io::Error::from)?;
             // Before the lock was there, another process may have taken it for one of the dead

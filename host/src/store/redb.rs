@@ -1,14 +1,13 @@
 //! The store as it is: one file of redb, which any number of processes read and write.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::documents::RedbDocuments;
-use super::file::{AtEnd, StoreFile};
+use super::file::{AtEnd, StoreFile, off_thread};
 use super::keys::{self, Index, Kind};
 use super::row::Row;
 use super::steps::{self, Added};
@@ -16,7 +15,7 @@ use super::tables::{self, Snapshot};
 use super::writer::Writer;
 use super::{
     Author, Bucket, Claim, Cursor, DocumentSnapshot, Ending, Erased, Finished, Inserted, Kept,
-    Logged, NewRun, Page, Percentiles, RunFilter, Stats, Store, StoreError,
+    Logged, NewRun, Page, Percentiles, RunFilter, Stats, StatsReport, Store, StoreError,
 };
 use crate::document::{ChangeSet, Effects};
 use crate::operation::OperationName;
@@ -70,8 +69,7 @@ impl RedbStore {
         read: impl FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Option<T>, StoreError> {
         let file = Arc::clone(&self.file);
-        let read = tokio::task::spawn_blocking(move || file.read(read)).await;
-        read.map_err(|error| StoreError::from(io::Error::other(error)))?
+        off_thread(move || file.read(read)).await
     }
 
     /// Returns what a run changed of documents; nothing if it changed none.
@@ -279,18 +277,17 @@ impl Store for RedbStore {
         self.writer.step(id, move |tx| steps::erase(tx, id)).await
     }
 
-    async fn stats(&self, filter: &RunFilter) -> Result<Stats, StoreError> {
-        let mut counting = Counting::default();
-        let mut failed = None;
+    async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
+        let (mut counting, mut damaged) = (Counting::default(), Vec::new());
         let see = |row: Result<Row, StoreError>| {
             match row {
                 Ok(row) => counting.add(&row.run),
-                Err(error) => failed = Some(error),
+                Err(error) => damaged.push(error),
             }
-            failed.is_none()
+            true
         };
         self.each(filter, (KeyRange::counting(filter), usize::MAX), see).await?;
-        failed.map_or_else(|| Ok(counting.stats()), Err)
+        Ok(StatsReport { operations: counting.stats(), damaged })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looks a store over, and copies it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -254,7 +254,14 @@ fn look_over(store: &Snapshot) -> Result<(Vec<String>, Vec<RunId>), StoreError> 
     if sequence.is_ok_and(|sequence| sequence < findings.newest) {
         findings.list.push("the sequence is behind the newest run".to_owned());
     }
-    Ok((findings.list, findings.logged))
+    Ok((distinct(findings.list), findings.logged))
+}
+
+/// Leaves each finding once: a damaged row is met by itself and by all that lead to it.
+fn distinct(mut findings: Vec<String>) -> Vec<String> {
+    let mut known = HashSet::new();
+    findings.retain(|finding| known.insert(finding.clone()));
+    findings
 }
 
 impl Findings {

@@ -14,7 +14,7 @@ use redb::{Database, ReadableDatabase as _};
 
 use super::document_check;
 use super::documents::{Size, Stored};
-use super::file::{Handle, StoreFile, guarded};
+use super::file::{Handle, StoreFile, guarded, off_thread};
 use super::keys::{self, Kind};
 use super::pages::{self, Pages};
 use super::redb::RedbStore;
@@ -45,8 +45,7 @@ impl RedbStore {
     pub(crate) async fn salvage(&self, to: &Path) -> Result<Salvaged, StoreError> {
         let (file, to) = (Arc::clone(&self.file), to.to_owned());
         let work = move || guarded(|| salvage(&file, &to));
-        let saved = tokio::task::spawn_blocking(work).await;
-        saved.map_err(|error| StoreError::from(io::Error::other(error)))?
+        off_thread(work).await
     }
 }
 

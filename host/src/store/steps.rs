@@ -10,6 +10,7 @@ use super::{
     Author, Claim, Ending, Erased, Finished, IdempotencyClaim, Inserted, Kept, NewRun, StoreError,
     codec, keys,
 };
+use crate::clock;
 use crate::document::{ChangeCount, Effects};
 use crate::run::{LogEntry, Outcome};
 use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
@@ -196,7 +197,7 @@ pub(super) fn crash(
     runs: &[(RunId, OwnerId)],
     reason: &str,
 ) -> Result<Vec<RunId>, StoreError> {
-    let now = Utc::now();
+    let now = clock::now();
     let mut crashed = Vec::new();
     for (id, owner) in runs {
         let old = match tx.row(*id) {
@@ -229,7 +230,7 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<Erased, StoreError> {
     if old.run.erased_at.is_some() {
         return Ok(Erased::Done(Box::new(old.run)));
     }
-    let now = Utc::now();
+    let now = clock::now();
     let mut new = old.clone();
     new.erase();
     new.run.erased_at = Some(now);

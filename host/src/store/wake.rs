@@ -9,11 +9,11 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
+use crate::os_error;
 use crate::private_dir::{DataDir, PrivateDir};
 use crate::task_run::{OwnerId, RunId};
 
@@ -85,7 +85,7 @@ impl Mailbox {
         let name = name.as_str().to_owned();
         let socket = UnixDatagram::bind(address(&directory, &name))?;
         let listening = socket.try_clone()?;
-        thread::Builder::new().name("wake".to_owned()).spawn(move || listen(&listening, &runs))?;
+        os_error::spawn("wake", move || listen(&listening, &runs))?;
         Ok(Self { socket, directory, name })
     }
 }

@@ -3,11 +3,11 @@
 //! What waits while a transaction is written goes into the next one together: many callers
 //! pay for one commit. Each is answered when its own part is on the disk.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use std::{io, thread};
 
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ use super::StoreError;
 use super::file::{StoreFile, guarded};
 use super::steps::Evidence;
 use super::tables::{Snapshot, Tx};
+use crate::os_error;
 use crate::task_run::RunId;
 
 /// The most steps of one transaction.
@@ -86,7 +87,7 @@ impl Writer {
         }
         let (sender, jobs) = mpsc::channel();
         let file = Arc::clone(&self.file);
-        thread::Builder::new().name("store".to_owned()).spawn(move || serve(&file, &jobs))?;
+        os_error::spawn("store", move || serve(&file, &jobs))?;
         // Where two began, the thread of the one that is not kept ends at once.
         Ok(self.jobs.get_or_init(|| sender))
     }
@@ -149,12 +150,15 @@ fn attempt(file: &StoreFile, batch: &mut Vec<Job>) -> Result<(), Fault> {
         if written >= LARGE && room.is_some_and(|room| room < written + SPARE) {
             return Err(StoreError::Full);
         }
+        if written > 0 {
+            file.is_in_place()?;
+        }
         // One that is dropped is undone, which reads and may stop as all else.
         Ok((written > 0).then_some(transaction))
     });
     let begun = begun.map_err(|error| {
         // After a failure of the disk the file takes no more until it is opened again.
-        if matches!(error, StoreError::Io(_) | StoreError::Full | StoreError::Damaged { .. }) {
+        if error.is_of_disk() {
             file.close();
         }
         Fault::Before(error)
@@ -241,12 +245,14 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::{Address, Body, Change, Effects};
     use crate::private_dir::{DataDir, PrivateDir};
     use crate::run::Outcome;
     use crate::store::conformance::{ending, insert};
     use crate::store::file::{AtEnd, DIRECTORY, FILE};
     use crate::store::redb::RedbStore;
-    use crate::store::{Claim, Inserted, NewRun, Store as _};
+    use crate::store::tests::author;
+    use crate::store::{Claim, Inserted, NewRun, RunFilter, Store as _};
     use crate::task_run::tests::running;
 
     /// Returns a step that was done in a transaction whose commit failed.
@@ -284,6 +290,42 @@ mod tests {
         );
         let answer = answer.await.unwrap();
         assert!(matches!(answer, Err(StoreError::OutcomeUnknown(run)) if run == id));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_to_a_store_that_was_removed_or_to_one_in_its_place() {
+        for is_replaced in [false, true] {
+            let scratch = tempfile::tempdir().unwrap();
+            let data = DataDir::new(scratch.path());
+            let store = RedbStore::new(data.clone(), AtEnd::Leave);
+            let claim = insert(&store, &running("a")).await;
+            let directory = scratch.path().join(DIRECTORY);
+            let removed = std::fs::File::open(directory.join(FILE)).unwrap();
+            let written = removed.metadata().unwrap().modified().unwrap();
+            std::fs::remove_dir_all(&directory).unwrap();
+            let other = RedbStore::new(data, AtEnd::Close);
+            if is_replaced {
+                insert(&other, &running("b")).await;
+            }
+            let address = Address { collection: "a".parse().unwrap(), id: "b".parse().unwrap() };
+            let after = Some(Body::try_from(serde_json::json!({"n": 1})).unwrap());
+            let changes = [(address, Change { before: None, after })].into();
+            let effects = Arc::new(Effects { changes, ..Effects::default() });
+            let is_replaced_error = |error: StoreError| matches!(error, StoreError::Replaced);
+            // Each of them twice: an error must not make the next one write elsewhere.
+            for _ in 0..2 {
+                let ended = store.finish(claim, ending(Outcome::Cancelled)).await;
+                assert!(is_replaced_error(ended.unwrap_err()));
+                let begun = store.insert(NewRun { run: running("a"), key: None }).await;
+                assert!(is_replaced_error(begun.unwrap_err()));
+                let kept = store.keep(author(), Arc::clone(&effects)).await;
+                assert!(is_replaced_error(kept.unwrap_err()));
+            }
+            assert_eq!(removed.metadata().unwrap().modified().unwrap(), written);
+            assert_eq!(directory.exists(), is_replaced, "no other store is begun");
+            let runs = other.list(&RunFilter::default(), None, 10).await.unwrap().runs;
+            assert_eq!(runs.len(), usize::from(is_replaced));
+        }
     }
 
     #[tokio::test]

@@ -393,11 +393,12 @@ fn an_export_that_has_no_room_leaves_nothing_that_looks_like_one() {
     let project = with_things(&format!("{document}\n").repeat(8));
     let mut limited = project.program("sh", &[]);
     // In blocks of 512 or 1,024 bytes. Beyond that the system would end it.
-    let script = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" documents export things -o it.jsonl";
+    let script = "ulimit -f 4096; exec \"$0\" documents export things -o it.jsonl";
     limited.args(["-c", script, OPHOST]);
     insta::assert_snapshot!(project.output(&mut limited), @"
     ---- stderr
-    error: cannot write `it.jsonl`: File too large (os error 27)
+    error: cannot write `it.jsonl`: the file may not grow (RLIMIT_FSIZE, or the most that its file system allows)
+    hint: raise `ulimit -f`
     ---- exit 5
     ");
     let names = fs::read_dir(project.path()).expect("a directory");
@@ -809,7 +810,7 @@ fn f5_documents_that_a_damaged_key_hides_are_missed() {
 }
 
 #[test]
-fn f5_an_export_that_leaves_a_run_out_exits_so() {
+fn f5_what_leaves_a_damaged_run_out_exits_so() {
     let project = Project::with_rust(&["misbehave"]);
     for text in [MARK, "good"] {
         let value = format!("value={text}");
@@ -818,14 +819,40 @@ fn f5_an_export_that_leaves_a_run_out_exits_so() {
     }
     let whole = project.run(&["runs", "export"]);
     assert_eq!((whole.stdout.lines().count(), whole.code), (2, Some(0)));
+    let mut left_out = 0;
     let exported = damaged(&project).into_iter().map(|data| {
         let export = project.run(&["runs", "export", "--data", &data]);
         let is_whole = !export.stderr.contains("is left out");
         let expected = if is_whole { (2, Some(0)) } else { (1, Some(1)) };
         assert_eq!((export.stdout.lines().count(), export.code), expected, "{export}");
-        is_whole
+        if is_whole {
+            return true;
+        }
+        // What is left out of one is left out of all, unless only its log is damaged.
+        let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
+        let [list, stats] = ["list", "stats"].map(|command| on(&["runs", command]));
+        let json = ["list", "stats"].map(|command| on(&["runs", command, "--json"]));
+        let damaged = json.each_ref().map(|it| it.json()["damaged"].as_array().map(Vec::len));
+        assert_eq!(damaged[0], damaged[1], "{list}{stats}");
+        let code = if damaged[0] == Some(0) { Some(0) } else { Some(1) };
+        assert_eq!(
+            [&list, &stats, &json[0], &json[1]].map(|it| it.code),
+            [code; 4],
+            "{list}{stats}"
+        );
+        for told in [&list, &stats] {
+            assert_eq!(told.stderr.contains("is left out"), code == Some(1), "{told}");
+            assert!(told.stdout.contains("misbehave.echo"), "{told}");
+        }
+        let check = on(&["store", "check"]);
+        let lines: Vec<_> = check.stdout.lines().collect();
+        let distinct: std::collections::BTreeSet<_> = lines.iter().collect();
+        assert!(!lines.is_empty() && lines.len() == distinct.len(), "{check}");
+        left_out += usize::from(code == Some(1));
+        false
     });
     assert!(exported.filter(|is_whole| !is_whole).count() > 0, "no run was damaged");
+    assert!(left_out > 0, "no row was damaged");
 }
 
 #[test]

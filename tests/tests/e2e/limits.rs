@@ -89,3 +89,47 @@ fn more_than_the_maximum_is_denied() {
     ---- exit 2
     ");
 }
+
+#[test]
+fn limits_as_large_as_can_be_written_overflow_nothing() {
+    let project = Project::with_rust(&["text"]);
+    let (time, size) = ("584542046000 years", "15EiB");
+    let all = format!("timeout = \"{time}\"\nmemory = \"{size}\"\noutput = \"{size}\"\n");
+    let all = format!("{all}effects = \"{size}\"\n");
+    let compile = format!("[compile]\ntime = \"{time}\"\nmemory = \"{size}\"\n");
+    project.settings(&format!("[limits]\n{all}[limits.max]\n{all}{compile}"));
+    // No run takes longer than a year.
+    let flags =
+        ["--timeout", "365d", "--memory", size, "--max-output", size, "--max-effects", size];
+    let run = ["run", "slugify", "text=A b", "--record"];
+    for arguments in [&run[..], &[&run[..], &flags].concat()] {
+        let output = project.run(arguments);
+        let expected = ("{\"slug\":\"a-b\"}\n", Some(0));
+        assert_eq!((output.stdout.as_str(), output.code), expected, "{output}");
+    }
+    let longer = project.run(&[&run[..], &["--timeout", time]].concat());
+    assert_eq!(longer.code, Some(4), "{longer}");
+    for filter in ["--since", "--until"] {
+        for moment in ["+262142-12-31", "-262143-01-01", "262142-12-31", "9999-12-31", "0001-01-01"]
+        {
+            let argument = format!("{filter}={moment}");
+            for command in ["list", "stats", "export"] {
+                let output = project.run(&["runs", command, &argument]);
+                assert!(matches!(output.code, Some(0 | 2)), "{argument}: {output}");
+            }
+        }
+        for span in ["584542046090 years", "1000000000000000000000h"] {
+            let output = project.run(&["runs", "list", filter, span]);
+            assert!(matches!(output.code, Some(0 | 2)), "{span}: {output}");
+        }
+    }
+    let most = u64::MAX.to_string();
+    for arguments in [
+        &["runs", "list", "--after", &most][..],
+        &["documents", "find", "things", "-n", &most],
+        &["runs", "wait", "latest", "--timeout", time],
+    ] {
+        let output = project.run(arguments);
+        assert!(matches!(output.code, Some(0 | 2)), "{arguments:?}: {output}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use e2e::guest::{Described, Operation, describing};
 use ophost::{Digest, Host, TrustPolicy};
@@ -246,6 +246,63 @@ fn a_change_within_the_clock_s_resolution_is_seen() {
         let known = project.run(&["describe", "same", "--json"]).json();
         assert_eq!(known["plugin"]["version"], version);
     }
+}
+
+#[test]
+fn a_plugin_file_may_have_any_time() {
+    let project = Project::new();
+    project.add("it", &versioned("same", "0.1.0"));
+    let file = project.plugins().join("it.wasm");
+    // Beyond 2262 and before 1678 nanoseconds since 1970 do not fit into 64 bits.
+    let year = Duration::from_secs(365 * 24 * 3600);
+    let far = [1, 100, 290, 400, 8_000, 100_000].map(|years| year * years);
+    let epoch = SystemTime::UNIX_EPOCH;
+    let early = far.iter().map(|span| epoch.checked_sub(*span));
+    let times = far.iter().map(|span| epoch.checked_add(*span)).chain(early);
+    for time in times.map(|time| time.expect("a time of the system")) {
+        let opened = fs::File::options().append(true).open(&file).expect("our own file");
+        opened.set_modified(time).expect("a file system that takes or bounds it");
+        for arguments in [&["list"][..], &["run", "same"], &["run", "same"]] {
+            let output = project.run(arguments);
+            assert_eq!(output.code, Some(0), "{time:?}: {output}");
+        }
+    }
+}
+
+/// Makes `date` and whoever else asks the C library for the time believe that it is 1965.
+const CLOCK: &str = "#include <time.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
+int clock_gettime(clockid_t id, struct timespec *now) {\n\
+    int result = syscall(SYS_clock_gettime, id, now);\n\
+    if (id == CLOCK_REALTIME) now->tv_sec = -157766400;\n\
+    return result;\n\
+}\n";
+
+#[test]
+fn a_clock_before_1970_stops_no_command() {
+    let project = Project::with_rust(&["text", "misbehave"]);
+    let (source, library) = (project.path().join("clock.c"), project.path().join("clock.so"));
+    fs::write(&source, CLOCK).expect("a writable directory");
+    let compiled = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status();
+    assert!(compiled.expect("the C compiler that links Rust").success());
+    let early = |arguments: &[&str]| {
+        let output = project.output(project.command(arguments).env("LD_PRELOAD", &library));
+        assert_eq!(output.code, Some(0), "{arguments:?}: {output}");
+        output
+    };
+    early(&["list"]);
+    early(&["run", "slugify", "text=A b", "--record", "--verbose"]);
+    // It asks for the time.
+    early(&["run", "misbehave.context", "--record"]);
+    fs::write(project.path().join("things.jsonl"), "{\"n\": 1}\n").expect("a file");
+    early(&["documents", "import", "things", "things.jsonl"]);
+    let run = early(&["runs", "show", "latest", "--json"]).json();
+    assert!(run["created_at"].as_str().is_some_and(|time| time.starts_with("1970-01-01")), "{run}");
+    early(&["runs", "list", "--since", "2h"]);
+    early(&["store", "check"]);
+    assert_eq!(project.run(&["store", "check"]).code, Some(0));
 }
 
 /// What is run is what the digest names, whatever happens to the file meanwhile.

@@ -766,6 +766,7 @@ fn what_is_recorded_and_cannot_be_printed_is_named() {
     insta::assert_snapshot!(run(&["--no-record"]), @"
     ---- stderr
     error: cannot write to stdout: No space left on device (os error 28)
+    hint: free some space, and try again
     ---- exit 5
     ");
 }

@@ -15,10 +15,11 @@ use super::super::complete;
 use super::super::error::{CliError, Exit};
 use super::super::output::{self, Line};
 use super::super::table::{Last, table};
+use crate::clock;
 use crate::operation::OperationName;
 use crate::run::FailureKind;
 use crate::runs::Runs;
-use crate::store::{Bucket, Cursor, OperationStats, RunFilter, StoreError};
+use crate::store::{Bucket, Cursor, OperationStats, RunFilter, StatsReport, StoreError};
 use crate::task_run::{RunSummary, Status};
 
 /// How many runs are read at once where all are.
@@ -107,11 +108,9 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
         let next = page.next.map(|next| next.to_string());
         let damaged: Vec<_> = page.damaged.iter().map(ToString::to_string).collect();
         output::json(&json!({"runs": page.runs, "damaged": damaged, "next": next}))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(left_out(&page.damaged));
     }
-    for damaged in &page.damaged {
-        output::warn(&format!("a run is left out: {damaged}"));
-    }
+    warn_of(&page.damaged);
     output::stdout(&listed(&page.runs, io::stdout().is_terminal()))?;
     if page.runs.is_empty() {
         nothing(&filter);
@@ -119,7 +118,19 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     if let Some(next) = page.next {
         output::stderr(&format!("There are more: `--after {next}`\n"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(left_out(&page.damaged))
+}
+
+/// Names the runs that are left out since they are damaged.
+fn warn_of(damaged: &[StoreError]) {
+    for damaged in damaged {
+        output::warn(&format!("a run is left out: {damaged}"));
+    }
+}
+
+/// Returns the exit code of what is printed without the damaged runs.
+fn left_out(damaged: &[StoreError]) -> ExitCode {
+    if damaged.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() }
 }
 
 /// Returns runs as a table. On a terminal it has a header; in a pipe each line is a run.
@@ -176,21 +187,23 @@ pub(super) async fn stats(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let filter = filter.filter();
-    let stats = runs.stats(&filter).await?;
+    let StatsReport { operations: stats, damaged } = runs.stats(&filter).await?;
     if json {
-        output::json(&json!({"operations": stats}))?;
-        return Ok(ExitCode::SUCCESS);
+        let texts: Vec<_> = damaged.iter().map(ToString::to_string).collect();
+        output::json(&json!({"operations": stats, "damaged": texts}))?;
+        return Ok(left_out(&damaged));
     }
+    warn_of(&damaged);
     if stats.is_empty() {
         nothing(&filter);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(left_out(&damaged));
     }
     let heading = ["operation", "runs", "failed", "errors", "p50", "p95", "p99", "times"];
     let heading = heading.map(str::to_owned);
     let rows = stats.iter().map(|(name, stats)| stats_row(name, stats));
     let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
     output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(left_out(&damaged))
 }
 
 fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 8] {
@@ -249,9 +262,7 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
     loop {
         let page = runs.list(&filter, after, PAGE).await?;
         is_whole &= page.damaged.is_empty();
-        for damaged in &page.damaged {
-            output::warn(&format!("a run is left out: {damaged}"));
-        }
+        warn_of(&page.damaged);
         for summary in &page.runs {
             match runs.get(summary.id).await {
                 Ok(Some(run)) => output::json_line(&run)?,
@@ -283,7 +294,7 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(span) = humantime::parse_duration(ago) {
         return chrono::Duration::from_std(span)
             .ok()
-            .and_then(|span| Utc::now().checked_sub_signed(span))
+            .and_then(|span| clock::now().checked_sub_signed(span))
             .ok_or_else(|| "so long ago that there was no calendar".to_owned());
     }
     if let Some(time) = zoned(text) {

@@ -44,7 +44,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
-    /// List runs, the newest first.
+    /// List runs, the newest first; exits with 1 if damaged ones are left out.
     List(list::ListArgs),
     /// Show everything that is kept of a run.
     Show(Named),
@@ -52,7 +52,7 @@ enum RunsCommand {
     Logs(show::LogsArgs),
     /// Show what a run changed of documents.
     Diff(Named),
-    /// Count runs, failures and times of each operation.
+    /// Count runs, failures and times of each operation; exits with 1 if damaged ones are left out.
     Stats(list::FilterArgs),
     /// Run again what was run, with the input, user and flags that it had: a dry run stays one.
     Rerun(Box<again::RerunArgs>),

@@ -1,8 +1,9 @@
 //! `context`: what a guest may know of the run it is in.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::RunState;
+use crate::clock;
 use crate::run::{Actor, Flags};
 use crate::sandbox::bindings::ophost::plugin::context::Host;
 
@@ -22,8 +23,7 @@ pub(in crate::sandbox) struct RunContext {
 
 /// Returns milliseconds since 1970; 0 for a clock that is before it.
 fn timestamp(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(clock::since_1970(time).as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Host for RunState {

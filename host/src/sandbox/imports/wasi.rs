@@ -6,15 +6,18 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::HostWallClock;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::RunState;
+use crate::clock;
 use crate::run::{LogLevel, LogSource};
 use crate::sandbox::journal::Journal;
 
@@ -41,6 +44,7 @@ impl Wasi {
             .stdout(line(LogLevel::Info, LogSource::Stdout))
             .stderr(line(LogLevel::Warn, LogSource::Stderr))
             .max_random_size(MAX_RANDOM)
+            .wall_clock(WallClock)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
@@ -48,6 +52,19 @@ impl Wasi {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         Self { context, table }
+    }
+}
+
+/// The machine's clock; wasmtime's own panics where that is before 1970.
+struct WallClock;
+
+impl HostWallClock for WallClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        clock::since_1970(SystemTime::now())
     }
 }
 

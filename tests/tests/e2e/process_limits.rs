@@ -1,0 +1,94 @@
+//! Limits of the process: whatever it may not have, a command works or says which limit it was.
+
+use crate::harness::{OPHOST, Output, Project};
+use crate::store_access::as_plain_user;
+
+/// Runs an operation that has to be compiled, or was, with a limit of the process.
+fn limited(project: &Project, limit: &str, command: &[&str]) -> Output {
+    let arguments = [&[limit, OPHOST], command].concat();
+    project.output(&mut as_plain_user(project, "prlimit", &arguments))
+}
+
+const RUN: [&str; 4] = ["run", "slugify", "text=A b", "--record"];
+
+/// Says whether a command worked, or was refused by a limit of that name, and nothing else.
+fn works_or_names(output: &Output, limit: &str, names: &str) -> bool {
+    let all = format!("{}{}", output.stdout, output.stderr);
+    assert!(!all.contains("panicked") && !all.contains("RUST_BACKTRACE"), "{limit}: {output}");
+    assert!(!all.contains("no operation") && !all.contains("damaged"), "{limit}: {output}");
+    match output.code {
+        Some(0) => return true,
+        Some(5) => assert!(all.contains(names) && all.contains("ulimit"), "{limit}: {output}"),
+        _ => panic!("{limit}: {output}"),
+    }
+    false
+}
+
+/// Runs commands under limits, each in a project that knows nothing of its plugin and in one that
+/// does, and then one without. Returns how many of the limits let both work.
+fn under(limits: impl Iterator<Item = String>, names: &str) -> usize {
+    let known = Project::with_rust(&["text"]);
+    assert_eq!(known.output(&mut as_plain_user(&known, OPHOST, &RUN)).code, Some(0));
+    let mut working = 0;
+    for limit in limits {
+        let fresh = Project::with_rust(&["text"]);
+        let both = [&fresh, &known].map(|project| {
+            let output = limited(project, &limit, &RUN);
+            let works = works_or_names(&output, &limit, names);
+            let listed = limited(project, &limit, &["list"]);
+            works_or_names(&listed, &limit, names);
+            let after = project.output(&mut as_plain_user(project, OPHOST, &RUN));
+            assert_eq!(after.code, Some(0), "{limit}: something was remembered: {after}");
+            works
+        });
+        working += usize::from(both == [true, true]);
+    }
+    working
+}
+
+fn mebibytes(count: u64) -> String {
+    format!("--as={}", count << 20)
+}
+
+#[test]
+fn with_few_descriptors_a_command_works_or_names_the_limit() {
+    assert!(
+        under((4..=40).step_by(3).map(|count| format!("--nofile={count}")), "RLIMIT_NOFILE") == 0
+    );
+    // They suffice, and a soft limit is raised.
+    let enough = ["--nofile=64", "--nofile=80", "--nofile=10:1000"].map(ToOwned::to_owned);
+    assert_eq!(under(enough.into_iter(), "RLIMIT_NOFILE"), 3);
+}
+
+#[test]
+fn with_little_address_space_a_command_works_or_names_the_limit() {
+    let sizes = [200, 400, 511, 512, 520, 600, 700, 800, 1_000, 1_500];
+    under(sizes.into_iter().map(mebibytes), "RLIMIT_AS");
+    // What a guest could grow to is not reserved where the address space is limited.
+    let enough = [2_000, 3_000, 4_000, 6_000].map(mebibytes);
+    assert_eq!(under(enough.into_iter(), "RLIMIT_AS"), 4);
+}
+
+#[test]
+fn with_few_processes_a_command_works_or_names_the_limit() {
+    // The command itself is one of them; other tests may run some, too.
+    let working = under((1..=12).map(|count| format!("--nproc={count}")), "RLIMIT_NPROC");
+    assert!(working < 12, "one thread is too few");
+}
+
+#[test]
+fn a_file_that_may_not_grow_ends_no_command_by_a_signal() {
+    let sizes = [0, 4_096, 100_000, 1_000_000, 2_000_000].map(|size| format!("--fsize={size}"));
+    under(sizes.into_iter(), "RLIMIT_FSIZE");
+    assert_eq!(under(std::iter::once("--fsize=100000000".to_owned()), "RLIMIT_FSIZE"), 1);
+    // What is printed may go to a file, too.
+    let project = Project::with_rust(&["text"]);
+    assert_eq!(project.run(&RUN).code, Some(0));
+    let script = "ulimit -f 0; exec \"$0\" runs export >exported";
+    insta::assert_snapshot!(project.output(&mut project.program("sh", &["-c", script, OPHOST])), @"
+    ---- stderr
+    error: cannot write to stdout: the file may not grow (RLIMIT_FSIZE, or the most that its file system allows)
+    hint: raise `ulimit -f`
+    ---- exit 5
+    ");
+}

@@ -1,0 +1,209 @@
+//! A store that may not be written, that disappears, or that the system limits: it is sound, and
+//! every message says so.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use e2e::guest::{Described, Operation, describing};
+use serde_json::Value;
+
+use crate::harness::{OPHOST, Output, Project};
+
+/// The user who runs commands where root would be allowed too much.
+const NOBODY: u32 = 65534;
+
+/// Returns a project with two documents and three recorded runs. As after every command, its
+/// store needs recovery.
+fn used_project() -> Project {
+    let project = Project::new();
+    let plugin = Described::new("it").with(Operation::new("it.works"));
+    project.add("it", &describing(&plugin).expect("a guest"));
+    fs::write(project.path().join("things.jsonl"), "{\"n\": 1}\n{\"n\": 2}\n").expect("a file");
+    assert_eq!(project.run(&["documents", "import", "things", "things.jsonl"]).code, Some(0));
+    for _ in 0..2 {
+        assert_eq!(project.run(&["run", "it.works", "--record"]).code, Some(0));
+    }
+    project
+}
+
+fn store_file(project: &Project) -> std::path::PathBuf {
+    project.path().join(".ophost/store/store.redb")
+}
+
+/// Commands that only read, each with what it prints of [`used_project`].
+const READING: &str = r#"
+"$0" runs list --json | grep -o '"operation_name"' | wc -l
+"$0" runs show latest --json | grep -c '"SUCCESS"'
+"$0" runs export | wc -l
+"$0" runs stats --json | grep -o '"SUCCESS":[0-9]*'
+"$0" documents collections --json | grep -c things
+"$0" documents find things | wc -l
+"$0" documents count things
+"$0" documents export things | wc -l
+"$0" store check
+"$0" run it.works --no-record
+"$0" store backup copy.redb 2>&1
+rm -f copy.redb
+"#;
+
+const READ: &str = "3\n1\n3\n\"SUCCESS\":2\n\"SUCCESS\":1\n1\n2\n2\n2\nthe store is sound\n{}\ncopied to `copy.redb`\n";
+
+/// Runs a script where the data directory is mounted read-only.
+fn on_a_read_only_mount(project: &Project, script: &str) -> Output {
+    let data = project.path().join(".ophost");
+    let mount = r#"mount --bind "$OPHOST_DATA" "$OPHOST_DATA" && mount -o remount,bind,ro "$OPHOST_DATA" || exit 77
+"#;
+    let script = format!("{mount}{script}");
+    let arguments = ["--map-root-user", "--mount", "sh", "-c", &script, OPHOST];
+    project.output(project.program("unshare", &arguments).env("OPHOST_DATA", data))
+}
+
+/// Gives all files of a project to a user whom permissions bind, and returns a program that
+/// runs as that user: as root, another one; else this one.
+pub(crate) fn as_plain_user(project: &Project, program: &str, arguments: &[&str]) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return project.program(program, arguments);
+    }
+    give(project.path());
+    let id = NOBODY.to_string();
+    let user = ["--reuid", &id, "--regid", &id, "--clear-groups", program];
+    project.program("setpriv", &[&user[..], arguments].concat())
+}
+
+fn give(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
+    if path.is_dir() {
+        for entry in fs::read_dir(path).expect("a directory") {
+            give(&entry.expect("an entry").path());
+        }
+    }
+}
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own file");
+}
+
+#[test]
+fn a_store_on_a_read_only_mount_is_read_and_not_called_damaged() {
+    let project = used_project();
+    let before = fs::read(store_file(&project)).expect("a store");
+    let output = on_a_read_only_mount(&project, READING);
+    assert_eq!((output.stdout.as_str(), output.code), (READ, Some(0)), "{output}");
+    let record = r#""$0" run it.works --record; echo "exit $?""#;
+    insta::assert_snapshot!(on_a_read_only_mount(&project, record), @r"
+    exit 5
+    ---- stderr
+    error: it was not run: its record cannot be written: the store may only be read: Read-only file system (os error 30)
+    hint: mount its file system writable, or name another data directory with `--data`; `--no-record` runs it without a record
+    ");
+    assert!(before == fs::read(store_file(&project)).expect("a store"), "it was written");
+    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+}
+
+#[test]
+fn a_store_without_write_permission_is_read_and_not_called_damaged() {
+    let project = used_project();
+    let store = store_file(&project);
+    mode(&store, 0o444);
+    let output = project.output(&mut as_plain_user(&project, "sh", &["-c", READING, OPHOST]));
+    assert_eq!((output.stdout.as_str(), output.code), (READ, Some(0)), "{output}");
+    let record =
+        project.output(&mut as_plain_user(&project, OPHOST, &["run", "it.works", "--record"]));
+    insta::assert_snapshot!(record, @"
+    ---- stderr
+    error: it was not run: its record cannot be written: the store may only be read: Permission denied (os error 13)
+    hint: run `ophost doctor`: it checks the permissions of the data directory; `--no-record` runs it without a record
+    ---- exit 5
+    ");
+    mode(&store, 0o200);
+    let read = project.output(&mut as_plain_user(&project, OPHOST, &["runs", "list"]));
+    insta::assert_snapshot!(read, @"
+    ---- stderr
+    error: cannot use the store: Permission denied (os error 13)
+    hint: run `ophost doctor`: it checks the permissions of the data directory
+    ---- exit 5
+    ");
+}
+
+#[test]
+fn a_store_that_another_process_uses_is_read_on_a_read_only_mount() {
+    let project = Project::with_rust(&["misbehave"]);
+    assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1", "--record"]).code, Some(0));
+    // Of two commands that write, one is under way outside the mount.
+    let mut running = project
+        .command(&["run", "misbehave.spin", "--record", "--timeout", "60s"])
+        .spawn()
+        .expect("the command starts");
+    let is_running =
+        || project.run(&["runs", "list", "--status", "running"]).stdout.contains("spin");
+    let waited = std::time::Instant::now();
+    while !is_running() && waited.elapsed().as_secs() < 30 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let output = on_a_read_only_mount(&project, r#""$0" runs list --json"#);
+    running.kill().expect("a child of ours");
+    running.wait().expect("it is gone");
+    let runs: Value = output.json();
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(2), "{output}");
+}
+
+/// Starts a recorded run of two seconds, and returns it when its operation runs.
+fn two_seconds(project: &Project, more: &[&str]) -> (Child, BufReader<ChildStderr>) {
+    let arguments = ["run", "misbehave.steps", "steps:=200", "--record", "--verbose"];
+    let mut command = project.command(&[&arguments[..], more].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    while !line.contains("log of step") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).expect("a text") > 0, "it ended at once");
+    }
+    (child, stderr)
+}
+
+fn rest(child: Child, mut stderr: BufReader<ChildStderr>) -> Output {
+    let mut errors = String::new();
+    stderr.read_to_string(&mut errors).expect("a text");
+    let output = child.wait_with_output().expect("it ends");
+    let errors = errors.lines().filter(|line| !line.contains("log of step"));
+    Output {
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: errors.map(|line| format!("{line}\n")).collect(),
+        code: output.status.code(),
+    }
+}
+
+#[test]
+fn a_run_whose_store_is_removed_or_replaced_does_not_end_as_recorded() {
+    let project = Project::with_rust(&["misbehave"]);
+    assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1", "--no-record"]).code, Some(0));
+    let (child, stderr) = two_seconds(&project, &[]);
+    fs::remove_dir_all(project.path().join(".ophost/store")).expect("our own directory");
+    insta::assert_snapshot!(rest(child, stderr), @r#"
+    {"count":200}
+    ---- stderr
+    error: run [RUN] ended, but that cannot be written: the store was removed or replaced while it was in use
+    hint: run `ophost runs list` to see what is recorded now
+    ---- exit 5
+    "#);
+    assert!(!project.path().join(".ophost/store").exists(), "no other store is begun");
+
+    let (child, stderr) = two_seconds(&project, &["--json"]);
+    fs::remove_dir_all(project.path().join(".ophost")).expect("our own directory");
+    // Another command begins a store in its place.
+    assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1", "--record"]).code, Some(0));
+    let output = rest(child, stderr);
+    assert_eq!(output.code, Some(5), "{output}");
+    let told = output.json();
+    assert_eq!(told["status"], Value::Null);
+    assert_eq!(told["output"]["count"], 200);
+    assert_eq!(told["error"]["kind"], "store");
+    assert!(told["run_id"].is_string(), "{told}");
+    let runs = project.run(&["runs", "list", "--json"]).json();
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
+    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+}
