@@ -161,14 +161,71 @@ fn a_field_that_is_named_is_the_id_and_stays_a_field() {
     error: cannot import `it.csv`: line 2: it has no field `nr`
     ---- exit 2
     ");
-    let oid = "{\"_id\":{\"$oid\":\"65f0c0ffee\"}}\n{\"_id\":12}\n{\"n\":1}\n";
-    assert_eq!(import(&project, "it.jsonl", oid, &[]).code, Some(0));
+    assert_eq!(import(&project, "it.jsonl", "{\"_id\":12}\n{\"n\":1}\n", &[]).code, Some(0));
     let get = |id| project.run(&["documents", "get", "things", id]).stdout;
-    assert_eq!(
-        (get("65f0c0ffee").as_str(), get("12").as_str()),
-        ("{\"_id\":\"65f0c0ffee\"}\n", "{\"_id\":\"12\"}\n")
+    assert_eq!(get("12"), "{\"_id\":\"12\"}\n");
+    assert_eq!(project.run(&["documents", "count", "things"]).stdout, "4\n");
+}
+
+#[test]
+fn documents_of_mongoexport_are_found_by_the_values_of_its_file() {
+    let project = with_things(
+        r#"{"_id":{"$oid":"65F0C0FFEE0123456789abcd"},"at":{"$date":"2024-01-31T12:00:00Z"},"n":{"$numberLong":"9"}}
+{"_id":{"$oid":"65f0c0ffee0123456789abce"},"at":{"$date":{"$numberLong":"1706702400001"}},"n":10}
+{"_id":{"$uuid":"73FFD264-44b3-4c69-90e8-e7d1dfc035d4"},"at":{"$date":"2023-01-31T12:00:00.5+01:00"},"n":{"$numberDouble":"2.5"}}
+"#,
     );
-    assert_eq!(project.run(&["documents", "count", "things"]).stdout, "5\n");
+    insta::assert_snapshot!(things(&project), @r#"
+    {"_id":"65f0c0ffee0123456789abcd","at":"2024-01-31T12:00:00.000Z","n":9}
+    {"_id":"65f0c0ffee0123456789abce","at":"2024-01-31T12:00:00.001Z","n":10}
+    {"_id":"73ffd264-44b3-4c69-90e8-e7d1dfc035d4","at":"2023-01-31T11:00:00.500Z","n":2.5}
+    "#);
+    for (filter, count) in [
+        (r#"{"_id": {"$oid": "65f0c0ffee0123456789ABCD"}}"#, "1\n"),
+        (r#"{"_id": {"$in": [{"$uuid": "73ffd264-44b3-4c69-90e8-e7d1dfc035d4"}]}}"#, "1\n"),
+        (r#"{"at": {"$gt": {"$date": "2024-01-31T13:00:00+01:00"}}}"#, "1\n"),
+        (r#"{"at": {"$lt": {"$date": {"$numberLong": "1706702400000"}}}}"#, "1\n"),
+        (r#"{"n": {"$gte": {"$numberLong": "9"}}}"#, "2\n"),
+    ] {
+        assert_eq!(
+            project.run(&["documents", "count", "things", filter]).stdout,
+            count,
+            "{filter}"
+        );
+    }
+    let malformed = import(&project, "it.jsonl", "{\"a\":[{\"$date\":\"soon\"}]}\n", &[]);
+    insta::assert_snapshot!(malformed, @"
+    ---- stderr
+    error: cannot import `it.jsonl`: line 1: at $.a[0].$date: this type of Extended JSON needs a time such as 2024-01-31T12:00:00Z, of the years 0 to 9999
+    ---- exit 2
+    ");
+    let unknown = import(&project, "it.jsonl", "{\"a\":{\"$where\":1}}\n", &[]);
+    insta::assert_snapshot!(unknown, @"
+    ---- stderr
+    error: cannot import `it.jsonl`: line 1: at $.a.$where: there is no such type of Extended JSON
+    ---- exit 2
+    ");
+}
+
+#[test]
+fn a_bulk_delete_by_operators_within_operators_deletes_nothing() {
+    let project = Project::with_rust(&["jobs"]);
+    write(&project, "jobs.jsonl", "{\"title\":\"Keep me\"}\n{\"title\":\"Other\"}\n");
+    assert_eq!(project.run(&["documents", "import", "jobs", "jobs.jsonl"]).code, Some(0));
+    for filter in [
+        r#"{"title": {"$nin": [{"$regex": "^Keep"}]}}"#,
+        r#"{"title": {"$ne": {"$regex": "^Keep"}}}"#,
+        r#"{"title": {"$not": {"$in": [{"$regex": "^Keep"}]}}}"#,
+        r#"{"$nor": [{"title": {"$eq": [{"$regex": "^Keep"}]}}]}"#,
+        r#"{"$nor": [{"title": {"a": {"$regex": "^Keep"}}}]}"#,
+    ] {
+        let deleted = project.run(&["run", "bulk_delete_jobs", &format!("filters={filter}")]);
+        assert_eq!(deleted.code, Some(1), "{filter}: {deleted}");
+        assert!(deleted.stderr.contains("$regex"), "{filter}: {deleted}");
+        let counted = project.run(&["documents", "count", "jobs", filter]);
+        assert_eq!(counted.code, Some(2), "{filter}: {counted}");
+        assert_eq!(project.run(&["documents", "count", "jobs"]).stdout, "2\n");
+    }
 }
 
 #[test]

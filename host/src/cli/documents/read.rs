@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use clap::ValueEnum;
-use ophost_document::json;
+use ophost_document::{extended, json};
 use serde_json::{Map, Value};
 
 use super::columns::Column;
@@ -191,6 +191,7 @@ fn object(place: Place, value: Value, id: Option<&str>) -> Result<Placed, ReadEr
     let Value::Object(mut fields) = value else {
         return Err(wrong(place, "it is not an object"));
     };
+    extended::convert_fields(&mut fields).map_err(|error| wrong(place, error.to_string()))?;
     let virtual_id = fields.shift_remove(ID);
     let id = id.and_then(|id| fields.get(id)).cloned().or(virtual_id);
     Ok(Placed { place, id, fields })
@@ -264,15 +265,12 @@ fn document(placed: Placed, id_field: Option<&str>) -> Result<Found, ReadError> 
     Ok((id, body))
 }
 
-/// Returns an id as text; one of MongoDB's exports is within an object.
+/// Returns an id as text.
 fn id_text(place: Place, id: &Value) -> Result<String, ReadError> {
     match id {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
-        Value::Object(object) => match object.get("$oid").and_then(Value::as_str) {
-            Some(text) => Ok(text.to_owned()),
-            None => Err(wrong(place, "its id is an object")),
-        },
+        Value::Object(_) => Err(wrong(place, "its id is an object")),
         Value::Null | Value::Bool(_) | Value::Array(_) => {
             Err(wrong(place, "its id is neither a text nor a number"))
         }
