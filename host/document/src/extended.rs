@@ -105,10 +105,9 @@ pub fn convert_fields(fields: &mut Map<String, Value>) -> Result<(), ExtendedErr
 }
 
 fn convert_items(items: &mut [Value]) -> Result<(), ExtendedError> {
-    let items = items.iter_mut().enumerate();
-    items
-        .map(|(index, item)| convert(item).map_err(|error| error.within(Step::Item(index))))
-        .collect()
+    items.iter_mut().enumerate().try_for_each(|(index, item)| {
+        convert(item).map_err(|error| error.within(Step::Item(index)))
+    })
 }
 
 fn is_reference(object: &Map<String, Value>) -> bool {
