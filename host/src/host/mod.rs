@@ -134,6 +134,7 @@ impl Host {
             asked: record.asked,
             key: record.key.as_deref(),
             rerun_of: record.rerun_of,
+            parent: None,
         };
         Ok(self.shared.recorder.begin(subject, &loaded.checked.cancel).await?)
     }
@@ -201,6 +202,7 @@ impl Host {
             asked: Some(true),
             key: None,
             rerun_of: None,
+            parent: None,
         };
         let observer = import.observer.take();
         let begun = self.shared.recorder.begin(subject, &import.cancel).await?;

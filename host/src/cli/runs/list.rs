@@ -18,7 +18,7 @@ use crate::operation::OperationName;
 use crate::run::FailureKind;
 use crate::runs::Runs;
 use crate::store::{Bucket, Cursor, OperationStats, RunFilter, StoreError};
-use crate::task_run::{RunSummary, Status};
+use crate::task_run::{RunId, RunSummary, Status};
 
 /// How many runs are read at once where all are.
 pub(super) const PAGE: usize = 100;
@@ -58,6 +58,10 @@ pub(super) struct FilterArgs {
     /// Only runs of a flow run of Prefect.
     #[arg(long, value_name = "ID")]
     flow_run: Option<String>,
+    /// Only runs that a run started, such as the batches of an import.
+    #[arg(long, value_name = "ID", value_parser = |text: &str| text.parse::<RunId>())]
+    #[arg(add = ArgValueCandidates::new(complete::runs))]
+    parent: Option<RunId>,
 }
 
 impl FilterArgs {
@@ -74,6 +78,7 @@ impl FilterArgs {
             error_contains: self.error,
             orchestrated: self.orchestrated.then_some(true),
             prefect_flow_run_id: self.flow_run,
+            parent_run_id: self.parent,
         }
     }
 }
