@@ -106,7 +106,9 @@ pub use crate::catalog::{Catalog, Filter, Known, PluginState};
 pub use crate::context::{Context, Explicit, Ignored, Orchestrator, Reason, Trace, Word};
 pub use crate::digest::{Digest, NotADigest};
 pub use crate::documents::Documents;
-pub use crate::host::{Host, HostBuilder, HostError, Report, Request, RunError, Watching};
+pub use crate::host::{
+    BatchImport, Host, HostBuilder, HostError, Report, Request, RunError, Watching,
+};
 pub use crate::import::{Existing, Import};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
 pub use crate::policy::{

@@ -281,11 +281,11 @@ impl CliError {
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::NotMade(error) => error.hint(),
+            Self::NotImported(error) => error.hint(),
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("`ophost documents find {collection}` shows what there is"))
             }
             Self::File(_)
-            | Self::NotImported(_)
             | Self::Shim(_)
             | Self::Component(_)
             | Self::Host(HostError::Sandbox(_))

@@ -197,12 +197,14 @@ fn documents_of_mongoexport_are_found_by_the_values_of_its_file() {
     insta::assert_snapshot!(malformed, @"
     ---- stderr
     error: cannot import `it.jsonl`: line 1: at $.a[0].$date: this type of Extended JSON needs a time such as 2024-01-31T12:00:00Z, of the years 0 to 9999
+    hint: `--plain-json` keeps names that begin with `$` as they are
     ---- exit 2
     ");
     let unknown = import(&project, "it.jsonl", "{\"a\":{\"$where\":1}}\n", &[]);
     insta::assert_snapshot!(unknown, @"
     ---- stderr
     error: cannot import `it.jsonl`: line 1: at $.a.$where: there is no such type of Extended JSON
+    hint: `--plain-json` keeps names that begin with `$` as they are
     ---- exit 2
     ");
 }
@@ -365,7 +367,7 @@ fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
     let others = [
         told("it.json", "[{}, 2]"),
         told("it.json", "[{},\n{\"a\": 1e400}]"),
-        told("it.json", "{}\n{}"),
+        told("it.json", "{}\n1"),
         told("it.csv", "a,b\n1,2\n3\n"),
         told("it.csv", "a,b\n1,\"2\n3,4\n"),
         told("it.csv", "a,a\n1,2\n"),
@@ -378,6 +380,7 @@ fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
     error: cannot import `it.csv`: line 3: cells: expected 2, got 1
     error: cannot import `it.csv`: line 2: the file ends within quotes that begin here
     error: cannot import `it.csv`: two columns are called `a`
+    hint: `--rename a=a1 --rename a=a2` gives other names, in the order of the columns
     error: cannot import `it.txt`: its name does not say what it holds: use --format
     ");
     write(&project, "it.jsonl", b"{\"n\":1}\n{\"n\":\"\xff\"}\n");
@@ -390,21 +393,18 @@ fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
 
 #[test]
 fn an_import_is_no_larger_than_what_a_run_may_write_at_most() {
-    let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
-    project.settings("[limits]\neffects = \"40B\"\n[limits.max]\neffects = \"40B\"");
-    let large = import(&project, "it.jsonl", &format!("{{\"a\":\"{}\"}}\n", "x".repeat(40)), &[]);
+    let document = format!("{{\"_id\":\"a\",\"text\":\"{}\"}}\n", "x".repeat(2500));
+    let project = with_things(&document);
+    project.settings("[limits]\neffects = \"2500B\"\n[limits.max]\neffects = \"2500B\"");
+    let large = import(&project, "it.jsonl", "{\"a\":1}\n{\"a\":2}\n", &[]);
     insta::assert_snapshot!(large, @"
     ---- stderr
-    error: cannot import `it.jsonl`: cannot read it: it is larger than the 40 B that one run may write
+    error: cannot import `it.jsonl`: its documents up to line 2 are more than the 2.4 KiB that one run may write, by the limit `effects`
+    hint: `--batch 10000` imports it in runs of 10000 documents; `effects` in `[limits.max]` of the settings allows more
     ---- exit 2
     ");
     // What is replaced counts as well.
-    let more = import(
-        &project,
-        "it.csv",
-        "_id,text\na,abcdefghijklmnopqrstuvwxyz\n",
-        &["--existing", "replace"],
-    );
+    let more = import(&project, "it.csv", "_id,text\na,b\n", &["--existing", "replace"]);
     insta::assert_snapshot!(more, @"
     ---- stderr
     error: operation `ophost.import` failed (effects): the documents are more than a run may write
@@ -412,7 +412,7 @@ fn an_import_is_no_larger_than_what_a_run_may_write_at_most() {
     ---- exit 1
     ");
     assert_eq!(latest(&project)["failure_kind"], "effects");
-    assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n");
+    assert_eq!(things(&project), document);
 }
 
 #[test]

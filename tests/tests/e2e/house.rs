@@ -91,7 +91,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
             "document",
         ],
     ),
-    ("import", &["context", "sandbox", "caller", "run", "operation", "document"]),
+    ("import", &["context", "task_run", "sandbox", "caller", "run", "operation", "document"]),
     ("effects", &["sandbox", "store", "policy", "document"]),
     ("context", &["task_run"]),
     ("catalog", &["registry", "digest", "operation", "similar"]),

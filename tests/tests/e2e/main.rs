@@ -13,6 +13,7 @@ mod documents_cli;
 mod harness;
 mod hostile;
 mod house;
+mod import;
 mod interrupt;
 mod limits;
 mod list;
