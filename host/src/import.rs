@@ -9,6 +9,7 @@ use crate::document::{Body, CollectionName, Condition, DocumentError, DocumentId
 use crate::operation::{Hints, Operation, OperationName};
 use crate::run::{Event, Failure, FailureKind};
 use crate::sandbox::{Documents, Journal, Observer, Refusal, Stopped};
+use crate::task_run::RunId;
 
 /// After how many documents others get their turn, and somebody hears how far it is.
 const PART: usize = 256;
@@ -53,6 +54,12 @@ pub struct Import {
     pub(crate) context: Context,
     pub(crate) cancel: CancellationToken,
     pub(crate) observer: Option<Observer>,
+    /// The run that this is a batch of.
+    pub(crate) parent: Option<RunId>,
+    /// The number of the first document in its source, from 1.
+    first: u64,
+    /// The size of the batches that this is the parent of.
+    batch_size: Option<u64>,
 }
 
 impl Import {
@@ -67,6 +74,9 @@ impl Import {
             context: Context::default(),
             cancel: CancellationToken::new(),
             observer: None,
+            parent: None,
+            first: 1,
+            batch_size: None,
         }
     }
 
@@ -106,14 +116,57 @@ impl Import {
         self
     }
 
+    /// Sets the number of the first document in its source, from 1. Messages count from there.
+    pub fn first(mut self, first: u64) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// Sets the size of the batches, for the record of their parent.
+    pub fn batch_size(mut self, size: u64) -> Self {
+        self.batch_size = Some(size);
+        self
+    }
+
+    /// Returns an import like this one of a batch of documents.
+    pub(crate) fn batch(
+        &self,
+        parent: Option<RunId>,
+        first: u64,
+        documents: Vec<(Option<DocumentId>, Body)>,
+    ) -> Self {
+        Self {
+            collection: self.collection.clone(),
+            documents,
+            existing: self.existing,
+            source: self.source.clone(),
+            caller: self.caller.clone(),
+            context: self.context.clone(),
+            cancel: self.cancel.clone(),
+            observer: None,
+            parent,
+            first,
+            batch_size: None,
+        }
+    }
+
     /// Returns the input that its record has.
     pub(crate) fn input(&self) -> Value {
-        json!({
+        let mut input = json!({
             "collection": self.collection,
             "documents": self.documents.len(),
             "existing": self.existing.as_str(),
             "source": self.source,
-        })
+        });
+        if let Some(size) = self.batch_size {
+            // How many documents there are is known at the end.
+            input["documents"] = Value::Null;
+            input["batch_size"] = size.into();
+        }
+        if self.first > 1 || self.parent.is_some() {
+            input["first_document"] = self.first.into();
+        }
+        input
     }
 
     /// Returns the operation that it is a run of: it writes to the one collection.
@@ -168,7 +221,7 @@ impl Import {
         let id = self.documents[place].0.as_ref();
         let of = |message: String| {
             let id = id.map(|id| format!(" (`{id}`)")).unwrap_or_default();
-            format!("document {}{id}: {message}", place + 1)
+            format!("document {}{id}: {message}", self.number(place))
         };
         let failure = match refusal {
             Refusal::Stale => return Stopped::Stale,
@@ -187,11 +240,16 @@ impl Import {
         Stopped::Failed(Box::new(failure))
     }
 
+    /// Returns the number of a document in its source.
+    fn number(&self, place: usize) -> u64 {
+        self.first + place as u64
+    }
+
     /// Says who has the id of a document: one that was there, or an earlier one of these.
     fn holder(&self, place: usize) -> String {
         let (earlier, id) = (&self.documents[..place], &self.documents[place].0);
         match earlier.iter().position(|(other, _)| other == id) {
-            Some(other) => format!("document {} has the same id", other + 1),
+            Some(other) => format!("document {} has the same id", self.number(other)),
             None => DocumentError::Exists.to_string(),
         }
     }

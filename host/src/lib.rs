@@ -114,7 +114,7 @@ pub use crate::context::{Context, Explicit, Ignored, Orchestrator, Reason, Trace
 pub use crate::digest::{Digest, NotADigest};
 pub use crate::documents::Documents;
 pub use crate::host::{
-    Host, HostBuilder, HostError, Report, Request, RunError, Unrecorded, Watching,
+    BatchImport, Host, HostBuilder, HostError, Report, Request, RunError, Unrecorded, Watching,
 };
 pub use crate::import::{Existing, Import};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};

@@ -615,6 +615,9 @@ pub struct RunSummary {
     pub rerun_of: Option<RunId>,
     /// See [`TaskRun::retry_of`].
     pub retry_of: Option<RunId>,
+    /// See [`TaskRun::parent_run_id`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_run_id: Option<RunId>,
     /// See [`TaskRun::created_at`].
     pub created_at: DateTime<Utc>,
 }
@@ -651,6 +654,7 @@ impl From<TaskRun> for RunSummary {
             prefect_task_run_id: run.prefect_task_run_id,
             rerun_of: run.rerun_of,
             retry_of: run.retry_of,
+            parent_run_id: run.parent_run_id,
             created_at: run.created_at,
         }
     }

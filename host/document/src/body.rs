@@ -3,8 +3,9 @@
 use std::fmt;
 use std::io;
 use std::ops::Deref;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::json;
@@ -24,9 +25,10 @@ pub const ID: &str = "_id";
 ///
 /// `Deserialize` is for what was kept: it is believed. What comes from outside is read by
 /// [`Body::parse`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Body(Map<String, Value>);
+///
+/// Clones share the content.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Body(Arc<Map<String, Value>>);
 
 impl Body {
     /// Reads a body from JSON text of at most 1 MiB, as strictly as [`json::parse`].
@@ -43,14 +45,26 @@ impl Body {
 
     /// Returns the compact JSON text.
     pub fn text(&self) -> String {
-        serde_json::to_string(&self.0).expect("an object with text as keys is JSON")
+        serde_json::to_string(&*self.0).expect("an object with text as keys is JSON")
     }
 
     /// Returns how long the compact JSON text is, in bytes.
     pub fn size(&self) -> usize {
         let mut room = Room(usize::MAX);
-        serde_json::to_writer(&mut room, &self.0).expect("an object with text as keys is JSON");
+        serde_json::to_writer(&mut room, &*self.0).expect("an object with text as keys is JSON");
         usize::MAX - room.0
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Map::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Map::deserialize(deserializer).map(|fields| Self(Arc::new(fields)))
     }
 }
 
@@ -92,7 +106,7 @@ impl TryFrom<Map<String, Value>> for Body {
         if serde_json::to_writer(Room(MAX_BODY), &fields).is_err() {
             return Err(BodyError::TooLarge);
         }
-        Ok(Self(fields))
+        Ok(Self(Arc::new(fields)))
     }
 }
 

@@ -17,12 +17,14 @@
 //! | [`filter`] | which documents are meant |
 //! | [`edit`]   | sets fields and merges patches |
 //! | [`diff`]   | tells two states of a document apart |
+//! | [`extended`] | MongoDB Extended JSON, as plain JSON |
 //! | [`scan`]   | noun: what has to be looked at to answer a question |
 //! | [`path`]   | noun: a place in a document |
 //! | [`fields`] | what of a document is looked at |
 //! | [`body`]   | noun: a document's content, checked |
 //! | [`name`]   | nouns: what names documents and collections |
 //! | [`order`]  | the one order of all values |
+//! | [`number`] | reads numbers that 64 bits hold exactly |
 //! | [`json`]   | reads JSON that comes from outside, strictly |
 //! | [`text`]   | cuts texts that come from outside |
 
@@ -30,12 +32,14 @@ pub mod body;
 pub mod diff;
 pub mod edit;
 pub mod error;
+pub mod extended;
 pub mod fields;
 pub mod filter;
 pub mod find;
 pub mod json;
 pub mod memory;
 pub mod name;
+pub mod number;
 pub mod order;
 pub mod path;
 pub mod query;
@@ -49,6 +53,7 @@ pub use crate::body::{Body, BodyError};
 pub use crate::diff::{Change, Changes};
 pub use crate::edit::EditError;
 pub use crate::error::DocumentError;
+pub use crate::extended::{ExtendedError, ExtendedProblem};
 pub use crate::fields::{Fields, Glimpse, Wanted};
 pub use crate::filter::{Filter, FilterError};
 pub use crate::find::{Document, Finder, Page};

@@ -155,6 +155,12 @@ fn into_list<'v>(
     }
 }
 
+/// Returns whether a filter can name a field of a document by this name: it is not empty, has no
+/// dot and does not begin with `$`.
+pub fn is_field(name: &str) -> bool {
+    !name.is_empty() && !name.contains('.') && !name.starts_with('$')
+}
+
 /// Returns the place in a list that a part names; `01` names none.
 fn place(name: &str) -> Option<usize> {
     let digits = name.bytes().all(|b| b.is_ascii_digit());

@@ -319,11 +319,11 @@ impl CliError {
             Self::NoSuchDocument { similar: Some(similar), .. } => {
                 Some(format!("did you mean the collection `{similar}`?"))
             }
+            Self::NotImported(error) => error.hint(),
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("`ophost documents find {collection}` shows what there is"))
             }
             Self::File(_)
-            | Self::NotImported(_)
             | Self::Shim(_)
             | Self::Component(_)
             | Self::Host(HostError::Sandbox(_)) => None,

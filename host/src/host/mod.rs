@@ -5,17 +5,18 @@
 
 mod builder;
 mod error;
+mod import;
 mod inspector;
 mod report;
 mod request;
 
 pub use self::builder::HostBuilder;
 pub use self::error::{HostError, RunError, Unrecorded};
+pub use self::import::BatchImport;
 pub(crate) use self::inspector::Inspector;
 pub use self::report::Report;
 pub use self::request::Request;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -27,7 +28,6 @@ use crate::catalog::Catalog;
 use crate::context::Context;
 use crate::documents::Documents;
 use crate::execution::{Code, Execution, Work};
-use crate::import::Import;
 use crate::policy::{Grants, Policy};
 use crate::record::{Keeping, Recorded, Recorder, Subject, Written};
 use crate::registry::{self, Entry, FileError, Ignored, Loader, Registry, Schemas};
@@ -135,6 +135,7 @@ impl Host {
             asked: record.asked,
             key: record.key.as_deref(),
             rerun_of: record.rerun_of,
+            parent: None,
         };
         Ok(self.shared.recorder.begin(subject, &loaded.checked.cancel).await?)
     }
@@ -172,60 +173,6 @@ impl Host {
 
     fn store(&self) -> Option<Arc<dyn Store>> {
         self.shared.recorder.store().map(OpenStore::store)
-    }
-
-    /// Puts documents into a collection, all or none, by a recorded run of the host's own
-    /// operation `ophost.import`. It may write as much as this host allows at most.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::run`].
-    pub async fn import(&self, mut import: Import) -> Result<Report, RunError> {
-        let (operation, input) = (import.operation(), import.input());
-        let grants = self.shared.policy.grant_most(&operation);
-        let (actor, flags) = (import.caller.actor(&input), import.caller.flags(&input));
-        let anything = Schema::anything();
-        let subject = Subject {
-            operation: &operation,
-            component: None,
-            version: env!("CARGO_PKG_VERSION"),
-            asked_input: &input,
-            input: &input,
-            input_schema: &anything,
-            output_schema: &anything,
-            actor: &actor,
-            flags,
-            context: &import.context,
-            tags: &[],
-            limits: *grants.limits(),
-            granted: &[],
-            asked: Some(true),
-            key: None,
-            rerun_of: None,
-        };
-        let observer = import.observer.take();
-        let begun = self.shared.recorder.begin(subject, &import.cancel).await?;
-        let Recorded::Begun(keeping) = begun else {
-            let error = io::Error::other("a run without a key was answered by another");
-            return Err(RunError::Store(error.into()));
-        };
-        let work = Work {
-            code: Code::Import(&import),
-            operation: &operation.name,
-            grants: &grants,
-            actor: &actor,
-            flags,
-            run_id: keeping.run_id(),
-            idempotency_key: None,
-            cancel: &import.cancel,
-            store: self.store(),
-        };
-        let execution = Execution::new(
-            work,
-            keeping.journal(grants.limits().log, observer),
-            &self.shared.turns,
-        );
-        drive(execution, &keeping, &anything, &import.context).await
     }
 
     fn check(&self, request: Request) -> Result<Checked, RunError> {

@@ -44,6 +44,8 @@ pub(crate) struct Subject<'a> {
     /// What makes it run once; a dry run has none.
     pub(crate) key: Option<&'a str>,
     pub(crate) rerun_of: Option<RunId>,
+    /// The run that started it.
+    pub(crate) parent: Option<RunId>,
 }
 
 impl Subject<'_> {
@@ -93,7 +95,7 @@ impl Subject<'_> {
             traceparent: context.trace.as_ref().and_then(|trace| trace.traceparent.clone()),
             rerun_of: self.rerun_of,
             retry_of: None,
-            parent_run_id: None,
+            parent_run_id: self.parent,
             erased_at: None,
         }
     }

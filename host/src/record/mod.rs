@@ -627,6 +627,7 @@ mod tests {
             asked: None,
             key: None,
             rerun_of: None,
+            parent: None,
         };
         match recorder.begin(subject, &CancellationToken::new()).await.unwrap() {
             Recorded::Begun(Keeping::Recorded(recording)) => recording,

@@ -336,6 +336,8 @@ pub struct RunFilter {
     pub orchestrated: Option<bool>,
     /// It belongs to this flow run.
     pub prefect_flow_run_id: Option<String>,
+    /// This run started it.
+    pub parent_run_id: Option<RunId>,
 }
 
 impl RunFilter {
@@ -356,6 +358,7 @@ impl RunFilter {
             })
             && fits(self.orchestrated.as_ref(), Some(&run.orchestrated))
             && fits(self.prefect_flow_run_id.as_ref(), run.prefect_flow_run_id.as_ref())
+            && fits(self.parent_run_id.as_ref(), run.parent_run_id.as_ref())
     }
 }
 

@@ -95,7 +95,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 28] = [
             "document",
         ],
     ),
-    ("import", &["context", "sandbox", "caller", "run", "operation", "document"]),
+    ("import", &["context", "task_run", "sandbox", "caller", "run", "operation", "document"]),
     ("effects", &["sandbox", "store", "policy", "clock", "document"]),
     ("context", &["task_run"]),
     ("catalog", &["registry", "digest", "operation", "similar", "trust"]),

@@ -161,14 +161,73 @@ fn a_field_that_is_named_is_the_id_and_stays_a_field() {
     error: cannot import `it.csv`: line 2: it has no field `nr`
     ---- exit 2
     ");
-    let oid = "{\"_id\":{\"$oid\":\"65f0c0ffee\"}}\n{\"_id\":12}\n{\"n\":1}\n";
-    assert_eq!(import(&project, "it.jsonl", oid, &[]).code, Some(0));
+    assert_eq!(import(&project, "it.jsonl", "{\"_id\":12}\n{\"n\":1}\n", &[]).code, Some(0));
     let get = |id| project.run(&["documents", "get", "things", id]).stdout;
-    assert_eq!(
-        (get("65f0c0ffee").as_str(), get("12").as_str()),
-        ("{\"_id\":\"65f0c0ffee\"}\n", "{\"_id\":\"12\"}\n")
+    assert_eq!(get("12"), "{\"_id\":\"12\"}\n");
+    assert_eq!(project.run(&["documents", "count", "things"]).stdout, "4\n");
+}
+
+#[test]
+fn documents_of_mongoexport_are_found_by_the_values_of_its_file() {
+    let project = with_things(
+        r#"{"_id":{"$oid":"65F0C0FFEE0123456789abcd"},"at":{"$date":"2024-01-31T12:00:00Z"},"n":{"$numberLong":"9"}}
+{"_id":{"$oid":"65f0c0ffee0123456789abce"},"at":{"$date":{"$numberLong":"1706702400001"}},"n":10}
+{"_id":{"$uuid":"73FFD264-44b3-4c69-90e8-e7d1dfc035d4"},"at":{"$date":"2023-01-31T12:00:00.5+01:00"},"n":{"$numberDouble":"2.5"}}
+"#,
     );
-    assert_eq!(project.run(&["documents", "count", "things"]).stdout, "5\n");
+    insta::assert_snapshot!(things(&project), @r#"
+    {"_id":"65f0c0ffee0123456789abcd","at":"2024-01-31T12:00:00.000Z","n":9}
+    {"_id":"65f0c0ffee0123456789abce","at":"2024-01-31T12:00:00.001Z","n":10}
+    {"_id":"73ffd264-44b3-4c69-90e8-e7d1dfc035d4","at":"2023-01-31T11:00:00.500Z","n":2.5}
+    "#);
+    for (filter, count) in [
+        (r#"{"_id": {"$oid": "65f0c0ffee0123456789ABCD"}}"#, "1\n"),
+        (r#"{"_id": {"$in": [{"$uuid": "73ffd264-44b3-4c69-90e8-e7d1dfc035d4"}]}}"#, "1\n"),
+        (r#"{"at": {"$gt": {"$date": "2024-01-31T13:00:00+01:00"}}}"#, "1\n"),
+        (r#"{"at": {"$lt": {"$date": {"$numberLong": "1706702400000"}}}}"#, "1\n"),
+        (r#"{"n": {"$gte": {"$numberLong": "9"}}}"#, "2\n"),
+    ] {
+        assert_eq!(
+            project.run(&["documents", "count", "things", filter]).stdout,
+            count,
+            "{filter}"
+        );
+    }
+    let malformed = import(&project, "it.jsonl", "{\"a\":[{\"$date\":\"soon\"}]}\n", &[]);
+    insta::assert_snapshot!(malformed, @"
+    ---- stderr
+    error: cannot import `it.jsonl`: line 1: at $.a[0].$date: this type of Extended JSON needs a time such as 2024-01-31T12:00:00Z, of the years 0 to 9999
+    hint: `--plain-json` keeps names that begin with `$` as they are
+    ---- exit 2
+    ");
+    let unknown = import(&project, "it.jsonl", "{\"a\":{\"$where\":1}}\n", &[]);
+    insta::assert_snapshot!(unknown, @"
+    ---- stderr
+    error: cannot import `it.jsonl`: line 1: at $.a.$where: there is no such type of Extended JSON
+    hint: `--plain-json` keeps names that begin with `$` as they are
+    ---- exit 2
+    ");
+}
+
+#[test]
+fn a_bulk_delete_by_operators_within_operators_deletes_nothing() {
+    let project = Project::with_rust(&["jobs"]);
+    write(&project, "jobs.jsonl", "{\"title\":\"Keep me\"}\n{\"title\":\"Other\"}\n");
+    assert_eq!(project.run(&["documents", "import", "jobs", "jobs.jsonl"]).code, Some(0));
+    for filter in [
+        r#"{"title": {"$nin": [{"$regex": "^Keep"}]}}"#,
+        r#"{"title": {"$ne": {"$regex": "^Keep"}}}"#,
+        r#"{"title": {"$not": {"$in": [{"$regex": "^Keep"}]}}}"#,
+        r#"{"$nor": [{"title": {"$eq": [{"$regex": "^Keep"}]}}]}"#,
+        r#"{"$nor": [{"title": {"a": {"$regex": "^Keep"}}}]}"#,
+    ] {
+        let deleted = project.run(&["run", "bulk_delete_jobs", &format!("filters={filter}")]);
+        assert_eq!(deleted.code, Some(1), "{filter}: {deleted}");
+        assert!(deleted.stderr.contains("$regex"), "{filter}: {deleted}");
+        let counted = project.run(&["documents", "count", "jobs", filter]);
+        assert_eq!(counted.code, Some(2), "{filter}: {counted}");
+        assert_eq!(project.run(&["documents", "count", "jobs"]).stdout, "2\n");
+    }
 }
 
 #[test]
@@ -308,7 +367,7 @@ fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
     let others = [
         told("it.json", "[{}, 2]"),
         told("it.json", "[{},\n{\"a\": 1e400}]"),
-        told("it.json", "{}\n{}"),
+        told("it.json", "{}\n1"),
         told("it.csv", "a,b\n1,2\n3\n"),
         told("it.csv", "a,b\n1,\"2\n3,4\n"),
         told("it.csv", "a,a\n1,2\n"),
@@ -321,6 +380,7 @@ fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
     error: cannot import `it.csv`: line 3: cells: expected 2, got 1
     error: cannot import `it.csv`: line 2: the file ends within quotes that begin here
     error: cannot import `it.csv`: two columns are called `a`
+    hint: `--rename a=a1 --rename a=a2` gives other names, in the order of the columns
     error: cannot import `it.txt`: its name does not say what it holds: use --format
     ");
     write(&project, "it.jsonl", b"{\"n\":1}\n{\"n\":\"\xff\"}\n");
@@ -333,21 +393,18 @@ fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
 
 #[test]
 fn an_import_is_no_larger_than_what_a_run_may_write_at_most() {
-    let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
-    project.settings("[limits]\neffects = \"40B\"\n[limits.max]\neffects = \"40B\"");
-    let large = import(&project, "it.jsonl", &format!("{{\"a\":\"{}\"}}\n", "x".repeat(40)), &[]);
+    let document = format!("{{\"_id\":\"a\",\"text\":\"{}\"}}\n", "x".repeat(2500));
+    let project = with_things(&document);
+    project.settings("[limits]\neffects = \"2500B\"\n[limits.max]\neffects = \"2500B\"");
+    let large = import(&project, "it.jsonl", "{\"a\":1}\n{\"a\":2}\n", &[]);
     insta::assert_snapshot!(large, @"
     ---- stderr
-    error: cannot import `it.jsonl`: cannot read it: it is larger than the 40 B that one run may write
+    error: cannot import `it.jsonl`: its documents up to line 2 are more than the 2.4 KiB that one run may write, by the limit `effects`
+    hint: `--batch 10000` imports it in runs of 10000 documents; `effects` in `[limits.max]` of the settings allows more
     ---- exit 2
     ");
     // What is replaced counts as well.
-    let more = import(
-        &project,
-        "it.csv",
-        "_id,text\na,abcdefghijklmnopqrstuvwxyz\n",
-        &["--existing", "replace"],
-    );
+    let more = import(&project, "it.csv", "_id,text\na,b\n", &["--existing", "replace"]);
     insta::assert_snapshot!(more, @"
     ---- stderr
     error: operation `ophost.import` failed (effects): the documents are more than a run may write
@@ -355,7 +412,7 @@ fn an_import_is_no_larger_than_what_a_run_may_write_at_most() {
     ---- exit 1
     ");
     assert_eq!(latest(&project)["failure_kind"], "effects");
-    assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n");
+    assert_eq!(things(&project), document);
 }
 
 #[test]

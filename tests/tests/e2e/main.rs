@@ -14,6 +14,7 @@ mod documents_cli;
 mod escaping;
 mod harness;
 mod hostile;
+mod import;
 mod interrupt;
 mod limits;
 mod list;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{MAX_COMPILED, MAX_CONDITIONS, MAX_PATTERN};
 use crate::body::MAX_LEVELS;
+use crate::extended::ExtendedProblem;
 use crate::path::PathError;
 use crate::text;
 
@@ -50,12 +51,29 @@ pub enum Problem {
     /// Operators and fields in one object.
     #[error("operators, which begin with $, and fields are mixed in one object")]
     Mixed,
-    /// An operator in an object that is compared as a whole.
+    /// An operator in a value that is compared as a whole.
     #[error(
-        "this operator is inside an object that is compared as a whole; a field within another \
-         is named by a path, such as \"a.b\"; $eq compares with any value"
+        "this operator is inside a value that is compared as a whole; a field within another is \
+         named by a path, such as \"a.b\""
     )]
     Inside,
+    /// An operator in the argument of an operator that takes values.
+    #[error(
+        "cannot nest {nested} under {operator}, which takes values; $and, $or and $nor combine \
+         conditions"
+    )]
+    Nested {
+        /// The operator in the argument.
+        nested: &'static str,
+        /// The operator whose argument has it.
+        operator: &'static str,
+    },
+    /// An object whose names begin with `$` and that stands for no value.
+    #[error(transparent)]
+    Extended(ExtendedProblem),
+    /// A value of Extended JSON where an operator is needed.
+    #[error("this is a value, not an operator; {{\"$eq\": VALUE}} compares with one")]
+    NotAnOperator,
     /// Options of a pattern that is not there.
     #[error("$options is for a $regex beside it")]
     OptionsAlone,
@@ -113,6 +131,11 @@ impl<'a> Place<'a> {
             Self::Name(above, _) => Place::Name(above, name),
             Self::Top | Self::Item(..) => *self,
         }
+    }
+
+    /// Says that something is wrong below here.
+    pub(super) fn problem_below(&self, below: impl fmt::Display, problem: Problem) -> FilterError {
+        FilterError { place: format!("{self}{below}"), problem }
     }
 
     /// Says that something is wrong here.

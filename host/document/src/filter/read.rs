@@ -7,6 +7,7 @@ use super::error::{FilterError, Place, Problem};
 use super::operator::{self, Combining, Comparison, FieldOperator, Operator};
 use super::{MAX_CONDITIONS, pattern};
 use crate::body::kind;
+use crate::extended::{self, ExtendedProblem};
 use crate::order;
 use crate::path::Path;
 
@@ -106,14 +107,15 @@ impl Reader {
 
     /// Reads operators, or else a value that is to be equal.
     fn test(&mut self, value: &Value, at: &Place<'_>) -> Result<Test, FilterError> {
-        if let Some(operators) =
-            value.as_object().filter(|fields| fields.keys().any(|name| is_operator(name)))
-        {
+        let has_operators = |fields: &&Map<String, Value>| {
+            fields.keys().any(|name| is_operator(name)) && !extended::is_extended(fields)
+        };
+        if let Some(operators) = value.as_object().filter(has_operators) {
             return self.operators(operators, at);
         }
-        no_operator_inside(value, at)?;
+        let value = plain(value, at, None)?;
         self.count(at)?;
-        Ok(Test::One(Probe::Compare(Comparison::Equal, value.clone())))
+        Ok(Test::One(Probe::Compare(Comparison::Equal, value)))
     }
 
     /// Reads operators of a field, at least one.
@@ -129,9 +131,12 @@ impl Reader {
         for (name, value) in operators {
             let at = Place::Name(at, name);
             let operator = match operator::named(name) {
-                Some((_, Operator::Field(operator))) => operator,
+                Some((known, Operator::Field(operator))) => (known, operator),
                 Some((_, Operator::Combining(_))) => {
                     return Err(at.problem(Problem::CombinesFilters));
+                }
+                None if extended::is_extended(operators) => {
+                    return Err(at.problem(Problem::NotAnOperator));
                 }
                 None => return Err(unknown(name, &at)),
             };
@@ -144,7 +149,7 @@ impl Reader {
     /// Reads an operator; `None` for one that belongs to another beside it.
     fn operator(
         &mut self,
-        operator: FieldOperator,
+        (name, operator): (&'static str, FieldOperator),
         value: &Value,
         beside: &Map<String, Value>,
         at: &Place<'_>,
@@ -152,13 +157,14 @@ impl Reader {
         let not = |test| Test::Not(Box::new(test));
         Ok(Some(match operator {
             FieldOperator::Compare(comparison) => {
-                Test::One(Probe::Compare(comparison, value.clone()))
+                Test::One(Probe::Compare(comparison, plain(value, at, Some(name))?))
             }
             FieldOperator::NotEqual => {
-                not(Test::One(Probe::Compare(Comparison::Equal, value.clone())))
+                let value = plain(value, at, Some(name))?;
+                not(Test::One(Probe::Compare(Comparison::Equal, value)))
             }
-            FieldOperator::In => one_of(value, at)?,
-            FieldOperator::NotIn => not(one_of(value, at)?),
+            FieldOperator::In => one_of(value, at, name)?,
+            FieldOperator::NotIn => not(one_of(value, at, name)?),
             FieldOperator::Not => not(self.negated(value, at)?),
             FieldOperator::Exists => match truth(value, at)? {
                 true => Test::Exists,
@@ -228,28 +234,38 @@ fn one_or<T>(mut several: Vec<T>, together: fn(Box<[T]>) -> T) -> T {
     }
 }
 
-fn one_of(value: &Value, at: &Place<'_>) -> Result<Test, FilterError> {
-    let mut wanted = list(value, at)?.clone();
+fn one_of(value: &Value, at: &Place<'_>, operator: &'static str) -> Result<Test, FilterError> {
+    list(value, at)?;
+    let Value::Array(mut wanted) = plain(value, at, Some(operator))? else {
+        return Err(expected("a list", value, at));
+    };
     wanted.sort_by(order::compare);
     Ok(Test::One(Probe::In(wanted.into())))
 }
 
-/// Refuses an operator within a value: whoever wrote it meant something else.
-fn no_operator_inside(value: &Value, at: &Place<'_>) -> Result<(), FilterError> {
-    match value {
-        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
-            let at = Place::Name(at, name);
-            if operator::named(name).is_some() {
-                return Err(at.problem(Problem::Inside));
+/// Returns a value to compare with, Extended JSON as plain JSON. `operator` is the one whose
+/// argument it is, if there is one.
+///
+/// An object that is neither, such as an operator, is refused: whoever wrote it did not mean
+/// documents that hold it literally.
+fn plain(
+    value: &Value,
+    at: &Place<'_>,
+    operator: Option<&'static str>,
+) -> Result<Value, FilterError> {
+    let mut value = value.clone();
+    extended::convert(&mut value).map_err(|error| {
+        let nested = operator::named(error.name()).map(|(nested, _)| nested);
+        let problem = match (&error.problem, nested, operator) {
+            (ExtendedProblem::Unknown, Some(nested), Some(operator)) => {
+                Problem::Nested { nested, operator }
             }
-            no_operator_inside(value, &at)
-        }),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .try_for_each(|(number, item)| no_operator_inside(item, &Place::Item(at, number))),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
-    }
+            (ExtendedProblem::Unknown, Some(_), None) => Problem::Inside,
+            (problem, _, _) => Problem::Extended(problem.clone()),
+        };
+        at.problem_below(error.place(), problem)
+    })?;
+    Ok(value)
 }
 
 fn unknown(name: &str, at: &Place<'_>) -> FilterError {

@@ -421,10 +421,113 @@ fn the_id_is_asked_as_a_field() {
 }
 
 #[test]
-fn eq_takes_any_value_as_it_stands() {
-    check(&json!({"a": {"$eq": {"$gt": 1}}}), &json!([{"a": {"$gt": 1}}]), &json!([{"a": 2}]));
-    check(&json!({"a": {"$in": [{"$gt": 1}]}}), &json!([{"a": {"$gt": 1}}]), &json!([{"a": 2}]));
-    check(&json!({"a": {"b": {"$ref": 1}}}), &json!([{"a": {"b": {"$ref": 1}}}]), &json!([{}]));
+fn an_operator_in_the_argument_of_another_is_refused_with_its_place() {
+    let values =
+        ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"].map(|name| (name, json!({"$regex": "^x"})));
+    let lists = ["$in", "$nin"].map(|name| (name, json!([1, {"$regex": "^x"}])));
+    for (operator, argument) in values.into_iter().chain(lists) {
+        let item = if argument.is_array() { "[1]" } else { "" };
+        let problem = format!("cannot nest $regex under {operator}, which takes values");
+        let asked = json!({operator: argument});
+        for (filter, place) in [
+            (json!({"a": asked}), "$.a"),
+            (json!({"a": {"$not": asked}}), "$.a.$not"),
+            (json!({"a": {"$elemMatch": asked}}), "$.a.$elemMatch"),
+            (json!({"a": {"$elemMatch": {"b": asked}}}), "$.a.$elemMatch.b"),
+            (json!({"$nor": [{"a": asked}]}), "$.$nor[0].a"),
+            (json!({"_id": asked}), "$._id"),
+        ] {
+            let told = told(&filter);
+            let place = format!("at {place}.{operator}{item}.$regex: {problem}");
+            assert!(told.starts_with(&place), "{told}");
+        }
+        let deeper = json!({"a": {operator: json!([[{"b": [{"$gt": 1}]}]])}});
+        let place = format!("at $.a.{operator}[0][0].b[0].$gt: cannot nest $gt under {operator}");
+        assert!(told(&deeper).starts_with(&place), "{}", told(&deeper));
+        let unknown = json!({"a": {operator: json!([{"x": 1, "$foo": 1}])}});
+        let place = format!("at $.a.{operator}[0].$foo: there is no such type of Extended JSON");
+        assert_eq!(told(&unknown), place);
+    }
+}
+
+#[test]
+fn an_operator_in_a_value_that_is_to_be_equal_is_refused_with_its_place() {
+    let inside = "this operator is inside a value that is compared as a whole";
+    for (filter, place) in [
+        (json!({"a": {"b": [{"$gt": 1}]}}), "$.a.b[0].$gt"),
+        (json!({"a": {"b": {"$regex": "^x"}}}), "$.a.b.$regex"),
+        (json!({"a": [{"$regex": "^x"}]}), "$.a[0].$regex"),
+        (json!({"a": [[{"$in": []}]]}), "$.a[0][0].$in"),
+        (json!({"$or": [{"a": [{"$not": {}}]}]}), "$.$or[0].a[0].$not"),
+    ] {
+        let told = told(&filter);
+        assert!(told.starts_with(&format!("at {place}: {inside}")), "{told}");
+    }
+    let unknown = "there is no such type of Extended JSON";
+    assert_eq!(told(&json!({"a": {"b": {"$x": 1}}})), format!("at $.a.b.$x: {unknown}"));
+    assert_eq!(told(&json!({"a": {"b": {"$ref": 1}}})), format!("at $.a.b.$ref: {unknown}"));
+}
+
+#[test]
+fn extended_json_stands_for_plain_values() {
+    let oid = "65f0c0ffee0123456789abcd";
+    for (extended, plain) in [
+        (json!({"$oid": oid}), json!(oid)),
+        (json!({"$date": "2024-01-31T12:00:00+01:00"}), json!("2024-01-31T11:00:00.000Z")),
+        (json!({"$numberLong": "5"}), json!(5)),
+        (json!({"$numberDecimal": "2.50"}), json!(2.5)),
+    ] {
+        let (fits, other) = (json!([{"a": plain}, {"a": [plain]}]), json!([{"a": extended}, {}]));
+        for asked in [
+            extended.clone(),
+            json!({"$eq": extended}),
+            json!({"$in": [extended]}),
+            json!({"$gte": extended, "$lte": extended}),
+            json!({"$not": {"$ne": extended}}),
+        ] {
+            check(&json!({"a": asked}), &fits, &other);
+        }
+        let within = json!({"a": {"b": [extended]}});
+        check(&within, &json!([{"a": {"b": [plain]}}]), &json!([within]));
+        check(&json!({"a": {"$elemMatch": {"$eq": extended}}}), &json!([{"a": [plain]}]), &other);
+    }
+    let since = json!({"a": {"$gt": {"$date": "2024-01-01T00:00:00Z"}}});
+    let later = json!([{"a": "2024-01-01T00:00:00.001Z"}, {"a": "2024-12-01T00:00:00.000Z"}]);
+    check(&since, &later, &json!([{"a": "2023-12-31T23:59:59.999Z"}, {"a": 1}]));
+    let reference = json!({"owner": {"$ref": "people", "$id": {"$oid": oid}}});
+    let stored = json!([{"owner": {"$ref": "people", "$id": oid}}]);
+    check(&reference, &stored, &json!([{"owner": oid}]));
+    check(&json!({"owner.$id": {"$oid": oid}}), &stored, &json!([{"owner": oid}]));
+    let ids = Filter::parse(&json!({"_id": {"$in": [{"$oid": oid}]}})).unwrap().ids().unwrap();
+    assert_eq!(ids.into_iter().map(String::from).collect::<Vec<_>>(), [oid]);
+}
+
+#[test]
+fn extended_json_that_is_malformed_or_in_a_wrong_place_is_told_with_its_place() {
+    for (filter, expected) in [
+        (
+            json!({"_id": {"$oid": "65f0"}}),
+            "at $._id.$oid: this type of Extended JSON needs 24 hexadecimal digits",
+        ),
+        (
+            json!({"a": {"$in": [{"$numberLong": 5}]}}),
+            "at $.a.$in[0].$numberLong: this type of Extended JSON needs an integer of 64 bits, as text",
+        ),
+        (
+            json!({"a": {"$regularExpression": {"pattern": "^x", "options": ""}}}),
+            "at $.a.$regularExpression: this type of Extended JSON has no plain value",
+        ),
+        (
+            json!({"a": {"$gt": 1, "$date": 0}}),
+            "at $.a.$date: an object of Extended JSON has no other fields",
+        ),
+        (
+            json!({"a": {"$not": {"$date": 0}}}),
+            "at $.a.$not.$date: this is a value, not an operator; {\"$eq\": VALUE} compares with one",
+        ),
+    ] {
+        assert_eq!(told(&filter), expected);
+    }
 }
 
 fn told(filter: &Value) -> String {
@@ -451,8 +554,6 @@ fn an_operator_that_is_none_or_stands_wrong_is_told_with_its_place() {
     assert_eq!(told(&json!({"a": {"b": 2, "$gt": 1}})), format!("at $.a: {mixed}"));
     let elem_match = json!({"a": {"$elemMatch": {"x": 1, "$gt": 1}}});
     assert_eq!(told(&elem_match), format!("at $.a.$elemMatch: {mixed}"));
-    let inside = told(&json!({"a": {"b": [{"$gt": 1}]}}));
-    assert!(inside.starts_with("at $.a.b[0].$gt: this operator is inside an object"), "{inside}");
 }
 
 #[test]
@@ -541,7 +642,7 @@ fn a_filter_is_bounded() {
     let long = json!({"a": "x".repeat(64 << 10)});
     assert_eq!(told(&long), "at $: a filter has at most 64 KiB");
     assert_eq!(Filter::parse_text(&long.to_string()).unwrap_err().to_string(), told(&long));
-    let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({"$eq": inner}));
+    let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({"x": inner}));
     assert!(Filter::parse(&json!({"a": nested(63)})).is_ok());
     assert_eq!(told(&json!({"a": nested(64)})), "at $: a filter has at most 64 levels");
     let ids: Vec<_> = (0..5_000).map(|id| format!("id-{id}")).collect();

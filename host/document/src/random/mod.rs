@@ -179,6 +179,45 @@ fn a_filter_that_is_written_and_read_again_is_the_same() {
     }
 }
 
+/// Puts an operator in place of a random part of a value.
+fn plant(random: &mut Random, value: &mut Value) {
+    let goes_on = random.below(3) > 0;
+    let inner = match value {
+        Value::Array(items) if goes_on => items.last_mut(),
+        Value::Object(fields) if goes_on => fields.values_mut().last(),
+        _ => None,
+    };
+    match inner {
+        Some(inner) => plant(random, inner),
+        None => *value = json!({"$gt": random.value(1)}),
+    }
+}
+
+#[test]
+fn an_operator_anywhere_in_a_value_is_refused() {
+    let mut random = Random::new();
+    for _ in 0..3_000 {
+        let mut value = random.value(4);
+        plant(&mut random, &mut value);
+        let operator = random.one_of(&["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]);
+        for asked in [
+            json!({operator: value}),
+            json!({"$in": [1, value]}),
+            json!({"$nin": [value]}),
+            json!({"b": value}),
+            json!([value]),
+        ] {
+            for filter in [
+                json!({"a": asked}),
+                json!({"$nor": [{"a": {"$not": {"$ne": asked}}}]}),
+                json!({"a": {"$elemMatch": {"b": asked}}}),
+            ] {
+                assert!(Filter::parse(&filter).is_err(), "{filter}");
+            }
+        }
+    }
+}
+
 #[test]
 fn filters_mean_what_the_plain_model_says() {
     let mut random = Random::new();

@@ -1,15 +1,20 @@
-//! The rows of a CSV text.
+//! The rows of CSV text.
 
-use csv_core::{ReadRecordResult, Reader};
+use std::io::{self, BufRead};
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 /// How much room a row has at first: it grows.
 const BYTES: usize = 4 << 10;
 const FIELDS: usize = 64;
+/// The longest row, in bytes.
+const MAX_ROW: usize = 16 << 20;
 
 /// The rows of a text, one after the other.
-pub(super) struct Rows<'a> {
+pub(super) struct Rows<R> {
     parser: Reader,
-    rest: &'a [u8],
+    reader: R,
+    delimiter: u8,
     /// Which line it is in, from 1.
     line: usize,
     bytes: Vec<u8>,
@@ -21,67 +26,122 @@ pub(super) struct Rows<'a> {
 pub(super) struct Row {
     /// In which line it begins.
     pub(super) line: usize,
-    pub(super) cells: Vec<String>,
-    /// Whether the text ends within quotes of it: then there are no cells.
-    pub(super) is_cut: bool,
+    pub(super) content: Content,
 }
 
-impl<'a> Rows<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+/// What a row holds.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Cells(Vec<String>),
+    /// The text ends within quotes of the row.
+    Cut,
+    /// The row is longer than 16 MiB.
+    TooLong,
+}
+
+impl<R: BufRead> Rows<R> {
+    /// Returns the rows of a text in UTF-8 whose first line has this number.
+    pub(super) fn new(reader: R, delimiter: u8, line: usize) -> Self {
         let (bytes, ends) = (vec![0; BYTES], vec![0; FIELDS]);
-        Self { parser: Reader::new(), rest: text.as_bytes(), line: 1, bytes, ends }
+        Self { parser: parser(delimiter), reader, delimiter, line, bytes, ends }
     }
 
-    fn go_on(&mut self, bytes: usize) {
-        let (seen, rest) = self.rest.split_at(bytes);
-        self.line += seen.iter().filter(|byte| **byte == b'\n').count();
-        self.rest = rest;
+    fn go_on(&mut self, count: usize) -> io::Result<()> {
+        self.line += memchr::memchr_iter(b'\n', &self.reader.fill_buf()?[..count]).count();
+        self.reader.consume(count);
+        Ok(())
     }
-}
 
-impl Iterator for Rows<'_> {
-    type Item = Row;
+    /// Passes over empty lines, which the parser takes for no rows, too.
+    fn skip_empty(&mut self) -> io::Result<()> {
+        loop {
+            let input = self.reader.fill_buf()?;
+            let empty = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            if empty == 0 {
+                return Ok(());
+            }
+            self.go_on(empty)?;
+        }
+    }
 
-    fn next(&mut self) -> Option<Row> {
-        // The parser takes empty lines for none, too.
-        let empty = self.rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        self.go_on(empty);
-        let (line, mut is_over) = (self.line, false);
+    fn row(&mut self) -> io::Result<Option<Row>> {
+        self.skip_empty()?;
+        if self.reader.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let line = self.line;
+        let content = self.content()?;
+        if !matches!(content, Content::Cells(_)) {
+            self.parser = parser(self.delimiter);
+        }
+        Ok(Some(Row { line, content }))
+    }
+
+    fn content(&mut self) -> io::Result<Content> {
         let (mut written, mut count) = (0, 0);
         loop {
+            let input = self.reader.fill_buf()?;
+            // The last line may have no end. Within quotes one more is none.
+            let is_over = input.is_empty();
+            let input = if is_over { b"\n" } else { input };
             let room = (&mut self.bytes[written..], &mut self.ends[count..]);
-            let (result, read, more_written, more) =
-                self.parser.read_record(self.rest, room.0, room.1);
-            self.go_on(read);
+            let (result, read, more_written, more) = self.parser.read_record(input, room.0, room.1);
+            if !is_over {
+                self.go_on(read)?;
+            }
             written += more_written;
             count += more;
             match result {
-                ReadRecordResult::Record => break,
-                ReadRecordResult::End => return None,
-                // The last line may have no end. Within quotes one more is none.
-                ReadRecordResult::InputEmpty if !is_over => (self.rest, is_over) = (b"\n", true),
-                ReadRecordResult::InputEmpty => {
-                    self.parser = Reader::new();
-                    return Some(Row { line, cells: Vec::new(), is_cut: true });
+                ReadRecordResult::Record => return Ok(Content::Cells(self.cells(count))),
+                ReadRecordResult::InputEmpty if !is_over => {}
+                ReadRecordResult::InputEmpty | ReadRecordResult::End => return Ok(Content::Cut),
+                ReadRecordResult::OutputFull if self.bytes.len() >= MAX_ROW => {
+                    return Ok(Content::TooLong);
                 }
                 ReadRecordResult::OutputFull => self.bytes.resize(2 * self.bytes.len(), 0),
                 ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
             }
         }
+    }
+
+    fn cells(&self, count: usize) -> Vec<String> {
         let starts = std::iter::once(0).chain(self.ends[..count].iter().copied());
         let fields = starts.zip(&self.ends[..count]).map(|(start, end)| &self.bytes[start..*end]);
         // Cut out of a text at ASCII characters, each is a text.
-        let cells = fields.map(|field| String::from_utf8_lossy(field).into_owned()).collect();
-        Some(Row { line, cells, is_cut: false })
+        fields.map(|field| String::from_utf8_lossy(field).into_owned()).collect()
+    }
+}
+
+fn parser(delimiter: u8) -> Reader {
+    ReaderBuilder::new().delimiter(delimiter).build()
+}
+
+impl<R: BufRead> Iterator for Rows<R> {
+    type Item = io::Result<Row>;
+
+    fn next(&mut self) -> Option<io::Result<Row>> {
+        self.row().transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufReader;
+
     use super::*;
 
-    fn rows(text: &str) -> Vec<(usize, Vec<String>)> {
-        Rows::new(text).map(|row| (row.line, row.cells)).collect()
+    /// Reads few bytes at a time.
+    fn rows(text: &str) -> Vec<(usize, Content)> {
+        let reader = BufReader::with_capacity(3, text.as_bytes());
+        let rows = Rows::new(reader, b',', 1).map(Result::unwrap);
+        rows.map(|row| (row.line, row.content)).collect()
+    }
+
+    fn cells(content: &Content) -> &[String] {
+        match content {
+            Content::Cells(cells) => cells,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -89,9 +149,9 @@ mod tests {
         let long = "x".repeat(3 * BYTES);
         let text = format!("a,\"b\"\"\nc\"\r\n\n{long},\n{}", ",".repeat(2 * FIELDS));
         let rows = rows(&text);
-        assert_eq!(rows[0].1, ["a", "b\"\nc"]);
-        assert_eq!(rows[1].1, [long.as_str(), ""]);
-        assert_eq!(rows[2].1.len(), 2 * FIELDS + 1);
+        assert_eq!(cells(&rows[0].1), ["a", "b\"\nc"]);
+        assert_eq!(cells(&rows[1].1), [long.as_str(), ""]);
+        assert_eq!(cells(&rows[2].1).len(), 2 * FIELDS + 1);
         assert_eq!(rows.len(), 3);
     }
 
@@ -106,12 +166,20 @@ mod tests {
 
     #[test]
     fn a_text_that_ends_within_quotes_is_cut() {
-        let is_cut = |text: &str| Rows::new(text).last().is_some_and(|row| row.is_cut);
+        let is_cut = |text: &str| rows(text).pop().is_some_and(|(_, last)| last == Content::Cut);
         for text in ["\"", "a\n\"b", "a,\"b\n", "\"b\"\""] {
             assert!(is_cut(text), "{text:?}");
         }
         for text in ["a", "a\n", "\"a\"", "\"a\"\n", "a\"", "a,\n\n", "\"a\"\"\""] {
             assert!(!is_cut(text), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_quote_without_end_does_not_fill_the_memory() {
+        let endless = BufReader::new(io::Read::chain(&b"a\n\"b"[..], io::repeat(b'x')));
+        let mut rows = Rows::new(endless, b',', 1);
+        assert_eq!(rows.next().unwrap().unwrap().line, 1);
+        assert_eq!(rows.next().unwrap().unwrap(), Row { line: 2, content: Content::TooLong });
     }
 }

@@ -6,31 +6,62 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
+use encoding_rs::Encoding;
 use tokio_util::sync::CancellationToken;
 
-use super::super::complete;
-use super::super::error::CliError;
+use super::super::error::{CliError, Exit};
 use super::super::orchestration::OrchestrationArgs;
+use super::super::output::{self, HINT, Line, WARNING};
 use super::super::progress::Bar;
-use super::super::{interrupt, run, stdio};
-use super::read::{self, Format, ReadError, Rules};
+use super::super::{changes, complete, interrupt, run};
+use super::batches::{Batch, Reading, Size};
+use super::delimiter;
+use super::names::{self, Names, Rename};
+use super::read::{self, Format, Place, Rules, Seen, Source};
 use crate::caller::Caller;
 use crate::document::CollectionName;
-use crate::host::Host;
+use crate::host::{BatchImport, Host, Report, RunError};
 use crate::import::{Existing, Import};
-use crate::run::{Event, Flags, Progress};
+use crate::run::{Event, Failure, FailureKind, Flags, Outcome, Progress};
 
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct ImportArgs {
     /// The collection; it is made with its first document.
     #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(complete::collections))]
     pub(super) collection: CollectionName,
-    /// A file of documents, .jsonl, .json or .csv; or - for stdin.
+    /// A file of documents, .jsonl, .json, .csv or .tsv; or - for stdin.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// How the documents stand there [default: as the file's name says].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
+    /// Encoding of the file, such as utf-16, windows-1252 or shift_jis [default: UTF-8, or as the
+    /// byte order mark says].
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    encoding: Option<&'static Encoding>,
+    /// Character between the cells of a CSV file, or `tab` [default: the one of , ; tab | that fits
+    /// the first rows].
+    #[arg(long, value_name = "CHAR", value_parser = delimiter::parse, allow_hyphen_values = true)]
+    delimiter: Option<u8>,
+    /// Give a field or column another name; several times for several. An empty OLD is the column
+    /// without a name.
+    #[arg(long, value_name = "OLD=NEW", value_parser = names::rename, allow_hyphen_values = true)]
+    rename: Vec<Rename>,
+    /// Leave a field or column out; several times for several.
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    drop: Vec<String>,
+    /// Store JSON exactly as it stands: do not convert MongoDB Extended JSON, such as
+    /// {"$date": ..}, and accept names of fields that no filter can name.
+    #[arg(long)]
+    plain_json: bool,
+    /// Import this many documents by a run of its own, one batch after the other. The batches
+    /// before a failure stay [default: all documents by one run, or none].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    batch: Option<u64>,
+    /// Pass over the first documents of the file.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
+    skip: u64,
     /// The field whose value is the document's id; with another than `_id`, what stands there is
     /// left out [default: `_id`, else a new one].
     #[arg(long, value_name = "FIELD")]
@@ -78,6 +109,29 @@ impl From<OnExisting> for Existing {
 pub(in crate::cli) struct NotImported {
     file: PathBuf,
     reason: String,
+    hint: Option<String>,
+}
+
+impl NotImported {
+    /// Returns the way out.
+    pub(in crate::cli) fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ophost documents import jobs jobs.csv --id number
+  ophost documents import jobs export.csv --delimiter ';' --encoding windows-1252
+  ophost documents import jobs frame.csv --rename =index --rename a.b=a_b
+  ophost documents import jobs large.jsonl --batch 10000
+
+A batch sees what the ones before it imported: an id that stands twice in the file is an existing
+one in the later batch, but not in a dry run.";
+
+fn encoding(name: &str) -> Result<&'static Encoding, String> {
+    Encoding::for_label_no_replacement(name.as_bytes())
+        .ok_or_else(|| "unknown; expected a name such as utf-8, utf-16 or windows-1252".to_owned())
 }
 
 pub(super) async fn run(
@@ -87,58 +141,218 @@ pub(super) async fn run(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let bar = Bar::for_terminal().map(Arc::new);
-    let documents = documents(&args, most, bar.as_deref())?;
-    let cancel = CancellationToken::new();
+    let (batch, cancel) = (args.batch, CancellationToken::new());
+    let reading = reading(&args, most, bar.clone())?;
     interrupt::cancels(cancel.clone())?;
     let flags = Flags { dry_run: args.dry_run, ..Flags::default() };
     let caller = Caller { user_id: args.user, flags, ..Caller::at("cli") };
-    let mut import = Import::new(args.collection, documents)
+    let like = Import::new(args.collection, Vec::new())
         .existing(args.existing.into())
         .source(args.file.display().to_string())
+        .first(args.skip.saturating_add(1))
         .caller(caller)
         .context(args.orchestration.context())
-        .cancel_by(cancel);
-    if let Some(bar) = bar.clone() {
-        import = import.observe(move |event| {
-            if let Event::Progress(progress) = event {
-                bar.report(progress);
-            }
-        });
+        .cancel_by(cancel.clone());
+    let (file, is_dry, skip) = (args.file, args.dry_run, args.skip);
+    let importer = Importer { host, reading, file, cancel, bar, is_dry, skip, json };
+    match batch {
+        None => importer.all_at_once(like).await,
+        Some(size) => importer.in_batches(like.batch_size(size)).await,
     }
-    let report = host.import(import).await;
-    if let Some(bar) = bar {
-        bar.clear();
-    }
-    run::answer(&report?, false, json)
 }
 
-fn documents(
-    args: &ImportArgs,
-    most: u64,
-    bar: Option<&Bar>,
-) -> Result<Vec<read::Found>, CliError> {
-    let failed = |reason: String| NotImported { file: args.file.clone(), reason };
-    let unknown = || failed("its name does not say what it holds: use --format".to_owned());
+fn reading(args: &ImportArgs, most: u64, bar: Option<Arc<Bar>>) -> Result<Reading, CliError> {
+    let unknown = || {
+        let reason = "its name does not say what it holds: use --format".to_owned();
+        NotImported { file: args.file.clone(), reason, hint: None }
+    };
     let format = args.format.or_else(|| Format::of(&args.file)).ok_or_else(unknown)?;
-    let rules = Rules { format, id: args.id.clone(), text: args.text, most };
-    let seen = |total| {
-        move |done| {
-            let message = Some("bytes read".to_owned());
-            let progress = Progress { done, total, message };
-            bar.into_iter().for_each(|bar| bar.report(&progress));
-        }
+    let rules = Rules {
+        format,
+        encoding: args.encoding,
+        delimiter: args.delimiter,
+        id: args.id.clone(),
+        names: Names { renames: args.rename.clone(), drops: args.drop.clone() },
+        text: args.text,
+        plain: args.plain_json,
+        skip: args.skip,
+        most: args.batch.is_none().then_some(most),
     };
-    let read = if args.file.as_os_str() == "-" {
-        read::documents(stdio::stdin(), &rules, seen(None))
-    } else {
-        read::open(&args.file)
-            .map_err(ReadError::Io)
-            .and_then(|(file, length)| read::documents(file, &rules, seen(Some(length))))
+    let file = args.file.clone();
+    let open = move || {
+        let (source, length) = Source::open(&file)?;
+        let seen: Seen = Arc::new(move |done, what: &str| {
+            let progress = Progress { done, total: length, message: Some(what.to_owned()) };
+            bar.iter().for_each(|bar| bar.report(&progress));
+        });
+        read::documents(source, rules, &seen)
     };
-    Ok(read.map_err(|error| failed(text(&error)))?)
+    Ok(Reading::begin(open, args.skip, Size { documents: args.batch, most })?)
 }
 
-fn text(error: &ReadError) -> String {
-    let source = std::error::Error::source(error);
-    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+/// Imports what a thread reads.
+struct Importer<'h> {
+    host: &'h Host,
+    reading: Reading,
+    file: PathBuf,
+    cancel: CancellationToken,
+    bar: Option<Arc<Bar>>,
+    is_dry: bool,
+    skip: u64,
+    json: bool,
+}
+
+/// How an import in batches ended.
+enum Ended {
+    All,
+    Cancelled,
+    /// A batch was not imported.
+    Failed(Failure),
+    /// The file cannot be read any further.
+    Unread(NotImported),
+    /// A batch could not be run, or its end not recorded.
+    Host(RunError),
+}
+
+impl Importer<'_> {
+    /// Imports all documents by one run, or none.
+    async fn all_at_once(self, mut import: Import) -> Result<ExitCode, CliError> {
+        let Some(batch) = self.next().await? else { return Ok(self.cancelled()) };
+        import.documents = batch.map(|batch| batch.documents).unwrap_or_default();
+        if let Some(bar) = self.bar.clone() {
+            import = import.observe(move |event| {
+                if let Event::Progress(progress) = event {
+                    bar.report(progress);
+                }
+            });
+        }
+        let report = self.host.import(import).await;
+        self.clear_bar();
+        run::answer(&report?, false, self.json)
+    }
+
+    /// Imports the documents batch by batch. Nothing is recorded before the first was read.
+    async fn in_batches(self, like: Import) -> Result<ExitCode, CliError> {
+        let Some(first) = self.next().await? else { return Ok(self.cancelled()) };
+        let mut parent = self.host.begin_batch_import(like).await?;
+        let (ended, last) = self.all_batches(&mut parent, first).await;
+        self.clear_bar();
+        self.finish(parent, ended, last).await
+    }
+
+    /// Reads the next batch; `None` outside if the import was cancelled meanwhile.
+    async fn next(&self) -> Result<Option<Option<Batch>>, NotImported> {
+        let next = self.cancel.run_until_cancelled(self.reading.next()).await.transpose();
+        next.map_err(|error| {
+            self.clear_bar();
+            let hint = error.hint();
+            NotImported { file: self.file.clone(), reason: error.to_string(), hint }
+        })
+    }
+
+    /// Imports one batch after the other, and returns where the last imported document is.
+    async fn all_batches(
+        &self,
+        parent: &mut BatchImport<'_>,
+        first: Option<Batch>,
+    ) -> (Ended, Option<Place>) {
+        let (mut next, mut last) = (first, None);
+        while let Some(Batch { first, places, documents }) = next {
+            match parent.run(first, documents).await {
+                Ok(Report { outcome: Outcome::Success(_), .. }) => {}
+                Ok(Report { outcome: Outcome::Cancelled, .. }) => return (Ended::Cancelled, last),
+                Ok(Report { outcome: Outcome::Failed(failure), .. }) => {
+                    return (Ended::Failed(of_batch(failure, places)), last);
+                }
+                Err(error) => return (Ended::Host(error), last),
+            }
+            last = places.map(|(_, place)| place).or(last);
+            next = match self.next().await {
+                Ok(Some(next)) => next,
+                Ok(None) => return (Ended::Cancelled, last),
+                Err(error) => return (Ended::Unread(error), last),
+            };
+        }
+        (Ended::All, last)
+    }
+
+    /// Ends the parent run, and prints how.
+    async fn finish(
+        self,
+        parent: BatchImport<'_>,
+        ended: Ended,
+        last: Option<Place>,
+    ) -> Result<ExitCode, CliError> {
+        let skip = self.skip + parent.done();
+        let way_out = match last {
+            Some(last) => {
+                format!("the documents up to {last} are imported: `--skip {skip}` goes on")
+            }
+            None => "no document was imported".to_owned(),
+        };
+        let failure = |message: String| Failure::new(FailureKind::Error, message);
+        let (outcome, exit, hint) = match ended {
+            Ended::All => {
+                let report = parent.finish(Ok(()), None).await?;
+                let exit = run::answer(&report, false, self.json)?;
+                self.say_dry(&report);
+                return Ok(exit);
+            }
+            Ended::Cancelled => (None, None, None),
+            Ended::Failed(failure) => {
+                let is_large = matches!(failure.kind, FailureKind::Effects | FailureKind::Timeout);
+                let hint = is_large.then(|| "use a smaller `--batch`".to_owned());
+                (Some(failure), None, hint)
+            }
+            Ended::Unread(error) => {
+                let hint = error.hint.clone();
+                (Some(failure(error.to_string())), Some(Exit::Usage), hint)
+            }
+            Ended::Host(error) => {
+                let ended = Err(Some(failure(error.to_string())));
+                // What stopped the batch may stop this, too. The first error is the one to know.
+                parent.finish(ended, Some(way_out.clone())).await.ok();
+                say(&way_out);
+                return Err(error.into());
+            }
+        };
+        let report = parent.finish(Err(outcome), Some(way_out.clone())).await?;
+        let code = run::answer(&report, false, self.json)?;
+        if !self.json {
+            hint.iter().chain([&way_out]).for_each(|hint| say(hint));
+        }
+        Ok(exit.map_or(code, ExitCode::from))
+    }
+
+    /// Says what the batches of a dry run would have changed.
+    fn say_dry(&self, report: &Report) {
+        if self.is_dry && !self.json {
+            let count = changes::counted(report.changes);
+            let text = format!("nothing is kept; the batches would have {count}");
+            output::stderr(&format!("{WARNING}DRY RUN{WARNING:#}: {text}\n"));
+        }
+    }
+
+    fn cancelled(&self) -> ExitCode {
+        self.clear_bar();
+        output::stderr(&format!("{WARNING}cancelled{WARNING:#}: nothing was imported\n"));
+        Exit::Interrupted.into()
+    }
+
+    fn clear_bar(&self) {
+        self.bar.iter().for_each(|bar| bar.clear());
+    }
+}
+
+fn say(hint: &str) {
+    output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(hint)));
+}
+
+/// Returns the failure of a batch with its place in the file.
+fn of_batch(failure: Failure, places: Option<(Place, Place)>) -> Failure {
+    let message = match places {
+        Some((first, last)) => format!("batch from {first} to {last}: {}", failure.message),
+        None => failure.message,
+    };
+    Failure { message, ..failure }
 }

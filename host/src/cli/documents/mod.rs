@@ -1,9 +1,14 @@
 //! `ophost documents`: what runs read and change.
 
+mod batches;
 mod columns;
 mod csv;
+mod decode;
+mod delimiter;
 mod export;
 mod import;
+mod items;
+mod names;
 mod read;
 
 pub(super) use self::import::NotImported;
@@ -56,7 +61,8 @@ enum DocumentsCommand {
     Get(GetArgs),
     /// Print how many documents a filter means.
     Count(CountArgs),
-    /// Put the documents of a file into a collection, all or none, by a recorded run.
+    /// Put the documents of a file into a collection by a recorded run: all or none, or batch by
+    /// batch.
     Import(import::ImportArgs),
     /// Print or write all documents of a collection.
     Export(export::ExportArgs),

@@ -20,7 +20,7 @@ use crate::operation::OperationName;
 use crate::run::FailureKind;
 use crate::runs::Runs;
 use crate::store::{Bucket, Cursor, OperationStats, RunFilter, StatsReport, StoreError};
-use crate::task_run::{RunSummary, Status};
+use crate::task_run::{RunId, RunSummary, Status};
 
 /// How many runs are read at once where all are.
 pub(super) const PAGE: usize = 100;
@@ -61,6 +61,10 @@ pub(super) struct FilterArgs {
     /// Only runs of a flow run of Prefect.
     #[arg(long, value_name = "ID")]
     flow_run: Option<String>,
+    /// Only runs that a run started, such as the batches of an import.
+    #[arg(long, value_name = "ID", value_parser = |text: &str| text.parse::<RunId>())]
+    #[arg(add = ArgValueCandidates::new(complete::runs))]
+    parent: Option<RunId>,
 }
 
 impl FilterArgs {
@@ -77,6 +81,7 @@ impl FilterArgs {
             error_contains: self.error,
             orchestrated: self.orchestrated.then_some(true),
             prefect_flow_run_id: self.flow_run,
+            parent_run_id: self.parent,
         }
     }
 }

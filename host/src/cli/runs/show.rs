@@ -75,6 +75,7 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     add("key", run.idempotency_key.clone());
     add("rerun of", run.rerun_of.map(|id| id.to_string()));
     add("retry of", run.retry_of.map(|id| id.to_string()));
+    add("parent", run.parent_run_id.map(|id| id.to_string()));
     let digest = run.component_digest.as_ref().map(Digest::short).unwrap_or_default();
     add("plugin", Some(format!("{} {digest}", run.plugin_version).trim_end().to_owned()));
     add("host", Some(run.host_version.clone()));

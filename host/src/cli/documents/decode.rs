@@ -1,0 +1,205 @@
+//! Text in any encoding, read as UTF-8.
+
+use std::io::{self, BufRead, Read};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+
+/// The size of the two buffers, in bytes.
+const BUFFER: usize = 64 << 10;
+
+/// A reader of text in an encoding, which yields UTF-8 only.
+///
+/// A byte order mark is not part of the text, and overrides the encoding.
+pub(super) struct Decoded<R> {
+    inner: R,
+    decoder: Decoder,
+    /// Whether the caller chose the encoding.
+    is_chosen: bool,
+    input: Box<[u8]>,
+    /// The part of the input that is not decoded yet.
+    undecoded: std::ops::Range<usize>,
+    output: Box<[u8]>,
+    /// The part of the output that is not consumed yet.
+    unread: std::ops::Range<usize>,
+    /// Where the decoded text ends: line and column, from 1.
+    place: (u64, u64),
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing was read yet.
+    Begins,
+    Reads,
+    /// The input has ended.
+    Ends,
+    /// The input has ended, and so has the text.
+    Ended,
+    /// The next bytes are not text.
+    Malformed,
+}
+
+/// Bytes that are not text in the encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotText {
+    #[error("line {line}, column {column}: these bytes are not {encoding} text")]
+    Malformed { line: u64, column: u64, encoding: &'static str },
+    #[error("it has NUL bytes, as UTF-16 text has")]
+    Nul,
+}
+
+impl From<NotText> for io::Error {
+    fn from(error: NotText) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+impl<R: Read> Decoded<R> {
+    /// Returns a reader of text in an encoding [default: UTF-8].
+    pub(super) fn new(inner: R, encoding: Option<&'static Encoding>) -> Self {
+        Self {
+            inner,
+            decoder: encoding.unwrap_or(UTF_8).new_decoder(),
+            is_chosen: encoding.is_some(),
+            input: vec![0; BUFFER].into(),
+            undecoded: 0..0,
+            output: vec![0; BUFFER].into(),
+            unread: 0..0,
+            place: (1, 1),
+            state: State::Begins,
+        }
+    }
+
+    fn read_input(&mut self) -> io::Result<()> {
+        let count = loop {
+            match self.inner.read(&mut self.input) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        self.undecoded = 0..count;
+        if count == 0 {
+            self.state = State::Ends;
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self) -> Result<(), NotText> {
+        let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(
+            &self.input[self.undecoded.clone()],
+            &mut self.output,
+            self.state == State::Ends,
+        );
+        let is_utf_8 = !self.is_chosen && self.decoder.encoding() == UTF_8;
+        if self.state == State::Begins && is_utf_8 && self.output[..written].contains(&0) {
+            return Err(NotText::Nul);
+        }
+        self.undecoded.start += read;
+        self.unread = 0..written;
+        self.state = match (result, self.state) {
+            (DecoderResult::Malformed(..), _) => State::Malformed,
+            (DecoderResult::InputEmpty, State::Ends) => State::Ended,
+            (_, State::Begins) => State::Reads,
+            (_, state) => state,
+        };
+        Ok(())
+    }
+
+    fn malformed(&self) -> NotText {
+        let (line, column) = self.place;
+        NotText::Malformed { line, column, encoding: self.decoder.encoding().name() }
+    }
+}
+
+/// Returns the place behind a text that begins at a place.
+fn behind((line, column): (u64, u64), text: &[u8]) -> (u64, u64) {
+    let count = |bytes: &[u8]| bytes.iter().filter(|byte| (**byte as i8) >= -0x40).count() as u64;
+    match memchr::memrchr(b'\n', text) {
+        Some(last) => {
+            let lines = memchr::memchr_iter(b'\n', text).count() as u64;
+            (line + lines, 1 + count(&text[last + 1..]))
+        }
+        None => (line, column + count(text)),
+    }
+}
+
+impl<R: Read> BufRead for Decoded<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.unread.is_empty() {
+            match self.state {
+                State::Ended => break,
+                State::Malformed => return Err(self.malformed().into()),
+                State::Begins | State::Reads if self.undecoded.is_empty() => self.read_input()?,
+                State::Begins | State::Reads | State::Ends => self.decode()?,
+            }
+        }
+        Ok(&self.output[self.unread.clone()])
+    }
+
+    fn consume(&mut self, count: usize) {
+        let start = self.unread.start;
+        self.place = behind(self.place, &self.output[start..start + count]);
+        self.unread.start += count;
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives few bytes at a time.
+    struct Few<'a>(&'a [u8]);
+
+    impl Read for Few<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = buffer.len().min(3);
+            self.0.read(&mut buffer[..count])
+        }
+    }
+
+    fn read(bytes: &[u8], encoding: Option<&str>) -> Result<String, String> {
+        let encoding = encoding.map(|name| Encoding::for_label(name.as_bytes()).unwrap());
+        let mut text = String::new();
+        let read = Decoded::new(Few(bytes), encoding).read_to_string(&mut text);
+        read.map(|_| text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn text_is_read_in_its_encoding() {
+        let text = "a,ä€\n\u{1f600}\n".repeat(10_000);
+        let utf_16: Vec<_> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<_> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(read(text.as_bytes(), None), Ok(text.clone()));
+        assert_eq!(read(&utf_16, Some("utf-16")), Ok(text.clone()));
+        let marked = |mark: &[u8], bytes: &[u8]| [mark, bytes].concat();
+        assert_eq!(read(&marked(b"\xef\xbb\xbf", text.as_bytes()), None), Ok(text.clone()));
+        assert_eq!(read(&marked(b"\xff\xfe", &utf_16), None), Ok(text.clone()));
+        assert_eq!(read(&marked(b"\xfe\xff", &big), None), Ok(text.clone()));
+        assert_eq!(read(&marked(b"\xfe\xff", &big), Some("utf-16")), Ok(text));
+        assert_eq!(read(b"M\xfcller 5\x80", Some("latin1")), Ok("Müller 5€".to_owned()));
+        assert_eq!(read(b"", None), Ok(String::new()));
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_by_line_and_column() {
+        let told = |line, column, name| {
+            Err(format!("line {line}, column {column}: these bytes are not {name} text"))
+        };
+        assert_eq!(read(b"a\n\xc3\xa4b\xfcc\n", None), told(2, 3, "UTF-8"));
+        assert_eq!(read(b"\xff", None), told(1, 1, "UTF-8"));
+        assert_eq!(read(b"a\nb\xc3", None), told(2, 2, "UTF-8"), "cut within a character");
+        assert_eq!(read(b"a\0\n\0\x00\xd8b\0", Some("utf-16")), told(2, 1, "UTF-16LE"));
+        let late = ["x\n".repeat(100_000).as_bytes(), b"y\xff"].concat();
+        assert_eq!(read(&late, None), told(100_001, 2, "UTF-8"));
+        let nul = "it has NUL bytes, as UTF-16 text has";
+        assert_eq!(read(b"a\0,\0b\0", None), Err(nul.to_owned()));
+    }
+}

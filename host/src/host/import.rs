@@ -1,0 +1,216 @@
+//! Imports: runs of the host's own operation, one, or several under one parent.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::Utc;
+use serde_json::{Value, json};
+
+use super::{Host, Report, RunError, drive};
+use crate::document::{Body, ChangeCount, DocumentId};
+use crate::execution::{Code, Execution, Work};
+use crate::import::Import;
+use crate::operation::Operation;
+use crate::policy::Grants;
+use crate::record::{Keeping, Recorded, Subject};
+use crate::run::{Failure, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
+use crate::schema::Schema;
+use crate::task_run::RunId;
+
+impl Host {
+    /// Puts documents into a collection, all or none, by a recorded run of the host's own
+    /// operation `ophost.import`. It may write as much as this host allows at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub async fn import(&self, mut import: Import) -> Result<Report, RunError> {
+        let (operation, input) = (import.operation(), import.input());
+        let grants = self.shared.policy.grant_most(&operation);
+        let (actor, flags) = (import.caller.actor(&input), import.caller.flags(&input));
+        let observer = import.observer.take();
+        let keeping = self.begin_import(&import, &operation, (&input, &grants)).await?;
+        let work = Work {
+            code: Code::Import(&import),
+            operation: &operation.name,
+            grants: &grants,
+            actor: &actor,
+            flags,
+            run_id: keeping.run_id(),
+            idempotency_key: None,
+            cancel: &import.cancel,
+            store: self.store(),
+        };
+        let execution = Execution::new(
+            work,
+            keeping.journal(grants.limits().log, observer),
+            &self.shared.turns,
+        );
+        drive(execution, &keeping, &Schema::anything(), &import.context).await
+    }
+
+    /// Begins an import in batches: the recorded parent of one run for each batch. `like` says
+    /// where the documents go, on whose behalf and so on; its own documents are not imported.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunError::Store`] if the record of the parent run cannot be written.
+    pub async fn begin_batch_import(&self, like: Import) -> Result<BatchImport<'_>, RunError> {
+        let (operation, input) = (like.operation(), like.input());
+        let grants = self.shared.policy.grant_most(&operation);
+        let keeping = self.begin_import(&like, &operation, (&input, &grants)).await?;
+        let (started, changes) = (Instant::now(), ChangeCount::default());
+        Ok(BatchImport {
+            host: self,
+            keeping,
+            like,
+            started,
+            batches: 0,
+            done: 0,
+            sums: [0; 2],
+            changes,
+        })
+    }
+
+    async fn begin_import(
+        &self,
+        import: &Import,
+        operation: &Operation,
+        (input, grants): (&Value, &Grants),
+    ) -> Result<Keeping, RunError> {
+        let anything = Schema::anything();
+        let subject = Subject {
+            operation,
+            component: None,
+            version: env!("CARGO_PKG_VERSION"),
+            asked_input: input,
+            input,
+            input_schema: &anything,
+            output_schema: &anything,
+            actor: &import.caller.actor(input),
+            flags: import.caller.flags(input),
+            context: &import.context,
+            tags: &[],
+            limits: *grants.limits(),
+            granted: &[],
+            asked: Some(true),
+            key: None,
+            rerun_of: None,
+            parent: import.parent,
+        };
+        match self.shared.recorder.begin(subject, &import.cancel).await? {
+            Recorded::Begun(keeping) => Ok(keeping),
+            Recorded::Before(_) | Recorded::Running(_) | Recorded::Conflict(..) => {
+                let error = io::Error::other("a run without a key was answered by another");
+                Err(RunError::Store(error.into()))
+            }
+        }
+    }
+}
+
+/// An import in batches, each of which is a recorded run with this one as its parent.
+///
+/// A batch is imported as a whole or not at all, and stays when a later one fails. Dropping the
+/// value ends the parent run as crashed.
+#[must_use]
+pub struct BatchImport<'h> {
+    host: &'h Host,
+    keeping: Keeping,
+    /// An import like each batch.
+    like: Import,
+    started: Instant,
+    batches: u64,
+    /// How many documents of the source the finished batches had.
+    done: u64,
+    /// How many documents were put and skipped.
+    sums: [u64; 2],
+    changes: ChangeCount,
+}
+
+impl BatchImport<'_> {
+    /// Returns how many documents of the source were imported, or skipped as existing ones.
+    pub fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Imports the next batch by a run of its own. `first` is the number of its first document in
+    /// the source, from 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::import`]. The parent run goes on.
+    pub async fn run(
+        &mut self,
+        first: u64,
+        documents: Vec<(Option<DocumentId>, Body)>,
+    ) -> Result<Report, RunError> {
+        let count = documents.len() as u64;
+        let report =
+            self.host.import(self.like.batch(self.keeping.run_id(), first, documents)).await?;
+        if let Outcome::Success(output) = &report.outcome {
+            self.batches += 1;
+            self.done += count;
+            for (sum, name) in self.sums.iter_mut().zip(["put", "skipped"]) {
+                *sum += output[name].as_u64().unwrap_or_default();
+            }
+            self.changes.created += report.changes.created;
+            self.changes.updated += report.changes.updated;
+        }
+        Ok(report)
+    }
+
+    /// Ends the parent run, with the failure if there is one. `note` is added to its log.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunError::Unrecorded`] if its end cannot be written. The batches that were
+    /// imported are.
+    pub async fn finish(
+        self,
+        ended: Result<(), Option<Failure>>,
+        note: Option<String>,
+    ) -> Result<Report, RunError> {
+        let [put, skipped] = self.sums;
+        let outcome = match ended {
+            Ok(()) => {
+                let mut output = json!({"put": put, "skipped": skipped, "batches": self.batches});
+                if self.like.caller.flags(&Value::Null).dry_run {
+                    output["dry_run"] = json!(true);
+                }
+                Outcome::Success(output)
+            }
+            Err(Some(failure)) => Outcome::Failed(failure),
+            Err(None) => Outcome::Cancelled,
+        };
+        let entry = |message| LogEntry {
+            timestamp: Utc::now(),
+            level: LogLevel::Info,
+            message,
+            data: None,
+            source: LogSource::Host,
+        };
+        let report = Report {
+            operation: self.like.operation().name,
+            run_id: self.run_id(),
+            context: self.like.context.clone(),
+            outcome,
+            trail: Trail { log: note.map(entry).into_iter().collect(), ..Trail::default() },
+            logs_ref: None,
+            usage: Usage { wall: self.started.elapsed(), ..Usage::default() },
+            at_maximum: Vec::new(),
+            changes: ChangeCount::default(),
+            dry_run: None,
+            from_record: false,
+        };
+        let reached = Default::default();
+        report.keep(&self.keeping, &Schema::anything(), (&Arc::default(), &reached)).await?;
+        // The record of each batch has its own changes, so that none is counted twice.
+        Ok(Report { changes: self.changes, ..report })
+    }
+
+    /// Returns the id of the parent run, if this host keeps records.
+    pub fn run_id(&self) -> Option<RunId> {
+        self.keeping.run_id()
+    }
+}
