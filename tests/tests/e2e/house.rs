@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ARROWS: [(&str, &[&str]); 25] = [
+const ARROWS: [(&str, &[&str]); 26] = [
     (
         "cli",
         &[
@@ -42,6 +42,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
             "record",
             "import",
             "context",
+            "deadline",
             "store",
             "task_run",
             "catalog",
@@ -63,6 +64,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     (
         "execution",
         &[
+            "deadline",
             "import",
             "effects",
             "sandbox",
@@ -78,6 +80,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     (
         "record",
         &[
+            "deadline",
             "store",
             "context",
             "task_run",
@@ -102,6 +105,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
     ("private_dir", &[]),
     ("digest", &[]),
     ("schema", &["similar"]),
+    ("deadline", &[]),
     ("policy", &["run", "operation", "document"]),
     ("caller", &["run"]),
     ("operation", &["document"]),
@@ -113,7 +117,7 @@ const ARROWS: [(&str, &[&str]); 25] = [
 /// Crates that one module alone may name.
 const OWNED: [(&str, &[&str]); 8] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
-    ("schema", &["jsonschema"]),
+    ("schema", &["jsonschema", "jsonschema_regex"]),
     ("cli", &["clap", "clap_complete", "indicatif", "anstream", "anstyle", "terminal_size"]),
     ("registry", &["notify"]),
     ("config", &["toml"]),
