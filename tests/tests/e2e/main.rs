@@ -11,6 +11,7 @@ mod doctor;
 mod documents;
 mod documents_cli;
 mod harness;
+mod host_work;
 mod hostile;
 mod house;
 mod interrupt;
