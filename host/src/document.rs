@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use ophost_document::Budget;
 use serde::{Deserialize, Serialize};
 
 pub use ophost_document::{
@@ -16,6 +17,9 @@ pub use ophost_document::{
 /// beyond it the whole collection counts as read.
 const MOST_READS: usize = 10_000;
 const MOST_FILTERS: usize = 100;
+/// How many steps finding out whether a run read what changed since may take: some 100
+/// milliseconds.
+const MAX_TOUCHING: u64 = 4 << 20;
 
 /// Where a document is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -128,13 +132,22 @@ pub(crate) enum CollectionReads {
 }
 
 impl CollectionReads {
-    /// Returns whether a run that knows this has to hear of a change.
-    pub(crate) fn is_touched(&self, id: &DocumentId, change: &Change) -> bool {
+    /// Returns the budget to find out in whether changes touch what a run read: this happens while
+    /// all others wait to write.
+    pub(crate) fn touching() -> Budget {
+        Budget::unlimited().with_steps(MAX_TOUCHING)
+    }
+
+    /// Returns whether a run that knows this has to hear of a change. Where the budget is used up,
+    /// it has to.
+    pub(crate) fn is_touched(&self, id: &DocumentId, change: &Change, budget: &Budget) -> bool {
         let Self::Some { filters, .. } = self else { return true };
-        let fits = |body: &Option<Body>, filter: &Filter| {
-            body.as_ref().is_some_and(|body| filter.matches(id, body))
+        let bodies = || [&change.before, &change.after].into_iter().flatten();
+        let fits = |filter: &Filter, body: &Body| {
+            // What takes too long to find out is taken for true: the run is executed again.
+            filter.matches_within(id, body, budget).unwrap_or(true)
         };
-        filters.iter().any(|filter| fits(&change.before, filter) || fits(&change.after, filter))
+        filters.iter().any(|filter| bodies().any(|body| fits(filter, body)))
     }
 
     /// Returns whether changes have to be looked at one by one.

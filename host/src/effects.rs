@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use ophost_document::Budget;
 use serde_json::Value;
 
 use crate::clock;
@@ -23,7 +24,7 @@ use crate::document::{
 };
 use crate::policy::Grants;
 use crate::sandbox::{Documents, Refusal};
-use crate::store::{DocumentSnapshot, See, Seen, Store, StoreError, Stored};
+use crate::store::{DocumentSnapshot, Seen, Store, StoreError, Stored};
 
 /// The longest that a snapshot is kept, but for the time until somebody looks: a quarter of it.
 pub(crate) const OLDEST: Duration = Duration::from_secs(1);
@@ -44,8 +45,9 @@ pub(crate) struct Session {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    /// How long work on documents may go on.
+    budget: Budget,
     snapshot: Option<(Box<dyn DocumentSnapshot>, Instant)>,
     effects: Effects,
     /// Whether `effects.base` says something.
@@ -59,8 +61,9 @@ struct State {
 
 impl Session {
     /// Returns the session of a run with these grants. Without a store nothing can be reached.
-    pub(crate) fn new(store: Option<Arc<dyn Store>>, grants: Grants) -> Self {
-        Self { store, grants, state: Mutex::default() }
+    /// What it does with documents ends with the budget.
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, grants: Grants, budget: Budget) -> Self {
+        Self { store, grants, state: Mutex::new(State::new(budget)) }
     }
 
     /// Drives a run, and lets go of a snapshot that it does not use.
@@ -116,7 +119,9 @@ impl Session {
     /// Ends the session, and returns what the run did. What it only read is no matter: it saw
     /// all of that at one moment.
     pub(crate) fn end(&self) -> Effects {
-        let mut effects = std::mem::take(&mut *self.state()).effects;
+        let mut state = self.state();
+        state.snapshot = None;
+        let mut effects = std::mem::take(&mut state.effects);
         effects.changes.retain(|_, change| change.kind().is_some());
         if effects.changes.is_empty() {
             effects.reads = Reads::default();
@@ -196,7 +201,7 @@ impl Session {
         &self,
         collection: &CollectionName,
         mut scan: Scan,
-        see: &mut (dyn FnMut(&Seen<'_>) -> Result<ControlFlow<()>, StoreError> + Send),
+        see: &mut (impl FnMut(&Seen<'_>, &Budget) -> Looked + Send),
     ) -> Result<(), Refusal> {
         let mut revision = None;
         loop {
@@ -222,7 +227,22 @@ fn failed(error: &StoreError) -> Refusal {
     Refusal::Store(error.to_string())
 }
 
+/// Whether enough documents were looked at.
+type Looked = Result<ControlFlow<()>, Refusal>;
+
 impl State {
+    fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            snapshot: None,
+            effects: Effects::default(),
+            has_begun: false,
+            written: 0,
+            used: BTreeSet::new(),
+            denied: BTreeSet::new(),
+        }
+    }
+
     /// Takes another snapshot, if what was read so far is the same there.
     fn renew(&mut self, snapshot: Box<dyn DocumentSnapshot>) -> Result<(), Refusal> {
         let effects = &mut self.effects;
@@ -293,23 +313,25 @@ impl State {
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut See<'_>,
+        see: &mut impl FnMut(&Seen<'_>, &Budget) -> Looked,
     ) -> Result<Option<(DocumentId, u64)>, Refusal> {
         let own =
             self.effects.changes.iter().filter(|(address, _)| {
                 address.collection == *collection && scan.means(&address.id)
             });
         let until = Instant::now() + TURN;
-        let mut turn = Turn { own: own.peekable(), see, until, passed: 0, stopped: None };
+        let mut see = |seen: &Seen<'_>| see(seen, &self.budget);
+        let mut turn = Turn { own: own.peekable(), see: &mut see, until, passed: 0, stopped: None };
         let looked = self.snapshot()?.look(collection, scan, &mut |stored| turn.stored(stored));
-        looked.and_then(|()| turn.rest()).map_err(|error| failed(&error))
+        looked.map_err(|error| failed(&error))?;
+        turn.rest()
     }
 }
 
 /// Shows the documents that are stored, and in their places those that the run wrote.
-struct Turn<'t, 's, O: Iterator<Item = (&'t Address, &'t Change)>> {
+struct Turn<'t, O: Iterator<Item = (&'t Address, &'t Change)>> {
     own: Peekable<O>,
-    see: &'t mut See<'s>,
+    see: &'t mut dyn FnMut(&Seen<'_>) -> Looked,
     until: Instant,
     /// How many stored documents were come past.
     passed: u64,
@@ -321,9 +343,11 @@ enum Stop {
     Enough,
     /// Others are to have their turn, after this document.
     Turn(DocumentId),
+    /// Looking at a document failed.
+    Refused(Refusal),
 }
 
-impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, '_, O> {
+impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, O> {
     /// Shows what the run wrote up to a stored document, and that one, if it still is.
     fn stored(&mut self, stored: &Seen<'_>) -> Result<ControlFlow<()>, StoreError> {
         while let Some((address, change)) = self.own.next_if(|(own, _)| own.id <= *stored.id) {
@@ -347,26 +371,30 @@ impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, '_, O> {
     }
 
     fn show(&mut self, seen: &Seen<'_>) -> Result<ControlFlow<()>, StoreError> {
-        if (self.see)(seen)?.is_break() {
-            self.stopped = Some(Stop::Enough);
-        } else if Instant::now() >= self.until {
+        self.stopped = match (self.see)(seen) {
+            Ok(ControlFlow::Break(())) => Some(Stop::Enough),
+            Err(refusal) => Some(Stop::Refused(refusal)),
             // A single one may take long: it may be large, and so may the filter.
-            self.stopped = Some(Stop::Turn(seen.id.clone()));
-        }
+            Ok(ControlFlow::Continue(())) if Instant::now() >= self.until => {
+                Some(Stop::Turn(seen.id.clone()))
+            }
+            Ok(ControlFlow::Continue(())) => None,
+        };
         Ok(if self.stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     /// Shows the rest of what the run wrote, and returns after which document others are to
     /// have their turn, and how many stored ones were come past.
-    fn rest(mut self) -> Result<Option<(DocumentId, u64)>, StoreError> {
+    fn rest(mut self) -> Result<Option<(DocumentId, u64)>, Refusal> {
         let mut is_over = self.stopped.is_some();
         while !is_over && let Some((address, change)) = self.own.next() {
-            is_over = self.own(&address.id, change)?.is_break();
+            is_over = self.own(&address.id, change).map_err(|error| failed(&error))?.is_break();
         }
-        Ok(match self.stopped {
-            Some(Stop::Turn(last)) => Some((last, self.passed)),
-            Some(Stop::Enough) | None => None,
-        })
+        match self.stopped {
+            Some(Stop::Turn(last)) => Ok(Some((last, self.passed))),
+            Some(Stop::Refused(refusal)) => Err(refusal),
+            Some(Stop::Enough) | None => Ok(None),
+        }
     }
 }
 
@@ -430,7 +458,12 @@ impl Documents for Session {
         self.open()?.effects.reads.add_filter(collection, query.filter());
         let scan = query.scan();
         let mut finder = Finder::new(query);
-        let mut see = |it: &Seen<'_>| finder.see(it.id, it.fields, || it.document());
+        let mut see = |it: &Seen<'_>, budget: &Budget| {
+            if finder.wants(it.id, it.fields, budget)? {
+                finder.take(it.document().map_err(|error| failed(&error))?);
+            }
+            Ok(if finder.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
         self.look(collection, scan, &mut see).await?;
         Ok(finder.page())
     }
@@ -439,8 +472,8 @@ impl Documents for Session {
         self.may_read(collection)?;
         self.open()?.effects.reads.add_filter(collection, &filter);
         let mut count = 0;
-        let mut see = |it: &Seen<'_>| {
-            count += u64::from(filter.matches(it.id, it.fields));
+        let mut see = |it: &Seen<'_>, budget: &Budget| {
+            count += u64::from(filter.matches_within(it.id, it.fields, budget)?);
             Ok(ControlFlow::Continue(()))
         };
         self.look(collection, filter.scan(), &mut see).await?;
@@ -493,7 +526,8 @@ mod tests {
         };
         let asked = LimitRequest { effects: Some(1_000), ..LimitRequest::default() };
         let policy = Policy::new(Limits::DEFAULT, Limits::DEFAULT_MAXIMA);
-        Session::new(Some(Arc::clone(store)), policy.grant(&operation, &asked).unwrap())
+        let grants = policy.grant(&operation, &asked).unwrap();
+        Session::new(Some(Arc::clone(store)), grants, Budget::unlimited())
     }
 
     fn job(id: &str) -> Address {
@@ -552,7 +586,7 @@ mod tests {
         }
         second.delete(&job("f")).await.unwrap();
         let mut shown = String::new();
-        let mut slow = |it: &Seen<'_>| {
+        let mut slow = |it: &Seen<'_>, _: &Budget| {
             shown.push_str(it.id.as_str());
             std::thread::sleep(TURN);
             Ok(ControlFlow::Continue(()))

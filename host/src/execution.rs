@@ -8,18 +8,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use tokio_util::sync::CancellationToken;
+use ophost_document::json::{ParseError, parse_within};
+use ophost_document::{Budget, Interruption};
 
-use crate::clock;
+use crate::deadline::{Deadline, WorkSize};
 use crate::document::Effects;
 use crate::effects::Session;
 use crate::import::Import;
 use crate::operation::OperationName;
-use crate::policy::{Grants, LimitName};
+use crate::policy::{Amount, Grants, LimitName};
 use crate::run::{Actor, Failure, FailureKind, Flags, LogLevel, LogSource, Outcome, Usage};
 use crate::sandbox::{Ended, Guest, Job, Journal, Sandbox, Stopped};
-use crate::schema::{Schema, ValidInput};
+use crate::schema::{CheckError, Schema, ValidInput};
 use crate::store::{Store, Turn, Turns};
 use crate::task_run::RunId;
 
@@ -42,7 +42,7 @@ pub(crate) struct Work<'a> {
     pub(crate) flags: Flags,
     pub(crate) run_id: Option<RunId>,
     pub(crate) idempotency_key: Option<&'a str>,
-    pub(crate) cancel: &'a CancellationToken,
+    pub(crate) deadline: Deadline,
     /// Where its documents are.
     pub(crate) store: Option<Arc<dyn Store>>,
 }
@@ -55,7 +55,7 @@ pub(crate) enum Code<'a> {
         sandbox: &'a Sandbox,
         guest: &'a Guest,
         input: &'a ValidInput,
-        output_schema: &'a Schema,
+        output_schema: &'a Arc<Schema>,
     },
     /// The host's own.
     Import(&'a Import),
@@ -65,7 +65,6 @@ pub(crate) enum Code<'a> {
 pub(crate) struct Execution<'a> {
     work: Work<'a>,
     pub(crate) journal: Journal,
-    deadline: Instant,
     usage: Usage,
     /// What the last execution made use of, and what it was denied.
     reached: [BTreeSet<String>; 2],
@@ -75,17 +74,18 @@ pub(crate) struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    /// Returns the execution of a run whose time begins now.
+    /// Returns the execution of a run.
     pub(crate) fn new(work: Work<'a>, journal: Journal, turns: &'a Turns) -> Self {
-        let deadline = clock::deadline(work.grants.limits().timeout);
         let (usage, reached) = (Usage::default(), Default::default());
-        Self { work, journal, deadline, usage, reached, turns, turn: None }
+        Self { work, journal, usage, reached, turns, turn: None }
     }
 
     /// Executes the run once, and returns how it ended and what it did with documents; `None`
     /// if what it read is no longer so.
     pub(crate) async fn once(&mut self) -> Option<(Outcome, Arc<Effects>)> {
-        let session = Arc::new(Session::new(self.work.store.clone(), self.work.grants.clone()));
+        let budget = self.work.deadline.budget();
+        let session = Session::new(self.work.store.clone(), self.work.grants.clone(), budget);
+        let session = Arc::new(session);
         let ended = session.over(self.execute(&session)).await;
         let (outcome, Usage { wall, peak_memory, .. }) = ended;
         self.reached = session.reached();
@@ -105,7 +105,11 @@ impl<'a> Execution<'a> {
             Code::Guest { sandbox, guest, input, output_schema } => {
                 let job = self.job(session, input);
                 let Ended { outcome, usage } = sandbox.invoke(guest, job).await;
-                (outcome.map(|output| judge_output(&output, output_schema)), usage)
+                let judged = match outcome {
+                    Ok(output) => self.judge(output, output_schema).await,
+                    Err(stopped) => Err(stopped),
+                };
+                (judged, usage)
             }
             Code::Import(import) => {
                 let started = Instant::now();
@@ -116,14 +120,35 @@ impl<'a> Execution<'a> {
         }
     }
 
+    async fn judge(&self, output: String, schema: &Arc<Schema>) -> Result<Outcome, Stopped> {
+        let (size, schema) = (WorkSize::of_text(&output), Arc::clone(schema));
+        let judge = move |budget: &Budget| judge_output(&output, &schema, budget);
+        let judged = self.work.deadline.work(size, judge).await;
+        judged.map_err(|why| self.interrupted(why, "its output was being checked"))
+    }
+
     /// Returns why work of the host's own has to end now, if it has to.
     fn stopped(&self) -> Option<Stopped> {
-        if self.work.cancel.is_cancelled() {
-            return Some(Stopped::Cancelled);
+        let why = self.work.deadline.budget().check().err()?;
+        Some(self.interrupted(why, "its documents were being put in"))
+    }
+
+    /// Returns how a run ends whose host work was interrupted.
+    fn interrupted(&self, why: Interruption, during: &str) -> Stopped {
+        match self.outcome_of(why, during) {
+            Outcome::Failed(failure) => Stopped::Failed(Box::new(failure)),
+            Outcome::Success(_) | Outcome::Cancelled => Stopped::Cancelled,
         }
-        let message = "still running at its deadline";
-        let failure = || Failure::new(FailureKind::Timeout, message);
-        self.is_over().then(|| Stopped::Failed(Box::new(failure())))
+    }
+
+    /// As [`Self::interrupted`], as an outcome.
+    pub(crate) fn outcome_of(&self, why: Interruption, during: &str) -> Outcome {
+        if why == Interruption::Cancelled {
+            return Outcome::Cancelled;
+        }
+        let timeout = Amount::Time(self.work.grants.limits().timeout);
+        let message = format!("still running after {timeout}: {during}");
+        Outcome::Failed(Failure::new(FailureKind::Timeout, message))
     }
 
     /// A failure may come from what the run should not have seen together.
@@ -147,11 +172,16 @@ impl<'a> Execution<'a> {
             idempotency_key: self.work.idempotency_key.map(ToOwned::to_owned),
             actor: self.work.actor.clone(),
             flags: self.work.flags,
-            deadline: self.deadline,
-            cancel: self.work.cancel.clone(),
+            deadline: self.work.deadline.at(),
+            cancel: self.work.deadline.cancel().clone(),
             journal: self.journal.clone(),
             documents: Some(Arc::<Session>::clone(session)),
         }
+    }
+
+    /// Returns until when it may go on.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.work.deadline
     }
 
     /// Returns what is run.
@@ -181,7 +211,7 @@ impl<'a> Execution<'a> {
 
     /// Returns whether the run's time is used up, or its caller wants no more of it.
     pub(crate) fn is_over(&self) -> bool {
-        self.work.cancel.is_cancelled() || Instant::now() >= self.deadline
+        self.work.deadline.budget().check().is_err()
     }
 
     /// Prepares the next execution after a conflict; `false` if there is none.
@@ -201,7 +231,8 @@ impl<'a> Execution<'a> {
     /// that are executed for the first time, and those that did not get their turn, are: a pause
     /// has to do. Neither is a promise, so it ends where it would do harm.
     async fn take_turn(&mut self) {
-        let until = self.deadline.min(Instant::now() + growing(PATIENCE, self.usage.reruns));
+        let until =
+            self.work.deadline.at().min(Instant::now() + growing(PATIENCE, self.usage.reruns));
         let wait = async {
             match &mut self.turn {
                 Some(_) => tokio::time::sleep(pause(self.usage.reruns)).await,
@@ -210,12 +241,12 @@ impl<'a> Execution<'a> {
         };
         let wait = tokio::time::timeout_at(until.into(), wait);
         // Whoever is stopped meanwhile hears of it at once.
-        self.work.cancel.run_until_cancelled(wait).await.and_then(Result::ok);
+        self.work.deadline.cancel().run_until_cancelled(wait).await.and_then(Result::ok);
     }
 
     /// Returns how a run ends that is not executed again.
     pub(crate) fn given_up(&self) -> Outcome {
-        if self.work.cancel.is_cancelled() {
+        if self.work.deadline.cancel().is_cancelled() {
             return Outcome::Cancelled;
         }
         let times = self.usage.reruns + 1;
@@ -245,27 +276,33 @@ fn judge_failure(failure: Failure, session: &Session) -> Failure {
     }
 }
 
-fn judge_output(output: &str, schema: &Schema) -> Outcome {
+fn judge_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Outcome, Interruption> {
     let invalid = |message: String| Failure::new(FailureKind::InvalidOutput, message);
-    let value: Value = match ophost_document::json::parse(output) {
+    let value = match parse_within(output, budget) {
         Ok(value) => value,
+        Err(ParseError::Interrupted(why)) => return Err(why),
         // The reader's words may hold some of what it cannot read.
-        Err(_) if schema.has_secrets() => {
-            return Outcome::Failed(invalid("the output is not JSON".to_owned()));
+        Err(ParseError::NotJson(_)) if schema.has_secrets() => {
+            return Ok(Outcome::Failed(invalid("the output is not JSON".to_owned())));
         }
-        Err(error) => return Outcome::Failed(invalid(format!("the output is not JSON: {error}"))),
+        Err(ParseError::NotJson(error)) => {
+            return Ok(Outcome::Failed(invalid(format!("the output is not JSON: {error}"))));
+        }
     };
-    match schema.check(&value) {
-        Ok(()) => Outcome::Success(value),
-        Err(violations) => Outcome::Failed(Failure {
+    match schema.check(&value, budget) {
+        Ok(()) => Ok(Outcome::Success(value)),
+        Err(CheckError::Interrupted(why)) => Err(why),
+        Err(CheckError::Violations(violations)) => Ok(Outcome::Failed(Failure {
             details: serde_json::to_value(&violations.list).ok(),
             ..invalid(format!("the output {violations}"))
-        }),
+        })),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::policy::{Limits, Policy};
 
@@ -288,7 +325,7 @@ mod tests {
             flags: Flags::default(),
             run_id: None,
             idempotency_key: None,
-            cancel,
+            deadline: Deadline::after(limits.timeout, cancel.clone()),
             store: None,
         };
         act(Execution::new(work, Journal::new(1000, None, None), turns)).await

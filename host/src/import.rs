@@ -1,5 +1,6 @@
 //! Documents from outside, put in by a run of an operation of the host's own.
 
+use ophost_document::Interruption;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -225,6 +226,10 @@ impl Import {
         };
         let failure = match refusal {
             Refusal::Stale => return Stopped::Stale,
+            Refusal::Interrupted(Interruption::Cancelled) => return Stopped::Cancelled,
+            Refusal::Interrupted(Interruption::Deadline | Interruption::Steps) => {
+                Failure::new(FailureKind::Timeout, of("not put in before the deadline".to_owned()))
+            }
             Refusal::Effects => {
                 let message = "the documents are more than a run may write".to_owned();
                 Failure::new(FailureKind::Effects, message)

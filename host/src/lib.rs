@@ -38,6 +38,7 @@
 //! | `schema`    | checks inputs and outputs; makes the proof that the sandbox asks for |
 //! | `store`     | the only module that knows redb: keeps the records of runs, and documents |
 //! | `task_run`  | noun: what is kept of a run |
+//! | `deadline`  | until when a run may go on, also in what the host does for it |
 //! | `policy`    | what a run may use |
 //! | `code_dir`  | where compiled code is kept |
 //! | `private_dir` | what the host keeps, where nobody else can write |
@@ -84,6 +85,7 @@ mod clock;
 mod code_dir;
 mod config;
 mod context;
+mod deadline;
 mod digest;
 pub mod document;
 mod documents;

@@ -17,11 +17,13 @@ use crate::operation::{Hints, Operation, OperationName};
 /// with a kind of its own, but for the log, which is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Wall time from instantiation to the end. Default 30 s. In JSON whole milliseconds, as
+    /// Wall time from the call until the end is about to be written, without the loading of the
+    /// code. Default 30 s. In JSON whole milliseconds, as
     /// `timeout_ms`.
     #[serde(rename = "timeout_ms", with = "crate::run::milliseconds")]
     pub timeout: Duration,
-    /// Bytes of linear memory, summed over all memories of the instance. Default 128 MiB.
+    /// Bytes of linear memory, summed over all memories of the instance. Default 128 MiB. One
+    /// instruction of a guest may fill all of it, and is not interrupted.
     pub memory: u64,
     /// Bytes of the output's JSON text. Default 8 MiB.
     pub output: u64,
@@ -45,7 +47,7 @@ impl Limits {
     /// The most that a call may ask for where the host does not say otherwise.
     pub const DEFAULT_MAXIMA: Self = Self {
         timeout: Duration::from_secs(3600),
-        memory: 2 << 30,
+        memory: 512 << 20,
         output: 64 << 20,
         effects: 1 << 30,
         log: 16 << 20,

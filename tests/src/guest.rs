@@ -68,6 +68,17 @@ pub fn describing(plugin: &Described) -> Result<Vec<u8>> {
     componentize(&module("benign", plugin)?)
 }
 
+/// Returns a component that describes itself as `plugin`, and answers its input whichever
+/// operation is invoked.
+pub fn echoing(plugin: &Described) -> Result<Vec<u8>> {
+    let fields = "
+        (memory (export \"memory\") 1)
+        (export \"cabi_realloc\" (func $allocate))
+        (func $run (result i32)
+          (call $answer (global.get $input) (global.get $input_length)))";
+    componentize(&module_of("echo", fields, plugin)?)
+}
+
 /// Returns a plugin of these module fields: what the text of a guest holds, see
 /// [`wat_directory`]. Its one operation is `hostile.fields`.
 pub fn of_fields(fields: &str) -> Result<Vec<u8>> {

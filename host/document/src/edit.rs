@@ -2,10 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::body::{Body, BodyError, MAX_LEVELS, is_within, kind};
+use crate::body::{Body, BodyError, MAX_BODY, MAX_LEVELS, is_within, kind};
 use crate::json;
 use crate::path::{Part, Path, PathError};
 use crate::text;
+
+/// The most text of one change, in bytes: that of names and values, or of a patch.
+pub const MAX_CHANGE: usize = 4 * MAX_BODY;
 
 /// Returns a document with fields set, one after the other, null included, each at its path.
 /// Objects that are missing on the way are made; a list grows by one at its end.
@@ -30,8 +33,9 @@ pub fn set(body: &Body, fields: &[(Path, Value)]) -> Result<Body, EditError> {
 ///
 /// # Errors
 ///
-/// Returns [`EditError`] if a path is none, or a value is not JSON.
+/// Returns [`EditError`] if a path is none, a value is not JSON, or there is more text than 4 MiB.
 pub fn read_fields(fields: &[(String, String)]) -> Result<Vec<(Path, Value)>, EditError> {
+    check_size(fields.iter().map(|(path, value)| path.len() + value.len()).sum())?;
     let field = |(path, value): &(String, String)| {
         let value = read(value, || format!("the value for `{}`", text::name(path)))?;
         Ok((Path::parse(path).map_err(EditError::Path)?, value))
@@ -43,9 +47,15 @@ pub fn read_fields(fields: &[(String, String)]) -> Result<Vec<(Path, Value)>, Ed
 ///
 /// # Errors
 ///
-/// Returns [`EditError`] if it is not JSON.
+/// Returns [`EditError`] if it is not JSON, or has more than 4 MiB.
 pub fn read_patch(patch: &str) -> Result<Value, EditError> {
+    check_size(patch.len())?;
     read(patch, || "the patch".to_owned())
+}
+
+/// Refuses a change before it is read that no document has room for.
+fn check_size(size: usize) -> Result<(), EditError> {
+    if size > MAX_CHANGE { Err(EditError::TooLarge) } else { Ok(()) }
 }
 
 fn read(text: &str, what: impl FnOnce() -> String) -> Result<Value, EditError> {
@@ -184,6 +194,9 @@ pub enum EditError {
         /// What is wrong.
         why: String,
     },
+    /// Paths and values, or a patch, with too much text.
+    #[error("the change has more than {} MiB of text", MAX_CHANGE >> 20)]
+    TooLarge,
     /// A name that is no path.
     #[error(transparent)]
     Path(PathError),
@@ -215,6 +228,9 @@ mod tests {
         assert_eq!(told("a..b", "1"), Path::parse("a..b").unwrap_err().to_string());
         let why = "the patch is not JSON: unexpected `x` at line 1 column 1";
         assert_eq!(read_patch("x").unwrap_err().to_string(), why);
+        let long = format!("\"{}\"", "x".repeat(MAX_CHANGE));
+        assert_eq!(told("a", &long), "the change has more than 4 MiB of text");
+        assert_eq!(read_patch(&long).unwrap_err().to_string(), told("a", &long));
     }
 
     /// Sets fields of a document, given as lists of path and value.

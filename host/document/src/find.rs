@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::budget::{Budget, Interruption};
 use crate::fields::Fields;
 use crate::name::DocumentId;
 use crate::query::{Cursor, Query};
@@ -72,14 +73,35 @@ impl Finder {
         fields: &dyn Fields,
         whole: impl FnOnce() -> Result<Document, E>,
     ) -> Result<ControlFlow<()>, E> {
-        if self.query.filter.matches(id, fields) {
-            self.query.sort.write_key(&mut self.key, id, fields);
-            if self.is_on_page() {
-                self.keep(whole()?);
-            }
+        // A budget without a limit is never used up.
+        if self.wants(id, fields, &Budget::unlimited()).unwrap_or(false) {
+            self.take(whole()?);
         }
-        let is_full = self.end.is_some() && self.query.sort.is_by_id();
-        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Looks at a document as [`Finder::see`] does, within a budget, and returns whether it may be
+    /// on the page: then [`Finder::take`] has to be called with it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up; the document was not looked at then.
+    pub fn wants(
+        &mut self,
+        id: &DocumentId,
+        fields: &dyn Fields,
+        budget: &Budget,
+    ) -> Result<bool, Interruption> {
+        if !self.query.filter.matches_within(id, fields, budget)? {
+            return Ok(false);
+        }
+        self.query.sort.write_key(&mut self.key, id, fields, budget)?;
+        Ok(self.is_on_page())
+    }
+
+    /// Returns whether documents that follow change nothing.
+    pub fn is_full(&self) -> bool {
+        self.end.is_some() && self.query.sort.is_by_id()
     }
 
     /// Returns whether the document that is looked at may be on this page.
@@ -97,7 +119,8 @@ impl Finder {
         true
     }
 
-    fn keep(&mut self, document: Document) {
+    /// Takes the document that was looked at last.
+    pub fn take(&mut self, document: Document) {
         self.size += document.size();
         if let Some(same) = self.kept.insert(self.key.clone(), document) {
             self.size -= same.size();

@@ -2,6 +2,7 @@
 //!
 //! [`parse`] is the one way in, for callers' inputs and guests' answers alike. It reads
 //! strictly: what two readers could understand differently is refused, not guessed at.
+//! [`parse_within`] does so within a [`Budget`].
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,11 +10,25 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::budget::{Budget, Interruption};
 use crate::text;
 
 /// How many values a document may consist of, counting each list, object and what is in them.
 /// In memory one takes some 30 to 100 bytes, however short it is as text.
 const MAX_VALUES: usize = 1_000_000;
+/// How many bytes are written, or passed over, for one step of a budget.
+const BYTES_PER_STEP: usize = 64;
+
+/// A text that was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// The text is not JSON, or not strictly.
+    #[error(transparent)]
+    NotJson(#[from] serde_json::Error),
+    /// There was no time to read it.
+    #[error(transparent)]
+    Interrupted(#[from] Interruption),
+}
 
 /// Reads one JSON document.
 ///
@@ -26,15 +41,30 @@ const MAX_VALUES: usize = 1_000_000;
 /// end, more than 127 levels of nesting, an integer outside 64 bits, a number outside a
 /// 64-bit float's range, a key that an object holds twice, more than 1,000,000 values.
 pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
-    if let Some(integer) = large_integer(text) {
-        return Err(serde_json::Error::custom(format!(
-            "the integer {integer} needs more than 64 bits"
-        )));
+    match parse_within(text, &Budget::unlimited()) {
+        Ok(value) => Ok(value),
+        Err(ParseError::NotJson(error)) => Err(error),
+        Err(ParseError::Interrupted(why)) => Err(serde_json::Error::custom(why)),
+    }
+}
+
+/// Reads one JSON document as [`parse`] does, within a budget.
+///
+/// # Errors
+///
+/// Returns the error of [`parse`], and [`ParseError::Interrupted`] if the budget is used up.
+pub fn parse_within(text: &str, budget: &Budget) -> Result<Value, ParseError> {
+    if let Some(integer) = large_integer(text, budget)? {
+        let problem = format!("the integer {integer} needs more than 64 bits");
+        return Err(serde_json::Error::custom(problem).into());
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Strict { left: &Cell::new(MAX_VALUES) }
-        .deserialize(&mut reader)
-        .map_err(|error| unexpected(text, &error).unwrap_or(error))?;
+    let reading = Reading { left: Cell::new(MAX_VALUES), budget, interrupted: Cell::new(None) };
+    let value = Strict(&reading).deserialize(&mut reader);
+    if let Some(why) = reading.interrupted.get() {
+        return Err(why.into());
+    }
+    let value = value.map_err(|error| unexpected(text, &error).unwrap_or(error))?;
     reader.end()?;
     Ok(value)
 }
@@ -67,27 +97,30 @@ fn unexpected(text: &str, error: &serde_json::Error) -> Option<serde_json::Error
 }
 
 /// Returns the first integer outside 64 bits: the reader would make a rounded float of it.
-fn large_integer(text: &str) -> Option<&str> {
+fn large_integer<'t>(text: &'t str, budget: &Budget) -> Result<Option<&'t str>, Interruption> {
     let mut rest = text;
     while let Some(start) = rest.find(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
     {
         rest = &rest[start..];
         if rest.starts_with('"') {
-            rest = after_string(rest);
+            let after = after_string(rest);
+            budget.spend(1 + (rest.len() - after.len()) / BYTES_PER_STEP)?;
+            rest = after;
             continue;
         }
+        budget.step()?;
         let end = rest.find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
         let (number, after) = rest.split_at(end.unwrap_or(rest.len()));
         let is_integer = !number.contains(['.', 'e', 'E']);
         if is_integer && number.len() > 18 && number.parse::<i128>().is_ok_and(|n| !fits(n)) {
-            return Some(number);
+            return Ok(Some(number));
         }
         if is_integer && number.len() > 38 {
-            return Some(&number[..38]);
+            return Ok(Some(&number[..38]));
         }
         rest = after;
     }
-    None
+    Ok(None)
 }
 
 fn fits(number: i128) -> bool {
@@ -108,21 +141,32 @@ fn after_string(text: &str) -> &str {
     ""
 }
 
+/// What is left while a document is read.
+struct Reading<'a> {
+    /// How many more values there may be.
+    left: Cell<usize>,
+    budget: &'a Budget,
+    /// Why the reader's error is none of the text.
+    interrupted: Cell<Option<Interruption>>,
+}
+
 /// Reads a value whose objects hold each key once.
 #[derive(Clone, Copy)]
-struct Strict<'a> {
-    /// How many more values there may be.
-    left: &'a Cell<usize>,
-}
+struct Strict<'a>(&'a Reading<'a>);
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let left = self.left.get().checked_sub(1).ok_or_else(|| {
+        let Reading { left, budget, interrupted } = self.0;
+        let fewer = left.get().checked_sub(1).ok_or_else(|| {
             D::Error::custom(format!("more than {MAX_VALUES} values in one document"))
         })?;
-        self.left.set(left);
+        left.set(fewer);
+        budget.step().map_err(|why| {
+            interrupted.set(Some(why));
+            D::Error::custom(why)
+        })?;
         deserializer.deserialize_any(self)
     }
 }
@@ -189,20 +233,56 @@ impl<'de> Visitor<'de> for Strict<'_> {
 /// Returns a value as the one text that every equal value has: without white space, the keys of
 /// objects in the order of their bytes.
 pub fn canonical(value: &Value) -> String {
-    sorted(value).to_string()
+    let mut text = String::new();
+    // A budget without a limit is never used up.
+    write_canonical(value, &mut |part| text.push_str(part), &Budget::unlimited()).ok();
+    text
 }
 
-/// The depth of a value that was read here is bounded.
-fn sorted(value: &Value) -> Value {
+/// Passes the text that [`canonical`] returns to `out`, part by part, within a budget.
+///
+/// # Errors
+///
+/// Returns [`Interruption`] if the budget is used up.
+pub fn write_canonical(
+    value: &Value,
+    out: &mut impl FnMut(&str),
+    budget: &Budget,
+) -> Result<(), Interruption> {
+    // The depth of a value that was read here is bounded.
     match value {
-        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Array(items) => {
+            out("[");
+            for (place, item) in items.iter().enumerate() {
+                out(if place == 0 { "" } else { "," });
+                write_canonical(item, out, budget)?;
+            }
+            out("]");
+        }
         Value::Object(object) => {
             let mut entries: Vec<_> = object.iter().collect();
-            entries.sort_by_key(|(key, _)| key.as_bytes());
-            entries.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect()
+            budget.spend(entries.len())?;
+            entries.sort_unstable_by_key(|(key, _)| key.as_bytes());
+            out("{");
+            for (place, (key, value)) in entries.into_iter().enumerate() {
+                out(if place == 0 { "" } else { "," });
+                write_text(key, out, budget)?;
+                out(":");
+                write_canonical(value, out, budget)?;
+            }
+            out("}");
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+        Value::String(text) => write_text(text, out, budget)?,
+        Value::Null | Value::Bool(_) | Value::Number(_) => out(&value.to_string()),
     }
+    budget.step()
+}
+
+fn write_text(text: &str, out: &mut impl FnMut(&str), budget: &Budget) -> Result<(), Interruption> {
+    budget.spend(1 + text.len() / BYTES_PER_STEP)?;
+    // Escaping as every other text is.
+    out(&serde_json::to_string(text).unwrap_or_default());
+    Ok(())
 }
 
 #[cfg(test)]
@@ -278,6 +358,22 @@ mod tests {
     fn equal_values_have_one_canonical_text() {
         let text = canonical(&json!({"b": [{"z": 1, "y": null}], "a": 18446744073709551615_u64}));
         assert_eq!(text, r#"{"a":18446744073709551615,"b":[{"y":null,"z":1}]}"#);
+    }
+
+    #[test]
+    fn reading_and_writing_end_when_there_is_no_time_left() {
+        let list = format!("[{}1]", "1,".repeat(50_000));
+        let value = parse(&list).unwrap();
+        let few = Budget::unlimited().with_steps(1000);
+        let read = parse_within(&list, &few);
+        assert!(matches!(read, Err(ParseError::Interrupted(Interruption::Steps))), "{read:?}");
+        let few = Budget::unlimited().with_steps(60_000);
+        assert!(matches!(parse_within(&list, &few), Err(ParseError::Interrupted(_))));
+        let written = write_canonical(&value, &mut |_| (), &few);
+        assert!(matches!(written, Err(Interruption::Steps)));
+        let text = format!("[\"{}\"]", "x".repeat(1 << 20));
+        assert!(parse_within(&text, &Budget::unlimited().with_steps(1000)).is_err());
+        assert!(parse_within(&text, &Budget::unlimited().with_steps(20_000)).is_ok());
     }
 
     #[test]

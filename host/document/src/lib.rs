@@ -27,8 +27,11 @@
 //! | [`number`] | reads numbers that 64 bits hold exactly |
 //! | [`json`]   | reads JSON that comes from outside, strictly |
 //! | [`text`]   | cuts texts that come from outside |
+//! | [`matcher`] | looks for a regular expression in a text, within a budget |
+//! | [`budget`] | how long work may go on |
 
 pub mod body;
+pub mod budget;
 pub mod diff;
 pub mod edit;
 pub mod error;
@@ -37,6 +40,7 @@ pub mod fields;
 pub mod filter;
 pub mod find;
 pub mod json;
+pub mod matcher;
 pub mod memory;
 pub mod name;
 pub mod number;
@@ -50,6 +54,7 @@ pub mod sort;
 pub mod text;
 
 pub use crate::body::{Body, BodyError};
+pub use crate::budget::{Budget, Interruption};
 pub use crate::diff::{Change, Changes};
 pub use crate::edit::EditError;
 pub use crate::error::DocumentError;
@@ -57,6 +62,7 @@ pub use crate::extended::{ExtendedError, ExtendedProblem};
 pub use crate::fields::{Fields, Glimpse, Wanted};
 pub use crate::filter::{Filter, FilterError};
 pub use crate::find::{Document, Finder, Page};
+pub use crate::matcher::{Matcher, Search};
 pub use crate::memory::{Collection, Condition};
 pub use crate::name::{CollectionName, DocumentId, InvalidId, InvalidName};
 pub use crate::path::{Path, PathError};

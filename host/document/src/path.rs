@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::budget::{Budget, Interruption, any};
 use crate::fields::Fields;
 use crate::text;
 
@@ -86,17 +87,24 @@ impl Path {
     ///
     /// A list on the way is looked into: at the place that the next part is the number of, or
     /// else in each item that is an object. So one path leads to no field twice.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up, and the error of `see`.
     pub(crate) fn visit<'v>(
         &self,
         fields: &'v dyn Fields,
-        mut see: impl FnMut(Leaf<'v>) -> bool,
-    ) -> bool {
+        budget: &Budget,
+        mut see: impl FnMut(Leaf<'v>) -> Result<bool, Interruption>,
+    ) -> Result<bool, Interruption> {
         let mut seen = false;
-        let done = into_object(fields, &self.parts, &mut |leaf| {
+        let mut see_leaf = |leaf| {
             seen = true;
             see(leaf)
-        });
-        done || (!seen && see(Leaf::Missing))
+        };
+        let mut visit = Visit { budget, see: &mut see_leaf };
+        let done = visit.object(fields, &self.parts)?;
+        Ok(done || (!seen && see(Leaf::Missing)?))
     }
 }
 
@@ -111,47 +119,47 @@ pub(crate) enum Leaf<'v> {
     Inner(&'v Value),
 }
 
-fn into_object<'v>(
-    fields: &'v dyn Fields,
-    parts: &[Part],
-    see: &mut impl FnMut(Leaf<'v>) -> bool,
-) -> bool {
-    let Some((first, rest)) = parts.split_first() else { return false };
-    match fields.field(&first.name) {
-        None => see(Leaf::Missing),
-        Some(value) if rest.is_empty() => see(Leaf::Value(value)),
-        Some(value) => into_value(value, rest, see),
-    }
+/// A walk along a path.
+struct Visit<'a, F> {
+    budget: &'a Budget,
+    see: &'a mut F,
 }
 
-/// Goes on in a value with what is left of a path, at least one part.
-fn into_value<'v>(
-    value: &'v Value,
-    parts: &[Part],
-    see: &mut impl FnMut(Leaf<'v>) -> bool,
-) -> bool {
-    match value {
-        Value::Object(fields) => into_object(fields, parts, see),
-        Value::Array(items) => into_list(items, parts, see),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => see(Leaf::Missing),
+impl<'v, F: FnMut(Leaf<'v>) -> Result<bool, Interruption>> Visit<'_, F> {
+    fn object(&mut self, fields: &'v dyn Fields, parts: &[Part]) -> Result<bool, Interruption> {
+        self.budget.step()?;
+        let Some((first, rest)) = parts.split_first() else { return Ok(false) };
+        match fields.field(&first.name) {
+            None => (self.see)(Leaf::Missing),
+            Some(value) if rest.is_empty() => (self.see)(Leaf::Value(value)),
+            Some(value) => self.value(value, rest),
+        }
     }
-}
 
-fn into_list<'v>(
-    items: &'v [Value],
-    parts: &[Part],
-    see: &mut impl FnMut(Leaf<'v>) -> bool,
-) -> bool {
-    let Some((first, rest)) = parts.split_first() else { return false };
-    let Some(place) = first.place else {
-        let mut objects = items.iter().filter_map(Value::as_object);
-        return objects.any(|fields| into_object(fields, parts, see));
-    };
-    match items.get(place) {
-        None => false,
-        Some(item @ Value::Array(_)) if rest.is_empty() => see(Leaf::Inner(item)),
-        Some(item) if rest.is_empty() => see(Leaf::Value(item)),
-        Some(item) => into_value(item, rest, see),
+    /// Goes on in a value with what is left of a path, at least one part.
+    fn value(&mut self, value: &'v Value, parts: &[Part]) -> Result<bool, Interruption> {
+        match value {
+            Value::Object(fields) => self.object(fields, parts),
+            Value::Array(items) => self.list(items, parts),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                (self.see)(Leaf::Missing)
+            }
+        }
+    }
+
+    fn list(&mut self, items: &'v [Value], parts: &[Part]) -> Result<bool, Interruption> {
+        let Some((first, rest)) = parts.split_first() else { return Ok(false) };
+        let Some(place) = first.place else {
+            self.budget.spend(items.len())?;
+            let objects = items.iter().filter_map(Value::as_object);
+            return any(objects, |fields| self.object(fields, parts));
+        };
+        match items.get(place) {
+            None => Ok(false),
+            Some(item @ Value::Array(_)) if rest.is_empty() => (self.see)(Leaf::Inner(item)),
+            Some(item) if rest.is_empty() => (self.see)(Leaf::Value(item)),
+            Some(item) => self.value(item, rest),
+        }
     }
 }
 
@@ -217,15 +225,16 @@ mod tests {
     /// Returns what a path leads to, as text.
     fn leaves(path: &str, document: &Value) -> Vec<String> {
         let mut leaves = Vec::new();
-        let stopped = Path::parse(path).unwrap().visit(document.as_object().unwrap(), |leaf| {
+        let fields = document.as_object().unwrap();
+        let stopped = Path::parse(path).unwrap().visit(fields, &Budget::unlimited(), |leaf| {
             leaves.push(match leaf {
                 Leaf::Missing => "-".to_owned(),
                 Leaf::Value(value) => value.to_string(),
                 Leaf::Inner(list) => format!("inner {list}"),
             });
-            false
+            Ok(false)
         });
-        assert!(!stopped);
+        assert_eq!(stopped, Ok(false));
         leaves
     }
 
@@ -294,11 +303,11 @@ mod tests {
         let document = json!({"a": [{"b": 1}, {"b": 2}, {"b": 3}]});
         let mut seen = 0;
         let path = Path::parse("a.b").unwrap();
-        let stopped = path.visit(document.as_object().unwrap(), |leaf| {
+        let stopped = path.visit(document.as_object().unwrap(), &Budget::unlimited(), |leaf| {
             seen += 1;
-            leaf == Leaf::Value(&json!(2))
+            Ok(leaf == Leaf::Value(&json!(2)))
         });
-        assert!(stopped);
+        assert_eq!(stopped, Ok(true));
         assert_eq!(seen, 2);
     }
 }

@@ -369,6 +369,8 @@ fn run_exit(error: &RunError) -> Exit {
         | RunError::Unavailable { .. } => Exit::NotFound,
         RunError::Policy(PolicyError::AboveMaximum { .. }) => Exit::Denied,
         RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. } => Exit::Usage,
+        RunError::TimedOut { .. } => Exit::Failed,
+        RunError::Cancelled { .. } => Exit::Interrupted,
         RunError::InProgress { .. }
         | RunError::Erased { .. }
         | RunError::Masked { .. }
@@ -402,6 +404,8 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::Policy(PolicyError::AboveMaximum { .. }) => "denied",
         RunError::Policy(PolicyError::Zero(_)) => "usage",
         RunError::InvalidInput { .. } => "invalid_input",
+        RunError::TimedOut { .. } => "timeout",
+        RunError::Cancelled { .. } => "cancelled",
         RunError::InProgress { .. } => "in_progress",
         RunError::Erased { .. } => "erased",
         RunError::Masked { .. } => "masked",
@@ -432,6 +436,8 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::InvalidInput { operation, .. } => {
             format!("`ophost describe {operation}` shows what it takes")
         }
+        RunError::TimedOut { .. } => "`--timeout` gives it more time".to_owned(),
+        RunError::Cancelled { .. } => return None,
         RunError::InProgress { run_id } => {
             format!("`--wait` waits for it; `ophost runs show {run_id}` says how far it is")
         }

@@ -1,7 +1,8 @@
 //! A command that works, made from an operation's schema.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ophost_document::Budget;
 use serde_json::{Map, Value};
 
 use super::escape::is_safe;
@@ -41,14 +42,15 @@ pub(super) fn command(operation: &Operation) -> String {
 fn words(schema: &Value) -> Option<Vec<String>> {
     let example = Maker { depth_left: MAX_DEPTH, seed: 0 }.object(&Node::whole(schema))?;
     let validator = Schema::compile(schema.clone()).ok()?;
-    validator.check_input(example.clone()).ok()?;
+    let budget = Budget::until(Instant::now() + PATIENCE, || false);
+    validator.check_input(example.clone(), &budget).ok()?;
     let fields: Option<Vec<_>> =
         example.as_object()?.iter().map(|(name, value)| field(name, value, schema)).collect();
     let Some(fields) = fields else {
         return Some(vec!["--input".to_owned(), safe_word(&example.to_string())?]);
     };
     let given = input::assemble(None, &fields, schema).ok()?;
-    validator.check_input(given).ok()?;
+    validator.check_input(given, &budget).ok()?;
     fields.iter().map(|field| safe_word(field)).collect()
 }
 

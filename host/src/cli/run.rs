@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -18,13 +19,16 @@ use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
 use super::progress::Bar;
 use super::{changes, complete, input, interrupt};
 use crate::caller::Caller;
+use crate::context::Context;
+use crate::document::ChangeCount;
 use crate::host::{Host, Report, Request, RunError};
 use crate::operation::OperationName;
 use crate::policy::LimitName;
 use crate::run::{
-    Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail,
+    Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail, Usage,
 };
 use crate::schema::Violation;
+use crate::task_run::RunId;
 use ophost_document::text;
 
 /// How often a run is looked at that is waited for.
@@ -172,11 +176,11 @@ async fn run_once(
     request: Request,
     wait: Option<&CancellationToken>,
 ) -> Result<Report, RunError> {
+    // An input may be large: it is copied only if it may be needed again.
+    let Some(cancel) = wait else { return host.run(request).await };
     loop {
         let answer = host.run(request.clone()).await;
-        let (Err(RunError::InProgress { .. }), Some(cancel)) = (&answer, wait) else {
-            return answer;
-        };
+        let Err(RunError::InProgress { .. }) = &answer else { return answer };
         if cancel.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
             return answer;
         }
@@ -232,40 +236,60 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
     }
 }
 
-/// Returns how a run ended as JSON, as `--json` prints it.
-pub(super) fn envelope(report: &Report) -> Value {
-    let mut envelope = json!({
-        "run_id": report.run_id,
-        "operation": report.operation,
-        "status": report.outcome.status(),
-    });
+/// Returns how a run ended, as `--json` prints it.
+pub(super) fn envelope(report: &Report) -> Envelope<'_> {
+    let (mut output, mut error) = (None, None);
     match &report.outcome {
-        Outcome::Success(output) => envelope["output"] = output.clone(),
-        Outcome::Failed(failure) => envelope["error"] = json!(failure),
-        Outcome::Cancelled => {
-            envelope["error"] = json!({"kind": "cancelled", "message": "cancelled"})
-        }
+        Outcome::Success(value) => output = Some(value),
+        Outcome::Failed(failure) => error = Some(json!(failure)),
+        Outcome::Cancelled => error = Some(json!({"kind": "cancelled", "message": "cancelled"})),
     }
-    if report.from_record {
-        envelope["from_record"] = json!(true);
+    Envelope {
+        run_id: report.run_id,
+        operation: &report.operation,
+        status: report.outcome.status(),
+        output,
+        error,
+        from_record: report.from_record.then_some(true),
+        orchestration: Some(&report.context).filter(|context| !context.is_empty()),
+        item_errors: &report.trail.item_errors,
+        item_errors_dropped: report.trail.item_errors_dropped,
+        log: &report.trail.log,
+        log_dropped: report.trail.log_dropped,
+        logs_ref: report.logs_ref.as_deref(),
+        dry_run: report.dry_run.is_some().then_some(true),
+        change_set: report.dry_run.as_ref().map(changes::as_json),
+        changes: report.changes,
+        usage: report.usage,
     }
-    if !report.context.is_empty() {
-        envelope["orchestration"] = json!(report.context);
-    }
-    envelope["item_errors"] = json!(report.trail.item_errors);
-    envelope["item_errors_dropped"] = json!(report.trail.item_errors_dropped);
-    envelope["log"] = json!(report.trail.log);
-    envelope["log_dropped"] = json!(report.trail.log_dropped);
-    if let Some(file) = &report.logs_ref {
-        envelope["logs_ref"] = json!(file);
-    }
-    if let Some(changes) = &report.dry_run {
-        envelope["dry_run"] = json!(true);
-        envelope["change_set"] = changes::as_json(changes);
-    }
-    envelope["changes"] = json!(report.changes);
-    envelope["usage"] = json!(report.usage);
-    envelope
+}
+
+/// How a run ended. It borrows the output, which may be large.
+#[derive(Serialize)]
+pub(super) struct Envelope<'a> {
+    run_id: Option<RunId>,
+    operation: &'a OperationName,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_record: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestration: Option<&'a Context>,
+    item_errors: &'a [ItemError],
+    item_errors_dropped: u64,
+    log: &'a [LogEntry],
+    log_dropped: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs_ref: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_set: Option<Value>,
+    changes: ChangeCount,
+    usage: Usage,
 }
 
 fn print(report: &Report, verbose: bool) -> Result<(), CliError> {

@@ -1,13 +1,14 @@
 //! Why a run did not begin, and why there is no host.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Report;
 use crate::operation::OperationName;
 use crate::os_error::Shortage;
-use crate::policy::PolicyError;
+use crate::policy::{Amount, PolicyError};
 use crate::registry::RegistryError;
 use crate::sandbox::SandboxError;
 use crate::schema::Violations;
@@ -56,6 +57,20 @@ pub enum RunError {
     /// It ran, but how it ended could not be written.
     #[error(transparent)]
     Unrecorded(Box<Unrecorded>),
+    /// Its deadline passed before it began, while its input was checked and written down.
+    #[error("still checking the input of `{operation}` after {}: no run began", Amount::Time(*timeout))]
+    TimedOut {
+        /// The operation.
+        operation: OperationName,
+        /// How long it could take.
+        timeout: Duration,
+    },
+    /// It was cancelled before it began.
+    #[error("cancelled before the run of `{operation}` began")]
+    Cancelled {
+        /// The operation.
+        operation: OperationName,
+    },
     /// A run under the same idempotency key has not ended.
     #[error("run {run_id} under the same idempotency key is still running")]
     InProgress {

@@ -4,16 +4,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::{Host, Report, RunError, drive};
+use super::{Host, Report, RunError, drive, not_begun};
+use crate::clock;
+use crate::deadline::Deadline;
 use crate::document::{Body, ChangeCount, DocumentId};
 use crate::execution::{Code, Execution, Work};
 use crate::import::Import;
 use crate::operation::Operation;
 use crate::policy::Grants;
-use crate::record::{Keeping, Recorded, Subject};
+use crate::record::{Keeping, KeptOutcome, Recorded, Subject};
 use crate::run::{Failure, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
 use crate::schema::Schema;
 use crate::task_run::RunId;
@@ -26,11 +27,12 @@ impl Host {
     ///
     /// As [`Self::run`].
     pub async fn import(&self, mut import: Import) -> Result<Report, RunError> {
-        let (operation, input) = (import.operation(), import.input());
+        let (operation, input) = (import.operation(), Arc::new(import.input()));
         let grants = self.shared.policy.grant_most(&operation);
+        let deadline = Deadline::after(grants.limits().timeout, import.cancel.clone());
         let (actor, flags) = (import.caller.actor(&input), import.caller.flags(&input));
         let observer = import.observer.take();
-        let keeping = self.begin_import(&import, &operation, (&input, &grants)).await?;
+        let keeping = self.begin_import(&import, &operation, &input, (&grants, &deadline)).await?;
         let work = Work {
             code: Code::Import(&import),
             operation: &operation.name,
@@ -39,7 +41,7 @@ impl Host {
             flags,
             run_id: keeping.run_id(),
             idempotency_key: None,
-            cancel: &import.cancel,
+            deadline,
             store: self.store(),
         };
         let execution = Execution::new(
@@ -47,7 +49,7 @@ impl Host {
             keeping.journal(grants.limits().log, observer),
             &self.shared.turns,
         );
-        drive(execution, &keeping, &Schema::anything(), &import.context).await
+        drive(execution, &keeping, &Arc::new(Schema::anything()), &import.context).await
     }
 
     /// Begins an import in batches: the recorded parent of one run for each batch. `like` says
@@ -57,9 +59,11 @@ impl Host {
     ///
     /// Returns [`RunError::Store`] if the record of the parent run cannot be written.
     pub async fn begin_batch_import(&self, like: Import) -> Result<BatchImport<'_>, RunError> {
-        let (operation, input) = (like.operation(), like.input());
+        let (operation, input) = (like.operation(), Arc::new(like.input()));
         let grants = self.shared.policy.grant_most(&operation);
-        let keeping = self.begin_import(&like, &operation, (&input, &grants)).await?;
+        let deadline = Deadline::after(grants.limits().timeout, like.cancel.clone());
+        let begun = self.begin_import(&like, &operation, &input, (&grants, &deadline));
+        let keeping = begun.await?;
         let (started, changes) = (Instant::now(), ChangeCount::default());
         Ok(BatchImport {
             host: self,
@@ -77,14 +81,15 @@ impl Host {
         &self,
         import: &Import,
         operation: &Operation,
-        (input, grants): (&Value, &Grants),
+        input: &Arc<Value>,
+        (grants, deadline): (&Grants, &Deadline),
     ) -> Result<Keeping, RunError> {
-        let anything = Schema::anything();
+        let anything = Arc::new(Schema::anything());
         let subject = Subject {
             operation,
             component: None,
             version: env!("CARGO_PKG_VERSION"),
-            asked_input: input,
+            asked_input: None,
             input,
             input_schema: &anything,
             output_schema: &anything,
@@ -99,7 +104,8 @@ impl Host {
             rerun_of: None,
             parent: import.parent,
         };
-        match self.shared.recorder.begin(subject, &import.cancel).await? {
+        let begun = self.shared.recorder.begin(subject, deadline).await;
+        match begun.map_err(|error| not_begun(operation, grants, error))? {
             Recorded::Begun(keeping) => Ok(keeping),
             Recorded::Before(_) | Recorded::Running(_) | Recorded::Conflict(..) => {
                 let error = io::Error::other("a run without a key was answered by another");
@@ -184,7 +190,7 @@ impl BatchImport<'_> {
             Err(None) => Outcome::Cancelled,
         };
         let entry = |message| LogEntry {
-            timestamp: Utc::now(),
+            timestamp: clock::now(),
             level: LogLevel::Info,
             message,
             data: None,
@@ -204,7 +210,8 @@ impl BatchImport<'_> {
             from_record: false,
         };
         let reached = Default::default();
-        report.keep(&self.keeping, &Schema::anything(), (&Arc::default(), &reached)).await?;
+        let kept = KeptOutcome::default();
+        report.keep(&self.keeping, kept, (&Arc::default(), &reached)).await?;
         // The record of each batch has its own changes, so that none is counted twice.
         Ok(Report { changes: self.changes, ..report })
     }

@@ -19,22 +19,27 @@ pub use self::request::Request;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
+use ophost_document::{Budget, Interruption};
+use serde_json::Value;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use self::request::RecordRequest;
 use crate::catalog::Catalog;
 use crate::context::Context;
+use crate::deadline::{Deadline, WorkSize};
+use crate::document::Effects;
 use crate::documents::Documents;
 use crate::execution::{Code, Execution, Work};
+use crate::operation::Operation;
 use crate::policy::{Grants, Policy};
-use crate::record::{Keeping, Recorded, Recorder, Subject, Written};
+use crate::record::{Keeping, KeptOutcome, NotBegun, Recorded, Recorder, Subject, Written};
 use crate::registry::{self, Entry, FileError, Ignored, Loader, Registry, Schemas};
-use crate::run::{Actor, Flags};
+use crate::run::{Actor, Flags, Outcome};
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
-use crate::schema::{Schema, ValidInput};
+use crate::schema::{CheckError, Schema, ValidInput};
 use crate::store::{OpenStore, Store, Turns};
 use crate::task_run::{Masked, RunId};
 
@@ -82,21 +87,26 @@ impl Host {
     /// What is to be recorded is on the disk before the guest runs, and its end before this
     /// returns. Where an idempotency key names a run that ended well, that one is returned.
     ///
+    /// The time of the run begins with the call. All that the host does for the run counts, up to
+    /// the writing of its end, but for the loading of its code, which has a budget of its own.
+    ///
     /// Needs a tokio runtime with time enabled. A guest gives the thread back every
-    /// ten milliseconds, but for instructions on much memory, which are not interrupted, and the
-    /// check of its output. Dropping the future stops the guest; what it changed is not kept,
-    /// and a recorded run is FAILED, as crashed, in a moment.
+    /// ten milliseconds, but for instructions on much memory, which are not interrupted. What the
+    /// host does with large inputs and outputs is done on threads of the runtime's pool, which end
+    /// soon after the deadline. Dropping the future stops the guest and these; what the run changed
+    /// is not kept, and a recorded run is FAILED, as crashed, in a moment.
     ///
     /// # Errors
     ///
     /// Returns [`RunError`] if the run did not begin: the operation is unknown, the input
-    /// breaks its schema, the limits asked for are not allowed, its record cannot be written.
+    /// breaks its schema, the limits asked for are not allowed, its record cannot be written, its
+    /// time was over before.
     /// A run that began and failed is not an error but a [`Report`] with [`Outcome::Failed`](crate::Outcome::Failed);
     /// but [`RunError::Unrecorded`] is one that began and whose end could not be written.
     pub async fn run(&self, request: Request) -> Result<Report, RunError> {
-        let checked = self.check(request)?;
+        let (checked, input) = self.check(request).await?;
         let loaded = self.load(checked).await?;
-        match self.begin(&loaded).await? {
+        match self.begin(&loaded, input).await? {
             Recorded::Begun(keeping) => self.execute(loaded, keeping).await,
             Recorded::Before(run) if run.erased_at.is_some() => {
                 Err(RunError::Erased { run_id: run.id })
@@ -115,15 +125,16 @@ impl Host {
         }
     }
 
-    async fn begin(&self, loaded: &Loaded) -> Result<Recorded, RunError> {
-        let Checked { entry, schemas, input, grants, .. } = &loaded.checked;
+    /// Takes the input, which may be large: from here on its text is enough.
+    async fn begin(&self, loaded: &Loaded, input: Arc<Value>) -> Result<Recorded, RunError> {
+        let Checked { entry, schemas, grants, .. } = &loaded.checked;
         let Checked { actor, flags, context, record, .. } = &loaded.checked;
         let subject = Subject {
             operation: entry.operation(),
             component: Some(entry.file.digest),
             version: &entry.file.plugin.version,
-            asked_input: &record.input,
-            input: input.value(),
+            asked_input: record.asked_input.as_ref(),
+            input: &input,
             input_schema: &schemas.input,
             output_schema: &schemas.output,
             actor,
@@ -137,7 +148,8 @@ impl Host {
             rerun_of: record.rerun_of,
             parent: None,
         };
-        Ok(self.shared.recorder.begin(subject, &loaded.checked.cancel).await?)
+        let begun = self.shared.recorder.begin(subject, &loaded.checked.deadline).await;
+        begun.map_err(|error| loaded.checked.not_begun(error))
     }
 
     async fn execute(&self, mut loaded: Loaded, keeping: Keeping) -> Result<Report, RunError> {
@@ -151,7 +163,7 @@ impl Host {
     }
 
     fn work<'a>(&'a self, loaded: &'a Loaded, run_id: Option<RunId>) -> Work<'a> {
-        let Checked { entry, schemas, input, grants, actor, flags, cancel, record, .. } =
+        let Checked { entry, schemas, input, grants, actor, flags, deadline, record, .. } =
             &loaded.checked;
         Work {
             code: Code::Guest {
@@ -166,7 +178,7 @@ impl Host {
             flags: *flags,
             run_id,
             idempotency_key: record.key.as_deref(),
-            cancel,
+            deadline: deadline.clone(),
             store: self.store(),
         }
     }
@@ -175,25 +187,27 @@ impl Host {
         self.shared.recorder.store().map(OpenStore::store)
     }
 
-    fn check(&self, request: Request) -> Result<Checked, RunError> {
+    async fn check(&self, request: Request) -> Result<(Checked, Arc<Value>), RunError> {
         let entry = self.find(&request.operation)?;
         let operation = entry.operation();
+        let grants = self.shared.policy.grant(operation, &request.limits)?;
+        let deadline = Deadline::after(grants.limits().timeout, request.cancel);
         let actor = request.caller.actor(&request.input);
         let flags = request.caller.flags(&request.input);
         let schemas = entry.schemas().map_err(|reason| unavailable(&entry, &reason))?;
         let schemas = Arc::clone(schemas);
         // A dry run changes nothing, so that it must not answer for one that does.
         let key = request.record.key.filter(|_| !flags.dry_run);
-        // Only a key asks what the input was before its defaults.
-        let asked_input = key.as_ref().map(|_| request.input.clone()).unwrap_or_default();
-        let record = RecordRequest { key, input: asked_input, ..request.record };
-        let input = schemas.input.check_input(request.input).map_err(|violations| {
-            RunError::InvalidInput { operation: operation.name.clone(), violations }
+        let checked = check_input(&schemas.input, request.input, key.is_some(), &deadline).await;
+        let ((value, input), asked_input) = checked.map_err(|error| match error {
+            CheckError::Interrupted(why) => interrupted(operation, &grants, why),
+            CheckError::Violations(violations) => {
+                RunError::InvalidInput { operation: operation.name.clone(), violations }
+            }
         })?;
-        let policy = &self.shared.policy;
-        let grants = policy.grant(operation, &request.limits)?;
-        let (context, cancel, observer) = (request.context, request.cancel, request.observer);
-        Ok(Checked {
+        let record = RecordRequest { key, asked_input, ..request.record };
+        let (context, observer) = (request.context, request.observer);
+        let checked = Checked {
             entry,
             schemas,
             input,
@@ -201,20 +215,24 @@ impl Host {
             actor,
             flags,
             context,
-            cancel,
+            deadline,
             observer,
             record,
-        })
+        };
+        Ok((checked, Arc::new(value)))
     }
 
     /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
-    /// it happens before the run begins. Meanwhile the store is opened.
-    async fn load(&self, checked: Checked) -> Result<Loaded, RunError> {
+    /// it happens before the run begins, and does not count. Meanwhile the store is opened.
+    async fn load(&self, mut checked: Checked) -> Result<Loaded, RunError> {
+        let began = Instant::now();
         let Checked { entry, record, flags, .. } = &checked;
         let key = record.key.as_deref();
         self.shared.recorder.prepare(entry.operation(), record.asked, key, *flags);
         let guest = entry.file.guest(&self.shared.sandbox).await;
         let guest = guest.map_err(|reason| unavailable(entry, &reason))?.clone();
+        // Compiling has a budget of its own.
+        checked.deadline.put_off(began.elapsed());
         Ok(Loaded { checked, guest })
     }
 
@@ -335,27 +353,81 @@ fn unavailable(entry: &Entry, reason: &FileError) -> RunError {
     RunError::Unavailable { operation, file: entry.file.path.clone(), reason: reason.to_string() }
 }
 
+/// Checks an input and returns it; with a key, also returns the input as it came: only a key asks what it was
+/// before its defaults.
+async fn check_input(
+    schema: &Arc<Schema>,
+    input: Value,
+    has_key: bool,
+    deadline: &Deadline,
+) -> Result<((Value, ValidInput), Option<Arc<Value>>), CheckError> {
+    let (size, schema) = (WorkSize::of(&input), Arc::clone(schema));
+    let check = move |budget: &Budget| {
+        let asked = has_key.then(|| Arc::new(input.clone()));
+        Ok((schema.check_input(input, budget)?, asked))
+    };
+    deadline.work(size, check).await
+}
+
+/// Returns why a run did not begin for which there was no time.
+fn interrupted(operation: &Operation, grants: &Grants, why: Interruption) -> RunError {
+    let operation = operation.name.clone();
+    match why {
+        Interruption::Cancelled => RunError::Cancelled { operation },
+        Interruption::Deadline | Interruption::Steps => {
+            RunError::TimedOut { operation, timeout: grants.limits().timeout }
+        }
+    }
+}
+
+fn not_begun(operation: &Operation, grants: &Grants, error: NotBegun) -> RunError {
+    match error {
+        NotBegun::Store(error) => error.into(),
+        NotBegun::Interrupted(why) => interrupted(operation, grants, why),
+    }
+}
+
 /// Executes a run until how it ended could be kept together with what it changed.
 async fn drive(
     mut execution: Execution<'_>,
     keeping: &Keeping,
-    output_schema: &Schema,
+    output_schema: &Arc<Schema>,
     context: &Context,
 ) -> Result<Report, RunError> {
     loop {
         if let Some((outcome, effects)) = keeping.over(execution.once()).await {
+            let (outcome, kept, effects) =
+                prepare(&execution, keeping, output_schema, (outcome, effects)).await;
             let report = Report::new(&execution, keeping, context, outcome, &effects);
-            if report.keep(keeping, output_schema, (&effects, execution.reached())).await?
-                == Written::Done
-            {
+            if report.keep(keeping, kept, (&effects, execution.reached())).await? == Written::Done {
                 return Ok(report);
             }
         }
         if !execution.again().await {
             let (outcome, nothing) = (execution.given_up(), Arc::default());
             let report = Report::new(&execution, keeping, context, outcome, &nothing);
-            report.keep(keeping, output_schema, (&nothing, execution.reached())).await?;
+            let kept = KeptOutcome::default();
+            report.keep(keeping, kept, (&nothing, execution.reached())).await?;
             return Ok(report);
+        }
+    }
+}
+
+/// Prepares what is kept of a run. One for which there is no time fails, and changes nothing.
+async fn prepare(
+    execution: &Execution<'_>,
+    keeping: &Keeping,
+    output_schema: &Arc<Schema>,
+    (outcome, effects): (Outcome, Arc<Effects>),
+) -> (Outcome, KeptOutcome, Arc<Effects>) {
+    // A dry run keeps nothing of what it changes.
+    let changes = if execution.is_dry() { Arc::default() } else { Arc::clone(&effects) };
+    let deadline = execution.deadline();
+    match keeping.prepare(outcome, output_schema, changes, deadline).await {
+        Ok((outcome, kept)) => (outcome, kept, effects),
+        Err(why) => {
+            let outcome = execution.outcome_of(why, "its record was being made");
+            (outcome, KeptOutcome::default(), Arc::default())
         }
     }
 }
@@ -369,10 +441,16 @@ struct Checked {
     actor: Actor,
     flags: Flags,
     context: Context,
-    cancel: CancellationToken,
+    deadline: Deadline,
     observer: Option<Observer>,
     /// Where the log of a run that is recorded goes on.
     record: RecordRequest,
+}
+
+impl Checked {
+    fn not_begun(&self, error: NotBegun) -> RunError {
+        not_begun(self.entry.operation(), &self.grants, error)
+    }
 }
 
 /// A request whose code is ready, too.

@@ -11,9 +11,8 @@ use crate::document::{ChangeCount, ChangeSet, Effects};
 use crate::execution::Execution;
 use crate::operation::OperationName;
 use crate::policy::LimitName;
-use crate::record::{self, EndOfRun, Keeping, Written};
+use crate::record::{self, EndOfRun, Keeping, KeptOutcome, Written};
 use crate::run::{Outcome, Trail, Usage};
-use crate::schema::Schema;
 use crate::task_run::{RunId, RunState, TaskRun};
 
 /// A run that began and ended.
@@ -77,13 +76,12 @@ impl Report {
     pub(super) async fn keep(
         &self,
         keeping: &Keeping,
-        output_schema: &Schema,
+        kept: KeptOutcome,
         (effects, reached): (&Arc<Effects>, &[BTreeSet<String>; 2]),
     ) -> Result<Written, RunError> {
         let Self { outcome, trail, usage, changes, dry_run, .. } = self;
         let (usage, changes, is_dry) = (*usage, *changes, dry_run.is_some());
-        let ended =
-            EndOfRun { outcome, output_schema, trail, usage, effects, changes, reached, is_dry };
+        let ended = EndOfRun { outcome, kept, trail, usage, effects, changes, reached, is_dry };
         let run_id = keeping.id();
         keeping.finish(ended).await.map_err(|source| {
             RunError::Unrecorded(Box::new(Unrecorded { run_id, report: self.clone(), source }))

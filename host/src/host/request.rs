@@ -1,5 +1,7 @@
 //! A call of an operation.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -103,8 +105,8 @@ impl Request {
 /// What a caller says of the record of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecordRequest {
-    /// The input as it came.
-    pub(super) input: Value,
+    /// The input as it came, where there is a key.
+    pub(super) asked_input: Option<Arc<Value>>,
     pub(super) asked: Option<bool>,
     pub(super) key: Option<String>,
     pub(super) tags: Vec<String>,

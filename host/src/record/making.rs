@@ -1,9 +1,12 @@
 //! The record of a run that is about to begin.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::mask::{Mask, kept};
 use super::opening;
 use crate::clock;
 use crate::context::Context;
@@ -13,8 +16,8 @@ use crate::policy::Limits;
 use crate::run::{Actor, Flags};
 use crate::schema::Schema;
 use crate::store::{Author, IdempotencyClaim};
-use crate::task_run::{Capabilities, NAMESPACE, OwnerId, RunId, RunState, TaskRun};
-use ophost_document::json;
+use crate::task_run::{Capabilities, Masked, NAMESPACE, OwnerId, RunId, RunState, TaskRun};
+use ophost_document::{Budget, Interruption, json};
 
 /// How long a success keeps its idempotency key.
 const WINDOW: Duration = Duration::from_secs(24 * 3600);
@@ -26,12 +29,12 @@ pub(crate) struct Subject<'a> {
     pub(crate) component: Option<Digest>,
     /// The plugin's version.
     pub(crate) version: &'a str,
-    /// The input as it came.
-    pub(crate) asked_input: &'a Value,
+    /// The input as it came, where there is a key.
+    pub(crate) asked_input: Option<&'a Arc<Value>>,
     /// The input with its defaults.
-    pub(crate) input: &'a Value,
-    pub(crate) input_schema: &'a Schema,
-    pub(crate) output_schema: &'a Schema,
+    pub(crate) input: &'a Arc<Value>,
+    pub(crate) input_schema: &'a Arc<Schema>,
+    pub(crate) output_schema: &'a Arc<Schema>,
     pub(crate) actor: &'a Actor,
     pub(crate) flags: Flags,
     pub(crate) context: &'a Context,
@@ -50,10 +53,10 @@ pub(crate) struct Subject<'a> {
 
 impl Subject<'_> {
     /// Returns the record of a run that begins now: direct calls are born RUNNING.
-    pub(super) fn task_run(&self, owner: &OwnerId) -> TaskRun {
+    pub(super) fn task_run(&self, owner: &OwnerId, input: KeptInput) -> TaskRun {
         let Self { operation, actor, flags, context, .. } = self;
         let now = clock::now();
-        let opening = flags.verbose.then(|| opening(operation.name.as_str(), self.input));
+        let opening = flags.verbose.then(|| opening(operation.name.as_str(), &input.value));
         let metadata = json!(flags).as_object().cloned().unwrap_or_default();
         let tags = operation.tags.iter().chain(self.tags).cloned().collect();
         TaskRun {
@@ -68,8 +71,8 @@ impl Subject<'_> {
             orchestrated: context.orchestrated,
             prefect_flow_run_id: context.prefect_flow_run_id.clone(),
             prefect_task_run_id: context.prefect_task_run_id.clone(),
-            input_dump: self.input.clone(),
-            masked: Vec::new(),
+            input_dump: input.value,
+            masked: input.is_masked.then_some(Masked::Input).into_iter().collect(),
             result_refs: Vec::new(),
             changes: None,
             error_list: Vec::new(),
@@ -114,10 +117,46 @@ impl Subject<'_> {
 
     /// Returns the claim of a request on a key: another input, or another major version of
     /// the plugin, is another request.
-    pub(super) fn claim(&self, key: &str) -> IdempotencyClaim {
+    pub(super) fn claim(&self, key: &str, asked: &str) -> IdempotencyClaim {
         let major = self.version.split('.').next().unwrap_or_default();
-        let request = format!("{major}\n{}", json::canonical(self.asked_input));
+        let request = format!("{major}\n{asked}");
         let fingerprint = Digest::of(request.as_bytes());
         IdempotencyClaim { key: key.to_owned(), fingerprint, window: WINDOW }
+    }
+}
+
+/// An input as it is kept.
+pub(super) struct KeptInput {
+    pub(super) value: Value,
+    /// Whether something in it is masked.
+    pub(super) is_masked: bool,
+    /// The canonical text of the input as it came, masked too: what it was made of could be found
+    /// out by trying. `None` if it was not given.
+    pub(super) asked: Option<String>,
+}
+
+impl KeptInput {
+    /// Returns what is kept of an input, and of the one that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up.
+    pub(super) fn of(
+        mask: Option<Mask>,
+        schema: &Schema,
+        input: &Value,
+        asked: Option<&Value>,
+        budget: &Budget,
+    ) -> Result<Self, Interruption> {
+        let value = kept(mask, schema, input, budget)?;
+        let is_masked = matches!(value, Cow::Owned(_));
+        let canonical = |asked| {
+            let mut text = String::new();
+            let asked = kept(mask, schema, asked, budget)?;
+            json::write_canonical(&asked, &mut |part| text.push_str(part), budget)?;
+            Ok(text)
+        };
+        let asked = asked.map(canonical).transpose()?;
+        Ok(Self { value: value.into_owned(), is_masked, asked })
     }
 }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use ophost_document::json;
+use ophost_document::{Budget, Interruption, json};
 use serde_json::{Value, json};
 
 use crate::private_dir::{DataDir, PrivateDirError};
@@ -36,19 +36,34 @@ impl Mask {
         Ok(Self { key })
     }
 
-    fn stand_in(&self, secret: &Value) -> Value {
-        let text = json::canonical(secret);
-        let digest = blake3::keyed_hash(&self.key, text.as_bytes()).to_hex();
-        let length = secret.as_str().unwrap_or(&text).len();
-        json!({"masked": true, "digest": digest[..DIGITS], "length": length})
+    fn stand_in(&self, secret: &Value, budget: &Budget) -> Result<Value, Interruption> {
+        let (mut hasher, mut length) = (blake3::Hasher::new_keyed(&self.key), 0);
+        let mut add = |part: &str| {
+            hasher.update(part.as_bytes());
+            length += part.len();
+        };
+        json::write_canonical(secret, &mut add, budget)?;
+        let digest = hasher.finalize().to_hex();
+        let length = secret.as_str().map_or(length, str::len);
+        Ok(json!({"masked": true, "digest": digest[..DIGITS], "length": length}))
     }
 }
 
 /// Returns a value as it is kept; its owned form if something in it is masked. Without a mask
 /// the schema has no secrets.
-pub(super) fn kept<'a>(mask: Option<Mask>, schema: &Schema, value: &'a Value) -> Cow<'a, Value> {
-    let masked = mask.and_then(|mask| schema.masked(value, &|secret| mask.stand_in(secret)));
-    masked.map_or(Cow::Borrowed(value), Cow::Owned)
+///
+/// # Errors
+///
+/// Returns [`Interruption`] if the budget is used up.
+pub(super) fn kept<'a>(
+    mask: Option<Mask>,
+    schema: &Schema,
+    value: &'a Value,
+    budget: &Budget,
+) -> Result<Cow<'a, Value>, Interruption> {
+    let Some(mask) = mask else { return Ok(Cow::Borrowed(value)) };
+    let masked = schema.masked(value, &|secret| mask.stand_in(secret, budget), budget)?;
+    Ok(masked.map_or(Cow::Borrowed(value), Cow::Owned))
 }
 
 #[cfg(test)]
@@ -60,14 +75,16 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let mask = |name: &str| Mask::of(&DataDir::new(scratch.path().join(name))).unwrap();
         let (a, again, b) = (mask("a"), mask("a"), mask("b"));
+        let stand_in =
+            |mask: &Mask, secret: &Value| mask.stand_in(secret, &Budget::unlimited()).unwrap();
         let secret = json!({"user": "ann", "word": "hunter2"});
         let same = json!({"word": "hunter2", "user": "ann"});
-        assert_eq!(a.stand_in(&secret), again.stand_in(&same));
-        assert_ne!(a.stand_in(&secret), b.stand_in(&secret));
-        assert_ne!(a.stand_in(&secret), a.stand_in(&json!("hunter2")));
-        let stand_in = a.stand_in(&json!("hunter2"));
+        assert_eq!(stand_in(&a, &secret), stand_in(&again, &same));
+        assert_ne!(stand_in(&a, &secret), stand_in(&b, &secret));
+        assert_ne!(stand_in(&a, &secret), stand_in(&a, &json!("hunter2")));
+        assert_eq!(stand_in(&a, &json!([1, 2]))["length"], 5);
+        let stand_in = stand_in(&a, &json!("hunter2"));
         assert_eq!((&stand_in["masked"], &stand_in["length"]), (&json!(true), &json!(7)));
-        assert_eq!(a.stand_in(&json!([1, 2]))["length"], 5);
         assert_eq!(stand_in["digest"].as_str().map(str::len), Some(DIGITS));
         assert!(!stand_in.to_string().contains("hunter2"));
     }

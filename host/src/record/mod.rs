@@ -18,13 +18,16 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ophost_document::{Budget, Interruption};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use self::making::KeptInput;
 pub(crate) use self::making::Subject;
 use self::mask::{Mask, kept};
 pub(crate) use self::refs::with_task_run_id;
 use crate::clock;
+use crate::deadline::{Deadline, WorkSize};
 use crate::document::{ChangeCount, ChangeSet, Effects};
 use crate::operation::Operation;
 use crate::private_dir::DataDir;
@@ -37,7 +40,7 @@ use crate::store::{
     AtEnd, Author, Begun, Claim, Ending, Finished, Inserted, Kept, Listed, LogWriter, Logged,
     NewRun, OpenStore, RestOfLog, Store, StoreError,
 };
-use crate::task_run::{Masked, RunId, TaskRun};
+use crate::task_run::{Masked, ResultRef, RunId, TaskRun};
 
 /// How long entries of a log wait for being written: what a killed run loses at most.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -131,12 +134,12 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be written: then the run must not begin.
+    /// Returns [`NotBegun`] if that cannot be written: then the run must not begin.
     pub(crate) async fn begin(
         &self,
         subject: Subject<'_>,
-        cancel: &CancellationToken,
-    ) -> Result<Recorded, StoreError> {
+        deadline: &Deadline,
+    ) -> Result<Recorded, NotBegun> {
         let key = subject.key;
         if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
             return Ok(self.unrecorded(&subject));
@@ -144,19 +147,20 @@ impl Recorder {
         let Some(opened) = &self.store else {
             // Without a record a key would promise what nobody keeps.
             let error = || io::Error::other("an idempotency key needs a data directory");
-            return key.map_or_else(|| Ok(self.unrecorded(&subject)), |_| Err(error().into()));
+            return match key {
+                None => Ok(self.unrecorded(&subject)),
+                Some(_) => Err(StoreError::from(error()).into()),
+            };
         };
         let mask = mask(opened, &subject)?;
-        let input = kept(mask, subject.input_schema, subject.input);
-        // What it was made of could be found out by trying.
-        let asked_input = kept(mask, subject.input_schema, subject.asked_input);
-        let subject = Subject { input: &input, asked_input: &asked_input, ..subject };
-        let key = key.map(|key| subject.claim(key));
-        let mut run = subject.task_run(opened.owner().await?);
-        run.masked.extend(matches!(input, Cow::Owned(_)).then_some(Masked::Input));
+        let mut input = kept_input(mask, &subject, deadline).await?;
+        let asked = input.asked.take();
+        let key = key.map(|key| subject.claim(key, asked.as_deref().unwrap_or_default()));
+        let run = subject.task_run(opened.owner().await?, input);
         let begun = opened.begin(&run);
         Ok(match insert(opened, NewRun { run, key }).await? {
             Inserted::New(claim) => {
+                let cancel = deadline.cancel();
                 let recording = Recording::new(opened, (claim, begun), &subject, mask, cancel);
                 Recorded::Begun(Keeping::Recorded(recording))
             }
@@ -172,9 +176,11 @@ impl Recorder {
                 begun.end();
                 if !run.is_masked(Masked::Input) {
                     // It may be of a time when the schema knew no secrets.
-                    run.input_dump = kept(mask, subject.input_schema, &run.input_dump).into_owned();
+                    let (dump, budget) = (&run.input_dump, deadline.budget());
+                    run.input_dump = kept(mask, subject.input_schema, dump, &budget)?.into_owned();
                 }
-                Recorded::Conflict(run, subject.input.clone())
+                let input = kept(mask, subject.input_schema, subject.input, &deadline.budget())?;
+                Recorded::Conflict(run, input.into_owned())
             }
         })
     }
@@ -185,6 +191,39 @@ impl Recorder {
         let store = self.store.as_ref().map(OpenStore::store);
         Recorded::Begun(Keeping::Unrecorded(Unrecorded { store, author: subject.author() }))
     }
+}
+
+/// Why nothing was written of a run that was to begin.
+#[derive(Debug)]
+pub(crate) enum NotBegun {
+    /// The store failed.
+    Store(StoreError),
+    /// There was no time for it.
+    Interrupted(Interruption),
+}
+
+impl From<StoreError> for NotBegun {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Interruption> for NotBegun {
+    fn from(why: Interruption) -> Self {
+        Self::Interrupted(why)
+    }
+}
+
+async fn kept_input(
+    mask: Option<Mask>,
+    subject: &Subject<'_>,
+    deadline: &Deadline,
+) -> Result<KeptInput, Interruption> {
+    let (schema, input) = (Arc::clone(subject.input_schema), Arc::clone(subject.input));
+    let asked = subject.asked_input.map(Arc::clone);
+    let keep =
+        move |budget: &Budget| KeptInput::of(mask, &schema, &input, asked.as_deref(), budget);
+    deadline.work(WorkSize::of(subject.input), keep).await
 }
 
 /// Returns what masks the secrets of an operation, if its schemas know any.
@@ -355,7 +394,7 @@ impl Recording {
     /// whether its end is known is [`StoreError::OutcomeUnknown`]'s to say.
     pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
         let written = self.written().await;
-        match self.store.finish(self.claim, self.ending(&ended, written)).await? {
+        match self.store.finish(self.claim, self.ending(ended, written)).await? {
             Finished::Done => {
                 self.begun.end();
                 Ok(Written::Done)
@@ -384,20 +423,16 @@ impl Recording {
         known.map_or(written, |run| run.log_entries.len().saturating_sub(own))
     }
 
-    fn ending(&self, ended: &EndOfRun<'_>, written: usize) -> Ending {
-        let EndOfRun { outcome, output_schema, trail, usage, .. } = ended;
-        let (outcome, masked) = kept_outcome(self.mask, output_schema, outcome);
+    fn ending(&self, mut ended: EndOfRun<'_>, written: usize) -> Ending {
+        let KeptOutcome { outcome, masked, result_refs, warnings } =
+            std::mem::take(&mut ended.kept);
+        let EndOfRun { trail, usage, .. } = &ended;
+        let outcome = outcome.unwrap_or_else(|| ended.outcome.clone());
         let mut log_entries = trail.log[written.min(trail.log.len())..].to_vec();
         let execution_time = usage.wall.as_secs_f64();
         if self.flags.verbose {
             log_entries.push(closing(&self.operation, &outcome, execution_time));
         }
-        let (result_refs, warnings) = match &outcome {
-            Outcome::Success(output) => {
-                refs::of_run(output, output_schema.document(), &ended.kept_changes())
-            }
-            Outcome::Failed(_) | Outcome::Cancelled => Default::default(),
-        };
         log_entries.extend(warnings);
         let mut metadata = Map::new();
         metadata.insert("execution_time".to_owned(), json!(execution_time));
@@ -433,7 +468,7 @@ pub(crate) enum Written {
 /// How a run ended, all of it.
 pub(crate) struct EndOfRun<'a> {
     pub(crate) outcome: &'a Outcome,
-    pub(crate) output_schema: &'a Schema,
+    pub(crate) kept: KeptOutcome,
     pub(crate) trail: &'a Trail,
     pub(crate) usage: Usage,
     pub(crate) effects: &'a Arc<Effects>,
@@ -448,10 +483,6 @@ impl EndOfRun<'_> {
     /// Returns what is kept of its effects: nothing of a dry run.
     fn kept_effects(&self) -> Arc<Effects> {
         if self.is_dry { Arc::default() } else { Arc::clone(self.effects) }
-    }
-
-    fn kept_changes(&self) -> Cow<'_, ChangeSet> {
-        if self.is_dry { Cow::default() } else { Cow::Borrowed(&self.effects.changes) }
     }
 }
 
@@ -525,6 +556,33 @@ impl Keeping {
         }
     }
 
+    /// Returns an outcome, and what is kept of it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if there was no time for that.
+    pub(crate) async fn prepare(
+        &self,
+        outcome: Outcome,
+        schema: &Arc<Schema>,
+        changes: Arc<Effects>,
+        deadline: &Deadline,
+    ) -> Result<(Outcome, KeptOutcome), Interruption> {
+        let Self::Recorded(Recording { mask, .. }) = self else {
+            return Ok((outcome, KeptOutcome::default()));
+        };
+        let size = match &outcome {
+            Outcome::Success(output) => WorkSize::of(output),
+            Outcome::Failed(_) | Outcome::Cancelled => WorkSize::Small,
+        };
+        let (mask, schema) = (*mask, Arc::clone(schema));
+        let keep = move |budget: &Budget| {
+            let kept = KeptOutcome::of(mask, &schema, &outcome, &changes.changes, budget)?;
+            Ok((outcome, kept))
+        };
+        deadline.work(size, keep).await
+    }
+
     /// Keeps how the run ended.
     ///
     /// # Errors
@@ -546,26 +604,46 @@ impl Keeping {
     }
 }
 
-/// Returns an outcome as it is kept, and whether its output is masked.
-fn kept_outcome(
-    mask: Option<Mask>,
-    schema: &Schema,
-    outcome: &Outcome,
-) -> (Outcome, Option<Masked>) {
-    match outcome {
-        Outcome::Success(output) => {
-            let output = kept(mask, schema, output);
-            let masked = matches!(output, Cow::Owned(_)).then_some(Masked::Output);
-            (Outcome::Success(output.into_owned()), masked)
+/// What is kept of an outcome.
+#[derive(Default)]
+pub(crate) struct KeptOutcome {
+    /// The outcome as it is kept; `None` for an outcome that is kept as it is.
+    outcome: Option<Outcome>,
+    /// Whether its output is masked.
+    masked: Option<Masked>,
+    result_refs: Vec<ResultRef>,
+    /// What is said in the log of its output.
+    warnings: Vec<LogEntry>,
+}
+
+impl KeptOutcome {
+    fn of(
+        mask: Option<Mask>,
+        schema: &Schema,
+        outcome: &Outcome,
+        changes: &ChangeSet,
+        budget: &Budget,
+    ) -> Result<Self, Interruption> {
+        match outcome {
+            Outcome::Success(output) => {
+                let output = kept(mask, schema, output, budget)?;
+                let masked = matches!(output, Cow::Owned(_)).then_some(Masked::Output);
+                let (result_refs, warnings) =
+                    refs::of_run(&output, schema.document(), changes, budget)?;
+                let outcome = Some(Outcome::Success(output.into_owned()));
+                budget.check()?;
+                Ok(Self { outcome, masked, result_refs, warnings })
+            }
+            // What is wrong with an output is told with parts of it.
+            Outcome::Failed(failure)
+                if failure.kind == FailureKind::InvalidOutput && schema.has_secrets() =>
+            {
+                let details = failure.details.as_ref().map(|_| json!(UNTOLD));
+                let outcome = Outcome::Failed(Failure { details, ..failure.clone() });
+                Ok(Self { outcome: Some(outcome), ..Self::default() })
+            }
+            Outcome::Failed(_) | Outcome::Cancelled => Ok(Self::default()),
         }
-        // What is wrong with an output is told with parts of it.
-        Outcome::Failed(failure)
-            if failure.kind == FailureKind::InvalidOutput && schema.has_secrets() =>
-        {
-            let details = failure.details.as_ref().map(|_| json!(UNTOLD));
-            (Outcome::Failed(Failure { details, ..failure.clone() }), None)
-        }
-        Outcome::Failed(_) | Outcome::Cancelled => (outcome.clone(), None),
     }
 }
 
@@ -608,13 +686,13 @@ mod tests {
     /// Begins a verbose run that is recorded.
     async fn begun(recorder: &Recorder) -> Recording {
         let operation = Import::new("jobs".parse().unwrap(), Vec::new()).operation();
-        let (input, anything) = (json!({}), Schema::anything());
+        let (input, anything) = (Arc::new(json!({})), Arc::new(Schema::anything()));
         let actor = Actor { user_id: None, channel: "api".into() };
         let subject = Subject {
             operation: &operation,
             component: None,
             version: "1",
-            asked_input: &input,
+            asked_input: None,
             input: &input,
             input_schema: &anything,
             output_schema: &anything,
@@ -629,7 +707,8 @@ mod tests {
             rerun_of: None,
             parent: None,
         };
-        match recorder.begin(subject, &CancellationToken::new()).await.unwrap() {
+        let deadline = Deadline::after(Duration::from_secs(60), CancellationToken::new());
+        match recorder.begin(subject, &deadline).await.unwrap() {
             Recorded::Begun(Keeping::Recorded(recording)) => recording,
             _ => panic!("it is not recorded"),
         }
@@ -643,7 +722,7 @@ mod tests {
         let trail = Trail { log, ..Trail::default() };
         let ended = EndOfRun {
             outcome: &Outcome::Success(json!({})),
-            output_schema: &Schema::anything(),
+            kept: KeptOutcome::default(),
             trail: &trail,
             usage: Usage::default(),
             effects: &Arc::default(),

@@ -5,22 +5,32 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::entry;
+use ophost_document::{Budget, Interruption};
+
 use crate::document::{Address, ChangeKind, ChangeSet, kind};
 use crate::run::{LogEntry, LogLevel};
 use crate::task_run::{ResultRef, RunId};
 
 /// The most changed documents that are named; the change set has them all.
 const MOST_CHANGES: usize = 1_000;
+/// The most documents that are named as the output names them; the output has them all.
+const MAX_NAMED: usize = 10_000;
 
 /// Returns the documents that belong to a run: those that its output names, then those that it
 /// changed and the output does not name.
+///
+/// # Errors
+///
+/// Returns [`Interruption`] if the budget is used up.
 pub(super) fn of_run(
     output: &Value,
     schema: &Value,
     changes: &ChangeSet,
-) -> (Vec<ResultRef>, Vec<LogEntry>) {
+    budget: &Budget,
+) -> Result<(Vec<ResultRef>, Vec<LogEntry>), Interruption> {
     let (mut refs, warnings) = of_output(output, schema);
     for named in &mut refs {
+        budget.step()?;
         named.change = change_of(named, changes);
     }
     let named: HashSet<_> =
@@ -37,7 +47,7 @@ pub(super) fn of_run(
         })
         .collect();
     refs.extend(others);
-    (refs, warnings)
+    Ok((refs, warnings))
 }
 
 fn change_of(named: &ResultRef, changes: &ChangeSet) -> Option<ChangeKind> {
@@ -53,7 +63,7 @@ const KEYWORD: &str = "x-result-ref";
 
 /// Returns what `job_ids` and then `query_index_id` of an output name, then what the fields
 /// name whose schema says so, in their order, doubles kept. What is absent or null names
-/// nothing; what is of another type names nothing either, and a warning says so.
+/// nothing; what is of another type names nothing either, and a warning for each field says so.
 fn of_output(output: &Value, schema: &Value) -> (Vec<ResultRef>, Vec<LogEntry>) {
     let (mut refs, mut warnings) = (Vec::new(), Vec::new());
     for (field, collection) in KNOWN.into_iter().chain(declared(schema)) {
@@ -66,15 +76,18 @@ fn of_output(output: &Value, schema: &Value) -> (Vec<ResultRef>, Vec<LogEntry>) 
             }
             (_, Some(one)) => std::slice::from_ref(one),
         };
-        for id in ids {
-            match id {
-                Value::String(id) => refs.push(ResultRef {
-                    collection: collection.to_owned(),
-                    document_id: id.clone(),
-                    change: None,
-                }),
-                other => warnings.push(warning(field, other)),
-            }
+        let texts = ids.iter().filter_map(Value::as_str);
+        let named = texts.map(|id| ResultRef {
+            collection: collection.to_owned(),
+            document_id: id.to_owned(),
+            change: None,
+        });
+        let room = MAX_NAMED - refs.len();
+        refs.extend(named.take(room));
+        warnings.extend(ids.iter().find(|id| !id.is_string()).map(|id| warning(field, id)));
+        if ids.len() > room {
+            let message = format!("`{field}` of the output names more documents than are kept");
+            warnings.push(entry(LogLevel::Warn, message, None));
         }
     }
     (refs, warnings)
@@ -123,7 +136,8 @@ mod tests {
             "other": {"type": "string"},
         }});
         let output = json!({"owner": "ann", "papers": ["b", "a", 1], "other": "x"});
-        let (refs, warnings) = of_run(&output, &schema, &ChangeSet::new());
+        let budget = Budget::unlimited();
+        let (refs, warnings) = of_run(&output, &schema, &ChangeSet::new(), &budget).unwrap();
         let shown = refs.iter().map(|it| format!("{}/{}", it.collection, it.document_id));
         assert_eq!(shown.collect::<Vec<_>>(), ["people/ann", "papers/b", "papers/a"]);
         assert_eq!(warnings.len(), 1);
@@ -145,6 +159,14 @@ mod tests {
         let (_, warnings) = of_output(&json!({"job_ids": "x"}), &json!({}));
         let told = "`job_ids` of the output names no document: it holds a text";
         assert_eq!(warnings[0].message, told);
+    }
+
+    #[test]
+    fn o2_many_documents_are_named_in_part_and_many_wrong_ids_are_one_warning() {
+        let many: Vec<_> = (0..MAX_NAMED + 5).map(|n| n.to_string()).collect();
+        let (named, warnings) = refs(&json!({"job_ids": many, "query_index_id": "q"}));
+        assert_eq!((named.len(), warnings), (MAX_NAMED, 2));
+        assert_eq!(refs(&json!({"job_ids": vec![1; 100]})), (vec![], 1));
     }
 
     #[test]

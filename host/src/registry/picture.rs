@@ -94,8 +94,8 @@ impl Entry {
 
 /// What an operation takes and gives, ready to check.
 pub(crate) struct Schemas {
-    pub(crate) input: Schema,
-    pub(crate) output: Schema,
+    pub(crate) input: Arc<Schema>,
+    pub(crate) output: Arc<Schema>,
 }
 
 impl Schemas {
@@ -104,7 +104,7 @@ impl Schemas {
     /// Returns [`FileError::Schema`] for the first that is no usable schema.
     pub(super) fn compile(operation: &Operation) -> Result<Self, FileError> {
         let compile = |which, schema: &Value| {
-            Schema::compile(schema.clone()).map_err(|source| FileError::Schema {
+            Schema::compile(schema.clone()).map(Arc::new).map_err(|source| FileError::Schema {
                 which,
                 name: operation.name.clone(),
                 source,

@@ -8,7 +8,7 @@ use super::graph::Graph;
 /// The largest schema as JSON text, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 /// How many lists and objects of a schema may lie inside one another.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 /// How many subschemas a schema may have; each takes about a kilobyte of memory.
 pub(super) const MAX_SUBSCHEMAS: usize = 5_000;
 /// To how many places all dynamic references of a schema may lead, together.

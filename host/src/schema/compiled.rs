@@ -1,33 +1,64 @@
 //! A schema, ready to check values.
 
+use std::sync::Arc;
 use std::thread;
 
-use jsonschema::{Draft, PatternOptions, Registry, ValidationOptions, Validator};
+use jsonschema::{
+    Draft, PatternOptions, Registry, Retrieve, ValidationError, ValidationOptions, Validator,
+};
+use ophost_document::{Budget, Interruption, text};
 use referencing::Error as ReferenceError;
 use serde_json::{Value, json};
 
 use super::bounds;
-use super::cost::{Cost, Size, Way};
-use super::defaults::{self, Unfillable};
+use super::cost::Cost;
+use super::defaults::{self, Filling};
 use super::graph::{self, Graph};
-use super::pattern;
-use super::secrets::Secrets;
+use super::instance::{self, Bounds, Ended, Instance, Instances};
+use super::pattern::{self, Pattern};
+use super::secrets::{self, Secrets};
+use super::size::Size;
 use super::violation::Violations;
-use ophost_document::text;
 
-/// How much stack one subschema takes for one level of a value, in bytes.
-const STACK_PER_STEP: usize = 2 << 10;
 /// How much stack a check may take where it is called, in bytes; with more it gets its own.
 const OWN_STACK: usize = 256 << 10;
+/// How much memory the errors of one check may take, in bytes.
+const MAX_ERRORS: usize = 64 << 20;
+/// How many steps finding out what is wrong with a value may take: some 100 milliseconds. What
+/// the validator remembers while it checks, it does not while it collects errors.
+const MAX_TELLING: u64 = 4 << 20;
+/// How many steps checking a default of a schema may take.
+const MAX_DEFAULT: u64 = 1 << 20;
 
 /// A schema that was compiled once and checks any number of values.
 #[derive(Debug)]
 pub(crate) struct Schema {
     document: Value,
-    validator: Validator,
+    validator: Validator<Instances>,
     graph: Graph,
     cost: Cost,
     secrets: Secrets,
+}
+
+/// A value that did not pass a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CheckError {
+    /// It breaks the schema, or cannot be checked.
+    Violations(Violations),
+    /// There was no time to check it.
+    Interrupted(Interruption),
+}
+
+impl From<Violations> for CheckError {
+    fn from(violations: Violations) -> Self {
+        Self::Violations(violations)
+    }
+}
+
+impl From<Interruption> for CheckError {
+    fn from(why: Interruption) -> Self {
+        Self::Interrupted(why)
+    }
 }
 
 impl Schema {
@@ -48,7 +79,7 @@ impl Schema {
         let graph = Graph::read(&document, &index)?;
         bounds::check_graph(&graph)?;
         let cost = Cost::of(&graph)?;
-        let validator = options().build(&document)?;
+        let validator = options(&graph).build(&document)?;
         check_defaults(&graph, &cost, &index)?;
         drop(index);
         let secrets = Secrets::of(&graph);
@@ -65,18 +96,27 @@ impl Schema {
         &self.document
     }
 
-    /// Returns the input, with the defaults of its schema filled in, and with it the proof
-    /// that it conforms.
+    /// Returns the input, with the defaults of its schema filled in, and the proof that it
+    /// conforms.
     ///
     /// # Errors
     ///
-    /// Returns all violations.
-    pub(crate) fn check_input(&self, mut input: Value) -> Result<ValidInput, Violations> {
-        defaults::fill(&self.graph, 0, &mut input).map_err(|unfillable| {
-            Violations::unchecked(format!("not to be filled in: {unfillable}"))
+    /// As [`Self::check`].
+    pub(crate) fn check_input(
+        &self,
+        mut input: Value,
+        budget: &Budget,
+    ) -> Result<(Value, ValidInput), CheckError> {
+        defaults::fill(&self.graph, 0, &mut input, budget).map_err(|error| match error {
+            Filling::Interrupted(why) => CheckError::Interrupted(why),
+            Filling::Unfillable(unfillable) => {
+                Violations::unchecked(format!("not to be filled in: {unfillable}")).into()
+            }
         })?;
-        self.check(&input)?;
-        Ok(ValidInput { text: input.to_string(), value: input })
+        self.check(&input, budget)?;
+        let text = input.to_string();
+        budget.check()?;
+        Ok((input, ValidInput { text }))
     }
 
     /// Checks that a value conforms.
@@ -84,17 +124,37 @@ impl Schema {
     /// # Errors
     ///
     /// Returns all violations; where finding all would take too long, one of them. A value
-    /// that would itself take too long to check is not checked, which is an error too.
-    pub(crate) fn check(&self, value: &Value) -> Result<(), Violations> {
-        let levels = Size::of(value).levels;
-        with_stack(self.cost.steps * levels * STACK_PER_STEP, || {
-            if !self.cost.affords(&self.graph, 0, value, Way::Check) {
-                let problem = "takes too long to check: too many parts of its schema apply to it";
-                return Err(Violations::unchecked(problem.to_owned()));
+    /// that cannot be checked is an error too. Returns [`CheckError::Interrupted`] if the budget
+    /// is used up.
+    pub(crate) fn check(&self, value: &Value, budget: &Budget) -> Result<(), CheckError> {
+        let size = Size::of(value, budget)?;
+        let on_thread = budget.clone();
+        with_stack(self.cost.stack(size.levels), move || {
+            let is_valid = || self.validator.is_valid(Instance(value));
+            match self.within(&on_thread, size, is_valid) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(self.told(value, size, &on_thread)?.into()),
+                Err(Ended::Interrupted(why)) => Err(why.into()),
+                Err(Ended::Errors) => Err(Violations::somewhere().into()),
+                Err(Ended::Name) => Err(Violations::unchecked(TOO_LONG_NAME.to_owned()).into()),
+                Err(Ended::Pattern) => Err(Violations::unchecked(TOO_LONG_TEXT.to_owned()).into()),
             }
-            if self.validator.is_valid(value) { Ok(()) } else { Err(self.told(value)) }
         })
-        .unwrap_or_else(|error| Err(Violations::unchecked(format!("no stack for it: {error}"))))
+        .unwrap_or_else(|error| {
+            Err(Violations::unchecked(format!("no stack for it: {error}")).into())
+        })
+    }
+
+    fn within<T>(
+        &self,
+        budget: &Budget,
+        size: Size,
+        validate: impl FnOnce() -> T,
+    ) -> Result<T, Ended> {
+        let errors = MAX_ERRORS / (instance::BYTES_PER_ERROR + size.longest_path);
+        let errors = u32::try_from(errors).unwrap_or(u32::MAX);
+        let bounds = Bounds { errors, name: self.cost.longest_name };
+        instance::within(budget, bounds, validate)
     }
 
     /// Returns whether it calls a part of its values secret.
@@ -103,33 +163,68 @@ impl Schema {
     }
 
     /// Returns a value with each part that is called secret replaced by what `mask` makes of
-    /// it; `None` if there is none.
-    pub(crate) fn masked(&self, value: &Value, mask: &dyn Fn(&Value) -> Value) -> Option<Value> {
-        self.secrets.masked(&self.graph, value, mask)
+    /// it; `None` if there is none. Where there are more than 1,000 of them, or looking for them
+    /// would take too long, the value as a whole is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up.
+    pub(crate) fn masked(
+        &self,
+        value: &Value,
+        mask: &secrets::MakeMask<'_>,
+        budget: &Budget,
+    ) -> Result<Option<Value>, Interruption> {
+        self.secrets.masked(&self.graph, value, mask, budget)
     }
 
     /// Returns what may be told of a value that does not conform: nothing of its secrets.
-    fn told(&self, value: &Value) -> Violations {
-        let violations = self.violations(value);
-        match self.masked(value, &|_| Value::Null) {
-            Some(masked) => violations.without_secrets(value, &masked),
-            None => violations,
+    fn told(&self, value: &Value, size: Size, budget: &Budget) -> Result<Violations, Interruption> {
+        let violations = self.violations(value, size, budget)?;
+        match self.masked(value, &|_| Ok(Value::Null), budget)? {
+            Some(masked) => violations.without_secrets(value, &masked, budget),
+            None => Ok(violations),
         }
     }
 
     /// Returns what is wrong with a value that does not conform.
-    fn violations(&self, value: &Value) -> Violations {
-        let affords = |way| self.cost.affords(&self.graph, 0, value, way);
-        if affords(Way::Collect) {
-            return Violations::read(&self.document, self.validator.iter_errors(value));
+    fn violations(
+        &self,
+        value: &Value,
+        size: Size,
+        budget: &Budget,
+    ) -> Result<Violations, Interruption> {
+        let few = || budget.with_steps(MAX_TELLING);
+        let all = || {
+            let errors = self.validator.iter_errors(Instance(value));
+            Violations::read(&self.document, errors)
+        };
+        if let Some(all) = or_too_long(self.within(&few(), size, all))? {
+            return Ok(all);
         }
-        match affords(Way::First).then(|| self.validator.validate(value)) {
-            Some(Err(first)) => Violations {
-                at_least: true,
-                ..Violations::read(&self.document, std::iter::once(first))
-            },
-            _ => Violations::somewhere(),
+        let first = || {
+            let first = self.validator.validate(Instance(value)).err();
+            first.map(|first| Violations::read(&self.document, std::iter::once(first)))
+        };
+        let first = or_too_long(self.within(&few(), size, first))?.flatten();
+        Ok(first.map_or_else(Violations::somewhere, Violations::at_least))
+    }
+}
+
+const TOO_LONG_NAME: &str =
+    "has a field with a name that is too long for the patterns of its schema";
+const TOO_LONG_TEXT: &str = "holds a text that is too long for a pattern of its schema";
+
+/// Returns what was found out; `None` if that would take too long.
+fn or_too_long<T>(found: Result<T, Ended>) -> Result<Option<T>, Interruption> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Ended::Interrupted(why @ (Interruption::Deadline | Interruption::Cancelled))) => {
+            Err(why)
         }
+        Err(
+            Ended::Interrupted(Interruption::Steps) | Ended::Errors | Ended::Name | Ended::Pattern,
+        ) => Ok(None),
     }
 }
 
@@ -146,10 +241,17 @@ fn with_stack<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> std::io:
 }
 
 /// The options that every schema is compiled with.
-pub(super) fn options<'a>() -> ValidationOptions<'a> {
-    jsonschema::options()
+fn options<'a>(graph: &Graph) -> ValidationOptions<'a, Arc<dyn Retrieve>, Instances> {
+    let patterns = graph.patterns.clone();
+    jsonschema::options_for()
         .offline()
         .with_pattern_options(PatternOptions::regex().size_limit(pattern::MAX_SIZE))
+        .with_keyword("pattern", move |_, text, _| {
+            let text = text.as_str().unwrap_or_default();
+            let pattern = patterns.get(text).cloned().map_or_else(|| Pattern::compile(text), Ok);
+            let pattern = pattern.map_err(|error| ValidationError::custom(error.problem))?;
+            Ok(Box::new(pattern))
+        })
 }
 
 /// Checks that the schema's own `$schema` is a draft that the validator knows.
@@ -176,30 +278,44 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
     let refuse = |place: usize, problem: String| {
         Err(SchemaError { pointer: pointers[place].clone(), problem })
     };
-    let expensive =
-        |(node, default): &(usize, &Value)| !cost.affords(graph, *node, default, Way::Collect);
-    if let Some(place) = all.iter().position(expensive) {
-        return refuse(place, "the default takes too long to check".to_owned());
-    }
     // One list of all defaults, of which each item has its own schema: this compiles what they
     // share once.
     let each: Vec<_> =
         pointers.iter().map(|pointer| json!({"$ref": graph::address(pointer)})).collect();
-    let validator = options().with_registry(index).build(&json!({"prefixItems": each}))?;
-    let list = all.iter().map(|(_, default)| (*default).clone()).collect();
-    if let Err(error) = validator.validate(&Value::Array(list)) {
-        let path = error.instance_path().to_string();
-        let place = path.split('/').nth(1).and_then(|place| place.parse().ok()).unwrap_or(0);
-        return refuse(place, format!("the default breaks its own schema: {error}"));
+    let options = options(graph).with_registry(index);
+    let validator = options.build(&json!({"prefixItems": each}))?;
+    let list: Vec<_> = all.iter().map(|(_, default)| (*default).clone()).collect();
+    let list = Value::Array(list);
+    let budget = Budget::unlimited().with_steps(MAX_DEFAULT);
+    let bounds = Bounds { errors: 1_000, name: cost.longest_name };
+    let levels = bounds::MAX_DEPTH;
+    let on_thread = budget.clone();
+    let checked = with_stack(cost.stack(levels), move || {
+        let check = || {
+            validator
+                .validate(Instance(&list))
+                .map_err(|error| (error.instance_path().to_string(), error.to_string()))
+        };
+        instance::within(&on_thread, bounds, check)
+    });
+    match checked {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err((path, error)))) => {
+            let place = path.split('/').nth(1).and_then(|place| place.parse().ok()).unwrap_or(0);
+            return refuse(place, format!("the default breaks its own schema: {error}"));
+        }
+        Ok(Err(_)) => {
+            return Err(SchemaError::here("its defaults take too long to check".to_owned()));
+        }
+        Err(error) => return Err(SchemaError::here(format!("no stack to check it: {error}"))),
     }
-    defaults::fill(graph, 0, &mut json!({}))?;
+    defaults::fill(graph, 0, &mut json!({}), &budget)?;
     Ok(())
 }
 
-/// An input that conforms to its operation's schema.
+/// The text of an input that conforms to its operation's schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ValidInput {
-    value: Value,
     text: String,
 }
 
@@ -207,11 +323,6 @@ impl ValidInput {
     /// Returns the input as JSON text: a `String`, as the generated bindings want it.
     pub(crate) fn text(&self) -> &String {
         &self.text
-    }
-
-    /// Returns the input with the schema's defaults.
-    pub(crate) fn value(&self) -> &Value {
-        &self.value
     }
 }
 
@@ -259,20 +370,28 @@ impl From<ReferenceError> for SchemaError {
     }
 }
 
-impl From<Unfillable> for SchemaError {
-    fn from(unfillable: Unfillable) -> Self {
-        Self::here(unfillable.to_string())
+impl From<Filling> for SchemaError {
+    fn from(filling: Filling) -> Self {
+        Self::here(match filling {
+            Filling::Unfillable(unfillable) => unfillable.to_string(),
+            Filling::Interrupted(_) => "its defaults take too long to fill in".to_owned(),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::attacks::check;
     use super::*;
 
     #[test]
     fn a_conforming_input_becomes_a_valid_input_with_its_defaults() {
         let document = json!({"properties": {"n": {"type": "integer", "default": 3}, "s": {}}});
-        let input = Schema::compile(document).unwrap().check_input(json!({"s": "x"})).unwrap();
+        let input = Schema::compile(document)
+            .unwrap()
+            .check_input(json!({"s": "x"}), &Budget::unlimited())
+            .unwrap();
+        let (_, input) = input;
         assert_eq!(input.text(), r#"{"s":"x","n":3}"#);
     }
 
@@ -301,7 +420,7 @@ mod tests {
         // A list of `items` is only one up to draft 2019-09.
         let items = |dialect: &str| json!({"$schema": dialect, "items": [{"type": "null"}]});
         let old = Schema::compile(items("http://json-schema.org/draft-07/schema#")).unwrap();
-        assert!(old.check(&json!([1])).is_err());
+        assert!(check(&old, &json!([1])).is_err());
         let new = Schema::compile(items("https://json-schema.org/draft/2020-12/schema"));
         assert_eq!(new.unwrap_err().pointer, "/items");
         assert_eq!(Schema::compile(json!({"items": [{}]})).unwrap_err().pointer, "/items");
@@ -335,7 +454,7 @@ mod tests {
                 });
                 // Whether it is refused is up to the validator.
                 if let Ok(schema) = Schema::compile(document) {
-                    assert!(schema.check(&json!({"p": 1})).is_ok(), "{own}");
+                    assert!(check(&schema, &json!({"p": 1})).is_ok(), "{own}");
                 }
             }
         }
@@ -366,8 +485,8 @@ mod tests {
         let schema = Schema::compile(json!({"$ref": "#/$defs/0", "$defs": all})).unwrap();
         let deep = |end: Value| (0..126).fold(end, |inner, _| json!({"x": inner}));
         let check = || {
-            assert_eq!(schema.check(&deep(json!({}))), Ok(()));
-            assert!(schema.check(&deep(json!(1))).is_err());
+            assert_eq!(check(&schema, &deep(json!({}))), Ok(()));
+            assert!(check(&schema, &deep(json!(1))).is_err());
         };
         thread::scope(|scope| {
             let small = thread::Builder::new().stack_size(512 << 10);

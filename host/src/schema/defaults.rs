@@ -12,6 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ophost_document::{Budget, Interruption};
 use serde_json::{Map, Value};
 
 use super::graph::{Graph, Step};
@@ -20,31 +21,51 @@ use super::graph::{Graph, Step};
 const MAX_DEPTH: usize = 128;
 /// How many bytes of defaults are filled into one value.
 const MAX_FILLED: usize = 8 << 20;
-/// How often a schema is looked at to fill in one value.
-const MAX_STEPS: usize = 4 << 20;
 
-/// Filling would not end, or not soon.
+/// A value that was not filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filling {
+    Unfillable(Unfillable),
+    Interrupted(Interruption),
+}
+
+impl From<Unfillable> for Filling {
+    fn from(unfillable: Unfillable) -> Self {
+        Self::Unfillable(unfillable)
+    }
+}
+
+impl From<Interruption> for Filling {
+    fn from(why: Interruption) -> Self {
+        Self::Interrupted(why)
+    }
+}
+
+/// Filling would not end, or would need too much memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfillable {
     #[error("its defaults hold each other more than {MAX_DEPTH} levels deep")]
     Deep,
     #[error("its defaults come to more than {}", bytesize::ByteSize(MAX_FILLED as u64))]
     Large,
-    #[error("too many parts of its schema would have to be looked at for defaults")]
-    Long,
 }
 
 /// Fills in every default for a value of a node.
 ///
 /// # Errors
 ///
-/// Returns [`Unfillable`] if that does not end, or not soon; the value is filled in part then.
-pub(super) fn fill(graph: &Graph, node: usize, value: &mut Value) -> Result<(), Unfillable> {
+/// Returns [`Filling`] if that does not end, or not within the budget; the value is filled in part
+/// then.
+pub(super) fn fill(
+    graph: &Graph,
+    node: usize,
+    value: &mut Value,
+    budget: &Budget,
+) -> Result<(), Filling> {
     if each(graph).next().is_none() {
         return Ok(());
     }
-    let mut filler =
-        Filler { graph, nearest: HashMap::new(), bytes_left: MAX_FILLED, steps_left: MAX_STEPS };
+    let mut filler = Filler { graph, nearest: HashMap::new(), bytes_left: MAX_FILLED, budget };
     filler.fill(&[node], value, MAX_DEPTH)
 }
 
@@ -59,11 +80,11 @@ struct Filler<'a> {
     /// The default of each property that was missing so far, if it has one.
     nearest: HashMap<usize, Option<&'a Value>>,
     bytes_left: usize,
-    steps_left: usize,
+    budget: &'a Budget,
 }
 
 impl<'a> Filler<'a> {
-    fn fill(&mut self, nodes: &[usize], value: &mut Value, left: usize) -> Result<(), Unfillable> {
+    fn fill(&mut self, nodes: &[usize], value: &mut Value, left: usize) -> Result<(), Filling> {
         let left = left.checked_sub(1).ok_or(Unfillable::Deep)?;
         match value {
             Value::Object(members) => self.fill_members(nodes, members, left),
@@ -77,12 +98,12 @@ impl<'a> Filler<'a> {
         nodes: &[usize],
         members: &mut Map<String, Value>,
         left: usize,
-    ) -> Result<(), Unfillable> {
+    ) -> Result<(), Filling> {
         let applied = self.applied(nodes)?;
         for node in &applied {
             let node = &self.graph.nodes[*node];
             for name in &node.names_in_order {
-                self.step()?;
+                self.budget.step()?;
                 if !members.contains_key(name) {
                     self.fill_in(name, node.properties[name], members)?;
                 }
@@ -91,7 +112,7 @@ impl<'a> Filler<'a> {
         for (name, inner) in members {
             let mut below = Vec::new();
             for node in &applied {
-                self.step()?;
+                self.budget.step()?;
                 below.extend(self.graph.nodes[*node].properties.get(name));
             }
             if !below.is_empty() {
@@ -106,9 +127,10 @@ impl<'a> Filler<'a> {
         name: &str,
         property: usize,
         members: &mut Map<String, Value>,
-    ) -> Result<(), Unfillable> {
+    ) -> Result<(), Filling> {
         if let Some(default) = self.nearest(property)? {
             let bytes = name.len() + default.to_string().len();
+            self.budget.spend(bytes)?;
             self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(Unfillable::Large)?;
             members.insert(name.to_owned(), default.clone());
         }
@@ -116,7 +138,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Returns the default for a missing property.
-    fn nearest(&mut self, property: usize) -> Result<Option<&'a Value>, Unfillable> {
+    fn nearest(&mut self, property: usize) -> Result<Option<&'a Value>, Filling> {
         if let Some(known) = self.nearest.get(&property) {
             return Ok(*known);
         }
@@ -132,12 +154,12 @@ impl<'a> Filler<'a> {
         nodes: &[usize],
         items: &mut [Value],
         left: usize,
-    ) -> Result<(), Unfillable> {
+    ) -> Result<(), Filling> {
         let applied = self.applied(nodes)?;
         for (place, item) in items.iter_mut().enumerate() {
             let mut below = Vec::new();
             for node in &applied {
-                self.step()?;
+                self.budget.step()?;
                 let node = &self.graph.nodes[*node];
                 below.extend(node.first_items.get(place).copied().or(node.items));
             }
@@ -150,13 +172,13 @@ impl<'a> Filler<'a> {
 
     /// Returns the nodes and all that apply to the same value for sure, each once, the nearest
     /// first.
-    fn applied(&mut self, nodes: &[usize]) -> Result<Vec<usize>, Unfillable> {
+    fn applied(&mut self, nodes: &[usize]) -> Result<Vec<usize>, Filling> {
         let mut applied = nodes.to_vec();
         let mut seen: HashSet<_> = nodes.iter().copied().collect();
         let mut next = 0;
         while let Some(node) = applied.get(next) {
             for (step, inner) in &self.graph.nodes[*node].here {
-                self.step()?;
+                self.budget.step()?;
                 if *step == Step::Always && seen.insert(*inner) {
                     applied.push(*inner);
                 }
@@ -164,11 +186,6 @@ impl<'a> Filler<'a> {
             next += 1;
         }
         Ok(applied)
-    }
-
-    fn step(&mut self) -> Result<(), Unfillable> {
-        self.steps_left = self.steps_left.checked_sub(1).ok_or(Unfillable::Long)?;
-        Ok(())
     }
 }
 
@@ -182,7 +199,11 @@ mod tests {
     fn filled(schema: &Value, mut value: Value) -> Result<Value, Unfillable> {
         let index = graph::index(schema).unwrap();
         let graph = Graph::read(schema, &index).unwrap();
-        fill(&graph, 0, &mut value).map(|()| value)
+        match fill(&graph, 0, &mut value, &Budget::unlimited()) {
+            Ok(()) => Ok(value),
+            Err(Filling::Unfillable(unfillable)) => Err(unfillable),
+            Err(Filling::Interrupted(why)) => panic!("{why}"),
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::bounds;
 use super::compiled::SchemaError;
 use super::pattern::Pattern;
-use super::price::Price;
+use super::price;
 
 /// The address of a schema that does not give itself one; not the validator's own for those.
 const BASE: &str = "schema:///";
@@ -21,14 +21,16 @@ const BASE: &str = "schema:///";
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
+    /// Every pattern that texts have to match, and those of names.
+    pub(super) patterns: HashMap<String, Pattern>,
 }
 
 /// A subschema.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     place: Place,
-    /// What its own keywords cost.
-    pub(super) price: Price,
+    /// What its own keywords cost, see [`price`].
+    pub(super) price: u64,
     pub(super) default: Option<Value>,
     /// Whether it calls its values secret.
     pub(super) is_secret: bool,
@@ -64,14 +66,8 @@ enum Place {
 pub(super) enum Step {
     /// Always: a reference, `allOf`.
     Always,
-    /// Perhaps: `then`, `else`.
+    /// Perhaps, or only to learn whether it holds: all others.
     Perhaps,
-    /// Perhaps, to an object: what depends on a property.
-    Depending,
-    /// One of several: `anyOf`, `oneOf`.
-    Choice,
-    /// Only to learn whether it holds: `if`, `not`.
-    Test,
 }
 
 impl Node {
@@ -197,7 +193,6 @@ struct Reader<'a> {
     /// The nodes with a reference that does, and its name.
     dynamic_references: Vec<(usize, String)>,
     references: Vec<Reference<'a>>,
-    patterns: HashMap<&'a str, Pattern>,
     pattern_size: usize,
 }
 
@@ -211,7 +206,6 @@ impl<'a> Reader<'a> {
             dynamic: HashMap::new(),
             dynamic_references: Vec::new(),
             references: Vec::new(),
-            patterns: HashMap::new(),
             pattern_size: 0,
         }
     }
@@ -246,7 +240,7 @@ impl<'a> Reader<'a> {
         found.draft = found.draft.detect(found.schema);
         let resource = found.draft.create_resource_ref(found.schema);
         found.resolver = found.resolver.in_subresource(resource)?;
-        self.graph.nodes[found.node].price = Price::of(found.schema);
+        self.graph.nodes[found.node].price = price::of(found.schema);
         let Some(schema) = found.schema.as_object() else { return Ok(()) };
         // Before draft 2019-09 a reference stands alone: what is beside it does not count.
         let old = matches!(found.draft, Draft::Draft4 | Draft::Draft6 | Draft::Draft7);
@@ -256,7 +250,7 @@ impl<'a> Reader<'a> {
             self.read_here(&found, schema);
             self.read_properties(&found, schema)?;
             self.read_items(&found, schema);
-            self.read_pattern(&found, schema)?;
+            self.read_pattern(schema)?;
         }
         let node = &mut self.graph.nodes[found.node];
         let is = |key: &str| schema.get(key) == Some(&Value::Bool(true));
@@ -321,26 +315,20 @@ impl<'a> Reader<'a> {
     fn read_here(&mut self, found: &Found<'a>, schema: &'a Map<String, Value>) {
         let mut here = Vec::new();
         for (key, step) in
-            [("allOf", Step::Always), ("anyOf", Step::Choice), ("oneOf", Step::Choice)]
+            [("allOf", Step::Always), ("anyOf", Step::Perhaps), ("oneOf", Step::Perhaps)]
         {
             here.extend(self.list(found, key).into_iter().map(|node| (step, node)));
         }
-        let single = [
-            ("if", Step::Test),
-            ("not", Step::Test),
-            ("then", Step::Perhaps),
-            ("else", Step::Perhaps),
-        ];
-        for (key, step) in single {
-            // Without `if`, the other two say nothing.
-            let says = step != Step::Perhaps || schema.contains_key("if");
+        for key in ["if", "not", "then", "else"] {
+            // Without `if`, the last two say nothing.
+            let says = matches!(key, "if" | "not") || schema.contains_key("if");
             if let Some(inner) = schema.get(key).filter(|_| says) {
-                here.push((step, self.below(found, key, "", inner)));
+                here.push((Step::Perhaps, self.below(found, key, "", inner)));
             }
         }
         for key in ["dependentSchemas", "dependencies"] {
             here.extend(
-                self.members(found, key).into_iter().map(|(_, node)| (Step::Depending, node)),
+                self.members(found, key).into_iter().map(|(_, node)| (Step::Perhaps, node)),
             );
         }
         self.graph.nodes[found.node].here.extend(here);
@@ -370,27 +358,22 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn read_pattern(
-        &mut self,
-        found: &Found<'a>,
-        schema: &'a Map<String, Value>,
-    ) -> Result<(), SchemaError> {
+    fn read_pattern(&mut self, schema: &'a Map<String, Value>) -> Result<(), SchemaError> {
         if let Some(text) = schema.get("pattern").and_then(Value::as_str) {
-            let pattern = self.pattern(text)?;
-            self.graph.nodes[found.node].price.byte += pattern.price;
+            self.pattern(text)?;
         }
         Ok(())
     }
 
     /// Returns a pattern, compiled once however often it is used.
     fn pattern(&mut self, text: &'a str) -> Result<Pattern, SchemaError> {
-        if let Some(known) = self.patterns.get(text) {
+        if let Some(known) = self.graph.patterns.get(text) {
             return Ok(known.clone());
         }
         let pattern = Pattern::compile(text)?;
         self.pattern_size += pattern.size;
         bounds::check_patterns(self.pattern_size)?;
-        self.patterns.insert(text, pattern.clone());
+        self.graph.patterns.insert(text.to_owned(), pattern.clone());
         Ok(pattern)
     }
 

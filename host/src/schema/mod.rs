@@ -9,8 +9,8 @@
 //! - [`SchemaError`] says why a value is not a usable schema.
 //!
 //! Nothing is ever fetched: a reference points into the schema itself. Schemas come from
-//! plugins and values from anyone, so both are hostile: schemas are bounded, and what a check
-//! would cost is counted before it is made.
+//! plugins and values from anyone, so both are hostile: schemas are bounded, and a check has a
+//! [`Budget`](ophost_document::Budget) that ends it.
 
 mod alternatives;
 #[cfg(test)]
@@ -18,19 +18,20 @@ mod attacks;
 mod bounds;
 mod compiled;
 mod cost;
-mod count;
 mod defaults;
 mod graph;
+mod instance;
 mod pattern;
 mod price;
 #[cfg(test)]
 mod random;
 mod secrets;
+mod size;
 #[cfg(test)]
 mod suite;
 mod union;
 mod violation;
 
-pub(crate) use self::compiled::{Schema, SchemaError, ValidInput};
+pub(crate) use self::compiled::{CheckError, Schema, SchemaError, ValidInput};
 pub(crate) use self::union::{Branch, Tagging, Union};
 pub use self::violation::{Violation, Violations};

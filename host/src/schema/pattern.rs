@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use jsonschema::{PatternOptions, ValidationOptions, Validator};
-use serde_json::{Value, json};
+use jsonschema::{Keyword, PatternOptions, ValidationError};
+use ophost_document::{Budget, Interruption, Matcher, Search};
+use serde_json::json;
 
-use super::compiled::{SchemaError, options};
+use super::compiled::SchemaError;
+use super::instance::{self, Instance, Instances};
 use ophost_document::text;
 
 /// How large a pattern may be when compiled, in bytes, and what trying one costs for each
@@ -17,7 +19,8 @@ pub(super) const MAX_SIZE: usize = 256 << 10;
 /// A regular expression that can be used.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
-    validator: Arc<Validator>,
+    text: Arc<str>,
+    matcher: Arc<Matcher>,
     /// About how many bytes it has when compiled.
     pub(super) size: usize,
     /// What trying it costs for each byte of text.
@@ -25,38 +28,57 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles a pattern as the validator will.
+    /// Compiles a pattern as the validator does.
     ///
     /// # Errors
     ///
     /// Returns [`SchemaError`] if it is none, too large, or cannot be matched in linear time.
     pub(super) fn compile(text: &str) -> Result<Self, SchemaError> {
-        let schema = json!({"pattern": text});
-        for (size, price) in SIZES {
-            if let Ok(validator) = limited(size).build(&schema) {
-                return Ok(Self { validator: Arc::new(validator), size, price });
+        if let Ok(translated) = jsonschema_regex::to_rust_regex(text) {
+            for (size, price) in SIZES {
+                if let Ok(matcher) = Matcher::compile(&translated, size) {
+                    let matcher = Arc::new(matcher);
+                    return Ok(Self { text: text.into(), matcher, size, price });
+                }
             }
         }
-        Err(SchemaError::here(why_not(text, &schema)))
+        Err(SchemaError::here(why_not(text)))
     }
 
-    pub(super) fn matches(&self, text: &Value) -> bool {
-        self.validator.is_valid(text)
+    /// Returns whether a name matches; one that is too long to find out counts as such.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up.
+    pub(super) fn may_match(&self, name: &str, budget: &Budget) -> Result<bool, Interruption> {
+        Ok(self.matcher.search(name, budget)? != Search::Done(false))
     }
 }
 
-fn limited<'a>(size: usize) -> ValidationOptions<'a> {
-    options().with_pattern_options(PatternOptions::regex().size_limit(size))
+/// The keyword `pattern`, in place of the validator's own: that one cannot be stopped within a
+/// long text.
+impl<'i> Keyword<'i, Instances> for Pattern {
+    fn validate(&self, instance: Instance<'i>) -> Result<(), ValidationError<'i>> {
+        if self.is_valid(instance) { Ok(()) } else { Err(ValidationError::custom(&*self.text)) }
+    }
+
+    fn is_valid(&self, Instance(value): Instance<'i>) -> bool {
+        let Some(text) = value.as_str() else { return true };
+        match instance::with_budget(|budget| self.matcher.search(text, budget)) {
+            Search::Done(matches) => matches,
+            Search::Unsupported => instance::too_long(),
+        }
+    }
 }
 
-fn why_not(pattern: &str, schema: &Value) -> String {
-    let shown = text::name(pattern);
-    let backtracking = options().with_pattern_options(PatternOptions::fancy_regex());
-    let unlimited = options().with_pattern_options(PatternOptions::regex());
-    if unlimited.build(schema).is_ok() {
+fn why_not(pattern: &str) -> String {
+    let (schema, shown) = (json!({"pattern": pattern}), text::name(pattern));
+    let linear = jsonschema::options().with_pattern_options(PatternOptions::regex());
+    let backtracking = jsonschema::options().with_pattern_options(PatternOptions::fancy_regex());
+    if linear.build(&schema).is_ok() {
         let size = bytesize::ByteSize(MAX_SIZE as u64);
         format!("the pattern `{shown}` needs more than {size} when compiled")
-    } else if backtracking.build(schema).is_ok() {
+    } else if backtracking.build(&schema).is_ok() {
         format!(
             "the pattern `{shown}` has look-around or a back reference, which are not supported"
         )

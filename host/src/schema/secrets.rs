@@ -6,14 +6,20 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
+use ophost_document::{Budget, Interruption};
+use serde_json::Value;
 
 use super::graph::{Graph, Node};
 
 /// How deep a value is looked into, in levels: as deep as a value that is read.
 const MAX_DEPTH: usize = 128;
-/// How often a schema is looked at to mask one value.
-const MAX_STEPS: usize = 4 << 20;
+/// How many steps looking for the secrets of one value may take.
+const MAX_STEPS: u64 = 4 << 20;
+/// How many secrets of one value are masked each by itself. A mask is larger than a short secret.
+pub(super) const MAX_MASKS: usize = 1_000;
+
+/// Returns what stands for a secret.
+pub(crate) type MakeMask<'a> = dyn Fn(&Value) -> Result<Value, Interruption> + 'a;
 
 /// Where the secrets of a schema are.
 #[derive(Debug)]
@@ -48,104 +54,155 @@ impl Secrets {
     }
 
     /// Returns a value with each secret in it replaced by what `mask` makes of it; `None` if
-    /// there is none. Where looking would take too long, the value as a whole is a secret.
+    /// there is none. Where there are more than [`MAX_MASKS`], or looking would take too long, the
+    /// value as a whole is a secret.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up.
     pub(super) fn masked(
         &self,
         graph: &Graph,
         value: &Value,
-        mask: &dyn Fn(&Value) -> Value,
-    ) -> Option<Value> {
+        mask: &MakeMask<'_>,
+        budget: &Budget,
+    ) -> Result<Option<Value>, Interruption> {
         if !self.are_there() {
-            return None;
+            return Ok(None);
         }
+        let steps = budget.with_steps(MAX_STEPS);
         let leads = &self.leads;
-        let mut masker = Masker { graph, leads, mask, steps_left: MAX_STEPS, has_found: false };
-        let mut masked = value.clone();
-        match masker.mask(&[0], &mut masked, MAX_DEPTH) {
-            Ok(()) => masker.has_found.then_some(masked),
-            Err(TooLong) => Some(mask(value)),
+        let mut search =
+            Search { graph, leads, budget: &steps, path: Vec::new(), found: Vec::new() };
+        match search.look(&[0], value, MAX_DEPTH) {
+            Ok(()) if search.found.is_empty() => Ok(None),
+            Ok(()) => replaced(value, &search.found, mask).map(Some),
+            Err(Stopped::Whole | Stopped::Interrupted(Interruption::Steps)) => {
+                mask(value).map(Some)
+            }
+            Err(Stopped::Interrupted(why)) => Err(why),
         }
     }
 }
 
-/// Looking at all parts would take too long.
-struct TooLong;
-
-struct Masker<'a> {
-    graph: &'a Graph,
-    leads: &'a [bool],
-    mask: &'a dyn Fn(&Value) -> Value,
-    steps_left: usize,
-    has_found: bool,
+/// Returns a value with what is at each of these places replaced.
+fn replaced(
+    value: &Value,
+    places: &[Vec<Part<'_>>],
+    mask: &MakeMask<'_>,
+) -> Result<Value, Interruption> {
+    let mut replaced = value.clone();
+    for place in places {
+        let found = place.iter().try_fold(&mut replaced, |value, part| match part {
+            Part::Name(name) => value.get_mut(*name),
+            Part::Place(place) => value.get_mut(*place),
+        });
+        if let Some(secret) = found {
+            *secret = mask(secret)?;
+        }
+    }
+    Ok(replaced)
 }
 
-impl Masker<'_> {
-    fn mask(&mut self, nodes: &[usize], value: &mut Value, left: usize) -> Result<(), TooLong> {
+/// A step from a value to a part of it.
+#[derive(Clone, Copy)]
+enum Part<'v> {
+    Name(&'v str),
+    Place(usize),
+}
+
+/// Why a search for secrets ended before all was looked at.
+enum Stopped {
+    /// The value as a whole is to be masked.
+    Whole,
+    Interrupted(Interruption),
+}
+
+impl From<Interruption> for Stopped {
+    fn from(why: Interruption) -> Self {
+        Self::Interrupted(why)
+    }
+}
+
+struct Search<'a, 'v> {
+    graph: &'a Graph,
+    leads: &'a [bool],
+    budget: &'a Budget,
+    /// Where it is.
+    path: Vec<Part<'v>>,
+    /// Where secrets are.
+    found: Vec<Vec<Part<'v>>>,
+}
+
+impl<'v> Search<'_, 'v> {
+    fn look(&mut self, nodes: &[usize], value: &'v Value, left: usize) -> Result<(), Stopped> {
         if nodes.is_empty() || value.is_null() {
             return Ok(());
         }
-        let left = left.checked_sub(1).ok_or(TooLong)?;
+        let left = left.checked_sub(1).ok_or(Stopped::Whole)?;
         let applied = self.applied(nodes)?;
         if applied.iter().any(|node| self.graph.nodes[*node].is_secret) {
-            *value = (self.mask)(value);
-            self.has_found = true;
+            if self.found.len() == MAX_MASKS {
+                return Err(Stopped::Whole);
+            }
+            self.found.push(self.path.clone());
             return Ok(());
         }
         match value {
-            Value::Object(members) => self.mask_members(&applied, members, left),
-            Value::Array(items) => self.mask_items(&applied, items, left),
+            Value::Object(members) => members.iter().try_for_each(|(name, inner)| {
+                let below = self
+                    .below(&applied, |node, below, budget| of_member(node, name, below, budget))?;
+                self.part(Part::Name(name), &below, inner, left)
+            }),
+            Value::Array(items) => items.iter().enumerate().try_for_each(|(place, item)| {
+                let below = self.below(&applied, |node, below, _| {
+                    below.extend(of_item(node, place));
+                    Ok(())
+                })?;
+                self.part(Part::Place(place), &below, item, left)
+            }),
             Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => Ok(()),
         }
     }
 
-    fn mask_members(
+    fn part(
         &mut self,
-        applied: &[usize],
-        members: &mut Map<String, Value>,
+        part: Part<'v>,
+        nodes: &[usize],
+        value: &'v Value,
         left: usize,
-    ) -> Result<(), TooLong> {
-        for (name, inner) in members {
-            let mut below = Vec::new();
-            for node in applied {
-                self.step()?;
-                below.extend(of_member(&self.graph.nodes[*node], name));
-            }
-            self.mask(&self.leading(below), inner, left)?;
-        }
+    ) -> Result<(), Stopped> {
+        self.path.push(part);
+        self.look(nodes, value, left)?;
+        self.path.pop();
         Ok(())
     }
 
-    fn mask_items(
-        &mut self,
+    /// Returns what nodes apply to a part, as far as that leads to a secret.
+    fn below(
+        &self,
         applied: &[usize],
-        items: &mut [Value],
-        left: usize,
-    ) -> Result<(), TooLong> {
-        for (place, item) in items.iter_mut().enumerate() {
-            let mut below = Vec::new();
-            for node in applied {
-                self.step()?;
-                below.extend(of_item(&self.graph.nodes[*node], place));
-            }
-            self.mask(&self.leading(below), item, left)?;
+        of: impl Fn(&Node, &mut Vec<usize>, &Budget) -> Result<(), Interruption>,
+    ) -> Result<Vec<usize>, Interruption> {
+        let mut below = Vec::new();
+        for node in applied {
+            self.budget.step()?;
+            of(&self.graph.nodes[*node], &mut below, self.budget)?;
         }
-        Ok(())
-    }
-
-    fn leading(&self, mut nodes: Vec<usize>) -> Vec<usize> {
-        nodes.retain(|node| self.leads[*node]);
-        nodes
+        below.retain(|node| self.leads[*node]);
+        Ok(below)
     }
 
     /// Returns the nodes and all that may apply to the same value, as far as they lead to a
     /// secret, each once.
-    fn applied(&mut self, nodes: &[usize]) -> Result<Vec<usize>, TooLong> {
-        let mut applied = self.leading(nodes.to_vec());
+    fn applied(&self, nodes: &[usize]) -> Result<Vec<usize>, Interruption> {
+        let mut applied = nodes.to_vec();
+        applied.retain(|node| self.leads[*node]);
         let mut seen: HashSet<_> = applied.iter().copied().collect();
         let mut next = 0;
         while let Some(node) = applied.get(next) {
             for (_, inner) in &self.graph.nodes[*node].here {
-                self.step()?;
+                self.budget.step()?;
                 if self.leads[*inner] && seen.insert(*inner) {
                     applied.push(*inner);
                 }
@@ -154,25 +211,27 @@ impl Masker<'_> {
         }
         Ok(applied)
     }
-
-    fn step(&mut self) -> Result<(), TooLong> {
-        self.steps_left = self.steps_left.checked_sub(1).ok_or(TooLong)?;
-        Ok(())
-    }
 }
 
-/// Returns what a node applies to a member.
-fn of_member(node: &Node, name: &str) -> Vec<usize> {
-    let mut below: Vec<_> = node.properties.get(name).copied().into_iter().collect();
-    if !node.patterns.is_empty() {
-        let name = Value::from(name);
-        let fitting = node.patterns.iter().filter(|(pattern, _)| pattern.matches(&name));
-        below.extend(fitting.map(|(_, inner)| *inner));
+/// Adds what a node applies to a member.
+fn of_member(
+    node: &Node,
+    name: &str,
+    below: &mut Vec<usize>,
+    budget: &Budget,
+) -> Result<(), Interruption> {
+    let before = below.len();
+    below.extend(node.properties.get(name));
+    for (pattern, inner) in &node.patterns {
+        if pattern.may_match(name, budget)? {
+            below.push(*inner);
+        }
     }
-    let is_additional = below.is_empty();
-    below.extend(node.additional.filter(|_| is_additional));
+    if below.len() == before {
+        below.extend(node.additional);
+    }
     below.extend(node.unevaluated_properties);
-    below
+    Ok(())
 }
 
 /// Returns what a node applies to the item at a place.
@@ -183,7 +242,7 @@ fn of_item(node: &Node, place: usize) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::super::graph;
     use super::*;
@@ -192,7 +251,8 @@ mod tests {
     fn masked(schema: &Value, value: &Value) -> Option<Value> {
         let index = graph::index(schema).unwrap();
         let graph = Graph::read(schema, &index).unwrap();
-        Secrets::of(&graph).masked(&graph, value, &|_| json!("*"))
+        let mask = |_: &Value| Ok(json!("*"));
+        Secrets::of(&graph).masked(&graph, value, &mask, &Budget::unlimited()).unwrap()
     }
 
     #[test]
@@ -235,6 +295,17 @@ mod tests {
         assert_eq!(masked(&schema, &json!([1])), None);
         assert_eq!(masked(&json!({"$defs": {"a": {"x-secret": true}}}), &json!(1)), None);
         assert_eq!(masked(&json!({"x-secret": true}), &json!(1)), Some(json!("*")));
+    }
+
+    #[test]
+    fn i4_many_secrets_are_masked_as_one() {
+        let schema = json!({"additionalProperties": {"writeOnly": true}});
+        let of =
+            |count: usize| Value::Object((0..count).map(|n| (n.to_string(), json!(n))).collect());
+        let most = masked(&schema, &of(MAX_MASKS)).unwrap();
+        assert_eq!(most["0"], "*");
+        assert_eq!(most.as_object().unwrap().len(), MAX_MASKS);
+        assert_eq!(masked(&schema, &of(MAX_MASKS + 1)), Some(json!("*")));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::alternatives::{self, Nearest};
 use crate::similar;
-use ophost_document::text;
+use ophost_document::{Budget, Interruption, text};
 
 /// How many violations are listed before the rest is only counted.
 const MAX_VIOLATIONS: usize = 100;
@@ -115,11 +115,29 @@ impl Violations {
         Self { list: reader.list, more: reader.more, at_least: false, unchecked: false }
     }
 
+    /// Says that there may be others.
+    pub(super) fn at_least(self) -> Self {
+        Self { at_least: true, ..self }
+    }
+
     /// Tells nothing of what the schema calls secret: `masked` is the value with a null for each
     /// secret.
-    pub(super) fn without_secrets(mut self, value: &Value, masked: &Value) -> Self {
-        self.list.iter_mut().for_each(|violation| violation.hide(value, masked));
-        self
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up.
+    pub(super) fn without_secrets(
+        mut self,
+        value: &Value,
+        masked: &Value,
+        budget: &Budget,
+    ) -> Result<Self, Interruption> {
+        for violation in &mut self.list {
+            // Each may compare a large part of the value.
+            budget.check()?;
+            violation.hide(value, masked);
+        }
+        Ok(self)
     }
 
     /// Says only that the value as a whole breaks its schema.
@@ -307,7 +325,8 @@ fn problem(error: &ValidationError<'_>) -> String {
         Kind::MaxLength { limit } => format!("at most {}", count(*limit, "character")),
         Kind::MinItems { limit } => format!("at least {}", count(*limit, "item")),
         Kind::MaxItems { limit } => format!("at most {}", count(*limit, "item")),
-        Kind::Pattern { pattern } => format!("text that matches `{}`", text::name(pattern)),
+        // The only keyword of ours; see `Pattern`.
+        Kind::Custom { message, .. } => format!("text that matches `{}`", text::name(message)),
         Kind::Format { format } => format!("text in the format `{format}`"),
         Kind::FalseSchema => return "nothing is allowed here".to_owned(),
         _ => return text::reason(&error.masked_with("the value").to_string()),
@@ -346,10 +365,11 @@ mod tests {
     use serde_json::json;
 
     use super::super::Schema;
+    use super::super::attacks::check;
     use super::*;
 
     fn told(schema: Value, value: &Value) -> Vec<String> {
-        let violations = Schema::compile(schema).unwrap().check(value).unwrap_err();
+        let violations = check(&Schema::compile(schema).unwrap(), value).unwrap_err();
         violations.list.iter().map(ToString::to_string).collect()
     }
 
@@ -433,7 +453,7 @@ mod tests {
         let schema = json!({"properties": {"k".repeat(1 << 15): {"properties": {"a": {}}, "additionalProperties": false}}});
         let fields: serde_json::Map<_, _> = (0..5_000).map(|n| (n.to_string(), json!(1))).collect();
         let value = json!({"k".repeat(1 << 15): fields});
-        let violations = Schema::compile(schema).unwrap().check(&value).unwrap_err();
+        let violations = check(&Schema::compile(schema).unwrap(), &value).unwrap_err();
         assert_eq!((violations.list.len(), violations.more), (MAX_VIOLATIONS, 4_900));
         assert!(violations.list.iter().all(|violation| violation.pointer.len() < 2 * MAX_POINTER));
     }
@@ -441,14 +461,14 @@ mod tests {
     #[test]
     fn violations_beyond_the_list_are_counted() {
         let schema = Schema::compile(json!({"items": {"type": "null"}})).unwrap();
-        let violations = schema.check(&json!(vec![1; 150])).unwrap_err();
+        let violations = check(&schema, &json!(vec![1; 150])).unwrap_err();
         assert_eq!((violations.list.len(), violations.more), (MAX_VIOLATIONS, 50));
         assert_eq!(violations.to_string(), "breaks its schema in 150 places");
     }
     #[test]
     fn more_violations_than_can_be_collected_are_told_as_at_least_one() {
         let schema = Schema::compile(json!({"items": {"type": "null"}})).unwrap();
-        let violations = schema.check(&json!(vec![1; 300_000])).unwrap_err();
+        let violations = check(&schema, &json!(vec![1; 300_000])).unwrap_err();
         assert_eq!(violations.to_string(), "breaks its schema in at least 1 place");
         assert_eq!(violations.list[0].to_string(), "/0: expected null, got 1");
         assert!(violations.at_least && !violations.unchecked);
@@ -458,7 +478,7 @@ mod tests {
     fn where_not_even_the_first_can_be_found_only_the_value_is_told() {
         let part = json!({"items": {"type": "null"}});
         let schema = Schema::compile(json!({"anyOf": [part, part]})).unwrap();
-        let violations = schema.check(&json!(vec![1; 300_000])).unwrap_err();
+        let violations = check(&schema, &json!(vec![1; 300_000])).unwrap_err();
         assert_eq!(
             violations.list[0].to_string(),
             "/: not as its schema wants it; finding out where would take too long"

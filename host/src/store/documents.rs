@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use ophost_document::Budget;
 use redb::ReadableTable;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -131,9 +132,10 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         if reads.is_empty() || self.documents_revision()? == base {
             return Ok(false);
         }
+        let budget = CollectionReads::touching();
         for (collection, known) in reads.iter() {
             if self.has_other_revisions(collection, known)?
-                || self.has_touching_changes(collection, known, base)?
+                || self.has_touching_changes((collection, known), base, &budget)?
             {
                 return Ok(true);
             }
@@ -157,9 +159,9 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
 
     fn has_touching_changes(
         &self,
-        collection: &CollectionName,
-        known: &CollectionReads,
+        (collection, known): (&CollectionName, &CollectionReads),
         base: u64,
+        budget: &Budget,
     ) -> Result<bool, StoreError> {
         if !known.has_filters() {
             return Ok(false);
@@ -169,7 +171,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         for entry in self.between(&first, &end)? {
             let (key, value) = entry?;
             let change: Change = codec::open(&key, &value)?;
-            if known.is_touched(&id_of_change(&key)?, &change) {
+            if known.is_touched(&id_of_change(&key)?, &change, budget) {
                 return Ok(true);
             }
         }

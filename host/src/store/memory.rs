@@ -14,7 +14,9 @@ use super::{
     Kept, Logged, NewRun, Page, RunFilter, See, Seen, StatsReport, Store, StoreError, Stored,
 };
 use crate::digest::Digest;
-use crate::document::{Address, ChangeCount, ChangeSet, CollectionName, Effects, Reads, Scan};
+use crate::document::{
+    Address, ChangeCount, ChangeSet, CollectionName, CollectionReads, Effects, Reads, Scan,
+};
 use crate::operation::OperationName;
 use crate::run::{Failure, FailureKind, LogEntry, Outcome};
 use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
@@ -91,11 +93,12 @@ impl DocumentSnapshot for MemoryDocuments {
     fn is_stale(&self, reads: &Reads, base: u64) -> Result<bool, StoreError> {
         let since = self.commits.iter().skip(usize::try_from(base).unwrap());
         let changes: Vec<_> = since.flatten().collect();
+        let budget = CollectionReads::touching();
         Ok(reads.iter().any(|(collection, known)| {
             let touched = changes.iter().any(|(address, change)| {
                 address.collection == *collection
                     && known.has_filters()
-                    && known.is_touched(&address.id, change)
+                    && known.is_touched(&address.id, change, &budget)
             });
             touched
                 || known.documents().any(|(id, revision)| {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, each with the modules that it may use. `lib.rs` draws the same.
-const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 28] = [
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 29] = [
     (
         "cli",
         &[
@@ -43,6 +43,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 28] = [
             "record",
             "import",
             "context",
+            "deadline",
             "store",
             "task_run",
             "catalog",
@@ -67,6 +68,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 28] = [
     (
         "execution",
         &[
+            "deadline",
             "import",
             "effects",
             "sandbox",
@@ -82,6 +84,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 28] = [
     (
         "record",
         &[
+            "deadline",
             "store",
             "context",
             "task_run",
@@ -149,6 +152,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 28] = [
     ("clock", &[]),
     ("os_error", &[]),
     ("schema", &["similar"]),
+    ("deadline", &["clock"]),
     ("policy", &["run", "operation", "document"]),
     ("caller", &["run"]),
     ("operation", &["document"]),
@@ -160,7 +164,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 28] = [
 /// Crates that one module alone may name.
 const RESTRICTED_CRATES: [(&str, &[&str]); 8] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
-    ("schema", &["jsonschema"]),
+    ("schema", &["jsonschema", "jsonschema_regex"]),
     ("cli", &["clap", "clap_complete", "indicatif", "anstream", "anstyle", "terminal_size"]),
     ("registry", &["notify"]),
     ("config", &["toml"]),

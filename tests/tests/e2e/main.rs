@@ -13,6 +13,7 @@ mod documents;
 mod documents_cli;
 mod escaping;
 mod harness;
+mod host_work;
 mod hostile;
 mod import;
 mod interrupt;

@@ -63,7 +63,7 @@ fn what_is_no_plugin_is_refused_with_what_it_is() {
         r#"(component (instance $i) (export "ophost:plugin/operations@0.2.0" (instance $i)))"#;
     insta::assert_snapshot!(refusal(&text_component(younger)), @"it.wasm: built for version 0.2.0 of the contract; this host runs 0.1.x");
     let half = &plugin("a")[..2000];
-    insta::assert_snapshot!(refusal(half), @"it.wasm: not a component that this host can run: unexpected end-of-file (at offset 0x7c2)");
+    insta::assert_snapshot!(refusal(half), @"it.wasm: not a component that this host can run: unexpected end-of-file (at offset 0x7cf)");
     let wants_files = e2e::guest::wat_component("unknown_import").expect("a guest");
     insta::assert_snapshot!(refusal(&wants_files), @"it.wasm: it imports `acme:tools/magic@1.0.0`, which this host does not offer");
 }

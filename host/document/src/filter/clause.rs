@@ -6,11 +6,12 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::operator::Comparison;
+use crate::budget::{Budget, Interruption, all, any};
 use crate::fields::Fields;
+use crate::matcher::{Matcher, Search};
 use crate::order;
 use crate::path::{Leaf, Path};
 
@@ -65,7 +66,7 @@ pub(super) enum Probe {
     /// It equals one of these, which are sorted.
     In(Box<[Value]>),
     /// It is a text that this matches.
-    Matches(Regex),
+    Matches(Matcher),
 }
 
 /// One value of a document; the id is a text without being a [`Value`].
@@ -107,14 +108,21 @@ impl Clause {
     }
 
     /// Returns whether this holds. An object within a document has no `id`.
-    pub(super) fn holds(&self, id: Option<&str>, fields: &dyn Fields) -> bool {
+    pub(super) fn holds(
+        &self,
+        id: Option<&str>,
+        fields: &dyn Fields,
+        budget: &Budget,
+    ) -> Result<bool, Interruption> {
+        budget.step()?;
+        let holds = |clause: &Self| clause.holds(id, fields, budget);
         match self {
-            Self::All(clauses) => clauses.iter().all(|clause| clause.holds(id, fields)),
-            Self::Any(clauses) => clauses.iter().any(|clause| clause.holds(id, fields)),
-            Self::Nor(clauses) => !clauses.iter().any(|clause| clause.holds(id, fields)),
-            Self::Field(path, test) => test.holds_at(path, fields),
-            Self::Id(test) => test.holds_for(id.map_or(Found::Nothing, Found::Text)),
-            Self::WithinId(test) => test.holds_for(Found::Nothing),
+            Self::All(clauses) => all(clauses, holds),
+            Self::Any(clauses) => any(clauses, holds),
+            Self::Nor(clauses) => Ok(!any(clauses, holds)?),
+            Self::Field(path, test) => test.holds_at(path, fields, budget),
+            Self::Id(test) => test.holds_for(id.map_or(Found::Nothing, Found::Text), budget),
+            Self::WithinId(test) => test.holds_for(Found::Nothing, budget),
         }
     }
 }
@@ -136,63 +144,100 @@ impl Test {
     }
 
     /// Returns whether this holds for what is at a path.
-    fn holds_at(&self, path: &Path, fields: &dyn Fields) -> bool {
+    fn holds_at(
+        &self,
+        path: &Path,
+        fields: &dyn Fields,
+        budget: &Budget,
+    ) -> Result<bool, Interruption> {
+        budget.step()?;
         match self {
-            Self::All(tests) => tests.iter().all(|test| test.holds_at(path, fields)),
-            Self::Not(test) => !test.holds_at(path, fields),
-            Self::One(probe) => path.visit(fields, |leaf| match leaf {
-                Leaf::Missing => probe.fits(Found::Nothing),
-                Leaf::Inner(list) => probe.fits(list.into()),
+            Self::All(tests) => all(tests, |test| test.holds_at(path, fields, budget)),
+            Self::Not(test) => Ok(!test.holds_at(path, fields, budget)?),
+            Self::One(probe) => path.visit(fields, budget, |leaf| match leaf {
+                Leaf::Missing => probe.fits(Found::Nothing, budget),
+                Leaf::Inner(list) => probe.fits(list.into(), budget),
                 Leaf::Value(list @ Value::Array(items)) => {
-                    items.iter().any(|item| probe.fits(item.into())) || probe.fits(list.into())
+                    Ok(any(items, |item| probe.fits(item.into(), budget))?
+                        || probe.fits(list.into(), budget)?)
                 }
-                Leaf::Value(value) => probe.fits(value.into()),
+                Leaf::Value(value) => probe.fits(value.into(), budget),
             }),
-            Self::Exists | Self::Size(_) | Self::Item(_) => path.visit(fields, |leaf| match leaf {
-                Leaf::Missing => false,
-                Leaf::Inner(value) | Leaf::Value(value) => self.holds_for(value.into()),
-            }),
+            Self::Exists | Self::Size(_) | Self::Item(_) => {
+                path.visit(fields, budget, |leaf| match leaf {
+                    Leaf::Missing => Ok(false),
+                    Leaf::Inner(value) | Leaf::Value(value) => self.holds_for(value.into(), budget),
+                })
+            }
         }
     }
 
     /// Returns whether this holds for one value, without a look at the items of a list.
-    fn holds_for(&self, found: Found<'_>) -> bool {
+    fn holds_for(&self, found: Found<'_>, budget: &Budget) -> Result<bool, Interruption> {
+        budget.step()?;
         match (self, found) {
-            (Self::All(tests), _) => tests.iter().all(|test| test.holds_for(found)),
-            (Self::Not(test), _) => !test.holds_for(found),
-            (Self::One(probe), _) => probe.fits(found),
-            (Self::Exists, _) => !matches!(found, Found::Nothing),
-            (Self::Size(size), Found::Value(Value::Array(items))) => items.len() as u64 == *size,
-            (Self::Item(wanted), Found::Value(Value::Array(items))) => {
-                items.iter().any(|item| wanted.is(item))
+            (Self::All(tests), _) => all(tests, |test| test.holds_for(found, budget)),
+            (Self::Not(test), _) => Ok(!test.holds_for(found, budget)?),
+            (Self::One(probe), _) => probe.fits(found, budget),
+            (Self::Exists, _) => Ok(!matches!(found, Found::Nothing)),
+            (Self::Size(size), Found::Value(Value::Array(items))) => {
+                Ok(items.len() as u64 == *size)
             }
-            (Self::Size(_) | Self::Item(_), _) => false,
+            (Self::Item(wanted), Found::Value(Value::Array(items))) => {
+                any(items, |item| wanted.is(item, budget))
+            }
+            (Self::Size(_) | Self::Item(_), _) => Ok(false),
         }
     }
 }
 
 impl Item {
-    fn is(&self, item: &Value) -> bool {
+    fn is(&self, item: &Value, budget: &Budget) -> Result<bool, Interruption> {
         match self {
-            Self::Object(clause) => {
-                item.as_object().is_some_and(|fields| clause.holds(None, fields))
-            }
-            Self::Itself(test) => test.holds_for(item.into()),
+            Self::Object(clause) => match item.as_object() {
+                Some(fields) => clause.holds(None, fields, budget),
+                None => budget.step().map(|()| false),
+            },
+            Self::Itself(test) => test.holds_for(item.into(), budget),
         }
     }
 }
 
 impl Probe {
-    fn fits(&self, found: Found<'_>) -> bool {
+    fn fits(&self, found: Found<'_>, budget: &Budget) -> Result<bool, Interruption> {
         match self {
-            Self::Compare(Comparison::Equal, wanted) => equal(found, wanted),
-            Self::Compare(comparison, bound) => {
-                compare(found, bound).is_some_and(|order| comparison.fits(order))
+            Self::Compare(comparison, wanted) => {
+                found.pay(wanted, budget)?;
+                Ok(match comparison {
+                    Comparison::Equal => equal(found, wanted),
+                    _ => compare(found, wanted).is_some_and(|order| comparison.fits(order)),
+                })
             }
-            Self::In(wanted) => wanted.binary_search_by(|one| place(one, found)).is_ok(),
-            Self::Matches(pattern) => {
-                matches!(found, Found::Text(text) if pattern.is_match(text))
+            Self::In(wanted) => {
+                let mut paid = budget.step();
+                let there = wanted.binary_search_by(|one| {
+                    paid = paid.and_then(|()| found.pay(one, budget));
+                    // Without time left, any answer ends the search.
+                    if paid.is_ok() { place(one, found) } else { Ordering::Equal }
+                });
+                paid.map(|()| there.is_ok())
             }
+            Self::Matches(pattern) => match found {
+                // All its word boundaries are those of ASCII.
+                Found::Text(text) => Ok(pattern.search(text, budget)? == Search::Done(true)),
+                Found::Nothing | Found::Value(_) => budget.step().map(|()| false),
+            },
+        }
+    }
+}
+
+impl Found<'_> {
+    /// Pays for comparing with a value: that takes as long as both are large.
+    fn pay(self, other: &Value, budget: &Budget) -> Result<(), Interruption> {
+        match (self, other) {
+            (Self::Value(Value::Array(_)), Value::Array(_))
+            | (Self::Value(Value::Object(_)), Value::Object(_)) => budget.check(),
+            _ => budget.step(),
         }
     }
 }

@@ -16,6 +16,7 @@ use self::clause::Clause;
 use self::error::Place;
 pub use self::error::{FilterError, Problem};
 use crate::body::{MAX_LEVELS, Room, is_within};
+use crate::budget::{Budget, Interruption};
 use crate::fields::{Fields, Wanted};
 use crate::json;
 use crate::name::DocumentId;
@@ -80,7 +81,22 @@ impl Filter {
     /// Returns whether a document is meant. Allocates nothing, but where `$gt` and its like, or
     /// `$in`, compare objects.
     pub fn matches(&self, id: &DocumentId, fields: &dyn Fields) -> bool {
-        self.clause.holds(Some(id.as_str()), fields)
+        // A budget without a limit is never used up.
+        self.matches_within(id, fields, &Budget::unlimited()).unwrap_or(false)
+    }
+
+    /// Returns whether a document is meant, found out within a budget.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up.
+    pub fn matches_within(
+        &self,
+        id: &DocumentId,
+        fields: &dyn Fields,
+        budget: &Budget,
+    ) -> Result<bool, Interruption> {
+        self.clause.holds(Some(id.as_str()), fields, budget)
     }
 
     /// Returns what [`Filter::matches`] has to be asked of.

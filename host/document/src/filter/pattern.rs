@@ -1,9 +1,10 @@
 //! The regular expressions of a filter.
 
-use regex::{Regex, RegexBuilder};
+use regex::RegexBuilder;
 
 use super::error::Problem;
 use super::{MAX_COMPILED, MAX_PATTERN};
+use crate::matcher::Matcher;
 
 /// What the search with one pattern may keep of its way through a text, in bytes. With less it
 /// is slower, and still linear.
@@ -24,18 +25,19 @@ impl Default for Room {
 
 impl Room {
     /// Compiles a pattern that matches in linear time.
-    pub(super) fn compile(&mut self, pattern: &str, options: &str) -> Result<Regex, Problem> {
+    pub(super) fn compile(&mut self, pattern: &str, options: &str) -> Result<Matcher, Problem> {
         if pattern.len() > MAX_PATTERN {
             return Err(Problem::LongPattern);
         }
-        let mut builder = builder(pattern, options)?;
+        let mut builder = RegexBuilder::new(&with_options(&with_ascii_classes(pattern), options)?);
         builder.dfa_size_limit(CACHE);
         let mut size = SMALL;
         loop {
             match builder.size_limit(size.min(self.0)).build() {
                 Ok(regex) => {
-                    self.0 -= size.min(self.0);
-                    return Ok(regex);
+                    let size = size.min(self.0);
+                    self.0 -= size;
+                    return Ok(Matcher::new(regex, size));
                 }
                 Err(regex::Error::CompiledTooBig(_)) if size < self.0 => size *= 2,
                 Err(error) => return Err(why_not(&error)),
@@ -44,18 +46,17 @@ impl Room {
     }
 }
 
-fn builder(pattern: &str, options: &str) -> Result<RegexBuilder, Problem> {
-    let mut builder = RegexBuilder::new(&with_ascii_classes(pattern));
+/// Returns a pattern with its options in it.
+fn with_options(pattern: &str, options: &str) -> Result<String, Problem> {
+    let mut given = String::new();
     for option in options.chars() {
         match option {
-            'i' => builder.case_insensitive(true),
-            'm' => builder.multi_line(true),
-            's' => builder.dot_matches_new_line(true),
-            'x' => builder.ignore_whitespace(true),
+            'i' | 'm' | 's' | 'x' if given.contains(option) => {}
+            'i' | 'm' | 's' | 'x' => given.push(option),
             other => return Err(Problem::Option(other)),
-        };
+        }
     }
-    Ok(builder)
+    Ok(if given.is_empty() { pattern.to_owned() } else { format!("(?{given}){pattern}") })
 }
 
 /// Returns a pattern whose `\w`, `\d`, `\s` and `\b` are about ASCII, as MongoDB's are. Those
@@ -76,12 +77,16 @@ fn with_ascii_classes(pattern: &str) -> String {
             }
             '\\' => {
                 let escaped = letters.next();
-                // `\b{start}` and its like have no other form.
-                let is_whole = !letters.as_str().starts_with('{');
-                let class = |escaped| ascii_class(escaped, is_whole && depth == 0);
-                match escaped.and_then(class) {
-                    Some(class) => ascii.push_str(class),
-                    None => ascii.extend(['\\'].into_iter().chain(escaped)),
+                let boundary = escaped
+                    .filter(|_| depth == 0)
+                    .and_then(|escaped| boundary(escaped, letters.as_str()));
+                match (boundary, escaped.and_then(ascii_class)) {
+                    (Some(boundary), _) => {
+                        ascii.push_str(&format!("(?-u:\\{boundary})"));
+                        letters = letters.as_str()[boundary.len() - 1..].chars();
+                    }
+                    (None, Some(class)) => ascii.push_str(class),
+                    (None, None) => ascii.extend(['\\'].into_iter().chain(escaped)),
                 }
             }
             other => {
@@ -93,7 +98,7 @@ fn with_ascii_classes(pattern: &str) -> String {
     ascii
 }
 
-fn ascii_class(escaped: char, may_be_boundary: bool) -> Option<&'static str> {
+fn ascii_class(escaped: char) -> Option<&'static str> {
     Some(match escaped {
         'w' => "[[:word:]]",
         'W' => "[^[:word:]]",
@@ -101,10 +106,19 @@ fn ascii_class(escaped: char, may_be_boundary: bool) -> Option<&'static str> {
         'D' => "[^[:digit:]]",
         's' => "[[:space:]]",
         'S' => "[^[:space:]]",
-        'b' if may_be_boundary => r"(?-u:\b)",
-        'B' if may_be_boundary => r"(?-u:\B)",
         _ => return None,
     })
+}
+
+/// The boundaries of words, as they stand behind a backslash; a longer one before its beginning.
+const BOUNDARIES: [&str; 8] =
+    ["b{start-half}", "b{end-half}", "b{start}", "b{end}", "b", "B", "<", ">"];
+
+/// Returns the boundary of a word that a letter behind a backslash begins, with what follows it.
+fn boundary(escaped: char, rest: &str) -> Option<&'static str> {
+    BOUNDARIES
+        .into_iter()
+        .find(|known| known.strip_prefix(escaped).is_some_and(|more| rest.starts_with(more)))
 }
 
 fn why_not(error: &regex::Error) -> Problem {
@@ -123,12 +137,14 @@ fn why_not(error: &regex::Error) -> Problem {
 mod tests {
     use super::*;
 
-    fn compile(pattern: &str, options: &str) -> Result<Regex, Problem> {
+    fn compile(pattern: &str, options: &str) -> Result<Matcher, Problem> {
         Room::default().compile(pattern, options)
     }
 
     fn matches(pattern: &str, options: &str, text: &str) -> bool {
-        compile(pattern, options).unwrap().is_match(text)
+        let budget = crate::budget::Budget::unlimited();
+        let found = compile(pattern, options).unwrap().search(text, &budget).unwrap();
+        found == crate::matcher::Search::Done(true)
     }
 
     #[test]
@@ -156,6 +172,9 @@ mod tests {
             (r"jos\b", "josé", "joseph"),
             (r"jos\B", "jose", "jos"),
             (r"\b{start}jo", "a jo", "ajo"),
+            (r"\b{start}jo", "ä jo", "ajo"),
+            (r"jo\>", "joä", "job"),
+            (r"\<jo", "äjo", "ajo"),
             (r"^[]\d]+$", "]1", "\\d"),
             (r"^[^]\d]+$", "a\\", "1"),
             (r"^\\w$", r"\w", "a"),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 pub(crate) use self::key::MAX_KEY;
 pub use self::key::SortKey;
+use crate::budget::{Budget, Interruption};
 use crate::fields::Fields;
 use crate::name::DocumentId;
 use crate::order;
@@ -63,12 +64,19 @@ impl Sort {
     /// Returns the place of a document in this order.
     pub fn key_of(&self, id: &DocumentId, fields: &dyn Fields) -> SortKey {
         let mut key = SortKey::default();
-        self.write_key(&mut key, id, fields);
+        // A budget without a limit is never used up.
+        self.write_key(&mut key, id, fields, &Budget::unlimited()).ok();
         key
     }
 
-    /// As [`Sort::key_of`], in place of a key that is needed no more.
-    pub(crate) fn write_key(&self, key: &mut SortKey, id: &DocumentId, fields: &dyn Fields) {
+    /// As [`Sort::key_of`], in place of a key that is needed no more, and within a budget.
+    pub(crate) fn write_key(
+        &self,
+        key: &mut SortKey,
+        id: &DocumentId,
+        fields: &dyn Fields,
+        budget: &Budget,
+    ) -> Result<(), Interruption> {
         key.clear();
         // No two documents have one id: what follows it decides nothing.
         let deciding = if self.is_by_id() { &[] } else { &*self.0 };
@@ -77,12 +85,14 @@ impl Sort {
                 key.push_text(id.as_str(), by.descending);
                 break;
             }
-            match by.counting(fields) {
+            budget.check()?;
+            match by.counting(fields, budget)? {
                 Counting::EmptyList => key.push_empty_list(by.descending),
                 Counting::Value(value) => key.push(value, by.descending),
             }
         }
         key.push_id(id);
+        Ok(())
     }
 }
 
@@ -94,30 +104,41 @@ enum Counting<'v> {
 }
 
 impl SortBy {
-    fn counting<'v>(&self, fields: &'v dyn Fields) -> Counting<'v> {
+    fn counting<'v>(
+        &self,
+        fields: &'v dyn Fields,
+        budget: &Budget,
+    ) -> Result<Counting<'v>, Interruption> {
         let mut counting = None;
-        self.path.visit(fields, |leaf| {
+        let mut count = |value| self.count(&mut counting, value, budget);
+        self.path.visit(fields, budget, |leaf| {
             match leaf {
-                Leaf::Missing => self.count(&mut counting, Counting::Value(&Value::Null)),
+                Leaf::Missing => count(Counting::Value(&Value::Null))?,
                 Leaf::Value(Value::Array(items)) | Leaf::Inner(Value::Array(items)) => {
                     if items.is_empty() {
-                        self.count(&mut counting, Counting::EmptyList);
+                        count(Counting::EmptyList)?;
                     }
-                    for item in items {
-                        self.count(&mut counting, Counting::Value(item));
-                    }
+                    items.iter().try_for_each(|item| count(Counting::Value(item)))?;
                 }
-                Leaf::Value(value) | Leaf::Inner(value) => {
-                    self.count(&mut counting, Counting::Value(value));
-                }
+                Leaf::Value(value) | Leaf::Inner(value) => count(Counting::Value(value))?,
             }
-            false
-        });
-        counting.unwrap_or(Counting::Value(&Value::Null))
+            Ok(false)
+        })?;
+        Ok(counting.unwrap_or(Counting::Value(&Value::Null)))
     }
 
     /// Puts a value in place of what counted so far, if it comes first.
-    fn count<'v>(&self, counting: &mut Option<Counting<'v>>, value: Counting<'v>) {
+    fn count<'v>(
+        &self,
+        counting: &mut Option<Counting<'v>>,
+        value: Counting<'v>,
+        budget: &Budget,
+    ) -> Result<(), Interruption> {
+        match value {
+            // Comparing takes as long as both are large.
+            Counting::Value(Value::Array(_) | Value::Object(_)) => budget.check()?,
+            _ => budget.step()?,
+        }
         let comes_first = counting.is_none_or(|so_far| {
             let order = value.cmp(so_far);
             if self.descending { order.is_gt() } else { order.is_lt() }
@@ -125,6 +146,7 @@ impl SortBy {
         if comes_first {
             *counting = Some(value);
         }
+        Ok(())
     }
 }
 

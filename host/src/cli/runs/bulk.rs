@@ -275,7 +275,7 @@ impl Rerun {
 
     fn as_json(&self) -> Value {
         let mut line = match &self.ended {
-            Ok(report) => run::envelope(report),
+            Ok(report) => json!(run::envelope(report)),
             Err(error) => error.envelope(),
         };
         line["rerun_of"] = json!(self.of);

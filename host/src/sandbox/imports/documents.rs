@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::RunState;
-use ophost_document::edit;
+use ophost_document::{Interruption, edit};
 
 use crate::document::{
     Address, Body, CollectionName, Condition, Document, DocumentError, DocumentId, Filter, Page,
@@ -64,6 +64,14 @@ pub(crate) enum Refusal {
     Stale,
     /// The run wrote more than it may: it ends here.
     Effects,
+    /// There is no time left: it ends here.
+    Interrupted(Interruption),
+}
+
+impl From<Interruption> for Refusal {
+    fn from(why: Interruption) -> Self {
+        Self::Interrupted(why)
+    }
 }
 
 impl From<DocumentError> for Refusal {
@@ -80,6 +88,10 @@ fn answer<T, U>(result: Result<T, Refusal>, shown: impl FnOnce(T) -> U) -> Answe
         Ok(value) => return Ok(Ok(shown(value))),
         Err(Refusal::Stale) => return Err(Stop::Stale.into()),
         Err(Refusal::Effects) => return Err(Stop::Effects.into()),
+        Err(Refusal::Interrupted(Interruption::Cancelled)) => return Err(Stop::Cancel.into()),
+        Err(Refusal::Interrupted(Interruption::Deadline | Interruption::Steps)) => {
+            return Err(Stop::Deadline.into());
+        }
         Err(Refusal::Denied(text)) => wit::Error::Denied(text),
         Err(Refusal::Store(text)) => wit::Error::Other(("store".to_owned(), text)),
         Err(Refusal::Error(error)) => error.into(),

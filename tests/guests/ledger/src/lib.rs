@@ -27,4 +27,5 @@ plugin!(
     entries::bulk_delete,
     odd::odd_documents,
     odd::reach,
+    odd::count_odds,
 );

@@ -41,6 +41,19 @@ pub(crate) fn reach(odds: Collection<Odd>) -> Result<Answers> {
     }
 }
 
+/// A filter.
+#[model]
+pub(crate) struct Asked {
+    /// Its JSON text.
+    filter: String,
+}
+
+/// Counts the documents in `odds` that a filter matches.
+#[operation(name = "ledger.count_odds", category = "test", async_enabled = true)]
+pub(crate) fn count_odds(input: Asked, _odds: Collection<Odd>) -> Answers {
+    Answers { answers: [("count".to_owned(), answer(raw::count(ODDS, &input.filter)))].into() }
+}
+
 type Calls = Vec<(&'static str, String)>;
 
 const ODDS: &str = "odds";

@@ -19,11 +19,16 @@
     (global.get $description_length))
   (global.get $plugin_record))
 
-;; No guest looks at what it is asked to do.
+;; The input of a call, for a guest that looks at it.
+(global $input (mut i32) (i32.const 0))
+(global $input_length (mut i32) (i32.const 0))
+
 (func $invoke (export "ophost:plugin/operations@0.1.0#invoke")
   (param $operation i32) (param $operation_length i32)
   (param $input i32) (param $input_length i32)
   (result i32)
+  (global.set $input (local.get $input))
+  (global.set $input_length (local.get $input_length))
   (call $run))
 
 ;; Returns `ok(text)` as `invoke` must: the address of a `result<json, failure>`,
