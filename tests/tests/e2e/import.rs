@@ -185,7 +185,7 @@ fn an_import_in_batches_needs_little_memory() {
     let mut child = piped(&project, &["--batch", "10000"]);
     let mut stdin = child.stdin.take().expect("a pipe");
     let part = "{\"a\":1}\n".repeat(50_000);
-    for _ in 0..6 {
+    for _ in 0..4 {
         stdin.write_all(part.as_bytes()).expect("it reads");
     }
     // All but what the pipe holds was read, and the command waits for more.
@@ -193,8 +193,9 @@ fn an_import_in_batches_needs_little_memory() {
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
-    assert_eq!(stdout, "{\"put\":300000,\"skipped\":0,\"batches\":30}\n");
-    assert!(peak < 250, "{peak} MiB");
+    assert_eq!(stdout, "{\"put\":200000,\"skipped\":0,\"batches\":20}\n");
+    // One run for all of them takes 200 MiB.
+    assert!(peak < 150, "{peak} MiB");
 }
 
 #[test]
