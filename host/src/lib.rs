@@ -38,12 +38,12 @@
 //! | `schema`    | checks inputs and outputs; makes the proof that the sandbox asks for |
 //! | `store`     | the only module that knows redb: keeps the records of runs, and documents |
 //! | `task_run`  | noun: what is kept of a run |
-//! | `deadline`  | until when a run may go on, also in what the host does for it |
 //! | `policy`    | what a run may use |
 //! | `code_dir`  | where compiled code is kept |
 //! | `private_dir` | what the host keeps, where nobody else can write |
 //! | `trust`     | which owners and modes of files are accepted |
 //! | `digest`    | what names a content |
+//! | `deadline`  | until when a run may go on, also in what the host does for it |
 //! | `clock`     | times and ids of now, for any clock and any duration |
 //! | `os_error`  | classes of errors of the operating system, and their hints |
 //! | `caller`    | noun: who asks for a run |

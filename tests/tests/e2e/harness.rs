@@ -6,7 +6,9 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
+use signal_hook::consts::{SIGINT, SIGTERM};
 use tempfile::TempDir;
 
 /// The command under test.
@@ -36,6 +38,23 @@ pub(crate) fn require_root() {
     assert!(is_root, "this test gives files to other users: run it as root");
 }
 
+/// Gives commands the default action of the signals that tests send. A background job of a shell
+/// ignores SIGINT, children inherit that, and the command honours it.
+fn restore_signals() {
+    static RESTORED: Once = Once::new();
+    RESTORED.call_once(|| {
+        let status = fs::read_to_string("/proc/self/status").expect("the state of this process");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
+        let mask = u64::from_str_radix(mask.trim(), 16).expect("hexadecimal digits");
+        for signal in [SIGINT, SIGTERM] {
+            if mask & 1 << (signal - 1) != 0 {
+                // A handler is reset to the default action in children.
+                signal_hook::flag::register(signal, Default::default()).expect("a handler");
+            }
+        }
+    });
+}
+
 /// A project of its own, removed at the end of the test.
 pub(crate) struct Project {
     directory: TempDir,
@@ -44,6 +63,7 @@ pub(crate) struct Project {
 impl Project {
     /// Returns a project without plugins.
     pub(crate) fn new() -> Self {
+        restore_signals();
         let directory = tempfile::tempdir().expect("a temporary directory");
         fs::create_dir(directory.path().join("plugins")).expect("a plugin directory");
         Self { directory }
