@@ -6,7 +6,8 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Once;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tempfile::TempDir;
@@ -49,7 +50,8 @@ fn restore_signals() {
         for signal in [SIGINT, SIGTERM] {
             if mask & 1 << (signal - 1) != 0 {
                 // A handler is reset to the default action in children.
-                signal_hook::flag::register(signal, Default::default()).expect("a handler");
+                let received = Arc::new(AtomicBool::new(false));
+                signal_hook::flag::register(signal, received).expect("a handler");
             }
         }
     });
