@@ -24,7 +24,7 @@ fn what_had_the_most_there_is_is_not_told_to_ask_for_more() {
     ---- stderr
     error: operation `misbehave.spin` failed (timeout): still running after 200ms
       at core::ops::function::FnOnce::call_once
-      at ophost_sdk::handle::handle
+      at ophost_sdk::dispatch::dispatch
       at core::ops::function::FnOnce::call_once
       at ophost:plugin/operations@0.1.1#invoke
     hint: it had the most there is: `[limits.max]` of the settings, or the operation's own, allows more
