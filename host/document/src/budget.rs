@@ -2,7 +2,7 @@
 //!
 //! Work on values that come from outside takes as long as these are large. A loop over them calls
 //! [`Budget::step`] for each part that it looks at, and ends with the [`Interruption`] that it
-//! returns. The clock is read once in [`QUANTUM`] steps, so that a step costs about a nanosecond.
+//! returns. The clock is read once in 1,024 steps, so that a step costs about a nanosecond.
 
 use std::cell::Cell;
 use std::fmt;
