@@ -267,6 +267,25 @@ fn an_import_that_waits_for_input_is_stopped_by_a_signal() {
 }
 
 #[test]
+fn where_the_store_is_removed_between_batches_no_place_is_named_to_go_on_at() {
+    let project = Project::new();
+    let mut child = piped(&project, &["--batch", "2"]);
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(lines(3).as_bytes()).expect("it reads");
+    while !project.path().join(".ophost/store").exists() || count(&project) != "2" {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    fs::remove_dir_all(project.path().join(".ophost/store")).expect("our own directory");
+    stdin.write_all(b"{}\n").expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(5));
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(stderr.contains("import the file again without `--skip`"), "{stderr}");
+    assert!(!stderr.contains("goes on"), "{stderr}");
+}
+
+#[test]
 fn the_delimiter_of_a_csv_file_is_detected_or_named() {
     let expected = "{\"name\":\"Müller\",\"price\":\"1,5\",\"n\":1}\n{\"name\":\"a;b|c\",\"price\":\"2\",\"n\":2}\n";
     let with = |delimiter: &str| {

@@ -23,6 +23,8 @@ use crate::document::CollectionName;
 use crate::host::{BatchImport, Host, Report, RunError};
 use crate::import::{Existing, Import};
 use crate::run::{Event, Failure, FailureKind, Flags, Outcome, Progress};
+use crate::store::StoreError;
+use crate::task_run::RunId;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -210,8 +212,8 @@ enum Ended {
     Failed(Failure),
     /// The file cannot be read any further.
     Unread(NotImported),
-    /// A batch could not be run, or its end not recorded.
-    Host(RunError),
+    /// A batch of so many documents could not be run, or its end not recorded.
+    Host(RunError, u64),
 }
 
 impl Importer<'_> {
@@ -258,13 +260,14 @@ impl Importer<'_> {
     ) -> (Ended, Option<Place>) {
         let (mut next, mut last) = (first, None);
         while let Some(Batch { first, places, documents }) = next {
+            let count = documents.len() as u64;
             match parent.run(first, documents).await {
                 Ok(Report { outcome: Outcome::Success(_), .. }) => {}
                 Ok(Report { outcome: Outcome::Cancelled, .. }) => return (Ended::Cancelled, last),
                 Ok(Report { outcome: Outcome::Failed(failure), .. }) => {
                     return (Ended::Failed(of_batch(failure, places)), last);
                 }
-                Err(error) => return (Ended::Host(error), last),
+                Err(error) => return (Ended::Host(error, count), last),
             }
             last = places.map(|(_, place)| place).or(last);
             next = match self.next().await {
@@ -308,7 +311,8 @@ impl Importer<'_> {
                 let hint = error.hint.clone();
                 (Some(failure(error.to_string())), Some(Exit::Usage), hint)
             }
-            Ended::Host(error) => {
+            Ended::Host(error, count) => {
+                let way_out = way_out_after(&error, (skip, count)).unwrap_or(way_out);
                 let ended = Err(Some(failure(error.to_string())));
                 // What stopped the batch may stop this, too. The first error is the one to know.
                 parent.finish(ended, Some(way_out.clone())).await.ok();
@@ -344,6 +348,39 @@ impl Importer<'_> {
     }
 }
 
+/// Returns the way out after an error with a batch of so many documents, where it leaves unknown
+/// what the store holds. `skip` documents are before the batch.
+fn way_out_after(error: &RunError, (skip, count): (u64, u64)) -> Option<String> {
+    match error {
+        RunError::Store(error) => way_out_of(error, None, (skip, count)),
+        RunError::Unrecorded(unrecorded) => {
+            way_out_of(&unrecorded.source, Some(unrecorded.run_id), (skip, count))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the same for an error of the store. A batch whose run did not begin is not imported.
+fn way_out_of(
+    error: &StoreError,
+    begun: Option<RunId>,
+    (skip, count): (u64, u64),
+) -> Option<String> {
+    match (error, begun) {
+        (StoreError::Replaced, _) => Some(
+            "the store was removed or replaced, and what is imported now is unknown: import the \
+             file again without `--skip`"
+                .to_owned(),
+        ),
+        (StoreError::OutcomeUnknown(_), Some(run)) => Some(format!(
+            "whether the last batch is imported, `ophost runs show {run}` says: if it is, \
+             `--skip {}` goes on, else `--skip {skip}`",
+            skip + count
+        )),
+        _ => None,
+    }
+}
+
 fn say(hint: &str) {
     output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(hint)));
 }
@@ -355,4 +392,25 @@ fn of_batch(failure: Failure, places: Option<(Place, Place)>) -> Failure {
         None => failure.message,
     };
     Failure { message, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_imported_is_not_said_where_that_is_unknown() {
+        let told = |error: StoreError| way_out_after(&RunError::Store(error), (20, 10));
+        assert!(told(StoreError::Replaced).unwrap().contains("again without `--skip`"));
+        // Its run did not begin.
+        assert_eq!(told(StoreError::OutcomeUnknown(RunId::new())), None);
+        assert_eq!(told(StoreError::Full), None);
+        let run = RunId::new();
+        let told = way_out_of(&StoreError::OutcomeUnknown(run), Some(run), (20, 10)).unwrap();
+        for part in
+            [format!("`ophost runs show {run}`"), "`--skip 30`".into(), "`--skip 20`".into()]
+        {
+            assert!(told.contains(&part), "{told}");
+        }
+    }
 }
