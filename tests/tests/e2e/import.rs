@@ -352,6 +352,14 @@ fn a_file_in_another_encoding_is_read_or_named_by_line_and_column() {
     hint: `--encoding utf-16` reads UTF-16
     ---- exit 2
     ");
+    let utf_32: Vec<_> =
+        "\u{feff}a;b\n1;2\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    insta::assert_snapshot!(import(&project, "it.csv", utf_32, &[]), @"
+    ---- stderr
+    error: cannot import `it.csv`: it is UTF-32 text
+    hint: convert it: `iconv -f UTF-32 -t UTF-8` does
+    ---- exit 2
+    ");
     insta::assert_snapshot!(import(&project, "it.csv", latin, &["--encoding", "latin-5000"]), @"
     ---- stderr
     error: invalid value 'latin-5000' for '--encoding <NAME>': unknown; expected a name such as utf-8, utf-16 or windows-1252

@@ -117,6 +117,12 @@ impl ReadError {
                 Some(format!("use a smaller `--batch`; {more}"))
             }
             Self::NotText(NotText::Nul) => Some("`--encoding utf-16` reads UTF-16".to_owned()),
+            Self::NotText(NotText::Utf32) => {
+                Some("convert it: `iconv -f UTF-32 -t UTF-8` does".to_owned())
+            }
+            Self::NotText(NotText::NulAt { .. }) => {
+                Some("`--encoding` names the one that the file is written in".to_owned())
+            }
             Self::NotText(NotText::Malformed { .. }) => {
                 Some("name its encoding, such as `--encoding windows-1252`".to_owned())
             }
