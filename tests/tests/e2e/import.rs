@@ -434,6 +434,31 @@ fn names_that_no_filter_can_use_are_refused_with_the_way_out() {
 }
 
 #[test]
+fn the_field_of_the_id_is_known_by_its_name_in_the_file() {
+    let csv = "_id,n\nx,1\n";
+    let jsonl = "{\"_id\":\"x\",\"n\":1}\n";
+    for (name, content) in [("it.csv", csv), ("it.jsonl", jsonl)] {
+        for (more, found) in [
+            (&["--id", "n", "--drop", "n"][..], "{\"_id\":\"1\"}\n"),
+            (&["--rename", "n=m", "--id", "n"], "{\"_id\":\"1\",\"m\":1}\n"),
+            (&["--rename", "n=m", "--id", "m"], "{\"_id\":\"1\",\"m\":1}\n"),
+        ] {
+            let project = Project::new();
+            let imported = import(&project, name, content, more);
+            assert_eq!(imported.code, Some(0), "{name} {more:?}: {imported}");
+            let documents = project.run(&["documents", "find", "things"]).stdout;
+            assert_eq!(documents, found, "{name} {more:?}");
+        }
+    }
+    let project = Project::new();
+    for (name, content) in [("it.csv", "_id,n\nx,\n"), ("it.jsonl", "{\"_id\":\"x\"}\n")] {
+        let refused = import(&project, name, content, &["--id", "n", "--drop", "n"]);
+        assert!(refused.stderr.contains("it has no field `n`"), "{refused}");
+        assert_eq!(refused.code, Some(2), "{refused}");
+    }
+}
+
+#[test]
 fn objects_one_after_the_other_are_documents_of_a_json_file() {
     let project = Project::new();
     let content = "{\"n\": 1}\n{\n  \"n\": 2\n}\n{\"n\": 3}\n";
