@@ -459,6 +459,21 @@ fn the_field_of_the_id_is_known_by_its_name_in_the_file() {
 }
 
 #[test]
+fn a_host_that_cannot_read_is_told_from_a_file_that_cannot_be() {
+    let project = Project::new();
+    fs::create_dir(project.path().join("it.jsonl")).expect("a writable directory");
+    let import = |file| project.run(&["documents", "import", "things", file, "--format", "jsonl"]);
+    assert_eq!((import("it.jsonl").code, import("missing").code), (Some(2), Some(2)));
+    // The memory at address 0 cannot be read: an error of input and output.
+    insta::assert_snapshot!(import("/proc/self/mem"), @"
+    ---- stderr
+    error: cannot import `/proc/self/mem`: cannot read it: Input/output error (os error 5)
+    hint: the disk or its connection failed: see `dmesg`, and copy the data
+    ---- exit 5
+    ");
+}
+
+#[test]
 fn objects_one_after_the_other_are_documents_of_a_json_file() {
     let project = Project::new();
     let content = "{\"n\": 1}\n{\n  \"n\": 2\n}\n{\"n\": 3}\n";

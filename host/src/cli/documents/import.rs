@@ -112,12 +112,18 @@ pub(in crate::cli) struct NotImported {
     file: PathBuf,
     reason: String,
     hint: Option<String>,
+    is_of_host: bool,
 }
 
 impl NotImported {
     /// Returns the way out.
     pub(in crate::cli) fn hint(&self) -> Option<String> {
         self.hint.clone()
+    }
+
+    /// Returns the number to exit with.
+    pub(in crate::cli) fn exit(&self) -> Exit {
+        if self.is_of_host { Exit::Host } else { Exit::Usage }
     }
 }
 
@@ -166,7 +172,7 @@ pub(super) async fn run(
 fn reading(args: &ImportArgs, most: u64, bar: Option<Arc<Bar>>) -> Result<Reading, CliError> {
     let unknown = || {
         let reason = "its name does not say what it holds: use --format".to_owned();
-        NotImported { file: args.file.clone(), reason, hint: None }
+        NotImported { file: args.file.clone(), reason, hint: None, is_of_host: false }
     };
     let format = args.format.or_else(|| Format::of(&args.file)).ok_or_else(unknown)?;
     let rules = Rules {
@@ -247,8 +253,8 @@ impl Importer<'_> {
         let next = self.cancel.run_until_cancelled(self.reading.next()).await.transpose();
         next.map_err(|error| {
             self.clear_bar();
-            let hint = error.hint();
-            NotImported { file: self.file.clone(), reason: error.to_string(), hint }
+            let (reason, hint) = (error.to_string(), error.hint());
+            NotImported { file: self.file.clone(), reason, hint, is_of_host: error.is_of_host() }
         })
     }
 
@@ -308,8 +314,8 @@ impl Importer<'_> {
                 (Some(failure), None, hint)
             }
             Ended::Unread(error) => {
-                let hint = error.hint.clone();
-                (Some(failure(error.to_string())), Some(Exit::Usage), hint)
+                let hint = error.hint();
+                (Some(failure(error.to_string())), Some(error.exit()), hint)
             }
             Ended::Host(error, count) => {
                 let way_out = way_out_after(&error, (skip, count)).unwrap_or(way_out);

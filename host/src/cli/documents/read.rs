@@ -20,6 +20,7 @@ use super::delimiter;
 use super::items::{Item, ItemError, Items, MAX_TEXT};
 use super::names::{self, BadNames, Names};
 use crate::document::{Body, DocumentId};
+use crate::os_error;
 
 /// The field that holds a document's id.
 const ID: &str = "_id";
@@ -96,7 +97,7 @@ pub(super) struct Read {
 /// Why a file cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    #[error("cannot read it: {0}")]
+    #[error("cannot read it: {}", os_error::text(.0))]
     Io(io::Error),
     #[error("{0}")]
     NotText(NotText),
@@ -135,8 +136,25 @@ impl ReadError {
                 Some("name its encoding, such as `--encoding windows-1252`".to_owned())
             }
             Self::Whole { hint, .. } | Self::Document { hint, .. } => hint.clone(),
-            Self::Io(_) => None,
+            Self::Io(error) => os_error::hint(error).map(ToOwned::to_owned),
         }
+    }
+
+    /// Returns whether the host failed, and not what it was given.
+    pub(super) fn is_of_host(&self) -> bool {
+        use io::ErrorKind::{
+            InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        };
+        let Self::Io(error) = self else { return false };
+        !matches!(
+            error.kind(),
+            NotFound
+                | PermissionDenied
+                | IsADirectory
+                | NotADirectory
+                | InvalidFilename
+                | InvalidInput
+        )
     }
 
     fn whole(problem: impl Into<String>) -> Self {
