@@ -241,13 +241,14 @@ fn an_endless_input_ends_at_the_limit_and_the_way_out_is_named() {
 fn an_import_that_waits_for_input_is_stopped_by_a_signal() {
     for (more, told) in [
         (&[][..], "cancelled: nothing was imported\n"),
+        (&["--json"], ""),
         (&["--batch", "2"], "hint: the documents up to line 2 are imported: `--skip 2` goes on\n"),
     ] {
         let project = Project::new();
         let mut child = piped(&project, more);
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(lines(3).as_bytes()).expect("it reads");
-        let wanted = if more.is_empty() { "0" } else { "2" };
+        let wanted = if more.contains(&"--batch") { "2" } else { "0" };
         while !project.path().join(".ophost/store").exists() && wanted == "2" {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
@@ -262,6 +263,14 @@ fn an_import_that_waits_for_input_is_stopped_by_a_signal() {
         assert_eq!(output.status.code(), Some(130));
         let stderr = String::from_utf8(output.stderr).expect("UTF-8");
         assert!(stderr.ends_with(told), "{stderr}");
+        if more == ["--json"] {
+            let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(
+                (&told["error"]["kind"], &told["run_id"]),
+                (&json!("cancelled"), &Value::Null)
+            );
+            assert_eq!(stderr, "");
+        }
         drop(stdin);
     }
 }

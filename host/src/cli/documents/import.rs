@@ -225,7 +225,7 @@ enum Ended {
 impl Importer<'_> {
     /// Imports all documents by one run, or none.
     async fn all_at_once(self, mut import: Import) -> Result<ExitCode, CliError> {
-        let Some(batch) = self.next().await? else { return Ok(self.cancelled()) };
+        let Some(batch) = self.next().await? else { return self.cancelled(&import) };
         import.documents = batch.map(|batch| batch.documents).unwrap_or_default();
         if let Some(bar) = self.bar.clone() {
             import = import.observe(move |event| {
@@ -241,7 +241,7 @@ impl Importer<'_> {
 
     /// Imports the documents batch by batch. Nothing is recorded before the first was read.
     async fn in_batches(self, like: Import) -> Result<ExitCode, CliError> {
-        let Some(first) = self.next().await? else { return Ok(self.cancelled()) };
+        let Some(first) = self.next().await? else { return self.cancelled(&like) };
         let mut parent = self.host.begin_batch_import(like).await?;
         let (ended, last) = self.all_batches(&mut parent, first).await;
         self.clear_bar();
@@ -343,10 +343,14 @@ impl Importer<'_> {
         }
     }
 
-    fn cancelled(&self) -> ExitCode {
+    /// Says that the import was cancelled before a run began.
+    fn cancelled(&self, import: &Import) -> Result<ExitCode, CliError> {
         self.clear_bar();
+        if self.json {
+            return Err(RunError::Cancelled { operation: import.operation().name }.into());
+        }
         output::stderr(&format!("{WARNING}cancelled{WARNING:#}: nothing was imported\n"));
-        Exit::Interrupted.into()
+        Ok(Exit::Interrupted.into())
     }
 
     fn clear_bar(&self) {
