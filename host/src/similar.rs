@@ -9,6 +9,16 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> 
     (distance <= wrong.len() / 3 + 1).then_some(best)
 }
 
+/// Returns whether a new name is probably another one misspelt: the names of `m2` beside `m`, or
+/// of one file a year, are meant.
+pub(crate) fn is_misspelt(new: &str, known: &str) -> bool {
+    const SHORTEST: usize = 4;
+    let letters = |name: &str| name.replace(|c: char| c.is_ascii_digit(), "");
+    (SHORTEST..=128).contains(&new.len())
+        && strsim::damerau_levenshtein(new, known) <= new.len() / SHORTEST
+        && letters(new) != letters(known)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -21,5 +31,16 @@ mod tests {
             (nearest("zzzz"), nearest(""), nearest(&"text".repeat(100))),
             (None, None, None)
         );
+    }
+
+    #[test]
+    fn a_new_name_is_misspelt_if_little_but_no_number_is_another() {
+        for (new, known) in [("thing", "things"), ("jbos", "jobs"), ("customrs", "customers")] {
+            assert!(is_misspelt(new, known), "{new}");
+        }
+        for (new, known) in [("m2", "m"), ("job", "jobs"), ("logs", "jobs"), ("jobs2", "jobs")] {
+            assert!(!is_misspelt(new, known), "{new}");
+        }
+        assert!(!is_misspelt("sales_2025", "sales_2024"));
     }
 }

@@ -238,8 +238,8 @@ impl CliError {
             | Self::Usage { .. }
             | Self::Input(_)
             | Self::File(_)
-            | Self::NotImported(_)
             | Self::Shim(_) => Exit::Usage,
+            Self::NotImported(error) => error.exit(),
             Self::Config(ConfigError::Untrusted { .. })
             | Self::Host(HostError::Registry(RegistryError::Untrusted(_))) => Exit::Denied,
             Self::Config(_) => Exit::Usage,

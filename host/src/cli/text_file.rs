@@ -44,7 +44,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, NotUtf8> {
 }
 
 /// Returns the encoding that a byte order mark names, if it is not UTF-8.
-fn marked_encoding(bytes: &[u8]) -> Option<&'static str> {
+pub(super) fn marked_encoding(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),

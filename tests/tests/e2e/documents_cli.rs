@@ -566,6 +566,7 @@ fn a_misspelt_collection_is_told_by_get_and_import_too() {
     let told = "warning: `thing` is a new collection; did you mean `things`?\n";
     assert!(import("thing").starts_with(told), "{}", import("thing"));
     assert!(!import("things").contains("new collection"), "{}", import("things"));
+    assert!(!import("things2").contains("new collection"), "{}", import("things2"));
     assert!(!import("otherwise").contains("new collection"), "{}", import("otherwise"));
 }
 

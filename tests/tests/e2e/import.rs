@@ -241,13 +241,14 @@ fn an_endless_input_ends_at_the_limit_and_the_way_out_is_named() {
 fn an_import_that_waits_for_input_is_stopped_by_a_signal() {
     for (more, told) in [
         (&[][..], "cancelled: nothing was imported\n"),
+        (&["--json"], ""),
         (&["--batch", "2"], "hint: the documents up to line 2 are imported: `--skip 2` goes on\n"),
     ] {
         let project = Project::new();
         let mut child = piped(&project, more);
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(lines(3).as_bytes()).expect("it reads");
-        let wanted = if more.is_empty() { "0" } else { "2" };
+        let wanted = if more.contains(&"--batch") { "2" } else { "0" };
         while !project.path().join(".ophost/store").exists() && wanted == "2" {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
@@ -262,8 +263,35 @@ fn an_import_that_waits_for_input_is_stopped_by_a_signal() {
         assert_eq!(output.status.code(), Some(130));
         let stderr = String::from_utf8(output.stderr).expect("UTF-8");
         assert!(stderr.ends_with(told), "{stderr}");
+        if more == ["--json"] {
+            let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(
+                (&told["error"]["kind"], &told["run_id"]),
+                (&json!("cancelled"), &Value::Null)
+            );
+            assert_eq!(stderr, "");
+        }
         drop(stdin);
     }
+}
+
+#[test]
+fn where_the_store_is_removed_between_batches_no_place_is_named_to_go_on_at() {
+    let project = Project::new();
+    let mut child = piped(&project, &["--batch", "2"]);
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(lines(3).as_bytes()).expect("it reads");
+    while !project.path().join(".ophost/store").exists() || count(&project) != "2" {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    fs::remove_dir_all(project.path().join(".ophost/store")).expect("our own directory");
+    stdin.write_all(b"{}\n").expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(5));
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(stderr.contains("import the file again without `--skip`"), "{stderr}");
+    assert!(!stderr.contains("goes on"), "{stderr}");
 }
 
 #[test]
@@ -331,6 +359,14 @@ fn a_file_in_another_encoding_is_read_or_named_by_line_and_column() {
     ---- stderr
     error: cannot import `it.csv`: it has NUL bytes, as UTF-16 text has
     hint: `--encoding utf-16` reads UTF-16
+    ---- exit 2
+    ");
+    let utf_32: Vec<_> =
+        "\u{feff}a;b\n1;2\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    insta::assert_snapshot!(import(&project, "it.csv", utf_32, &[]), @"
+    ---- stderr
+    error: cannot import `it.csv`: it is UTF-32 text
+    hint: convert it: `iconv -f UTF-32 -t UTF-8` does
     ---- exit 2
     ");
     insta::assert_snapshot!(import(&project, "it.csv", latin, &["--encoding", "latin-5000"]), @"
@@ -404,6 +440,46 @@ fn names_that_no_filter_can_use_are_refused_with_the_way_out() {
     let plain = "{\"_id\":\"y\",\"a.b\":{\"$date\":\"x\"},\"\":1}\n";
     assert_eq!(import(&project, "it.jsonl", plain, &["--plain-json"]).code, Some(0));
     assert_eq!(get("y"), plain);
+}
+
+#[test]
+fn the_field_of_the_id_is_known_by_its_name_in_the_file() {
+    let csv = "_id,n\nx,1\n";
+    let jsonl = "{\"_id\":\"x\",\"n\":1}\n";
+    for (name, content) in [("it.csv", csv), ("it.jsonl", jsonl)] {
+        for (more, found) in [
+            (&["--id", "n", "--drop", "n"][..], "{\"_id\":\"1\"}\n"),
+            (&["--rename", "n=m", "--id", "n"], "{\"_id\":\"1\",\"m\":1}\n"),
+            (&["--rename", "n=m", "--id", "m"], "{\"_id\":\"1\",\"m\":1}\n"),
+        ] {
+            let project = Project::new();
+            let imported = import(&project, name, content, more);
+            assert_eq!(imported.code, Some(0), "{name} {more:?}: {imported}");
+            let documents = project.run(&["documents", "find", "things"]).stdout;
+            assert_eq!(documents, found, "{name} {more:?}");
+        }
+    }
+    let project = Project::new();
+    for (name, content) in [("it.csv", "_id,n\nx,\n"), ("it.jsonl", "{\"_id\":\"x\"}\n")] {
+        let refused = import(&project, name, content, &["--id", "n", "--drop", "n"]);
+        assert!(refused.stderr.contains("it has no field `n`"), "{refused}");
+        assert_eq!(refused.code, Some(2), "{refused}");
+    }
+}
+
+#[test]
+fn a_host_that_cannot_read_is_told_from_a_file_that_cannot_be() {
+    let project = Project::new();
+    fs::create_dir(project.path().join("it.jsonl")).expect("a writable directory");
+    let import = |file| project.run(&["documents", "import", "things", file, "--format", "jsonl"]);
+    assert_eq!((import("it.jsonl").code, import("missing").code), (Some(2), Some(2)));
+    // The memory at address 0 cannot be read: an error of input and output.
+    insta::assert_snapshot!(import("/proc/self/mem"), @"
+    ---- stderr
+    error: cannot import `/proc/self/mem`: cannot read it: Input/output error (os error 5)
+    hint: the disk or its connection failed: see `dmesg`, and copy the data
+    ---- exit 5
+    ");
 }
 
 #[test]

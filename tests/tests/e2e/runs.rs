@@ -586,6 +586,7 @@ fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
     );
     // What cannot be run is told, and is no reason not to run the others; what was run again
     // already is not done twice.
+    project.run(&["run", "--record", "misbehave.echo", "value:=3"]);
     project.run(&["runs", "erase", "latest"]);
     project.run(&["run", "--record", "misbehave.echo", "value:=2"]);
     let asked = rerun(&["--operation", "misbehave.echo"]);
@@ -596,7 +597,9 @@ fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
         ("2 runs again: 1 succeeded, 1 could not be run\n", Some(1))
     );
     assert!(erased.stderr.contains("was erased, its input too"), "{erased}");
-    assert!(erased.stderr.starts_with("1 run left out: run again before\n"), "{erased}");
+    let left_out =
+        "1 run left out: run again before\n1 run left out: itself a rerun, which succeeded\n";
+    assert!(erased.stderr.starts_with(left_out), "{erased}");
     assert_eq!(rerun(&["--tag", "none"]).stderr, "No run matches.\n");
     assert_eq!(
         (rerun(&[]).code, rerun(&["latest", "--status", "failed"]).code),
@@ -624,6 +627,26 @@ fn q8_where_all_that_fit_were_run_again_or_go_on_that_is_said() {
     ");
     child.kill().expect("it still runs");
     child.wait().expect("it is gone");
+    assert_eq!(runs(&project, &[]).len(), 3);
+}
+
+#[test]
+fn q8_a_rerun_that_succeeded_is_run_again_by_its_id_alone() {
+    let project = Project::with_rust(&["misbehave"]);
+    let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
+    project.run(&["run", "--record", "misbehave.echo", "value:=1"]);
+    let all = ["--operation", "misbehave.echo", "--yes"];
+    assert_eq!(rerun(&all).stdout, "1 run again: 1 succeeded\n");
+    insta::assert_snapshot!(rerun(&all), @"
+    ---- stderr
+    1 run left out: run again before
+    1 run left out: itself a rerun, which succeeded
+    Nothing is left to run again.
+    ");
+    let left_out = rerun(&[&all[..], &["--json"]].concat()).json();
+    assert_eq!(left_out["left_out"]["succeeded_rerun"], 1);
+    assert_eq!(runs(&project, &[]).len(), 2);
+    assert_eq!(rerun(&["latest"]).code, Some(0));
     assert_eq!(runs(&project, &[]).len(), 3);
 }
 
@@ -699,8 +722,13 @@ fn filters_leave_out_failures_that_were_declared_permanent_and_an_id_does_not() 
     let lines = rerun(&["--status", "failed", "--yes", "--json"]).stdout;
     let lines: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let left_out =
-        json!({"rerun_before": 0, "unfinished": 0, "permanent": 1, "permanent_rerun": 0});
+    let left_out = json!({
+        "rerun_before": 0,
+        "succeeded_rerun": 0,
+        "unfinished": 0,
+        "permanent": 1,
+        "permanent_rerun": 0,
+    });
     assert_eq!((&lines[0], lines.len()), (&json!({"left_out": left_out}), 3));
     assert!(lines.iter().all(|line| line["rerun_of"] != permanent), "{lines:?}");
 

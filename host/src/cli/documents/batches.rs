@@ -2,12 +2,12 @@
 
 use std::io;
 use std::sync::mpsc;
-use std::thread;
 
 use tokio::sync::oneshot;
 
 use super::read::{Documents, Place, Read, ReadError};
 use crate::document::{Body, DocumentId};
+use crate::os_error;
 
 /// What each document counts for beside its id and its JSON text, in bytes: an estimate of the
 /// memory that a small one needs until it is stored.
@@ -52,7 +52,7 @@ impl Reading {
         size: Size,
     ) -> io::Result<Self> {
         let (requests, received) = mpsc::channel::<oneshot::Sender<Answer>>();
-        thread::Builder::new().name("import".to_owned()).spawn(move || {
+        os_error::spawn("import", move || {
             let Ok(first) = received.recv() else { return };
             let documents = match open() {
                 Ok(documents) => documents,

@@ -4,8 +4,12 @@ use std::io::{self, BufRead, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
+use super::super::text_file;
+
 /// The size of the two buffers, in bytes.
 const BUFFER: usize = 64 << 10;
+/// The longest byte order mark, in bytes.
+const MARK: usize = 4;
 
 /// A reader of text in an encoding, which yields UTF-8 only.
 ///
@@ -46,6 +50,10 @@ pub(super) enum NotText {
     Malformed { line: u64, column: u64, encoding: &'static str },
     #[error("it has NUL bytes, as UTF-16 text has")]
     Nul,
+    #[error("line {line}, column {column}: a NUL character, which text does not have")]
+    NulAt { line: u64, column: u64 },
+    #[error("it is UTF-32 text")]
+    Utf32,
 }
 
 impl From<NotText> for io::Error {
@@ -71,17 +79,41 @@ impl<R: Read> Decoded<R> {
     }
 
     fn read_input(&mut self) -> io::Result<()> {
-        let count = loop {
-            match self.inner.read(&mut self.input) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result?,
-            }
-        };
-        self.undecoded = 0..count;
-        if count == 0 {
+        self.undecoded = 0..self.read_more(0)?;
+        if self.undecoded.is_empty() {
             self.state = State::Ends;
         }
         Ok(())
+    }
+
+    /// Reads up to where a byte order mark has ended. The decoder knows none of UTF-32, and takes
+    /// it for another.
+    fn begin(&mut self) -> io::Result<()> {
+        let mut length = 0;
+        while length < MARK {
+            match self.read_more(length)? {
+                0 => break,
+                count => length += count,
+            }
+        }
+        self.undecoded = 0..length;
+        if text_file::marked_encoding(&self.input[..length]) == Some("UTF-32") {
+            return Err(NotText::Utf32.into());
+        }
+        if length == 0 {
+            self.state = State::Ends;
+        }
+        Ok(())
+    }
+
+    /// Reads behind the first bytes of the input.
+    fn read_more(&mut self, length: usize) -> io::Result<usize> {
+        loop {
+            match self.inner.read(&mut self.input[length..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
     }
 
     fn decode(&mut self) -> Result<(), NotText> {
@@ -90,9 +122,8 @@ impl<R: Read> Decoded<R> {
             &mut self.output,
             self.state == State::Ends,
         );
-        let is_utf_8 = !self.is_chosen && self.decoder.encoding() == UTF_8;
-        if self.state == State::Begins && is_utf_8 && self.output[..written].contains(&0) {
-            return Err(NotText::Nul);
+        if let Some(at) = memchr::memchr(0, &self.output[..written]) {
+            return Err(self.nul(&self.output[..written], at));
         }
         self.undecoded.start += read;
         self.unread = 0..written;
@@ -103,6 +134,20 @@ impl<R: Read> Decoded<R> {
             (_, state) => state,
         };
         Ok(())
+    }
+
+    /// Says why there is a NUL character at a place of a text that was decoded.
+    fn nul(&self, text: &[u8], at: usize) -> NotText {
+        let is_first = self.state == State::Begins && !self.is_chosen;
+        if is_first && self.decoder.encoding() == UTF_8 {
+            let begins = std::str::from_utf8(&text[..text.len().min(4)]).unwrap_or_default();
+            return match text_file::encoding_of_json(begins) {
+                Some("UTF-32") => NotText::Utf32,
+                _ => NotText::Nul,
+            };
+        }
+        let (line, column) = behind(self.place, &text[..at]);
+        NotText::NulAt { line, column }
     }
 
     fn malformed(&self) -> NotText {
@@ -129,7 +174,8 @@ impl<R: Read> BufRead for Decoded<R> {
             match self.state {
                 State::Ended => break,
                 State::Malformed => return Err(self.malformed().into()),
-                State::Begins | State::Reads if self.undecoded.is_empty() => self.read_input()?,
+                State::Begins if self.undecoded.is_empty() => self.begin()?,
+                State::Reads if self.undecoded.is_empty() => self.read_input()?,
                 State::Begins | State::Reads | State::Ends => self.decode()?,
             }
         }
@@ -201,5 +247,25 @@ mod tests {
         assert_eq!(read(&late, None), told(100_001, 2, "UTF-8"));
         let nul = "it has NUL bytes, as UTF-16 text has";
         assert_eq!(read(b"a\0,\0b\0", None), Err(nul.to_owned()));
+        let late = ["x\n".repeat(100_000).as_bytes(), b"y\0"].concat();
+        let nul = |line, column| {
+            Err(format!("line {line}, column {column}: a NUL character, which text does not have"))
+        };
+        assert_eq!(read(&late, None), nul(100_001, 2));
+        assert_eq!(read(b"a\0\0\0", Some("utf-16")), nul(1, 2));
+    }
+
+    #[test]
+    fn utf_32_is_named_and_not_read_as_another_encoding() {
+        let units = |text: &str, unit: fn(u32) -> [u8; 4]| -> Vec<u8> {
+            text.chars().flat_map(|c| unit(c.into())).collect()
+        };
+        for unit in [u32::to_le_bytes, u32::to_be_bytes] {
+            for encoding in [None, Some("utf-16"), Some("latin1")] {
+                let told = read(&units("\u{feff}a,b\n", unit), encoding);
+                assert_eq!(told, Err("it is UTF-32 text".to_owned()));
+            }
+            assert_eq!(read(&units("a,b\n", unit), None), Err("it is UTF-32 text".to_owned()));
+        }
     }
 }

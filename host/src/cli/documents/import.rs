@@ -23,6 +23,8 @@ use crate::document::CollectionName;
 use crate::host::{BatchImport, Host, Report, RunError};
 use crate::import::{Existing, Import};
 use crate::run::{Event, Failure, FailureKind, Flags, Outcome, Progress};
+use crate::store::StoreError;
+use crate::task_run::RunId;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -110,12 +112,18 @@ pub(in crate::cli) struct NotImported {
     file: PathBuf,
     reason: String,
     hint: Option<String>,
+    is_of_host: bool,
 }
 
 impl NotImported {
     /// Returns the way out.
     pub(in crate::cli) fn hint(&self) -> Option<String> {
         self.hint.clone()
+    }
+
+    /// Returns the number to exit with.
+    pub(in crate::cli) fn exit(&self) -> Exit {
+        if self.is_of_host { Exit::Host } else { Exit::Usage }
     }
 }
 
@@ -164,7 +172,7 @@ pub(super) async fn run(
 fn reading(args: &ImportArgs, most: u64, bar: Option<Arc<Bar>>) -> Result<Reading, CliError> {
     let unknown = || {
         let reason = "its name does not say what it holds: use --format".to_owned();
-        NotImported { file: args.file.clone(), reason, hint: None }
+        NotImported { file: args.file.clone(), reason, hint: None, is_of_host: false }
     };
     let format = args.format.or_else(|| Format::of(&args.file)).ok_or_else(unknown)?;
     let rules = Rules {
@@ -210,14 +218,14 @@ enum Ended {
     Failed(Failure),
     /// The file cannot be read any further.
     Unread(NotImported),
-    /// A batch could not be run, or its end not recorded.
-    Host(RunError),
+    /// A batch of so many documents could not be run, or its end not recorded.
+    Host(RunError, u64),
 }
 
 impl Importer<'_> {
     /// Imports all documents by one run, or none.
     async fn all_at_once(self, mut import: Import) -> Result<ExitCode, CliError> {
-        let Some(batch) = self.next().await? else { return Ok(self.cancelled()) };
+        let Some(batch) = self.next().await? else { return self.cancelled(&import) };
         import.documents = batch.map(|batch| batch.documents).unwrap_or_default();
         if let Some(bar) = self.bar.clone() {
             import = import.observe(move |event| {
@@ -233,7 +241,7 @@ impl Importer<'_> {
 
     /// Imports the documents batch by batch. Nothing is recorded before the first was read.
     async fn in_batches(self, like: Import) -> Result<ExitCode, CliError> {
-        let Some(first) = self.next().await? else { return Ok(self.cancelled()) };
+        let Some(first) = self.next().await? else { return self.cancelled(&like) };
         let mut parent = self.host.begin_batch_import(like).await?;
         let (ended, last) = self.all_batches(&mut parent, first).await;
         self.clear_bar();
@@ -245,8 +253,8 @@ impl Importer<'_> {
         let next = self.cancel.run_until_cancelled(self.reading.next()).await.transpose();
         next.map_err(|error| {
             self.clear_bar();
-            let hint = error.hint();
-            NotImported { file: self.file.clone(), reason: error.to_string(), hint }
+            let (reason, hint) = (error.to_string(), error.hint());
+            NotImported { file: self.file.clone(), reason, hint, is_of_host: error.is_of_host() }
         })
     }
 
@@ -258,13 +266,14 @@ impl Importer<'_> {
     ) -> (Ended, Option<Place>) {
         let (mut next, mut last) = (first, None);
         while let Some(Batch { first, places, documents }) = next {
+            let count = documents.len() as u64;
             match parent.run(first, documents).await {
                 Ok(Report { outcome: Outcome::Success(_), .. }) => {}
                 Ok(Report { outcome: Outcome::Cancelled, .. }) => return (Ended::Cancelled, last),
                 Ok(Report { outcome: Outcome::Failed(failure), .. }) => {
                     return (Ended::Failed(of_batch(failure, places)), last);
                 }
-                Err(error) => return (Ended::Host(error), last),
+                Err(error) => return (Ended::Host(error, count), last),
             }
             last = places.map(|(_, place)| place).or(last);
             next = match self.next().await {
@@ -305,10 +314,11 @@ impl Importer<'_> {
                 (Some(failure), None, hint)
             }
             Ended::Unread(error) => {
-                let hint = error.hint.clone();
-                (Some(failure(error.to_string())), Some(Exit::Usage), hint)
+                let hint = error.hint();
+                (Some(failure(error.to_string())), Some(error.exit()), hint)
             }
-            Ended::Host(error) => {
+            Ended::Host(error, count) => {
+                let way_out = way_out_after(&error, (skip, count)).unwrap_or(way_out);
                 let ended = Err(Some(failure(error.to_string())));
                 // What stopped the batch may stop this, too. The first error is the one to know.
                 parent.finish(ended, Some(way_out.clone())).await.ok();
@@ -333,14 +343,51 @@ impl Importer<'_> {
         }
     }
 
-    fn cancelled(&self) -> ExitCode {
+    /// Says that the import was cancelled before a run began.
+    fn cancelled(&self, import: &Import) -> Result<ExitCode, CliError> {
         self.clear_bar();
+        if self.json {
+            return Err(RunError::Cancelled { operation: import.operation().name }.into());
+        }
         output::stderr(&format!("{WARNING}cancelled{WARNING:#}: nothing was imported\n"));
-        Exit::Interrupted.into()
+        Ok(Exit::Interrupted.into())
     }
 
     fn clear_bar(&self) {
         self.bar.iter().for_each(|bar| bar.clear());
+    }
+}
+
+/// Returns the way out after an error with a batch of so many documents, where it leaves unknown
+/// what the store holds. `skip` documents are before the batch.
+fn way_out_after(error: &RunError, (skip, count): (u64, u64)) -> Option<String> {
+    match error {
+        RunError::Store(error) => way_out_of(error, None, (skip, count)),
+        RunError::Unrecorded(unrecorded) => {
+            way_out_of(&unrecorded.source, Some(unrecorded.run_id), (skip, count))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the same for an error of the store. A batch whose run did not begin is not imported.
+fn way_out_of(
+    error: &StoreError,
+    begun: Option<RunId>,
+    (skip, count): (u64, u64),
+) -> Option<String> {
+    match (error, begun) {
+        (StoreError::Replaced, _) => Some(
+            "the store was removed or replaced, and what is imported now is unknown: import the \
+             file again without `--skip`"
+                .to_owned(),
+        ),
+        (StoreError::OutcomeUnknown(_), Some(run)) => Some(format!(
+            "whether the last batch is imported, `ophost runs show {run}` says: if it is, \
+             `--skip {}` goes on, else `--skip {skip}`",
+            skip + count
+        )),
+        _ => None,
     }
 }
 
@@ -355,4 +402,25 @@ fn of_batch(failure: Failure, places: Option<(Place, Place)>) -> Failure {
         None => failure.message,
     };
     Failure { message, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_imported_is_not_said_where_that_is_unknown() {
+        let told = |error: StoreError| way_out_after(&RunError::Store(error), (20, 10));
+        assert!(told(StoreError::Replaced).unwrap().contains("again without `--skip`"));
+        // Its run did not begin.
+        assert_eq!(told(StoreError::OutcomeUnknown(RunId::new())), None);
+        assert_eq!(told(StoreError::Full), None);
+        let run = RunId::new();
+        let told = way_out_of(&StoreError::OutcomeUnknown(run), Some(run), (20, 10)).unwrap();
+        for part in
+            [format!("`ophost runs show {run}`"), "`--skip 30`".into(), "`--skip 20`".into()]
+        {
+            assert!(told.contains(&part), "{told}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ use crate::document::{
 };
 use crate::documents::Documents;
 use crate::host::Host;
-use crate::similar::nearest;
+use crate::similar::{is_misspelt, nearest};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -146,8 +146,10 @@ async fn dispatch(
         DocumentsCommand::Count(args) => count(&documents, args, json).await,
         DocumentsCommand::Import(args) => {
             let most = config.max_limits().effects;
-            if let Missing::Similar(name) = missing(&documents, &args.collection).await {
-                let made = &args.collection;
+            let made = &args.collection;
+            if let Missing::Similar(name) = missing(&documents, made).await
+                && is_misspelt(made.as_str(), name.as_str())
+            {
                 output::warn(&format!("`{made}` is a new collection; did you mean `{name}`?"));
             }
             import::run(host, args, most, json).await

@@ -48,6 +48,12 @@ impl BadNames {
 }
 
 impl Names {
+    /// Returns whether a field is given another name, or left out.
+    pub(super) fn concern(&self, name: &str) -> bool {
+        self.renames.iter().any(|rename| rename.old == name)
+            || self.drops.iter().any(|drop| drop == name)
+    }
+
     /// Returns the names of columns; `None` for those that are left out. Several renames of one
     /// name are for several columns of that name, in their order.
     ///
@@ -55,22 +61,22 @@ impl Names {
     ///
     /// Returns [`BadNames`] if there is no such column, two have the same name, or no filter can
     /// name one.
-    pub(super) fn of_columns(&self, header: Vec<String>) -> Result<Vec<Option<String>>, BadNames> {
+    pub(super) fn of_columns(&self, header: &[String]) -> Result<Vec<Option<String>>, BadNames> {
         let mut renamed: Vec<Option<&str>> = vec![None; header.len()];
         for Rename { old, new } in &self.renames {
             let mut columns = header.iter().zip(&renamed);
             let column = columns.position(|(name, renamed)| name == old && renamed.is_none());
-            renamed[column.ok_or_else(|| no_column(old, &header))?] = Some(new);
+            renamed[column.ok_or_else(|| no_column(old, header))?] = Some(new);
         }
         if let Some(name) = self.drops.iter().find(|name| !header.contains(name)) {
-            return Err(no_column(name, &header));
+            return Err(no_column(name, header));
         }
-        let names = header.into_iter().zip(renamed).map(|(name, renamed)| match renamed {
+        let names = header.iter().zip(renamed).map(|(name, renamed)| match renamed {
             Some(new) => Some(new.to_owned()),
-            None => Some(name).filter(|name| !self.drops.contains(name)),
+            None => Some(name.clone()).filter(|name| !self.drops.contains(name)),
         });
         let names: Vec<_> = names.collect();
-        check_columns(&names)?;
+        check_columns(&names, header)?;
         Ok(names)
     }
 
@@ -122,7 +128,7 @@ pub(super) fn check_fields(fields: &Map<String, Value>) -> Result<(), BadNames> 
     Err(BadNames { problem, hint: Some(hint) })
 }
 
-fn check_columns(names: &[Option<String>]) -> Result<(), BadNames> {
+fn check_columns(names: &[Option<String>], header: &[String]) -> Result<(), BadNames> {
     let columns = || names.iter().enumerate().filter_map(|(at, name)| Some((at, name.as_ref()?)));
     let bad: Vec<_> = columns().filter(|(_, name)| !path::is_field(name)).collect();
     if !bad.is_empty() {
@@ -141,7 +147,9 @@ fn check_columns(names: &[Option<String>]) -> Result<(), BadNames> {
     let mut seen = BTreeSet::new();
     let Some((_, twice)) = columns().find(|(_, name)| !seen.insert(*name)) else { return Ok(()) };
     let problem = format!("two columns are called `{}`", text::name(twice));
-    let pairs = [(twice.as_str(), format!("{twice}1")), (twice.as_str(), format!("{twice}2"))];
+    // The flags are for the names that stand in the file.
+    let same = columns().filter(|(_, name)| *name == twice).enumerate();
+    let pairs = same.map(|(count, (at, _))| (header[at].as_str(), format!("{twice}{}", count + 1)));
     let hint = format!("{} gives other names, in the order of the columns", renames(pairs));
     Err(BadNames { problem, hint: Some(hint) })
 }
@@ -180,7 +188,7 @@ mod tests {
     }
 
     fn columns(names: &Names, header: &[&str]) -> Result<Vec<Option<String>>, BadNames> {
-        names.of_columns(header.iter().map(ToString::to_string).collect())
+        names.of_columns(&header.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
     #[test]
@@ -211,6 +219,10 @@ mod tests {
         let BadNames { problem, hint } = columns(&names(&[], &[]), &["a", "b", "a"]).unwrap_err();
         assert_eq!(problem, "two columns are called `a`");
         assert!(hint.unwrap().starts_with("`--rename a=a1 --rename a=a2` gives"));
+        let BadNames { problem, hint } =
+            columns(&names(&["a=b"], &[]), &["a", "b", "c"]).unwrap_err();
+        assert_eq!(problem, "two columns are called `b`");
+        assert!(hint.unwrap().starts_with("`--rename a=b1 --rename b=b2` gives"));
         for wrong in [names(&["x=y"], &[]), names(&[], &["x"])] {
             let told = columns(&wrong, &["a"]).unwrap_err();
             assert_eq!(told.problem, "there is no column `x`");

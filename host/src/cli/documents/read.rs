@@ -20,6 +20,7 @@ use super::delimiter;
 use super::items::{Item, ItemError, Items, MAX_TEXT};
 use super::names::{self, BadNames, Names};
 use crate::document::{Body, DocumentId};
+use crate::os_error;
 
 /// The field that holds a document's id.
 const ID: &str = "_id";
@@ -71,6 +72,14 @@ pub(super) struct Rules {
     pub(super) most: Option<u64>,
 }
 
+impl Rules {
+    /// Returns whether the field that is to be the id is also renamed or left out. Then no other
+    /// field takes its place.
+    fn names_id(&self) -> bool {
+        self.id.as_deref().is_some_and(|id| self.names.concern(id))
+    }
+}
+
 /// Hears how many bytes were read, and for what.
 pub(super) type Seen = Arc<dyn Fn(u64, &'static str) + Send + Sync>;
 
@@ -88,7 +97,7 @@ pub(super) struct Read {
 /// Why a file cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    #[error("cannot read it: {0}")]
+    #[error("cannot read it: {}", os_error::text(.0))]
     Io(io::Error),
     #[error("{0}")]
     NotText(NotText),
@@ -117,12 +126,35 @@ impl ReadError {
                 Some(format!("use a smaller `--batch`; {more}"))
             }
             Self::NotText(NotText::Nul) => Some("`--encoding utf-16` reads UTF-16".to_owned()),
+            Self::NotText(NotText::Utf32) => {
+                Some("convert it: `iconv -f UTF-32 -t UTF-8` does".to_owned())
+            }
+            Self::NotText(NotText::NulAt { .. }) => {
+                Some("`--encoding` names the one that the file is written in".to_owned())
+            }
             Self::NotText(NotText::Malformed { .. }) => {
                 Some("name its encoding, such as `--encoding windows-1252`".to_owned())
             }
             Self::Whole { hint, .. } | Self::Document { hint, .. } => hint.clone(),
-            Self::Io(_) => None,
+            Self::Io(error) => os_error::hint(error).map(ToOwned::to_owned),
         }
+    }
+
+    /// Returns whether the host failed, and not what it was given.
+    pub(super) fn is_of_host(&self) -> bool {
+        use io::ErrorKind::{
+            InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        };
+        let Self::Io(error) = self else { return false };
+        !matches!(
+            error.kind(),
+            NotFound
+                | PermissionDenied
+                | IsADirectory
+                | NotADirectory
+                | InvalidFilename
+                | InvalidInput
+        )
     }
 
     fn whole(problem: impl Into<String>) -> Self {
@@ -251,10 +283,9 @@ pub(super) fn documents(source: Source, rules: Rules, seen: &Seen) -> Result<Doc
         }
         Format::Csv => {
             let (table, columns) = table_with_types(source, &rules, seen)?;
-            let names = table.names;
+            let (names, ids) = (table.names, table.ids);
             let rows = after(skip, table.rows.map(|row| cells(row?)));
-            let rules = Arc::clone(&rules);
-            Box::new(rows.map(move |row| of_row(row?, (&names, &columns), &rules)))
+            Box::new(rows.map(move |row| of_row(row?, (&names, &columns), &ids)))
         }
     };
     Ok(Box::new(placed.map(move |placed| document(placed?, rules.id.as_deref()))))
@@ -413,9 +444,12 @@ fn object(place: Place, value: Value, rules: &Rules) -> Result<Placed, ReadError
             ReadError::Document { place, problem, hint }
         })?;
     }
+    // By its name in the file, before that is another's, or no one's.
+    let named = rules.id.as_deref().and_then(|id| fields.get(id)).cloned();
     let mut fields = rules.names.of_fields(fields).map_err(|bad| bad_names(place, bad))?;
+    let named = named.or_else(|| rules.id.as_deref().and_then(|id| fields.get(id)).cloned());
     let virtual_id = fields.shift_remove(ID);
-    let id = rules.id.as_deref().and_then(|id| fields.get(id)).cloned().or(virtual_id);
+    let id = named.or(virtual_id.filter(|_| !rules.names_id()));
     if !rules.plain {
         names::check_fields(&fields).map_err(|bad| bad_names(place, bad))?;
     }
@@ -427,6 +461,8 @@ struct Table {
     rows: Rows<io::Chain<Cursor<Vec<u8>>, Text>>,
     /// The names of the columns; `None` for those that are left out.
     names: Vec<Option<String>>,
+    /// The columns whose first value is a row's id.
+    ids: Vec<usize>,
 }
 
 /// Reads the first row, and what the columns are, which takes all other rows.
@@ -493,8 +529,15 @@ fn table(mut reader: Text, rules: &Rules) -> Result<Table, ReadError> {
     let mut rows = Rows::new(io::Read::chain(Cursor::new(head), reader), delimiter, line);
     let header = rows.next().transpose()?.map(cells).transpose()?;
     let header = header.map(|(_, header)| header).unwrap_or_default();
-    let names = rules.names.of_columns(header).map_err(ReadError::names)?;
-    Ok(Table { rows, names })
+    let id = rules.id.as_deref();
+    let of_id = header.iter().position(|name| Some(name.as_str()) == id);
+    let names = rules.names.of_columns(&header).map_err(ReadError::names)?;
+    let column = |wanted: &str| names.iter().position(|name| name.as_deref() == Some(wanted));
+    // By its name in the file, before that is another's, or no one's.
+    let of_id = of_id.or_else(|| id.and_then(column));
+    let virtual_id = column(ID).filter(|_| !rules.names_id());
+    let ids = of_id.into_iter().chain(virtual_id).collect();
+    Ok(Table { rows, names, ids })
 }
 
 fn ambiguous(several: &[u8]) -> ReadError {
@@ -534,13 +577,15 @@ fn columns(table: Table) -> Result<Vec<Column>, ReadError> {
 fn of_row(
     (place, cells): (Place, Vec<String>),
     (names, columns): (&[Option<String>], &[Column]),
-    rules: &Rules,
+    ids: &[usize],
 ) -> Result<Placed, ReadError> {
     if cells.len() != names.len() {
         let problem = format!("cells: expected {}, got {}", names.len(), cells.len());
         return Err(wrong(place, problem));
     }
-    let id = row_id(names, &cells, rules.id.as_deref()).map(Value::from);
+    // Letter by letter as it stands there, whatever its column is.
+    let id = ids.iter().map(|at| cells[*at].as_str()).find(|cell| !cell.is_empty());
+    let id = id.map(Value::from);
     let mut fields = Map::new();
     for ((name, column), cell) in names.iter().zip(columns).zip(cells) {
         if let Some(name) = name.as_ref().filter(|name| *name != ID && !cell.is_empty()) {
@@ -548,15 +593,6 @@ fn of_row(
         }
     }
     Ok(Placed { place, id, fields })
-}
-
-/// Returns the id of a row, letter by letter as it stands there, whatever its column is.
-fn row_id<'a>(names: &[Option<String>], cells: &'a [String], id: Option<&str>) -> Option<&'a str> {
-    let cell = |wanted: &str| {
-        let mut cells = names.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-        cells.find(|(name, _)| name.as_deref() == Some(wanted)).map(|(_, cell)| cell.as_str())
-    };
-    id.and_then(cell).or_else(|| cell(ID))
 }
 
 fn cells(row: Row) -> Result<(Place, Vec<String>), ReadError> {

@@ -17,12 +17,12 @@ use super::again::Again;
 use super::list::{PAGE, row};
 use super::reruns::Reruns;
 use crate::config::Config;
-use crate::host::{Host, Report};
+use crate::host::{Host, Report, RunError};
 use crate::operation::OperationName;
 use crate::run::{Outcome, Progress};
 use crate::runs::{FindError, Runs};
 use crate::store::RunFilter;
-use crate::task_run::{RunId, RunSummary};
+use crate::task_run::{RunId, RunSummary, Status};
 
 /// How many of the runs are shown before they are run again.
 const SHOWN: usize = 5;
@@ -86,6 +86,8 @@ struct Chosen {
     unfinished: usize,
     /// How many fit and were run again already.
     repeated: usize,
+    /// How many fit and are themselves reruns, and succeeded.
+    succeeded_rerun: usize,
     /// How many fit and failed permanently.
     permanent: usize,
     /// How many fit and have a rerun that failed permanently.
@@ -93,8 +95,8 @@ struct Chosen {
 }
 
 /// Returns the runs that fit and have ended, as they are now: what is run again may fit, too.
-/// What was run again already is left out: what that did would be done twice. So is what would
-/// fail again, as its operation declared.
+/// What was run again already is left out, and so is a rerun that succeeded: what they did would
+/// be done twice. So is what would fail again, as its operation declared.
 async fn choose(runs: &Runs<'_>, filter: &RunFilter, args: &BulkArgs) -> Result<Chosen, CliError> {
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let (mut chosen, mut reruns) = (Chosen::default(), Reruns::new());
@@ -122,6 +124,10 @@ impl Chosen {
         reruns.stands_in(run.id);
         if reruns.is_replaced(run.id) {
             self.repeated += 1;
+            return;
+        }
+        if run.rerun_of.is_some() && run.status == Status::Success {
+            self.succeeded_rerun += 1;
             return;
         }
         if !run.status.is_final() {
@@ -174,6 +180,7 @@ impl Chosen {
     fn left_out(&self) -> String {
         let reasons = [
             (self.repeated, "run again before"),
+            (self.succeeded_rerun, "itself a rerun, which succeeded"),
             (self.unfinished, "not ended"),
             (self.permanent, "failed permanently (`--include-permanent` reruns them)"),
             (
@@ -188,6 +195,7 @@ impl Chosen {
     fn left_out_as_json(&self) -> Value {
         json!({
             "rerun_before": self.repeated,
+            "succeeded_rerun": self.succeeded_rerun,
             "unfinished": self.unfinished,
             "permanent": self.permanent,
             "permanent_rerun": self.permanent_rerun,
@@ -195,7 +203,8 @@ impl Chosen {
     }
 
     fn has_left_out(&self) -> bool {
-        self.repeated + self.unfinished + self.permanent + self.permanent_rerun > 0
+        let repeated = self.repeated + self.succeeded_rerun;
+        repeated + self.unfinished + self.permanent + self.permanent_rerun > 0
     }
 
     /// Returns what is said where there is nothing to run.
@@ -299,7 +308,8 @@ impl Tally {
         match &rerun.ended {
             Ok(Report { outcome: Outcome::Success(_), .. }) => self.succeeded += 1,
             Ok(Report { outcome: Outcome::Failed(_), .. }) => self.failed += 1,
-            Ok(Report { outcome: Outcome::Cancelled, .. }) => self.cancelled += 1,
+            Ok(Report { outcome: Outcome::Cancelled, .. })
+            | Err(CliError::Run(RunError::Cancelled { .. })) => self.cancelled += 1,
             Err(_) => self.refused += 1,
         }
     }
