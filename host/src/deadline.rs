@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::os_error::{self, Shortage};
 
 /// The largest text that is looked at on the thread of the caller, in bytes.
 const SMALL_TEXT: usize = 64 << 10;
@@ -62,6 +63,10 @@ impl Deadline {
     /// If this is dropped, the budget of the work is cancelled: it ends soon, and what it returns
     /// is dropped.
     ///
+    /// # Errors
+    ///
+    /// Returns what the system ran out of if there is no thread for large work.
+    ///
     /// # Panics
     ///
     /// Panics if the work does, and for large work outside of a tokio runtime.
@@ -69,19 +74,40 @@ impl Deadline {
         &self,
         size: WorkSize,
         work: impl FnOnce(&Budget) -> T + Send + 'static,
-    ) -> T {
+    ) -> Result<T, Shortage> {
         if size == WorkSize::Small {
-            return work(&self.budget());
+            return Ok(work(&self.budget()));
         }
         let wanted = self.cancel.child_token();
         let budget = self.budget_of(wanted.clone());
         let _guard = wanted.drop_guard();
-        match tokio::task::spawn_blocking(move || work(&budget)).await {
-            Ok(done) => done,
+        match os_error::spawn_blocking(move || work(&budget))?.await {
+            Ok(done) => Ok(done),
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // The runtime ends, and with it all that waits.
             Err(_) => std::future::pending().await,
         }
+    }
+}
+
+/// Why work was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Undone {
+    /// There was no time for it.
+    Interrupted(Interruption),
+    /// There was nothing to do it with.
+    Shortage(Shortage),
+}
+
+impl From<Interruption> for Undone {
+    fn from(why: Interruption) -> Self {
+        Self::Interrupted(why)
+    }
+}
+
+impl From<Shortage> for Undone {
+    fn from(shortage: Shortage) -> Self {
+        Self::Shortage(shortage)
     }
 }
 
@@ -153,7 +179,7 @@ mod tests {
     async fn work_ends_at_the_deadline_wherever_it_is_done() {
         for size in [WorkSize::Small, WorkSize::Large] {
             let deadline = deadline(Duration::from_millis(50));
-            assert_eq!(deadline.work(size, endless).await, Interruption::Deadline);
+            assert_eq!(deadline.work(size, endless).await, Ok(Interruption::Deadline));
         }
     }
 
@@ -165,7 +191,7 @@ mod tests {
             deadline.cancel().cancel();
         };
         let (why, ()) = tokio::join!(deadline.work(WorkSize::Large, endless), cancel);
-        assert_eq!(why, Interruption::Cancelled);
+        assert_eq!(why, Ok(Interruption::Cancelled));
     }
 
     #[tokio::test]

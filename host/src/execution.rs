@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ophost_document::json::{ParseError, parse_within};
 use ophost_document::{Budget, Interruption};
 
-use crate::deadline::{Deadline, WorkSize};
+use crate::deadline::{Deadline, Undone, WorkSize};
 use crate::document::Effects;
 use crate::effects::Session;
 use crate::import::Import;
@@ -124,6 +124,7 @@ impl<'a> Execution<'a> {
         let (size, schema) = (WorkSize::of_text(&output), Arc::clone(schema));
         let judge = move |budget: &Budget| judge_output(&output, &schema, budget);
         let judged = self.work.deadline.work(size, judge).await;
+        let judged = judged.map_err(Undone::from).and_then(|judged| judged);
         judged.map_err(|why| self.interrupted(why, "its output was being checked"))
     }
 
@@ -134,7 +135,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Returns how a run ends whose host work was interrupted.
-    fn interrupted(&self, why: Interruption, during: &str) -> Stopped {
+    fn interrupted(&self, why: impl Into<Undone>, during: &str) -> Stopped {
         match self.outcome_of(why, during) {
             Outcome::Failed(failure) => Stopped::Failed(Box::new(failure)),
             Outcome::Success(_) | Outcome::Cancelled => Stopped::Cancelled,
@@ -142,9 +143,14 @@ impl<'a> Execution<'a> {
     }
 
     /// As [`Self::interrupted`], as an outcome.
-    pub(crate) fn outcome_of(&self, why: Interruption, during: &str) -> Outcome {
-        if why == Interruption::Cancelled {
-            return Outcome::Cancelled;
+    pub(crate) fn outcome_of(&self, why: impl Into<Undone>, during: &str) -> Outcome {
+        match why.into() {
+            Undone::Interrupted(Interruption::Cancelled) => return Outcome::Cancelled,
+            Undone::Interrupted(Interruption::Deadline | Interruption::Steps) => {}
+            Undone::Shortage(shortage) => {
+                let message = format!("{shortage}: {during}");
+                return Outcome::Failed(Failure::new(FailureKind::Host, message));
+            }
         }
         let timeout = Amount::Time(self.work.grants.limits().timeout);
         let message = format!("still running after {timeout}: {during}");
@@ -276,11 +282,11 @@ fn judge_failure(failure: Failure, session: &Session) -> Failure {
     }
 }
 
-fn judge_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Outcome, Interruption> {
+fn judge_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Outcome, Undone> {
     let invalid = |message: String| Failure::new(FailureKind::InvalidOutput, message);
     let value = match parse_within(output, budget) {
         Ok(value) => value,
-        Err(ParseError::Interrupted(why)) => return Err(why),
+        Err(ParseError::Interrupted(why)) => return Err(why.into()),
         // The reader's words may hold some of what it cannot read.
         Err(ParseError::NotJson(_)) if schema.has_secrets() => {
             return Ok(Outcome::Failed(invalid("the output is not JSON".to_owned())));
@@ -291,7 +297,8 @@ fn judge_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Outcom
     };
     match schema.check(&value, budget) {
         Ok(()) => Ok(Outcome::Success(value)),
-        Err(CheckError::Interrupted(why)) => Err(why),
+        Err(CheckError::Interrupted(why)) => Err(why.into()),
+        Err(CheckError::Shortage(shortage)) => Err(shortage.into()),
         Err(CheckError::Violations(violations)) => Ok(Outcome::Failed(Failure {
             details: serde_json::to_value(&violations.list).ok(),
             ..invalid(format!("the output {violations}"))

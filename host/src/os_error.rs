@@ -3,11 +3,14 @@
 //! An error number says which limit was reached. That a limit of the process or the machine was
 //! reached says nothing about the file, plugin or store that was being worked on.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 
 use rustix::io::Errno;
+use tokio::task;
 
 /// A resource of the process or the machine that ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -150,6 +153,36 @@ pub(crate) fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| not_started(&error))
+}
+
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns whether a panic of this thread becomes an error: whoever calls is told of it then, and
+/// nobody else needs to be.
+pub(crate) fn makes_errors_of_panics() -> bool {
+    IS_GUARDED.get()
+}
+
+/// Works, and returns its panic if it panics, which nobody else is told of.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
+    let outside = IS_GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    IS_GUARDED.set(outside);
+    done
+}
+
+/// Begins work on a thread of the runtime's pool. The runtime panics where the system starts no
+/// thread; this does not.
+///
+/// # Errors
+///
+/// Returns [`Shortage::Threads`] if there is no thread for it.
+pub(crate) fn spawn_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<task::JoinHandle<T>, Shortage> {
+    guarded(|| task::spawn_blocking(work)).map_err(|_| Shortage::Threads)
 }
 
 /// Returns the error of a thread or process that could not be started: the system answers with

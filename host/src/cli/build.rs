@@ -17,6 +17,7 @@ use super::settings;
 use crate::config::Config;
 use crate::host::Inspector;
 use crate::operation::OperationName;
+use crate::os_error::{self, Shortage};
 use crate::registry::FileError;
 
 /// What to build, and where to put it.
@@ -68,6 +69,21 @@ pub(super) enum ComponentError {
         #[source]
         source: io::Error,
     },
+}
+
+impl ComponentError {
+    /// Returns what to do about it if the system failed, and not the plugin.
+    pub(super) fn host_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OneFile { .. } => None,
+            Self::NotAPlugin { source, .. } => source.shortage().map(Shortage::hint),
+            Self::Read { source, .. } | Self::Write { source, .. } => {
+                let is_read_only = source.kind() == io::ErrorKind::ReadOnlyFilesystem;
+                let writable = is_read_only.then_some("mount its file system writable");
+                os_error::hint(source).or(writable)
+            }
+        }
+    }
 }
 
 /// A component in its place.
@@ -208,6 +224,30 @@ mod tests {
         assert_eq!(destination(None, true), Path::new("plugins/my-plugin.wasm"));
         assert_eq!(destination(Some("a.wasm"), false), Path::new("a.wasm"));
         assert_eq!(destination(None, false), Path::new("/p/target/wasm/plugins/my-plugin.wasm"));
+    }
+
+    #[test]
+    fn what_the_system_has_not_enough_of_is_no_fault_of_the_plugin() {
+        use rustix::io::Errno;
+        let written = |errno| {
+            let (path, source) = ("a.wasm".into(), io::Error::from(errno));
+            CliError::from(ComponentError::Write { path, source })
+        };
+        for errno in [Errno::NOSPC, Errno::FBIG, Errno::ROFS, Errno::MFILE] {
+            let error = written(errno);
+            assert!(error.exit() == Exit::Host && error.hint().is_some(), "{errno}");
+        }
+        assert_eq!(written(Errno::NOTDIR).exit(), Exit::Failed);
+        let short = |source| {
+            let package = "a".to_owned();
+            CliError::from(ComponentError::NotAPlugin { package, source })
+        };
+        let error = short(FileError::Unreadable(io::Error::other(Shortage::Threads)));
+        assert_eq!(
+            (error.exit(), error.hint().as_deref()),
+            (Exit::Host, Some(Shortage::Threads.hint()))
+        );
+        assert_eq!(short(FileError::TooLarge).exit(), Exit::Failed);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::settings;
 use crate::config::Config;
 use crate::host::Inspector;
 use crate::operation::OperationName;
+use crate::os_error::Shortage;
 use crate::registry::{self, FileError};
 
 #[derive(Debug, Args)]
@@ -33,6 +34,14 @@ pub(super) struct UnreadableFile {
     source: io::Error,
 }
 
+/// The host ran out of something while it checked the file: that says nothing about the file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot check `{}` now", file.display())]
+pub(super) struct UncheckedFile {
+    file: PathBuf,
+    pub(super) source: Shortage,
+}
+
 pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let file = args.file;
     let runtime = super::runtime()?;
@@ -45,6 +54,9 @@ pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCo
         Ok((bytes, _)) => runtime.block_on(inspector.inspect(&bytes)),
         Err(reason) => Err(reason),
     };
+    if let Some(source) = verdict.as_ref().err().and_then(FileError::shortage) {
+        return Err(UncheckedFile { file, source }.into());
+    }
     let verdict = verdict.map_err(|reason| reason.to_string());
     print(&file.display().to_string(), &verdict, json)?;
     Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })

@@ -146,8 +146,10 @@ fn sandbox() -> Finding {
     match Inspector::new(&Host::builder()) {
         Ok(_) => Finding::ok("sandbox", "WebAssembly runs on this machine"),
         Err(error) => {
-            let fix = "allow more memory and threads: see `ulimit -a`".to_owned();
-            Finding::problem("sandbox", error.to_string(), Some(fix))
+            let error = CliError::from(error);
+            let fix = "allow more memory and threads: see `ulimit -a`";
+            let fix = error.hint().unwrap_or_else(|| fix.to_owned());
+            Finding::problem("sandbox", error.message(), Some(fix))
         }
     }
 }

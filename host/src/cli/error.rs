@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::build::ComponentError;
 use super::difference::differences;
 use super::output::{self, Block, ERROR, HINT, Line};
+use super::run::MORE_IN_SETTINGS;
 use super::untrusted::{fix, permit};
 use crate::config::ConfigError;
 use crate::document::{CollectionName, DocumentId};
@@ -83,6 +84,8 @@ pub(super) enum CliError {
     Input(#[from] super::input::InputError),
     #[error(transparent)]
     File(#[from] super::check::UnreadableFile),
+    #[error(transparent)]
+    Unchecked(#[from] super::check::UncheckedFile),
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -246,6 +249,8 @@ impl CliError {
             Self::NotMade(error) if error.is_usage() => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
+            Self::Component(error) if error.host_hint().is_some() => Exit::Host,
+            Self::Unchecked(_) => Exit::Host,
             Self::Build(_) | Self::Component(_) => Exit::Failed,
             Self::NotMade(_)
             | Self::Host(_)
@@ -276,6 +281,8 @@ impl CliError {
             Self::NotMade(error) if error.is_usage() => "usage",
             Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
+            Self::Component(error) if error.host_hint().is_some() => "host",
+            Self::Unchecked(_) => "host",
             Self::Build(_) | Self::Component(_) => "build",
             Self::NotMade(_)
             | Self::Host(_)
@@ -323,10 +330,9 @@ impl CliError {
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("`ophost documents find {collection}` shows what there is"))
             }
-            Self::File(_)
-            | Self::Shim(_)
-            | Self::Component(_)
-            | Self::Host(HostError::Sandbox(_)) => None,
+            Self::File(_) | Self::Shim(_) | Self::Host(HostError::Sandbox(_)) => None,
+            Self::Component(error) => error.host_hint().map(ToOwned::to_owned),
+            Self::Unchecked(error) => Some(error.source.hint().to_owned()),
             Self::Output(error) | Self::System(error) => {
                 os_error::hint(error).map(ToOwned::to_owned)
             }
@@ -436,6 +442,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::InvalidInput { operation, .. } => {
             format!("`ophost describe {operation}` shows what it takes")
         }
+        RunError::TimedOut { at_maximum: true, .. } => MORE_IN_SETTINGS?.to_owned(),
         RunError::TimedOut { .. } => "`--timeout` gives it more time".to_owned(),
         RunError::Cancelled { .. } => return None,
         RunError::InProgress { run_id } => {

@@ -5,7 +5,7 @@ use std::panic::{self, PanicHookInfo};
 use std::thread;
 
 use super::output::{self, Block};
-use crate::store::makes_errors_of_panics;
+use crate::os_error::makes_errors_of_panics;
 
 /// Prints panics to stderr as the CLI prints everything, but for those of a damaged file's reader:
 /// the store makes an error of them, and the error is told.

@@ -402,7 +402,7 @@ pub(super) fn violations(failure: &Failure) -> Option<Vec<String>> {
 }
 
 /// The hint where a call cannot ask for more than the run had.
-const MORE_IN_SETTINGS: Option<&str> = Some(
+pub(super) const MORE_IN_SETTINGS: Option<&str> = Some(
     "it had the most there is: `[limits.max]` of the settings, or the operation's own, allows more",
 );
 

@@ -64,6 +64,8 @@ pub enum RunError {
         operation: OperationName,
         /// How long it could take.
         timeout: Duration,
+        /// Whether that is the most that this host allows.
+        at_maximum: bool,
     },
     /// It was cancelled before it began.
     #[error("cancelled before the run of `{operation}` began")]
@@ -105,8 +107,9 @@ pub enum RunError {
         /// `None` if that run's was erased.
         inputs: Option<Box<(Value, Value)>>,
     },
-    /// The host ran out of something while it loaded the operation. It did not run.
-    #[error("the operation `{operation}` cannot be loaded now")]
+    /// The host ran out of something while it loaded the operation, or checked its input. It
+    /// did not run.
+    #[error("the operation `{operation}` cannot be run now")]
     Shortage {
         /// The operation.
         operation: OperationName,

@@ -28,12 +28,12 @@ use tokio::task::JoinHandle;
 use self::request::RecordRequest;
 use crate::catalog::Catalog;
 use crate::context::Context;
-use crate::deadline::{Deadline, WorkSize};
+use crate::deadline::{Deadline, Undone, WorkSize};
 use crate::document::Effects;
 use crate::documents::Documents;
 use crate::execution::{Code, Execution, Work};
 use crate::operation::Operation;
-use crate::policy::{Grants, Policy};
+use crate::policy::{Grants, LimitName, Policy};
 use crate::record::{Keeping, KeptOutcome, NotBegun, Recorded, Recorder, Subject, Written};
 use crate::registry::{self, Entry, FileError, Ignored, Loader, Registry, Schemas};
 use crate::run::{Actor, Flags, Outcome};
@@ -201,6 +201,9 @@ impl Host {
         let checked = check_input(&schemas.input, request.input, key.is_some(), &deadline).await;
         let ((value, input), asked_input) = checked.map_err(|error| match error {
             CheckError::Interrupted(why) => interrupted(operation, &grants, why),
+            CheckError::Shortage(source) => {
+                RunError::Shortage { operation: operation.name.clone(), source }
+            }
             CheckError::Violations(violations) => {
                 RunError::InvalidInput { operation: operation.name.clone(), violations }
             }
@@ -366,7 +369,7 @@ async fn check_input(
         let asked = has_key.then(|| Arc::new(input.clone()));
         Ok((schema.check_input(input, budget)?, asked))
     };
-    deadline.work(size, check).await
+    deadline.work(size, check).await?
 }
 
 /// Returns why a run did not begin for which there was no time.
@@ -375,7 +378,8 @@ fn interrupted(operation: &Operation, grants: &Grants, why: Interruption) -> Run
     match why {
         Interruption::Cancelled => RunError::Cancelled { operation },
         Interruption::Deadline | Interruption::Steps => {
-            RunError::TimedOut { operation, timeout: grants.limits().timeout }
+            let at_maximum = grants.at_maximum().contains(&LimitName::Timeout);
+            RunError::TimedOut { operation, timeout: grants.limits().timeout, at_maximum }
         }
     }
 }
@@ -383,7 +387,10 @@ fn interrupted(operation: &Operation, grants: &Grants, why: Interruption) -> Run
 fn not_begun(operation: &Operation, grants: &Grants, error: NotBegun) -> RunError {
     match error {
         NotBegun::Store(error) => error.into(),
-        NotBegun::Interrupted(why) => interrupted(operation, grants, why),
+        NotBegun::Undone(Undone::Interrupted(why)) => interrupted(operation, grants, why),
+        NotBegun::Undone(Undone::Shortage(source)) => {
+            RunError::Shortage { operation: operation.name.clone(), source }
+        }
     }
 }
 

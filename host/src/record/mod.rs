@@ -27,7 +27,7 @@ pub(crate) use self::making::Subject;
 use self::mask::{Mask, kept};
 pub(crate) use self::refs::with_task_run_id;
 use crate::clock;
-use crate::deadline::{Deadline, WorkSize};
+use crate::deadline::{Deadline, Undone, WorkSize};
 use crate::document::{ChangeCount, ChangeSet, Effects};
 use crate::operation::Operation;
 use crate::private_dir::DataDir;
@@ -198,8 +198,8 @@ impl Recorder {
 pub(crate) enum NotBegun {
     /// The store failed.
     Store(StoreError),
-    /// There was no time for it.
-    Interrupted(Interruption),
+    /// What is written was not made.
+    Undone(Undone),
 }
 
 impl From<StoreError> for NotBegun {
@@ -208,9 +208,15 @@ impl From<StoreError> for NotBegun {
     }
 }
 
+impl From<Undone> for NotBegun {
+    fn from(why: Undone) -> Self {
+        Self::Undone(why)
+    }
+}
+
 impl From<Interruption> for NotBegun {
     fn from(why: Interruption) -> Self {
-        Self::Interrupted(why)
+        Self::Undone(why.into())
     }
 }
 
@@ -218,12 +224,12 @@ async fn kept_input(
     mask: Option<Mask>,
     subject: &Subject<'_>,
     deadline: &Deadline,
-) -> Result<KeptInput, Interruption> {
+) -> Result<KeptInput, Undone> {
     let (schema, input) = (Arc::clone(subject.input_schema), Arc::clone(subject.input));
     let asked = subject.asked_input.map(Arc::clone);
     let keep =
         move |budget: &Budget| KeptInput::of(mask, &schema, &input, asked.as_deref(), budget);
-    deadline.work(WorkSize::of(subject.input), keep).await
+    Ok(deadline.work(WorkSize::of(subject.input), keep).await??)
 }
 
 /// Returns what masks the secrets of an operation, if its schemas know any.
@@ -560,14 +566,14 @@ impl Keeping {
     ///
     /// # Errors
     ///
-    /// Returns [`Interruption`] if there was no time for that.
+    /// Returns [`Undone`] if there was no time, or no thread, for that.
     pub(crate) async fn prepare(
         &self,
         outcome: Outcome,
         schema: &Arc<Schema>,
         changes: Arc<Effects>,
         deadline: &Deadline,
-    ) -> Result<(Outcome, KeptOutcome), Interruption> {
+    ) -> Result<(Outcome, KeptOutcome), Undone> {
         let Self::Recorded(Recording { mask, .. }) = self else {
             return Ok((outcome, KeptOutcome::default()));
         };
@@ -578,9 +584,9 @@ impl Keeping {
         let (mask, schema) = (*mask, Arc::clone(schema));
         let keep = move |budget: &Budget| {
             let kept = KeptOutcome::of(mask, &schema, &outcome, &changes.changes, budget)?;
-            Ok((outcome, kept))
+            Ok::<_, Interruption>((outcome, kept))
         };
-        deadline.work(size, keep).await
+        Ok(deadline.work(size, keep).await??)
     }
 
     /// Keeps how the run ended.

@@ -73,6 +73,7 @@ impl FileError {
             Self::Unreadable(error) => Shortage::of(error),
             Self::Load(LoadError::Shortage(shortage))
             | Self::Describe(DescribeError::Shortage(shortage)) => Some(*shortage),
+            Self::Schema { source, .. } => source.shortage,
             _ => None,
         }
     }

@@ -15,6 +15,7 @@ pub(super) fn check(schema: &Schema, value: &Value) -> Result<(), Violations> {
         Ok(()) => Ok(()),
         Err(CheckError::Violations(violations)) => Err(violations),
         Err(CheckError::Interrupted(why)) => panic!("{why}"),
+        Err(CheckError::Shortage(shortage)) => panic!("{shortage}"),
     }
 }
 
@@ -318,6 +319,7 @@ fn no_schema_makes_a_check_go_on_after_its_deadline() {
                 Ok(Ok(())) => "conforms".into(),
                 Ok(Err(CheckError::Violations(violations))) => violations.to_string(),
                 Ok(Err(CheckError::Interrupted(why))) => why.to_string(),
+                Ok(Err(CheckError::Shortage(shortage))) => shortage.to_string(),
                 Err(error) => error.to_string(),
             };
             let over = (thread_time() - start).saturating_sub(TIMEOUT);

@@ -26,7 +26,7 @@ const MAX_PATTERNS: usize = 1 << 20;
 pub(super) fn check(document: &Value) -> Result<(), SchemaError> {
     check_depth(document, MAX_DEPTH).map_err(|place| {
         let problem = format!("more than {MAX_DEPTH} lists and objects lie inside one another");
-        SchemaError { pointer: place, problem }
+        SchemaError::at(place, problem)
     })?;
     // Its length, but not its text.
     let mut length = Length(0);

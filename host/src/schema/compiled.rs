@@ -19,6 +19,7 @@ use super::pattern::{self, Pattern};
 use super::secrets::{self, Secrets};
 use super::size::Size;
 use super::violation::Violations;
+use crate::os_error::{self, Shortage};
 
 /// How much stack a check may take where it is called, in bytes; with more it gets its own.
 const OWN_STACK: usize = 256 << 10;
@@ -47,6 +48,8 @@ pub(crate) enum CheckError {
     Violations(Violations),
     /// There was no time to check it.
     Interrupted(Interruption),
+    /// There was nothing to check it with.
+    Shortage(Shortage),
 }
 
 impl From<Violations> for CheckError {
@@ -58,6 +61,12 @@ impl From<Violations> for CheckError {
 impl From<Interruption> for CheckError {
     fn from(why: Interruption) -> Self {
         Self::Interrupted(why)
+    }
+}
+
+impl From<Shortage> for CheckError {
+    fn from(shortage: Shortage) -> Self {
+        Self::Shortage(shortage)
     }
 }
 
@@ -125,7 +134,7 @@ impl Schema {
     ///
     /// Returns all violations; where finding all would take too long, one of them. A value
     /// that cannot be checked is an error too. Returns [`CheckError::Interrupted`] if the budget
-    /// is used up.
+    /// is used up, and [`CheckError::Shortage`] if the system gives it no thread.
     pub(crate) fn check(&self, value: &Value, budget: &Budget) -> Result<(), CheckError> {
         let size = Size::of(value, budget)?;
         let on_thread = budget.clone();
@@ -139,10 +148,7 @@ impl Schema {
                 Err(Ended::Name) => Err(Violations::unchecked(TOO_LONG_NAME.to_owned()).into()),
                 Err(Ended::Pattern) => Err(Violations::unchecked(TOO_LONG_TEXT.to_owned()).into()),
             }
-        })
-        .unwrap_or_else(|error| {
-            Err(Violations::unchecked(format!("no stack for it: {error}")).into())
-        })
+        })?
     }
 
     fn within<T>(
@@ -229,13 +235,19 @@ fn or_too_long<T>(found: Result<T, Ended>) -> Result<Option<T>, Interruption> {
 }
 
 /// Runs with at least that much stack.
-fn with_stack<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+///
+/// # Errors
+///
+/// Returns what the system ran out of if it starts no thread.
+fn with_stack<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> Result<T, Shortage> {
     if bytes <= OWN_STACK {
         return Ok(run());
     }
     thread::scope(|scope| {
-        let thread =
-            thread::Builder::new().stack_size(OWN_STACK + bytes).spawn_scoped(scope, run)?;
+        let thread = thread::Builder::new().stack_size(OWN_STACK + bytes).spawn_scoped(scope, run);
+        let thread = thread.map_err(|error| {
+            Shortage::of(&os_error::not_started(&error)).unwrap_or(Shortage::Threads)
+        })?;
         Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
@@ -262,7 +274,7 @@ fn check_dialect(document: &Value) -> Result<(), SchemaError> {
             let problem = format!(
                 "`{shown}` is not a draft that is known here: 2020-12, 2019-09, 7, 6 and 4 are"
             );
-            Err(SchemaError { pointer: "/$schema".to_owned(), problem })
+            Err(SchemaError::at("/$schema".to_owned(), problem))
         }
         _ => Ok(()),
     }
@@ -275,9 +287,8 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
         return Ok(());
     }
     let pointers: Vec<_> = all.iter().map(|(node, _)| graph.pointer(*node)).collect();
-    let refuse = |place: usize, problem: String| {
-        Err(SchemaError { pointer: pointers[place].clone(), problem })
-    };
+    let refuse =
+        |place: usize, problem: String| Err(SchemaError::at(pointers[place].clone(), problem));
     // One list of all defaults, of which each item has its own schema: this compiles what they
     // share once.
     let each: Vec<_> =
@@ -307,7 +318,7 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
         Ok(Err(_)) => {
             return Err(SchemaError::here("its defaults take too long to check".to_owned()));
         }
-        Err(error) => return Err(SchemaError::here(format!("no stack to check it: {error}"))),
+        Err(shortage) => return Err(shortage.into()),
     }
     defaults::fill(graph, 0, &mut json!({}), &budget)?;
     Ok(())
@@ -334,6 +345,8 @@ pub(crate) struct SchemaError {
     pub(crate) pointer: String,
     /// What is wrong there.
     pub(crate) problem: String,
+    /// What the host ran out of, if that is all that is wrong.
+    pub(crate) shortage: Option<Shortage>,
 }
 
 fn place(pointer: &str) -> String {
@@ -343,7 +356,12 @@ fn place(pointer: &str) -> String {
 impl SchemaError {
     /// A problem whose place the caller knows.
     pub(super) fn here(problem: String) -> Self {
-        Self { pointer: String::new(), problem }
+        Self::at(String::new(), problem)
+    }
+
+    /// A problem at a place.
+    pub(super) fn at(pointer: String, problem: String) -> Self {
+        Self { pointer, problem, shortage: None }
     }
 
     /// Says where the problem is, if that is not known yet.
@@ -352,9 +370,15 @@ impl SchemaError {
     }
 }
 
+impl From<Shortage> for SchemaError {
+    fn from(shortage: Shortage) -> Self {
+        Self { shortage: Some(shortage), ..Self::here(shortage.to_string()) }
+    }
+}
+
 impl From<jsonschema::ValidationError<'_>> for SchemaError {
     fn from(error: jsonschema::ValidationError<'_>) -> Self {
-        Self { pointer: error.instance_path().to_string(), problem: error.to_string() }
+        Self::at(error.instance_path().to_string(), error.to_string())
     }
 }
 

@@ -84,7 +84,7 @@ fn check(graph: &Graph, order: &[usize]) -> Result<(), SchemaError> {
                 "checking one value means applying more than {MAX_COST} keywords, counting each \
                  way on which references and alternatives lead to them"
             );
-            return Err(SchemaError { pointer: graph.pointer(*place), problem });
+            return Err(SchemaError::at(graph.pointer(*place), problem));
         }
     }
     Ok(())
@@ -143,7 +143,7 @@ impl Walk<'_> {
     }
 
     fn refuse(&self, node: usize, problem: String) -> SchemaError {
-        SchemaError { pointer: self.graph.pointer(node), problem }
+        SchemaError::at(self.graph.pointer(node), problem)
     }
 }
 

@@ -3,10 +3,8 @@
 //! It is in a private directory of its own, since anybody who can write to it decides what the
 //! host believes. Any number of processes have it open; one transaction writes at a time.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -18,7 +16,7 @@ use rustix::fs::statvfs;
 
 use super::tables::{self, Snapshot};
 use super::{StoreError, logs, overlay};
-use crate::os_error::Shortage;
+use crate::os_error;
 use crate::private_dir::{DataDir, FileId};
 use crate::task_run::RunId;
 
@@ -328,27 +326,14 @@ pub(super) fn builder() -> Builder {
     builder
 }
 
-thread_local! {
-    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Returns whether a panic of this thread would become a [`StoreError::Damaged`]: whoever calls
-/// is told of it then, and nobody else needs to be.
-pub(crate) fn makes_errors_of_panics() -> bool {
-    IS_GUARDED.get()
-}
-
 /// Does something with a file that may be damaged in ways that its reader does not expect.
 ///
 /// # Errors
 ///
 /// Returns the error of `work`, and [`StoreError::Damaged`] in place of a panic.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let outside = IS_GUARDED.replace(true);
     // What was half done is in a transaction or a handle that is dropped.
-    let done = catch_unwind(AssertUnwindSafe(work));
-    IS_GUARDED.set(outside);
-    done.unwrap_or_else(|panic| {
+    os_error::guarded(work).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         let what = text.unwrap_or("the reader stopped").lines().next().unwrap_or_default();
@@ -364,10 +349,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result
 pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    // The runtime panics where no thread can be started.
-    let Ok(task) = guarded(|| Ok(tokio::task::spawn_blocking(work))) else {
-        return Err(io::Error::other(Shortage::Threads).into());
-    };
+    let task = os_error::spawn_blocking(work).map_err(io::Error::other)?;
     task.await.map_err(|error| StoreError::from(io::Error::other(error)))?
 }
 

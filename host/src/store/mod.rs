@@ -36,7 +36,7 @@ mod writer;
 
 pub(crate) use self::abandoned::Begun;
 pub(crate) use self::documents::Stored;
-pub(crate) use self::file::{AtEnd, FILE, makes_errors_of_panics, off_thread};
+pub(crate) use self::file::{AtEnd, FILE, off_thread};
 pub use self::logs::LogFile;
 pub(crate) use self::logs::{LogWriter, RestOfLog};
 pub(crate) use self::open::OpenStore;

@@ -129,6 +129,18 @@ fn an_input_that_takes_long_to_check_ends_at_the_deadline_and_nothing_is_recorde
 }
 
 #[test]
+fn a_check_that_had_the_most_time_there_is_hints_at_the_settings() {
+    let project = echo(&slow(), &json!({}));
+    write_input(&project, &members(150_000, |n| json!(n)));
+    let hint = |timeout| project.run(&with_timeout(timeout)).stderr;
+    assert!(hint("300ms").contains("--timeout"));
+    let settings = "[limits.max]\ntimeout = \"300ms\"\n";
+    fs::write(project.path().join("ophost.toml"), settings).expect("a writable directory");
+    let hint = hint("300ms");
+    assert!(hint.contains("[limits.max]"), "{hint}");
+}
+
+#[test]
 fn an_output_that_takes_long_to_check_fails_its_run_at_the_deadline() {
     let project = echo(&json!({}), &slow());
     write_input(&project, &members(150_000, |n| json!(n)));

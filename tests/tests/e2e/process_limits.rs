@@ -76,6 +76,44 @@ fn with_few_processes_a_command_works_or_names_the_limit() {
     assert!(working < 12, "one thread is too few");
 }
 
+/// The schemas of `jobs` have defaults, which are checked on a thread of their own.
+#[test]
+fn a_schema_that_cannot_be_checked_for_want_of_threads_is_not_refused() {
+    for limit in (1..=12).map(|count| format!("--nproc={count}")) {
+        let project = Project::with_rust(&["jobs"]);
+        let file = project.path().join("plugins/jobs.wasm");
+        let check = ["check", file.to_str().expect("a path")];
+        for command in [&["list"][..], &check] {
+            works_or_names(&limited(&project, &limit, command), &limit, "RLIMIT_NPROC");
+        }
+        let listed = project.output(&mut as_plain_user(&project, OPHOST, &["list"]));
+        assert!(listed.stdout.contains("jobs."), "{limit}: something was remembered: {listed}");
+        assert_eq!(listed.code, Some(0), "{limit}: {listed}");
+    }
+}
+
+#[test]
+fn doctor_names_what_the_sandbox_has_not_enough_of() {
+    let project = Project::new();
+    let output = limited(&project, "--nproc=1", &["doctor"]);
+    let line = output.stdout.lines().find(|line| line.contains("cannot start the host"));
+    let line = line.unwrap_or_else(|| panic!("{output}"));
+    assert!(line.contains("RLIMIT_NPROC"), "{output}");
+    assert!(output.stdout.contains("ulimit -u"), "{output}");
+}
+
+/// A large input is checked on a thread of the runtime's pool.
+#[test]
+fn a_large_input_without_a_thread_to_check_it_is_no_panic() {
+    let project = Project::with_rust(&["text"]);
+    std::fs::write(project.path().join("large.txt"), "a b ".repeat(75_000)).expect("a file");
+    let run = ["run", "word_count", "text=@large.txt"];
+    assert_eq!(project.output(&mut as_plain_user(&project, OPHOST, &run)).code, Some(0));
+    for limit in (1..=8).map(|count| format!("--nproc={count}")) {
+        works_or_names(&limited(&project, &limit, &run), &limit, "RLIMIT_NPROC");
+    }
+}
+
 #[test]
 fn a_file_that_may_not_grow_ends_no_command_by_a_signal() {
     let sizes = [0, 4_096, 100_000, 1_000_000, 2_000_000].map(|size| format!("--fsize={size}"));
