@@ -40,6 +40,7 @@ pub(crate) use self::file::{AtEnd, FILE, makes_errors_of_panics, off_thread};
 pub use self::logs::LogFile;
 pub(crate) use self::logs::{LogWriter, RestOfLog};
 pub(crate) use self::open::OpenStore;
+pub(crate) use self::overlay::is_outdated;
 pub use self::salvage::Salvaged;
 pub(crate) use self::turns::{Turn, Turns};
 pub(crate) use self::wake::Listed;
@@ -63,7 +64,7 @@ use crate::document::{
 };
 use crate::operation::OperationName;
 use crate::os_error;
-use crate::private_dir::PrivateDirError;
+use crate::private_dir::{NoLink, PrivateDirError};
 use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
 use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
 use crate::trust::Untrusted;
@@ -496,10 +497,16 @@ impl From<PrivateDirError> for StoreError {
             PrivateDirError::System { source, .. } if source.raw_os_error().is_some() => {
                 Self::denied(source)
             }
+            PrivateDirError::System { source, .. } if is_told(&source) => source.into(),
             PrivateDirError::Untrusted(untrusted) => Self::Untrusted(untrusted),
             other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
         }
     }
+}
+
+/// Returns whether an error was made here and names its path: it is told as it is.
+fn is_told(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Untrusted>() || inner.is::<NoLink>())
 }
 
 impl From<Untrusted> for StoreError {
