@@ -9,9 +9,6 @@ use std::thread::{self, JoinHandle};
 
 use rustix::io::Errno;
 
-use crate::private_dir::NoLink;
-use crate::store;
-
 /// A resource of the process or the machine that ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -131,13 +128,6 @@ pub(crate) fn hint(error: &io::Error) -> Option<&'static str> {
 
 /// Returns what to do about an error of the system with a file of the data directory.
 pub(crate) fn data_hint(error: &io::Error) -> &'static str {
-    if store::is_outdated(error) {
-        return "try again";
-    }
-    if error.get_ref().is_some_and(|inner| inner.is::<NoLink>()) {
-        return "put the file itself there, or name the directory that it is in by `data` in \
-            `ophost.toml` or by `--data`";
-    }
     let known = match Errno::from_io_error(error) {
         Some(Errno::ROFS) => {
             Some("mount its file system writable, or name another data directory with `--data`")

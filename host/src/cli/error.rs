@@ -482,7 +482,7 @@ fn store_hint(error: &StoreError) -> String {
         }
         StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
         StoreError::ReadOnly(error) | StoreError::Io(error) => {
-            os_error::data_hint(error).to_owned()
+            store::way_out(error).unwrap_or_else(|| os_error::data_hint(error)).to_owned()
         }
     }
 }

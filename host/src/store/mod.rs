@@ -40,7 +40,6 @@ pub(crate) use self::file::{AtEnd, FILE, makes_errors_of_panics, off_thread};
 pub use self::logs::LogFile;
 pub(crate) use self::logs::{LogWriter, RestOfLog};
 pub(crate) use self::open::OpenStore;
-pub(crate) use self::overlay::is_outdated;
 pub use self::salvage::Salvaged;
 pub(crate) use self::turns::{Turn, Turns};
 pub(crate) use self::wake::Listed;
@@ -507,6 +506,17 @@ impl From<PrivateDirError> for StoreError {
 /// Returns whether an error was made here and names its path: it is told as it is.
 fn is_told(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Untrusted>() || inner.is::<NoLink>())
+}
+
+/// Returns what to do about an error that was made here; `None` if it is the system's.
+pub(crate) fn way_out(error: &io::Error) -> Option<&'static str> {
+    if overlay::is_outdated(error) {
+        return Some("try again");
+    }
+    error.get_ref().is_some_and(|inner| inner.is::<NoLink>()).then_some(
+        "put the file itself there, or name the directory that it is in by `data` in \
+        `ophost.toml` or by `--data`",
+    )
 }
 
 impl From<Untrusted> for StoreError {
