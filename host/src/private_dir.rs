@@ -52,6 +52,7 @@ impl DataDir {
     /// Returns [`PrivateDirError`] if it is not private, with every path of the data directory
     /// that is not, or if it cannot be opened.
     pub(crate) fn open(&self, name: &str) -> Result<Option<PrivateDir>, PrivateDirError> {
+        self.check_owner()?;
         self.with_all(PrivateDir::open_by(&self.path.join(name), &self.policy))
     }
 
@@ -63,6 +64,7 @@ impl DataDir {
     /// As [`Self::open`].
     pub(crate) fn create(&self, name: &str) -> Result<PrivateDir, PrivateDirError> {
         self.make()?;
+        self.check_owner()?;
         self.with_all(PrivateDir::create_by(&self.path.join(name), &self.policy))
     }
 
@@ -80,6 +82,16 @@ impl DataDir {
             fs::write(self.path.join(".gitignore"), "*\n").map_err(system)?;
         }
         Ok(())
+    }
+
+    /// Says whether the directory is of another user, who can put other directories in place of
+    /// those in it. Others who can write to it can add some, and each is judged when it is used.
+    fn check_owner(&self) -> Result<(), PrivateDirError> {
+        let exposed = look(&Judge::new(&self.policy), &self.path, Purpose::DataDirectory);
+        match exposed.filter(|exposed| exposed.owner.is_some()) {
+            Some(exposed) => Err(self.untrusted().unwrap_or_else(|| exposed.into()).into()),
+            None => Ok(()),
+        }
     }
 
     /// Names every path of the data directory that is not private, if one is not.
@@ -237,11 +249,56 @@ impl PrivateDir {
     /// Returns the error of a file that cannot be opened: it may be another user's.
     fn denied(&self, name: &str, error: rustix::io::Errno) -> io::Error {
         let judge = Judge::new(&self.policy);
+        if error == rustix::io::Errno::LOOP {
+            return io::Error::other(NoLink(self.path.join(name)));
+        }
         let exposed = match error {
             rustix::io::Errno::ACCESS => look(&judge, &self.path.join(name), Purpose::PrivateFile),
             _ => None,
         };
         exposed.map_or_else(|| error.into(), not_private)
+    }
+
+    /// Opens a file for reading and writing; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::file`].
+    pub(crate) fn writable_file(&self, name: &str) -> io::Result<Option<File>> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            opened => File::from(opened.map_err(|error| self.denied(name, error))?),
+        };
+        self.check(name, &file)?;
+        Ok(Some(file))
+    }
+
+    /// Makes a file that has no lasting name yet, and returns the name that it has until
+    /// [`Self::name`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn nameless(&self, name: &str) -> io::Result<(String, File)> {
+        let temporary = self.temporary(name)?;
+        let file = File::from(self.open_temporary(&temporary, OFlags::RDWR)?);
+        Ok((temporary, file))
+    }
+
+    /// Gives a file of [`Self::nameless`] its name, and returns whether no file had it before.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn name(&self, temporary: &str, name: &str) -> io::Result<bool> {
+        let (from, to) = (&self.directory, &self.directory);
+        let linked = match rustix::fs::linkat(from, temporary, to, name, AtFlags::empty()) {
+            Err(rustix::io::Errno::EXIST) => Ok(false),
+            linked => linked.map(|()| true),
+        };
+        self.remove(temporary)?;
+        Ok(linked?)
     }
 
     /// Opens a file for reading and writing, which is made where it is missing: one that
@@ -385,14 +442,8 @@ impl PrivateDir {
     }
 
     fn write_temporary(&self, name: &str, parts: &[&[u8]]) -> io::Result<String> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let temporary = format!(".{name}.{}.{number}", std::process::id());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        // A process of the same number that was killed may have left one.
-        self.remove(&temporary)?;
-        let mode = Mode::RUSR | Mode::WUSR;
-        let mut file = File::from(rustix::fs::openat(&self.directory, &temporary, flags, mode)?);
+        let temporary = self.temporary(name)?;
+        let mut file = File::from(self.open_temporary(&temporary, OFlags::WRONLY)?);
         let written = parts.iter().try_for_each(|part| file.write_all(part));
         match written {
             Ok(()) => Ok(temporary),
@@ -402,6 +453,21 @@ impl PrivateDir {
                 Err(error)
             }
         }
+    }
+
+    /// Returns a name that no file has.
+    fn temporary(&self, name: &str) -> io::Result<String> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let temporary = format!(".{name}.{}.{number}", std::process::id());
+        // A process of the same number that was killed may have left one.
+        self.remove(&temporary)?;
+        Ok(temporary)
+    }
+
+    fn open_temporary(&self, temporary: &str, access: OFlags) -> rustix::io::Result<OwnedFd> {
+        let flags = access | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.directory, temporary, flags, Mode::RUSR | Mode::WUSR)
     }
 
     fn done_with(&self, temporary: &str, result: rustix::io::Result<()>) -> io::Result<()> {
@@ -416,6 +482,11 @@ impl PrivateDir {
 fn not_private(exposed: Exposed) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, Untrusted::from(exposed))
 }
+
+/// A file of the data directory is reached by a link, and would not be a private one there.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` may not be a symbolic link", .0.display())]
+pub(crate) struct NoLink(PathBuf);
 
 /// A directory that cannot be used for what the host trusts.
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ use super::settings::{Settings, builder, store_builder};
 use super::untrusted::{fix, permit};
 use crate::config::{Config, FILE_NAME};
 use crate::host::{Host, Inspector};
-use crate::store::{Page, RunFilter};
+use crate::store::{self, Page, RunFilter, StoreError};
 use crate::task_run::Status;
 use crate::trust::{Exposed, Judge, Purpose, Untrusted, is_on_read_only_mount};
 
@@ -328,8 +328,25 @@ fn records(config: &Config) -> Finding {
             let text = format!("damaged: {}", page.damaged[0]);
             Finding::problem(what, text, Some("`ophost store check` finds all that is".to_owned()))
         }
+        Err(CliError::Store(StoreError::ReadOnly(error) | StoreError::Io(error)))
+            if error.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            let (text, fix) = (StoreError::Io(error).to_string(), closed_to_this_user(config));
+            Finding::problem(what, text, fix)
+        }
         Err(error) => Finding::problem(what, error.message(), error.hint()),
     }
+}
+
+/// Returns what gives this user the permissions that the store needs.
+fn closed_to_this_user(config: &Config) -> Option<String> {
+    let directory = config.data.value.join("store");
+    let file = directory.join(store::FILE);
+    if access(&directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        return Some(permit(&directory, "u+rwx"));
+    }
+    let is_closed = access(&file, Access::READ_OK | Access::WRITE_OK).is_err();
+    is_closed.then(|| permit(&file, "u+rw"))
 }
 
 /// Returns how large the store is, and which runs are running.

@@ -373,7 +373,9 @@ fn run_exit(error: &RunError) -> Exit {
         RunError::NoSuchOperation { .. }
         | RunError::NotUsed { .. }
         | RunError::Unavailable { .. } => Exit::NotFound,
-        RunError::Policy(PolicyError::AboveMaximum { .. }) => Exit::Denied,
+        RunError::Untrusted { .. } | RunError::Policy(PolicyError::AboveMaximum { .. }) => {
+            Exit::Denied
+        }
         RunError::Policy(PolicyError::Zero(_)) | RunError::InvalidInput { .. } => Exit::Usage,
         RunError::TimedOut { .. } => Exit::Failed,
         RunError::Cancelled { .. } => Exit::Interrupted,
@@ -382,7 +384,7 @@ fn run_exit(error: &RunError) -> Exit {
         | RunError::Masked { .. }
         | RunError::Conflict { .. } => Exit::Key,
         RunError::Shortage { .. } => Exit::Host,
-        RunError::Store(error) => store_exit(error),
+        RunError::Store(error) | RunError::Unkeepable { source: error, .. } => store_exit(error),
         RunError::Unrecorded(unrecorded) => store_exit(&unrecorded.source),
     }
 }
@@ -416,22 +418,19 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::Erased { .. } => "erased",
         RunError::Masked { .. } => "masked",
         RunError::Conflict { .. } => "conflict",
-        RunError::Store(StoreError::Untrusted(_)) => "untrusted",
-        RunError::Store(_) | RunError::Unrecorded(_) => "store",
+        RunError::Untrusted { .. }
+        | RunError::Store(StoreError::Untrusted(_))
+        | RunError::Unkeepable { source: StoreError::Untrusted(_), .. } => "untrusted",
+        RunError::Store(_) | RunError::Unkeepable { .. } | RunError::Unrecorded(_) => "store",
     }
 }
 
 fn run_hint(error: &RunError) -> Option<String> {
     Some(match error {
-        RunError::NoSuchOperation { similar: Some(similar), .. } => {
-            format!("did you mean `{similar}`?")
+        RunError::NoSuchOperation { similar, refused, .. } => {
+            unknown_hint(similar.as_deref(), *refused)
         }
-        RunError::NoSuchOperation { refused: 0, .. } => {
-            "`ophost list` shows what there is".to_owned()
-        }
-        RunError::NoSuchOperation { .. } => {
-            "`ophost list` shows what there is, and which files are not used".to_owned()
-        }
+        RunError::Untrusted { untrusted, .. } => fix(untrusted),
         RunError::NotUsed { .. } => "`ophost plugins` lists every file, and why".to_owned(),
         RunError::Shortage { source, .. } => source.hint().to_owned(),
         RunError::Unavailable { .. } => "`ophost plugins` reads every file again".to_owned(),
@@ -450,9 +449,22 @@ fn run_hint(error: &RunError) -> Option<String> {
         }
         RunError::Erased { .. } | RunError::Masked { .. } => "another key runs it again".to_owned(),
         RunError::Conflict { .. } => "another key, or the same input".to_owned(),
-        RunError::Store(error) => store_hint(error),
+        RunError::Store(error) | RunError::Unkeepable { source: error, .. } => store_hint(error),
         RunError::Unrecorded(unrecorded) => store_hint(&unrecorded.source),
     })
+}
+
+/// Returns what to do about a name that no operation has: it may be in a file that is not used.
+fn unknown_hint(similar: Option<&str>, refused: usize) -> String {
+    let known = match similar {
+        Some(similar) => format!("did you mean `{similar}`?"),
+        None => "`ophost list` shows what there is".to_owned(),
+    };
+    match refused {
+        0 => known,
+        1 => format!("{known}; 1 plugin file is not used, and `ophost plugins` says why"),
+        more => format!("{known}; {more} plugin files are not used, and `ophost plugins` says why"),
+    }
 }
 
 /// Returns what to do about a store that cannot be used.
@@ -477,7 +489,7 @@ fn store_hint(error: &StoreError) -> String {
         }
         StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
         StoreError::ReadOnly(error) | StoreError::Io(error) => {
-            os_error::data_hint(error).to_owned()
+            store::way_out(error).unwrap_or_else(|| os_error::data_hint(error)).to_owned()
         }
     }
 }

@@ -120,7 +120,9 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let verbose = args.verbose;
     let wait = args.wait;
     let is_keyed = args.idempotency_key.is_some();
-    let needs_record = is_keyed || args.no_record;
+    // Without a record the changes of documents could not be kept either.
+    let changes = !known.operation.models_out.is_empty() && !args.dry_run;
+    let needs_record = is_keyed || args.no_record || changes;
     let is_silent = !known.operation.is_recorded() && !args.no_record;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;

@@ -52,7 +52,9 @@ pub(super) fn read(
 ) -> Result<(FileSettings, Option<Exposed>), ConfigError> {
     let (text, status) =
         open(path).map_err(|source| ConfigError::Unreadable { file: name.to_owned(), source })?;
-    let exposed = Judge::new(policy).exposure(path, &status, Purpose::Input);
+    let judge = Judge::new(policy);
+    let exposed = judge.link_exposure(path, Purpose::Input);
+    let exposed = exposed.or_else(|| judge.exposure(path, &status, Purpose::Input));
     let exposed = exposed.map(|exposed| Exposed { path: name.to_owned(), ..exposed });
     Ok((parse(&text, name)?, exposed))
 }

@@ -130,7 +130,9 @@ fn project(here: &Path, policy: &TrustPolicy) -> Result<Project, ConfigError> {
 /// does not matter: what is in it is judged when it is used.
 fn foreign(path: &Path, name: &Path, policy: &TrustPolicy) -> Option<Exposed> {
     let status = fs::metadata(path).ok()?;
-    let exposed = Judge::new(policy).exposure(path, &status, Purpose::Input)?;
+    let judge = Judge::new(policy);
+    let exposed = judge.link_exposure(path, Purpose::Input);
+    let exposed = exposed.or_else(|| judge.exposure(path, &status, Purpose::Input))?;
     exposed.owner.is_some().then(|| Exposed { path: name.to_owned(), ..exposed })
 }
 

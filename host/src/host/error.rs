@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Report;
+use crate::document::ChangeCount;
 use crate::operation::OperationName;
 use crate::os_error::Shortage;
 use crate::policy::{Amount, PolicyError};
@@ -14,6 +15,7 @@ use crate::sandbox::SandboxError;
 use crate::schema::Violations;
 use crate::store::StoreError;
 use crate::task_run::RunId;
+use crate::trust::Untrusted;
 
 /// A run that did not begin; nothing happened.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,17 @@ pub enum RunError {
         similar: Option<String>,
         /// How many plugin files are not used; the operation may be in one of them.
         refused: usize,
+    },
+    /// No plugin that is used holds an operation of that name, and it may be in a file that is not
+    /// used since others can change it.
+    #[error(
+        "no operation is called `{name}` in the plugins that are trusted; not trusted: {untrusted}"
+    )]
+    Untrusted {
+        /// The name asked for.
+        name: String,
+        /// The plugin files that are not trusted.
+        untrusted: Untrusted,
     },
     /// A file holds an operation of that name, and the file is not used.
     #[error("`{name}` is in `{}`, which is not used: {reason}", file.display())]
@@ -54,6 +67,14 @@ pub enum RunError {
     /// free could not be found out. It did not run.
     #[error("it was not run: its record cannot be written")]
     Store(#[from] StoreError),
+    /// What it may change of documents could not be kept. It did not run.
+    #[error("`{operation}` was not run: its changes of documents cannot be kept")]
+    Unkeepable {
+        /// The operation.
+        operation: OperationName,
+        /// Why they cannot be kept.
+        source: StoreError,
+    },
     /// It ran, but how it ended could not be written.
     #[error(transparent)]
     Unrecorded(Box<Unrecorded>),
@@ -132,7 +153,7 @@ pub enum RunError {
 ///
 /// What it changed of documents is not kept, unless [`StoreError::OutcomeUnknown`] is the reason.
 #[derive(Debug, thiserror::Error)]
-#[error("run {run_id} ended, but that cannot be written")]
+#[error("{}", self.text())]
 #[non_exhaustive]
 pub struct Unrecorded {
     /// The run.
@@ -141,6 +162,23 @@ pub struct Unrecorded {
     pub report: Report,
     /// Why that could not be written.
     pub source: StoreError,
+}
+
+impl Unrecorded {
+    fn text(&self) -> String {
+        let Self { run_id, report, source } = self;
+        let has_changes = report.changes != ChangeCount::default();
+        let lost = has_changes && !matches!(source, StoreError::OutcomeUnknown(_));
+        match (lost, report.run_id) {
+            (true, None) => {
+                format!("`{}` ended, but its changes of documents are not kept", report.operation)
+            }
+            (true, Some(_)) => format!(
+                "run {run_id} ended, but that cannot be written: its changes of documents are not kept"
+            ),
+            (false, _) => format!("run {run_id} ended, but that cannot be written"),
+        }
+    }
 }
 
 /// A host that could not be made.

@@ -42,6 +42,7 @@ use crate::sandbox::{Guest, Observer, Sandbox};
 use crate::schema::{CheckError, Schema, ValidInput};
 use crate::store::{OpenStore, Store, Turns};
 use crate::task_run::{Masked, RunId};
+use crate::trust::Untrusted;
 
 /// What a door needs that is the compiler's child process, or starts one.
 pub(crate) use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};
@@ -322,6 +323,11 @@ impl Host {
     /// Returns the error that says that no operation has this name.
     pub(crate) fn no_such_operation(&self, name: &str) -> RunError {
         let registry = self.registry();
+        let untrusted = registry.refused().iter().filter_map(|it| it.reason.untrusted());
+        let paths: Vec<_> = untrusted.flat_map(|untrusted| untrusted.paths.clone()).collect();
+        if let Some(untrusted) = Untrusted::of(paths) {
+            return RunError::Untrusted { name: name.to_owned(), untrusted };
+        }
         if let Some(refused) = registry.not_used(name) {
             let (name, file) = (name.to_owned(), refused.path.clone());
             return RunError::NotUsed { name, file, reason: refused.reason.to_string() };
@@ -387,6 +393,9 @@ fn interrupted(operation: &Operation, grants: &Grants, why: Interruption) -> Run
 fn not_begun(operation: &Operation, grants: &Grants, error: NotBegun) -> RunError {
     match error {
         NotBegun::Store(error) => error.into(),
+        NotBegun::Changes(source) => {
+            RunError::Unkeepable { operation: operation.name.clone(), source }
+        }
         NotBegun::Undone(Undone::Interrupted(why)) => interrupted(operation, grants, why),
         NotBegun::Undone(Undone::Shortage(source)) => {
             RunError::Shortage { operation: operation.name.clone(), source }

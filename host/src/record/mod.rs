@@ -142,6 +142,7 @@ impl Recorder {
     ) -> Result<Recorded, NotBegun> {
         let key = subject.key;
         if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
+            self.can_keep_changes(&subject).await?;
             return Ok(self.unrecorded(&subject));
         }
         let Some(opened) = &self.store else {
@@ -187,6 +188,15 @@ impl Recorder {
 }
 
 impl Recorder {
+    /// Says whether what a run without a record may change of documents could be kept.
+    async fn can_keep_changes(&self, subject: &Subject<'_>) -> Result<(), NotBegun> {
+        let may_change = !subject.operation.models_out.is_empty() && !subject.flags.dry_run;
+        match self.store.as_ref().filter(|_| may_change) {
+            Some(opened) => opened.raw().is_writable().await.map_err(NotBegun::Changes),
+            None => Ok(()),
+        }
+    }
+
     fn unrecorded(&self, subject: &Subject<'_>) -> Recorded {
         let store = self.store.as_ref().map(OpenStore::store);
         Recorded::Begun(Keeping::Unrecorded(Unrecorded { store, author: subject.author() }))
@@ -198,6 +208,8 @@ impl Recorder {
 pub(crate) enum NotBegun {
     /// The store failed.
     Store(StoreError),
+    /// The store takes no changes of documents.
+    Changes(StoreError),
     /// What is written was not made.
     Undone(Undone),
 }
@@ -237,8 +249,7 @@ fn mask(opened: &OpenStore, subject: &Subject<'_>) -> Result<Option<Mask>, Store
     if !subject.input_schema.has_secrets() && !subject.output_schema.has_secrets() {
         return Ok(None);
     }
-    let mask = Mask::of(opened.data()).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(Some(mask))
+    Ok(Some(Mask::of(opened.data())?))
 }
 
 /// Inserts a run. One of the same key that died does not seem to be running.

@@ -17,7 +17,7 @@ use rustix::fs::statvfs;
 use super::tables::{self, Snapshot};
 use super::{StoreError, logs, overlay};
 use crate::os_error;
-use crate::private_dir::{DataDir, FileId};
+use crate::private_dir::{DataDir, FileId, PrivateDir};
 use crate::task_run::RunId;
 
 /// The directory in the data directory.
@@ -27,6 +27,9 @@ pub(crate) const FILE: &str = "store.redb";
 
 /// The most memory for pages of the file, in bytes.
 pub(super) const CACHE: usize = 64 << 20;
+
+/// How often a file is read that may only be read, and that another process writes to.
+const TRIES: usize = 8;
 
 /// The store's file, open or not.
 pub(super) struct StoreFile {
@@ -115,16 +118,23 @@ impl StoreFile {
     /// Returns the error of `read`, and [`StoreError`] if the file cannot be read.
     pub(super) fn read<T>(
         &self,
-        read: impl FnOnce(&Snapshot) -> Result<T, StoreError>,
+        mut read: impl FnMut(&Snapshot) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let result = guarded(|| {
-            let Some(handle) = self.for_reading()? else { return Ok(None) };
-            handle.snapshot()?.as_ref().map(read).transpose()
-        });
-        if result.as_ref().is_err_and(is_of_file) {
-            self.close();
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            let result = guarded(|| {
+                let Some(handle) = self.for_reading()? else { return Ok(None) };
+                handle.snapshot()?.as_ref().map(&mut read).transpose()
+            });
+            if result.as_ref().is_err_and(is_of_file) {
+                self.close();
+            }
+            match result {
+                Err(StoreError::Io(error)) if tries > 0 && overlay::is_outdated(&error) => {}
+                result => return result,
+            }
         }
-        result
     }
 
     /// Returns what is there now, and the file, which has to stay open as long; `None` if there
@@ -134,14 +144,21 @@ impl StoreFile {
     ///
     /// Returns [`StoreError`] if the file cannot be read.
     pub(super) fn snapshot(&self) -> Result<Option<(Snapshot, Arc<Handle>)>, StoreError> {
-        let snapshot = guarded(|| {
-            let Some(handle) = self.for_reading()? else { return Ok(None) };
-            Ok(handle.snapshot()?.map(|snapshot| (snapshot, handle)))
-        });
-        if snapshot.as_ref().is_err_and(is_of_file) {
-            self.close();
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            let snapshot = guarded(|| {
+                let Some(handle) = self.for_reading()? else { return Ok(None) };
+                Ok(handle.snapshot()?.map(|snapshot| (snapshot, handle)))
+            });
+            if snapshot.as_ref().is_err_and(is_of_file) {
+                self.close();
+            }
+            match snapshot {
+                Err(StoreError::Io(error)) if tries > 0 && overlay::is_outdated(&error) => {}
+                snapshot => return snapshot,
+            }
         }
-        snapshot
     }
 
     /// Closes the file as soon as nobody uses it: the next use opens it anew.
@@ -192,6 +209,8 @@ impl StoreFile {
                 Err(redb::DatabaseError::RepairAborted) => self.recover()?,
                 Err(error) => return Err(error.into()),
             };
+            // It was opened by its path.
+            self.is_in_place()?;
             *open = Some(Arc::new(handle));
         }
         Ok(open.clone())
@@ -258,7 +277,10 @@ impl StoreFile {
     ///
     /// Returns [`StoreError::Replaced`] if it is not the one that was opened first.
     fn identify(&self, file: &File) -> Result<(), StoreError> {
-        let id = FileId::of(file)?;
+        self.note(FileId::of(file)?)
+    }
+
+    fn note(&self, id: FileId) -> Result<(), StoreError> {
         if *self.id.get_or_init(|| id) == id { Ok(()) } else { Err(StoreError::Replaced) }
     }
 
@@ -271,13 +293,21 @@ impl StoreFile {
         if self.existing()?.is_some() { self.for_writing().map(drop) } else { Ok(()) }
     }
 
-    /// Returns the path of the file, if there is one that was written to.
+    /// Says whether this user may write to the file; one that is missing may be made later.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if it cannot be opened for writing.
+    pub(super) fn is_writable(&self) -> Result<(), StoreError> {
+        let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(()) };
+        directory.writable_file(FILE).map(drop).map_err(StoreError::denied)
+    }
+
+    /// Returns the path of the file, if there is one.
     fn existing(&self) -> Result<Option<PathBuf>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
         let Some(file) = directory.file(FILE)? else { return Ok(None) };
-        if length(&file)? == 0 {
-            return Ok(None);
-        }
+        check_length(&file)?;
         self.identify(&file)?;
         Ok(Some(directory.path().join(FILE)))
     }
@@ -295,9 +325,37 @@ impl StoreFile {
     fn create(&self) -> Result<Database, StoreError> {
         self.is_in_place()?;
         let directory = self.data.create(DIRECTORY)?;
-        let file = directory.shared_file(FILE).map_err(StoreError::denied)?;
-        self.identify(&file)?;
-        Ok(builder().create_file(file)?)
+        loop {
+            if let Some(file) = directory.writable_file(FILE).map_err(StoreError::denied)? {
+                check_length(&file)?;
+                self.identify(&file)?;
+                return Ok(builder().create_file(file)?);
+            }
+            if let Some(database) = self.begin(&directory)? {
+                return Ok(database);
+            }
+            // Another process was first.
+        }
+    }
+
+    /// Makes the file where there is none; `None` if there is one now. It appears under its name
+    /// with its first content: an empty one would be a damaged one.
+    fn begin(&self, directory: &PrivateDir) -> Result<Option<Database>, StoreError> {
+        let (temporary, file) = directory.nameless(FILE).map_err(StoreError::denied)?;
+        let id = FileId::of(&file)?;
+        let database = match builder().create_file(file) {
+            Ok(database) => database,
+            Err(error) => {
+                // The first error says more than one from cleaning up.
+                directory.remove(&temporary).ok();
+                return Err(error.into());
+            }
+        };
+        if !directory.name(&temporary, FILE)? {
+            return Ok(None);
+        }
+        self.note(id)?;
+        Ok(Some(database))
     }
 }
 
@@ -310,8 +368,12 @@ fn is_of_file(error: &StoreError) -> bool {
     }
 }
 
-fn length(file: &File) -> Result<u64, StoreError> {
-    Ok(file.metadata()?.len())
+/// Says whether a store is in the file at all: it appears under its name with its first content.
+fn check_length(file: &File) -> Result<(), StoreError> {
+    if file.metadata()?.len() > 0 {
+        return Ok(());
+    }
+    Err(StoreError::Damaged { key: FILE.to_owned(), what: "it is empty".to_owned() })
 }
 
 fn may_write(handle: &Handle) -> Result<(), StoreError> {
@@ -383,3 +445,35 @@ macro_rules! from_redb {
 }
 
 from_redb!(CommitError, DatabaseError, StorageError, TableError, TransactionError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::redb::RedbStore;
+    use crate::store::{NewRun, Store as _};
+    use crate::task_run::tests::running;
+
+    #[tokio::test]
+    async fn what_another_process_writes_to_is_read_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let data = DataDir::new(scratch.path().join("data"));
+        let store = RedbStore::new(data, AtEnd::Close);
+        store.insert(NewRun { run: running("a"), key: None }).await.unwrap();
+        let mut times = 0;
+        let mut read = |outdated: usize| {
+            times = 0;
+            store.file.read(|_| {
+                times += 1;
+                if times <= outdated {
+                    Err(io::Error::other(overlay::Outdated).into())
+                } else {
+                    Ok(times)
+                }
+            })
+        };
+        assert_eq!(read(3).unwrap(), Some(4));
+        let error = read(usize::MAX).unwrap_err();
+        assert!(error.to_string().contains("another process"), "{error}");
+        assert_eq!(times, TRIES);
+    }
+}

@@ -5,12 +5,12 @@
 //! worst.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::StoreError;
-use crate::private_dir::{DataDir, FileId, PrivateDirError};
+use crate::private_dir::{DataDir, FileId};
 use crate::run::LogEntry;
 use crate::task_run::RunId;
 
@@ -64,7 +64,7 @@ struct OpenLog {
 
 impl OpenLog {
     fn create(data: &DataDir, id: RunId) -> Result<Self, StoreError> {
-        let directory = data.create(DIRECTORY).map_err(unusable)?;
+        let directory = data.create(DIRECTORY)?;
         let name = name(id);
         let file = directory.shared_file(&name)?;
         let (id, path) = (FileId::of(&file)?, directory.path().join(name));
@@ -193,13 +193,6 @@ impl Writing {
     }
 }
 
-fn unusable(error: PrivateDirError) -> StoreError {
-    match error {
-        PrivateDirError::Untrusted(untrusted) => untrusted.into(),
-        PrivateDirError::System { .. } => io::Error::other(error.to_string()).into(),
-    }
-}
-
 /// Returns what a record would call the file of a run, if there is one.
 ///
 /// # Errors
@@ -225,7 +218,7 @@ pub(super) fn read(data: &DataDir, id: RunId) -> Result<Option<LogFile>, StoreEr
 ///
 /// Returns [`StoreError`] if they cannot be looked at.
 pub(super) fn count(data: &DataDir) -> Result<usize, StoreError> {
-    let directory = data.open(DIRECTORY).map_err(unusable)?;
+    let directory = data.open(DIRECTORY)?;
     Ok(directory.map_or(Ok(0), |directory| directory.names().map(|names| names.len()))?)
 }
 
@@ -235,12 +228,12 @@ pub(super) fn count(data: &DataDir) -> Result<usize, StoreError> {
 ///
 /// Returns [`StoreError`] if that cannot be.
 pub(super) fn remove(data: &DataDir, id: RunId) -> Result<(), StoreError> {
-    let directory = data.open(DIRECTORY).map_err(unusable)?;
+    let directory = data.open(DIRECTORY)?;
     Ok(directory.map_or(Ok(()), |directory| directory.remove(&name(id)))?)
 }
 
 fn open(data: &DataDir, id: RunId) -> Result<Option<File>, StoreError> {
-    let Some(directory) = data.open(DIRECTORY).map_err(unusable)? else {
+    let Some(directory) = data.open(DIRECTORY)? else {
         return Ok(None);
     };
     Ok(directory.file(&name(id))?)

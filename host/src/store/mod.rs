@@ -63,7 +63,7 @@ use crate::document::{
 };
 use crate::operation::OperationName;
 use crate::os_error;
-use crate::private_dir::PrivateDirError;
+use crate::private_dir::{NoLink, PrivateDirError};
 use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
 use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
 use crate::trust::Untrusted;
@@ -496,10 +496,27 @@ impl From<PrivateDirError> for StoreError {
             PrivateDirError::System { source, .. } if source.raw_os_error().is_some() => {
                 Self::denied(source)
             }
+            PrivateDirError::System { source, .. } if is_told(&source) => source.into(),
             PrivateDirError::Untrusted(untrusted) => Self::Untrusted(untrusted),
             other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
         }
     }
+}
+
+/// Returns whether an error was made here and names its path: it is told as it is.
+fn is_told(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Untrusted>() || inner.is::<NoLink>())
+}
+
+/// Returns what to do about an error that was made here; `None` if it is the system's.
+pub(crate) fn way_out(error: &io::Error) -> Option<&'static str> {
+    if overlay::is_outdated(error) {
+        return Some("try again");
+    }
+    error.get_ref().is_some_and(|inner| inner.is::<NoLink>()).then_some(
+        "put the file itself there, or name the directory that it is in by `data` in \
+        `ophost.toml` or by `--data`",
+    )
 }
 
 impl From<Untrusted> for StoreError {

@@ -9,12 +9,13 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redb::{Builder, Database, StorageBackend};
 
 use super::StoreError;
 use super::file::CACHE;
+use crate::clock;
 
 /// The unit in which changes are kept, in bytes.
 const PAGE: u64 = 4096;
@@ -23,6 +24,8 @@ const MAX_CHANGED: u64 = 64 << 20;
 /// A file that was changed this shortly before it was opened may change again without a change
 /// of its times: clocks of file systems are coarse.
 const RACY: Duration = Duration::from_millis(20);
+/// How often it is waited that long for a file that is being written.
+const PAUSES: usize = 10;
 
 /// Opens the store in a file, and keeps in memory what recovery changes.
 ///
@@ -72,13 +75,44 @@ impl FileState {
     }
 }
 
+/// Returns the state of a file once it is sure that another content would have another one.
+///
+/// # Errors
+///
+/// Returns [`Outdated`] if somebody goes on writing to it.
+fn settled(file: &File) -> io::Result<FileState> {
+    for _ in 0..PAUSES {
+        let state = FileState::of(file)?;
+        let now = clock::since_1970(SystemTime::now());
+        let is_young = |(seconds, nanoseconds): (i64, i64)| {
+            let (Ok(seconds), Ok(nanoseconds)) = (seconds.try_into(), nanoseconds.try_into())
+            else {
+                return false;
+            };
+            // A time in the future is another clock's.
+            now.checked_sub(Duration::new(seconds, nanoseconds)).is_some_and(|age| age < RACY)
+        };
+        if !is_young(state.modified) && !is_young(state.changed) {
+            return Ok(state);
+        }
+        thread::sleep(RACY);
+    }
+    Err(io::Error::other(Outdated))
+}
+
+/// Another process writes to the file.
+#[derive(Debug, thiserror::Error)]
+#[error("another process has written to it meanwhile")]
+pub(crate) struct Outdated;
+
+/// Returns whether an error is [`Outdated`]: the file may be read anew.
+pub(crate) fn is_outdated(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Outdated>())
+}
+
 impl Overlay {
     fn new(file: File) -> io::Result<Self> {
-        let age = file.metadata()?.modified()?.elapsed();
-        if age.is_ok_and(|age| age < RACY) {
-            thread::sleep(RACY);
-        }
-        let opened = FileState::of(&file)?;
+        let opened = settled(&file)?;
         let (length, base) = (opened.size, opened.size);
         let changes = Mutex::new(Changes { length, base, pages: BTreeMap::new() });
         Ok(Self { file, opened, changes })
@@ -98,7 +132,7 @@ impl Overlay {
         if FileState::of(&self.file)? == self.opened {
             Ok(())
         } else {
-            Err(io::Error::other("another process has written to it meanwhile; try again"))
+            Err(io::Error::other(Outdated))
         }
     }
 }
@@ -227,5 +261,25 @@ mod tests {
         file.write_all(b"more").unwrap();
         let error = overlay.read(0, &mut [0; 10]).unwrap_err();
         assert!(error.to_string().contains("another process"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_somebody_goes_on_writing_to_is_not_read() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let reader = file.reopen().unwrap();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let writer = thread::spawn(move || {
+            while stopped.try_recv().is_err() {
+                file.write_all(b"more").unwrap();
+                thread::sleep(Duration::from_millis(1));
+            }
+            file
+        });
+        thread::sleep(RACY);
+        let error = Overlay::new(reader.try_clone().unwrap()).unwrap_err();
+        stop.send(()).unwrap();
+        let _file = writer.join().unwrap();
+        assert!(is_outdated(&error), "{error}");
+        assert!(Overlay::new(reader).is_ok(), "it is quiet");
     }
 }

@@ -54,6 +54,16 @@ impl RedbStore {
         self.writer.prepare();
     }
 
+    /// Says whether this user may write to the store, without trying.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`StoreError`] of opening it for writing.
+    pub(crate) async fn is_writable(&self) -> Result<(), StoreError> {
+        let file = Arc::clone(&self.file);
+        off_thread(move || file.is_writable()).await
+    }
+
     /// Tries what a record needs, by a commit that leaves nothing.
     ///
     /// # Errors
@@ -66,7 +76,7 @@ impl RedbStore {
     /// Reads off the async threads; `None` if there is no store yet.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnMut(&Snapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Option<T>, StoreError> {
         let file = Arc::clone(&self.file);
         off_thread(move || file.read(read)).await

@@ -9,7 +9,7 @@ mod policy;
 
 use std::cell::OnceCell;
 use std::fmt;
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -107,6 +107,15 @@ impl<'a> Judge<'a> {
         let (mode, is_read_only) = (facts.mode, is_on_read_only_mount(path));
         let path = path.to_owned();
         Some(Exposed { path, owner, writers, mode, purpose, is_read_only, accepting })
+    }
+
+    /// Returns the owner of a link, if that is no trusted one: whoever owns it decides where it
+    /// leads. `None` if the path is no link.
+    pub(crate) fn link_exposure(&self, path: &Path, purpose: Purpose) -> Option<Exposed> {
+        let status = fs::symlink_metadata(path).ok().filter(Metadata::is_symlink)?;
+        // Nobody can write to a link, whatever its mode says.
+        let facts = Facts { mode: 0o644, ..Facts::from(&status) };
+        self.exposure(path, facts, purpose)
     }
 
     /// Returns who has access besides the owner; `None` if nobody has.

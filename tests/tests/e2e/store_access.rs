@@ -207,3 +207,63 @@ fn a_run_whose_store_is_removed_or_replaced_does_not_end_as_recorded() {
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
     assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
 }
+
+#[test]
+fn an_empty_store_file_is_damage_and_no_new_store() {
+    let project = used_project();
+    fs::write(store_file(&project), "").expect("our own file");
+    for arguments in [&["runs", "list"][..], &["store", "check"], &["run", "it.works", "--record"]]
+    {
+        let output = project.run(arguments);
+        assert_eq!(output.code, Some(5), "{output}");
+        let message = "the store is damaged at `store.redb`: it is empty";
+        assert!(output.stderr.contains(message), "{output}");
+    }
+    assert_eq!(fs::read(store_file(&project)).expect("a file"), b"", "it is left alone");
+    fs::remove_file(store_file(&project)).expect("our own file");
+    assert_eq!(project.run(&["run", "it.works", "--record"]).code, Some(0));
+    let left = fs::read_dir(project.path().join(".ophost/store")).expect("a directory");
+    let left: Vec<_> = left.map(|it| it.expect("an entry").file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{left:?}");
+}
+
+#[test]
+fn what_changes_documents_does_not_run_where_they_may_only_be_read() {
+    let project = Project::with_rust(&["ledger"]);
+    assert_eq!(project.run(&["run", "ledger.bump"]).code, Some(0));
+    mode(&store_file(&project), 0o444);
+    let run = |more: &str| {
+        let arguments = ["run", "ledger.bump", more];
+        project.output(&mut as_plain_user(&project, OPHOST, &arguments))
+    };
+    insta::assert_snapshot!(run("--no-record"), @"
+    ---- stderr
+    error: `ledger.bump` was not run: its changes of documents cannot be kept: the store may only be read: Permission denied (os error 13)
+    hint: run `ophost doctor`: it checks the permissions of the data directory
+    ---- exit 5
+    ");
+    insta::assert_snapshot!(run("--record"), @"
+    ---- stderr
+    error: it was not run: its record cannot be written: the store may only be read: Permission denied (os error 13)
+    hint: run `ophost doctor`: it checks the permissions of the data directory
+    ---- exit 5
+    ");
+    let doctor = project.output(&mut as_plain_user(&project, OPHOST, &["doctor", "--json"])).json();
+    let fixes: Vec<_> = doctor["findings"].as_array().expect("findings").iter().collect();
+    let records = fixes.iter().find(|it| it["check"] == "records").expect("a finding");
+    assert_eq!(records["fix"], "`chmod u+rw .ophost/store/store.redb`", "{doctor}");
+}
+
+#[test]
+fn a_link_in_place_of_the_store_is_named_with_the_way_out() {
+    let project = used_project();
+    let elsewhere = project.path().join("elsewhere.redb");
+    fs::rename(store_file(&project), &elsewhere).expect("our own file");
+    std::os::unix::fs::symlink(&elsewhere, store_file(&project)).expect("our own directory");
+    insta::assert_snapshot!(project.run(&["runs", "list"]), @"
+    ---- stderr
+    error: cannot use the store: `.ophost/store/store.redb` may not be a symbolic link
+    hint: put the file itself there, or name the directory that it is in by `data` in `ophost.toml` or by `--data`
+    ---- exit 5
+    ");
+}

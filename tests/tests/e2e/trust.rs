@@ -560,3 +560,89 @@ fn what_the_command_makes_is_trusted_under_any_umask() {
     let doctor = project.run_as(USER, &["doctor", "--json"]).json();
     assert!(findings(&doctor, "data").all(|finding| finding["state"] == "ok"), "{doctor}");
 }
+
+#[test]
+fn an_operation_of_a_plugin_that_others_can_write_is_refused_with_the_way_out() {
+    let project = Project::with_rust(&["text", "misbehave"]);
+    assert_eq!(project.run(&["run", "slugify", "text=A"]).code, Some(0));
+    mode(&project.path().join("plugins/text.wasm"), 0o646);
+    // With an index that knows the file, and with one that does not.
+    for _ in 0..2 {
+        for arguments in [&["run", "slugify", "text=A"][..], &["describe", "slugify"]] {
+            let output = project.run(arguments);
+            assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{output}");
+            let what = "`plugins/text.wasm`: every user can write to it (mode 0646)";
+            assert!(output.stderr.contains(what), "{output}");
+            assert_eq!(command_of(hint(&output)), "chmod go-w plugins/text.wasm");
+            let told = project.run(&[arguments, &["--json"]].concat()).json();
+            assert_eq!(told["error"]["kind"], "untrusted");
+        }
+    }
+    assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1"]).code, Some(0));
+    follow(&project, "chmod go-w plugins/text.wasm");
+    assert_eq!(project.run(&["run", "slugify", "text=A"]).code, Some(0));
+    project.add("broken", b"no wasm");
+    let output = project.run(&["run", "nothing_like_it"]);
+    let told = "1 plugin file is not used, and `ophost plugins` says why";
+    assert!(hint(&output).ends_with(told), "{output}");
+    assert_eq!(output.code, Some(3), "{output}");
+}
+
+#[test]
+fn a_key_for_secrets_that_others_have_access_to_is_refused_with_the_way_out() {
+    let project = Project::with_rust(&["misbehave"]);
+    let run = ["run", "misbehave.admit", "user=a", "word=b", "--record"];
+    assert!(project.run(&run).code < Some(2));
+    mode(&project.path().join(".ophost/keys"), 0o777);
+    let output = project.run(&run);
+    assert_eq!(output.code, Some(4), "{output}");
+    follow(&project, &command_of(hint(&output)));
+    for file in fs::read_dir(project.path().join(".ophost/keys")).expect("a directory") {
+        mode(&file.expect("an entry").path(), 0o666);
+    }
+    let output = project.run(&run);
+    assert_eq!(output.code, Some(4), "{output}");
+    follow(&project, &command_of(hint(&output)));
+    assert!(project.run(&run).code < Some(2));
+}
+
+#[test]
+fn a_mark_that_is_a_link_of_another_user_is_not_followed() {
+    for mark in ["ophost.toml", ".ophost"] {
+        let project = project_of(USER);
+        let target = project.path().join("target");
+        if mark == "ophost.toml" {
+            fs::write(&target, "").expect("a writable directory");
+        } else {
+            fs::create_dir(&target).expect("a writable directory");
+        }
+        give(&target, USER);
+        let link = project.path().join(mark);
+        symlink("target", &link).expect("a writable directory");
+        assert_eq!(project.run_as(USER, &["list"]).code, Some(0), "a link of root is trusted");
+        std::os::unix::fs::lchown(&link, Some(OTHER), None).expect("root may do that");
+        fs::create_dir(project.path().join("below")).expect("a writable directory");
+        let mut command = project.command_of(USER, &[], &["runs", "list"]);
+        let output = project.output(command.current_dir(project.path().join("below")));
+        assert_eq!(output.code, Some(4), "{output}");
+        assert!(output.stderr.contains("is not trusted"), "{output}");
+        assert!(output.stderr.contains(&format!("uid {OTHER}")), "{output}");
+    }
+}
+
+#[test]
+fn a_data_directory_of_another_user_is_not_used_whoever_can_write_to_it() {
+    let project = project_of(USER);
+    let data = project.path().join("data");
+    fs::create_dir(&data).expect("a writable directory");
+    give(&data, OTHER);
+    mode(&data, 0o777);
+    let run = ["run", "slugify", "text=a", "--record", "--data", "data"];
+    let output = project.run_as(USER, &run);
+    assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{output}");
+    assert!(output.stderr.contains("`data`: belongs to uid 54322"), "{output}");
+    assert!(!data.join("store").exists());
+    assert_eq!(project.run_as(USER, &["runs", "list", "--data", "data"]).code, Some(4));
+    give(&data, USER);
+    assert_eq!(project.run_as(USER, &run).code, Some(0), "its mode alone is a warning of doctor");
+}
