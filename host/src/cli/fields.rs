@@ -93,7 +93,7 @@ impl Rows {
     }
 
     fn add_alternatives(&mut self, all: &Alternatives<'_>, place: Place<'_>, depth: usize) {
-        // One alternative, such as of what may be null, is told as if it were the only one.
+        // A union with one alternative, such as an optional value, is shown as that alternative.
         if let [(node, _)] = all.branches.as_slice() {
             return self.add(node, place, depth);
         }

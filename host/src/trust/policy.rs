@@ -25,8 +25,8 @@ const OWNER: &str = "owner:";
 
 /// The owners and modes of settings, plugins and data that are accepted beyond the default.
 ///
-/// By default files may belong to this user or to root, and nobody else may write them. Whoever
-/// can write a file that is accepted decides which plugins run, with which limits, and what the
+/// By default files must belong to this user or to root, and no other user may write them. A user
+/// who can write an accepted file decides which plugins run, with which limits, and what the
 /// records say. Compiled code is never covered: only this user may have access to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustPolicy {

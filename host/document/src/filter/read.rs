@@ -246,8 +246,7 @@ fn one_of(value: &Value, at: &Place<'_>, operator: &'static str) -> Result<Test,
 /// Returns a value to compare with, Extended JSON as plain JSON. `operator` is the one whose
 /// argument it is, if there is one.
 ///
-/// An object that is neither, such as an operator, is refused: whoever wrote it did not mean
-/// documents that hold it literally.
+/// An object that is neither, such as an operator, is refused: it is not meant as a literal value.
 fn plain(
     value: &Value,
     at: &Place<'_>,

@@ -56,7 +56,7 @@ impl Reading {
             let Ok(first) = received.recv() else { return };
             let documents = match open() {
                 Ok(documents) => documents,
-                // Whoever asked may be gone.
+                // The receiver may have been dropped.
                 Err(error) => return drop(first.send(Err(error))),
             };
             let mut batches = Batches { documents, next: skipped.saturating_add(1), size };

@@ -248,7 +248,7 @@ impl Importer<'_> {
         self.finish(parent, ended, last).await
     }
 
-    /// Reads the next batch; `None` outside if the import was cancelled meanwhile.
+    /// Reads the next batch; the outer `None` if the import was cancelled.
     async fn next(&self) -> Result<Option<Option<Batch>>, NotImported> {
         let next = self.cancel.run_until_cancelled(self.reading.next()).await.transpose();
         next.map_err(|error| {

@@ -219,7 +219,7 @@ pub(super) enum Source {
     File(PathBuf),
     /// What can be read once: stdin, a pipe, a device.
     Stream(Box<dyn io::Read + Send>),
-    /// What was read already.
+    /// Content that is in memory already.
     Memory(Arc<Vec<u8>>),
 }
 
