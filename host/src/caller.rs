@@ -15,7 +15,7 @@ pub struct Caller {
     /// The channel, if the caller named one.
     pub channel: Option<String>,
     /// The door's own name, for where nobody named a channel: `cli`, `api`.
-    pub door: &'static str,
+    pub default_channel: &'static str,
     /// What the caller switched on.
     pub flags: Flags,
 }
@@ -23,7 +23,7 @@ pub struct Caller {
 impl Caller {
     /// Returns a caller that said nothing, through the given door.
     pub fn at(door: &'static str) -> Self {
-        Self { user_id: None, channel: None, door, flags: Flags::default() }
+        Self { user_id: None, channel: None, default_channel: door, flags: Flags::default() }
     }
 
     /// Returns the actor of a run on `input`: the caller's word, else the input's, else the
@@ -33,7 +33,8 @@ impl Caller {
         let said = |own, field| named(own).or_else(|| text(input, field));
         Actor {
             user_id: said(&self.user_id, "user_id"),
-            channel: said(&self.channel, "channel").unwrap_or_else(|| self.door.to_owned()),
+            channel: said(&self.channel, "channel")
+                .unwrap_or_else(|| self.default_channel.to_owned()),
         }
     }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::operation::{Operation, OperationName, Plugin};
-use crate::registry::{Entry, PluginFile, Registry};
-use crate::similar::nearest;
+use crate::registry::{PluginFile, RegisteredOperation, Registry};
+use crate::suggest::closest_match;
 use crate::trust::Untrusted;
 
 /// The operations and plugin files of a host, at one moment. Cheap to clone.
@@ -25,18 +25,18 @@ impl Catalog {
     }
 
     /// Returns the operations, by name.
-    pub fn operations(&self) -> impl Iterator<Item = Known<'_>> {
-        self.registry.entries().map(|entry| Known::from(entry.as_ref()))
+    pub fn operations(&self) -> impl Iterator<Item = OperationInfo<'_>> {
+        self.registry.entries().map(|entry| OperationInfo::from(entry.as_ref()))
     }
 
     /// Returns the operation of that name or alias.
-    pub fn get(&self, name: &str) -> Option<Known<'_>> {
-        self.registry.get(name).map(|entry| Known::from(entry.as_ref()))
+    pub fn get(&self, name: &str) -> Option<OperationInfo<'_>> {
+        self.registry.get(name).map(|entry| OperationInfo::from(entry.as_ref()))
     }
 
     /// Returns the known name that is most like one that is not known, if it is much like it.
     pub fn similar(&self, name: &str) -> Option<&str> {
-        nearest(name, self.operations().map(|known| known.operation.name.as_str()))
+        closest_match(name, self.operations().map(|known| known.operation.name.as_str()))
     }
 
     /// Returns every plugin file, used or not, by path.
@@ -47,7 +47,7 @@ impl Catalog {
             file.1.push(&entry.operation().name);
         }
         let used = files.into_values().map(|(file, operations)| {
-            let PluginFile { path, digest, plugin, newer_refused, .. } = file;
+            let PluginFile { path, digest, plugin, reload_error: newer_refused, .. } = file;
             let Plugin { name, version, .. } = plugin;
             let newer_refused = newer_refused.as_deref();
             PluginState::Used {
@@ -59,7 +59,7 @@ impl Catalog {
                 newer_refused,
             }
         });
-        let refused = self.refused().map(|(file, reason)| PluginState::Refused { file, reason });
+        let refused = self.refused().map(|(file, reason)| PluginState::Rejected { file, reason });
         let mut all: Vec<_> = used.chain(refused).collect();
         all.sort_by_key(|state| state.file());
         all
@@ -82,7 +82,7 @@ impl Catalog {
 
 /// An operation that can be run, and where it comes from.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct OperationInfo<'a> {
     /// What it declares.
     pub operation: &'a Operation,
     /// The plugin's own name.
@@ -95,8 +95,8 @@ pub struct Known<'a> {
     pub digest: Digest,
 }
 
-impl<'a> From<&'a Entry> for Known<'a> {
-    fn from(entry: &'a Entry) -> Self {
+impl<'a> From<&'a RegisteredOperation> for OperationInfo<'a> {
+    fn from(entry: &'a RegisteredOperation) -> Self {
         let PluginFile { path, digest, plugin, .. } = entry.file.as_ref();
         let Plugin { name, version, .. } = plugin;
         Self { operation: entry.operation(), plugin: name, version, file: path, digest: *digest }
@@ -106,7 +106,7 @@ impl<'a> From<&'a Entry> for Known<'a> {
 /// Which operations are meant: those that have everything that is said. The empty value
 /// means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct OperationFilter {
     /// The category.
     pub category: Option<String>,
     /// Tags; an operation has them all.
@@ -117,7 +117,7 @@ pub struct Filter {
     pub model: Option<String>,
 }
 
-impl Filter {
+impl OperationFilter {
     /// Returns whether an operation is among those that are meant.
     pub fn matches(&self, operation: &Operation) -> bool {
         let is = |wanted: &Option<String>, given: Option<&String>| {
@@ -150,7 +150,7 @@ pub enum PluginState<'a> {
         newer_refused: Option<&'a str>,
     },
     /// It is not used.
-    Refused {
+    Rejected {
         /// Where it is.
         file: &'a Path,
         /// Why, in one sentence.
@@ -162,7 +162,7 @@ impl<'a> PluginState<'a> {
     /// Returns where the file is.
     pub fn file(&self) -> &'a Path {
         match self {
-            Self::Used { file, .. } | Self::Refused { file, .. } => file,
+            Self::Used { file, .. } | Self::Rejected { file, .. } => file,
         }
     }
 }
@@ -195,16 +195,16 @@ mod tests {
     #[test]
     fn a_filter_wants_everything_that_it_says() {
         let some = |text: &str| Some(text.to_owned());
-        let all = Filter::default();
-        let fitting = Filter {
+        let all = OperationFilter::default();
+        let fitting = OperationFilter {
             category: some("text"),
             tags: vec!["y".into(), "x".into()],
             stage: some("load"),
             model: some("Company"),
         };
-        let tag = Filter { tags: vec!["x".into(), "z".into()], ..fitting.clone() };
-        let stage = Filter { stage: some("extract"), ..all.clone() };
-        let model = Filter { model: some("job"), ..all.clone() };
+        let tag = OperationFilter { tags: vec!["x".into(), "z".into()], ..fitting.clone() };
+        let stage = OperationFilter { stage: some("extract"), ..all.clone() };
+        let model = OperationFilter { model: some("job"), ..all.clone() };
         let matches = [&all, &fitting, &tag, &stage, &model].map(|it| it.matches(&operation()));
         assert_eq!(matches, [true, true, false, false, false]);
     }

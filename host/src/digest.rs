@@ -13,7 +13,7 @@ pub struct Digest([u8; 32]);
 
 impl Digest {
     /// Returns the digest of `bytes`.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn sha256(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
@@ -52,24 +52,25 @@ impl From<Digest> for String {
 }
 
 impl TryFrom<String> for Digest {
-    type Error = NotADigest;
+    type Error = ParseDigestError;
 
-    fn try_from(text: String) -> Result<Self, NotADigest> {
+    fn try_from(text: String) -> Result<Self, ParseDigestError> {
         text.parse()
     }
 }
 
 impl FromStr for Digest {
-    type Err = NotADigest;
+    type Err = ParseDigestError;
 
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if text.len() != 64 || !text.bytes().all(is_digit) {
-            return Err(NotADigest);
+            return Err(ParseDigestError);
         }
         let mut bytes = [0; 32];
         for (byte, place) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&text[place..place + 2], 16).map_err(|_| NotADigest)?;
+            *byte =
+                u8::from_str_radix(&text[place..place + 2], 16).map_err(|_| ParseDigestError)?;
         }
         Ok(Self(bytes))
     }
@@ -78,7 +79,7 @@ impl FromStr for Digest {
 /// A text that is not 64 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a SHA-256 digest")]
-pub struct NotADigest;
+pub struct ParseDigestError;
 
 #[cfg(test)]
 mod tests {
@@ -86,13 +87,13 @@ mod tests {
 
     #[test]
     fn a_digest_is_read_as_it_is_shown() {
-        let digest = Digest::of(b"abc");
+        let digest = Digest::sha256(b"abc");
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse(), Ok(digest));
         assert_eq!(digest.short(), &text[..12]);
         for bad in ["", "ba", &text.to_uppercase(), &format!("{}ä", &text[..62])] {
-            assert_eq!(bad.parse::<Digest>(), Err(NotADigest));
+            assert_eq!(bad.parse::<Digest>(), Err(ParseDigestError));
         }
     }
 }

@@ -9,14 +9,15 @@ use ophost_document::Budget;
 use serde::{Deserialize, Serialize};
 
 pub use ophost_document::{
-    Body, CollectionName, Condition, Document, DocumentError, DocumentId, Fields, Filter, Finder,
-    Glimpse, Page, Path, Query, QueryError, Scan, Sort, SortBy, Wanted, body::kind, edit,
+    Body, CollectionName, Condition, Document, DocumentError, DocumentId, Fields, Filter, Page,
+    PageBuilder, Path, ProjectedFields, Projection, Query, QueryError, Scan, Sort, SortBy,
+    body::type_name, edit,
 };
 
 /// The most documents and filters that a run's reads of one collection are remembered by;
 /// beyond it the whole collection counts as read.
-const MOST_READS: usize = 10_000;
-const MOST_FILTERS: usize = 100;
+const MAX_READS: usize = 10_000;
+const MAX_FILTERS: usize = 100;
 /// How many steps finding out whether a run read what changed since may take: some 100
 /// milliseconds.
 const MAX_TOUCHING: u64 = 4 << 20;
@@ -33,14 +34,14 @@ pub struct Address {
 
 /// A document before a run and after it; none where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct DocumentChange {
     /// As it was.
     pub before: Option<Body>,
     /// As it is then.
     pub after: Option<Body>,
 }
 
-impl Change {
+impl DocumentChange {
     /// Returns what is done; `None` if that is nothing.
     pub fn kind(&self) -> Option<ChangeKind> {
         match (&self.before, &self.after) {
@@ -76,7 +77,7 @@ impl ChangeKind {
 }
 
 /// All that a run changes, in the order of addresses. Each of them changes something.
-pub type ChangeSet = BTreeMap<Address, Change>;
+pub type ChangeSet = BTreeMap<Address, DocumentChange>;
 
 /// How many documents a run changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +115,7 @@ impl ChangeCount {
 
 /// What a run knows of documents, so that it can be asked whether that is still so.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Reads(BTreeMap<CollectionName, CollectionReads>);
+pub(crate) struct ReadSet(BTreeMap<CollectionName, CollectionReads>);
 
 /// What a run knows of one collection.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +141,12 @@ impl CollectionReads {
 
     /// Returns whether a run that knows this has to hear of a change. Where the budget is used up,
     /// it has to.
-    pub(crate) fn is_touched(&self, id: &DocumentId, change: &Change, budget: &Budget) -> bool {
+    pub(crate) fn is_touched(
+        &self,
+        id: &DocumentId,
+        change: &DocumentChange,
+        budget: &Budget,
+    ) -> bool {
         let Self::Some { filters, .. } = self else { return true };
         let bodies = || [&change.before, &change.after].into_iter().flatten();
         let fits = |filter: &Filter, body: &Body| {
@@ -168,13 +174,13 @@ impl CollectionReads {
     }
 }
 
-impl Reads {
+impl ReadSet {
     /// Adds that a document has this revision, or is not there.
     pub(crate) fn add_document(&mut self, address: &Address, revision: Option<u64>) {
         let known = self.collection(&address.collection);
         let CollectionReads::Some { documents, .. } = known else { return };
         documents.insert(address.id.clone(), revision);
-        if documents.len() > MOST_READS {
+        if documents.len() > MAX_READS {
             *known = CollectionReads::Whole;
         }
     }
@@ -183,7 +189,7 @@ impl Reads {
     pub(crate) fn add_filter(&mut self, collection: &CollectionName, filter: &Filter) {
         let known = self.collection(collection);
         let CollectionReads::Some { filters, .. } = known else { return };
-        if filters.len() == MOST_FILTERS {
+        if filters.len() == MAX_FILTERS {
             *known = CollectionReads::Whole;
         } else if !filters.contains(filter) {
             filters.push(filter.clone());
@@ -208,11 +214,11 @@ impl Reads {
 
 /// What a run did with documents: what it saw, and what it wants to be true afterwards.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Effects {
+pub(crate) struct CommitRequest {
     /// The newest change that it saw.
-    pub(crate) base: u64,
+    pub(crate) snapshot_revision: u64,
     /// What it knows of them.
-    pub(crate) reads: Reads,
+    pub(crate) read_set: ReadSet,
     /// What it changes; every one of these it read, too.
     pub(crate) changes: ChangeSet,
 }

@@ -2,17 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use crate::document::{Address, CollectionName, Document, Filter, Finder, Page, Query};
-use crate::store::{DocumentSnapshot, OpenStore, StoreError, Stored, off_thread};
+use crate::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
+use crate::store::{DocumentSnapshot, StoreError, StoreHandle, StoredDocument, off_thread};
 
 /// The documents of a data directory. Each call sees them as they are when it begins.
 #[derive(Clone, Copy)]
-pub struct Documents<'a> {
-    store: &'a OpenStore,
+pub struct DocumentReader<'a> {
+    store: &'a StoreHandle,
 }
 
-impl<'a> Documents<'a> {
-    pub(crate) fn new(store: &'a OpenStore) -> Self {
+impl<'a> DocumentReader<'a> {
+    pub(crate) fn new(store: &'a StoreHandle) -> Self {
         Self { store }
     }
 
@@ -47,9 +47,9 @@ impl<'a> Documents<'a> {
     pub async fn find(&self, collection: CollectionName, query: Query) -> Result<Page, StoreError> {
         self.read(move |snapshot| {
             let scan = query.scan();
-            let mut finder = Finder::new(query);
-            snapshot.look(&collection, &scan, &mut |it| {
-                finder.see(it.id, it.fields, || it.document())
+            let mut finder = PageBuilder::new(query);
+            snapshot.scan(&collection, &scan, &mut |it| {
+                finder.offer(it.id, it.fields, || it.document())
             })?;
             Ok(finder.page())
         })
@@ -68,7 +68,7 @@ impl<'a> Documents<'a> {
     ) -> Result<u64, StoreError> {
         self.read(move |snapshot| {
             let mut count = 0;
-            snapshot.look(&collection, &filter.scan(), &mut |it| {
+            snapshot.scan(&collection, &filter.scan(), &mut |it| {
                 count += u64::from(filter.matches(it.id, it.fields));
                 Ok(ControlFlow::Continue(()))
             })?;
@@ -91,7 +91,7 @@ impl<'a> Documents<'a> {
         mut see: impl FnMut(Document) -> ControlFlow<()> + Send + 'static,
     ) -> Result<(), StoreError> {
         self.read(move |snapshot| {
-            snapshot.look(&collection, &filter.scan(), &mut |it| match filter
+            snapshot.scan(&collection, &filter.scan(), &mut |it| match filter
                 .matches(it.id, it.fields)
             {
                 true => Ok(see(it.document()?)),
@@ -111,6 +111,6 @@ impl<'a> Documents<'a> {
     }
 }
 
-fn document(address: Address, stored: &Stored) -> Document {
+fn document(address: Address, stored: &StoredDocument) -> Document {
     Document { id: address.id, revision: stored.revision, body: stored.body.text() }
 }

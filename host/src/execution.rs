@@ -12,30 +12,30 @@ use ophost_document::json::{ParseError, parse_within};
 use ophost_document::{Budget, Interruption};
 
 use crate::deadline::{Deadline, Undone, WorkSize};
-use crate::document::Effects;
-use crate::effects::Session;
+use crate::document::CommitRequest;
 use crate::import::Import;
 use crate::operation::OperationName;
 use crate::policy::{Amount, Grants, LimitName};
 use crate::run::{Actor, Failure, FailureKind, Flags, LogLevel, LogSource, Outcome, Usage};
-use crate::sandbox::{Ended, Guest, Job, Journal, Sandbox, Stopped};
+use crate::sandbox::{Guest, GuestOutput, Invocation, InvokeError, InvokeResult, Sandbox};
 use crate::schema::{CheckError, Schema, ValidInput};
-use crate::store::{Store, Turn, Turns};
+use crate::store::{RetryLock, RetryLockGuard, Store};
 use crate::task_run::RunId;
+use crate::transaction::DocumentTransaction;
 
 /// How often a run is executed again at most.
-pub(crate) const MOST_RERUNS: u32 = 5;
+pub(crate) const MAX_CONFLICT_RETRIES: u32 = 5;
 /// How long the first of these waits for its turn at most; each next one twice as long. The
 /// turns are of all runs, also of those that use other documents, and one may take an hour.
-const PATIENCE: Duration = Duration::from_secs(1);
+const RETRY_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the first of these would pause at most; each next one twice as long.
-const PAUSE: Duration = Duration::from_millis(20);
+const BASE_BACKOFF: Duration = Duration::from_millis(20);
 /// The word with which a plugin says that it failed because it was denied something.
 const DENIED: &str = "denied";
 
 /// What is executed.
-pub(crate) struct Work<'a> {
-    pub(crate) code: Code<'a>,
+pub(crate) struct ExecutionRequest<'a> {
+    pub(crate) code: Executable<'a>,
     pub(crate) operation: &'a OperationName,
     pub(crate) grants: &'a Grants,
     pub(crate) actor: &'a Actor,
@@ -49,7 +49,7 @@ pub(crate) struct Work<'a> {
 
 /// Whose work it is.
 #[derive(Clone, Copy)]
-pub(crate) enum Code<'a> {
+pub(crate) enum Executable<'a> {
     /// A plugin's.
     Guest {
         sandbox: &'a Sandbox,
@@ -63,82 +63,92 @@ pub(crate) enum Code<'a> {
 
 /// A run that is being executed.
 pub(crate) struct Execution<'a> {
-    work: Work<'a>,
-    pub(crate) journal: Journal,
+    work: ExecutionRequest<'a>,
+    pub(crate) journal: GuestOutput,
     usage: Usage,
     /// What the last execution made use of, and what it was denied.
     reached: [BTreeSet<String>; 2],
-    turns: &'a Turns,
+    turns: &'a RetryLock,
     /// Held until the run has ended.
-    turn: Option<Turn>,
+    turn: Option<RetryLockGuard>,
 }
 
 impl<'a> Execution<'a> {
     /// Returns the execution of a run.
-    pub(crate) fn new(work: Work<'a>, journal: Journal, turns: &'a Turns) -> Self {
+    pub(crate) fn new(
+        work: ExecutionRequest<'a>,
+        journal: GuestOutput,
+        turns: &'a RetryLock,
+    ) -> Self {
         let (usage, reached) = (Usage::default(), Default::default());
         Self { work, journal, usage, reached, turns, turn: None }
     }
 
     /// Executes the run once, and returns how it ended and what it did with documents; `None`
     /// if what it read is no longer so.
-    pub(crate) async fn once(&mut self) -> Option<(Outcome, Arc<Effects>)> {
+    pub(crate) async fn execute(&mut self) -> Option<(Outcome, Arc<CommitRequest>)> {
         let budget = self.work.deadline.budget();
-        let session = Session::new(self.work.store.clone(), self.work.grants.clone(), budget);
+        let session =
+            DocumentTransaction::new(self.work.store.clone(), self.work.grants.clone(), budget);
         let session = Arc::new(session);
-        let ended = session.over(self.execute(&session)).await;
+        let ended = session.run_with_snapshot(self.call(&session)).await;
         let (outcome, Usage { wall, peak_memory, .. }) = ended;
         self.reached = session.reached();
         self.usage.wall += wall;
         self.usage.peak_memory = self.usage.peak_memory.max(peak_memory);
         let outcome = match outcome {
-            Err(Stopped::Stale) => return None,
-            Err(Stopped::Cancelled) => Outcome::Cancelled,
-            Err(Stopped::Failed(failure)) => Outcome::Failed(judge_failure(*failure, &session)),
+            Err(InvokeError::Stale) => return None,
+            Err(InvokeError::Cancelled) => Outcome::Cancelled,
+            Err(InvokeError::Failed(failure)) => {
+                Outcome::Failed(classify_failure(*failure, &session))
+            }
             Ok(outcome) => outcome,
         };
-        self.attempt(outcome, &session)
+        self.resolve_execution(outcome, &session)
     }
 
-    async fn execute(&self, session: &Arc<Session>) -> (Result<Outcome, Stopped>, Usage) {
+    async fn call(
+        &self,
+        session: &Arc<DocumentTransaction>,
+    ) -> (Result<Outcome, InvokeError>, Usage) {
         match self.work.code {
-            Code::Guest { sandbox, guest, input, output_schema } => {
+            Executable::Guest { sandbox, guest, input, output_schema } => {
                 let job = self.job(session, input);
-                let Ended { outcome, usage } = sandbox.invoke(guest, job).await;
+                let InvokeResult { outcome, usage } = sandbox.invoke(guest, job).await;
                 let judged = match outcome {
                     Ok(output) => self.judge(output, output_schema).await,
                     Err(stopped) => Err(stopped),
                 };
                 (judged, usage)
             }
-            Code::Import(import) => {
+            Executable::Import(import) => {
                 let started = Instant::now();
-                let put = import.put_in(&**session, &self.journal, || self.stopped()).await;
+                let put = import.execute(&**session, &self.journal, || self.stopped()).await;
                 let usage = Usage { wall: started.elapsed(), ..Usage::default() };
                 (put.map(Outcome::Success), usage)
             }
         }
     }
 
-    async fn judge(&self, output: String, schema: &Arc<Schema>) -> Result<Outcome, Stopped> {
+    async fn judge(&self, output: String, schema: &Arc<Schema>) -> Result<Outcome, InvokeError> {
         let (size, schema) = (WorkSize::of_text(&output), Arc::clone(schema));
-        let judge = move |budget: &Budget| judge_output(&output, &schema, budget);
+        let judge = move |budget: &Budget| validate_output(&output, &schema, budget);
         let judged = self.work.deadline.work(size, judge).await;
         let judged = judged.map_err(Undone::from).and_then(|judged| judged);
         judged.map_err(|why| self.interrupted(why, "its output was being checked"))
     }
 
     /// Returns why work of the host's own has to end now, if it has to.
-    fn stopped(&self) -> Option<Stopped> {
+    fn stopped(&self) -> Option<InvokeError> {
         let why = self.work.deadline.budget().check().err()?;
         Some(self.interrupted(why, "its documents were being put in"))
     }
 
     /// Returns how a run ends whose host work was interrupted.
-    fn interrupted(&self, why: impl Into<Undone>, during: &str) -> Stopped {
+    fn interrupted(&self, why: impl Into<Undone>, during: &str) -> InvokeError {
         match self.outcome_of(why, during) {
-            Outcome::Failed(failure) => Stopped::Failed(Box::new(failure)),
-            Outcome::Success(_) | Outcome::Cancelled => Stopped::Cancelled,
+            Outcome::Failed(failure) => InvokeError::Failed(Box::new(failure)),
+            Outcome::Success(_) | Outcome::Cancelled => InvokeError::Cancelled,
         }
     }
 
@@ -158,19 +168,27 @@ impl<'a> Execution<'a> {
     }
 
     /// A failure may come from what the run should not have seen together.
-    fn attempt(&self, outcome: Outcome, session: &Session) -> Option<(Outcome, Arc<Effects>)> {
+    fn resolve_execution(
+        &self,
+        outcome: Outcome,
+        session: &DocumentTransaction,
+    ) -> Option<(Outcome, Arc<CommitRequest>)> {
         match &outcome {
-            Outcome::Success(_) if session.has_gone_stale() => None,
+            Outcome::Success(_) if session.has_conflict_at_end() => None,
             Outcome::Success(_) => Some((outcome, Arc::new(session.end()))),
             Outcome::Cancelled => Some((outcome, Arc::default())),
             // Where that cannot be found out, the failure is as good an answer as any.
-            Outcome::Failed(_) if !self.is_over() && session.is_stale().unwrap_or(false) => None,
+            Outcome::Failed(_)
+                if !self.is_cancelled_or_expired() && session.has_conflict().unwrap_or(false) =>
+            {
+                None
+            }
             Outcome::Failed(_) => Some((outcome, Arc::default())),
         }
     }
 
-    fn job(&self, session: &Arc<Session>, input: &'a ValidInput) -> Job<'a> {
-        Job {
+    fn job(&self, session: &Arc<DocumentTransaction>, input: &'a ValidInput) -> Invocation<'a> {
+        Invocation {
             operation: self.work.operation,
             input,
             grants: self.work.grants,
@@ -181,7 +199,7 @@ impl<'a> Execution<'a> {
             deadline: self.work.deadline.at(),
             cancel: self.work.deadline.cancel().clone(),
             journal: self.journal.clone(),
-            documents: Some(Arc::<Session>::clone(session)),
+            documents: Some(Arc::<DocumentTransaction>::clone(session)),
         }
     }
 
@@ -216,33 +234,37 @@ impl<'a> Execution<'a> {
     }
 
     /// Returns whether the run's time is used up, or its caller wants no more of it.
-    pub(crate) fn is_over(&self) -> bool {
+    pub(crate) fn is_cancelled_or_expired(&self) -> bool {
         self.work.deadline.budget().check().is_err()
     }
 
     /// Prepares the next execution after a conflict; `false` if there is none.
-    pub(crate) async fn again(&mut self) -> bool {
-        if self.usage.reruns == MOST_RERUNS || self.is_over() {
+    pub(crate) async fn prepare_retry(&mut self) -> bool {
+        if self.usage.conflict_retries == MAX_CONFLICT_RETRIES || self.is_cancelled_or_expired() {
             return false;
         }
-        self.usage.reruns += 1;
-        self.journal.again();
-        let message = format!("executed again ({}): what it read was changed", self.usage.reruns);
+        self.usage.conflict_retries += 1;
+        self.journal.reset_for_retry();
+        let message =
+            format!("executed again ({}): what it read was changed", self.usage.conflict_retries);
         self.journal.log(LogLevel::Debug, LogSource::Host, message, None);
-        self.take_turn().await;
+        self.acquire_retry_lock().await;
         true
     }
 
     /// Runs that are executed again do so one at a time: they are not in each other's way. Those
     /// that are executed for the first time, and those that did not get their turn, are: a pause
     /// has to do. Neither is a promise, so it ends where it would do harm.
-    async fn take_turn(&mut self) {
-        let until =
-            self.work.deadline.at().min(Instant::now() + growing(PATIENCE, self.usage.reruns));
+    async fn acquire_retry_lock(&mut self) {
+        let until = self
+            .work
+            .deadline
+            .at()
+            .min(Instant::now() + exponential(RETRY_LOCK_TIMEOUT, self.usage.conflict_retries));
         let wait = async {
             match &mut self.turn {
-                Some(_) => tokio::time::sleep(pause(self.usage.reruns)).await,
-                turn @ None => *turn = Some(self.turns.take().await),
+                Some(_) => tokio::time::sleep(jittered_backoff(self.usage.conflict_retries)).await,
+                turn @ None => *turn = Some(self.turns.acquire().await),
             }
         };
         let wait = tokio::time::timeout_at(until.into(), wait);
@@ -251,30 +273,34 @@ impl<'a> Execution<'a> {
     }
 
     /// Returns how a run ends that is not executed again.
-    pub(crate) fn given_up(&self) -> Outcome {
+    pub(crate) fn retries_exhausted(&self) -> Outcome {
         if self.work.deadline.cancel().is_cancelled() {
             return Outcome::Cancelled;
         }
-        let times = self.usage.reruns + 1;
+        let times = self.usage.conflict_retries + 1;
         let message = format!("other runs changed what it had read, {times} times");
-        let kind = if self.is_over() { FailureKind::Timeout } else { FailureKind::Conflict };
+        let kind = if self.is_cancelled_or_expired() {
+            FailureKind::Timeout
+        } else {
+            FailureKind::Conflict
+        };
         Outcome::Failed(Failure::new(kind, message))
     }
 }
 
 /// Returns what doubles from one rerun to the next.
-fn growing(first: Duration, rerun: u32) -> Duration {
-    first * (1 << rerun.saturating_sub(1).min(MOST_RERUNS))
+fn exponential(first: Duration, rerun: u32) -> Duration {
+    first * (1 << rerun.saturating_sub(1).min(MAX_CONFLICT_RETRIES))
 }
 
 /// Those who were in each other's way should not be so again: each waits for another time.
-fn pause(rerun: u32) -> Duration {
+fn jittered_backoff(rerun: u32) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
-    growing(PAUSE, rerun).mul_f64(f64::from(random) / f64::from(u32::MAX))
+    exponential(BASE_BACKOFF, rerun).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 /// A plugin that was denied something, and says that it failed for that, was denied.
-fn judge_failure(failure: Failure, session: &Session) -> Failure {
+fn classify_failure(failure: Failure, session: &DocumentTransaction) -> Failure {
     let says_so = failure.kind == FailureKind::Error && failure.code.as_deref() == Some(DENIED);
     match says_so && session.was_denied() {
         true => Failure { kind: FailureKind::Denied, ..failure },
@@ -282,7 +308,7 @@ fn judge_failure(failure: Failure, session: &Session) -> Failure {
     }
 }
 
-fn judge_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Outcome, Undone> {
+fn validate_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Outcome, Undone> {
     let invalid = |message: String| Failure::new(FailureKind::InvalidOutput, message);
     let value = match parse_within(output, budget) {
         Ok(value) => value,
@@ -315,17 +341,17 @@ mod tests {
 
     /// Does with an execution that has a minute what is said.
     async fn with_execution<T>(
-        turns: &Turns,
+        turns: &RetryLock,
         cancel: &CancellationToken,
         act: impl AsyncFnOnce(Execution<'_>) -> T,
     ) -> T {
         let import = Import::new("jobs".parse().unwrap(), Vec::new());
         let operation = import.operation();
         let limits = Limits { timeout: Duration::from_secs(60), ..Limits::DEFAULT };
-        let grants = Policy::new(limits, limits).grant_most(&operation);
+        let grants = Policy::new(limits, limits).grant_maximum(&operation);
         let actor = Actor { user_id: None, channel: "api".into() };
-        let work = Work {
-            code: Code::Import(&import),
+        let work = ExecutionRequest {
+            code: Executable::Import(&import),
             operation: &operation.name,
             grants: &grants,
             actor: &actor,
@@ -335,21 +361,21 @@ mod tests {
             deadline: Deadline::after(limits.timeout, cancel.clone()),
             store: None,
         };
-        act(Execution::new(work, Journal::new(1000, None, None), turns)).await
+        act(Execution::new(work, GuestOutput::new(1000, None, None), turns)).await
     }
 
     #[tokio::test]
     async fn a_rerun_waits_for_its_turn_for_a_second_and_goes_on_without() {
-        let (turns, cancel) = (Turns::new(None), CancellationToken::new());
-        let held = turns.take().await;
+        let (turns, cancel) = (RetryLock::new(None), CancellationToken::new());
+        let held = turns.acquire().await;
         with_execution(&turns, &cancel, async |mut run| {
             let began = Instant::now();
-            assert!(run.again().await);
+            assert!(run.prepare_retry().await);
             let waited = began.elapsed();
-            assert!(waited >= PATIENCE && waited < 10 * PATIENCE, "{waited:?}");
+            assert!(waited >= RETRY_LOCK_TIMEOUT && waited < 10 * RETRY_LOCK_TIMEOUT, "{waited:?}");
             assert!(run.turn.is_none());
             drop(held);
-            assert!(run.again().await);
+            assert!(run.prepare_retry().await);
             assert!(run.turn.is_some());
         })
         .await;
@@ -357,17 +383,17 @@ mod tests {
 
     #[tokio::test]
     async fn q7_a_rerun_that_is_cancelled_waits_for_no_turn() {
-        let (turns, cancel) = (Turns::new(None), CancellationToken::new());
-        let _held = turns.take().await;
+        let (turns, cancel) = (RetryLock::new(None), CancellationToken::new());
+        let _held = turns.acquire().await;
         with_execution(&turns, &cancel, async |mut run| {
             let began = Instant::now();
             let stop = async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 cancel.cancel();
             };
-            tokio::join!(run.again(), stop);
-            assert!(began.elapsed() < PATIENCE);
-            assert_eq!(run.given_up(), Outcome::Cancelled);
+            tokio::join!(run.prepare_retry(), stop);
+            assert!(began.elapsed() < RETRY_LOCK_TIMEOUT);
+            assert_eq!(run.retries_exhausted(), Outcome::Cancelled);
         })
         .await;
     }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
-use crate::context::Context;
+use crate::context::OrchestrationContext;
 use crate::document::{Body, CollectionName, Condition, DocumentError, DocumentId};
 use crate::operation::{Hints, Operation, OperationName};
 use crate::run::{Event, Failure, FailureKind};
-use crate::sandbox::{Documents, Journal, Observer, Refusal, Stopped};
+use crate::sandbox::{DocumentCallError, DocumentHost, GuestOutput, InvokeError, Observer};
 use crate::task_run::RunId;
 
 /// After how many documents others get their turn, and somebody hears how far it is.
@@ -52,7 +52,7 @@ pub struct Import {
     pub(crate) existing: Existing,
     pub(crate) source: Option<String>,
     pub(crate) caller: Caller,
-    pub(crate) context: Context,
+    pub(crate) context: OrchestrationContext,
     pub(crate) cancel: CancellationToken,
     pub(crate) observer: Option<Observer>,
     /// The run that this is a batch of.
@@ -72,7 +72,7 @@ impl Import {
             existing: Existing::default(),
             source: None,
             caller: Caller::at("api"),
-            context: Context::default(),
+            context: OrchestrationContext::default(),
             cancel: CancellationToken::new(),
             observer: None,
             parent: None,
@@ -100,19 +100,19 @@ impl Import {
     }
 
     /// Says what the run is part of.
-    pub fn context(mut self, context: Context) -> Self {
+    pub fn context(mut self, context: OrchestrationContext) -> Self {
         self.context = context;
         self
     }
 
     /// Lets the import be stopped; then nothing is put in.
-    pub fn cancel_by(mut self, cancel: CancellationToken) -> Self {
+    pub fn cancellation_token(mut self, cancel: CancellationToken) -> Self {
         self.cancel = cancel;
         self
     }
 
     /// Lets someone hear how far it is.
-    pub fn observe(mut self, observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+    pub fn on_event(mut self, observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer::new(observe));
         self
     }
@@ -193,12 +193,12 @@ impl Import {
     }
 
     /// Puts the documents in, and returns the output; `stopped` says whether it has to end.
-    pub(crate) async fn put_in(
+    pub(crate) async fn execute(
         &self,
-        documents: &dyn Documents,
-        journal: &Journal,
-        stopped: impl Fn() -> Option<Stopped>,
-    ) -> Result<Value, Stopped> {
+        documents: &dyn DocumentHost,
+        journal: &GuestOutput,
+        stopped: impl Fn() -> Option<InvokeError>,
+    ) -> Result<Value, InvokeError> {
         let (mut put, mut skipped) = (0_u64, 0_u64);
         for (place, (id, body)) in self.documents.iter().enumerate() {
             if place % PART == 0 {
@@ -209,7 +209,9 @@ impl Import {
             let condition = self.existing.condition();
             match documents.put(&self.collection, id.clone(), body.clone(), condition).await {
                 Ok(_) => put += 1,
-                Err(Refusal::Error(DocumentError::Exists)) if self.existing == Existing::Skip => {
+                Err(DocumentCallError::Error(DocumentError::Exists))
+                    if self.existing == Existing::Skip =>
+                {
                     skipped += 1;
                 }
                 Err(refusal) => return Err(self.failed(refusal, place)),
@@ -218,31 +220,35 @@ impl Import {
         Ok(json!({"put": put, "skipped": skipped}))
     }
 
-    fn failed(&self, refusal: Refusal, place: usize) -> Stopped {
+    fn failed(&self, refusal: DocumentCallError, place: usize) -> InvokeError {
         let id = self.documents[place].0.as_ref();
         let of = |message: String| {
             let id = id.map(|id| format!(" (`{id}`)")).unwrap_or_default();
             format!("document {}{id}: {message}", self.number(place))
         };
         let failure = match refusal {
-            Refusal::Stale => return Stopped::Stale,
-            Refusal::Interrupted(Interruption::Cancelled) => return Stopped::Cancelled,
-            Refusal::Interrupted(Interruption::Deadline | Interruption::Steps) => {
+            DocumentCallError::Stale => return InvokeError::Stale,
+            DocumentCallError::Interrupted(Interruption::Cancelled) => {
+                return InvokeError::Cancelled;
+            }
+            DocumentCallError::Interrupted(Interruption::Deadline | Interruption::Steps) => {
                 Failure::new(FailureKind::Timeout, of("not put in before the deadline".to_owned()))
             }
-            Refusal::Effects => {
+            DocumentCallError::Effects => {
                 let message = "the documents are more than a run may write".to_owned();
                 Failure::new(FailureKind::Effects, message)
             }
-            Refusal::Denied(text) => Failure::new(FailureKind::Denied, text),
-            Refusal::Store(text) => Failure::new(FailureKind::Error, text),
-            Refusal::Error(DocumentError::Exists) => Failure {
+            DocumentCallError::Denied(text) => Failure::new(FailureKind::Denied, text),
+            DocumentCallError::Store(text) => Failure::new(FailureKind::Error, text),
+            DocumentCallError::Error(DocumentError::Exists) => Failure {
                 code: Some("exists".to_owned()),
                 ..Failure::new(FailureKind::Error, of(self.holder(place)))
             },
-            Refusal::Error(error) => Failure::new(FailureKind::Error, of(error.to_string())),
+            DocumentCallError::Error(error) => {
+                Failure::new(FailureKind::Error, of(error.to_string()))
+            }
         };
-        Stopped::Failed(Box::new(failure))
+        InvokeError::Failed(Box::new(failure))
     }
 
     /// Returns the number of a document in its source.

@@ -30,7 +30,7 @@
 //! | `execution` | one run, executed until what it did can be kept |
 //! | `record`    | what is kept of a run, and when |
 //! | `import`    | documents from outside, put in by a run of the host's own |
-//! | `effects`   | what a run sees of documents, and what it makes of them |
+//! | `transaction`   | what a run sees of documents, and what it makes of them |
 //! | `catalog`   | what there is to run, for those who only look |
 //! | `context`   | which workflow and trace a run is part of, read once at the door |
 //! | `registry`  | which operations there are, and which file holds each |
@@ -50,7 +50,7 @@
 //! | `operation` | noun: what a plugin declares |
 //! | `run`       | noun: how a run ends and what it leaves behind |
 //! | `document`  | nouns: documents, and what a run did to them |
-//! | `similar`   | the name that was meant where another was given |
+//! | `suggest`   | the name that was meant where another was given |
 //!
 //! What needs no host, since the SDK's unit tests use it too, is the crate `ophost-document` in
 //! `host/document`: what documents are, the strict reader of JSON, texts that are cut. The crate
@@ -89,7 +89,6 @@ mod deadline;
 mod digest;
 pub mod document;
 mod documents;
-mod effects;
 mod execution;
 mod host;
 mod import;
@@ -103,20 +102,24 @@ mod run;
 mod runs;
 mod sandbox;
 mod schema;
-mod similar;
 mod store;
+mod suggest;
 mod task_run;
+mod transaction;
 mod trust;
 
 pub use tokio_util::sync::CancellationToken;
 
 pub use crate::caller::Caller;
-pub use crate::catalog::{Catalog, Filter, Known, PluginState};
-pub use crate::context::{Context, Explicit, Ignored, Orchestrator, Reason, Trace, Word};
-pub use crate::digest::{Digest, NotADigest};
-pub use crate::documents::Documents;
+pub use crate::catalog::{Catalog, OperationFilter, OperationInfo, PluginState};
+pub use crate::context::{
+    IgnoredVariable, InvalidValue, Label, OrchestrationContext, OrchestrationOverrides,
+    Orchestrator, Trace,
+};
+pub use crate::digest::{Digest, ParseDigestError};
+pub use crate::documents::DocumentReader;
 pub use crate::host::{
-    BatchImport, Host, HostBuilder, HostError, Report, Request, RunError, Unrecorded, Watching,
+    BatchImport, Host, HostBuilder, HostError, Request, RunError, RunReport, Unrecorded, WatchGuard,
 };
 pub use crate::import::{Existing, Import};
 pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
@@ -124,20 +127,20 @@ pub use crate::os_error::Shortage;
 pub use crate::policy::{
     Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits, PolicyError,
 };
-pub use crate::record::RecordRule;
-pub use crate::registry::{Loading, RegistryError};
+pub use crate::record::RecordPolicy;
+pub use crate::registry::{LoadProgress, RegistryError};
 pub use crate::run::{
-    Actor, Blame, Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, LogSource,
-    Outcome, Progress, Trail, Usage,
+    Actor, Event, Failure, FailureKind, FaultDomain, Flags, ItemError, LogEntry, LogLevel,
+    LogSource, Outcome, Progress, RunDiagnostics, Usage,
 };
 pub use crate::runs::{FindError, Runs};
 pub use crate::schema::{Violation, Violations};
 pub use crate::store::{
-    Bucket, Cursor, Erased, LogFile, OperationStats, Page, Percentiles, RunFilter, Salvaged, Stats,
-    StatsReport, StoreError,
+    Bucket, EraseOutcome, LogFile, OperationStats, Percentiles, RunCursor, RunFilter, RunPage,
+    SalvageReport, Stats, StatsReport, StoreError,
 };
 pub use crate::task_run::{
-    Attempt, Capabilities, Masked, NotARunId, NotAStatus, Orchestration, OwnerId, ResultRef, RunId,
-    RunState, RunSummary, Status, TaskRun,
+    Attempt, Capabilities, Masked, Orchestration, OwnerId, ParseRunIdError, ParseStatusError,
+    ResultRef, RunId, RunRecord, RunState, RunSummary, Status,
 };
 pub use crate::trust::{Exposed, TrustPolicy, UnknownWord, Untrusted, User};

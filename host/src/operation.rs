@@ -337,7 +337,7 @@ pub enum MetadataError {
     /// A name outside the grammar.
     #[error(
         "`{}` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots",
-        text::name(.0)
+        text::quote(.0)
     )]
     Name(String),
     /// A text that has to say something says nothing.
@@ -361,7 +361,7 @@ pub enum MetadataError {
     #[error("it declares the operation `{0}` twice")]
     Twice(OperationName),
     /// A schema or annotation that is not JSON.
-    #[error("the {what} is not JSON: {}", text::reason(problem))]
+    #[error("the {what} is not JSON: {}", text::single_line(problem))]
     NotJson {
         /// Which text.
         what: String,
@@ -369,16 +369,16 @@ pub enum MetadataError {
         problem: String,
     },
     /// A key under `ophost.` that this host does not know.
-    #[error("unknown annotation `{}`", text::name(.0))]
+    #[error("unknown annotation `{}`", text::quote(.0))]
     UnknownAnnotation(String),
     /// A collection for a model that the operation does not name.
-    #[error("the annotation `{COLLECTIONS}` names `{}`, which is none of the operation's models", text::name(.0))]
+    #[error("the annotation `{COLLECTIONS}` names `{}`, which is none of the operation's models", text::quote(.0))]
     UnknownModel(String),
     /// One key twice in one list.
-    #[error("the annotation `{}` stands twice", text::name(.0))]
+    #[error("the annotation `{}` stands twice", text::quote(.0))]
     AnnotationTwice(String),
     /// A key under `ophost.` with a value of the wrong type.
-    #[error("the annotation `{}` is not {expected}", text::name(key))]
+    #[error("the annotation `{}` is not {expected}", text::quote(key))]
     AnnotationValue {
         /// The key.
         key: String,

@@ -161,7 +161,7 @@ thread_local! {
 
 /// Returns whether a panic of this thread becomes an error: whoever calls is told of it then, and
 /// nobody else needs to be.
-pub(crate) fn makes_errors_of_panics() -> bool {
+pub(crate) fn is_catching_panics() -> bool {
     IS_GUARDED.get()
 }
 

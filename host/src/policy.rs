@@ -127,12 +127,12 @@ impl Policy {
     ) -> Result<Grants, PolicyError> {
         let maxima = self.maxima(&operation.name);
         let limits = self.limits(&operation.name, &operation.hints, asked)?;
-        let at_maximum = reached(&limits, &maxima);
+        let at_maximum = at_maximum(&limits, &maxima);
         Ok(Grants { limits, at_maximum, collections: Collections::of(operation) })
     }
 
     /// Returns the most that this host allows, for an operation of its own.
-    pub(crate) fn grant_most(&self, operation: &Operation) -> Grants {
+    pub(crate) fn grant_maximum(&self, operation: &Operation) -> Grants {
         let timeout = self.maxima.timeout.min(LONGEST_TIMEOUT);
         let limits = Limits { timeout, ..self.maxima };
         let at_maximum = LimitName::ALL.to_vec();
@@ -141,7 +141,7 @@ impl Policy {
 
     fn maxima(&self, name: &OperationName) -> Limits {
         let own = self.operations.get(name);
-        let maxima = or(own.map(|own| &own.maxima), self.maxima);
+        let maxima = merge(own.map(|own| &own.maxima), self.maxima);
         Limits { timeout: maxima.timeout.min(LONGEST_TIMEOUT), ..maxima }
     }
 
@@ -158,19 +158,29 @@ impl Policy {
             memory: hints.memory().unwrap_or(self.defaults.memory),
             ..self.defaults
         };
-        let given = or(own.map(|own| &own.defaults), hinted);
+        let given = merge(own.map(|own| &own.defaults), hinted);
         Ok(Limits {
-            timeout: choose(LimitName::Timeout, asked.timeout, given.timeout, maxima.timeout)?,
-            memory: choose(LimitName::Memory, asked.memory, given.memory, maxima.memory)?,
-            output: choose(LimitName::Output, asked.output, given.output, maxima.output)?,
-            effects: choose(LimitName::Effects, asked.effects, given.effects, maxima.effects)?,
-            log: choose(LimitName::Log, asked.log, given.log, maxima.log)?,
+            timeout: resolve_limit(
+                LimitName::Timeout,
+                asked.timeout,
+                given.timeout,
+                maxima.timeout,
+            )?,
+            memory: resolve_limit(LimitName::Memory, asked.memory, given.memory, maxima.memory)?,
+            output: resolve_limit(LimitName::Output, asked.output, given.output, maxima.output)?,
+            effects: resolve_limit(
+                LimitName::Effects,
+                asked.effects,
+                given.effects,
+                maxima.effects,
+            )?,
+            log: resolve_limit(LimitName::Log, asked.log, given.log, maxima.log)?,
         })
     }
 }
 
 /// Returns which limits are no lower than their maxima.
-fn reached(limits: &Limits, maxima: &Limits) -> Vec<LimitName> {
+fn at_maximum(limits: &Limits, maxima: &Limits) -> Vec<LimitName> {
     let is_reached = |limit: &LimitName| match limit {
         LimitName::Timeout => limits.timeout >= maxima.timeout,
         LimitName::Memory => limits.memory >= maxima.memory,
@@ -182,7 +192,7 @@ fn reached(limits: &Limits, maxima: &Limits) -> Vec<LimitName> {
 }
 
 /// Returns the limits that are said, and the others as they are.
-fn or(said: Option<&LimitRequest>, others: Limits) -> Limits {
+fn merge(said: Option<&LimitRequest>, others: Limits) -> Limits {
     let Some(said) = said else { return others };
     Limits {
         timeout: said.timeout.unwrap_or(others.timeout),
@@ -193,7 +203,12 @@ fn or(said: Option<&LimitRequest>, others: Limits) -> Limits {
     }
 }
 
-fn choose<T>(limit: LimitName, asked: Option<T>, otherwise: T, maximum: T) -> Result<T, PolicyError>
+fn resolve_limit<T>(
+    limit: LimitName,
+    asked: Option<T>,
+    otherwise: T,
+    maximum: T,
+) -> Result<T, PolicyError>
 where
     T: Copy + Default + PartialOrd + Into<Amount>,
 {

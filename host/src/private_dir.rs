@@ -224,7 +224,7 @@ impl PrivateDir {
     ///
     /// Returns the system's error; one that is made here if it is no regular file, or
     /// [`Untrusted`] within one if it is another user's or others can write to it.
-    pub(crate) fn file(&self, name: &str) -> io::Result<Option<File>> {
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
@@ -263,7 +263,7 @@ impl PrivateDir {
     ///
     /// # Errors
     ///
-    /// As [`Self::file`].
+    /// As [`Self::open_file`].
     pub(crate) fn writable_file(&self, name: &str) -> io::Result<Option<File>> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
@@ -306,8 +306,8 @@ impl PrivateDir {
     ///
     /// # Errors
     ///
-    /// As [`Self::file`].
-    pub(crate) fn shared_file(&self, name: &str) -> io::Result<File> {
+    /// As [`Self::open_file`].
+    pub(crate) fn open_or_create(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         let opened = rustix::fs::openat(&self.directory, name, flags, mode);
@@ -343,7 +343,7 @@ impl PrivateDir {
     /// # Errors
     ///
     /// Returns the system's error.
-    pub(crate) fn add(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+    pub(crate) fn write_new(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let temporary = self.write_temporary(name, parts)?;
         let (from, to) = (&self.directory, &self.directory);
         let linked = match rustix::fs::linkat(from, &temporary, to, name, AtFlags::empty()) {
@@ -360,14 +360,14 @@ impl PrivateDir {
     ///
     /// Returns the system's error.
     pub(crate) fn key(&self, name: &str) -> io::Result<[u8; KEY]> {
-        if let Some(key) = self.known_key(name)? {
+        if let Some(key) = self.read_key(name)? {
             return Ok(key);
         }
         let mut fresh = [0; KEY];
         getrandom::fill(&mut fresh).map_err(io::Error::other)?;
-        self.add(name, &[&fresh])?;
+        self.write_new(name, &[&fresh])?;
         // Another process may have been first.
-        self.known_key(name)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        self.read_key(name)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
     /// Returns the key in a file; `None` if there is none. One that is too short is removed.
@@ -375,8 +375,8 @@ impl PrivateDir {
     /// # Errors
     ///
     /// Returns the system's error.
-    pub(crate) fn known_key(&self, name: &str) -> io::Result<Option<[u8; KEY]>> {
-        let Some(mut file) = self.file(name)? else { return Ok(None) };
+    pub(crate) fn read_key(&self, name: &str) -> io::Result<Option<[u8; KEY]>> {
+        let Some(mut file) = self.open_file(name)? else { return Ok(None) };
         let mut key = [0; KEY];
         match file.read_exact(&mut key) {
             Ok(()) => Ok(Some(key)),
@@ -422,13 +422,13 @@ impl PrivateDir {
     /// # Errors
     ///
     /// Returns the system's error.
-    pub(crate) fn sweep(&self, age: Duration) -> io::Result<()> {
+    pub(crate) fn remove_stale_temp(&self, age: Duration) -> io::Result<()> {
         for entry in Dir::read_from(&self.directory)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             if !name.starts_with('.') || [".", ".."].contains(&name.as_str()) {
                 continue;
             }
-            let Ok(Some(file)) = self.file(&name) else { continue };
+            let Ok(Some(file)) = self.open_file(&name) else { continue };
             if file.metadata()?.modified()?.elapsed().is_ok_and(|found| found > age) {
                 self.remove(&name)?;
             }
@@ -514,7 +514,7 @@ mod tests {
 
     fn content(directory: &PrivateDir, name: &str) -> Option<String> {
         let mut text = String::new();
-        directory.file(name).unwrap()?.read_to_string(&mut text).unwrap();
+        directory.open_file(name).unwrap()?.read_to_string(&mut text).unwrap();
         Some(text)
     }
 
@@ -527,8 +527,8 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         directory.replace("x", &[b"old"]).unwrap();
         directory.replace("x", &[b"n", b"ew"]).unwrap();
-        directory.add("x", &[b"other"]).unwrap();
-        directory.add("y", &[b"first"]).unwrap();
+        directory.write_new("x", &[b"other"]).unwrap();
+        directory.write_new("y", &[b"first"]).unwrap();
         assert_eq!(content(&directory, "x").as_deref(), Some("new"));
         assert_eq!(content(&directory, "y").as_deref(), Some("first"));
         assert_eq!(content(&directory, "z"), None);
@@ -542,7 +542,7 @@ mod tests {
     fn a_key_is_made_once_and_anew_where_it_is_cut() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = PrivateDir::create(&scratch.path().join("a")).unwrap();
-        assert_eq!(directory.known_key("key").unwrap(), None);
+        assert_eq!(directory.read_key("key").unwrap(), None);
         let key = directory.key("key").unwrap();
         assert_eq!(directory.key("key").unwrap(), key);
         directory.replace("key", &[b"short"]).unwrap();
@@ -583,10 +583,10 @@ mod tests {
         fs::create_dir(path.join("folder")).unwrap();
         symlink("loose", path.join("link")).unwrap();
         for name in ["loose", "folder", "link"] {
-            assert!(directory.file(name).is_err(), "{name}");
-            assert!(directory.shared_file(name).is_err(), "{name}");
+            assert!(directory.open_file(name).is_err(), "{name}");
+            assert!(directory.open_or_create(name).is_err(), "{name}");
         }
-        drop(directory.shared_file("new").unwrap());
-        assert!(directory.file("new").unwrap().is_some());
+        drop(directory.open_or_create("new").unwrap());
+        assert!(directory.open_file("new").unwrap().is_some());
     }
 }

@@ -160,17 +160,17 @@ impl FailureKind {
     }
 
     /// Returns who has to do something about it.
-    pub fn blame(self) -> Blame {
+    pub fn blame(self) -> FaultDomain {
         match self {
-            Self::Error | Self::Trap | Self::InvalidOutput => Blame::Guest,
+            Self::Error | Self::Trap | Self::InvalidOutput => FaultDomain::Guest,
             Self::Timeout
             | Self::Memory
             | Self::Table
             | Self::Stack
             | Self::Output
-            | Self::Effects => Blame::Limit,
-            Self::Denied => Blame::Policy,
-            Self::Conflict | Self::Host | Self::Crashed | Self::Unknown => Blame::Host,
+            | Self::Effects => FaultDomain::Limit,
+            Self::Denied => FaultDomain::Policy,
+            Self::Conflict | Self::Host | Self::Crashed | Self::Unknown => FaultDomain::Host,
         }
     }
 }
@@ -185,7 +185,7 @@ impl fmt::Display for FailureKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Blame {
+pub enum FaultDomain {
     /// The plugin's author.
     Guest,
     /// Whoever sets the limits, or the author for needing so much.
@@ -292,7 +292,7 @@ pub enum Event<'a> {
 
 /// What a run left behind besides its outcome.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Trail {
+pub struct RunDiagnostics {
     /// The log, in order, as far as it was kept.
     pub log: Vec<LogEntry>,
     /// How many entries were left out because the log had no room for them.
@@ -314,7 +314,7 @@ pub struct Usage {
     pub peak_memory: u64,
     /// How often it was executed again because other runs changed what it had read.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub reruns: u32,
+    pub conflict_retries: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -5,24 +5,24 @@ use std::time::Duration;
 
 use crate::document::ChangeSet;
 use crate::store::{
-    Cursor, Erased, LogFile, OpenStore, Page, RunFilter, Salvaged, StatsReport, Store as _,
-    StoreError,
+    EraseOutcome, LogFile, RunCursor, RunFilter, RunPage, SalvageReport, StatsReport, Store as _,
+    StoreError, StoreHandle,
 };
-use crate::task_run::{NotARunId, RunId, TaskRun};
+use crate::task_run::{ParseRunIdError, RunId, RunRecord};
 
 /// How often a run that is being cancelled is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The records of runs in a data directory.
 ///
 /// Whoever looks first marks the runs of processes that died as failed, `crashed`.
 #[derive(Clone, Copy)]
 pub struct Runs<'a> {
-    store: &'a OpenStore,
+    store: &'a StoreHandle,
 }
 
 impl<'a> Runs<'a> {
-    pub(crate) fn new(store: &'a OpenStore) -> Self {
+    pub(crate) fn new(store: &'a StoreHandle) -> Self {
         Self { store }
     }
 
@@ -31,8 +31,8 @@ impl<'a> Runs<'a> {
     /// # Errors
     ///
     /// Returns [`FindError`] if it names none, or several.
-    pub async fn find(&self, name: &str) -> Result<TaskRun, FindError> {
-        self.store.settle().await.ok();
+    pub async fn find(&self, name: &str) -> Result<RunRecord, FindError> {
+        self.store.reap_crashed_runs().await.ok();
         let run = self.named(name).await?;
         Ok(self.store.with_logs_ref(run))
     }
@@ -43,8 +43,8 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`FindError`] if there is none, and if it will never end: its process died, and
     /// that cannot be written, as on a full disk.
-    pub async fn follow(&self, id: RunId) -> Result<TaskRun, FindError> {
-        let unmarked = self.unmarked().await;
+    pub async fn follow(&self, id: RunId) -> Result<RunRecord, FindError> {
+        let unmarked = self.unrecorded_crashes().await;
         let run = self.get(id).await?.ok_or_else(|| FindError::None { name: id.to_string() })?;
         match unmarked {
             Some((error, lost)) if lost.contains(&id) && !run.state.status().is_final() => {
@@ -56,19 +56,19 @@ impl<'a> Runs<'a> {
 
     /// Returns the runs whose processes died and which are shown as running, since that cannot be
     /// written, and why not; `None` if there are none.
-    pub async fn unmarked(&self) -> Option<(StoreError, Vec<RunId>)> {
-        self.store.unsettled().await
+    pub async fn unrecorded_crashes(&self) -> Option<(StoreError, Vec<RunId>)> {
+        self.store.unrecorded_crashes().await
     }
 
-    async fn named(&self, name: &str) -> Result<TaskRun, FindError> {
-        let store = self.store.raw();
+    async fn named(&self, name: &str) -> Result<RunRecord, FindError> {
+        let store = self.store.redb();
         let none = || FindError::None { name: name.to_owned() };
         if name == "latest" {
             return store.latest().await?.ok_or_else(none);
         }
         let id = match name.parse() {
             Ok(id) => id,
-            Err(NotARunId) => match store.ids_by_prefix(name, 2).await?.as_slice() {
+            Err(ParseRunIdError) => match store.ids_by_prefix(name, 2).await?.as_slice() {
                 [id] => *id,
                 [] => return Err(none()),
                 _ => return Err(FindError::Several { name: name.to_owned() }),
@@ -82,8 +82,8 @@ impl<'a> Runs<'a> {
     /// # Errors
     ///
     /// Returns [`StoreError`] if it cannot be read.
-    pub async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {
-        let run = self.store.raw().get(id).await?;
+    pub async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
+        let run = self.store.redb().get(id).await?;
         Ok(run.map(|run| self.store.with_logs_ref(run)))
     }
 
@@ -110,9 +110,9 @@ impl<'a> Runs<'a> {
     pub async fn list(
         &self,
         filter: &RunFilter,
-        after: Option<Cursor>,
+        after: Option<RunCursor>,
         limit: usize,
-    ) -> Result<Page, StoreError> {
+    ) -> Result<RunPage, StoreError> {
         self.store.settled().await.list(filter, after, limit).await
     }
 
@@ -132,7 +132,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if that cannot be read.
     pub async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
-        self.store.raw().changes(id).await
+        self.store.redb().changes(id).await
     }
 
     /// Stops a run of whichever process, and waits until its record says so. Returns the run
@@ -144,16 +144,16 @@ impl<'a> Runs<'a> {
     /// # Errors
     ///
     /// Returns [`StoreError`] if the records cannot be read.
-    pub async fn cancel(&self, run: TaskRun) -> Result<TaskRun, StoreError> {
+    pub async fn cancel(&self, run: RunRecord) -> Result<RunRecord, StoreError> {
         let mut run = run;
         while !run.state.status().is_final() {
             // A hint may be lost, or come before the run is listed.
             if !self.store.cancel(run.id, &run.owner) {
                 // Nobody listens: most likely it is dead.
-                self.store.settle().await?;
+                self.store.reap_crashed_runs().await?;
             }
-            tokio::time::sleep(LOOK).await;
-            match self.store.raw().get(run.id).await? {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            match self.store.redb().get(run.id).await? {
                 Some(now) => run = now,
                 None => return Ok(run),
             }
@@ -169,10 +169,10 @@ impl<'a> Runs<'a> {
     /// Returns [`StoreError`] if that cannot be written; then nothing is removed. Where the
     /// file with the rest of its log cannot be removed, that is an error too: the next call
     /// tries it again.
-    pub async fn erase(&self, id: RunId) -> Result<Erased, StoreError> {
-        self.store.settle().await?;
-        let erased = self.store.raw().erase(id).await?;
-        if matches!(erased, Erased::Done(_)) {
+    pub async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError> {
+        self.store.reap_crashed_runs().await?;
+        let erased = self.store.redb().erase(id).await?;
+        if matches!(erased, EraseOutcome::Done(_)) {
             self.store.remove_log_file(id)?;
         }
         Ok(erased)
@@ -192,9 +192,9 @@ impl<'a> Runs<'a> {
     /// # Errors
     ///
     /// Returns the [`StoreError`] that a run would meet.
-    pub async fn try_out(&self) -> Result<(), StoreError> {
+    pub async fn probe_write(&self) -> Result<(), StoreError> {
         match self.size()? {
-            Some(_) => self.store.raw().try_out().await,
+            Some(_) => self.store.redb().probe_write().await,
             None => Ok(()),
         }
     }
@@ -205,7 +205,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if it cannot be read at all.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.store.raw().check().await
+        self.store.redb().check().await
     }
 
     /// Copies the store as it is at this moment to a file, which must not be there yet.
@@ -214,7 +214,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`], also if there is one; then nothing is written.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.store.raw().backup(to).await
+        self.store.redb().backup(to).await
     }
 
     /// Copies what can be read of a damaged store to a new file.
@@ -222,8 +222,8 @@ impl<'a> Runs<'a> {
     /// # Errors
     ///
     /// As [`Self::backup`].
-    pub async fn salvage(&self, to: &Path) -> Result<Salvaged, StoreError> {
-        self.store.raw().salvage(to).await
+    pub async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
+        self.store.redb().salvage(to).await
     }
 }
 

@@ -23,7 +23,7 @@ use crate::run::{Actor, Failure, FailureKind, Flags, ItemError, LogEntry, Outcom
 
 /// What names a run: a UUID whose order is roughly that of time.
 ///
-/// It is identity only. The order of runs is that of [`TaskRun::sequence`].
+/// It is identity only. The order of runs is that of [`RunRecord::sequence`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(Uuid);
@@ -53,17 +53,17 @@ impl fmt::Display for RunId {
 }
 
 impl FromStr for RunId {
-    type Err = NotARunId;
+    type Err = ParseRunIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotARunId> {
-        text.parse().map(Self).map_err(|_| NotARunId)
+    fn from_str(text: &str) -> Result<Self, ParseRunIdError> {
+        text.parse().map(Self).map_err(|_| ParseRunIdError)
     }
 }
 
 /// A text that is no run's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a run id")]
-pub struct NotARunId;
+pub struct ParseRunIdError;
 
 /// What names a process that runs something, as long as it lives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -134,21 +134,21 @@ impl fmt::Display for Status {
 
 /// Reads the word in any case, and `complete` for `SUCCESS`.
 impl FromStr for Status {
-    type Err = NotAStatus;
+    type Err = ParseStatusError;
 
-    fn from_str(text: &str) -> Result<Self, NotAStatus> {
+    fn from_str(text: &str) -> Result<Self, ParseStatusError> {
         if text.eq_ignore_ascii_case("complete") {
             return Ok(Self::Success);
         }
         let named = |status: &Self| status.as_str().eq_ignore_ascii_case(text);
-        Self::ALL.into_iter().find(named).ok_or(NotAStatus)
+        Self::ALL.into_iter().find(named).ok_or(ParseStatusError)
     }
 }
 
 /// A text that is no status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a status: `pending`, `running`, `success`, `failed` or `cancelled`")]
-pub struct NotAStatus;
+pub struct ParseStatusError;
 
 /// Where a run is on its way, with what is known there.
 #[derive(Clone, Debug, PartialEq)]
@@ -246,7 +246,7 @@ impl RunState {
     }
 
     /// Returns the state of a run that ended so, having begun as this one did.
-    pub fn ended(&self, outcome: Outcome, finished_at: DateTime<Utc>, duration_ms: u64) -> Self {
+    pub fn finish(&self, outcome: Outcome, finished_at: DateTime<Utc>, duration_ms: u64) -> Self {
         let started_at = self.started_at();
         match outcome {
             Outcome::Success(output) => {
@@ -367,7 +367,7 @@ pub struct ResultRef {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Masked {
-    /// [`TaskRun::input_dump`]: the run cannot be run again from it.
+    /// [`RunRecord::input_dump`]: the run cannot be run again from it.
     Input,
     /// The output.
     Output,
@@ -436,7 +436,7 @@ pub struct Orchestration {
 
 /// The record of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TaskRun {
+pub struct RunRecord {
     /// What names it.
     pub id: RunId,
     /// Its place in the order of all runs, from 1. The store's word: 0 before it is there.
@@ -540,7 +540,7 @@ pub struct TaskRun {
     pub erased_at: Option<DateTime<Utc>>,
 }
 
-impl TaskRun {
+impl RunRecord {
     /// Returns what the caller, or the input, switched on.
     pub fn flags(&self) -> Flags {
         let is = |name| self.metadata.get(name) == Some(&Value::Bool(true));
@@ -564,7 +564,7 @@ impl TaskRun {
     }
 
     /// Returns the run's place in time: when it began, or was asked for if it did not.
-    pub fn time(&self) -> DateTime<Utc> {
+    pub fn started_or_created_at(&self) -> DateTime<Utc> {
         self.state.started_at().unwrap_or(self.created_at)
     }
 }
@@ -572,19 +572,19 @@ impl TaskRun {
 /// What a list of runs shows of each: a record without what may be large.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunSummary {
-    /// See [`TaskRun::id`].
+    /// See [`RunRecord::id`].
     pub id: RunId,
-    /// See [`TaskRun::sequence`].
+    /// See [`RunRecord::sequence`].
     pub sequence: u64,
-    /// See [`TaskRun::operation_name`].
+    /// See [`RunRecord::operation_name`].
     pub operation_name: OperationName,
-    /// See [`TaskRun::actor`].
+    /// See [`RunRecord::actor`].
     pub actor: Actor,
     /// Where the run is on its way.
     pub status: Status,
     /// Whether nothing of it was kept but this.
     pub dry_run: bool,
-    /// See [`TaskRun::changes`].
+    /// See [`RunRecord::changes`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<ChangeCount>,
     /// When it began, if it did.
@@ -593,7 +593,7 @@ pub struct RunSummary {
     pub finished_at: Option<DateTime<Utc>>,
     /// How many milliseconds it took, if it ended.
     pub duration_ms: Option<u64>,
-    /// See [`TaskRun::duration`].
+    /// See [`RunRecord::duration`].
     #[serde(skip)]
     pub duration: Option<Duration>,
     /// What kind of failure it was.
@@ -603,22 +603,22 @@ pub struct RunSummary {
     /// See [`Failure::retryable`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_retryable: Option<bool>,
-    /// See [`TaskRun::tags`].
+    /// See [`RunRecord::tags`].
     pub tags: Vec<String>,
-    /// See [`TaskRun::orchestrated`].
+    /// See [`RunRecord::orchestrated`].
     pub orchestrated: bool,
-    /// See [`TaskRun::prefect_flow_run_id`].
+    /// See [`RunRecord::prefect_flow_run_id`].
     pub prefect_flow_run_id: Option<String>,
-    /// See [`TaskRun::prefect_task_run_id`].
+    /// See [`RunRecord::prefect_task_run_id`].
     pub prefect_task_run_id: Option<String>,
-    /// See [`TaskRun::rerun_of`].
+    /// See [`RunRecord::rerun_of`].
     pub rerun_of: Option<RunId>,
-    /// See [`TaskRun::retry_of`].
+    /// See [`RunRecord::retry_of`].
     pub retry_of: Option<RunId>,
-    /// See [`TaskRun::parent_run_id`].
+    /// See [`RunRecord::parent_run_id`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_run_id: Option<RunId>,
-    /// See [`TaskRun::created_at`].
+    /// See [`RunRecord::created_at`].
     pub created_at: DateTime<Utc>,
 }
 
@@ -630,8 +630,8 @@ impl RunSummary {
     }
 }
 
-impl From<TaskRun> for RunSummary {
-    fn from(run: TaskRun) -> Self {
+impl From<RunRecord> for RunSummary {
+    fn from(run: RunRecord) -> Self {
         let failure = run.state.failure();
         Self {
             id: run.id,
@@ -668,9 +668,9 @@ pub(crate) mod tests {
     use crate::run::{LogLevel, LogSource};
 
     /// Returns a run that began now and says nothing more than it must.
-    pub(crate) fn running(operation: &str) -> TaskRun {
+    pub(crate) fn running(operation: &str) -> RunRecord {
         let now = Utc::now();
-        TaskRun {
+        RunRecord {
             id: RunId::new(),
             sequence: 0,
             revision: 0,
@@ -695,7 +695,7 @@ pub(crate) mod tests {
             created_at: now,
             updated_at: now,
             owner: OwnerId::new("owner"),
-            component_digest: Some(Digest::of(b"component")),
+            component_digest: Some(Digest::sha256(b"component")),
             plugin_version: "1.0.0".into(),
             host_version: "0.1.0".into(),
             limits: Limits::DEFAULT,
@@ -725,7 +725,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn again(run: &TaskRun) -> TaskRun {
+    fn again(run: &RunRecord) -> RunRecord {
         serde_json::from_str(&serde_json::to_string(run).unwrap()).unwrap()
     }
 
@@ -733,7 +733,7 @@ pub(crate) mod tests {
     fn l8_a_record_is_flat_json_under_the_known_names() {
         let mut run = running("slugify");
         let now = run.created_at;
-        run.state = run.state.ended(Outcome::Failed(failure()), now, 7);
+        run.state = run.state.finish(Outcome::Failed(failure()), now, 7);
         let json = serde_json::to_value(&run).unwrap();
         let known = [
             "id",
@@ -777,7 +777,7 @@ pub(crate) mod tests {
     fn a_record_of_an_older_version_is_in_the_one_namespace() {
         let mut json = serde_json::to_value(running("slugify")).unwrap();
         json.as_object_mut().unwrap().remove("namespace");
-        let run: TaskRun = serde_json::from_value(json).unwrap();
+        let run: RunRecord = serde_json::from_value(json).unwrap();
         assert_eq!(run.namespace, "default");
     }
 
@@ -793,11 +793,12 @@ pub(crate) mod tests {
             Outcome::Cancelled,
         ];
         for end in ends {
-            run.state = RunState::Running { started_at: now }.ended(end, now, 1);
+            run.state = RunState::Running { started_at: now }.finish(end, now, 1);
             assert_eq!(again(&run), run);
         }
-        run.state = RunState::Pending.ended(Outcome::Cancelled, now, 0);
-        run.usage = Some(Usage { wall: Duration::from_millis(3), peak_memory: 9, reruns: 0 });
+        run.state = RunState::Pending.finish(Outcome::Cancelled, now, 0);
+        run.usage =
+            Some(Usage { wall: Duration::from_millis(3), peak_memory: 9, conflict_retries: 0 });
         run.log_entries = vec![LogEntry {
             timestamp: now,
             level: LogLevel::Warn,
@@ -828,11 +829,11 @@ pub(crate) mod tests {
     #[test]
     fn l5_a_failure_of_a_newer_version_is_unknown_here() {
         let mut run = running("slugify");
-        run.state = run.state.ended(Outcome::Failed(failure()), run.created_at, 7);
+        run.state = run.state.finish(Outcome::Failed(failure()), run.created_at, 7);
         let mut json = serde_json::to_value(&run).unwrap();
         json["failure_kind"] = "melted".into();
         json["of_the_future"] = 1.into();
-        let run: TaskRun = serde_json::from_value(json).unwrap();
+        let run: RunRecord = serde_json::from_value(json).unwrap();
         assert_eq!(run.state.failure().unwrap().kind, FailureKind::Unknown);
     }
 
@@ -840,7 +841,7 @@ pub(crate) mod tests {
     fn a_status_without_its_times_is_no_record() {
         let mut json = serde_json::to_value(running("slugify")).unwrap();
         json["status"] = "SUCCESS".into();
-        assert!(serde_json::from_value::<TaskRun>(json).is_err());
+        assert!(serde_json::from_value::<RunRecord>(json).is_err());
     }
 
     #[test]
@@ -850,7 +851,7 @@ pub(crate) mod tests {
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
         }
         assert_eq!("complete".parse(), Ok(Status::Success));
-        assert_eq!("done".parse::<Status>(), Err(NotAStatus));
+        assert_eq!("done".parse::<Status>(), Err(ParseStatusError));
     }
 
     #[test]
@@ -859,7 +860,7 @@ pub(crate) mod tests {
         assert!(first < second);
         assert_eq!(first.to_string().parse(), Ok(first));
         assert_eq!(RunId::from_bytes(*first.as_bytes()), first);
-        assert_eq!("x".parse::<RunId>(), Err(NotARunId));
+        assert_eq!("x".parse::<RunId>(), Err(ParseRunIdError));
     }
 
     #[test]

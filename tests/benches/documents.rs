@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use e2e::disk::Forced;
 use ophost::document::{Body, CollectionName, DocumentId, Filter, Query, Sort, SortBy};
-use ophost::{Caller, Flags, Host, Import, LimitRequest, Outcome, Report, Request};
+use ophost::{Caller, Flags, Host, Import, LimitRequest, Outcome, Request, RunReport};
 use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -48,11 +48,11 @@ fn main() -> Result<()> {
     })
 }
 
-async fn call(host: &Host, operation: &str, input: Value) -> Result<Report> {
+async fn call(host: &Host, operation: &str, input: Value) -> Result<RunReport> {
     succeeded(host.run(Request::new(operation, input)).await?)
 }
 
-fn succeeded(report: Report) -> Result<Report> {
+fn succeeded(report: RunReport) -> Result<RunReport> {
     match &report.outcome {
         Outcome::Success(_) => Ok(report),
         other => Err(format!("{other:?}").into()),
@@ -206,7 +206,7 @@ async fn one_for_many(host: &Host) -> Result<()> {
         for _ in 0..CHANGES {
             let report = host.run(Request::new("ledger.bump", json!({"id": "one"}))).await;
             let report = report.map_err(|error| error.to_string())?;
-            again += report.usage.reruns;
+            again += report.usage.conflict_retries;
             lost += u32::from(!matches!(report.outcome, Outcome::Success(_)));
         }
         Ok::<_, String>((again, lost))

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use e2e::disk::Forced;
 use e2e::guest::{Described, Operation, describing};
-use ophost::{Host, Outcome, RecordRule, Request, RunFilter, Runs, Status};
+use ophost::{Host, Outcome, RecordPolicy, Request, RunFilter, Runs, Status};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -68,7 +68,7 @@ fn runtime() -> Result<Runtime> {
 
 async fn host(project: &Path) -> Result<Host> {
     let builder = Host::builder().plugins(project.join("plugins")).data(project.join(".ophost"));
-    Ok(builder.record(RecordRule::Always).build().await?)
+    Ok(builder.record(RecordPolicy::Always).build().await?)
 }
 
 fn records(host: &Host) -> Result<Runs<'_>> {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use ophost::document::{Address, Body};
-use ophost::{Host, Outcome, Report, Request, RunFilter, RunId, RunState, Status, TaskRun};
+use ophost::{Host, Outcome, Request, RunFilter, RunId, RunRecord, RunReport, RunState, Status};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -48,7 +48,7 @@ fn account(number: u64) -> String {
     format!("account{number}")
 }
 
-async fn call(host: &Host, operation: &str, input: Value) -> Report {
+async fn call(host: &Host, operation: &str, input: Value) -> RunReport {
     host.run(Request::new(operation, input)).await.unwrap()
 }
 
@@ -151,7 +151,8 @@ async fn money_is_neither_made_nor_lost_whoever_is_killed() {
     let runs = runs(&host).await;
     let of = |status| runs.iter().filter(|run| run.state.status() == status).count();
     assert_eq!(of(Status::Running), 0);
-    let again = runs.iter().filter_map(|run| run.usage).map(|usage| usage.reruns).sum::<u32>();
+    let again =
+        runs.iter().filter_map(|run| run.usage).map(|usage| usage.conflict_retries).sum::<u32>();
     let (moved, failed) = (of(Status::Success), of(Status::Failed));
     println!("{kills} kills, {moved} transfers, {failed} failed, {again} executed again");
     assert!(moved > 50, "{moved}");
@@ -162,7 +163,7 @@ async fn money_is_neither_made_nor_lost_whoever_is_killed() {
 }
 
 /// Returns all runs that are recorded.
-async fn runs(host: &Host) -> Vec<TaskRun> {
+async fn runs(host: &Host) -> Vec<RunRecord> {
     let runs = host.runs().unwrap();
     let (mut all, mut after) = (Vec::new(), None);
     loop {
@@ -178,7 +179,7 @@ async fn runs(host: &Host) -> Vec<TaskRun> {
 }
 
 /// Returns how many runs were told of as done, each of which is there, and how many audits.
-fn everything_told_is_there(directory: &Path, runs: &[TaskRun]) -> (usize, usize) {
+fn everything_told_is_there(directory: &Path, runs: &[RunRecord]) -> (usize, usize) {
     let known: BTreeMap<_, _> = runs.iter().map(|run| (run.id, run.state.status())).collect();
     let (mut told, mut audits) = (0, 0);
     for entry in fs::read_dir(directory).unwrap() {
@@ -200,7 +201,7 @@ fn everything_told_is_there(directory: &Path, runs: &[TaskRun]) -> (usize, usize
 
 /// Makes of the accounts what each run says that it did, in the order of their commits: each
 /// has to have seen what those before it left, and the last has to leave what is there.
-async fn one_after_the_other(host: &Host, runs: &[TaskRun]) {
+async fn one_after_the_other(host: &Host, runs: &[RunRecord]) {
     let mut committed: Vec<_> =
         runs.iter().filter_map(|run| Some((run.changes?.revision?, run))).collect();
     committed.sort_by_key(|(revision, _)| *revision);
@@ -220,7 +221,7 @@ async fn one_after_the_other(host: &Host, runs: &[TaskRun]) {
     }
 }
 
-fn says_what_it_left(run: &TaskRun, accounts: &BTreeMap<Address, Body>) {
+fn says_what_it_left(run: &RunRecord, accounts: &BTreeMap<Address, Body>) {
     let RunState::Success { output, .. } = &run.state else { return };
     for side in ["from", "to"] {
         let (Some(id), Some(balance)) = (run.input_dump.get(side), output.get(side)) else {

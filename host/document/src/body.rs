@@ -50,7 +50,7 @@ impl Body {
 
     /// Returns how long the compact JSON text is, in bytes.
     pub fn size(&self) -> usize {
-        let mut room = Room(usize::MAX);
+        let mut room = ByteBudget(usize::MAX);
         serde_json::to_writer(&mut room, &*self.0).expect("an object with text as keys is JSON");
         usize::MAX - room.0
     }
@@ -88,7 +88,7 @@ impl TryFrom<Value> for Body {
     fn try_from(value: Value) -> Result<Self, BodyError> {
         match value {
             Value::Object(fields) => fields.try_into(),
-            other => Err(BodyError::NotAnObject(kind(&other))),
+            other => Err(BodyError::NotAnObject(type_name(&other))),
         }
     }
 }
@@ -103,7 +103,7 @@ impl TryFrom<Map<String, Value>> for Body {
         if !fields.values().all(|value| is_within(value, MAX_LEVELS - 1)) {
             return Err(BodyError::TooDeep);
         }
-        if serde_json::to_writer(Room(MAX_BODY), &fields).is_err() {
+        if serde_json::to_writer(ByteBudget(MAX_BODY), &fields).is_err() {
             return Err(BodyError::TooLarge);
         }
         Ok(Self(Arc::new(fields)))
@@ -122,9 +122,9 @@ pub(crate) fn is_within(value: &Value, levels: usize) -> bool {
 }
 
 /// A place for so many bytes, which keeps none of them and fails when it is full.
-pub(crate) struct Room(pub(crate) usize);
+pub(crate) struct ByteBudget(pub(crate) usize);
 
-impl io::Write for Room {
+impl io::Write for ByteBudget {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::WriteZero)?;
         Ok(bytes.len())
@@ -136,7 +136,7 @@ impl io::Write for Room {
 }
 
 /// Returns what a value is, in words.
-pub fn kind(value: &Value) -> &'static str {
+pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -152,7 +152,7 @@ pub fn kind(value: &Value) -> &'static str {
 #[non_exhaustive]
 pub enum BodyError {
     /// The text is not JSON, or not strictly.
-    #[error("it is not JSON: {}", text::reason(&.0.to_string()))]
+    #[error("it is not JSON: {}", text::single_line(&.0.to_string()))]
     NotJson(serde_json::Error),
     /// It is JSON of another kind.
     #[error("it is {0}, not an object")]

@@ -7,16 +7,16 @@ use crate::text;
 
 /// What differs between two states of a document.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Changes {
+pub struct Diff {
     /// The first ones, in the order of the fields, those that are new at last.
-    pub listed: Vec<Change>,
+    pub listed: Vec<FieldChange>,
     /// How many more there are.
     pub rest: usize,
 }
 
 /// One place that differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
+pub struct FieldChange {
     /// The place: names of fields and places in lists, joined by dots. A name that is empty or
     /// holds a dot or a quote stands as a JSON text; a long one is cut.
     pub path: String,
@@ -34,15 +34,15 @@ pub fn changes(
     before: Option<&Map<String, Value>>,
     after: Option<&Map<String, Value>>,
     most: usize,
-) -> Changes {
+) -> Diff {
     let nothing = Map::new();
-    let mut seen = Seen { changes: Changes::default(), path: String::new(), most };
+    let mut seen = Seen { changes: Diff::default(), path: String::new(), most };
     seen.objects(before.unwrap_or(&nothing), after.unwrap_or(&nothing));
     seen.changes
 }
 
 struct Seen {
-    changes: Changes,
+    changes: Diff,
     /// The place that is looked at.
     path: String,
     most: usize,
@@ -74,7 +74,7 @@ impl Seen {
             (Some(Value::Array(before)), Some(Value::Array(after))) => self.lists(before, after),
             _ if before == after => {}
             _ if self.changes.listed.len() == self.most => self.changes.rest += 1,
-            _ => self.changes.listed.push(Change {
+            _ => self.changes.listed.push(FieldChange {
                 path: self.path.clone(),
                 before: before.cloned(),
                 after: after.cloned(),
@@ -96,7 +96,7 @@ impl Seen {
 
 fn shown(name: &str) -> String {
     let plain = !name.is_empty() && !name.contains(['.', '"']);
-    let name = text::name(name);
+    let name = text::quote(name);
     if plain { name } else { Value::String(name).to_string() }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(told(&json!(null), &document), new);
         let gone = json!([{"path": "a", "before": {"b": 1}}, {"path": "c", "before": 2}]);
         assert_eq!(told(&document, &json!(null)), gone);
-        assert_eq!(changes(None, None, 9), Changes::default());
+        assert_eq!(changes(None, None, 9), Diff::default());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::body::{Body, BodyError, MAX_BODY, MAX_LEVELS, is_within, kind};
+use crate::body::{Body, BodyError, MAX_BODY, MAX_LEVELS, is_within, type_name};
 use crate::json;
 use crate::path::{Part, Path, PathError};
 use crate::text;
@@ -37,7 +37,7 @@ pub fn set(body: &Body, fields: &[(Path, Value)]) -> Result<Body, EditError> {
 pub fn read_fields(fields: &[(String, String)]) -> Result<Vec<(Path, Value)>, EditError> {
     check_size(fields.iter().map(|(path, value)| path.len() + value.len()).sum())?;
     let field = |(path, value): &(String, String)| {
-        let value = read(value, || format!("the value for `{}`", text::name(path)))?;
+        let value = read(value, || format!("the value for `{}`", text::quote(path)))?;
         Ok((Path::parse(path).map_err(EditError::Path)?, value))
     };
     fields.iter().map(field).collect()
@@ -80,11 +80,11 @@ fn place<'v>(fields: &'v mut Map<String, Value>, path: &Path) -> Result<&'v mut 
     for (number, part) in rest.iter().enumerate() {
         let is_last = number + 1 == rest.len();
         let way = || (path.to_string(), path.beginning(number + 1));
-        place = match (place, part.place) {
+        place = match (place, part.index) {
             (Value::Object(fields), _) => field(fields, part, is_last),
             (Value::Array(items), Some(wanted)) => item(items, wanted, is_last)
                 .map_err(|length| EditError::NoPlace { way: way(), length })?,
-            (other, _) => return Err(EditError::NoWay { way: way(), found: kind(other) }),
+            (other, _) => return Err(EditError::NoWay { way: way(), found: type_name(other) }),
         };
     }
     Ok(place)
@@ -117,7 +117,7 @@ fn made(is_last: bool) -> Value {
 /// [`Body`].
 pub fn merge(body: &Body, patch: &Value) -> Result<Body, EditError> {
     let Some(fields) = patch.as_object() else {
-        return Err(EditError::NotAnObject(kind(patch)));
+        return Err(EditError::NotAnObject(type_name(patch)));
     };
     if fields.contains_key(crate::body::ID) {
         return Err(EditError::Id);
@@ -159,7 +159,7 @@ pub enum EditError {
     #[error("`_id` cannot be set: a document's id is not part of what it holds")]
     Id,
     /// Two paths of one call that both say what is at one place.
-    #[error("`{}` and `{}` cannot both be set", text::name(first), text::name(second))]
+    #[error("`{}` and `{}` cannot both be set", text::quote(first), text::quote(second))]
     Conflict {
         /// The path that leads to the place or through it.
         first: String,
@@ -167,7 +167,7 @@ pub enum EditError {
         second: String,
     },
     /// A path through something that has no such parts.
-    #[error("`{}` leads nowhere: `{}` holds {found}", text::name(&way.0), text::name(&way.1))]
+    #[error("`{}` leads nowhere: `{}` holds {found}", text::quote(&way.0), text::quote(&way.1))]
     NoWay {
         /// The path, and its beginning, which leads to what is in the way.
         way: (String, String),
@@ -177,8 +177,8 @@ pub enum EditError {
     /// A place behind the end of a list.
     #[error(
         "`{}` leads nowhere: the list `{}` has {length} items, the next place is {length}",
-        text::name(&way.0),
-        text::name(&way.1)
+        text::quote(&way.0),
+        text::quote(&way.1)
     )]
     NoPlace {
         /// The path, and its beginning, which leads to the list.
@@ -187,7 +187,7 @@ pub enum EditError {
         length: usize,
     },
     /// A text that is not JSON, or not strictly.
-    #[error("{what} is not JSON: {}", text::reason(why))]
+    #[error("{what} is not JSON: {}", text::single_line(why))]
     NotJson {
         /// What it was to be.
         what: String,

@@ -272,7 +272,7 @@ enum Step {
 
 impl Step {
     fn name(name: &str) -> Self {
-        Self::Name(text::name(name))
+        Self::Name(text::quote(name))
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::budget::{Budget, Interruption};
-use crate::fields::Fields;
 use crate::name::DocumentId;
+use crate::projection::Fields;
 use crate::query::{Cursor, Query};
 use crate::sort::SortKey;
 
@@ -41,7 +41,7 @@ pub struct Page {
 /// Picks the documents of a page from all that are shown to it. It holds no more than a page
 /// and one document.
 #[derive(Debug)]
-pub struct Finder {
+pub struct PageBuilder {
     query: Query,
     /// What is on the page so far.
     kept: BTreeMap<SortKey, Document>,
@@ -53,7 +53,7 @@ pub struct Finder {
     key: SortKey,
 }
 
-impl Finder {
+impl PageBuilder {
     /// Begins a page.
     pub fn new(query: Query) -> Self {
         Self { query, kept: BTreeMap::new(), size: 0, end: None, key: SortKey::default() }
@@ -67,7 +67,7 @@ impl Finder {
     /// # Errors
     ///
     /// Returns the error of `whole`.
-    pub fn see<E>(
+    pub fn offer<E>(
         &mut self,
         id: &DocumentId,
         fields: &dyn Fields,
@@ -80,8 +80,8 @@ impl Finder {
         Ok(if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    /// Looks at a document as [`Finder::see`] does, within a budget, and returns whether it may be
-    /// on the page: then [`Finder::take`] has to be called with it.
+    /// Looks at a document as [`PageBuilder::offer`] does, within a budget, and returns whether it may be
+    /// on the page: then [`PageBuilder::take`] has to be called with it.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ mod tests {
     /// Shows documents, whose ids are the letters, until there are enough; says how many were
     /// shown.
     fn find(query: Query, documents: &[Value]) -> (Page, usize) {
-        let mut finder = Finder::new(query);
+        let mut finder = PageBuilder::new(query);
         let mut shown = 0;
         for (number, body) in documents.iter().enumerate() {
             shown += 1;
@@ -173,7 +173,7 @@ mod tests {
             let whole = Document { id, revision: number as u64 + 1, body: body.to_string() };
             let id = whole.id.clone();
             let Ok(seen) =
-                finder.see(&id, body.as_object().unwrap(), || Ok::<_, Infallible>(whole));
+                finder.offer(&id, body.as_object().unwrap(), || Ok::<_, Infallible>(whole));
             if seen.is_break() {
                 break;
             }

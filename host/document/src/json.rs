@@ -91,7 +91,7 @@ fn unexpected(text: &str, error: &serde_json::Error) -> Option<serde_json::Error
     };
     let line = 1 + text[..start].matches('\n').count();
     let column = 1 + start - text[..start].rfind('\n').map_or(0, |end| end + 1);
-    let word = text::name(word);
+    let word = text::quote(word);
     let what = format!("unexpected `{word}` at line {line} column {column}");
     (!word.trim().is_empty()).then(|| serde_json::Error::custom(what))
 }
@@ -221,7 +221,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!(
                     "the key {:?} stands twice",
-                    text::name(&key)
+                    text::quote(&key)
                 )));
             }
             object.insert(key, value);

@@ -20,7 +20,7 @@
 //! | [`extended`] | MongoDB Extended JSON, as plain JSON |
 //! | [`scan`]   | noun: what has to be looked at to answer a question |
 //! | [`path`]   | noun: a place in a document |
-//! | [`fields`] | what of a document is looked at |
+//! | [`projection`] | what of a document is looked at |
 //! | [`body`]   | noun: a document's content, checked |
 //! | [`name`]   | nouns: what names documents and collections |
 //! | [`order`]  | the one order of all values |
@@ -36,7 +36,6 @@ pub mod diff;
 pub mod edit;
 pub mod error;
 pub mod extended;
-pub mod fields;
 pub mod filter;
 pub mod find;
 pub mod json;
@@ -46,26 +45,27 @@ pub mod name;
 pub mod number;
 pub mod order;
 pub mod path;
-pub mod query;
+pub mod projection;
 #[cfg(test)]
-mod random;
+mod property_tests;
+pub mod query;
 pub mod scan;
 pub mod sort;
 pub mod text;
 
 pub use crate::body::{Body, BodyError};
 pub use crate::budget::{Budget, Interruption};
-pub use crate::diff::{Change, Changes};
+pub use crate::diff::{Diff, FieldChange};
 pub use crate::edit::EditError;
 pub use crate::error::DocumentError;
 pub use crate::extended::{ExtendedError, ExtendedProblem};
-pub use crate::fields::{Fields, Glimpse, Wanted};
 pub use crate::filter::{Filter, FilterError};
-pub use crate::find::{Document, Finder, Page};
+pub use crate::find::{Document, Page, PageBuilder};
 pub use crate::matcher::{Matcher, Search};
 pub use crate::memory::{Collection, Condition};
 pub use crate::name::{CollectionName, DocumentId, InvalidId, InvalidName};
 pub use crate::path::{Path, PathError};
+pub use crate::projection::{Fields, ProjectedFields, Projection};
 pub use crate::query::{Cursor, CursorError, Query, QueryError};
 pub use crate::scan::Scan;
 pub use crate::sort::{Sort, SortBy, SortError, SortKey};

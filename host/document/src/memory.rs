@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::edit;
 use crate::error::DocumentError;
 use crate::filter::Filter;
-use crate::find::{Document, Finder, Page};
+use crate::find::{Document, Page, PageBuilder};
 use crate::name::DocumentId;
 use crate::path::Path;
 use crate::query::Query;
@@ -128,9 +128,9 @@ impl Collection {
 
     /// Returns a page of the documents that a query means.
     pub fn find(&self, query: Query) -> Page {
-        let mut finder = Finder::new(query);
+        let mut finder = PageBuilder::new(query);
         for (id, kept) in &self.documents {
-            let Ok(seen) = finder.see(id, &kept.0, || Ok::<_, Infallible>(document(id, kept)));
+            let Ok(seen) = finder.offer(id, &kept.0, || Ok::<_, Infallible>(document(id, kept)));
             if seen.is_break() {
                 break;
             }

@@ -42,7 +42,7 @@ impl DocumentId {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{}` is not an id for a document: 1 to {MAX_ID} bytes, no control characters",
-    text::name(.0)
+    text::quote(.0)
 )]
 pub struct InvalidId(String);
 
@@ -102,7 +102,7 @@ fn is_part(part: &str) -> bool {
 #[error(
     "`{}` is not a name for a collection: lower case letters, digits and `_`, in parts joined by \
      dots or dashes, a letter first, at most {MAX_COLLECTION} bytes",
-    text::name(.0)
+    text::quote(.0)
 )]
 pub struct InvalidName(String);
 

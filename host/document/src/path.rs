@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::budget::{Budget, Interruption, any};
-use crate::fields::Fields;
+use crate::projection::Fields;
 use crate::text;
 
 /// The most parts of a path.
@@ -29,7 +29,7 @@ pub(crate) struct Part {
     /// The name of a field.
     pub(crate) name: Box<str>,
     /// The place in a list, if it is the number of one.
-    pub(crate) place: Option<usize>,
+    pub(crate) index: Option<usize>,
 }
 
 impl Path {
@@ -47,7 +47,7 @@ impl Path {
             if parts.len() == MAX_PARTS {
                 return Err(PathError::TooLong(path.to_owned()));
             }
-            parts.push(Part { name: name.into(), place: place(name) });
+            parts.push(Part { name: name.into(), index: place(name) });
         }
         Ok(Self { parts: parts.into() })
     }
@@ -149,7 +149,7 @@ impl<'v, F: FnMut(Leaf<'v>) -> Result<bool, Interruption>> Visit<'_, F> {
 
     fn list(&mut self, items: &'v [Value], parts: &[Part]) -> Result<bool, Interruption> {
         let Some((first, rest)) = parts.split_first() else { return Ok(false) };
-        let Some(place) = first.place else {
+        let Some(place) = first.index else {
             self.budget.spend(items.len())?;
             let objects = items.iter().filter_map(Value::as_object);
             return any(objects, |fields| self.object(fields, parts));
@@ -209,10 +209,10 @@ impl From<Path> for String {
 #[non_exhaustive]
 pub enum PathError {
     /// A part without a name.
-    #[error("the path `{}` has an empty part", text::name(.0))]
+    #[error("the path `{}` has an empty part", text::quote(.0))]
     Empty(String),
     /// More parts than any document has levels.
-    #[error("the path `{}` has more than {MAX_PARTS} parts", text::name(.0))]
+    #[error("the path `{}` has more than {MAX_PARTS} parts", text::quote(.0))]
     TooLong(String),
 }
 
@@ -242,11 +242,11 @@ mod tests {
     fn a_path_is_parts_joined_by_dots() {
         let path = Path::parse("address.lines.0.01").unwrap();
         assert_eq!(path.to_string(), "address.lines.0.01");
-        let places: Vec<_> = path.parts().iter().map(|part| part.place).collect();
+        let places: Vec<_> = path.parts().iter().map(|part| part.index).collect();
         assert_eq!(places, [None, None, Some(0), None], "a place has one name");
         assert!(Path::parse(&vec!["a"; 64].join(".")).is_ok());
         let large = Path::parse("99999999999999999999999").unwrap();
-        assert_eq!(large.parts()[0].place, None);
+        assert_eq!(large.parts()[0].index, None);
     }
 
     #[test]

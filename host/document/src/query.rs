@@ -5,10 +5,10 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 use serde_json::json;
 
-use crate::fields::Wanted;
 use crate::filter::Filter;
 use crate::json;
 use crate::name::{CollectionName, DocumentId};
+use crate::projection::Projection;
 use crate::scan::Scan;
 use crate::sort::{MAX_KEY, Sort, SortKey};
 
@@ -67,11 +67,11 @@ impl Query {
         &self.filter
     }
 
-    /// Returns what [`Finder::see`](crate::find::Finder::see) has to be shown.
+    /// Returns what [`PageBuilder::offer`](crate::find::PageBuilder::see) has to be shown.
     pub fn scan(&self) -> Scan {
         let mut names = self.filter.names();
         names.extend(self.sort.names());
-        let wanted = Wanted::new(names);
+        let wanted = Projection::new(names);
         Scan { wanted, ids: self.filter.ids(), after: self.after_id(), before: None }
     }
 

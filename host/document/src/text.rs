@@ -1,7 +1,7 @@
 //! Cuts texts that guests and files give before people have to read them.
 //!
-//! A text that is kept for its own sake is [`cut`] to a bound of its own. What is said within
-//! a sentence of ours is a [`name`] or a [`reason`]: one line, and so short that the sentence
+//! A text that is kept for its own sake is [`truncate_bytes`] to a bound of its own. What is said within
+//! a sentence of ours is a [`quote`] or a [`single_line`]: one line, and so short that the sentence
 //! stays one.
 
 /// The most that is shown of a name within a sentence, in bytes.
@@ -10,7 +10,7 @@ const MAX_NAME: usize = 120;
 const MAX_REASON: usize = 300;
 
 /// Returns the text, cut to at most `longest` bytes with a mark at the end.
-pub fn cut(mut text: String, longest: usize) -> String {
+pub fn truncate_bytes(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         let all = text.len();
         text.truncate(boundary(&text, longest));
@@ -21,7 +21,7 @@ pub fn cut(mut text: String, longest: usize) -> String {
 }
 
 /// Returns the first characters of a text, with a mark where something is missing.
-pub fn first(text: &str, count: usize) -> String {
+pub fn truncate_chars(text: &str, count: usize) -> String {
     match text.char_indices().nth(count) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
@@ -29,12 +29,12 @@ pub fn first(text: &str, count: usize) -> String {
 }
 
 /// Returns a name as it stands in a sentence.
-pub fn name(name: &str) -> String {
+pub fn quote(name: &str) -> String {
     in_a_line(name, MAX_NAME)
 }
 
 /// Returns what someone else says, as it stands at the end of a sentence.
-pub fn reason(reason: &str) -> String {
+pub fn single_line(reason: &str) -> String {
     in_a_line(reason, MAX_REASON)
 }
 
@@ -63,25 +63,28 @@ mod tests {
 
     #[test]
     fn what_is_short_stays_as_it_is() {
-        assert_eq!(cut("ä".to_owned(), 2), "ä");
-        assert_eq!(name("flow.step"), "flow.step");
+        assert_eq!(truncate_bytes("ä".to_owned(), 2), "ä");
+        assert_eq!(quote("flow.step"), "flow.step");
     }
 
     #[test]
     fn what_is_long_is_cut_between_characters_and_says_so() {
-        assert_eq!(cut("ä".repeat(3), 5), "ää [6 bytes, cut]");
-        let long = name(&"ä".repeat(100_000));
+        assert_eq!(truncate_bytes("ä".repeat(3), 5), "ää [6 bytes, cut]");
+        let long = quote(&"ä".repeat(100_000));
         assert!(long.len() < 150 && long.ends_with("ä [200000 bytes, cut]"), "{long}");
-        assert!(reason(&"x".repeat(1 << 20)).len() < 350);
+        assert!(single_line(&"x".repeat(1 << 20)).len() < 350);
     }
 
     #[test]
     fn the_first_characters_are_told_from_the_whole() {
-        assert_eq!((first("äöü", 3).as_str(), first("äöü", 2).as_str()), ("äöü", "äö..."));
+        assert_eq!(
+            (truncate_chars("äöü", 3).as_str(), truncate_chars("äöü", 2).as_str()),
+            ("äöü", "äö...")
+        );
     }
 
     #[test]
     fn a_sentence_stays_one_line() {
-        assert_eq!(reason("a\nb\r\u{2028}c"), "a b  c");
+        assert_eq!(single_line("a\nb\r\u{2028}c"), "a b  c");
     }
 }

@@ -12,7 +12,7 @@ use ophost_toolchain::Artifact;
 use serde_json::json;
 
 use super::error::{CliError, Exit};
-use super::output::{self, Line};
+use super::output::{self, EscapedLine};
 use super::settings;
 use crate::config::Config;
 use crate::host::Inspector;
@@ -190,7 +190,7 @@ fn print(written: &[Written], json: bool) -> Result<(), CliError> {
         let components: Vec<_> = written.iter().map(as_json).collect();
         return output::json(&json!({"components": components}));
     }
-    let line = |it: &Written| format!("{}\n", Line(&it.file.to_string_lossy()));
+    let line = |it: &Written| format!("{}\n", EscapedLine(&it.file.to_string_lossy()));
     output::stdout(&written.iter().map(line).collect::<String>())
 }
 
@@ -201,7 +201,7 @@ fn as_json(written: &Written) -> serde_json::Value {
 }
 
 fn say(line: &str) {
-    output::stderr(&format!("{}\n", Line(line)));
+    output::stderr(&format!("{}\n", EscapedLine(line)));
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use ophost_document::diff;
 use serde_json::{Value, json};
 
-use super::output::{DIM, Line, NAME, OK, WARNING};
-use crate::document::{Address, Change, ChangeCount, ChangeKind, ChangeSet};
-use ophost_document::text::first;
+use super::output::{DIM, EscapedLine, NAME, OK, WARNING};
+use crate::document::{Address, ChangeCount, ChangeKind, ChangeSet, DocumentChange};
+use ophost_document::text::truncate_chars;
 
 /// How many documents, and fields of each, are shown to people.
 const DOCUMENTS: usize = 20;
@@ -17,7 +17,7 @@ const VALUE: usize = 60;
 
 /// Returns changes as JSON.
 pub(super) fn as_json(changes: &ChangeSet) -> Value {
-    let change = |(address, change): (&Address, &Change)| {
+    let change = |(address, change): (&Address, &DocumentChange)| {
         json!({
             "collection": address.collection,
             "document_id": address.id,
@@ -59,13 +59,13 @@ pub(super) fn counted(count: ChangeCount) -> String {
     }
 }
 
-fn document(text: &mut String, address: &Address, change: &Change) {
+fn document(text: &mut String, address: &Address, change: &DocumentChange) {
     let (style, sign) = match change.kind() {
         Some(ChangeKind::Created) => (OK, '+'),
         Some(ChangeKind::Deleted) => (super::output::ERROR, '-'),
         Some(ChangeKind::Updated) | None => (WARNING, '~'),
     };
-    let (collection, id) = (&address.collection, Line(address.id.as_str()));
+    let (collection, id) = (&address.collection, EscapedLine(address.id.as_str()));
     let _ = writeln!(text, "{style}{sign}{style:#} {NAME}{collection}/{id}{NAME:#}");
     let differences = diff::changes(change.before.as_deref(), change.after.as_deref(), FIELDS);
     for difference in &differences.listed {
@@ -75,7 +75,7 @@ fn document(text: &mut String, address: &Address, change: &Change) {
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => String::new(),
         };
-        let _ = writeln!(text, "    {}: {}", Line(&difference.path), Line(&sides));
+        let _ = writeln!(text, "    {}: {}", EscapedLine(&difference.path), EscapedLine(&sides));
     }
     if differences.rest > 0 {
         let _ = writeln!(text, "    {DIM}and {} more fields{DIM:#}", differences.rest);
@@ -83,5 +83,5 @@ fn document(text: &mut String, address: &Address, change: &Change) {
 }
 
 fn shown(value: &Value) -> String {
-    first(&value.to_string(), VALUE)
+    truncate_chars(&value.to_string(), VALUE)
 }

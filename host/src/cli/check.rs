@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::error::{CliError, Exit};
-use super::output::{self, ERROR, Line};
+use super::output::{self, ERROR, EscapedLine};
 use super::settings;
 use crate::config::Config;
 use crate::host::Inspector;
@@ -72,13 +72,13 @@ fn print(
         Err(reason) if json => output::json(&json!({"file": file, "refused": reason})),
         Ok(operations) => {
             let names: Vec<_> = operations.iter().map(OperationName::as_str).collect();
-            output::stdout(&format!("{}: {}\n", Line(file), names.join(", ")))
+            output::stdout(&format!("{}: {}\n", EscapedLine(file), names.join(", ")))
         }
         Err(reason) => {
             output::stderr(&format!(
                 "{ERROR}refused{ERROR:#}: `{}`: {}\n",
-                Line(file),
-                Line(reason)
+                EscapedLine(file),
+                EscapedLine(reason)
             ));
             Ok(())
         }

@@ -17,10 +17,10 @@ use serde_json::Value;
 use super::Cli;
 use super::escape::is_safe;
 use super::field_path::{self, escaped};
-use super::output::{Line, first_paragraph};
-use super::patience::within;
+use super::output::{EscapedLine, first_paragraph};
 use super::settings::{Settings, builder, store_builder};
 use super::shape::{Field, Node};
+use super::timeout::run_with_timeout;
 use crate::catalog::Catalog;
 use crate::store::RunFilter;
 use crate::task_run::RunSummary;
@@ -35,7 +35,7 @@ const NEWEST: usize = 20;
 
 /// How long somebody who pressed a key is kept waiting. Only plugins that were never compiled
 /// take that long.
-const PATIENCE: Duration = Duration::from_secs(3);
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// As much of a command line as candidates depend on.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ pub(super) fn operations() -> Vec<CompletionCandidate> {
 /// Returns the names of the collections that hold documents.
 pub(super) fn collections() -> Vec<CompletionCandidate> {
     let settings = Words::read().settings;
-    let collections = within(PATIENCE, move || {
+    let collections = run_with_timeout(COMPLETION_TIMEOUT, move || {
         let host = store_builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
         super::runtime().ok()?.block_on(host.documents()?.collections()).ok()
     });
@@ -86,7 +86,7 @@ pub(super) fn collections() -> Vec<CompletionCandidate> {
 /// Returns `latest` and the ids of the newest runs.
 pub(super) fn runs() -> Vec<CompletionCandidate> {
     let settings = Words::read().settings;
-    let page = within(PATIENCE, move || {
+    let page = run_with_timeout(COMPLETION_TIMEOUT, move || {
         let host = store_builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
         let newest = async { host.runs()?.list(&RunFilter::default(), None, NEWEST).await.ok() };
         super::runtime().ok()?.block_on(newest)
@@ -204,7 +204,7 @@ pub(super) fn directories(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Returns what there is to run, if that is known soon enough.
 fn catalog(settings: Settings) -> Option<Catalog> {
-    within(PATIENCE, move || {
+    run_with_timeout(COMPLETION_TIMEOUT, move || {
         let config = settings.silent().ok()?;
         let host = super::runtime().ok()?.block_on(builder(&config).ok()?.build()).ok()?;
         Some(host.catalog())
@@ -272,8 +272,8 @@ fn is_one_word(text: &str) -> bool {
 }
 
 fn candidate(value: &str, help: &str) -> CompletionCandidate {
-    let line = text::first(&first_paragraph(help), MAX_HELP);
-    let help = (!line.is_empty()).then(|| Line(&line).to_string().into());
+    let line = text::truncate_chars(&first_paragraph(help), MAX_HELP);
+    let help = (!line.is_empty()).then(|| EscapedLine(&line).to_string().into());
     CompletionCandidate::new(OsString::from(value)).help(help)
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::error::CliError;
 use super::output;
 use super::settings;
-use super::table::{Last, table};
+use super::table::{Overflow, table};
 use crate::config::{Config, PartialLimits, Source, Sourced, SourcedLimits};
 
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<Exit
     } else {
         let width = output::width();
         let cells: Vec<_> = rows.iter().map(Row::cells).collect();
-        output::stdout(&format!("{}\n{}", head(config), table(&cells, 0, Last::Wrap, width)))?;
+        output::stdout(&format!("{}\n{}", head(config), table(&cells, 0, Overflow::Wrap, width)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -174,7 +174,7 @@ fn head(config: &Config) -> String {
     };
     let rows =
         [["project".to_owned(), config.project.display().to_string()], ["file".to_owned(), file]];
-    table(&rows, 0, Last::Wrap, None)
+    table(&rows, 0, Overflow::Wrap, None)
 }
 
 fn as_json(config: &Config, rows: &[Row]) -> Value {

@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::error::CliError;
 use super::fields::{self, Side};
-use super::output::{self, Block, DIM, HEADING, Line, NAME};
-use super::table::{Last, table, wrapped};
+use super::output::{self, DIM, EscapedLine, EscapedText, HEADING, NAME};
+use super::table::{Overflow, table, wrapped};
 use super::{complete, example, list};
-use crate::catalog::Known;
+use crate::catalog::OperationInfo;
 use crate::host::Host;
 use crate::operation::{Hints, Operation};
 
@@ -42,15 +42,15 @@ pub(super) fn run(host: &Host, args: &DescribeArgs, json: bool) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(known: &Known<'_>, width: Option<usize>) -> String {
+fn text(known: &OperationInfo<'_>, width: Option<usize>) -> String {
     let operation = known.operation;
     let mut text = format!(
         "{NAME}{}{NAME:#}  {DIM}{}{DIM:#}\n\n{}\n\n",
         operation.name,
-        Line(&operation.category),
-        Block(&paragraphs(&operation.description, width))
+        EscapedLine(&operation.category),
+        EscapedText(&paragraphs(&operation.description, width))
     );
-    text.push_str(&table(&facts(known), 0, Last::Wrap, width));
+    text.push_str(&table(&facts(known), 0, Overflow::Wrap, width));
     section(&mut text, "Input", &operation.input_schema, (Side::Input, width));
     section(&mut text, "Output", &operation.output_schema, (Side::Output, width));
     let _ = writeln!(text, "\n{HEADING}Example{HEADING:#}\n  {}", example::command(operation));
@@ -64,7 +64,7 @@ fn paragraphs(description: &str, width: Option<usize>) -> String {
     lines.flat_map(|line| wrapped(line, width)).collect::<Vec<_>>().join("\n")
 }
 
-fn facts(known: &Known<'_>) -> Vec<[String; 2]> {
+fn facts(known: &OperationInfo<'_>) -> Vec<[String; 2]> {
     let operation = known.operation;
     let mut rows = vec![
         ["plugin".to_owned(), format!("{} {}", known.plugin, known.version)],
@@ -115,10 +115,10 @@ fn section(text: &mut String, title: &str, schema: &Value, (side, width): (Side,
     let (rows, is_cut) = fields::rows(schema, side);
     if rows.is_empty() {
         let schema = [[schema.to_string()]];
-        text.push_str(&table(&schema, 2, Last::Cut, width));
+        text.push_str(&table(&schema, 2, Overflow::Truncate, width));
         return;
     }
-    text.push_str(&table(&rows, 2, Last::Wrap, width));
+    text.push_str(&table(&rows, 2, Overflow::Wrap, width));
     if is_cut {
         let _ = writeln!(text, "  {DIM}and more: `--json` prints the whole schema{DIM:#}");
     }

@@ -32,7 +32,7 @@ fn compare(pointer: &str, earlier: Option<&Value>, now: Option<&Value>, lines: &
 }
 
 fn shown(value: Option<&Value>) -> String {
-    value.map_or("missing".to_owned(), |value| text::first(&value.to_string(), MAX_SHOWN))
+    value.map_or("missing".to_owned(), |value| text::truncate_chars(&value.to_string(), MAX_SHOWN))
 }
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ use rustix::fs::{Access, access, statvfs};
 use serde_json::{Value, json};
 
 use super::error::{CliError, Exit};
-use super::output::{self, ERROR, HINT, Line, NAME, OK, WARNING, quoted};
+use super::output::{self, ERROR, EscapedLine, HINT, NAME, OK, WARNING, quoted};
 use super::settings::{Settings, builder, store_builder};
 use super::untrusted::{fix, permit};
 use crate::config::{Config, FILE_NAME};
 use crate::host::{Host, Inspector};
-use crate::store::{self, Page, RunFilter, StoreError};
+use crate::store::{self, RunFilter, RunPage, StoreError};
 use crate::task_run::Status;
 use crate::trust::{Exposed, Judge, Purpose, Untrusted, is_on_read_only_mount};
 
@@ -78,10 +78,10 @@ impl Finding {
 
     fn text(&self) -> String {
         let (word, style) = self.state.word();
-        let (what, text) = (self.what, Line(&self.text));
+        let (what, text) = (self.what, EscapedLine(&self.text));
         let mut line = format!("{style}{word:7}{style:#}  {NAME}{what:11}{NAME:#}  {text}\n");
         if let Some(fix) = &self.fix {
-            let _ = writeln!(line, "         {HINT}fix{HINT:#}: {}", Line(fix));
+            let _ = writeln!(line, "         {HINT}fix{HINT:#}: {}", EscapedLine(fix));
         }
         line
     }
@@ -350,14 +350,14 @@ fn closed_to_this_user(config: &Config) -> Option<String> {
 }
 
 /// Returns how large the store is, and which runs are running.
-async fn look_at_runs(config: &Config) -> Result<(Option<u64>, Page), CliError> {
+async fn look_at_runs(config: &Config) -> Result<(Option<u64>, RunPage), CliError> {
     let host = store_builder(config)?.build_without_plugins()?;
     let runs = host.runs().ok_or_else(|| CliError::usage("there is no data directory"))?;
     let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
     let page = runs.list(&running, None, MAX_RUNNING).await?;
     // What is damaged already is told of as it is.
     if page.damaged.is_empty() {
-        runs.try_out().await?;
+        runs.probe_write().await?;
     }
     Ok((runs.size()?, page))
 }

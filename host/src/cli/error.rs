@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::build::ComponentError;
 use super::difference::differences;
-use super::output::{self, Block, ERROR, HINT, Line};
+use super::output::{self, ERROR, EscapedLine, EscapedText, HINT};
 use super::run::MORE_IN_SETTINGS;
 use super::untrusted::{fix, permit};
 use crate::config::ConfigError;
@@ -24,7 +24,7 @@ use crate::run::Outcome;
 use crate::runs::FindError;
 use crate::schema::Violation;
 use crate::store::{self, StoreError};
-use crate::task_run::{RunId, TaskRun};
+use crate::task_run::{RunId, RunRecord};
 use crate::trust::Untrusted;
 
 /// Exit codes. They are part of the command's interface.
@@ -42,11 +42,11 @@ pub(super) enum Exit {
     /// The host itself failed.
     Host = 5,
     /// Another request has the idempotency key, or a run under it has not ended.
-    Key = 6,
+    IdempotencyConflict = 6,
     /// Whether something was written is unknown.
-    Unknown = 7,
+    OutcomeUnknown = 7,
     /// What was waited for did not happen in time.
-    Waited = 8,
+    WaitTimeout = 8,
     /// Stopped by Ctrl-C.
     Interrupted = 130,
 }
@@ -102,7 +102,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     NotImported(#[from] super::documents::NotImported),
     #[error(transparent)]
-    NotMade(#[from] super::new_file::NotMade),
+    NotMade(#[from] super::atomic_file::CreateFileError),
     /// Of `ophost run`, which can do without a record.
     #[error("it was not run: its record cannot be written")]
     NotRecorded(#[source] StoreError),
@@ -126,7 +126,7 @@ impl CliError {
     }
 
     /// Returns the error that says that a run is not as it would have to be.
-    pub(super) fn run_state(run: &TaskRun, what: impl Into<String>) -> Self {
+    pub(super) fn run_state(run: &RunRecord, what: impl Into<String>) -> Self {
         Self::RunState { run_id: run.id, what: what.into() }
     }
 
@@ -139,13 +139,13 @@ impl CliError {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{ERROR}error{ERROR:#}: {}\n", Line(&self.message()));
+        let mut text = format!("{ERROR}error{ERROR:#}: {}\n", EscapedLine(&self.message()));
         let violations = self.violations().iter().map(ToString::to_string);
         for line in violations.chain(self.differences()) {
-            let _ = writeln!(text, "  {}", Line(&line));
+            let _ = writeln!(text, "  {}", EscapedLine(&line));
         }
         if let Some(hint) = self.hint() {
-            let _ = writeln!(text, "{HINT}hint{HINT:#}: {}", Block(&hint));
+            let _ = writeln!(text, "{HINT}hint{HINT:#}: {}", EscapedText(&hint));
         }
         text
     }
@@ -234,7 +234,7 @@ impl CliError {
                 store_exit(error)
             }
             Self::Find(FindError::None { .. }) | Self::NoSuchDocument { .. } => Exit::NotFound,
-            Self::WaitedTooLong { .. } => Exit::Waited,
+            Self::WaitedTooLong { .. } => Exit::WaitTimeout,
             Self::Find(FindError::Several { .. })
             | Self::RunState { .. }
             | Self::MaskedInput { .. }
@@ -371,7 +371,7 @@ fn registry_hint(error: &RegistryError) -> String {
 fn run_exit(error: &RunError) -> Exit {
     match error {
         RunError::NoSuchOperation { .. }
-        | RunError::NotUsed { .. }
+        | RunError::PluginRejected { .. }
         | RunError::Unavailable { .. } => Exit::NotFound,
         RunError::Untrusted { .. } | RunError::Policy(PolicyError::AboveMaximum { .. }) => {
             Exit::Denied
@@ -382,7 +382,7 @@ fn run_exit(error: &RunError) -> Exit {
         RunError::InProgress { .. }
         | RunError::Erased { .. }
         | RunError::Masked { .. }
-        | RunError::Conflict { .. } => Exit::Key,
+        | RunError::Conflict { .. } => Exit::IdempotencyConflict,
         RunError::Shortage { .. } => Exit::Host,
         RunError::Store(error) | RunError::Unkeepable { source: error, .. } => store_exit(error),
         RunError::Unrecorded(unrecorded) => store_exit(&unrecorded.source),
@@ -391,10 +391,10 @@ fn run_exit(error: &RunError) -> Exit {
 
 fn store_exit(error: &StoreError) -> Exit {
     match error {
-        StoreError::OutcomeUnknown(_) => Exit::Unknown,
+        StoreError::OutcomeUnknown(_) => Exit::OutcomeUnknown,
         StoreError::Untrusted(_) => Exit::Denied,
         StoreError::Newer { .. }
-        | StoreError::Damaged { .. }
+        | StoreError::Corrupted { .. }
         | StoreError::Full
         | StoreError::Replaced
         | StoreError::ReadOnly(_)
@@ -406,7 +406,7 @@ fn store_exit(error: &StoreError) -> Exit {
 fn run_kind(error: &RunError) -> &'static str {
     match error {
         RunError::NoSuchOperation { .. } => "no_such_operation",
-        RunError::NotUsed { .. } => "not_used",
+        RunError::PluginRejected { .. } => "not_used",
         RunError::Unavailable { .. } => "unavailable",
         RunError::Shortage { .. } => "host",
         RunError::Policy(PolicyError::AboveMaximum { .. }) => "denied",
@@ -431,7 +431,7 @@ fn run_hint(error: &RunError) -> Option<String> {
             unknown_hint(similar.as_deref(), *refused)
         }
         RunError::Untrusted { untrusted, .. } => fix(untrusted),
-        RunError::NotUsed { .. } => "`ophost plugins` lists every file, and why".to_owned(),
+        RunError::PluginRejected { .. } => "`ophost plugins` lists every file, and why".to_owned(),
         RunError::Shortage { source, .. } => source.hint().to_owned(),
         RunError::Unavailable { .. } => "`ophost plugins` reads every file again".to_owned(),
         RunError::Policy(PolicyError::AboveMaximum { .. }) => {
@@ -471,12 +471,12 @@ fn unknown_hint(similar: Option<&str>, refused: usize) -> String {
 fn store_hint(error: &StoreError) -> String {
     match error {
         StoreError::Newer { .. } => "use the newer version of ophost".to_owned(),
-        StoreError::Damaged { key, .. } if key == store::FILE => {
+        StoreError::Corrupted { key, .. } if key == store::FILE => {
             "`ophost store salvage FILE` saves what can be read; if that cannot read it either, \
              put a backup in its place, or move it away and begin anew"
                 .to_owned()
         }
-        StoreError::Damaged { .. } => {
+        StoreError::Corrupted { .. } => {
             "`ophost store check` finds all that is, `ophost store salvage FILE` saves the rest"
                 .to_owned()
         }

@@ -19,21 +19,21 @@
 use std::fmt::{self, Write as _};
 
 /// Text on one line: every unsafe character is escaped.
-pub(super) struct Line<'a>(pub(super) &'a str);
+pub(super) struct EscapedLine<'a>(pub(super) &'a str);
 
 /// Text of several lines: line ends and tabs stay.
-pub(super) struct Block<'a>(pub(super) &'a str);
+pub(super) struct EscapedText<'a>(pub(super) &'a str);
 
 /// JSON text: the escaped text is the same JSON, since only strings hold unsafe characters.
 pub(super) struct Json<'a>(pub(super) &'a str);
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for EscapedLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(f, self.0, &[], in_text)
     }
 }
 
-impl fmt::Display for Block<'_> {
+impl fmt::Display for EscapedText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(f, self.0, &['\n', '\t'], in_text)
     }
@@ -173,12 +173,12 @@ mod tests {
     fn what_a_terminal_acts_on_or_hides_is_escaped() {
         for c in UNSAFE {
             let (text, escaped) = (format!("a{c}b"), format!("a\\u{{{:x}}}b", u32::from(c)));
-            assert_eq!(Line(&text).to_string(), escaped);
-            assert_eq!(Block(&text).to_string(), escaped);
+            assert_eq!(EscapedLine(&text).to_string(), escaped);
+            assert_eq!(EscapedText(&text).to_string(), escaped);
             assert!(!is_safe(&text));
         }
-        assert_eq!(Line("a\n\tb").to_string(), "a\\u{a}\\u{9}b");
-        assert_eq!(Block("a\n\tb").to_string(), "a\n\tb");
+        assert_eq!(EscapedLine("a\n\tb").to_string(), "a\\u{a}\\u{9}b");
+        assert_eq!(EscapedText("a\n\tb").to_string(), "a\n\tb");
     }
 
     #[test]
@@ -193,13 +193,13 @@ mod tests {
         ];
         for text in texts {
             assert!(is_safe(text), "{}", text.escape_unicode());
-            assert_eq!(Line(text).to_string(), text);
+            assert_eq!(EscapedLine(text).to_string(), text);
         }
     }
 
     #[test]
     fn a_sequence_of_joiners_and_selectors_is_escaped() {
-        let shown = |text: &str| Line(text).to_string();
+        let shown = |text: &str| EscapedLine(text).to_string();
         assert_eq!(shown("a\u{fe00}\u{fe01}"), "a\u{fe00}\\u{fe01}");
         assert_eq!(shown("a\u{200d}\u{200c}\u{200d}"), "a\u{200d}\\u{200c}\\u{200d}");
         assert_eq!(shown("a\u{fe0f}\u{200d}\u{fe0f}"), "a\u{fe0f}\u{200d}\\u{fe0f}");

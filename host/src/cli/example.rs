@@ -9,8 +9,8 @@ use super::escape::is_safe;
 use super::field_path::escaped;
 use super::input;
 use super::output::quoted;
-use super::patience::within;
 use super::shape::{Node, is_of_bits};
+use super::timeout::run_with_timeout;
 use crate::operation::Operation;
 use crate::schema::Schema;
 
@@ -22,7 +22,7 @@ const MAX_TEXT: u64 = 80;
 const MAX_COMMAND: usize = 400;
 
 /// How long somebody is kept waiting for an example.
-const PATIENCE: Duration = Duration::from_secs(1);
+const EXAMPLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Returns a command that runs the operation: with fields where an input could be made that
 /// the operation takes, else with the input left to the user.
@@ -30,7 +30,7 @@ pub(super) fn command(operation: &Operation) -> String {
     let name = operation.name.as_str();
     let schema = operation.input_schema.clone();
     // Checking a value against a schema that was made to be slow can take for ever.
-    let words = within(PATIENCE, move || words(&schema)).flatten();
+    let words = run_with_timeout(EXAMPLE_TIMEOUT, move || words(&schema)).flatten();
     let command = words.map(|words| format!("ophost run {name} {}", words.join(" ")));
     match command {
         Some(command) if command.len() <= MAX_COMMAND => command.trim_end().to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn command(operation: &Operation) -> String {
 fn words(schema: &Value) -> Option<Vec<String>> {
     let example = Maker { depth_left: MAX_DEPTH, seed: 0 }.object(&Node::whole(schema))?;
     let validator = Schema::compile(schema.clone()).ok()?;
-    let budget = Budget::until(Instant::now() + PATIENCE, || false);
+    let budget = Budget::until(Instant::now() + EXAMPLE_TIMEOUT, || false);
     validator.check_input(example.clone(), &budget).ok()?;
     let fields: Option<Vec<_>> =
         example.as_object()?.iter().map(|(name, value)| field(name, value, schema)).collect();

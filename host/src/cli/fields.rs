@@ -145,7 +145,7 @@ fn heading(tagging: Tagging<'_>, branch: &Branch<'_>, above: &str, number: usize
         (Tagging::Key, Some(key), _) => format!("when {above}{} is given", escaped(key)),
         (_, _, title) => {
             let of = above.strip_suffix('.').map(|name| format!(" of {name}")).unwrap_or_default();
-            let title = title.map(|title| format!(": {}", text::first(title, MAX_SHOWN)));
+            let title = title.map(|title| format!(": {}", text::truncate_chars(title, MAX_SHOWN)));
             format!("alternative {number}{of}{}", title.unwrap_or_default())
         }
     }
@@ -193,11 +193,11 @@ fn choices_text(choices: &[&Value]) -> String {
 
 fn bare(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text::first(&text, MAX_SHOWN)
+    text::truncate_chars(&text, MAX_SHOWN)
 }
 
 fn shown(value: &Value) -> String {
-    text::first(&value.to_string(), MAX_SHOWN)
+    text::truncate_chars(&value.to_string(), MAX_SHOWN)
 }
 
 /// Returns what a value has to be beyond its type.
@@ -214,7 +214,7 @@ fn constraints(node: &Node<'_>) -> Vec<String> {
         all.push("no two alike".to_owned());
     }
     let word = |key| node.certain(key).and_then(Value::as_str);
-    let first = |it| text::first(it, MAX_SHOWN);
+    let first = |it| text::truncate_chars(it, MAX_SHOWN);
     all.extend(word("pattern").map(|it| format!("matches `{}`", first(it))));
     all.extend(word("format").filter(|it| !is_of_numbers(it)).map(first));
     let is_set = |key| node.keyword(key) == Some(&Value::Bool(true));

@@ -15,7 +15,7 @@ use super::output::{self, HINT};
 use crate::os_error;
 
 /// How long a run that was stopped may take before the user is told what else there is.
-const PATIENCE: Duration = Duration::from_secs(1);
+const EXIT_DELAY: Duration = Duration::from_secs(1);
 
 /// Cancels `cancel` at the first signal and ends the process at the second. A signal that this
 /// process was started to ignore, as `nohup` and background jobs of scripts are, stays ignored.
@@ -125,7 +125,7 @@ impl Signals {
     async fn act(mut self, cancel: &CancellationToken) {
         self.next().await;
         cancel.cancel();
-        if tokio::time::timeout(PATIENCE, self.next()).await.is_err() {
+        if tokio::time::timeout(EXIT_DELAY, self.next()).await.is_err() {
             let text = format!("still stopping; {} ends it at once", self.heeded.again());
             // In a thread of its own: stderr may be what the run cannot go on for.
             let hint = format!("{HINT}hint{HINT:#}: {text}\n");

@@ -9,10 +9,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::output::{self, HEADING, HINT, Line, first_paragraph};
-use super::table::{Last, table};
+use super::output::{self, EscapedLine, HEADING, HINT, first_paragraph};
+use super::table::{Overflow, table};
 use super::untrusted::fix;
-use crate::catalog::{Catalog, Filter, Known};
+use crate::catalog::{Catalog, OperationFilter, OperationInfo};
 use crate::host::Host;
 use crate::operation::Operation;
 
@@ -44,7 +44,7 @@ Examples:
 
 pub(super) fn run(host: &Host, args: ListArgs, json: bool) -> Result<ExitCode, CliError> {
     let ListArgs { category, tags, stage, model } = args;
-    let filter = Filter { category, tags, stage, model };
+    let filter = OperationFilter { category, tags, stage, model };
     let catalog = host.catalog();
     let chosen: Vec<_> =
         catalog.operations().filter(|known| filter.matches(known.operation)).collect();
@@ -65,13 +65,17 @@ pub(super) fn run(host: &Host, args: ListArgs, json: bool) -> Result<ExitCode, C
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(catalog: &Catalog, chosen: &[Known<'_>], filter: &Filter) -> Result<(), CliError> {
+fn print(
+    catalog: &Catalog,
+    chosen: &[OperationInfo<'_>],
+    filter: &OperationFilter,
+) -> Result<(), CliError> {
     output::stdout(&grouped(chosen, output::width()))?;
     for (file, reason) in catalog.refused() {
         not_used(file, &reason);
     }
     if let Some(untrusted) = catalog.untrusted() {
-        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(&fix(&untrusted))));
+        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&fix(&untrusted))));
     }
     if catalog.operations().next().is_none() {
         output::stderr(
@@ -88,18 +92,23 @@ fn not_used(file: &Path, reason: &str) {
     output::warn(&format!("`{}` is not used: {reason}", file.display()));
 }
 
-fn grouped(chosen: &[Known<'_>], width: Option<usize>) -> String {
+fn grouped(chosen: &[OperationInfo<'_>], width: Option<usize>) -> String {
     let mut groups = BTreeMap::<&str, Vec<[String; 2]>>::new();
     for known in chosen {
         groups.entry(&known.operation.category).or_default().push(row(known.operation));
     }
     // One width of names for all groups.
-    let all = table(&groups.values().flatten().cloned().collect::<Vec<_>>(), 2, Last::Cut, width);
+    let all = table(
+        &groups.values().flatten().cloned().collect::<Vec<_>>(),
+        2,
+        Overflow::Truncate,
+        width,
+    );
     let mut lines = all.lines();
     let mut text = String::new();
     for (category, rows) in groups {
         let gap = if text.is_empty() { "" } else { "\n" };
-        let _ = writeln!(text, "{gap}{HEADING}{}{HEADING:#}", Line(category));
+        let _ = writeln!(text, "{gap}{HEADING}{}{HEADING:#}", EscapedLine(category));
         for line in lines.by_ref().take(rows.len()) {
             let _ = writeln!(text, "{line}");
         }
@@ -112,7 +121,7 @@ fn row(operation: &Operation) -> [String; 2] {
 }
 
 /// Returns, for each filter that was given, the values that it could have had.
-fn what_there_is(catalog: &Catalog, filter: &Filter) -> String {
+fn what_there_is(catalog: &Catalog, filter: &OperationFilter) -> String {
     let values = |of: &dyn Fn(&Operation) -> Vec<String>| {
         let all: BTreeSet<_> = catalog.operations().flat_map(|it| of(it.operation)).collect();
         let mut shown: Vec<_> = all.iter().take(MAX_VALUES).cloned().collect();
@@ -124,7 +133,7 @@ fn what_there_is(catalog: &Catalog, filter: &Filter) -> String {
     let mut text = String::new();
     let mut say = |is_given: bool, what: &str, of: &dyn Fn(&Operation) -> Vec<String>| {
         if is_given {
-            let _ = writeln!(text, "  {what}: {}", Line(&values(of)));
+            let _ = writeln!(text, "  {what}: {}", EscapedLine(&values(of)));
         }
     };
     say(filter.category.is_some(), "categories", &|it| vec![it.category.clone()]);
@@ -142,7 +151,7 @@ fn collections(operation: &Operation) -> Value {
 }
 
 /// Returns everything that is known of an operation.
-pub(super) fn as_json(known: &Known<'_>) -> Value {
+pub(super) fn as_json(known: &OperationInfo<'_>) -> Value {
     let mut value = json!(known.operation);
     value["collections"] = collections(known.operation);
     value["plugin"] = json!({

@@ -9,14 +9,16 @@
 //! - `output`: results and messages. `table`: rows in columns. `progress`: how far a run is.
 //! - `complete`: what could come next on a command line.
 //! - `orchestration`, `limits`: flags of whatever runs something.
-//! - `new_file`: a file that appears whole. `loading`: what is being compiled.
-//! - `interrupt`: Ctrl-C and other signals. `patience`: what may take too long. `untrusted`: how
+//! - `atomic_file`: a file that appears whole. `compile_progress`: what is being compiled.
+//! - `interrupt`: Ctrl-C and other signals. `timeout`: what may take too long. `untrusted`: how
 //!   files get trusted. `process_limits`: what the system has to allow.
 //! - `error`: exit codes and hints. `panics`: messages of panics.
 
+mod atomic_file;
 mod build;
 mod changes;
 mod check;
+mod compile_progress;
 mod complete;
 mod completions;
 mod config;
@@ -33,12 +35,9 @@ mod input;
 mod interrupt;
 mod limits;
 mod list;
-mod loading;
-mod new_file;
 mod orchestration;
 mod output;
 mod panics;
-mod patience;
 mod plugins;
 mod process_limits;
 mod progress;
@@ -50,6 +49,7 @@ mod shim;
 mod stdio;
 mod table;
 mod text_file;
+mod timeout;
 mod untrusted;
 
 use std::env;
@@ -61,7 +61,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use self::error::CliError;
-use self::output::{Block, Color, HINT};
+use self::output::{Color, EscapedText, HINT};
 use self::settings::Settings;
 use crate::config::Config;
 use crate::host::{self, Host, HostBuilder};
@@ -143,7 +143,7 @@ enum Command {
 
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
-    panics::tell_all_but_damage();
+    panics::install_panic_hook();
     if let Err(error) = interrupt::waits_for_children() {
         return CliError::from(error).report(false);
     }
@@ -186,7 +186,7 @@ fn parse() -> Result<Cli, ExitCode> {
 /// not get that, all of it is plain and escaped.
 fn safe(error: &clap::Error) -> String {
     let plain = error.to_string();
-    let safe = Block(&plain).to_string();
+    let safe = EscapedText(&plain).to_string();
     // Escape sequences of an argument are not in the plain text.
     let is_odd = env::args_os().any(|word| !escape::is_safe(&word.to_string_lossy()));
     if plain != safe || is_odd { safe } else { error.render().ansi().to_string() }
@@ -195,7 +195,7 @@ fn safe(error: &clap::Error) -> String {
 /// Returns what is said of wrong usage, with no more of a wrong value than fits a sentence.
 fn cut(mut error: clap::Error) -> clap::Error {
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
-        let value = text::name(value);
+        let value = text::quote(value);
         error.insert(ContextKind::InvalidValue, ContextValue::String(value));
     }
     error
@@ -261,7 +261,7 @@ fn with_host(
 /// Returns a host that knows every operation.
 async fn host_for_all(config: &Config) -> Result<Host, CliError> {
     let left = settings::left_by_root(config);
-    let host = loading::shown(settings::builder(config)?, HostBuilder::build).await?;
+    let host = compile_progress::shown(settings::builder(config)?, HostBuilder::build).await?;
     left.iter().for_each(settings::warn_of_root);
     Ok(warned(host))
 }
@@ -279,14 +279,14 @@ fn with_host_for(
 async fn host_for(config: &Config, operation: &str) -> Result<Host, CliError> {
     let build = async |builder: HostBuilder| builder.build_for(operation).await;
     let left = settings::left_by_root(config);
-    let host = loading::shown(settings::builder(config)?, build).await?;
+    let host = compile_progress::shown(settings::builder(config)?, build).await?;
     left.iter().for_each(settings::warn_of_root);
     Ok(warned(host))
 }
 
 /// Says what makes everything slow, once.
 fn warned(host: Host) -> Host {
-    if let Some(problem) = host.data_problem() {
+    if let Some(problem) = host.cache_error() {
         output::warn(&problem);
         let text = "remove that path, or name a private directory by `OPHOST_CACHE`";
         output::stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));

@@ -5,7 +5,7 @@ use std::env;
 use clap::Args;
 use uuid::Uuid;
 
-use crate::context::{Context, Explicit, Orchestrator, Word};
+use crate::context::{Label, OrchestrationContext, OrchestrationOverrides, Orchestrator};
 
 /// Flags that say which workflow a run is part of.
 #[derive(Clone, Debug, Args)]
@@ -13,13 +13,13 @@ use crate::context::{Context, Explicit, Orchestrator, Word};
 pub(super) struct OrchestrationArgs {
     /// The workflow system that this run is part of.
     #[arg(long, value_name = "NAME", requires = "orchestrator_run_id")]
-    orchestrator: Option<Word>,
+    orchestrator: Option<Label>,
     /// That system's id of its run.
     #[arg(long, value_name = "ID", requires = "orchestrator")]
-    orchestrator_run_id: Option<Word>,
+    orchestrator_run_id: Option<Label>,
     /// That system's id of the step.
     #[arg(long, value_name = "ID", requires = "orchestrator")]
-    orchestrator_task_id: Option<Word>,
+    orchestrator_task_id: Option<Label>,
     /// The Prefect flow run that this run is part of.
     #[arg(long, value_name = "UUID")]
     prefect_flow_run_id: Option<Uuid>,
@@ -33,16 +33,16 @@ pub(super) struct OrchestrationArgs {
 
 impl OrchestrationArgs {
     /// Returns what the flags and the environment of this process say.
-    pub(super) fn context(self) -> Context {
+    pub(super) fn context(self) -> OrchestrationContext {
         let named = self.orchestrator.zip(self.orchestrator_run_id);
         let task_id = self.orchestrator_task_id;
-        let explicit = Explicit {
+        let explicit = OrchestrationOverrides {
             orchestrator: named.map(|(name, run_id)| Orchestrator { name, run_id, task_id }),
             prefect_flow_run_id: self.prefect_flow_run_id,
             prefect_task_run_id: self.prefect_task_run_id,
             no_detect: self.no_detect,
         };
         // What is no text says nothing.
-        Context::detect(&explicit, &|name| env::var(name).ok())
+        OrchestrationContext::detect(&explicit, &|name| env::var(name).ok())
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::error::CliError;
 use super::escape::Json;
-pub(super) use super::escape::{Block, Line};
+pub(super) use super::escape::{EscapedLine, EscapedText};
 use super::stdio;
 
 /// A terminal that says it is narrower than this does not know.
@@ -101,7 +101,7 @@ pub(super) fn stdout(text: &str) -> Result<(), CliError> {
 /// Prints the content of a file to stdout: as it is in a pipe, escaped on a terminal.
 pub(super) fn file(content: &str) -> Result<(), CliError> {
     if io::stdout().is_terminal() {
-        return stdout(&Block(content).to_string());
+        return stdout(&EscapedText(content).to_string());
     }
     written(stdio::stdout().write_all(content.as_bytes()))
 }
@@ -123,7 +123,7 @@ fn styled(text: &str, choice: ColorChoice) -> Cow<'_, str> {
 
 /// Prints a warning to stderr.
 pub(super) fn warn(text: &str) {
-    stderr(&format!("{WARNING}warning{WARNING:#}: {}\n", Line(text)));
+    stderr(&format!("{WARNING}warning{WARNING:#}: {}\n", EscapedLine(text)));
 }
 
 /// Returns how wide the terminal on stdout is; `None` in a pipe, which has no width.

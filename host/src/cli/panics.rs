@@ -4,14 +4,14 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
-use super::output::{self, Block};
-use crate::os_error::makes_errors_of_panics;
+use super::output::{self, EscapedText};
+use crate::os_error::is_catching_panics;
 
 /// Prints panics to stderr as the CLI prints everything, but for those of a damaged file's reader:
 /// the store makes an error of them, and the error is told.
-pub(super) fn tell_all_but_damage() {
+pub(super) fn install_panic_hook() {
     panic::set_hook(Box::new(|panic| {
-        if !makes_errors_of_panics() {
+        if !is_catching_panics() {
             output::stderr(&text(panic));
         }
     }));
@@ -26,5 +26,5 @@ fn text(panic: &PanicHookInfo<'_>) -> String {
         BacktraceStatus::Captured => format!("stack backtrace:\n{backtrace}"),
         _ => "note: `RUST_BACKTRACE=1` in the environment shows a backtrace".to_owned(),
     };
-    format!("\nthread '{name}' {}\n{}\n", Block(&panic.to_string()), Block(&more))
+    format!("\nthread '{name}' {}\n{}\n", EscapedText(&panic.to_string()), EscapedText(&more))
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::output::{self, DIM, ERROR, HINT, Line, NAME};
+use super::output::{self, DIM, ERROR, EscapedLine, HINT, NAME};
 use super::untrusted::fix;
 use crate::catalog::PluginState;
 use crate::host::Host;
@@ -25,7 +25,7 @@ pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
         output::stdout(&plugins.iter().map(text).chain(ignored).collect::<String>())?;
     }
     if let Some(untrusted) = catalog.untrusted() {
-        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(&fix(&untrusted))));
+        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&fix(&untrusted))));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -36,20 +36,24 @@ fn not_used(file: &Path, state: &str, reason: &str) -> Value {
 
 fn not_used_text(file: &Path, state: &str, reason: &str) -> String {
     let file = file.display().to_string();
-    format!("{NAME}{}{NAME:#}  {ERROR}{state}{ERROR:#}\n  {}\n", Line(&file), Line(reason))
+    format!(
+        "{NAME}{}{NAME:#}  {ERROR}{state}{ERROR:#}\n  {}\n",
+        EscapedLine(&file),
+        EscapedLine(reason)
+    )
 }
 
 fn text(state: &PluginState<'_>) -> String {
     match state {
         PluginState::Used { file, digest, plugin, version, operations, .. } => format!(
             "{NAME}{}{NAME:#}  {} {}  {DIM}{}{DIM:#}\n  {}\n",
-            Line(&file.display().to_string()),
-            Line(plugin),
-            Line(version),
+            EscapedLine(&file.display().to_string()),
+            EscapedLine(plugin),
+            EscapedLine(version),
             digest.short(),
             operations.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
         ),
-        PluginState::Refused { file, reason } => not_used_text(file, "refused", reason),
+        PluginState::Rejected { file, reason } => not_used_text(file, "refused", reason),
     }
 }
 
@@ -62,6 +66,6 @@ fn as_json(state: &PluginState<'_>) -> Value {
             "plugin": {"name": plugin, "version": version},
             "operations": operations.iter().map(|name| OperationName::as_str(name)).collect::<Vec<_>>(),
         }),
-        PluginState::Refused { file, reason } => not_used(file, "refused", reason),
+        PluginState::Rejected { file, reason } => not_used(file, "refused", reason),
     }
 }

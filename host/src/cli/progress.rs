@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::output::{self, Line};
+use super::output::{self, EscapedLine};
 use crate::os_error;
 use crate::run::Progress;
 use ophost_document::text;
@@ -125,7 +125,7 @@ fn show(bar: &ProgressBar, progress: &Progress) {
     }
     bar.set_position(progress.done);
     let message = progress.message.as_deref().unwrap_or_default();
-    bar.set_message(Line(&text::first(message, MAX_MESSAGE)).to_string());
+    bar.set_message(EscapedLine(&text::truncate_chars(message, MAX_MESSAGE)).to_string());
 }
 
 fn style(template: &str) -> ProgressStyle {

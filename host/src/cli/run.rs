@@ -15,26 +15,27 @@ use tokio_util::sync::CancellationToken;
 use super::error::{CliError, Exit};
 use super::limits::LimitArgs;
 use super::orchestration::OrchestrationArgs;
-use super::output::{self, DIM, ERROR, HINT, Line, NAME, WARNING};
+use super::output::{self, DIM, ERROR, EscapedLine, HINT, NAME, WARNING};
 use super::progress::Bar;
 use super::{changes, complete, input, interrupt};
 use crate::caller::Caller;
-use crate::context::Context;
+use crate::context::OrchestrationContext;
 use crate::document::ChangeCount;
-use crate::host::{Host, Report, Request, RunError};
+use crate::host::{Host, Request, RunError, RunReport};
 use crate::operation::OperationName;
 use crate::policy::LimitName;
 use crate::run::{
-    Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, Trail, Usage,
+    Event, Failure, FailureKind, Flags, ItemError, LogEntry, LogLevel, Outcome, RunDiagnostics,
+    Usage,
 };
 use crate::schema::Violation;
 use crate::task_run::RunId;
 use ophost_document::text;
 
 /// How often a run is looked at that is waited for.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How many entries of the log and errors of items are shown with a result.
-const SHOWN: usize = 10;
+const MAX_SHOWN_VIOLATIONS: usize = 10;
 /// How much is shown of an item that failed, in characters.
 pub(super) const MAX_ITEM: usize = 60;
 
@@ -126,11 +127,11 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let is_silent = !known.operation.is_recorded() && !args.no_record;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
-    let mut request = args.request(input).cancel_by(cancel.clone());
+    let mut request = args.request(input).cancellation_token(cancel.clone());
     let bar = Bar::for_terminal().map(Arc::new);
     if verbose || bar.is_some() {
         let bar = bar.clone();
-        request = request.observe(move |event| show_event(event, verbose, bar.as_deref()));
+        request = request.on_event(move |event| show_event(event, verbose, bar.as_deref()));
     }
     let report = run_once(host, request, wait.then_some(&cancel)).await;
     if let Some(bar) = bar {
@@ -154,18 +155,18 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     }
     match report.run_id {
         None if is_silent => {
-            remark("not recorded: the operation declares no record; --record keeps one");
+            note("not recorded: the operation declares no record; --record keeps one");
         }
         Some(id) if report.from_record => {
-            remark(&format!("not run again: this is what run {id} ended with, which has the key"));
+            note(&format!("not run again: this is what run {id} ended with, which has the key"));
         }
         _ => {}
     }
-    answer(&report, verbose, json)
+    print_report(&report, verbose, json)
 }
 
 /// Says something of a run, where somebody reads it.
-pub(super) fn remark(text: &str) {
+pub(super) fn note(text: &str) {
     if io::stderr().is_terminal() {
         output::stderr(&format!("{DIM}{text}{DIM:#}\n"));
     }
@@ -177,27 +178,31 @@ async fn run_once(
     host: &Host,
     request: Request,
     wait: Option<&CancellationToken>,
-) -> Result<Report, RunError> {
+) -> Result<RunReport, RunError> {
     // An input may be large: it is copied only if it may be needed again.
     let Some(cancel) = wait else { return host.run(request).await };
     loop {
         let answer = host.run(request.clone()).await;
         let Err(RunError::InProgress { .. }) = &answer else { return answer };
-        if cancel.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+        if cancel.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await.is_none() {
             return answer;
         }
     }
 }
 
 /// Prints how a run ended.
-pub(super) fn answer(report: &Report, verbose: bool, json: bool) -> Result<ExitCode, CliError> {
+pub(super) fn print_report(
+    report: &RunReport,
+    verbose: bool,
+    json: bool,
+) -> Result<ExitCode, CliError> {
     let printed = if json { output::json(&envelope(report)) } else { print(report, verbose) };
     printed.map_err(|error| unprinted(report, error))?;
     Ok(exit_code(&report.outcome))
 }
 
 /// What is recorded can be looked at, also where nothing can be printed.
-fn unprinted(report: &Report, error: CliError) -> CliError {
+fn unprinted(report: &RunReport, error: CliError) -> CliError {
     match (error, report.run_id) {
         (CliError::Output(source), Some(run_id)) => {
             CliError::Unprinted { run_id, status: report.outcome.status(), source }
@@ -239,7 +244,7 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
 }
 
 /// Returns how a run ended, as `--json` prints it.
-pub(super) fn envelope(report: &Report) -> Envelope<'_> {
+pub(super) fn envelope(report: &RunReport) -> Envelope<'_> {
     let (mut output, mut error) = (None, None);
     match &report.outcome {
         Outcome::Success(value) => output = Some(value),
@@ -279,7 +284,7 @@ pub(super) struct Envelope<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     from_record: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    orchestration: Option<&'a Context>,
+    orchestration: Option<&'a OrchestrationContext>,
     item_errors: &'a [ItemError],
     item_errors_dropped: u64,
     log: &'a [LogEntry],
@@ -294,7 +299,7 @@ pub(super) struct Envelope<'a> {
     usage: Usage,
 }
 
-fn print(report: &Report, verbose: bool) -> Result<(), CliError> {
+fn print(report: &RunReport, verbose: bool) -> Result<(), CliError> {
     let mut text = String::new();
     match &report.outcome {
         Outcome::Success(output) => output::json(output)?,
@@ -337,35 +342,38 @@ fn show_event(event: Event<'_>, verbose: bool, bar: Option<&Bar>) {
 }
 
 pub(super) fn log_line(text: &mut String, entry: &LogEntry) {
-    let _ = write!(text, "{DIM}{:5}{DIM:#} {}", entry.level.as_str(), Line(&entry.message));
+    let _ = write!(text, "{DIM}{:5}{DIM:#} {}", entry.level.as_str(), EscapedLine(&entry.message));
     if let Some(data) = &entry.data {
-        let _ = write!(text, " {}", Line(&data.to_string()));
+        let _ = write!(text, " {}", EscapedLine(&data.to_string()));
     }
     text.push('\n');
 }
 
 /// Adds the last warnings and errors of the log, but for what the failure itself says.
-fn log_tail(text: &mut String, trail: &Trail, failure: &Failure) {
+fn log_tail(text: &mut String, trail: &RunDiagnostics, failure: &Failure) {
     let is_loud =
         |entry: &&LogEntry| entry.level >= LogLevel::Warn && entry.message != failure.message;
     let loud: Vec<_> = trail.log.iter().filter(is_loud).collect();
-    for entry in loud.iter().skip(loud.len().saturating_sub(SHOWN)) {
+    for entry in loud.iter().skip(loud.len().saturating_sub(MAX_SHOWN_VIOLATIONS)) {
         log_line(text, entry);
     }
 }
 
-fn failed(text: &mut String, report: &Report, failure: &Failure) {
+fn failed(text: &mut String, report: &RunReport, failure: &Failure) {
     let _ = writeln!(
         text,
         "{ERROR}error{ERROR:#}: operation `{}` failed ({}): {}",
         report.operation,
-        failure.code.as_deref().map_or(failure.kind.to_string(), |code| Line(code).to_string()),
-        Line(said(failure))
+        failure
+            .code
+            .as_deref()
+            .map_or(failure.kind.to_string(), |code| EscapedLine(code).to_string()),
+        EscapedLine(failure_message(failure))
     );
     details(text, failure);
     if let Some(traceback) = &failure.traceback {
         for line in traceback.lines() {
-            let _ = writeln!(text, "  {DIM}{}{DIM:#}", Line(line));
+            let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLine(line));
         }
     }
     if let Some(hint) = hint(report, failure) {
@@ -374,7 +382,7 @@ fn failed(text: &mut String, report: &Report, failure: &Failure) {
 }
 
 /// Returns what a failure says of itself.
-pub(super) fn said(failure: &Failure) -> &str {
+pub(super) fn failure_message(failure: &Failure) -> &str {
     if failure.message.is_empty() { "it does not say why" } else { &failure.message }
 }
 
@@ -392,7 +400,7 @@ fn details(text: &mut String, failure: &Failure) {
 
 /// Adds a line of what a failure says besides.
 pub(super) fn detail(text: &mut String, line: &str) {
-    let _ = writeln!(text, "  {}", Line(line));
+    let _ = writeln!(text, "  {}", EscapedLine(line));
 }
 
 /// Returns where an output breaks its schema, as that is said of an input; `None` of any other
@@ -408,7 +416,7 @@ pub(super) const MORE_IN_SETTINGS: Option<&str> = Some(
     "it had the most there is: `[limits.max]` of the settings, or the operation's own, allows more",
 );
 
-fn hint(report: &Report, failure: &Failure) -> Option<&'static str> {
+fn hint(report: &RunReport, failure: &Failure) -> Option<&'static str> {
     let is_import = report.operation == OperationName::import();
     let has_most = |limit| report.at_maximum.contains(&limit);
     match (failure.kind, failure.retryable) {
@@ -433,19 +441,28 @@ fn hint(report: &Report, failure: &Failure) -> Option<&'static str> {
     }
 }
 
-fn item_errors(text: &mut String, trail: &Trail) {
+fn item_errors(text: &mut String, trail: &RunDiagnostics) {
     let count = trail.item_errors.len() as u64 + trail.item_errors_dropped;
     if count == 0 {
         return;
     }
     let items = if count == 1 { "item" } else { "items" };
     let _ = writeln!(text, "{WARNING}warning{WARNING:#}: {count} {items} failed");
-    for ItemError { index, item, error, .. } in trail.item_errors.iter().take(SHOWN) {
-        let item = text::first(&item.to_string(), MAX_ITEM);
-        let _ = writeln!(text, "  {NAME}{index}{NAME:#} {}: {}", Line(&item), Line(error));
+    for ItemError { index, item, error, .. } in trail.item_errors.iter().take(MAX_SHOWN_VIOLATIONS)
+    {
+        let item = text::truncate_chars(&item.to_string(), MAX_ITEM);
+        let _ = writeln!(
+            text,
+            "  {NAME}{index}{NAME:#} {}: {}",
+            EscapedLine(&item),
+            EscapedLine(error)
+        );
     }
-    if count > SHOWN as u64 {
-        let _ =
-            writeln!(text, "  and {} more; `--json` prints what was kept", count - SHOWN as u64);
+    if count > MAX_SHOWN_VIOLATIONS as u64 {
+        let _ = writeln!(
+            text,
+            "  and {} more; `--json` prints what was kept",
+            count - MAX_SHOWN_VIOLATIONS as u64
+        );
     }
 }

@@ -10,7 +10,7 @@ use rustix::process::geteuid;
 
 use super::complete;
 use super::error::CliError;
-use super::output::{self, HINT, Line};
+use super::output::{self, EscapedLine, HINT};
 use super::untrusted;
 use crate::config::{Config, Flags, Source};
 use crate::host::{self, Host, HostBuilder};
@@ -159,7 +159,7 @@ pub(super) fn warn_of_root(left: &LeftByRoot) {
     output::warn(&format!("`{}` belongs to root, in a directory of {owner}", data.display()));
     let run = untrusted::switch(owner);
     let text = format!("run `{run} ophost ..` to run commands as that user");
-    output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(&text)));
+    output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&text)));
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -176,5 +176,5 @@ pub(super) fn warn_of_left_out(config: &Config) {
     let reason = untrusted.reason_for(&file.path);
     output::warn(&format!("`{path}` is not trusted: {reason}; ignored: {left_out}"));
     let fix = untrusted::fix(untrusted);
-    output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(&fix)));
+    output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&fix)));
 }

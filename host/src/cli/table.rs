@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::output::{Line, NAME};
+use super::output::{EscapedLine, NAME};
 use ophost_document::text;
 
 /// The widest cell of a column before the last, in columns of the terminal.
@@ -18,9 +18,9 @@ const GAP: usize = 2;
 
 /// What happens to a last cell that is too wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Last {
+pub(super) enum Overflow {
     /// It is cut.
-    Cut,
+    Truncate,
     /// It goes on below itself.
     Wrap,
 }
@@ -30,11 +30,11 @@ pub(super) enum Last {
 pub(super) fn table<const N: usize>(
     rows: &[[String; N]],
     indent: usize,
-    last: Last,
+    last: Overflow,
     width: Option<usize>,
 ) -> String {
     let cell = |(column, cell): (usize, &String)| {
-        let line = Line(&text::first(cell, MAX_LAST)).to_string();
+        let line = EscapedLine(&text::truncate_chars(cell, MAX_LAST)).to_string();
         if column + 1 < N { cut(&line, MAX_CELL) } else { line }
     };
     let rows: Vec<Vec<String>> =
@@ -50,7 +50,7 @@ pub(super) fn table<const N: usize>(
 struct Layout {
     indent: usize,
     widths: Vec<usize>,
-    last: Last,
+    last: Overflow,
     width: Option<usize>,
 }
 
@@ -80,9 +80,9 @@ impl Layout {
         let Some(width) = self.width else { return text.push_str(cell) };
         let room = width.saturating_sub(start);
         match self.last {
-            Last::Cut => text.push_str(&cut(cell, room.max(MIN_LAST))),
-            Last::Wrap if room >= MIN_LAST => text.push_str(&below(cell, room, start)),
-            Last::Wrap => {
+            Overflow::Truncate => text.push_str(&cut(cell, room.max(MIN_LAST))),
+            Overflow::Wrap if room >= MIN_LAST => text.push_str(&below(cell, room, start)),
+            Overflow::Wrap => {
                 let start = self.indent + 2 * GAP;
                 text.truncate(text.trim_end().len());
                 text.push('\n');
@@ -139,7 +139,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn plain(rows: &[[&str; 3]], last: Last, width: Option<usize>) -> String {
+    fn plain(rows: &[[&str; 3]], last: Overflow, width: Option<usize>) -> String {
         let rows: Vec<_> = rows.iter().map(|row| row.map(str::to_owned)).collect();
         let text = table(&rows, 1, last, width);
         anstream::adapter::strip_str(&text).to_string()
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn columns_line_up_and_one_without_words_takes_no_room() {
         assert_eq!(
-            plain(&[["a", "", "x y"], ["long", "", ""], ["日本", "", "z"]], Last::Wrap, None),
+            plain(&[["a", "", "x y"], ["long", "", ""], ["日本", "", "z"]], Overflow::Wrap, None),
             " a     x y\n long\n 日本  z\n"
         );
     }
@@ -157,13 +157,13 @@ mod tests {
     fn the_last_column_is_cut_or_wrapped_at_the_terminal() {
         let rows = [["name", "type", "one two three four five six seven eight nine ten"]];
         let cut = " name  type  one two three four five si...\n";
-        assert_eq!(plain(&rows, Last::Cut, Some(42)), cut);
+        assert_eq!(plain(&rows, Overflow::Truncate, Some(42)), cut);
         assert_eq!(
-            plain(&rows, Last::Wrap, Some(42)),
+            plain(&rows, Overflow::Wrap, Some(42)),
             " name  type  one two three four five six\n             seven eight nine ten\n"
         );
         assert_eq!(
-            plain(&rows, Last::Wrap, Some(36)),
+            plain(&rows, Overflow::Wrap, Some(36)),
             " name  type\n     one two three four five six\n     seven eight nine ten\n"
         );
     }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn no_cell_floods_the_screen() {
         let long = "x".repeat(100_000);
-        let text = plain(&[[&long, &long, &long]], Last::Wrap, None);
+        let text = plain(&[[&long, &long, &long]], Overflow::Wrap, None);
         assert!(text.len() < 2 * MAX_CELL + MAX_LAST + 20, "{}", text.len());
     }
 }

@@ -44,19 +44,19 @@ pub(crate) enum ConfigError {
         /// Where it stands.
         source_of: Source,
         /// What is wrong.
-        problem: Box<Problem>,
+        problem: Box<SettingError>,
     },
 }
 
 impl ConfigError {
-    pub(super) fn setting(source_of: Source, problem: Problem) -> Self {
+    pub(super) fn setting(source_of: Source, problem: SettingError) -> Self {
         Self::Setting { source_of, problem: Box::new(problem) }
     }
 }
 
 /// What is wrong with one setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Problem {
+pub(crate) enum SettingError {
     /// A key that means nothing here.
     #[error("`{key}` is not a setting")]
     UnknownKey {
@@ -182,7 +182,7 @@ impl ConfigError {
     }
 }
 
-impl Problem {
+impl SettingError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownKey { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),

@@ -10,12 +10,14 @@ use bytesize::ByteSize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, PATH, PATHS, Problem, RULE, SIZE, TABLE, TIME, WORDS_OF_TRUST};
+use super::error::{
+    ConfigError, PATH, PATHS, RULE, SIZE, SettingError, TABLE, TIME, WORDS_OF_TRUST,
+};
 use super::paths;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
 use crate::operation::OperationName;
-use crate::record::RecordRule;
-use crate::similar::nearest;
+use crate::record::RecordPolicy;
+use crate::suggest::closest_match;
 use crate::trust::{Exposed, Judge, Purpose, TrustPolicy};
 use ophost_document::text;
 
@@ -37,7 +39,7 @@ pub(super) struct FileSettings {
     /// As written: relative to the file.
     pub(super) data: Option<Sourced<PathBuf>>,
     pub(super) trust: Option<Sourced<TrustPolicy>>,
-    pub(super) record: Option<Sourced<RecordRule>>,
+    pub(super) record: Option<Sourced<RecordPolicy>>,
     pub(super) limits: PartialLimits,
     pub(super) maxima: PartialLimits,
     pub(super) operations: BTreeMap<OperationName, OperationSettings>,
@@ -175,7 +177,7 @@ impl Reader<'_> {
             _ => match name.strip_prefix("operations.") {
                 Some(operation) if value.get_ref().is_table() => {
                     let name = format!("{operation}.{}", shown(key.get_ref()));
-                    return Err(self.wrong(key, Problem::Unquoted(name)));
+                    return Err(self.wrong(key, SettingError::Unquoted(name)));
                 }
                 Some(_) | None => return Err(self.unknown(name, key, known)),
             },
@@ -190,7 +192,7 @@ impl Reader<'_> {
         let mut operations = BTreeMap::new();
         for (key, value) in self.table("operations", value)? {
             let name = OperationName::new(key.get_ref().as_ref())
-                .map_err(|_| self.wrong(key, Problem::OperationName(shown(key.get_ref()))))?;
+                .map_err(|_| self.wrong(key, SettingError::OperationName(shown(key.get_ref()))))?;
             let (defaults, maxima) = self.limits(&format!("operations.{name}"), value)?;
             operations.insert(name, OperationSettings { defaults, maxima });
         }
@@ -237,7 +239,7 @@ impl Reader<'_> {
         Ok(Sourced { value: size, source: self.source(value) })
     }
 
-    fn rule(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<RecordRule>, ConfigError> {
+    fn rule(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<RecordPolicy>, ConfigError> {
         let text = self.text(key, value, RULE)?;
         let rule = rule(key, text).map_err(|problem| self.wrong(value, problem))?;
         Ok(Sourced { value: rule, source: self.source(value) })
@@ -246,7 +248,8 @@ impl Reader<'_> {
     fn path(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<PathBuf>, ConfigError> {
         let text = self.text(key, value, PATH)?;
         if text.is_empty() {
-            let problem = Problem::BadValue { key: key.into(), value: "".into(), expected: PATH };
+            let problem =
+                SettingError::BadValue { key: key.into(), value: "".into(), expected: PATH };
             return Err(self.wrong(value, problem));
         }
         let path = paths::path(key, Path::new(text)).map_err(|odd| self.wrong(value, odd))?;
@@ -271,13 +274,13 @@ impl Reader<'_> {
         let paths = paths?;
         if paths.is_empty() {
             let problem =
-                Problem::BadValue { key: key.into(), value: "[]".into(), expected: PATHS };
+                SettingError::BadValue { key: key.into(), value: "[]".into(), expected: PATHS };
             return Err(self.wrong(value, problem));
         }
         Ok(Sourced { value: paths, source: self.source(value) })
     }
 
-    fn wrong<T>(&self, place: &Spanned<T>, problem: Problem) -> ConfigError {
+    fn wrong<T>(&self, place: &Spanned<T>, problem: SettingError) -> ConfigError {
         ConfigError::setting(self.source(place), problem)
     }
 
@@ -290,29 +293,29 @@ impl Reader<'_> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.wrong(value, Problem::WrongType { key: key.to_owned(), expected, got })
+        self.wrong(value, SettingError::WrongType { key: key.to_owned(), expected, got })
     }
 
     fn unknown(&self, inside: &str, key: &Key<'_>, known: &'static [&'static str]) -> ConfigError {
         let name = key.get_ref().as_ref();
         let full =
             if inside.is_empty() { shown(name) } else { format!("{inside}.{}", shown(name)) };
-        let meant = nearest(name, known.iter().copied());
-        self.wrong(key, Problem::UnknownKey { key: full, meant, known })
+        let meant = closest_match(name, known.iter().copied());
+        self.wrong(key, SettingError::UnknownKey { key: full, meant, known })
     }
 }
 
 pub(super) fn shown(text: &str) -> String {
-    text::first(text, MAX_SHOWN)
+    text::truncate_chars(text, MAX_SHOWN)
 }
 
 /// Reads a text as a time; `key` is what errors call it.
-pub(super) fn time(key: &str, text: &str) -> Result<Duration, Problem> {
+pub(super) fn time(key: &str, text: &str) -> Result<Duration, SettingError> {
     match humantime::parse_duration(text.trim()) {
-        Ok(Duration::ZERO) => Err(Problem::Zero { key: key.to_owned() }),
+        Ok(Duration::ZERO) => Err(SettingError::Zero { key: key.to_owned() }),
         Ok(time) => Ok(time),
         Err(_) => {
-            Err(Problem::BadValue { key: key.to_owned(), value: shown(text), expected: TIME })
+            Err(SettingError::BadValue { key: key.to_owned(), value: shown(text), expected: TIME })
         }
     }
 }
@@ -324,25 +327,29 @@ pub(crate) fn is_without_unit(text: &str) -> bool {
 }
 
 /// Reads a text as a number of bytes; `key` is what errors call it.
-pub(super) fn size(key: &str, text: &str) -> Result<u64, Problem> {
+pub(super) fn size(key: &str, text: &str) -> Result<u64, SettingError> {
     match text.trim().parse::<ByteSize>() {
-        Ok(ByteSize(0)) => Err(Problem::Zero { key: key.to_owned() }),
+        Ok(ByteSize(0)) => Err(SettingError::Zero { key: key.to_owned() }),
         Ok(ByteSize(size)) if !is_without_unit(text) => Ok(size),
         Ok(_) | Err(_) => {
-            Err(Problem::BadValue { key: key.to_owned(), value: shown(text), expected: SIZE })
+            Err(SettingError::BadValue { key: key.to_owned(), value: shown(text), expected: SIZE })
         }
     }
 }
 
 /// Adds a word to a policy; `key` is what errors call it.
-pub(super) fn trust(key: &str, policy: TrustPolicy, word: &str) -> Result<TrustPolicy, Problem> {
-    policy.word(word.trim()).map_err(|word| Problem::Trust { key: key.to_owned(), word })
+pub(super) fn trust(
+    key: &str,
+    policy: TrustPolicy,
+    word: &str,
+) -> Result<TrustPolicy, SettingError> {
+    policy.word(word.trim()).map_err(|word| SettingError::Trust { key: key.to_owned(), word })
 }
 
 /// Reads a text as the rule that says which runs are kept; `key` is what errors call it.
-pub(super) fn rule(key: &str, text: &str) -> Result<RecordRule, Problem> {
-    let named = |rule: &RecordRule| rule.as_str() == text.trim();
-    RecordRule::ALL.into_iter().find(named).ok_or_else(|| Problem::BadValue {
+pub(super) fn rule(key: &str, text: &str) -> Result<RecordPolicy, SettingError> {
+    let named = |rule: &RecordPolicy| rule.as_str() == text.trim();
+    RecordPolicy::ALL.into_iter().find(named).ok_or_else(|| SettingError::BadValue {
         key: key.to_owned(),
         value: shown(text),
         expected: RULE,
@@ -376,7 +383,7 @@ mod tests {
         let names: Vec<_> = settings.operations.keys().map(OperationName::as_str).collect();
         assert_eq!(names, ["a.b", "word_count"]);
         assert_eq!(settings.compile_time.unwrap().source, line(12));
-        assert_eq!(settings.record, Some(Sourced { value: RecordRule::Always, source: line(3) }));
+        assert_eq!(settings.record, Some(Sourced { value: RecordPolicy::Always, source: line(3) }));
     }
 
     #[test]

@@ -8,9 +8,9 @@
 //!   are, nothing that needs them goes on: see [`Config::check_trusted`].
 //! - [`ConfigError`] names the file, the line and the way out.
 
+mod discovery;
 mod error;
 mod file;
-mod find;
 mod paths;
 mod resolve;
 
@@ -19,12 +19,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use self::discovery::FILE_NAME;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::file::is_without_unit;
-pub(crate) use self::find::FILE_NAME;
 use crate::operation::OperationName;
 use crate::policy::{CompileBudget, LimitRequest, Limits, OperationLimits};
-use crate::record::RecordRule;
+use crate::record::RecordPolicy;
 use crate::trust::{TrustPolicy, Untrusted};
 
 /// Where a value came from.
@@ -189,7 +189,7 @@ pub(crate) struct Config {
     /// Which owners and modes of plugins and data are accepted.
     pub(crate) trust: Sourced<TrustPolicy>,
     /// Which direct calls are recorded.
-    pub(crate) record: Sourced<RecordRule>,
+    pub(crate) record: Sourced<RecordPolicy>,
     /// What runs get where caller and operation say nothing.
     pub(crate) limits: SourcedLimits,
     /// The most that callers may ask for.

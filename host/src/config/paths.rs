@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use super::error::Problem;
+use super::error::SettingError;
 use super::file::shown;
 
 /// Returns the value of a variable without what `docker --env-file` and files with Windows line
@@ -30,25 +30,25 @@ fn quoted(bytes: &[u8]) -> Option<(u8, &[u8])> {
 ///
 /// # Errors
 ///
-/// Returns [`Problem`] if no tool means such a path: `~NAME`, quotes, control characters.
-pub(super) fn path(key: &str, value: &Path) -> Result<PathBuf, Problem> {
+/// Returns [`SettingError`] if no tool means such a path: `~NAME`, quotes, control characters.
+pub(super) fn path(key: &str, value: &Path) -> Result<PathBuf, SettingError> {
     let bytes = value.as_os_str().as_bytes();
     let key = || key.to_owned();
     let text = || shown(&value.to_string_lossy());
     if let Some(control) = value.to_string_lossy().chars().find(|c| c.is_control()) {
-        return Err(Problem::ControlCharacter { key: key(), character: u32::from(control) });
+        return Err(SettingError::ControlCharacter { key: key(), character: u32::from(control) });
     }
     if quoted(bytes).is_some() {
-        return Err(Problem::Quoted { key: key(), value: text() });
+        return Err(SettingError::Quoted { key: key(), value: text() });
     }
     match bytes {
         [b'~'] | [b'~', b'/', ..] => {
             let home = env::home_dir().filter(|home| home.is_absolute());
-            let home = home.ok_or_else(|| Problem::NoHome { key: key(), value: text() })?;
+            let home = home.ok_or_else(|| SettingError::NoHome { key: key(), value: text() })?;
             let below = bytes[1..].iter().position(|byte| *byte != b'/').map(|start| start + 1);
             Ok(below.map_or(home.clone(), |start| home.join(OsStr::from_bytes(&bytes[start..]))))
         }
-        [b'~', ..] => Err(Problem::HomeOfOther { key: key(), value: text() }),
+        [b'~', ..] => Err(SettingError::HomeOfOther { key: key(), value: text() }),
         _ => Ok(value.to_owned()),
     }
 }

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::error::{ConfigError, Problem, RULE, SIZE, TIME, WORDS_OF_TRUST};
+use super::discovery::{self, DATA_NAME, Mark, Top};
+use super::error::{ConfigError, RULE, SIZE, SettingError, TIME, WORDS_OF_TRUST};
 use super::file::{self, FileSettings};
-use super::find::{self, DATA_NAME, Mark, Top};
 use super::paths;
 use super::{
     CompileSources, Config, ConfigFile, Flags, PartialLimits, Source, Sourced, SourcedLimits,
 };
 use crate::policy::{CompileBudget, Limits};
-use crate::record::RecordRule;
+use crate::record::RecordPolicy;
 use crate::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
 
 const PLUGINS: &str = "OPHOST_PLUGINS";
@@ -53,7 +53,7 @@ impl Config {
             trust: trust.or(said.trust).unwrap_or(Sourced::default(TrustPolicy::default())),
             record: environment.record(said.record)?,
             limits: environment.limits(said.limits)?,
-            maxima: over(said.maxima, Limits::DEFAULT_MAXIMA),
+            maxima: merge_limits(said.maxima, Limits::DEFAULT_MAXIMA),
             operations: said.operations,
             compile: CompileBudget { memory: compile.0.value, time: compile.1.value },
             compile_sources: CompileSources { memory: compile.0.source, time: compile.1.source },
@@ -103,17 +103,17 @@ struct Project {
 }
 
 fn project(here: &Path, policy: &TrustPolicy) -> Result<Project, ConfigError> {
-    let Some(Top { directory, mark }) = find::top(here) else {
+    let Some(Top { directory, mark }) = discovery::top(here) else {
         return Ok(Project { base: here.to_owned(), ..Project::default() });
     };
     let (path, exposed, file, said) = match mark {
         Mark::Data(path) => {
-            let name = find::shortened(&path, here);
+            let name = discovery::shortened(&path, here);
             let exposed = foreign(&path, &name, policy);
             (name, exposed, None, FileSettings::default())
         }
         Mark::File(path) => {
-            let name = find::shortened(&path, here);
+            let name = discovery::shortened(&path, here);
             let (mut said, exposed) = file::read((&path, &name), policy)?;
             let left_out = exposed.iter().flat_map(|_| tighten(&mut said, &name)).collect();
             (name.clone(), exposed, Some(ConfigFile { path: name, left_out }), said)
@@ -252,7 +252,7 @@ impl Place<'_> {
     }
 
     fn below(&self, path: &Path) -> PathBuf {
-        find::shortened(&self.base.join(path), self.here)
+        discovery::shortened(&self.base.join(path), self.here)
     }
 }
 
@@ -310,15 +310,15 @@ impl Environment<'_> {
             effects: self.size("OPHOST_EFFECTS", "limits.effects")?.or(said.effects),
             log: self.size("OPHOST_LOG", "limits.log")?.or(said.log),
         };
-        Ok(over(set, Limits::DEFAULT))
+        Ok(merge_limits(set, Limits::DEFAULT))
     }
 
     fn record(
         &self,
-        said: Option<Sourced<RecordRule>>,
-    ) -> Result<Sourced<RecordRule>, ConfigError> {
+        said: Option<Sourced<RecordPolicy>>,
+    ) -> Result<Sourced<RecordPolicy>, ConfigError> {
         let variable = self.value("OPHOST_RECORD", ("record", RULE), file::rule)?;
-        Ok(variable.or(said).unwrap_or(Sourced::default(RecordRule::default())))
+        Ok(variable.or(said).unwrap_or(Sourced::default(RecordPolicy::default())))
     }
 
     fn compile(
@@ -351,14 +351,14 @@ impl Environment<'_> {
         &self,
         name: &'static str,
         (key, expected): (&str, &'static str),
-        read: impl FnOnce(&str, &str) -> Result<T, Problem>,
+        read: impl FnOnce(&str, &str) -> Result<T, SettingError>,
     ) -> Result<Option<Sourced<T>>, ConfigError> {
         let text = self.0(name).map(|text| paths::bare(&text));
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         let source = Source::Variable(name);
         let value = match text.to_str() {
             Some(text) => read(key, text),
-            None => Err(Problem::BadValue {
+            None => Err(SettingError::BadValue {
                 key: key.to_owned(),
                 value: text.to_string_lossy().into_owned(),
                 expected,
@@ -372,7 +372,7 @@ impl Environment<'_> {
 }
 
 /// Returns what was set, and the rest as it is where nobody sets anything.
-fn over(set: PartialLimits, rest: Limits) -> SourcedLimits {
+fn merge_limits(set: PartialLimits, rest: Limits) -> SourcedLimits {
     SourcedLimits {
         timeout: set.timeout.unwrap_or(Sourced::default(rest.timeout)),
         memory: set.memory.unwrap_or(Sourced::default(rest.memory)),
@@ -424,7 +424,7 @@ fn not_above<T: PartialOrd, D: Display>(
 ) -> Result<(), ConfigError> {
     match limit {
         Some(Sourced { value, source }) if *value > maximum.value => {
-            let problem = Problem::AboveMaximum {
+            let problem = SettingError::AboveMaximum {
                 key: key.to_owned(),
                 value: show(value).to_string(),
                 maximum: show(&maximum.value).to_string(),

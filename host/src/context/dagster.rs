@@ -8,7 +8,7 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use serde_json::Value;
 
 use super::Orchestration;
-use super::environment::{Environment, Reason, Word};
+use super::environment::{Environment, InvalidValue, Label};
 use super::systems::Signs;
 use ophost_document::json;
 
@@ -34,20 +34,20 @@ pub(super) fn detect(environment: &Environment<'_>) -> Option<Orchestration> {
         }
     }
     if !system.ids.contains_key("run_id") {
-        environment.ignore(VARIABLE, Reason::NoRunId);
+        environment.ignore(VARIABLE, InvalidValue::NoRunId);
     }
     Some(system)
 }
 
-fn decode(text: &str) -> Result<Value, Reason> {
+fn decode(text: &str) -> Result<Value, InvalidValue> {
     if text.len() > MAX_ENCODED {
-        return Err(Reason::TooLong(MAX_ENCODED));
+        return Err(InvalidValue::TooLong(MAX_ENCODED));
     }
-    let packed = BASE64.decode(text.as_bytes()).map_err(|_| Reason::NotPipes)?;
+    let packed = BASE64.decode(text.as_bytes()).map_err(|_| InvalidValue::NotPipes)?;
     let bytes = decompress_to_vec_zlib_with_limit(&packed, MAX_DECODED);
-    let bytes = bytes.map_err(|_| Reason::NotPipes)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| Reason::NotPipes)?;
-    json::parse(text).ok().filter(Value::is_object).ok_or(Reason::NotPipes)
+    let bytes = bytes.map_err(|_| InvalidValue::NotPipes)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| InvalidValue::NotPipes)?;
+    json::parse(text).ok().filter(Value::is_object).ok_or(InvalidValue::NotPipes)
 }
 
 fn word(value: &Value) -> Option<String> {
@@ -56,6 +56,6 @@ fn word(value: &Value) -> Option<String> {
         Value::Number(number) => number.to_string(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
-    let word: Word = text.parse().ok()?;
+    let word: Label = text.parse().ok()?;
     Some(word.as_str().to_owned())
 }

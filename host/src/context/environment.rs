@@ -12,21 +12,21 @@ const MAX_URL: usize = 2048;
 
 /// A name or an id: 1 to 1,024 bytes without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word(String);
+pub struct Label(String);
 
-impl Word {
+impl Label {
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl FromStr for Word {
-    type Err = Reason;
+impl FromStr for Label {
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Reason> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if text.is_empty() {
-            return Err(Reason::Empty);
+            return Err(InvalidValue::Empty);
         }
         checked(text.to_owned(), MAX_WORD).map(Self)
     }
@@ -35,14 +35,14 @@ impl FromStr for Word {
 /// A variable that was set and could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{variable}` {reason}")]
-pub struct Ignored {
+pub struct IgnoredVariable {
     /// Its name.
     pub variable: &'static str,
     /// Why.
-    pub reason: Reason,
+    pub reason: InvalidValue,
 }
 
-impl Serialize for Ignored {
+impl Serialize for IgnoredVariable {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -51,7 +51,7 @@ impl Serialize for Ignored {
 /// What is wrong with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum InvalidValue {
     /// It has no characters.
     #[error("is empty")]
     Empty,
@@ -87,7 +87,7 @@ pub enum Reason {
 /// The variables that a process was started with.
 pub(super) struct Environment<'a> {
     read: &'a dyn Fn(&str) -> Option<String>,
-    ignored: RefCell<Vec<Ignored>>,
+    ignored: RefCell<Vec<IgnoredVariable>>,
 }
 
 impl<'a> Environment<'a> {
@@ -104,7 +104,7 @@ impl<'a> Environment<'a> {
     pub(super) fn parsed<T>(
         &self,
         variable: &'static str,
-        parse: impl FnOnce(String) -> Result<T, Reason>,
+        parse: impl FnOnce(String) -> Result<T, InvalidValue>,
     ) -> Option<T> {
         parse(self.raw(variable)?).map_err(|reason| self.ignore(variable, reason)).ok()
     }
@@ -120,38 +120,38 @@ impl<'a> Environment<'a> {
     }
 
     /// Remembers that a variable was of no use.
-    pub(super) fn ignore(&self, variable: &'static str, reason: Reason) {
-        let ignored = Ignored { variable, reason };
+    pub(super) fn ignore(&self, variable: &'static str, reason: InvalidValue) {
+        let ignored = IgnoredVariable { variable, reason };
         let mut all = self.ignored.borrow_mut();
         if !all.contains(&ignored) {
             all.push(ignored);
         }
     }
 
-    pub(super) fn into_ignored(self) -> Vec<Ignored> {
+    pub(super) fn into_ignored(self) -> Vec<IgnoredVariable> {
         self.ignored.into_inner()
     }
 }
 
-fn checked(text: String, longest: usize) -> Result<String, Reason> {
+fn checked(text: String, longest: usize) -> Result<String, InvalidValue> {
     if text.len() > longest {
-        Err(Reason::TooLong(longest))
+        Err(InvalidValue::TooLong(longest))
     } else if text.chars().any(char::is_control) {
-        Err(Reason::Control)
+        Err(InvalidValue::Control)
     } else {
         Ok(text)
     }
 }
 
 /// Credentials in an address would be shown and kept with every run.
-fn url(text: String) -> Result<String, Reason> {
+fn url(text: String) -> Result<String, InvalidValue> {
     let text = checked(text, MAX_URL)?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let authority = rest.and_then(|rest| rest.split(['/', '?', '#', '\\']).next());
     match authority {
-        None | Some("") => Err(Reason::NotAUrl),
-        Some(_) if text.contains(char::is_whitespace) => Err(Reason::NotAUrl),
-        Some(authority) if authority.contains('@') => Err(Reason::Credentials),
+        None | Some("") => Err(InvalidValue::NotAUrl),
+        Some(_) if text.contains(char::is_whitespace) => Err(InvalidValue::NotAUrl),
+        Some(authority) if authority.contains('@') => Err(InvalidValue::Credentials),
         Some(_) => Ok(text),
     }
 }

@@ -20,12 +20,12 @@ use uuid::Uuid;
 use crate::task_run::Orchestration;
 
 use self::environment::Environment;
-pub use self::environment::{Ignored, Reason, Word};
+pub use self::environment::{IgnoredVariable, InvalidValue, Label};
 pub use self::trace::Trace;
 
 /// What a caller says in so many words about the workflow that a run is part of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Explicit {
+pub struct OrchestrationOverrides {
     /// A run of a workflow system of any name.
     pub orchestrator: Option<Orchestrator>,
     /// Prefect's id of the flow run.
@@ -40,17 +40,17 @@ pub struct Explicit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orchestrator {
     /// The system.
-    pub name: Word,
+    pub name: Label,
     /// Its id of the run.
-    pub run_id: Word,
+    pub run_id: Label,
     /// Its id of the step.
-    pub task_id: Option<Word>,
+    pub task_id: Option<Label>,
 }
 
 /// What a run is part of. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Context {
+pub struct OrchestrationContext {
     /// Whether the run happens inside a workflow system. Kubernetes alone is none.
     pub orchestrated: bool,
     /// Prefect's id of the flow run.
@@ -68,12 +68,12 @@ pub struct Context {
     pub trace: Option<Trace>,
     /// What was in the environment and could not be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredVariable>,
 }
 
-impl Context {
+impl OrchestrationContext {
     /// Returns what flags and variables say. Never fails: what cannot be used is listed in
-    /// [`Context::ignored`], by name.
+    /// [`OrchestrationContext::ignored`], by name.
     ///
     /// ```
     /// use ophost::{Context, Explicit};
@@ -83,7 +83,10 @@ impl Context {
     /// assert!(context.orchestrated);
     /// assert_eq!(context.orchestration[0].ids["dag_id"], "nightly");
     /// ```
-    pub fn detect(explicit: &Explicit, variable: &impl Fn(&str) -> Option<String>) -> Self {
+    pub fn detect(
+        explicit: &OrchestrationOverrides,
+        variable: &impl Fn(&str) -> Option<String>,
+    ) -> Self {
         let read = |name: &str| if explicit.no_detect { None } else { variable(name) };
         let environment = Environment::new(&read);
         let orchestration = systems::detect(explicit, &environment);

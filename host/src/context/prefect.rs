@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::environment::{Environment, Reason};
+use super::environment::{Environment, InvalidValue};
 use super::systems::Signs;
-use super::{Explicit, Orchestration};
+use super::{Orchestration, OrchestrationOverrides};
 
 const NAME: &str = "prefect";
 const FLOW_RUN_ID: &str = "flow_run_id";
@@ -16,11 +16,12 @@ const CLOUD_UI: &str = "https://app.prefect.cloud";
 
 /// Returns what flags say.
 pub(super) fn explicit(
-    explicit: &Explicit,
+    explicit: &OrchestrationOverrides,
     environment: &Environment<'_>,
 ) -> Option<Orchestration> {
     let mut signs = Signs::new(environment);
-    let Explicit { prefect_flow_run_id: flow, prefect_task_run_id: task, .. } = explicit;
+    let OrchestrationOverrides { prefect_flow_run_id: flow, prefect_task_run_id: task, .. } =
+        explicit;
     if let Some(flow) = flow {
         signs.id(FLOW_RUN_ID, "--prefect-flow-run-id", flow.to_string());
     }
@@ -32,7 +33,10 @@ pub(super) fn explicit(
 
 /// Returns what variables say. Flags win as a whole: the flow of one with the task of the
 /// other would be a run that never was.
-pub(super) fn detect(explicit: &Explicit, environment: &Environment<'_>) -> Option<Orchestration> {
+pub(super) fn detect(
+    explicit: &OrchestrationOverrides,
+    environment: &Environment<'_>,
+) -> Option<Orchestration> {
     if explicit.prefect_flow_run_id.or(explicit.prefect_task_run_id).is_some() {
         return None;
     }
@@ -81,8 +85,8 @@ fn found(
     Some(signs.into_system(NAME, url))
 }
 
-fn uuid(text: &str) -> Result<Uuid, Reason> {
-    Uuid::parse_str(text).map_err(|_| Reason::NotAUuid)
+fn uuid(text: &str) -> Result<Uuid, InvalidValue> {
+    Uuid::parse_str(text).map_err(|_| InvalidValue::NotAUuid)
 }
 
 /// Returns where its pages are, and the variable that says so.

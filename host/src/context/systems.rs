@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::environment::{Environment, Reason};
-use super::{Explicit, Orchestration, dagster, prefect};
+use super::environment::{Environment, InvalidValue};
+use super::{Orchestration, OrchestrationOverrides, dagster, prefect};
 
 /// What tells that a container runs in Kubernetes.
 const KUBERNETES: &str = "KUBERNETES_SERVICE_HOST";
@@ -11,7 +11,10 @@ const KUBERNETES: &str = "KUBERNETES_SERVICE_HOST";
 const UNNAMED: &str = "unnamed";
 
 /// Returns what each system says that there are signs of.
-pub(super) fn detect(explicit: &Explicit, environment: &Environment<'_>) -> Vec<Orchestration> {
+pub(super) fn detect(
+    explicit: &OrchestrationOverrides,
+    environment: &Environment<'_>,
+) -> Vec<Orchestration> {
     let found = [
         named(explicit),
         prefect::explicit(explicit, environment),
@@ -68,7 +71,7 @@ impl<'a> Signs<'a> {
     }
 }
 
-fn named(explicit: &Explicit) -> Option<Orchestration> {
+fn named(explicit: &OrchestrationOverrides) -> Option<Orchestration> {
     let given = explicit.orchestrator.as_ref()?;
     let words = [
         ("run_id", "--orchestrator-run-id", Some(&given.run_id)),
@@ -145,9 +148,9 @@ fn github(environment: &Environment<'_>) -> Option<Orchestration> {
     Some(signs.into_system("github-actions", url))
 }
 
-fn number(text: String) -> Result<String, Reason> {
+fn number(text: String) -> Result<String, InvalidValue> {
     let is_number = text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { Ok(text) } else { Err(Reason::NotANumber) }
+    if is_number { Ok(text) } else { Err(InvalidValue::NotANumber) }
 }
 
 fn github_url(signs: &mut Signs<'_>) -> Option<String> {

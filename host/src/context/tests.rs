@@ -12,21 +12,21 @@ const TASK: &str = "22222222-2222-4222-8222-222222222222";
 const OTHER: &str = "33333333-3333-4333-8333-333333333333";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-fn detect(explicit: &Explicit, variables: &[(&str, &str)]) -> Context {
+fn detect(explicit: &OrchestrationOverrides, variables: &[(&str, &str)]) -> OrchestrationContext {
     let variable = |name: &str| {
         let found = variables.iter().find(|(variable, _)| *variable == name);
         found.map(|(_, value)| (*value).to_owned())
     };
-    Context::detect(explicit, &variable)
+    OrchestrationContext::detect(explicit, &variable)
 }
 
-fn found(variables: &[(&str, &str)]) -> Context {
-    detect(&Explicit::default(), variables)
+fn found(variables: &[(&str, &str)]) -> OrchestrationContext {
+    detect(&OrchestrationOverrides::default(), variables)
 }
 
 /// Returns what a context says, in a line: `prefect task_run_id=..` and so on, after a `*`
 /// where it is orchestrated; then what was ignored.
-fn line(context: &Context) -> String {
+fn line(context: &OrchestrationContext) -> String {
     let mut text = if context.orchestrated { "*".to_owned() } else { String::new() };
     for found in &context.orchestration {
         let _ = write!(text, " {}", found.system);
@@ -245,9 +245,12 @@ fn all_that_hold_are_kept_in_one_order() {
         ("PREFECT__FLOW_RUN_ID", FLOW),
         ("OPHOST_ORCHESTRATOR", "o"),
     ];
-    let word = |text: &str| text.parse::<Word>().unwrap();
+    let word = |text: &str| text.parse::<Label>().unwrap();
     let orchestrator = Orchestrator { name: word("x"), run_id: word("1"), task_id: None };
-    let explicit = Explicit { orchestrator: Some(orchestrator), ..Explicit::default() };
+    let explicit = OrchestrationOverrides {
+        orchestrator: Some(orchestrator),
+        ..OrchestrationOverrides::default()
+    };
     assert_eq!(
         line(&detect(&explicit, &variables)),
         "* x run_id=1 o prefect flow_run_id=FLOW airflow dag_id=d dagster run_id=r \
@@ -257,8 +260,10 @@ fn all_that_hold_are_kept_in_one_order() {
 
 #[test]
 fn flags_win_over_prefect_s_variables_as_a_whole() {
-    let explicit =
-        Explicit { prefect_flow_run_id: Some(OTHER.parse().unwrap()), ..Explicit::default() };
+    let explicit = OrchestrationOverrides {
+        prefect_flow_run_id: Some(OTHER.parse().unwrap()),
+        ..OrchestrationOverrides::default()
+    };
     let variables = [
         ("PREFECT__FLOW_RUN_ID", FLOW),
         ("PREFECT__TASK_RUN_ID", TASK),
@@ -273,10 +278,11 @@ fn flags_win_over_prefect_s_variables_as_a_whole() {
 
 #[test]
 fn without_detection_only_flags_count() {
-    let explicit = Explicit { no_detect: true, ..Explicit::default() };
+    let explicit = OrchestrationOverrides { no_detect: true, ..OrchestrationOverrides::default() };
     let variables = [("PREFECT__FLOW_RUN_ID", FLOW), ("TRACEPARENT", PARENT), ("WM_JOB_ID", "j")];
     assert!(detect(&explicit, &variables).is_empty());
-    let explicit = Explicit { prefect_task_run_id: Some(TASK.parse().unwrap()), ..explicit };
+    let explicit =
+        OrchestrationOverrides { prefect_task_run_id: Some(TASK.parse().unwrap()), ..explicit };
     assert_eq!(line(&detect(&explicit, &variables)), "* prefect task_run_id=TASK");
 }
 

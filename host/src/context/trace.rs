@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::environment::{Environment, Reason};
+use super::environment::{Environment, InvalidValue};
 
 /// The longest list of a trace's states, in bytes, and the most members of it.
 const MAX_STATE: (usize, usize) = (4096, 32);
@@ -29,7 +29,8 @@ pub struct Trace {
 pub(super) fn detect(environment: &Environment<'_>) -> Option<Trace> {
     let mut trace = Trace::default();
     let mut read = |variable, is_valid: fn(&str) -> bool| {
-        let judge = |value: String| if is_valid(&value) { Ok(value) } else { Err(Reason::NotW3c) };
+        let judge =
+            |value: String| if is_valid(&value) { Ok(value) } else { Err(InvalidValue::NotW3c) };
         let value = environment.parsed(variable, judge)?;
         trace.detected_from.push(variable.to_owned());
         Some(value)

@@ -9,10 +9,10 @@ use crate::code_dir::CodeDir;
 use crate::operation::OperationName;
 use crate::policy::{CompileBudget, Limits, OperationLimits, Policy};
 use crate::private_dir::DataDir;
-use crate::record::{RecordRule, Recorder};
-use crate::registry::{LoadObserver, Loader, LoaderOptions, Loading, Registry};
+use crate::record::{RecordPolicy, Recorder};
+use crate::registry::{LoadObserver, LoadProgress, Loader, LoaderOptions, Registry};
 use crate::sandbox::{Compiler, Sandbox, SandboxOptions};
-use crate::store::{AtEnd, OpenStore, Turns};
+use crate::store::{RetryLock, ShutdownMode, StoreHandle};
 use crate::trust::{TrustPolicy, Untrusted};
 
 /// Says what a host is made of.
@@ -23,8 +23,8 @@ pub struct HostBuilder {
     data: Option<PathBuf>,
     code: Option<PathBuf>,
     compiler: Compiler,
-    rule: RecordRule,
-    at_end: AtEnd,
+    rule: RecordPolicy,
+    at_end: ShutdownMode,
     defaults: Limits,
     maxima: Limits,
     operations: BTreeMap<OperationName, OperationLimits>,
@@ -37,8 +37,8 @@ impl Default for HostBuilder {
             data: None,
             code: None,
             compiler: Compiler::Here,
-            rule: RecordRule::default(),
-            at_end: AtEnd::default(),
+            rule: RecordPolicy::default(),
+            at_end: ShutdownMode::default(),
             defaults: Limits::DEFAULT,
             maxima: Limits::DEFAULT_MAXIMA,
             operations: BTreeMap::new(),
@@ -59,7 +59,7 @@ impl HostBuilder {
     /// Its directories have to belong to this user and be closed to others, unless
     /// [`Self::trust`] accepts them. What is compiled is executed, so no policy covers that: if
     /// another user has access to it, it is kept in a temporary directory of this user instead,
-    /// see [`Host::data_problem`].
+    /// see [`Host::cache_error`].
     pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
         self.data = Some(directory.into());
         self
@@ -75,12 +75,12 @@ impl HostBuilder {
     /// Says that the process ends with the host: the records are left to the system then,
     /// which is faster than to close them.
     pub(crate) fn until_exit(mut self) -> Self {
-        self.at_end = AtEnd::Leave;
+        self.at_end = ShutdownMode::Skip;
         self
     }
 
     /// Says which runs are recorded in the data directory. Without one none is.
-    pub fn record(mut self, rule: RecordRule) -> Self {
+    pub fn record(mut self, rule: RecordPolicy) -> Self {
         self.rule = rule;
         self
     }
@@ -109,7 +109,7 @@ impl HostBuilder {
     /// described.
     pub fn observe_loading(
         mut self,
-        observe: impl Fn(Loading<'_>) + Send + Sync + 'static,
+        observe: impl Fn(LoadProgress<'_>) + Send + Sync + 'static,
     ) -> Self {
         self.loader.observer = Some(LoadObserver::new(observe));
         self
@@ -219,7 +219,7 @@ impl Unloaded {
         let Self { sandbox, loader, policy, recorder } = self;
         let registry = RwLock::new(Arc::new(registry));
         let reloading = tokio::sync::Mutex::default();
-        let turns = Turns::new(recorder.store().map(OpenStore::data));
+        let turns = RetryLock::new(recorder.store().map(StoreHandle::data));
         let shared = Shared { sandbox, loader, registry, policy, recorder, reloading, turns };
         Host { shared: Arc::new(shared) }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Report;
+use super::RunReport;
 use crate::document::ChangeCount;
 use crate::operation::OperationName;
 use crate::os_error::Shortage;
@@ -44,7 +44,7 @@ pub enum RunError {
     },
     /// A file holds an operation of that name, and the file is not used.
     #[error("`{name}` is in `{}`, which is not used: {reason}", file.display())]
-    NotUsed {
+    PluginRejected {
         /// The name asked for.
         name: String,
         /// The file; there may be more of them.
@@ -159,7 +159,7 @@ pub struct Unrecorded {
     /// The run.
     pub run_id: RunId,
     /// How it ended.
-    pub report: Report,
+    pub report: RunReport,
     /// Why that could not be written.
     pub source: StoreError,
 }

@@ -6,16 +6,16 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Host, Report, RunError, drive, not_begun};
+use super::{Host, RunError, RunReport, execute_with_retries, not_begun};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::document::{Body, ChangeCount, DocumentId};
-use crate::execution::{Code, Execution, Work};
+use crate::execution::{Executable, Execution, ExecutionRequest};
 use crate::import::Import;
 use crate::operation::Operation;
 use crate::policy::Grants;
-use crate::record::{Keeping, KeptOutcome, Recorded, Subject};
-use crate::run::{Failure, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage};
+use crate::record::{BeginOutcome, KeptOutcome, RunSpec, RunTracker};
+use crate::run::{Failure, LogEntry, LogLevel, LogSource, Outcome, RunDiagnostics, Usage};
 use crate::schema::Schema;
 use crate::task_run::RunId;
 
@@ -26,15 +26,15 @@ impl Host {
     /// # Errors
     ///
     /// As [`Self::run`].
-    pub async fn import(&self, mut import: Import) -> Result<Report, RunError> {
+    pub async fn import(&self, mut import: Import) -> Result<RunReport, RunError> {
         let (operation, input) = (import.operation(), Arc::new(import.input()));
-        let grants = self.shared.policy.grant_most(&operation);
+        let grants = self.shared.policy.grant_maximum(&operation);
         let deadline = Deadline::after(grants.limits().timeout, import.cancel.clone());
         let (actor, flags) = (import.caller.actor(&input), import.caller.flags(&input));
         let observer = import.observer.take();
         let keeping = self.begin_import(&import, &operation, &input, (&grants, &deadline)).await?;
-        let work = Work {
-            code: Code::Import(&import),
+        let work = ExecutionRequest {
+            code: Executable::Import(&import),
             operation: &operation.name,
             grants: &grants,
             actor: &actor,
@@ -49,7 +49,8 @@ impl Host {
             keeping.journal(grants.limits().log, observer),
             &self.shared.turns,
         );
-        drive(execution, &keeping, &Arc::new(Schema::anything()), &import.context).await
+        execute_with_retries(execution, &keeping, &Arc::new(Schema::permissive()), &import.context)
+            .await
     }
 
     /// Begins an import in batches: the recorded parent of one run for each batch. `like` says
@@ -60,7 +61,7 @@ impl Host {
     /// Returns [`RunError::Store`] if the record of the parent run cannot be written.
     pub async fn begin_batch_import(&self, like: Import) -> Result<BatchImport<'_>, RunError> {
         let (operation, input) = (like.operation(), Arc::new(like.input()));
-        let grants = self.shared.policy.grant_most(&operation);
+        let grants = self.shared.policy.grant_maximum(&operation);
         let deadline = Deadline::after(grants.limits().timeout, like.cancel.clone());
         let begun = self.begin_import(&like, &operation, &input, (&grants, &deadline));
         let keeping = begun.await?;
@@ -83,13 +84,13 @@ impl Host {
         operation: &Operation,
         input: &Arc<Value>,
         (grants, deadline): (&Grants, &Deadline),
-    ) -> Result<Keeping, RunError> {
-        let anything = Arc::new(Schema::anything());
-        let subject = Subject {
+    ) -> Result<RunTracker, RunError> {
+        let anything = Arc::new(Schema::permissive());
+        let subject = RunSpec {
             operation,
             component: None,
             version: env!("CARGO_PKG_VERSION"),
-            asked_input: None,
+            raw_input: None,
             input,
             input_schema: &anything,
             output_schema: &anything,
@@ -99,15 +100,17 @@ impl Host {
             tags: &[],
             limits: *grants.limits(),
             granted: &[],
-            asked: Some(true),
-            key: None,
+            record_override: Some(true),
+            idempotency_key: None,
             rerun_of: None,
             parent: import.parent,
         };
         let begun = self.shared.recorder.begin(subject, deadline).await;
         match begun.map_err(|error| not_begun(operation, grants, error))? {
-            Recorded::Begun(keeping) => Ok(keeping),
-            Recorded::Before(_) | Recorded::Running(_) | Recorded::Conflict(..) => {
+            BeginOutcome::Started(keeping) => Ok(keeping),
+            BeginOutcome::Replayed(_)
+            | BeginOutcome::InProgress(_)
+            | BeginOutcome::KeyConflict(..) => {
                 let error = io::Error::other("a run without a key was answered by another");
                 Err(RunError::Store(error.into()))
             }
@@ -122,7 +125,7 @@ impl Host {
 #[must_use]
 pub struct BatchImport<'h> {
     host: &'h Host,
-    keeping: Keeping,
+    keeping: RunTracker,
     /// An import like each batch.
     like: Import,
     started: Instant,
@@ -150,7 +153,7 @@ impl BatchImport<'_> {
         &mut self,
         first: u64,
         documents: Vec<(Option<DocumentId>, Body)>,
-    ) -> Result<Report, RunError> {
+    ) -> Result<RunReport, RunError> {
         let count = documents.len() as u64;
         let report =
             self.host.import(self.like.batch(self.keeping.run_id(), first, documents)).await?;
@@ -176,7 +179,7 @@ impl BatchImport<'_> {
         self,
         ended: Result<(), Option<Failure>>,
         note: Option<String>,
-    ) -> Result<Report, RunError> {
+    ) -> Result<RunReport, RunError> {
         let [put, skipped] = self.sums;
         let outcome = match ended {
             Ok(()) => {
@@ -196,12 +199,15 @@ impl BatchImport<'_> {
             data: None,
             source: LogSource::Host,
         };
-        let report = Report {
+        let report = RunReport {
             operation: self.like.operation().name,
             run_id: self.run_id(),
             context: self.like.context.clone(),
             outcome,
-            trail: Trail { log: note.map(entry).into_iter().collect(), ..Trail::default() },
+            trail: RunDiagnostics {
+                log: note.map(entry).into_iter().collect(),
+                ..RunDiagnostics::default()
+            },
             logs_ref: None,
             usage: Usage { wall: self.started.elapsed(), ..Usage::default() },
             at_maximum: Vec::new(),
@@ -211,9 +217,9 @@ impl BatchImport<'_> {
         };
         let reached = Default::default();
         let kept = KeptOutcome::default();
-        report.keep(&self.keeping, kept, (&Arc::default(), &reached)).await?;
+        report.record(&self.keeping, kept, (&Arc::default(), &reached)).await?;
         // The record of each batch has its own changes, so that none is counted twice.
-        Ok(Report { changes: self.changes, ..report })
+        Ok(RunReport { changes: self.changes, ..report })
     }
 
     /// Returns the id of the parent run, if this host keeps records.

@@ -30,7 +30,7 @@ impl Inspector {
     ///
     /// Returns the reason why a host would refuse the content.
     pub(crate) async fn inspect(&self, bytes: &[u8]) -> Result<Vec<OperationName>, FileError> {
-        let (_, plugin) = registry::inspect(&Digest::of(bytes), bytes, &self.sandbox).await?;
+        let (_, plugin) = registry::inspect(&Digest::sha256(bytes), bytes, &self.sandbox).await?;
         Ok(plugin.operations.into_iter().map(|operation| operation.name).collect())
     }
 

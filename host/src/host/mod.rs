@@ -14,7 +14,7 @@ pub use self::builder::HostBuilder;
 pub use self::error::{HostError, RunError, Unrecorded};
 pub use self::import::BatchImport;
 pub(crate) use self::inspector::Inspector;
-pub use self::report::Report;
+pub use self::report::RunReport;
 pub use self::request::Request;
 
 use std::path::PathBuf;
@@ -27,20 +27,22 @@ use tokio::task::JoinHandle;
 
 use self::request::RecordRequest;
 use crate::catalog::Catalog;
-use crate::context::Context;
+use crate::context::OrchestrationContext;
 use crate::deadline::{Deadline, Undone, WorkSize};
-use crate::document::Effects;
-use crate::documents::Documents;
-use crate::execution::{Code, Execution, Work};
+use crate::document::CommitRequest;
+use crate::documents::DocumentReader;
+use crate::execution::{Executable, Execution, ExecutionRequest};
 use crate::operation::Operation;
 use crate::policy::{Grants, LimitName, Policy};
-use crate::record::{Keeping, KeptOutcome, NotBegun, Recorded, Recorder, Subject, Written};
-use crate::registry::{self, Entry, FileError, Ignored, Loader, Registry, Schemas};
+use crate::record::{
+    BeginOutcome, KeptOutcome, NotBegun, Recorder, RunSpec, RunTracker, TrackerOutcome,
+};
+use crate::registry::{self, FileError, Ignored, Loader, RegisteredOperation, Registry, Schemas};
 use crate::run::{Actor, Flags, Outcome};
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
 use crate::schema::{CheckError, Schema, ValidInput};
-use crate::store::{OpenStore, Store, Turns};
+use crate::store::{RetryLock, Store, StoreHandle};
 use crate::task_run::{Masked, RunId};
 use crate::trust::Untrusted;
 
@@ -74,7 +76,7 @@ struct Shared {
     recorder: Recorder,
     /// Held while directories are read: an older picture must not replace a newer one.
     reloading: tokio::sync::Mutex<()>,
-    turns: Turns,
+    turns: RetryLock,
 }
 
 impl Host {
@@ -102,24 +104,23 @@ impl Host {
     /// Returns [`RunError`] if the run did not begin: the operation is unknown, the input
     /// breaks its schema, the limits asked for are not allowed, its record cannot be written, its
     /// time was over before.
-    /// A run that began and failed is not an error but a [`Report`] with [`Outcome::Failed`](crate::Outcome::Failed);
+    /// A run that began and failed is not an error but a [`RunReport`] with [`Outcome::Failed`](crate::Outcome::Failed);
     /// but [`RunError::Unrecorded`] is one that began and whose end could not be written.
-    pub async fn run(&self, request: Request) -> Result<Report, RunError> {
+    pub async fn run(&self, request: Request) -> Result<RunReport, RunError> {
         let (checked, input) = self.check(request).await?;
         let loaded = self.load(checked).await?;
         match self.begin(&loaded, input).await? {
-            Recorded::Begun(keeping) => self.execute(loaded, keeping).await,
-            Recorded::Before(run) if run.erased_at.is_some() => {
+            BeginOutcome::Started(keeping) => self.execute(loaded, keeping).await,
+            BeginOutcome::Replayed(run) if run.erased_at.is_some() => {
                 Err(RunError::Erased { run_id: run.id })
             }
-            Recorded::Before(run) if run.is_masked(Masked::Output) => {
+            BeginOutcome::Replayed(run) if run.is_masked(Masked::Output) => {
                 Err(RunError::Masked { run_id: run.id })
             }
-            Recorded::Before(run) => {
-                Ok(Report::of(*run).with_id(&loaded.checked.entry.operation().output_schema))
-            }
-            Recorded::Running(run_id) => Err(RunError::InProgress { run_id }),
-            Recorded::Conflict(run, input) => Err(RunError::Conflict {
+            BeginOutcome::Replayed(run) => Ok(RunReport::from_record(*run)
+                .with_id(&loaded.checked.entry.operation().output_schema)),
+            BeginOutcome::InProgress(run_id) => Err(RunError::InProgress { run_id }),
+            BeginOutcome::KeyConflict(run, input) => Err(RunError::Conflict {
                 run_id: run.id,
                 inputs: run.erased_at.is_none().then(|| Box::new((run.input_dump, input))),
             }),
@@ -127,14 +128,18 @@ impl Host {
     }
 
     /// Takes the input, which may be large: from here on its text is enough.
-    async fn begin(&self, loaded: &Loaded, input: Arc<Value>) -> Result<Recorded, RunError> {
-        let Checked { entry, schemas, grants, .. } = &loaded.checked;
-        let Checked { actor, flags, context, record, .. } = &loaded.checked;
-        let subject = Subject {
+    async fn begin(
+        &self,
+        loaded: &PreparedRun,
+        input: Arc<Value>,
+    ) -> Result<BeginOutcome, RunError> {
+        let ValidatedRequest { entry, schemas, grants, .. } = &loaded.checked;
+        let ValidatedRequest { actor, flags, context, record, .. } = &loaded.checked;
+        let subject = RunSpec {
             operation: entry.operation(),
             component: Some(entry.file.digest),
             version: &entry.file.plugin.version,
-            asked_input: record.asked_input.as_ref(),
+            raw_input: record.asked_input.as_ref(),
             input: &input,
             input_schema: &schemas.input,
             output_schema: &schemas.output,
@@ -143,9 +148,9 @@ impl Host {
             context,
             tags: &record.tags,
             limits: *grants.limits(),
-            granted: loaded.guest.reaches(),
-            asked: record.asked,
-            key: record.key.as_deref(),
+            granted: loaded.guest.capabilities(),
+            record_override: record.record_override,
+            idempotency_key: record.idempotency_key.as_deref(),
             rerun_of: record.rerun_of,
             parent: None,
         };
@@ -153,21 +158,26 @@ impl Host {
         begun.map_err(|error| loaded.checked.not_begun(error))
     }
 
-    async fn execute(&self, mut loaded: Loaded, keeping: Keeping) -> Result<Report, RunError> {
+    async fn execute(
+        &self,
+        mut loaded: PreparedRun,
+        keeping: RunTracker,
+    ) -> Result<RunReport, RunError> {
         let log = loaded.checked.grants.limits().log;
         let journal = keeping.journal(log, loaded.checked.observer.take());
         let execution =
             Execution::new(self.work(&loaded, keeping.run_id()), journal, &self.shared.turns);
-        let Checked { schemas, context, entry, .. } = &loaded.checked;
-        let report = drive(execution, &keeping, &schemas.output, context).await?;
+        let ValidatedRequest { schemas, context, entry, .. } = &loaded.checked;
+        let report = execute_with_retries(execution, &keeping, &schemas.output, context).await?;
         Ok(report.with_id(&entry.operation().output_schema))
     }
 
-    fn work<'a>(&'a self, loaded: &'a Loaded, run_id: Option<RunId>) -> Work<'a> {
-        let Checked { entry, schemas, input, grants, actor, flags, deadline, record, .. } =
-            &loaded.checked;
-        Work {
-            code: Code::Guest {
+    fn work<'a>(&'a self, loaded: &'a PreparedRun, run_id: Option<RunId>) -> ExecutionRequest<'a> {
+        let ValidatedRequest {
+            entry, schemas, input, grants, actor, flags, deadline, record, ..
+        } = &loaded.checked;
+        ExecutionRequest {
+            code: Executable::Guest {
                 sandbox: &self.shared.sandbox,
                 guest: &loaded.guest,
                 input,
@@ -178,17 +188,17 @@ impl Host {
             actor,
             flags: *flags,
             run_id,
-            idempotency_key: record.key.as_deref(),
+            idempotency_key: record.idempotency_key.as_deref(),
             deadline: deadline.clone(),
             store: self.store(),
         }
     }
 
     fn store(&self) -> Option<Arc<dyn Store>> {
-        self.shared.recorder.store().map(OpenStore::store)
+        self.shared.recorder.store().map(StoreHandle::store)
     }
 
-    async fn check(&self, request: Request) -> Result<(Checked, Arc<Value>), RunError> {
+    async fn check(&self, request: Request) -> Result<(ValidatedRequest, Arc<Value>), RunError> {
         let entry = self.find(&request.operation)?;
         let operation = entry.operation();
         let grants = self.shared.policy.grant(operation, &request.limits)?;
@@ -198,7 +208,7 @@ impl Host {
         let schemas = entry.schemas().map_err(|reason| unavailable(&entry, &reason))?;
         let schemas = Arc::clone(schemas);
         // A dry run changes nothing, so that it must not answer for one that does.
-        let key = request.record.key.filter(|_| !flags.dry_run);
+        let key = request.record.idempotency_key.filter(|_| !flags.dry_run);
         let checked = check_input(&schemas.input, request.input, key.is_some(), &deadline).await;
         let ((value, input), asked_input) = checked.map_err(|error| match error {
             CheckError::Interrupted(why) => interrupted(operation, &grants, why),
@@ -209,9 +219,9 @@ impl Host {
                 RunError::InvalidInput { operation: operation.name.clone(), violations }
             }
         })?;
-        let record = RecordRequest { key, asked_input, ..request.record };
+        let record = RecordRequest { idempotency_key: key, asked_input, ..request.record };
         let (context, observer) = (request.context, request.observer);
-        let checked = Checked {
+        let checked = ValidatedRequest {
             entry,
             schemas,
             input,
@@ -228,19 +238,19 @@ impl Host {
 
     /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
     /// it happens before the run begins, and does not count. Meanwhile the store is opened.
-    async fn load(&self, mut checked: Checked) -> Result<Loaded, RunError> {
+    async fn load(&self, mut checked: ValidatedRequest) -> Result<PreparedRun, RunError> {
         let began = Instant::now();
-        let Checked { entry, record, flags, .. } = &checked;
-        let key = record.key.as_deref();
-        self.shared.recorder.prepare(entry.operation(), record.asked, key, *flags);
+        let ValidatedRequest { entry, record, flags, .. } = &checked;
+        let key = record.idempotency_key.as_deref();
+        self.shared.recorder.prepare(entry.operation(), record.record_override, key, *flags);
         let guest = entry.file.guest(&self.shared.sandbox).await;
         let guest = guest.map_err(|reason| unavailable(entry, &reason))?.clone();
         // Compiling has a budget of its own.
         checked.deadline.put_off(began.elapsed());
-        Ok(Loaded { checked, guest })
+        Ok(PreparedRun { checked, guest })
     }
 
-    fn find(&self, name: &str) -> Result<Arc<Entry>, RunError> {
+    fn find(&self, name: &str) -> Result<Arc<RegisteredOperation>, RunError> {
         self.registry().get(name).cloned().ok_or_else(|| self.no_such_operation(name))
     }
 
@@ -265,7 +275,7 @@ impl Host {
 
     /// Returns why compiled plugins are not kept where they should be, and where they are kept
     /// instead.
-    pub fn data_problem(&self) -> Option<String> {
+    pub fn cache_error(&self) -> Option<String> {
         self.shared.sandbox.code_dir()?.problem()
     }
 
@@ -275,8 +285,8 @@ impl Host {
     }
 
     /// Returns the documents that runs read and change; `None` without a data directory.
-    pub fn documents(&self) -> Option<Documents<'_>> {
-        self.shared.recorder.store().map(Documents::new)
+    pub fn documents(&self) -> Option<DocumentReader<'_>> {
+        self.shared.recorder.store().map(DocumentReader::new)
     }
 
     /// Reads the plugin directories again, and from now on runs what is there.
@@ -307,7 +317,7 @@ impl Host {
     /// # Panics
     ///
     /// Panics outside of a tokio runtime.
-    pub fn watch(&self) -> Result<Watching, HostError> {
+    pub fn watch(&self) -> Result<WatchGuard, HostError> {
         let mut watcher = registry::watch(&self.shared.loader)?;
         let host = self.clone();
         let task = tokio::spawn(async move {
@@ -317,7 +327,7 @@ impl Host {
                 watcher.changed().await;
             }
         });
-        Ok(Watching { task })
+        Ok(WatchGuard { task })
     }
 
     /// Returns the error that says that no operation has this name.
@@ -330,7 +340,7 @@ impl Host {
         }
         if let Some(refused) = registry.not_used(name) {
             let (name, file) = (name.to_owned(), refused.path.clone());
-            return RunError::NotUsed { name, file, reason: refused.reason.to_string() };
+            return RunError::PluginRejected { name, file, reason: refused.reason.to_string() };
         }
         let catalog = Catalog::new(registry);
         RunError::NoSuchOperation {
@@ -344,17 +354,17 @@ impl Host {
 /// A host watches its plugin directories as long as this lives.
 #[derive(Debug)]
 #[must_use]
-pub struct Watching {
+pub struct WatchGuard {
     task: JoinHandle<()>,
 }
 
-impl Drop for Watching {
+impl Drop for WatchGuard {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-fn unavailable(entry: &Entry, reason: &FileError) -> RunError {
+fn unavailable(entry: &RegisteredOperation, reason: &FileError) -> RunError {
     let operation = entry.operation().name.clone();
     if let Some(source) = reason.shortage() {
         return RunError::Shortage { operation, source };
@@ -404,26 +414,28 @@ fn not_begun(operation: &Operation, grants: &Grants, error: NotBegun) -> RunErro
 }
 
 /// Executes a run until how it ended could be kept together with what it changed.
-async fn drive(
+async fn execute_with_retries(
     mut execution: Execution<'_>,
-    keeping: &Keeping,
+    keeping: &RunTracker,
     output_schema: &Arc<Schema>,
-    context: &Context,
-) -> Result<Report, RunError> {
+    context: &OrchestrationContext,
+) -> Result<RunReport, RunError> {
     loop {
-        if let Some((outcome, effects)) = keeping.over(execution.once()).await {
+        if let Some((outcome, effects)) = keeping.run_with_flushes(execution.execute()).await {
             let (outcome, kept, effects) =
                 prepare(&execution, keeping, output_schema, (outcome, effects)).await;
-            let report = Report::new(&execution, keeping, context, outcome, &effects);
-            if report.keep(keeping, kept, (&effects, execution.reached())).await? == Written::Done {
+            let report = RunReport::new(&execution, keeping, context, outcome, &effects);
+            if report.record(keeping, kept, (&effects, execution.reached())).await?
+                == TrackerOutcome::Done
+            {
                 return Ok(report);
             }
         }
-        if !execution.again().await {
-            let (outcome, nothing) = (execution.given_up(), Arc::default());
-            let report = Report::new(&execution, keeping, context, outcome, &nothing);
+        if !execution.prepare_retry().await {
+            let (outcome, nothing) = (execution.retries_exhausted(), Arc::default());
+            let report = RunReport::new(&execution, keeping, context, outcome, &nothing);
             let kept = KeptOutcome::default();
-            report.keep(keeping, kept, (&nothing, execution.reached())).await?;
+            report.record(keeping, kept, (&nothing, execution.reached())).await?;
             return Ok(report);
         }
     }
@@ -432,10 +444,10 @@ async fn drive(
 /// Prepares what is kept of a run. One for which there is no time fails, and changes nothing.
 async fn prepare(
     execution: &Execution<'_>,
-    keeping: &Keeping,
+    keeping: &RunTracker,
     output_schema: &Arc<Schema>,
-    (outcome, effects): (Outcome, Arc<Effects>),
-) -> (Outcome, KeptOutcome, Arc<Effects>) {
+    (outcome, effects): (Outcome, Arc<CommitRequest>),
+) -> (Outcome, KeptOutcome, Arc<CommitRequest>) {
     // A dry run keeps nothing of what it changes.
     let changes = if execution.is_dry() { Arc::default() } else { Arc::clone(&effects) };
     let deadline = execution.deadline();
@@ -449,28 +461,28 @@ async fn prepare(
 }
 
 /// A request that may run: all that was asked was checked.
-struct Checked {
-    entry: Arc<Entry>,
+struct ValidatedRequest {
+    entry: Arc<RegisteredOperation>,
     schemas: Arc<Schemas>,
     input: ValidInput,
     grants: Grants,
     actor: Actor,
     flags: Flags,
-    context: Context,
+    context: OrchestrationContext,
     deadline: Deadline,
     observer: Option<Observer>,
     /// Where the log of a run that is recorded goes on.
     record: RecordRequest,
 }
 
-impl Checked {
+impl ValidatedRequest {
     fn not_begun(&self, error: NotBegun) -> RunError {
         not_begun(self.entry.operation(), &self.grants, error)
     }
 }
 
 /// A request whose code is ready, too.
-struct Loaded {
-    checked: Checked,
+struct PreparedRun {
+    checked: ValidatedRequest,
     guest: Guest,
 }

@@ -6,28 +6,28 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{RunError, Unrecorded};
-use crate::context::Context;
-use crate::document::{ChangeCount, ChangeSet, Effects};
+use crate::context::OrchestrationContext;
+use crate::document::{ChangeCount, ChangeSet, CommitRequest};
 use crate::execution::Execution;
 use crate::operation::OperationName;
 use crate::policy::LimitName;
-use crate::record::{self, EndOfRun, Keeping, KeptOutcome, Written};
-use crate::run::{Outcome, Trail, Usage};
-use crate::task_run::{RunId, RunState, TaskRun};
+use crate::record::{self, Completion, KeptOutcome, RunTracker, TrackerOutcome};
+use crate::run::{Outcome, RunDiagnostics, Usage};
+use crate::task_run::{RunId, RunRecord, RunState};
 
 /// A run that began and ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
+pub struct RunReport {
     /// What was run.
     pub operation: OperationName,
     /// The record's id, if it is recorded.
     pub run_id: Option<RunId>,
     /// What it was part of, as the request said.
-    pub context: Context,
+    pub context: OrchestrationContext,
     /// How it ended.
     pub outcome: Outcome,
     /// What it left behind.
-    pub trail: Trail,
+    pub trail: RunDiagnostics,
     /// The file with the rest of its log, in the data directory, if that is recorded and too
     /// long for the record.
     pub logs_ref: Option<String>,
@@ -45,13 +45,13 @@ pub struct Report {
     pub from_record: bool,
 }
 
-impl Report {
+impl RunReport {
     pub(super) fn new(
         execution: &Execution<'_>,
-        keeping: &Keeping,
-        context: &Context,
+        keeping: &RunTracker,
+        context: &OrchestrationContext,
         outcome: Outcome,
-        effects: &Effects,
+        effects: &CommitRequest,
     ) -> Self {
         let changes = &effects.changes;
         let mut trail = execution.journal.trail();
@@ -73,15 +73,15 @@ impl Report {
     }
 
     /// Keeps what is to be kept of the run.
-    pub(super) async fn keep(
+    pub(super) async fn record(
         &self,
-        keeping: &Keeping,
+        keeping: &RunTracker,
         kept: KeptOutcome,
-        (effects, reached): (&Arc<Effects>, &[BTreeSet<String>; 2]),
-    ) -> Result<Written, RunError> {
+        (effects, reached): (&Arc<CommitRequest>, &[BTreeSet<String>; 2]),
+    ) -> Result<TrackerOutcome, RunError> {
         let Self { outcome, trail, usage, changes, dry_run, .. } = self;
         let (usage, changes, is_dry) = (*usage, *changes, dry_run.is_some());
-        let ended = EndOfRun { outcome, kept, trail, usage, effects, changes, reached, is_dry };
+        let ended = Completion { outcome, kept, trail, usage, effects, changes, reached, is_dry };
         let run_id = keeping.id();
         keeping.finish(ended).await.map_err(|source| {
             RunError::Unrecorded(Box::new(Unrecorded { run_id, report: self.clone(), source }))
@@ -100,7 +100,7 @@ impl Report {
     }
 
     /// Returns what a record says of a run that ended.
-    pub(super) fn of(run: TaskRun) -> Self {
+    pub(super) fn from_record(run: RunRecord) -> Self {
         let outcome = match run.state {
             RunState::Success { output, .. } => Outcome::Success(output),
             RunState::Failed { failure, .. } => Outcome::Failed(failure),
@@ -108,7 +108,7 @@ impl Report {
                 Outcome::Cancelled
             }
         };
-        let trail = Trail {
+        let trail = RunDiagnostics {
             log: run.log_entries,
             log_dropped: run.log_dropped,
             item_errors: run.error_list,
@@ -117,7 +117,7 @@ impl Report {
         Self {
             operation: run.operation_name,
             run_id: Some(run.id),
-            context: Context::default(),
+            context: OrchestrationContext::default(),
             outcome,
             trail,
             logs_ref: run.logs_ref,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
-use crate::context::Context;
+use crate::context::OrchestrationContext;
 use crate::policy::LimitRequest;
 use crate::run::Event;
 use crate::sandbox::Observer;
@@ -19,7 +19,7 @@ pub struct Request {
     pub(super) operation: String,
     pub(super) input: Value,
     pub(super) caller: Caller,
-    pub(super) context: Context,
+    pub(super) context: OrchestrationContext,
     pub(super) limits: LimitRequest,
     pub(super) cancel: CancellationToken,
     pub(super) observer: Option<Observer>,
@@ -34,7 +34,7 @@ impl Request {
             operation: operation.into(),
             input,
             caller: Caller::at("api"),
-            context: Context::default(),
+            context: OrchestrationContext::default(),
             limits: LimitRequest::default(),
             cancel: CancellationToken::new(),
             observer: None,
@@ -44,7 +44,7 @@ impl Request {
 
     /// Asks for a record, or for none, whatever the operation declares.
     pub fn record(mut self, record: bool) -> Self {
-        self.record.asked = Some(record);
+        self.record.record_override = Some(record);
         self
     }
 
@@ -52,7 +52,7 @@ impl Request {
     /// key that ended well within a day is the answer, another input under it an error. 1 to
     /// 255 characters. Such a run is always recorded, but for a dry run, which takes no key.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.record.key = Some(key.into());
+        self.record.idempotency_key = Some(key.into());
         self
     }
 
@@ -75,7 +75,7 @@ impl Request {
     }
 
     /// Says what the run is part of.
-    pub fn context(mut self, context: Context) -> Self {
+    pub fn context(mut self, context: OrchestrationContext) -> Self {
         self.context = context;
         self
     }
@@ -88,7 +88,7 @@ impl Request {
 
     /// Lets the run be stopped: it ends as [`Outcome::Cancelled`](crate::Outcome::Cancelled) within a few ticks of ten
     /// milliseconds after `cancel` is cancelled.
-    pub fn cancel_by(mut self, cancel: CancellationToken) -> Self {
+    pub fn cancellation_token(mut self, cancel: CancellationToken) -> Self {
         self.cancel = cancel;
         self
     }
@@ -96,7 +96,7 @@ impl Request {
     /// Lets someone hear the guest's log and progress while it runs.
     ///
     /// Called on the thread that runs the guest, so it should be quick.
-    pub fn observe(mut self, observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
+    pub fn on_event(mut self, observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer::new(observe));
         self
     }
@@ -107,8 +107,8 @@ impl Request {
 pub(super) struct RecordRequest {
     /// The input as it came, where there is a key.
     pub(super) asked_input: Option<Arc<Value>>,
-    pub(super) asked: Option<bool>,
-    pub(super) key: Option<String>,
+    pub(super) record_override: Option<bool>,
+    pub(super) idempotency_key: Option<String>,
     pub(super) tags: Vec<String>,
     pub(super) rerun_of: Option<RunId>,
 }

@@ -36,7 +36,7 @@ impl Mask {
         Ok(Self { key })
     }
 
-    fn stand_in(&self, secret: &Value, budget: &Budget) -> Result<Value, Interruption> {
+    fn mask_secret(&self, secret: &Value, budget: &Budget) -> Result<Value, Interruption> {
         let (mut hasher, mut length) = (blake3::Hasher::new_keyed(&self.key), 0);
         let mut add = |part: &str| {
             hasher.update(part.as_bytes());
@@ -55,14 +55,14 @@ impl Mask {
 /// # Errors
 ///
 /// Returns [`Interruption`] if the budget is used up.
-pub(super) fn kept<'a>(
+pub(super) fn masked<'a>(
     mask: Option<Mask>,
     schema: &Schema,
     value: &'a Value,
     budget: &Budget,
 ) -> Result<Cow<'a, Value>, Interruption> {
     let Some(mask) = mask else { return Ok(Cow::Borrowed(value)) };
-    let masked = schema.masked(value, &|secret| mask.stand_in(secret, budget), budget)?;
+    let masked = schema.masked(value, &|secret| mask.mask_secret(secret, budget), budget)?;
     Ok(masked.map_or(Cow::Borrowed(value), Cow::Owned))
 }
 
@@ -76,7 +76,7 @@ mod tests {
         let mask = |name: &str| Mask::of(&DataDir::new(scratch.path().join(name))).unwrap();
         let (a, again, b) = (mask("a"), mask("a"), mask("b"));
         let stand_in =
-            |mask: &Mask, secret: &Value| mask.stand_in(secret, &Budget::unlimited()).unwrap();
+            |mask: &Mask, secret: &Value| mask.mask_secret(secret, &Budget::unlimited()).unwrap();
         let secret = json!({"user": "ann", "word": "hunter2"});
         let same = json!({"word": "hunter2", "user": "ann"});
         assert_eq!(stand_in(&a, &secret), stand_in(&again, &same));

@@ -2,15 +2,15 @@
 //!
 //! - [`Recorder`] knows the rule that says which runs are kept, and opens the store for the
 //!   first of them: a command that keeps nothing never touches it.
-//! - [`Recording`] is one run that is being kept: born RUNNING before the guest runs, its log
+//! - [`ActiveRecord`] is one run that is being kept: born RUNNING before the guest runs, its log
 //!   written while it runs, ended once.
 //! - [`mask`]: secrets never get into a record; this is where what is kept of them is made.
-//! - [`Recorded`] is what became of a request to keep a run: a recording, or the answer that an
+//! - [`BeginOutcome`] is what became of a request to keep a run: a recording, or the answer that an
 //!   earlier run under the same idempotency key gave already.
 
-mod making;
 mod mask;
-mod refs;
+mod result_refs;
+mod run_spec;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -22,35 +22,38 @@ use ophost_document::{Budget, Interruption};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use self::making::KeptInput;
-pub(crate) use self::making::Subject;
-use self::mask::{Mask, kept};
-pub(crate) use self::refs::with_task_run_id;
+use self::mask::{Mask, masked};
+pub(crate) use self::result_refs::with_task_run_id;
+use self::run_spec::KeptInput;
+pub(crate) use self::run_spec::RunSpec;
 use crate::clock;
 use crate::deadline::{Deadline, Undone, WorkSize};
-use crate::document::{ChangeCount, ChangeSet, Effects};
+use crate::document::{ChangeCount, ChangeSet, CommitRequest};
 use crate::operation::Operation;
 use crate::private_dir::DataDir;
 use crate::run::{
-    Event, Failure, FailureKind, Flags, LogEntry, LogLevel, LogSource, Outcome, Trail, Usage,
+    Event, Failure, FailureKind, Flags, LogEntry, LogLevel, LogSource, Outcome, RunDiagnostics,
+    Usage,
 };
-use crate::sandbox::{Journal, Observer, Overflow};
+use crate::sandbox::{GuestOutput, Observer, OverflowSink};
 use crate::schema::Schema;
 use crate::store::{
-    AtEnd, Author, Begun, Claim, Ending, Finished, Inserted, Kept, Listed, LogWriter, Logged,
-    NewRun, OpenStore, RestOfLog, Store, StoreError,
+    AppendLogOutcome, CancelRegistration, Claim, CommitMetadata, CommitOutcome, FinishOutcome,
+    InsertOutcome, NewRun, OverflowSummary, OverflowWriter, RunCompletion, RunGuard, ShutdownMode,
+    Store, StoreError, StoreHandle,
 };
-use crate::task_run::{Masked, ResultRef, RunId, TaskRun};
+use crate::task_run::{Masked, ResultRef, RunId, RunRecord};
 
 /// How long entries of a log wait for being written: what a killed run loses at most.
-const FLUSH: Duration = Duration::from_secs(1);
+const LOG_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What stands for the details of an output that is wrong and may hold secrets.
-const UNTOLD: &str = "not kept: its schema knows secrets, and the details hold parts of it";
+const DETAILS_WITHHELD: &str =
+    "not kept: its schema knows secrets, and the details hold parts of it";
 
 /// Which direct calls are kept. What carries an idempotency key always is, but for dry runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RecordRule {
+pub enum RecordPolicy {
     /// Those of operations that declare it: `create_taskrun` and `async_enabled`.
     #[default]
     Declared,
@@ -60,7 +63,7 @@ pub enum RecordRule {
     Always,
 }
 
-impl RecordRule {
+impl RecordPolicy {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Declared, Self::Changes, Self::Always];
 
@@ -75,7 +78,7 @@ impl RecordRule {
 
     /// Returns whether a call of an operation is kept, whose caller asked for that, or for
     /// the opposite.
-    fn keeps(self, operation: &Operation, asked: Option<bool>) -> bool {
+    fn should_record(self, operation: &Operation, asked: Option<bool>) -> bool {
         asked.unwrap_or(match self {
             Self::Declared => operation.is_recorded(),
             Self::Changes => operation.is_recorded() || !operation.models_out.is_empty(),
@@ -87,29 +90,29 @@ impl RecordRule {
 /// Keeps the runs of a host.
 pub(crate) struct Recorder {
     /// `None` without a data directory.
-    store: Option<OpenStore>,
-    rule: RecordRule,
+    store: Option<StoreHandle>,
+    rule: RecordPolicy,
 }
 
 /// What became of a request to keep a run.
-pub(crate) enum Recorded {
+pub(crate) enum BeginOutcome {
     /// It may run; this is kept of it.
-    Begun(Keeping),
+    Started(RunTracker),
     /// It ran before under the same key, and ended well.
-    Before(Box<TaskRun>),
+    Replayed(Box<RunRecord>),
     /// It runs now under the same key.
-    Running(RunId),
+    InProgress(RunId),
     /// Another request has the key. With it, the input as it would be kept.
-    Conflict(Box<TaskRun>, Value),
+    KeyConflict(Box<RunRecord>, Value),
 }
 
 impl Recorder {
-    pub(crate) fn new(data: Option<&DataDir>, rule: RecordRule, at_end: AtEnd) -> Self {
-        Self { store: data.map(|data| OpenStore::new(data, at_end)), rule }
+    pub(crate) fn new(data: Option<&DataDir>, rule: RecordPolicy, at_end: ShutdownMode) -> Self {
+        Self { store: data.map(|data| StoreHandle::new(data, at_end)), rule }
     }
 
     /// Returns the store; `None` without a data directory.
-    pub(crate) fn store(&self) -> Option<&OpenStore> {
+    pub(crate) fn store(&self) -> Option<&StoreHandle> {
         self.store.as_ref()
     }
 
@@ -124,9 +127,9 @@ impl Recorder {
     ) {
         let may_change = !operation.models_out.is_empty() && !flags.dry_run;
         if let Some(opened) = &self.store
-            && (key.is_some() || may_change || self.rule.keeps(operation, asked))
+            && (key.is_some() || may_change || self.rule.should_record(operation, asked))
         {
-            opened.raw().prepare();
+            opened.redb().prepare();
         }
     }
 
@@ -137,11 +140,11 @@ impl Recorder {
     /// Returns [`NotBegun`] if that cannot be written: then the run must not begin.
     pub(crate) async fn begin(
         &self,
-        subject: Subject<'_>,
+        subject: RunSpec<'_>,
         deadline: &Deadline,
-    ) -> Result<Recorded, NotBegun> {
-        let key = subject.key;
-        if key.is_none() && !self.rule.keeps(subject.operation, subject.asked) {
+    ) -> Result<BeginOutcome, NotBegun> {
+        let key = subject.idempotency_key;
+        if key.is_none() && !self.rule.should_record(subject.operation, subject.record_override) {
             self.can_keep_changes(&subject).await?;
             return Ok(self.unrecorded(&subject));
         }
@@ -160,28 +163,29 @@ impl Recorder {
         let run = subject.task_run(opened.owner().await?, input);
         let begun = opened.begin(&run);
         Ok(match insert(opened, NewRun { run, key }).await? {
-            Inserted::New(claim) => {
+            InsertOutcome::Created(claim) => {
                 let cancel = deadline.cancel();
-                let recording = Recording::new(opened, (claim, begun), &subject, mask, cancel);
-                Recorded::Begun(Keeping::Recorded(recording))
+                let recording = ActiveRecord::new(opened, (claim, begun), &subject, mask, cancel);
+                BeginOutcome::Started(RunTracker::Recorded(recording))
             }
-            Inserted::Existing(run) => {
+            InsertOutcome::Existing(run) => {
                 begun.end();
                 if run.state.status().is_final() {
-                    Recorded::Before(run)
+                    BeginOutcome::Replayed(run)
                 } else {
-                    Recorded::Running(run.id)
+                    BeginOutcome::InProgress(run.id)
                 }
             }
-            Inserted::Conflict(mut run) => {
+            InsertOutcome::Conflict(mut run) => {
                 begun.end();
                 if !run.is_masked(Masked::Input) {
                     // It may be of a time when the schema knew no secrets.
                     let (dump, budget) = (&run.input_dump, deadline.budget());
-                    run.input_dump = kept(mask, subject.input_schema, dump, &budget)?.into_owned();
+                    run.input_dump =
+                        masked(mask, subject.input_schema, dump, &budget)?.into_owned();
                 }
-                let input = kept(mask, subject.input_schema, subject.input, &deadline.budget())?;
-                Recorded::Conflict(run, input.into_owned())
+                let input = masked(mask, subject.input_schema, subject.input, &deadline.budget())?;
+                BeginOutcome::KeyConflict(run, input.into_owned())
             }
         })
     }
@@ -189,17 +193,20 @@ impl Recorder {
 
 impl Recorder {
     /// Says whether what a run without a record may change of documents could be kept.
-    async fn can_keep_changes(&self, subject: &Subject<'_>) -> Result<(), NotBegun> {
+    async fn can_keep_changes(&self, subject: &RunSpec<'_>) -> Result<(), NotBegun> {
         let may_change = !subject.operation.models_out.is_empty() && !subject.flags.dry_run;
         match self.store.as_ref().filter(|_| may_change) {
-            Some(opened) => opened.raw().is_writable().await.map_err(NotBegun::Changes),
+            Some(opened) => opened.redb().is_writable().await.map_err(NotBegun::Changes),
             None => Ok(()),
         }
     }
 
-    fn unrecorded(&self, subject: &Subject<'_>) -> Recorded {
-        let store = self.store.as_ref().map(OpenStore::store);
-        Recorded::Begun(Keeping::Unrecorded(Unrecorded { store, author: subject.author() }))
+    fn unrecorded(&self, subject: &RunSpec<'_>) -> BeginOutcome {
+        let store = self.store.as_ref().map(StoreHandle::store);
+        BeginOutcome::Started(RunTracker::Unrecorded(Unrecorded {
+            store,
+            author: subject.author(),
+        }))
     }
 }
 
@@ -234,18 +241,18 @@ impl From<Interruption> for NotBegun {
 
 async fn kept_input(
     mask: Option<Mask>,
-    subject: &Subject<'_>,
+    subject: &RunSpec<'_>,
     deadline: &Deadline,
 ) -> Result<KeptInput, Undone> {
     let (schema, input) = (Arc::clone(subject.input_schema), Arc::clone(subject.input));
-    let asked = subject.asked_input.map(Arc::clone);
+    let asked = subject.raw_input.map(Arc::clone);
     let keep =
         move |budget: &Budget| KeptInput::of(mask, &schema, &input, asked.as_deref(), budget);
     Ok(deadline.work(WorkSize::of(subject.input), keep).await??)
 }
 
 /// Returns what masks the secrets of an operation, if its schemas know any.
-fn mask(opened: &OpenStore, subject: &Subject<'_>) -> Result<Option<Mask>, StoreError> {
+fn mask(opened: &StoreHandle, subject: &RunSpec<'_>) -> Result<Option<Mask>, StoreError> {
     if !subject.input_schema.has_secrets() && !subject.output_schema.has_secrets() {
         return Ok(None);
     }
@@ -253,13 +260,13 @@ fn mask(opened: &OpenStore, subject: &Subject<'_>) -> Result<Option<Mask>, Store
 }
 
 /// Inserts a run. One of the same key that died does not seem to be running.
-async fn insert(opened: &OpenStore, new: NewRun) -> Result<Inserted, StoreError> {
+async fn insert(opened: &StoreHandle, new: NewRun) -> Result<InsertOutcome, StoreError> {
     if new.key.is_none() {
         return opened.store().insert(new).await;
     }
     match opened.store().insert(new.clone()).await? {
-        Inserted::Existing(run) if !run.state.status().is_final() => {
-            opened.settle().await?;
+        InsertOutcome::Existing(run) if !run.state.status().is_final() => {
+            opened.reap_crashed_runs().await?;
             opened.store().insert(new).await
         }
         other => Ok(other),
@@ -267,36 +274,36 @@ async fn insert(opened: &OpenStore, new: NewRun) -> Result<Inserted, StoreError>
 }
 
 /// A run that is being kept.
-pub(crate) struct Recording {
+pub(crate) struct ActiveRecord {
     store: Arc<dyn Store>,
     /// Others can cancel it as long as it is not finished.
-    _listed: Listed,
+    _listed: CancelRegistration,
     claim: Claim,
-    begun: Begun,
+    begun: RunGuard,
     operation: String,
     flags: Flags,
     mask: Option<Mask>,
     started: Instant,
     log: LogBuffer,
-    rest_of_log: LogWriter,
+    rest_of_log: OverflowWriter,
 }
 
 /// What was logged and is not written yet, and how much was written.
 #[derive(Clone, Default)]
-struct LogBuffer(Arc<Mutex<Waiting>>);
+struct LogBuffer(Arc<Mutex<PendingEntries>>);
 
 #[derive(Default)]
-struct Waiting {
+struct PendingEntries {
     entries: Vec<LogEntry>,
     /// How many were written, as far as that is known.
     written: usize,
     /// Something was not written, or may not have been: there could be a gap before what comes.
-    is_broken: bool,
+    has_gap: bool,
 }
 
-impl Waiting {
+impl PendingEntries {
     fn add(&mut self, entry: &LogEntry) {
-        if !self.is_broken {
+        if !self.has_gap {
             self.entries.push(entry.clone());
         }
     }
@@ -309,23 +316,23 @@ impl Waiting {
     fn end(&mut self, written: Option<usize>) {
         match written {
             Some(count) => self.written += count,
-            None => (self.is_broken, self.entries) = (true, Vec::new()),
+            None => (self.has_gap, self.entries) = (true, Vec::new()),
         }
     }
 }
 
 impl LogBuffer {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, PendingEntries> {
         // Nothing that holds the lock can leave it half written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Recording {
+impl ActiveRecord {
     fn new(
-        opened: &OpenStore,
-        (claim, begun): (Claim, Begun),
-        subject: &Subject<'_>,
+        opened: &StoreHandle,
+        (claim, begun): (Claim, RunGuard),
+        subject: &RunSpec<'_>,
         mask: Option<Mask>,
         cancel: &CancellationToken,
     ) -> Self {
@@ -339,7 +346,7 @@ impl Recording {
             mask,
             started: Instant::now(),
             log: LogBuffer::default(),
-            rest_of_log: LogWriter::new(opened.data(), claim.id),
+            rest_of_log: OverflowWriter::new(opened.data(), claim.id),
         }
     }
 
@@ -356,15 +363,15 @@ impl Recording {
                 log.waiting().add(entry);
             }
             if let Some(other) = &other {
-                other.tell(event);
+                other.notify(event);
             }
         })
     }
 
     /// Returns where the log goes on that has no room left.
-    fn overflow(&self) -> Overflow {
+    fn overflow(&self) -> OverflowSink {
         let rest = self.rest_of_log.clone();
-        Overflow::new(move |entry| rest.add(entry))
+        OverflowSink::new(move |entry| rest.add(entry))
     }
 
     /// Drives a run, and writes what it logs once a second.
@@ -374,7 +381,7 @@ impl Recording {
             tokio::select! {
                 biased;
                 ended = &mut run => return ended,
-                () = tokio::time::sleep(FLUSH) => {}
+                () = tokio::time::sleep(LOG_FLUSH_INTERVAL) => {}
             }
             let mut flush = std::pin::pin!(self.flush());
             tokio::select! {
@@ -399,7 +406,7 @@ impl Recording {
         }
         let count = entries.len();
         let logged = self.store.log(&self.claim, entries).await;
-        self.log.waiting().end(matches!(logged, Ok(Logged::Done)).then_some(count));
+        self.log.waiting().end(matches!(logged, Ok(AppendLogOutcome::Done)).then_some(count));
     }
 
     /// Writes down how the run ended, together with what it changed of documents. It is still
@@ -409,16 +416,16 @@ impl Recording {
     ///
     /// Returns [`StoreError`] if that cannot be written. The run happened all the same;
     /// whether its end is known is [`StoreError::OutcomeUnknown`]'s to say.
-    pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
+    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<TrackerOutcome, StoreError> {
         let written = self.written().await;
         match self.store.finish(self.claim, self.ending(ended, written)).await? {
-            Finished::Done => {
+            FinishOutcome::Done => {
                 self.begun.end();
-                Ok(Written::Done)
+                Ok(TrackerOutcome::Done)
             }
-            Finished::Conflict => Ok(Written::Conflict),
+            FinishOutcome::Conflict => Ok(TrackerOutcome::Conflict),
             // Its record says otherwise, and a record that has an end never changes.
-            Finished::Lost => {
+            FinishOutcome::Lost => {
                 Err(io::Error::other("another process took this one for dead").into())
             }
         }
@@ -429,7 +436,7 @@ impl Recording {
     async fn written(&self) -> usize {
         let (written, is_broken) = {
             let waiting = self.log.waiting();
-            (waiting.written, waiting.is_broken)
+            (waiting.written, waiting.has_gap)
         };
         if !is_broken {
             return written;
@@ -440,10 +447,10 @@ impl Recording {
         known.map_or(written, |run| run.log_entries.len().saturating_sub(own))
     }
 
-    fn ending(&self, mut ended: EndOfRun<'_>, written: usize) -> Ending {
+    fn ending(&self, mut ended: Completion<'_>, written: usize) -> RunCompletion {
         let KeptOutcome { outcome, masked, result_refs, warnings } =
             std::mem::take(&mut ended.kept);
-        let EndOfRun { trail, usage, .. } = &ended;
+        let Completion { trail, usage, .. } = &ended;
         let outcome = outcome.unwrap_or_else(|| ended.outcome.clone());
         let mut log_entries = trail.log[written.min(trail.log.len())..].to_vec();
         let execution_time = usage.wall.as_secs_f64();
@@ -454,7 +461,7 @@ impl Recording {
         let mut metadata = Map::new();
         metadata.insert("execution_time".to_owned(), json!(execution_time));
         let elapsed = self.started.elapsed();
-        Ending {
+        RunCompletion {
             outcome,
             finished_at: clock::now(),
             duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -475,7 +482,7 @@ impl Recording {
 
 /// What became of the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum TrackerOutcome {
     /// It is on the disk.
     Done,
     /// What the run read is no longer so; nothing was written.
@@ -483,12 +490,12 @@ pub(crate) enum Written {
 }
 
 /// How a run ended, all of it.
-pub(crate) struct EndOfRun<'a> {
+pub(crate) struct Completion<'a> {
     pub(crate) outcome: &'a Outcome,
     pub(crate) kept: KeptOutcome,
-    pub(crate) trail: &'a Trail,
+    pub(crate) trail: &'a RunDiagnostics,
     pub(crate) usage: Usage,
-    pub(crate) effects: &'a Arc<Effects>,
+    pub(crate) effects: &'a Arc<CommitRequest>,
     /// How many documents these change.
     pub(crate) changes: ChangeCount,
     /// What it made use of outside the sandbox, and what it was denied.
@@ -496,9 +503,9 @@ pub(crate) struct EndOfRun<'a> {
     pub(crate) is_dry: bool,
 }
 
-impl EndOfRun<'_> {
+impl Completion<'_> {
     /// Returns what is kept of its effects: nothing of a dry run.
-    fn kept_effects(&self) -> Arc<Effects> {
+    fn kept_effects(&self) -> Arc<CommitRequest> {
         if self.is_dry { Arc::default() } else { Arc::clone(self.effects) }
     }
 }
@@ -507,7 +514,7 @@ impl EndOfRun<'_> {
 pub(crate) struct Unrecorded {
     /// `None` without a data directory.
     pub(crate) store: Option<Arc<dyn Store>>,
-    pub(crate) author: Author,
+    pub(crate) author: CommitMetadata,
 }
 
 impl Unrecorded {
@@ -515,29 +522,29 @@ impl Unrecorded {
     ///
     /// # Errors
     ///
-    /// As [`Recording::finish`].
-    pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
+    /// As [`ActiveRecord::finish`].
+    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<TrackerOutcome, StoreError> {
         let effects = ended.kept_effects();
         let Some(store) = self.store.as_ref().filter(|_| !effects.changes.is_empty()) else {
-            return Ok(Written::Done);
+            return Ok(TrackerOutcome::Done);
         };
-        let author = Author { at: clock::now(), ..self.author.clone() };
-        match store.keep(author, effects).await? {
-            Kept::Done(..) => Ok(Written::Done),
-            Kept::Conflict => Ok(Written::Conflict),
+        let author = CommitMetadata { at: clock::now(), ..self.author.clone() };
+        match store.commit_changes(author, effects).await? {
+            CommitOutcome::Committed(..) => Ok(TrackerOutcome::Done),
+            CommitOutcome::Conflict => Ok(TrackerOutcome::Conflict),
         }
     }
 }
 
 /// What is kept of a run.
-pub(crate) enum Keeping {
+pub(crate) enum RunTracker {
     /// All of it.
-    Recorded(Recording),
+    Recorded(ActiveRecord),
     /// What it changes.
     Unrecorded(Unrecorded),
 }
 
-impl Keeping {
+impl RunTracker {
     /// Returns the record's id, if there is one.
     pub(crate) fn run_id(&self) -> Option<RunId> {
         match self {
@@ -548,25 +555,27 @@ impl Keeping {
 
     /// Returns what the run says what it has to say to: what has to be kept is, and an
     /// observer is told of everything.
-    pub(crate) fn journal(&self, log: u64, observer: Option<Observer>) -> Journal {
+    pub(crate) fn journal(&self, log: u64, observer: Option<Observer>) -> GuestOutput {
         match self {
-            Self::Recorded(recording) => {
-                Journal::new(log, Some(recording.observer(observer)), Some(recording.overflow()))
-            }
-            Self::Unrecorded(_) => Journal::new(log, observer, None),
+            Self::Recorded(recording) => GuestOutput::new(
+                log,
+                Some(recording.observer(observer)),
+                Some(recording.overflow()),
+            ),
+            Self::Unrecorded(_) => GuestOutput::new(log, observer, None),
         }
     }
 
     /// Returns what became of the log that a journal had no room for.
-    pub(crate) fn rest_of_log(&self) -> RestOfLog {
+    pub(crate) fn rest_of_log(&self) -> OverflowSummary {
         match self {
             Self::Recorded(recording) => recording.rest_of_log.finish(),
-            Self::Unrecorded(_) => RestOfLog::default(),
+            Self::Unrecorded(_) => OverflowSummary::default(),
         }
     }
 
     /// Drives a run, and keeps what it says meanwhile.
-    pub(crate) async fn over<T>(&self, run: impl Future<Output = T>) -> T {
+    pub(crate) async fn run_with_flushes<T>(&self, run: impl Future<Output = T>) -> T {
         match self {
             Self::Recorded(recording) => recording.while_logging(run).await,
             Self::Unrecorded(_) => run.await,
@@ -582,10 +591,10 @@ impl Keeping {
         &self,
         outcome: Outcome,
         schema: &Arc<Schema>,
-        changes: Arc<Effects>,
+        changes: Arc<CommitRequest>,
         deadline: &Deadline,
     ) -> Result<(Outcome, KeptOutcome), Undone> {
-        let Self::Recorded(Recording { mask, .. }) = self else {
+        let Self::Recorded(ActiveRecord { mask, .. }) = self else {
             return Ok((outcome, KeptOutcome::default()));
         };
         let size = match &outcome {
@@ -604,8 +613,8 @@ impl Keeping {
     ///
     /// # Errors
     ///
-    /// As [`Recording::finish`].
-    pub(crate) async fn finish(&self, ended: EndOfRun<'_>) -> Result<Written, StoreError> {
+    /// As [`ActiveRecord::finish`].
+    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<TrackerOutcome, StoreError> {
         match self {
             Self::Recorded(recording) => recording.finish(ended).await,
             Self::Unrecorded(unrecorded) => unrecorded.finish(ended).await,
@@ -643,10 +652,10 @@ impl KeptOutcome {
     ) -> Result<Self, Interruption> {
         match outcome {
             Outcome::Success(output) => {
-                let output = kept(mask, schema, output, budget)?;
+                let output = masked(mask, schema, output, budget)?;
                 let masked = matches!(output, Cow::Owned(_)).then_some(Masked::Output);
                 let (result_refs, warnings) =
-                    refs::of_run(&output, schema.document(), changes, budget)?;
+                    result_refs::of_run(&output, schema.document(), changes, budget)?;
                 let outcome = Some(Outcome::Success(output.into_owned()));
                 budget.check()?;
                 Ok(Self { outcome, masked, result_refs, warnings })
@@ -655,7 +664,7 @@ impl KeptOutcome {
             Outcome::Failed(failure)
                 if failure.kind == FailureKind::InvalidOutput && schema.has_secrets() =>
             {
-                let details = failure.details.as_ref().map(|_| json!(UNTOLD));
+                let details = failure.details.as_ref().map(|_| json!(DETAILS_WITHHELD));
                 let outcome = Outcome::Failed(Failure { details, ..failure.clone() });
                 Ok(Self { outcome: Some(outcome), ..Self::default() })
             }
@@ -697,19 +706,19 @@ mod tests {
     use crate::run::Actor;
 
     fn recorder(data: &tempfile::TempDir) -> Recorder {
-        Recorder::new(Some(&DataDir::new(data.path())), RecordRule::Always, AtEnd::Close)
+        Recorder::new(Some(&DataDir::new(data.path())), RecordPolicy::Always, ShutdownMode::Clean)
     }
 
     /// Begins a verbose run that is recorded.
-    async fn begun(recorder: &Recorder) -> Recording {
+    async fn begun(recorder: &Recorder) -> ActiveRecord {
         let operation = Import::new("jobs".parse().unwrap(), Vec::new()).operation();
-        let (input, anything) = (Arc::new(json!({})), Arc::new(Schema::anything()));
+        let (input, anything) = (Arc::new(json!({})), Arc::new(Schema::permissive()));
         let actor = Actor { user_id: None, channel: "api".into() };
-        let subject = Subject {
+        let subject = RunSpec {
             operation: &operation,
             component: None,
             version: "1",
-            asked_input: None,
+            raw_input: None,
             input: &input,
             input_schema: &anything,
             output_schema: &anything,
@@ -719,14 +728,14 @@ mod tests {
             tags: &[],
             limits: Limits::DEFAULT,
             granted: &[],
-            asked: None,
-            key: None,
+            record_override: None,
+            idempotency_key: None,
             rerun_of: None,
             parent: None,
         };
         let deadline = Deadline::after(Duration::from_secs(60), CancellationToken::new());
         match recorder.begin(subject, &deadline).await.unwrap() {
-            Recorded::Begun(Keeping::Recorded(recording)) => recording,
+            BeginOutcome::Started(RunTracker::Recorded(recording)) => recording,
             _ => panic!("it is not recorded"),
         }
     }
@@ -735,9 +744,9 @@ mod tests {
         entry(LogLevel::Info, message.to_owned(), None)
     }
 
-    async fn finish(recording: &Recording, log: Vec<LogEntry>) {
-        let trail = Trail { log, ..Trail::default() };
-        let ended = EndOfRun {
+    async fn finish(recording: &ActiveRecord, log: Vec<LogEntry>) {
+        let trail = RunDiagnostics { log, ..RunDiagnostics::default() };
+        let ended = Completion {
             outcome: &Outcome::Success(json!({})),
             kept: KeptOutcome::default(),
             trail: &trail,
@@ -747,7 +756,7 @@ mod tests {
             reached: &Default::default(),
             is_dry: false,
         };
-        assert_eq!(recording.finish(ended).await.unwrap(), Written::Done);
+        assert_eq!(recording.finish(ended).await.unwrap(), TrackerOutcome::Done);
     }
 
     #[tokio::test]

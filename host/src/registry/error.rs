@@ -98,7 +98,7 @@ pub(crate) enum FileError {
     #[error("{}", untrusted.reason_for(path))]
     Untrusted { path: PathBuf, untrusted: Untrusted },
     #[error("the same file as `{}`", of.display())]
-    Double { of: PathBuf },
+    Duplicate { of: PathBuf },
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]

@@ -24,7 +24,7 @@ pub(super) const MAX_FILE: u64 = 64 << 20;
 pub(super) const MAX_FILES: usize = 10_000;
 /// A file that was changed this shortly before it was read may change again without a
 /// change of its times: clocks of file systems are coarse.
-const RACY: Duration = Duration::from_secs(2);
+const MTIME_GRANULARITY: Duration = Duration::from_secs(2);
 /// How often a file that changes while it is read is read again, and after how long.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -34,7 +34,7 @@ const MAX_LOOKED_AT: usize = 1_000;
 /// What the system says of a file: another content has another identity, unless it was
 /// written within the clock's resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Identity {
+pub(crate) struct FileStamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Identity {
     changed: i64,
 }
 
-impl Identity {
+impl FileStamp {
     fn of(status: &Metadata) -> Self {
         // A file may have any time, also one of which 64 bits cannot hold the nanoseconds.
         let nanoseconds =
@@ -59,8 +59,8 @@ impl Identity {
 
     /// Returns whether a content that was read at that time is sure to be the content of all
     /// files of this identity.
-    pub(super) fn is_settled_at(&self, read_at: i64) -> bool {
-        let racy = i64::try_from(RACY.as_nanos()).unwrap_or(i64::MAX);
+    pub(super) fn is_not_racy_at(&self, read_at: i64) -> bool {
+        let racy = i64::try_from(MTIME_GRANULARITY.as_nanos()).unwrap_or(i64::MAX);
         self.modified.max(self.changed).saturating_add(racy) < read_at
     }
 }
@@ -77,7 +77,7 @@ pub(super) struct Candidate {
     pub(super) path: PathBuf,
     /// What is to be read: where a link leads to, else `path`.
     pub(super) target: PathBuf,
-    pub(super) identity: Identity,
+    pub(super) identity: FileStamp,
 }
 
 /// A file that was found: a candidate, or why it is none.
@@ -122,7 +122,7 @@ impl Directories {
             exposed.extend(found.into_iter().flat_map(exposures));
             return Err(RegistryError::Untrusted(Untrusted { paths: exposed }));
         }
-        refuse_doubles(&mut found);
+        reject_duplicates(&mut found);
         Ok(found)
     }
 
@@ -188,7 +188,7 @@ fn resolve(
     judge: &Judge<'_>,
     directory: &Path,
     path: &Path,
-) -> Result<(PathBuf, Identity), FileError> {
+) -> Result<(PathBuf, FileStamp), FileError> {
     let link = fs::symlink_metadata(path)?;
     let (target, between) = match link.is_symlink() {
         true => follow(directory, path)?,
@@ -209,7 +209,7 @@ fn resolve(
     exposed.extend(judge.exposure(&target, &status, Purpose::Input));
     match Untrusted::of(exposed) {
         Some(untrusted) => Err(FileError::Untrusted { path: path.to_owned(), untrusted }),
-        None => Ok((target, Identity::of(&status))),
+        None => Ok((target, FileStamp::of(&status))),
     }
 }
 
@@ -273,10 +273,10 @@ fn has_extension(path: &Path, wanted: &str) -> bool {
 }
 
 /// Leaves one of several names of one file: a plain one before a link, then the first.
-fn refuse_doubles(found: &mut [Found]) {
+fn reject_duplicates(found: &mut [Found]) {
     let mut first = HashMap::new();
     for candidate in found.iter().flatten() {
-        let Identity { device, inode, .. } = candidate.identity;
+        let FileStamp { device, inode, .. } = candidate.identity;
         let is_link = candidate.target != candidate.path;
         let kept = first.entry((device, inode)).or_insert((is_link, candidate.path.clone()));
         if kept.0 && !is_link {
@@ -287,7 +287,7 @@ fn refuse_doubles(found: &mut [Found]) {
         let Ok(Candidate { path, identity, .. }) = place else { continue };
         let (_, kept) = &first[&(identity.device, identity.inode)];
         if kept != path {
-            *place = Err((path.clone(), FileError::Double { of: kept.clone() }));
+            *place = Err((path.clone(), FileError::Duplicate { of: kept.clone() }));
         }
     }
 }
@@ -298,7 +298,7 @@ fn refuse_doubles(found: &mut [Found]) {
 ///
 /// Returns [`FileError`] if it is no regular file, too large, cannot be read, or goes on
 /// changing.
-pub(crate) async fn read_plugin(path: &Path) -> Result<(Vec<u8>, Identity), FileError> {
+pub(crate) async fn read_plugin(path: &Path) -> Result<(Vec<u8>, FileStamp), FileError> {
     for _ in 0..TRIES {
         if let Some(read) = read_once(path)? {
             return Ok(read);
@@ -308,7 +308,7 @@ pub(crate) async fn read_plugin(path: &Path) -> Result<(Vec<u8>, Identity), File
     Err(FileError::Changing)
 }
 
-fn read_once(path: &Path) -> Result<Option<(Vec<u8>, Identity)>, FileError> {
+fn read_once(path: &Path) -> Result<Option<(Vec<u8>, FileStamp)>, FileError> {
     // Opening a pipe must not wait for a writer.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -317,7 +317,7 @@ fn read_once(path: &Path) -> Result<Option<(Vec<u8>, Identity)>, FileError> {
         return Err(FileError::NotAFile);
     }
     let bytes = read_bounded(&file, status.len())?;
-    let (before, after) = (Identity::of(&status), Identity::of(&file.metadata()?));
+    let (before, after) = (FileStamp::of(&status), FileStamp::of(&file.metadata()?));
     Ok((before == after && bytes.len() as u64 == before.size).then_some((bytes, before)))
 }
 

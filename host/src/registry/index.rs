@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::Identity;
+use super::files::FileStamp;
 use crate::code_dir::CodeDir;
 use crate::digest::Digest;
 use crate::operation::Plugin;
@@ -40,63 +40,63 @@ const MAX_RECORD: u32 = 64 << 20;
 
 /// What is known of one file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Record<P> {
+pub(super) struct IndexEntry<P> {
     /// In the index: the number of the directory and the name in it.
     pub(super) path: PathBuf,
-    pub(super) identity: Identity,
+    pub(super) identity: FileStamp,
     /// When the content was read, in nanoseconds since 1970.
     pub(super) read_at: i64,
     pub(super) digest: Digest,
     /// Whether its operations could be run: then their names are its own.
     pub(super) accepted: bool,
-    pub(super) verdict: Verdict<P>,
+    pub(super) verdict: Inspection<P>,
 }
 
 /// What came out of looking at a content.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Verdict<P> {
+pub(super) enum Inspection<P> {
     /// It is a plugin.
     Plugin(P),
     /// It is none, for a reason that is true until then, in nanoseconds since 1970.
     Refused { reason: String, until: i64 },
 }
 
-impl<P> Record<P> {
+impl<P> IndexEntry<P> {
     /// Returns the same with another form of the plugin.
-    pub(super) fn map<Q>(self, change: impl FnOnce(P) -> Q) -> Record<Q> {
+    pub(super) fn map<Q>(self, change: impl FnOnce(P) -> Q) -> IndexEntry<Q> {
         let Self { path, identity, read_at, digest, accepted, verdict } = self;
         let verdict = match verdict {
-            Verdict::Plugin(plugin) => Verdict::Plugin(change(plugin)),
-            Verdict::Refused { reason, until } => Verdict::Refused { reason, until },
+            Inspection::Plugin(plugin) => Inspection::Plugin(change(plugin)),
+            Inspection::Refused { reason, until } => Inspection::Refused { reason, until },
         };
-        Record { path, identity, read_at, digest, accepted, verdict }
+        IndexEntry { path, identity, read_at, digest, accepted, verdict }
     }
 
     /// Returns the same with a borrowed plugin.
-    pub(super) fn as_ref(&self) -> Record<&P> {
+    pub(super) fn as_ref(&self) -> IndexEntry<&P> {
         let verdict = match &self.verdict {
-            Verdict::Plugin(plugin) => Verdict::Plugin(plugin),
-            Verdict::Refused { reason, until } => {
-                Verdict::Refused { reason: reason.clone(), until: *until }
+            Inspection::Plugin(plugin) => Inspection::Plugin(plugin),
+            Inspection::Refused { reason, until } => {
+                Inspection::Refused { reason: reason.clone(), until: *until }
             }
         };
         let Self { identity, read_at, digest, accepted, .. } = *self;
-        Record { path: self.path.clone(), identity, read_at, digest, accepted, verdict }
+        IndexEntry { path: self.path.clone(), identity, read_at, digest, accepted, verdict }
     }
 
     /// Returns the plugin, if it is one.
     pub(super) fn plugin(&self) -> Option<&P> {
         match &self.verdict {
-            Verdict::Plugin(plugin) => Some(plugin),
-            Verdict::Refused { .. } => None,
+            Inspection::Plugin(plugin) => Some(plugin),
+            Inspection::Refused { .. } => None,
         }
     }
 
     /// Returns whether what was found out about the content is still true.
-    pub(super) fn holds_at(&self, now: i64) -> bool {
+    pub(super) fn is_valid_at(&self, now: i64) -> bool {
         match &self.verdict {
-            Verdict::Plugin(_) => true,
-            Verdict::Refused { until, .. } => now < *until,
+            Inspection::Plugin(_) => true,
+            Inspection::Refused { until, .. } => now < *until,
         }
     }
 }
@@ -125,9 +125,9 @@ impl Index {
     /// # Errors
     ///
     /// Returns [`Shortage`] if the host ran out of something: the index may be as good as any.
-    pub(super) fn all(&self) -> Result<Vec<Record<Plugin>>, Shortage> {
+    pub(super) fn all(&self) -> Result<Vec<IndexEntry<Plugin>>, Shortage> {
         let tables = match self.open() {
-            Ok(file) => file.and_then(|file| Tables::read(file).ok()),
+            Ok(file) => file.and_then(|file| IndexReader::read(file).ok()),
             Err(error) => return Shortage::in_chain(&error).map_or_else(|| Ok(Vec::new()), Err),
         };
         let Some(tables) = tables else { return Ok(Vec::new()) };
@@ -135,9 +135,9 @@ impl Index {
     }
 
     /// Returns the record of the file that holds an operation of that name or alias.
-    pub(super) fn find(&self, name: &str) -> Option<Record<Plugin>> {
-        let tables = Tables::read(self.open().ok()??).ok()?;
-        let holds = |record: &Record<Plugin>| {
+    pub(super) fn find(&self, name: &str) -> Option<IndexEntry<Plugin>> {
+        let tables = IndexReader::read(self.open().ok()??).ok()?;
+        let holds = |record: &IndexEntry<Plugin>| {
             record.accepted
                 && record
                     .plugin()
@@ -148,7 +148,7 @@ impl Index {
 
     fn open(&self) -> Result<Option<File>, PrivateDirError> {
         let Some(directory) = self.directory.open()? else { return Ok(None) };
-        directory.file(&self.file).map_err(|source| directory.failed(source))
+        directory.open_file(&self.file).map_err(|source| directory.failed(source))
     }
 
     /// Replaces the index.
@@ -158,9 +158,9 @@ impl Index {
     /// Returns [`PrivateDirError`] if the directory cannot be used; the index is as it was.
     pub(super) fn write<'a>(
         &self,
-        records: impl Iterator<Item = Record<&'a Plugin>>,
+        records: impl Iterator<Item = IndexEntry<&'a Plugin>>,
     ) -> Result<(), PrivateDirError> {
-        let mut image = Image::default();
+        let mut image = IndexBuilder::default();
         for record in records {
             image.add(&record);
         }
@@ -182,14 +182,14 @@ fn hash(bytes: &[u8]) -> u64 {
 
 /// An index that is being made.
 #[derive(Default)]
-struct Image {
+struct IndexBuilder {
     names: Vec<(u64, u32)>,
     texts: Vec<Vec<u8>>,
 }
 
-impl Image {
+impl IndexBuilder {
     /// Adds a record; leaves out one whose path is no text, which is looked at each time.
-    fn add(&mut self, record: &Record<&Plugin>) {
+    fn add(&mut self, record: &IndexEntry<&Plugin>) {
         let (Ok(text), Ok(number)) = (serde_json::to_vec(record), u32::try_from(self.texts.len()))
         else {
             return;
@@ -228,14 +228,14 @@ fn count(number: usize) -> u32 {
 }
 
 /// The tables of an index, read.
-struct Tables {
+struct IndexReader {
     file: File,
     names: Vec<u8>,
     rows: Vec<u8>,
     records: u32,
 }
 
-impl Tables {
+impl IndexReader {
     fn read(file: File) -> io::Result<Self> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         let mut head = [0; HEAD];
@@ -262,7 +262,7 @@ impl Tables {
         same.filter_map(|row| u32_at(row, 8))
     }
 
-    fn record(&self, number: u32) -> Option<Record<Plugin>> {
+    fn record(&self, number: u32) -> Option<IndexEntry<Plugin>> {
         let (rows, _) = self.rows.as_chunks::<RECORD_ROW>();
         let row = rows.get(number as usize)?;
         let (offset, length, check) = (u64_at(row, 0)?, u32_at(row, 8)?, u64_at(row, 12)?);
@@ -311,13 +311,13 @@ mod tests {
         serde_json::from_value(plugin).unwrap()
     }
 
-    fn record(path: &str, verdict: Verdict<Plugin>) -> Record<Plugin> {
+    fn record(path: &str, verdict: Inspection<Plugin>) -> IndexEntry<Plugin> {
         let identity = json!({
             "device": 1, "inode": u64::MAX, "size": 3, "modified": i64::MAX, "changed": -1,
         });
         let identity = serde_json::from_value(identity).unwrap();
-        let digest = Digest::of(path.as_bytes());
-        Record { path: path.into(), identity, read_at: 7, digest, accepted: true, verdict }
+        let digest = Digest::sha256(path.as_bytes());
+        IndexEntry { path: path.into(), identity, read_at: 7, digest, accepted: true, verdict }
     }
 
     fn scratch() -> (tempfile::TempDir, Index) {
@@ -326,11 +326,11 @@ mod tests {
         (scratch, Index::new(directory, "maker", &["plugins".into()]))
     }
 
-    fn write(index: &Index, records: &[Record<Plugin>]) {
-        index.write(records.iter().map(Record::as_ref)).unwrap();
+    fn write(index: &Index, records: &[IndexEntry<Plugin>]) {
+        index.write(records.iter().map(IndexEntry::as_ref)).unwrap();
     }
 
-    fn shown(records: &[Record<Plugin>]) -> String {
+    fn shown(records: &[IndexEntry<Plugin>]) -> String {
         format!("{records:?}")
     }
 
@@ -338,12 +338,12 @@ mod tests {
     fn what_was_written_is_read_and_found_by_name_and_alias() {
         let (_scratch, index) = scratch();
         assert!(index.all().unwrap().is_empty() && index.find("a").is_none());
-        let refused = Verdict::Refused { reason: "bad".into(), until: i64::MAX };
+        let refused = Inspection::Refused { reason: "bad".into(), until: i64::MAX };
         let mut records: Vec<_> = (0..50)
             .map(|n| {
                 let names = [format!("op{n}"), format!("other{n}")];
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
-                record(&format!("plugins/{n}.wasm"), Verdict::Plugin(plugin(&names)))
+                record(&format!("plugins/{n}.wasm"), Inspection::Plugin(plugin(&names)))
             })
             .collect();
         records.push(record("plugins/bad.wasm", refused));
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn other_hosts_and_other_directories_have_indexes_of_their_own() {
         let (_scratch, index) = scratch();
-        write(&index, &[record("a.wasm", Verdict::Plugin(plugin(&["a"])))]);
+        write(&index, &[record("a.wasm", Inspection::Plugin(plugin(&["a"])))]);
         let other = |maker: &str, directories: &[PathBuf]| {
             Index::new(index.directory.clone(), maker, directories).all().unwrap().len()
         };
@@ -375,7 +375,7 @@ mod tests {
     fn whatever_happens_to_the_file_no_wrong_record_is_read() {
         let (scratch, index) = scratch();
         let records: Vec<_> = (0..3)
-            .map(|n| record(&format!("{n}.wasm"), Verdict::Plugin(plugin(&[&format!("op{n}")]))))
+            .map(|n| record(&format!("{n}.wasm"), Inspection::Plugin(plugin(&[&format!("op{n}")]))))
             .collect();
         write(&index, &records);
         let path = scratch.path().join("cache").join(&index.file);

@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 
 use super::error::{FileError, RegistryError};
 use super::files::{self, Candidate, Directories, Ignored};
-use super::index::{Index, Record, Verdict};
-use super::names::Holders;
-use super::picture::{Entry, PluginFile, Refused, Registry, Schemas};
+use super::index::{Index, IndexEntry, Inspection};
+use super::name_ownership::NameOwners;
+use super::snapshot::{PluginFile, RegisteredOperation, Registry, Rejected, Schemas};
 use crate::code_dir::CodeDir;
 use crate::digest::Digest;
 use crate::operation::{OperationName, Plugin};
@@ -28,11 +28,11 @@ const DESCRIBE_BACK_OFF: i64 = 10 * 1_000_000_000;
 const MAX_AT_ONCE: usize = 4;
 
 /// What a record of a file looks like in memory.
-type Known = Record<Arc<PluginFile>>;
+type Known = IndexEntry<Arc<PluginFile>>;
 
 /// A plugin that has to be looked at, since nothing is known of its content.
 #[derive(Clone, Copy, Debug)]
-pub struct Loading<'a> {
+pub struct LoadProgress<'a> {
     /// The file.
     pub file: &'a Path,
     /// How many were looked at before.
@@ -43,10 +43,10 @@ pub struct Loading<'a> {
 
 /// Someone who wants to know which plugins take their time.
 #[derive(Clone)]
-pub(crate) struct LoadObserver(Arc<dyn Fn(Loading<'_>) + Send + Sync>);
+pub(crate) struct LoadObserver(Arc<dyn Fn(LoadProgress<'_>) + Send + Sync>);
 
 impl LoadObserver {
-    pub(crate) fn new(observe: impl Fn(Loading<'_>) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(observe: impl Fn(LoadProgress<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
     }
 }
@@ -81,7 +81,8 @@ impl Loader {
         let LoaderOptions { directories, code, policy, observer } = options;
         // The same directories have the same index, from wherever they are named.
         let paths: Vec<_> = directories.iter().map(absolute).collect();
-        let index = code.zip(sandbox.maker()).map(|(code, maker)| Index::new(code, &maker, &paths));
+        let index =
+            code.zip(sandbox.compat_key()).map(|(code, maker)| Index::new(code, &maker, &paths));
         let directories = Directories { paths: directories, policy };
         Self { directories, index, sandbox, observer }
     }
@@ -101,7 +102,7 @@ impl Loader {
     pub(crate) fn find(&self, name: &str) -> Option<Registry> {
         let record = self.in_memory(self.index.as_ref()?.find(name)?)?;
         let candidate = self.directories.file(&record.path)?;
-        let part = || Registry { is_part: true, ..picture(vec![record.clone()], BTreeMap::new()) };
+        let part = || Registry { is_part: true, ..snapshot(vec![record.clone()], BTreeMap::new()) };
         is_same(&record, &candidate).then(part)
     }
 
@@ -129,7 +130,7 @@ impl Loader {
         }
         let (mut records, work) = split(candidates, &known);
         let changed = !work.is_empty() || records.len() != known.len();
-        for (path, looked_at) in self.look_at(work).await {
+        for (path, looked_at) in self.inspect_all(work).await {
             match looked_at {
                 Ok(record) => records.push(record),
                 Err(reason) => drop(refused.insert(path, reason)),
@@ -162,27 +163,30 @@ impl Loader {
         })
     }
 
-    fn in_memory(&self, record: Record<Plugin>) -> Option<Known> {
+    fn in_memory(&self, record: IndexEntry<Plugin>) -> Option<Known> {
         let path = self.directories.local(&record.path)?;
         let digest = record.digest;
         let file = |plugin| Arc::new(PluginFile::new(path.clone(), digest, plugin, None));
         let record = record.map(file);
-        Some(Record { path, ..record })
+        Some(IndexEntry { path, ..record })
     }
 
-    fn portable<'a>(&self, record: &'a Known) -> Option<Record<&'a Plugin>> {
+    fn portable<'a>(&self, record: &'a Known) -> Option<IndexEntry<&'a Plugin>> {
         let path = self.directories.portable(&record.path)?;
-        Some(Record { path, ..record.as_ref().map(|file| &file.plugin) })
+        Some(IndexEntry { path, ..record.as_ref().map(|file| &file.plugin) })
     }
 
     /// Compiles and describes what is not known, a few at a time.
-    async fn look_at(&self, work: Vec<Work>) -> Vec<(PathBuf, Result<Known, FileError>)> {
+    async fn inspect_all(
+        &self,
+        work: Vec<PendingInspection>,
+    ) -> Vec<(PathBuf, Result<Known, FileError>)> {
         let at_once = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_AT_ONCE);
-        let turns = Arc::new(Semaphore::new(at_once));
+        let permits = Arc::new(Semaphore::new(at_once));
         let total = work.len();
         let mut tasks = JoinSet::new();
         for (done, one) in work.into_iter().enumerate() {
-            let (turns, sandbox) = (Arc::clone(&turns), self.sandbox.clone());
+            let (turns, sandbox) = (Arc::clone(&permits), self.sandbox.clone());
             let observer = self.observer.clone();
             tasks.spawn(async move {
                 // The semaphore is never closed, so that this cannot fail.
@@ -190,7 +194,7 @@ impl Loader {
                 let path = one.candidate.path.clone();
                 let begin = || {
                     if let Some(LoadObserver(observe)) = observer {
-                        observe(Loading { file: &path, done, total });
+                        observe(LoadProgress { file: &path, done, total });
                     }
                 };
                 let looked_at = one.look(&sandbox, begin).await;
@@ -214,21 +218,21 @@ fn absolute(path: &PathBuf) -> PathBuf {
 }
 
 /// Returns whether a file is what a record says, without reading it.
-fn is_same<P>(record: &Record<P>, candidate: &Candidate) -> bool {
-    record.identity == candidate.identity && record.identity.is_settled_at(record.read_at)
+fn is_same<P>(record: &IndexEntry<P>, candidate: &Candidate) -> bool {
+    record.identity == candidate.identity && record.identity.is_not_racy_at(record.read_at)
 }
 
 /// A file to read.
-struct Work {
+struct PendingInspection {
     candidate: Candidate,
     /// What is known of contents, wherever they are.
     contents: Arc<HashMap<Digest, Known>>,
 }
 
 /// Parts files into those that are known and those that have to be read.
-fn split(candidates: Vec<Candidate>, known: &[Known]) -> (Vec<Known>, Vec<Work>) {
+fn split(candidates: Vec<Candidate>, known: &[Known]) -> (Vec<Known>, Vec<PendingInspection>) {
     let now = files::now();
-    let holding = || known.iter().filter(|record| record.holds_at(now));
+    let holding = || known.iter().filter(|record| record.is_valid_at(now));
     let by_path: HashMap<&Path, &Known> =
         holding().map(|record| (record.path.as_path(), record)).collect();
     let mut records = Vec::new();
@@ -244,39 +248,41 @@ fn split(candidates: Vec<Candidate>, known: &[Known]) -> (Vec<Known>, Vec<Work>)
     }
     let contents: HashMap<_, _> = holding().map(|record| (record.digest, record.clone())).collect();
     let contents = Arc::new(contents);
-    let work = |candidate| Work { candidate, contents: Arc::clone(&contents) };
+    let work = |candidate| PendingInspection { candidate, contents: Arc::clone(&contents) };
     (records, unknown.into_iter().map(work).collect())
 }
 
-impl Work {
+impl PendingInspection {
     /// Reads the file; calls `begin` if its content is a new one.
     async fn look(self, sandbox: &Sandbox, begin: impl FnOnce()) -> Result<Known, FileError> {
         let Self { candidate, contents } = self;
         let (bytes, identity) = files::read_plugin(&candidate.target).await?;
-        let (digest, read_at) = (Digest::of(&bytes), files::now());
+        let (digest, read_at) = (Digest::sha256(&bytes), files::now());
         let path = candidate.path;
         let verdict = match contents.get(&digest).map(|record| &record.verdict) {
-            Some(Verdict::Refused { reason, until }) => {
-                Verdict::Refused { reason: reason.clone(), until: *until }
+            Some(Inspection::Refused { reason, until }) => {
+                Inspection::Refused { reason: reason.clone(), until: *until }
             }
-            Some(Verdict::Plugin(file)) if file.path == path => Verdict::Plugin(Arc::clone(file)),
-            Some(Verdict::Plugin(file)) => Verdict::Plugin(Arc::new(file.at(path.clone()))),
+            Some(Inspection::Plugin(file)) if file.path == path => {
+                Inspection::Plugin(Arc::clone(file))
+            }
+            Some(Inspection::Plugin(file)) => Inspection::Plugin(Arc::new(file.at(path.clone()))),
             None => {
                 begin();
                 let inspected = inspect(&digest, &bytes, sandbox).await;
                 let file = |(guest, plugin)| {
                     Arc::new(PluginFile::new(path.clone(), digest, plugin, Some(guest)))
                 };
-                inspected.map(file).map(Verdict::Plugin).or_else(remembered)?
+                inspected.map(file).map(Inspection::Plugin).or_else(remembered)?
             }
         };
-        Ok(Record { path, identity, read_at, digest, accepted: false, verdict })
+        Ok(IndexEntry { path, identity, read_at, digest, accepted: false, verdict })
     }
 }
 
 /// Returns a reason as a record keeps it, or the reason itself if it is not the content's
 /// fault.
-fn remembered(reason: FileError) -> Result<Verdict<Arc<PluginFile>>, FileError> {
+fn remembered(reason: FileError) -> Result<Inspection<Arc<PluginFile>>, FileError> {
     let until = match &reason {
         FileError::Load(LoadError::Compiler(_)) | FileError::Unreadable(_) => return Err(reason),
         _ if reason.shortage().is_some() => return Err(reason),
@@ -286,7 +292,7 @@ fn remembered(reason: FileError) -> Result<Verdict<Arc<PluginFile>>, FileError> 
         }
         _ => i64::MAX,
     };
-    Ok(Verdict::Refused { reason: reason.to_string(), until })
+    Ok(Inspection::Refused { reason: reason.to_string(), until })
 }
 
 /// Returns the compiled component and the operations of a content: every schema is checked.
@@ -307,9 +313,9 @@ pub(crate) async fn inspect(
     Ok((guest, plugin))
 }
 
-fn holders<'a>(known: impl Iterator<Item = &'a Known>) -> Holders {
+fn holders<'a>(known: impl Iterator<Item = &'a Known>) -> NameOwners {
     let accepted = known.filter(|record| record.accepted);
-    Holders::of(accepted.filter_map(|record| {
+    NameOwners::of(accepted.filter_map(|record| {
         let names: Vec<&OperationName> = record.plugin()?.plugin.names().collect();
         Some((record.path.as_path(), names))
     }))
@@ -319,14 +325,14 @@ fn holders<'a>(known: impl Iterator<Item = &'a Known>) -> Holders {
 fn settle(
     mut records: Vec<Known>,
     mut refused: BTreeMap<PathBuf, FileError>,
-    holders: &Holders,
+    holders: &NameOwners,
 ) -> Registry {
-    let lost = holders.losers(&records);
+    let lost = holders.conflicting_files(&records);
     for record in &mut records {
         record.accepted = record.plugin().is_some() && !lost.contains_key(&record.path);
     }
     refused.extend(lost);
-    picture(records, refused)
+    snapshot(records, refused)
 }
 
 /// As [`settle`], but a file that was served and is refused now is served as it was. Then it has
@@ -334,7 +340,7 @@ fn settle(
 fn with_last_good(
     records: Vec<Known>,
     refused: BTreeMap<PathBuf, FileError>,
-    holders: &Holders,
+    holders: &NameOwners,
     earlier: &Registry,
 ) -> Registry {
     let mut registry = settle(records, refused, holders);
@@ -359,7 +365,7 @@ fn with_last_good(
 }
 
 /// Decides once more, with earlier contents in place of what these files are now.
-fn settle_again(registry: Registry, outdated: &[Known], holders: &Holders) -> Registry {
+fn settle_again(registry: Registry, outdated: &[Known], holders: &NameOwners) -> Registry {
     let is_outdated = |path: &Path| outdated.iter().any(|record| record.path == path);
     let refused = registry.refused.into_iter().filter(|refused| !is_outdated(&refused.path));
     let refused = refused.map(|refused| (refused.path, refused.reason)).collect();
@@ -369,11 +375,15 @@ fn settle_again(registry: Registry, outdated: &[Known], holders: &Holders) -> Re
 
 impl Registry {
     /// Returns what a file that is refused now was when it was served.
-    fn last_good(&self, refused: &Refused) -> Option<Known> {
+    fn last_good(&self, refused: &Rejected) -> Option<Known> {
         let served = self.outdated.iter().chain(&self.records);
         let record = served.filter(|record| record.accepted).find(|it| it.path == refused.path)?;
-        let outdated = Arc::new(record.plugin()?.outdated(refused.reason.to_string()));
-        Some(Record { verdict: Verdict::Plugin(outdated), path: refused.path.clone(), ..*record })
+        let outdated = Arc::new(record.plugin()?.last_good(refused.reason.to_string()));
+        Some(IndexEntry {
+            verdict: Inspection::Plugin(outdated),
+            path: refused.path.clone(),
+            ..*record
+        })
     }
 }
 
@@ -383,25 +393,26 @@ impl Known {
     }
 }
 
-fn picture(records: Vec<Known>, mut refused: BTreeMap<PathBuf, FileError>) -> Registry {
+fn snapshot(records: Vec<Known>, mut refused: BTreeMap<PathBuf, FileError>) -> Registry {
     let mut registry = Registry::default();
     for record in &records {
         match &record.verdict {
-            Verdict::Plugin(file) if record.accepted => registry.add(file),
-            Verdict::Plugin(_) => {}
-            Verdict::Refused { reason, .. } => {
+            Inspection::Plugin(file) if record.accepted => registry.add(file),
+            Inspection::Plugin(_) => {}
+            Inspection::Refused { reason, .. } => {
                 refused.insert(record.path.clone(), FileError::Remembered(reason.clone()));
             }
         }
     }
-    registry.refused = refused.into_iter().map(|(path, reason)| Refused { path, reason }).collect();
+    registry.refused =
+        refused.into_iter().map(|(path, reason)| Rejected { path, reason }).collect();
     registry.records = records;
     registry
 }
 
 impl Registry {
     fn add(&mut self, file: &Arc<PluginFile>) {
-        for entry in Entry::all(file) {
+        for entry in RegisteredOperation::all(file) {
             let operation = entry.operation();
             for alias in &operation.hints.aliases {
                 self.aliases.insert(alias.clone(), Arc::clone(&entry));
@@ -416,7 +427,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::registry::files::Identity;
+    use crate::registry::files::FileStamp;
 
     /// Returns what is known of a plugin file with these operations.
     fn holding(path: &str, names: &[&str]) -> Known {
@@ -432,21 +443,21 @@ mod tests {
         let operations: Vec<_> = names.iter().map(operation).collect();
         let plugin =
             json!({"name": "p", "version": "1", "annotations": {}, "operations": operations});
-        let digest = Digest::of(format!("{path} {names:?}").as_bytes());
+        let digest = Digest::sha256(format!("{path} {names:?}").as_bytes());
         let plugin = serde_json::from_value(plugin).unwrap();
         let file = Arc::new(PluginFile::new(path.into(), digest, plugin, None));
-        known(path, digest, Verdict::Plugin(file))
+        known(path, digest, Inspection::Plugin(file))
     }
 
-    fn known(path: &str, digest: Digest, verdict: Verdict<Arc<PluginFile>>) -> Known {
+    fn known(path: &str, digest: Digest, verdict: Inspection<Arc<PluginFile>>) -> Known {
         let identity = json!({"device": 1, "inode": 2, "size": 3, "modified": 4, "changed": 5});
-        let identity: Identity = serde_json::from_value(identity).unwrap();
-        Record { path: path.into(), identity, read_at: 9, digest, accepted: false, verdict }
+        let identity: FileStamp = serde_json::from_value(identity).unwrap();
+        IndexEntry { path: path.into(), identity, read_at: 9, digest, accepted: false, verdict }
     }
 
     fn bad(path: &str) -> Known {
-        let verdict = Verdict::Refused { reason: "bad".into(), until: i64::MAX };
-        known(path, Digest::of(path.as_bytes()), verdict)
+        let verdict = Inspection::Refused { reason: "bad".into(), until: i64::MAX };
+        known(path, Digest::sha256(path.as_bytes()), verdict)
     }
 
     fn served(registry: &Registry) -> Vec<(&str, &Path)> {
@@ -456,7 +467,7 @@ mod tests {
 
     #[test]
     fn who_takes_the_name_of_one_that_is_served_as_it_was_is_served_as_it_was_too() {
-        let nobody = Holders::default();
+        let nobody = NameOwners::default();
         let (a, b, c) = (holding("a", &["x"]), holding("b", &["y"]), holding("c", &["z"]));
         let earlier = settle(vec![a, b, c], BTreeMap::new(), &nobody);
         let before = [("x", Path::new("a")), ("y", Path::new("b")), ("z", Path::new("c"))];
@@ -468,7 +479,7 @@ mod tests {
         assert_eq!(served(&registry), before);
         assert_eq!(registry.refused.len(), 0);
         let outdated = registry.outdated.iter().filter_map(|record| record.plugin());
-        let reasons: Vec<_> = outdated.filter_map(|file| file.newer_refused.as_deref()).collect();
+        let reasons: Vec<_> = outdated.filter_map(|file| file.reload_error.as_deref()).collect();
         assert_eq!(reasons.len(), 3, "{reasons:?}");
         assert!(registry.records.iter().all(|record| !record.accepted));
     }

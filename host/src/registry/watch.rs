@@ -11,7 +11,7 @@ use super::error::RegistryError;
 use super::load::Loader;
 
 /// How long a directory has to be quiet before it is read: a copy is not whole at once.
-const QUIET: Duration = Duration::from_millis(200);
+const DEBOUNCE: Duration = Duration::from_millis(200);
 
 /// Says when plugin directories have changed. Dropping it ends that.
 pub(crate) struct Watcher {
@@ -33,7 +33,7 @@ pub(crate) fn watch(loader: &Loader) -> Result<Watcher, RegistryError> {
     let tell = move |event: notify::Result<Event>| {
         // An error, or a queue that ran over, can mean that events were lost.
         let matters = |event: Event| {
-            let is_near = |path: &PathBuf| concerns(&watched, path);
+            let is_near = |path: &PathBuf| is_relevant(&watched, path);
             event.need_rescan() || !is_reading(event.kind) && event.paths.iter().any(is_near)
         };
         if event.map_or(true, matters) {
@@ -52,7 +52,7 @@ impl Watcher {
         if self.changes.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
-        while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changes.recv()).await {}
+        while let Ok(Some(())) = tokio::time::timeout(DEBOUNCE, self.changes.recv()).await {}
         // A directory that was replaced or made is another one for the system. What cannot be
         // watched now is watched after the next change of what can.
         self.attach().ok();
@@ -78,7 +78,7 @@ impl Watcher {
 }
 
 /// Returns whether a path is in or above one of the directories, and not beside it.
-fn concerns(directories: &[PathBuf], path: &Path) -> bool {
+fn is_relevant(directories: &[PathBuf], path: &Path) -> bool {
     directories.iter().any(|directory| path.starts_with(directory) || directory.starts_with(path))
 }
 

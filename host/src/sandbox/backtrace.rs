@@ -5,7 +5,7 @@ use wasmtime::{FrameInfo, WasmBacktrace};
 use ophost_document::text;
 
 /// How many frames are shown, the innermost.
-const SHOWN: usize = 20;
+const MAX_SHOWN_FRAMES: usize = 20;
 /// Rust calls this last before it reports a panic: what is further in is its machinery.
 const END_OF_RUST_CODE: &str = "__rust_end_short_backtrace";
 /// Where Rust's machinery for panics lives; what of it is left after that call.
@@ -20,7 +20,7 @@ pub(super) fn frames(error: &wasmtime::Error) -> Vec<String> {
 
 fn name(frame: &FrameInfo) -> String {
     match frame.func_name() {
-        Some(mangled) => text::name(&format!("{:#}", rustc_demangle::demangle(mangled))),
+        Some(mangled) => text::quote(&format!("{:#}", rustc_demangle::demangle(mangled))),
         None => format!("function {}", frame.func_index()),
     }
 }
@@ -32,8 +32,9 @@ pub(super) fn text(frames: &[String]) -> String {
     let is_panicking =
         |frame: &&String| RUST_PANICKING.iter().any(|prefix| frame.starts_with(prefix));
     let own: Vec<_> = left.skip_while(is_panicking).collect();
-    let mut lines: Vec<_> = own.iter().take(SHOWN).map(|frame| format!("at {frame}")).collect();
-    if own.len() > SHOWN {
+    let mut lines: Vec<_> =
+        own.iter().take(MAX_SHOWN_FRAMES).map(|frame| format!("at {frame}")).collect();
+    if own.len() > MAX_SHOWN_FRAMES {
         lines.push("...".to_owned());
     }
     lines.join("\n")
@@ -43,7 +44,7 @@ pub(super) fn text(frames: &[String]) -> String {
 pub(super) fn is_runaway(frames: &[String]) -> bool {
     let Some(innermost) = frames.first() else { return false };
     let again = frames.iter().filter(|frame| *frame == innermost).count();
-    frames.len() > SHOWN && again * 4 >= frames.len()
+    frames.len() > MAX_SHOWN_FRAMES && again * 4 >= frames.len()
 }
 
 #[cfg(test)]
@@ -65,8 +66,8 @@ mod tests {
 
     #[test]
     fn a_long_backtrace_is_cut() {
-        let lines = text(&vec!["f".to_owned(); SHOWN + 1]);
-        assert_eq!(lines.lines().count(), SHOWN + 1);
+        let lines = text(&vec!["f".to_owned(); MAX_SHOWN_FRAMES + 1]);
+        assert_eq!(lines.lines().count(), MAX_SHOWN_FRAMES + 1);
         assert!(lines.ends_with("..."));
     }
 

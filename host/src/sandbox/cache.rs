@@ -29,9 +29,9 @@ const FORMAT: &str = concat!("ophost ", env!("CARGO_PKG_VERSION"), " code 1");
 /// Bytes of the keyed digest at the end of each file.
 const SEAL: usize = blake3::OUT_LEN;
 /// How long an entry stays that nobody uses.
-const KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// An entry's time is renewed when it is used and this old.
-const FRESH: Duration = Duration::from_secs(24 * 3600);
+const TOUCH_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// After how many writes all entries are looked at.
 const PRUNE_EVERY: u64 = 256;
 /// How many bytes all entries may have together.
@@ -50,7 +50,7 @@ pub(super) struct CodeCache {
 impl CodeCache {
     /// Returns the cache in a directory.
     pub(super) fn new(directory: CodeDir, engine: &Engine) -> Self {
-        Self { directory, maker: maker(engine), written: Arc::default() }
+        Self { directory, maker: compat_key(engine), written: Arc::default() }
     }
 
     /// Returns the compiled component of that digest, if there is one that can be trusted.
@@ -92,7 +92,7 @@ impl CodeCache {
         let name = self.name(digest);
         let system = |source| directory.failed(source);
         let key = directory.key(KEY).map_err(system)?;
-        let seal = seal(&key, &name, code).map_err(system)?;
+        let seal = mac(&key, &name, code).map_err(system)?;
         directory.replace(&name, &[code, seal.as_bytes()]).map_err(system)?;
         // Looking at every entry takes longer than writing one.
         match self.written.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY {
@@ -107,7 +107,7 @@ impl CodeCache {
     }
 
     /// Returns what makes code of this host and engine different from that of others.
-    pub(super) fn maker(&self) -> &str {
+    pub(super) fn compat_key(&self) -> &str {
         &self.maker
     }
 
@@ -116,7 +116,7 @@ impl CodeCache {
     }
 }
 
-fn maker(engine: &Engine) -> String {
+fn compat_key(engine: &Engine) -> String {
     let mut hasher = MakerHasher(blake3::Hasher::new());
     FORMAT.hash(&mut hasher);
     engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -138,7 +138,7 @@ impl Hasher for MakerHasher {
 }
 
 /// Returns what proves that the holder of the key wrote this content under this name.
-fn seal(key: &[u8; 32], name: &str, content: impl io::Read) -> io::Result<blake3::Hash> {
+fn mac(key: &[u8; 32], name: &str, content: impl io::Read) -> io::Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new_keyed(key);
     hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
     hasher.update_reader(content)?;
@@ -164,12 +164,12 @@ fn load(
     directory: &PrivateDir,
     name: &str,
 ) -> Result<Option<Component>, Unloadable> {
-    let Some(file) = directory.file(name)? else { return Ok(None) };
-    let Some(key) = directory.known_key(KEY)? else { return Ok(None) };
+    let Some(file) = directory.open_file(name)? else { return Ok(None) };
+    let Some(key) = directory.read_key(KEY)? else { return Ok(None) };
     if !is_sealed(&file, &key, name)? {
         return Ok(None);
     }
-    renew(&file);
+    touch(&file);
     let path = format!("/dev/fd/{}", file.as_raw_fd());
     #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
     // SAFETY: the seal says that this user's host wrote the file as wasmtime's output. Files
@@ -186,16 +186,16 @@ fn load(
 fn is_sealed(mut file: &File, key: &[u8; 32], name: &str) -> io::Result<bool> {
     let length = file.metadata()?.len().checked_sub(SEAL as u64);
     let Some(length) = length.filter(|length| *length <= MAX_CODE) else { return Ok(false) };
-    let expected = seal(key, name, file.take(length))?;
+    let expected = mac(key, name, file.take(length))?;
     let mut found = [0; SEAL];
     file.read_exact(&mut found)?;
     Ok(expected == blake3::Hash::from_bytes(found))
 }
 
 /// Says that an entry is used. Where that fails it is only thrown away too early.
-fn renew(file: &File) {
+fn touch(file: &File) {
     let age = file.metadata().and_then(|status| status.modified()).map(|time| time.elapsed());
-    if matches!(age, Ok(Ok(age)) if age > FRESH) {
+    if matches!(age, Ok(Ok(age)) if age > TOUCH_AFTER) {
         file.set_modified(SystemTime::now()).ok();
     }
 }
@@ -204,16 +204,16 @@ fn renew(file: &File) {
 fn prune(directory: &PrivateDir, most: u64) -> io::Result<()> {
     let mut entries = Vec::new();
     for name in directory.names()?.into_iter().filter(|name| name.ends_with(".cwasm")) {
-        let Ok(Some(file)) = directory.file(&name) else { continue };
+        let Ok(Some(file)) = directory.open_file(&name) else { continue };
         let status = file.metadata()?;
         entries.push((status.modified()?, status.len(), name));
     }
-    directory.sweep(KEEP)?;
+    directory.remove_stale_temp(MAX_AGE)?;
     entries.sort();
     // A sparse file may be as long as it likes.
     let mut total = entries.iter().fold(0, |sum: u64, (_, length, _)| sum.saturating_add(*length));
     for (time, length, name) in entries {
-        let old = time.elapsed().is_ok_and(|age| age > KEEP);
+        let old = time.elapsed().is_ok_and(|age| age > MAX_AGE);
         if old || total > most {
             directory.remove(&name)?;
             total = total.saturating_sub(length);
@@ -234,12 +234,12 @@ mod tests {
         for (name, age) in [("a", 40 * day), ("b", 3 * day), ("c", 2 * day), ("d", day)] {
             let name = format!("{name}.cwasm");
             directory.replace(&name, &[&[0; 100]]).unwrap();
-            let file = directory.file(&name).unwrap().unwrap();
+            let file = directory.open_file(&name).unwrap().unwrap();
             file.set_modified(SystemTime::now() - age).unwrap();
         }
         directory.replace("key", &[&[0; 32]]).unwrap();
         directory.replace(".half.1.1", &[b"x"]).unwrap();
-        let half = directory.file(".half.1.1").unwrap().unwrap();
+        let half = directory.open_file(".half.1.1").unwrap().unwrap();
         half.set_modified(SystemTime::now() - 40 * day).unwrap();
         let names = |most| {
             prune(&directory, most).unwrap();
@@ -250,6 +250,6 @@ mod tests {
         assert_eq!(names(1_000), ["b.cwasm", "c.cwasm", "d.cwasm", "key"]);
         assert_eq!(names(200), ["c.cwasm", "d.cwasm", "key"]);
         assert_eq!(names(0), ["key"]);
-        assert!(directory.file(".half.1.1").unwrap().is_none());
+        assert!(directory.open_file(".half.1.1").unwrap().is_none());
     }
 }

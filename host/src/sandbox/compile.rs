@@ -17,7 +17,7 @@ use wasmtime::Engine;
 use super::engine::{self, Reservation, SandboxError, Threads};
 use super::failure;
 use super::load::{self, LoadError};
-use super::scan;
+use super::static_limits;
 use crate::os_error::{self, Shortage};
 use crate::policy::{Amount, CompileBudget};
 
@@ -32,11 +32,11 @@ const MAX_THREADS: usize = 4;
 /// The exit code of a compiler that refuses a file for what is in it.
 const REFUSED: u8 = 1;
 /// The exit code of a compiler that cannot do its work here and now.
-const UNABLE: u8 = 2;
+const EXIT_UNAVAILABLE: u8 = 2;
 /// The exit code of a compiler that ran out of something, whose answer is a [`Shortage`].
 const SHORT: u8 = 4;
 /// The exit code of a compiler that cannot pass on its answer.
-const UNHEARD: u8 = 3;
+const EXIT_WRITE_FAILED: u8 = 3;
 /// Lets whoever waits for the machine go first.
 const NICENESS: i32 = 5;
 
@@ -71,7 +71,7 @@ impl Compiler {
 
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let component = load::componentize(bytes)?;
-    scan::check(&component)?;
+    static_limits::check(&component)?;
     engine.precompile_component(&component).map_err(|error| match failure::shortage(&error) {
         Some(shortage) => LoadError::Shortage(shortage),
         None => LoadError::Invalid(format!("{error:#}")),
@@ -85,7 +85,7 @@ async fn in_child(
 ) -> Result<Vec<u8>, LoadError> {
     let child = command.spawn().map_err(|error| os_error::not_started(&error));
     let mut child = child.map_err(|error| no_compiler(&error))?;
-    match tokio::time::timeout(budget.time, converse(&mut child, bytes)).await {
+    match tokio::time::timeout(budget.time, exchange(&mut child, bytes)).await {
         Ok(answer) => {
             let (status, answer) = answer.map_err(|error| no_compiler(&error))?;
             judge(status, answer, budget)
@@ -116,7 +116,7 @@ fn command(program: &PathBuf, budget: CompileBudget, reservation: Reservation) -
 
 /// Passes the bytes and waits for the answer. The child's stdin stays open until then: it
 /// ends when this process does.
-async fn converse(child: &mut Child, bytes: &[u8]) -> io::Result<(ExitStatus, Vec<u8>)> {
+async fn exchange(child: &mut Child, bytes: &[u8]) -> io::Result<(ExitStatus, Vec<u8>)> {
     let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
     let mut stdin = child.stdin.take().ok_or_else(missing)?;
     let stdout = child.stdout.take().ok_or_else(missing)?;
@@ -143,7 +143,7 @@ fn judge(status: ExitStatus, answer: Vec<u8>, budget: CompileBudget) -> Result<V
     let words = || String::from_utf8_lossy(&answer).into_owned();
     Err(if status.code() == Some(REFUSED.into()) && !answer.is_empty() {
         LoadError::Refused(words())
-    } else if status.code() == Some(UNABLE.into()) && !answer.is_empty() {
+    } else if status.code() == Some(EXIT_UNAVAILABLE.into()) && !answer.is_empty() {
         LoadError::Compiler(words())
     } else if status.code() == Some(SHORT.into()) {
         match Shortage::from_word(&words()) {
@@ -186,7 +186,7 @@ pub(crate) fn serve(memory: u64, seconds: u64, is_small: bool) -> ExitCode {
     };
     let (answer, code) = match compiled {
         Ok(code) => (code, ExitCode::SUCCESS),
-        Err(LoadError::Compiler(reason)) => (reason.into_bytes(), UNABLE.into()),
+        Err(LoadError::Compiler(reason)) => (reason.into_bytes(), EXIT_UNAVAILABLE.into()),
         Err(LoadError::Shortage(shortage)) => (shortage.as_str().into(), SHORT.into()),
         Err(error) => {
             let mut reason = error.to_string();
@@ -197,7 +197,7 @@ pub(crate) fn serve(memory: u64, seconds: u64, is_small: bool) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(&answer).and_then(|()| stdout.flush()) {
         Ok(()) => code,
-        Err(_) => UNHEARD.into(),
+        Err(_) => EXIT_WRITE_FAILED.into(),
     }
 }
 

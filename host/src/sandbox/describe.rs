@@ -10,9 +10,9 @@ use super::bindings::exports::ophost::plugin::operations as wit;
 use super::bindings::ophost::plugin::types;
 use super::engine::Sandbox;
 use super::failure;
-use super::imports::{RunContext, RunState};
-use super::invoke::{Stopped, Watch};
-use super::journal::Journal;
+use super::guest_output::GuestOutput;
+use super::imports::{GuestState, RunContext};
+use super::invoke::{Interrupter, InvokeError};
 use super::load::Guest;
 use crate::clock;
 use crate::operation::{MetadataError, Operation, OperationName, Plugin, read_annotations};
@@ -36,29 +36,31 @@ impl Sandbox {
     /// breaks a rule of the contract.
     pub(crate) async fn describe(&self, guest: &Guest) -> Result<Plugin, DescribeError> {
         let limits = Limits { timeout: TIMEOUT, ..Limits::DEFAULT };
-        let watch = Watch::new(clock::deadline(limits.timeout), CancellationToken::new());
-        let journal = Journal::new(limits.log, None, None);
-        let state = RunState::new(guest, limits.memory, journal, nobody(), None);
+        let watch = Interrupter::new(clock::deadline(limits.timeout), CancellationToken::new());
+        let journal = GuestOutput::new(limits.log, None, None);
+        let state = GuestState::new(guest, limits.memory, journal, nobody(), None);
         let mut store = self.store(&watch, state);
         store.set_hostcall_fuel(MAX_DESCRIPTION);
         let called = {
             let _running = self.ticker.running();
-            watch.over(call(&mut store, guest)).await
+            watch.run_with_interrupts(call(&mut store, guest)).await
         };
         match called {
             Ok(plugin) => Ok(read_plugin(plugin)?),
             Err(error) if let Some(shortage) = failure::shortage(&error) => Err(shortage.into()),
-            Err(error) => match failure::stopped(&error, store.data().limiter.refused(), &limits) {
-                Stopped::Failed(failure) => Err(DescribeError::NoAnswer(failure.message)),
-                Stopped::Cancelled | Stopped::Stale => {
-                    Err(DescribeError::NoAnswer("cancelled".to_owned()))
+            Err(error) => {
+                match failure::stopped(&error, store.data().limiter.denied_growth(), &limits) {
+                    InvokeError::Failed(failure) => Err(DescribeError::NoAnswer(failure.message)),
+                    InvokeError::Cancelled | InvokeError::Stale => {
+                        Err(DescribeError::NoAnswer("cancelled".to_owned()))
+                    }
                 }
-            },
+            }
         }
     }
 }
 
-async fn call(store: &mut Store<RunState>, guest: &Guest) -> wasmtime::Result<wit::Plugin> {
+async fn call(store: &mut Store<GuestState>, guest: &Guest) -> wasmtime::Result<wit::Plugin> {
     let instance = guest.pre().instantiate_async(&mut *store).await?;
     instance.ophost_plugin_operations().call_describe(store).await
 }
@@ -115,7 +117,7 @@ fn pairs(
 ) -> Result<Vec<(String, Value)>, MetadataError> {
     let read = |annotation: types::Annotation| {
         let value = read_json(
-            || format!("annotation `{}` of `{owner}`", text::name(&annotation.key)),
+            || format!("annotation `{}` of `{owner}`", text::quote(&annotation.key)),
             &annotation.value,
         )?;
         Ok((annotation.key, value))

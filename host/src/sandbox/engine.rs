@@ -11,9 +11,9 @@ use wasmtime::{Config, Engine, Store, UpdateDeadline, WasmBacktraceDetails};
 use super::cache::CodeCache;
 use super::compile::Compiler;
 use super::failure;
-use super::imports::{self, RunState};
-use super::invoke::Watch;
-use super::ticker::Ticker;
+use super::imports::{self, GuestState};
+use super::invoke::Interrupter;
+use super::ticker::EpochTicker;
 use crate::code_dir::CodeDir;
 use crate::os_error::Shortage;
 
@@ -40,11 +40,11 @@ pub(crate) struct Sandbox {
     pub(super) engine: Engine,
     pub(super) reservation: Reservation,
     /// For guests that import nothing but the contract.
-    pub(super) linker: Arc<Linker<RunState>>,
+    pub(super) linker: Arc<Linker<GuestState>>,
     /// For guests that import WASI too: made for the first of them, since it takes a
     /// millisecond.
-    wasi_linker: Arc<OnceLock<Linker<RunState>>>,
-    pub(super) ticker: Arc<Ticker>,
+    wasi_linker: Arc<OnceLock<Linker<GuestState>>>,
+    pub(super) ticker: Arc<EpochTicker>,
     pub(super) compiler: Compiler,
     pub(super) cache: Option<CodeCache>,
 }
@@ -59,7 +59,7 @@ impl Sandbox {
         let reservation = Reservation::of_this_process();
         let engine = new_engine(reservation, Threads::Several)?;
         let linker = Arc::new(linker(&engine, false)?);
-        let ticker = Arc::new(Ticker::start(&engine)?);
+        let ticker = Arc::new(EpochTicker::start(&engine)?);
         let SandboxOptions { compiler, code } = options;
         let cache = code.map(|code| CodeCache::new(code, &engine));
         let wasi_linker = Arc::default();
@@ -71,7 +71,7 @@ impl Sandbox {
     /// # Errors
     ///
     /// Returns [`SandboxError`] if two definitions have one name, which is a fault of ours.
-    pub(super) fn wasi_linker(&self) -> Result<&Linker<RunState>, SandboxError> {
+    pub(super) fn wasi_linker(&self) -> Result<&Linker<GuestState>, SandboxError> {
         match self.wasi_linker.get() {
             Some(linker) => Ok(linker),
             None => {
@@ -88,8 +88,8 @@ impl Sandbox {
 
     /// Returns what makes this version, engine and compiler's budget different from others:
     /// what one of them remembers of a plugin is of no use to another.
-    pub(crate) fn maker(&self) -> Option<String> {
-        let maker = self.cache.as_ref()?.maker();
+    pub(crate) fn compat_key(&self) -> Option<String> {
+        let maker = self.cache.as_ref()?.compat_key();
         Some(match &self.compiler {
             Compiler::Here => maker.to_owned(),
             Compiler::Child { budget, .. } => format!("{maker} {budget:?}"),
@@ -97,12 +97,12 @@ impl Sandbox {
     }
 
     /// Returns a fresh store: its guest yields at every tick and stops when `watch` says so.
-    pub(super) fn store(&self, watch: &Watch, state: RunState) -> Store<RunState> {
+    pub(super) fn store(&self, watch: &Interrupter, state: GuestState) -> Store<GuestState> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(1);
         let watch = watch.clone();
-        store.epoch_deadline_callback(move |_| match watch.due() {
+        store.epoch_deadline_callback(move |_| match watch.pending() {
             Some(stop) => Err(stop.into()),
             None => Ok(UpdateDeadline::Yield(1)),
         });
@@ -148,7 +148,7 @@ pub(super) fn new_engine(
     Ok(Engine::new(&config(reservation, threads))?)
 }
 
-fn linker(engine: &Engine, with_wasi: bool) -> Result<Linker<RunState>, SandboxError> {
+fn linker(engine: &Engine, with_wasi: bool) -> Result<Linker<GuestState>, SandboxError> {
     let mut linker = Linker::new(engine);
     imports::link(&mut linker, with_wasi)?;
     Ok(linker)

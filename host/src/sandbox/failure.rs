@@ -10,8 +10,8 @@ use wasmtime_wasi::I32Exit;
 
 use super::backtrace;
 use super::bindings::exports::ophost::plugin::operations::Failure as Declared;
-use super::invoke::{Stop, Stopped};
-use super::limiter::Refused;
+use super::invoke::{Interrupt, InvokeError};
+use super::limiter::GrowthDenied;
 use super::text::{MAX_TEXT, data};
 use crate::os_error::Shortage;
 use crate::policy::{Amount, Limits};
@@ -28,11 +28,11 @@ pub(super) fn declared(failure: Declared) -> Failure {
         Declared::Permanent(info) => (info, Some(false)),
         Declared::Retryable(info) => (info, Some(true)),
     };
-    let cut = |text| text::cut(text, MAX_TEXT);
+    let cut = |text| text::truncate_bytes(text, MAX_TEXT);
     Failure {
         kind: FailureKind::Error,
         message: cut(info.message),
-        code: info.code.map(|code| text::cut(code, MAX_CODE)),
+        code: info.code.map(|code| text::truncate_bytes(code, MAX_CODE)),
         details: info.details.map(|details| data(&details)),
         traceback: info.traceback.map(cut),
         retryable,
@@ -58,53 +58,53 @@ pub(super) fn shortage(error: &wasmtime::Error) -> Option<Shortage> {
 /// Returns why a guest that did not return was stopped.
 pub(super) fn stopped(
     error: &wasmtime::Error,
-    refused: Option<Refused>,
+    refused: Option<GrowthDenied>,
     limits: &Limits,
-) -> Stopped {
-    let (kind, message) = match error.downcast_ref::<Stop>() {
-        Some(Stop::Cancel) => return Stopped::Cancelled,
-        Some(Stop::Stale) => return Stopped::Stale,
-        Some(Stop::Effects) => {
+) -> InvokeError {
+    let (kind, message) = match error.downcast_ref::<Interrupt>() {
+        Some(Interrupt::Cancel) => return InvokeError::Cancelled,
+        Some(Interrupt::Stale) => return InvokeError::Stale,
+        Some(Interrupt::Effects) => {
             let bound = Amount::Bytes(limits.effects);
             (FailureKind::Effects, format!("it wrote more than {bound} of documents"))
         }
-        Some(Stop::Deadline) => {
+        Some(Interrupt::Deadline) => {
             (FailureKind::Timeout, format!("still running after {}", Amount::Time(limits.timeout)))
         }
         None if let Some(shortage) = shortage(error) => (FailureKind::Host, shortage.to_string()),
-        None if says_why(error) => trapped(error),
+        None if is_guest_fault(error) => trapped(error),
         None => after_refusal(refused, limits).unwrap_or_else(|| trapped(error)),
     };
     let frames = backtrace::frames(error);
     let traceback = (!frames.is_empty()).then(|| backtrace::text(&frames));
-    Stopped::failed(Failure { traceback, ..Failure::new(kind, message) })
+    InvokeError::failed(Failure { traceback, ..Failure::new(kind, message) })
 }
 
 /// Returns whether a guest ended for a reason of its own, whatever it was refused before.
-fn says_why(error: &wasmtime::Error) -> bool {
+fn is_guest_fault(error: &wasmtime::Error) -> bool {
     let own = [Trap::StackOverflow, Trap::IntegerDivisionByZero];
     error.is::<I32Exit>() || error.downcast_ref::<Trap>().is_some_and(|trap| own.contains(trap))
 }
 
 /// A trap that follows a refused growth is the guest's way to say that it cannot go on.
-fn after_refusal(refused: Option<Refused>, limits: &Limits) -> Option<(FailureKind, String)> {
+fn after_refusal(refused: Option<GrowthDenied>, limits: &Limits) -> Option<(FailureKind, String)> {
     match refused? {
-        Refused::Memory => {
+        GrowthDenied::Memory => {
             let bound = Amount::Bytes(limits.memory);
             Some((FailureKind::Memory, format!("it needed more than {bound} of memory")))
         }
-        Refused::Table => {
+        GrowthDenied::Table => {
             Some((FailureKind::Table, "it needed larger tables than allowed".to_owned()))
         }
     }
 }
 
 /// Lets a trap say why: what follows a panic is an instruction that says nothing.
-pub(super) fn in_its_own_words(stopped: Stopped, panic: Option<String>) -> Stopped {
+pub(super) fn with_panic_message(stopped: InvokeError, panic: Option<String>) -> InvokeError {
     match (stopped, panic) {
-        (Stopped::Failed(mut failure), Some(panic)) if failure.kind == FailureKind::Trap => {
+        (InvokeError::Failed(mut failure), Some(panic)) if failure.kind == FailureKind::Trap => {
             failure.message = panic;
-            Stopped::Failed(failure)
+            InvokeError::Failed(failure)
         }
         (stopped, _) => stopped,
     }
@@ -128,7 +128,7 @@ fn trapped(error: &wasmtime::Error) -> (FailureKind, String) {
         Some(trap) => {
             (FailureKind::Trap, trap.to_string().trim_start_matches("wasm trap: ").to_owned())
         }
-        None => (FailureKind::Trap, text::reason(&error.root_cause().to_string())),
+        None => (FailureKind::Trap, text::single_line(&error.root_cause().to_string())),
     }
 }
 
@@ -146,10 +146,10 @@ mod tests {
     use super::*;
 
     fn message_of(kind: FailureKind, panic: Option<&str>) -> String {
-        let stopped = Stopped::failed(Failure::new(kind, "its own message"));
-        match in_its_own_words(stopped, panic.map(ToOwned::to_owned)) {
-            Stopped::Failed(failure) => failure.message,
-            Stopped::Cancelled | Stopped::Stale => String::new(),
+        let stopped = InvokeError::failed(Failure::new(kind, "its own message"));
+        match with_panic_message(stopped, panic.map(ToOwned::to_owned)) {
+            InvokeError::Failed(failure) => failure.message,
+            InvokeError::Cancelled | InvokeError::Stale => String::new(),
         }
     }
 

@@ -9,8 +9,8 @@ use wasmtime::Store;
 
 use super::engine::Sandbox;
 use super::failure;
-use super::imports::{Documents, RunContext, RunState};
-use super::journal::Journal;
+use super::guest_output::GuestOutput;
+use super::imports::{DocumentHost, GuestState, RunContext};
 use super::load::Guest;
 use super::ticker::TICK;
 use crate::clock;
@@ -23,7 +23,7 @@ use crate::schema::ValidInput;
 const HOSTCALL_SLACK: usize = 1 << 20;
 
 /// What one run needs to know.
-pub(crate) struct Job<'a> {
+pub(crate) struct Invocation<'a> {
     pub(crate) operation: &'a OperationName,
     pub(crate) input: &'a ValidInput,
     pub(crate) grants: &'a Grants,
@@ -37,27 +37,27 @@ pub(crate) struct Job<'a> {
     pub(crate) deadline: Instant,
     pub(crate) cancel: CancellationToken,
     /// Where what it says goes.
-    pub(crate) journal: Journal,
+    pub(crate) journal: GuestOutput,
     /// What it reads and changes; without it every collection is denied.
-    pub(crate) documents: Option<Arc<dyn Documents>>,
+    pub(crate) documents: Option<Arc<dyn DocumentHost>>,
 }
 
 /// How an execution ended, before its output is looked at.
-pub(crate) struct Ended {
+pub(crate) struct InvokeResult {
     /// The output as the guest gave it, or why there is none.
-    pub(crate) outcome: Result<String, Stopped>,
+    pub(crate) outcome: Result<String, InvokeError>,
     pub(crate) usage: Usage,
 }
 
 /// Why there is no output.
-pub(crate) enum Stopped {
+pub(crate) enum InvokeError {
     Failed(Box<Failure>),
     Cancelled,
     /// What it read is no longer so: it has to be executed again.
     Stale,
 }
 
-impl Stopped {
+impl InvokeError {
     /// Boxed, since a failure is much larger than an output.
     pub(super) fn failed(failure: Failure) -> Self {
         Self::Failed(Box::new(failure))
@@ -66,7 +66,7 @@ impl Stopped {
 
 /// What can stop a guest from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Stop {
+pub(super) enum Interrupt {
     #[error("the deadline passed")]
     Deadline,
     #[error("the caller cancelled")]
@@ -79,22 +79,22 @@ pub(super) enum Stop {
 
 /// Knows when a guest has to stop.
 #[derive(Clone)]
-pub(super) struct Watch {
+pub(super) struct Interrupter {
     deadline: Instant,
     cancel: CancellationToken,
 }
 
-impl Watch {
+impl Interrupter {
     pub(super) fn new(deadline: Instant, cancel: CancellationToken) -> Self {
         Self { deadline, cancel }
     }
 
     /// Returns why the guest has to stop now, if it has to.
-    pub(super) fn due(&self) -> Option<Stop> {
+    pub(super) fn pending(&self) -> Option<Interrupt> {
         if self.cancel.is_cancelled() {
-            Some(Stop::Cancel)
+            Some(Interrupt::Cancel)
         } else if Instant::now() >= self.deadline {
-            Some(Stop::Deadline)
+            Some(Interrupt::Deadline)
         } else {
             None
         }
@@ -104,15 +104,15 @@ impl Watch {
     ///
     /// A guest that computes is stopped from inside, at a tick, which gives a backtrace;
     /// one that waits in the host is stopped here, two ticks later.
-    pub(super) async fn over<T>(
+    pub(super) async fn run_with_interrupts<T>(
         &self,
         guest: impl Future<Output = wasmtime::Result<T>>,
     ) -> wasmtime::Result<T> {
         tokio::select! {
             biased;
             ended = guest => ended,
-            () = self.cancel.cancelled() => Err(Stop::Cancel.into()),
-            () = sleep_until((self.deadline + 2 * TICK).into()) => Err(Stop::Deadline.into()),
+            () = self.cancel.cancelled() => Err(Interrupt::Cancel.into()),
+            () = sleep_until((self.deadline + 2 * TICK).into()) => Err(Interrupt::Deadline.into()),
         }
     }
 }
@@ -122,10 +122,10 @@ impl Sandbox {
     /// few ticks, and the sandbox is as good as before.
     ///
     /// Needs a tokio runtime with time enabled.
-    pub(crate) async fn invoke(&self, guest: &Guest, job: Job<'_>) -> Ended {
+    pub(crate) async fn invoke(&self, guest: &Guest, job: Invocation<'_>) -> InvokeResult {
         let started = Instant::now();
         let limits = job.grants.limits();
-        let watch = Watch::new(job.deadline, job.cancel.clone());
+        let watch = Interrupter::new(job.deadline, job.cancel.clone());
         let context = RunContext {
             run_id: job.run_id.clone(),
             idempotency_key: job.idempotency_key.clone(),
@@ -134,7 +134,7 @@ impl Sandbox {
             deadline: clock::time_after(job.deadline.saturating_duration_since(started)),
         };
         let documents = job.documents.clone();
-        let state = RunState::new(guest, limits.memory, job.journal.clone(), context, documents);
+        let state = GuestState::new(guest, limits.memory, job.journal.clone(), context, documents);
         let mut store = self.store(&watch, state);
         // A text from the guest is never larger than its memory, so that this is never
         // used up: running out of it could not be told from other errors.
@@ -142,16 +142,16 @@ impl Sandbox {
         store.set_hostcall_fuel(memory.saturating_add(HOSTCALL_SLACK));
         let called = {
             let _running = self.ticker.running();
-            watch.over(call(&mut store, guest, &job)).await
+            watch.run_with_interrupts(call(&mut store, guest, &job)).await
         };
         let state = store.into_data();
-        let outcome = judge(called, limits, &state);
+        let outcome = classify_result(called, limits, &state);
         let peak_memory = state.limiter.memory_peak();
-        let usage = Usage { wall: started.elapsed(), peak_memory, reruns: 0 };
+        let usage = Usage { wall: started.elapsed(), peak_memory, conflict_retries: 0 };
         drop(state);
         let panic = job.journal.panic();
-        Ended {
-            outcome: outcome.map_err(|stopped| failure::in_its_own_words(stopped, panic)),
+        InvokeResult {
+            outcome: outcome.map_err(|stopped| failure::with_panic_message(stopped, panic)),
             usage,
         }
     }
@@ -160,9 +160,9 @@ impl Sandbox {
 type Answer = Result<String, Failure>;
 
 async fn call(
-    store: &mut Store<RunState>,
+    store: &mut Store<GuestState>,
     guest: &Guest,
-    job: &Job<'_>,
+    job: &Invocation<'_>,
 ) -> wasmtime::Result<Answer> {
     let instance = guest.pre().instantiate_async(&mut *store).await?;
     let operations = instance.ophost_plugin_operations();
@@ -170,24 +170,24 @@ async fn call(
     Ok(answer.map_err(failure::declared))
 }
 
-fn judge(
+fn classify_result(
     called: wasmtime::Result<Answer>,
     limits: &Limits,
-    state: &RunState,
-) -> Result<String, Stopped> {
+    state: &GuestState,
+) -> Result<String, InvokeError> {
     match called {
         Ok(Ok(output)) => bounded(output, limits.output),
-        Ok(Err(declared)) => Err(Stopped::failed(declared)),
-        Err(error) => Err(failure::stopped(&error, state.limiter.refused(), limits)),
+        Ok(Err(declared)) => Err(InvokeError::failed(declared)),
+        Err(error) => Err(failure::stopped(&error, state.limiter.denied_growth(), limits)),
     }
 }
 
-fn bounded(output: String, bound: u64) -> Result<String, Stopped> {
+fn bounded(output: String, bound: u64) -> Result<String, InvokeError> {
     let size = output.len() as u64;
     if size <= bound {
         return Ok(output);
     }
     let (size, bound) = (Amount::Bytes(size), Amount::Bytes(bound));
     let message = format!("the output of {size} is larger than the {bound} allowed");
-    Err(Stopped::failed(Failure::new(FailureKind::Output, message)))
+    Err(InvokeError::failed(Failure::new(FailureKind::Output, message)))
 }

@@ -18,7 +18,7 @@ pub(super) const MAX_MEMORIES: usize = 16;
 
 /// What was refused first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum GrowthDenied {
     /// Memory over the bound.
     Memory,
     /// Table elements over the bound.
@@ -31,7 +31,7 @@ pub(super) struct Limiter {
     memory: usize,
     memory_peak: usize,
     table_elements: usize,
-    refused: Option<Refused>,
+    refused: Option<GrowthDenied>,
 }
 
 impl Limiter {
@@ -52,11 +52,11 @@ impl Limiter {
     }
 
     /// Returns what was refused, if anything was.
-    pub(super) fn refused(&self) -> Option<Refused> {
+    pub(super) fn denied_growth(&self) -> Option<GrowthDenied> {
         self.refused
     }
 
-    fn refuse(&mut self, what: Refused) -> bool {
+    fn refuse(&mut self, what: GrowthDenied) -> bool {
         self.refused.get_or_insert(what);
         false
     }
@@ -85,7 +85,7 @@ impl ResourceLimiter for Limiter {
                 self.memory_peak = self.memory_peak.max(total);
                 true
             }
-            None => self.refuse(Refused::Memory),
+            None => self.refuse(GrowthDenied::Memory),
         })
     }
 
@@ -108,7 +108,7 @@ impl ResourceLimiter for Limiter {
                 self.table_elements = total;
                 true
             }
-            None => self.refuse(Refused::Table),
+            None => self.refuse(GrowthDenied::Table),
         })
     }
 
@@ -134,7 +134,7 @@ mod tests {
         let mut limiter = Limiter::new(100);
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 41, None).unwrap(), "a second memory");
-        assert_eq!(limiter.refused(), Some(Refused::Memory));
+        assert_eq!(limiter.denied_growth(), Some(GrowthDenied::Memory));
         assert!(limiter.memory_growing(0, 40, None).unwrap());
         assert_eq!(limiter.memory_peak(), 100);
     }
@@ -143,7 +143,7 @@ mod tests {
     fn growth_over_a_memory_s_own_maximum_is_not_our_refusal() {
         let mut limiter = Limiter::new(100);
         assert!(!limiter.memory_growing(10, 60, Some(50)).unwrap());
-        assert_eq!((limiter.refused(), limiter.memory_peak()), (None, 0));
+        assert_eq!((limiter.denied_growth(), limiter.memory_peak()), (None, 0));
     }
 
     #[test]
@@ -151,6 +151,6 @@ mod tests {
         let mut limiter = Limiter::new(100);
         assert!(limiter.table_growing(0, MAX_TABLE_ELEMENTS, None).unwrap());
         assert!(!limiter.table_growing(0, 1, None).unwrap());
-        assert_eq!(limiter.refused(), Some(Refused::Table));
+        assert_eq!(limiter.denied_growth(), Some(GrowthDenied::Table));
     }
 }

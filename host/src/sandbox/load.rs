@@ -11,8 +11,8 @@ use wit_component::ComponentEncoder;
 use super::bindings::PluginPre;
 use super::engine::{Sandbox, SandboxError};
 use super::failure;
-use super::imports::RunState;
-use super::scan::{self, Excess};
+use super::imports::GuestState;
+use super::static_limits::{self, LimitExceeded};
 use crate::digest::Digest;
 use crate::os_error::Shortage;
 use crate::policy::Amount;
@@ -32,20 +32,20 @@ const WASI_PACKAGES: [&str; 6] =
 /// A component that was compiled, linked and type-checked. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Guest {
-    pre: PluginPre<RunState>,
+    pre: PluginPre<GuestState>,
     imports_wasi: bool,
     reaches: Arc<[String]>,
 }
 
 impl Guest {
     /// Returns what makes fresh instances.
-    pub(super) fn pre(&self) -> &PluginPre<RunState> {
+    pub(super) fn pre(&self) -> &PluginPre<GuestState> {
         &self.pre
     }
 
     /// Returns what it can reach outside the sandbox: interfaces of the contract, and packages
     /// of WASI behind which there is something.
-    pub(crate) fn reaches(&self) -> &[String] {
+    pub(crate) fn capabilities(&self) -> &[String] {
         &self.reaches
     }
 
@@ -163,7 +163,7 @@ fn capability(import: &str) -> Option<&str> {
 ///
 /// # Errors
 ///
-/// Returns [`LoadError::NotWasm`] for anything else, [`LoadError::Excess`] for a module that
+/// Returns [`LoadError::NotWasm`] for anything else, [`LoadError::LimitExceeded`] for a module that
 /// is too much, [`LoadError::Invalid`] for one that its own metadata does not fit.
 pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -174,7 +174,7 @@ pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     if !bytes.starts_with(MODULE) {
         return Err(LoadError::NotWasm);
     }
-    scan::check(bytes)?;
+    static_limits::check(bytes)?;
     encode(bytes).map(Cow::Owned).map_err(|error| LoadError::Invalid(format!("{error:#}")))
 }
 
@@ -198,21 +198,21 @@ pub(crate) enum LoadError {
     NotWasm,
     /// Too much of something, known before it is compiled.
     #[error(transparent)]
-    Excess(#[from] Excess),
+    LimitExceeded(#[from] LimitExceeded),
     /// Broken, or using what this host leaves off.
-    #[error("not a component that this host can run: {}", text::reason(.0))]
+    #[error("not a component that this host can run: {}", text::single_line(.0))]
     Invalid(String),
     /// A component of something else.
     #[error("not a plugin: it does not export `{OPERATIONS}{CONTRACT}x`; {}", exports_text(.0))]
     NotAPlugin(Vec<String>),
     /// A plugin for a host that is older or newer.
-    #[error("built for version {} of the contract; this host runs {CONTRACT}x", text::name(.0))]
+    #[error("built for version {} of the contract; this host runs {CONTRACT}x", text::quote(.0))]
     OtherContract(String),
     /// It wants something that this host does not have.
-    #[error("it imports `{}`, which this host does not offer", text::name(.0))]
+    #[error("it imports `{}`, which this host does not offer", text::quote(.0))]
     UnknownImport(String),
     /// A known name with another type.
-    #[error("it does not fit the contract: {}", text::reason(.0))]
+    #[error("it does not fit the contract: {}", text::single_line(.0))]
     Mismatch(String),
     /// What the compiler in a child process said.
     #[error("{0}")]
@@ -234,9 +234,10 @@ pub(crate) enum LoadError {
 }
 
 fn exports_text(exports: &[String]) -> String {
-    const SHOWN: usize = 2;
-    let names: Vec<_> = exports.iter().take(SHOWN).map(|name| text::name(name)).collect();
-    match exports.len().saturating_sub(SHOWN) {
+    const MAX_SHOWN_IMPORTS: usize = 2;
+    let names: Vec<_> =
+        exports.iter().take(MAX_SHOWN_IMPORTS).map(|name| text::quote(name)).collect();
+    match exports.len().saturating_sub(MAX_SHOWN_IMPORTS) {
         _ if names.is_empty() => "it exports nothing".to_owned(),
         0 => format!("it exports `{}`", names.join("`, `")),
         more => format!("it exports `{}` and {more} more", names.join("`, `")),

@@ -6,7 +6,7 @@
 //! - [`Guest`] is a component that was compiled and type-checked, ready to be run.
 //! - [`Sandbox::describe`] asks a guest what it is, once for a file's content.
 //! - [`Sandbox::invoke`] is one run: a fresh instance under the run's [`Grants`], given a
-//!   [`ValidInput`], ending in an [`Ended`].
+//!   [`ValidInput`], ending in an [`InvokeResult`].
 //!
 //! It narrows wasmtime to what this host promises: always a deadline, always bounds,
 //! nothing of WASI granted. It knows no store, no schema but the proof of one, no caller.
@@ -21,21 +21,21 @@ mod compile;
 mod describe;
 mod engine;
 mod failure;
+mod guest_output;
 mod imports;
 mod invoke;
-mod journal;
 mod limiter;
 mod load;
-mod scan;
+mod static_limits;
 mod text;
 mod ticker;
 
 pub(crate) use self::compile::{COMPILER_COMMAND, Compiler, serve as serve_compiler, this_program};
 pub(crate) use self::describe::DescribeError;
 pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};
-pub(crate) use self::imports::{Documents, Refusal};
-pub(crate) use self::invoke::{Ended, Job, Stopped};
-pub(crate) use self::journal::{Journal, Observer, Overflow};
+pub(crate) use self::guest_output::{GuestOutput, Observer, OverflowSink};
+pub(crate) use self::imports::{DocumentCallError, DocumentHost};
+pub(crate) use self::invoke::{Invocation, InvokeError, InvokeResult};
 pub(crate) use self::load::{CONTRACT, Guest, LoadError, componentize};
 
 /// The version of wasmtime; a test compares it with the lock file.

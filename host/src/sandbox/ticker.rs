@@ -20,7 +20,7 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 const IDLE_TICKS: u32 = 50;
 
 /// Owns the thread; dropping it ends the thread.
-pub(super) struct Ticker {
+pub(super) struct EpochTicker {
     shared: Arc<Shared>,
     thread: Thread,
 }
@@ -31,7 +31,7 @@ struct Shared {
     ended: AtomicBool,
 }
 
-impl Ticker {
+impl EpochTicker {
     /// Starts the thread, asleep.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Ticker {
     }
 }
 
-impl Drop for Ticker {
+impl Drop for EpochTicker {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
         self.thread.unpark();

@@ -96,7 +96,7 @@ impl Schema {
     }
 
     /// Returns the schema that anything conforms to.
-    pub(crate) fn anything() -> Self {
+    pub(crate) fn permissive() -> Self {
         Self::compile(Value::Object(serde_json::Map::new())).expect("an empty object is a schema")
     }
 
@@ -142,7 +142,7 @@ impl Schema {
             let is_valid = || self.validator.is_valid(Instance(value));
             match self.within(&on_thread, size, is_valid) {
                 Ok(true) => Ok(()),
-                Ok(false) => Err(self.told(value, size, &on_thread)?.into()),
+                Ok(false) => Err(self.redacted_violations(value, size, &on_thread)?.into()),
                 Err(Ended::Interrupted(why)) => Err(why.into()),
                 Err(Ended::Errors) => Err(Violations::somewhere().into()),
                 Err(Ended::Name) => Err(Violations::unchecked(TOO_LONG_NAME.to_owned()).into()),
@@ -185,7 +185,12 @@ impl Schema {
     }
 
     /// Returns what may be told of a value that does not conform: nothing of its secrets.
-    fn told(&self, value: &Value, size: Size, budget: &Budget) -> Result<Violations, Interruption> {
+    fn redacted_violations(
+        &self,
+        value: &Value,
+        size: Size,
+        budget: &Budget,
+    ) -> Result<Violations, Interruption> {
         let violations = self.violations(value, size, budget)?;
         match self.masked(value, &|_| Ok(Value::Null), budget)? {
             Some(masked) => violations.without_secrets(value, &masked, budget),
@@ -270,7 +275,7 @@ fn options<'a>(graph: &Graph) -> ValidationOptions<'a, Arc<dyn Retrieve>, Instan
 fn check_dialect(document: &Value) -> Result<(), SchemaError> {
     match document.get("$schema") {
         Some(Value::String(dialect)) if Draft::from_schema_uri(dialect) == Draft::Unknown => {
-            let shown = text::name(dialect);
+            let shown = text::quote(dialect);
             let problem = format!(
                 "`{shown}` is not a draft that is known here: 2020-12, 2019-09, 7, 6 and 4 are"
             );
@@ -339,7 +344,7 @@ impl ValidInput {
 
 /// A value that is not a usable schema.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a valid schema at `{}`: {}", place(pointer), text::reason(problem))]
+#[error("not a valid schema at `{}`: {}", place(pointer), text::single_line(problem))]
 pub(crate) struct SchemaError {
     /// JSON pointer to the place in the schema; empty for the schema as a whole.
     pub(crate) pointer: String,
@@ -350,7 +355,7 @@ pub(crate) struct SchemaError {
 }
 
 fn place(pointer: &str) -> String {
-    if pointer.is_empty() { "/".to_owned() } else { text::name(pointer) }
+    if pointer.is_empty() { "/".to_owned() } else { text::quote(pointer) }
 }
 
 impl SchemaError {
@@ -387,7 +392,7 @@ impl From<ReferenceError> for SchemaError {
         Self::here(match error {
             ReferenceError::Unretrievable { uri, .. } => format!(
                 "refers to `{}`, which is not part of it; nothing is fetched",
-                text::name(&uri)
+                text::quote(&uri)
             ),
             other => other.to_string(),
         })
@@ -405,7 +410,7 @@ impl From<Filling> for SchemaError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::attacks::check;
+    use super::super::adversarial::check;
     use super::*;
 
     #[test]

@@ -152,7 +152,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::Schema;
-    use super::super::attacks::{chain, check};
+    use super::super::adversarial::{chain, check};
 
     fn refused(document: Value) -> String {
         Schema::compile(document).unwrap_err().to_string()

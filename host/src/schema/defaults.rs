@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use ophost_document::{Budget, Interruption};
 use serde_json::{Map, Value};
 
-use super::graph::{Graph, Step};
+use super::graph::{Applicator, Graph};
 
 /// How deep a filled value may be, in levels: as deep as a value that is read.
 const MAX_DEPTH: usize = 128;
@@ -25,12 +25,12 @@ const MAX_FILLED: usize = 8 << 20;
 /// A value that was not filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filling {
-    Unfillable(Unfillable),
+    Unfillable(DefaultsError),
     Interrupted(Interruption),
 }
 
-impl From<Unfillable> for Filling {
-    fn from(unfillable: Unfillable) -> Self {
+impl From<DefaultsError> for Filling {
+    fn from(unfillable: DefaultsError) -> Self {
         Self::Unfillable(unfillable)
     }
 }
@@ -43,7 +43,7 @@ impl From<Interruption> for Filling {
 
 /// Filling would not end, or would need too much memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unfillable {
+pub(super) enum DefaultsError {
     #[error("its defaults hold each other more than {MAX_DEPTH} levels deep")]
     Deep,
     #[error("its defaults come to more than {}", bytesize::ByteSize(MAX_FILLED as u64))]
@@ -85,7 +85,7 @@ struct Filler<'a> {
 
 impl<'a> Filler<'a> {
     fn fill(&mut self, nodes: &[usize], value: &mut Value, left: usize) -> Result<(), Filling> {
-        let left = left.checked_sub(1).ok_or(Unfillable::Deep)?;
+        let left = left.checked_sub(1).ok_or(DefaultsError::Deep)?;
         match value {
             Value::Object(members) => self.fill_members(nodes, members, left),
             Value::Array(items) => self.fill_items(nodes, items, left),
@@ -131,7 +131,7 @@ impl<'a> Filler<'a> {
         if let Some(default) = self.nearest(property)? {
             let bytes = name.len() + default.to_string().len();
             self.budget.spend(bytes)?;
-            self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(Unfillable::Large)?;
+            self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(DefaultsError::Large)?;
             members.insert(name.to_owned(), default.clone());
         }
         Ok(())
@@ -179,7 +179,7 @@ impl<'a> Filler<'a> {
         while let Some(node) = applied.get(next) {
             for (step, inner) in &self.graph.nodes[*node].here {
                 self.budget.step()?;
-                if *step == Step::Always && seen.insert(*inner) {
+                if *step == Applicator::Always && seen.insert(*inner) {
                     applied.push(*inner);
                 }
             }
@@ -196,7 +196,7 @@ mod tests {
     use super::super::graph;
     use super::*;
 
-    fn filled(schema: &Value, mut value: Value) -> Result<Value, Unfillable> {
+    fn filled(schema: &Value, mut value: Value) -> Result<Value, DefaultsError> {
         let index = graph::index(schema).unwrap();
         let graph = Graph::read(schema, &index).unwrap();
         match fill(&graph, 0, &mut value, &Budget::unlimited()) {
@@ -290,11 +290,11 @@ mod tests {
     #[test]
     fn circles_end() {
         let growing = json!({"properties": {"next": {"$ref": "#", "default": {}}}});
-        assert_eq!(filled(&growing, json!({})), Err(Unfillable::Deep));
+        assert_eq!(filled(&growing, json!({})), Err(DefaultsError::Deep));
         let doubling = json!({"properties": {"a": {"$ref": "#", "default": {}}, "b": {"$ref": "#", "default": {}}}});
-        assert_eq!(filled(&doubling, json!({})), Err(Unfillable::Deep));
+        assert_eq!(filled(&doubling, json!({})), Err(DefaultsError::Deep));
         let large = json!({"properties": {"a": {"items": {"$ref": "#/$defs/a"}}}, "$defs": {"a": {"properties": {"b": {"default": "x".repeat(1000)}}}}});
-        assert_eq!(filled(&large, json!({"a": vec![json!({}); 9_000]})), Err(Unfillable::Large));
+        assert_eq!(filled(&large, json!({"a": vec![json!({}); 9_000]})), Err(DefaultsError::Large));
         let recursive = json!({"properties": {"next": {"$ref": "#"}, "a": {"default": 1}}});
         assert_eq!(filled(&recursive, json!({"next": {}})), Ok(json!({"next": {"a": 1}, "a": 1})));
     }

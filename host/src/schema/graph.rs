@@ -35,7 +35,7 @@ pub(super) struct Node {
     /// Whether it calls its values secret.
     pub(super) is_secret: bool,
     /// The subschemas for the same value.
-    pub(super) here: Vec<(Step, usize)>,
+    pub(super) here: Vec<(Applicator, usize)>,
     pub(super) properties: HashMap<String, usize>,
     /// The names of the properties, in the order of the schema.
     pub(super) names_in_order: Vec<String>,
@@ -63,7 +63,7 @@ enum Place {
 
 /// How a subschema applies another one to the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Applicator {
     /// Always: a reference, `allOf`.
     Always,
     /// Perhaps, or only to learn whether it holds: all others.
@@ -293,7 +293,7 @@ impl<'a> Reader<'a> {
         let known = self.known.contains_key(&std::ptr::from_ref(schema));
         let pointer = if known { None } else { pointer_to(self.document, schema) };
         let target = self.node(schema, pointer.map_or(Place::Outside, Place::At), resolver, draft);
-        self.graph.nodes[reference.node].here.push((Step::Always, target));
+        self.graph.nodes[reference.node].here.push((Applicator::Always, target));
         Ok(())
     }
 
@@ -304,7 +304,7 @@ impl<'a> Reader<'a> {
             let targets = self.dynamic.get(&name).map_or(&[][..], Vec::as_slice);
             let here = &mut self.graph.nodes[node].here;
             let known = here.clone();
-            let all = targets.iter().map(|target| (Step::Always, *target));
+            let all = targets.iter().map(|target| (Applicator::Always, *target));
             here.extend(all.filter(|step| !known.contains(step)));
             joined += targets.len();
             bounds::check_joined(joined)?;
@@ -314,21 +314,23 @@ impl<'a> Reader<'a> {
 
     fn read_here(&mut self, found: &Found<'a>, schema: &'a Map<String, Value>) {
         let mut here = Vec::new();
-        for (key, step) in
-            [("allOf", Step::Always), ("anyOf", Step::Perhaps), ("oneOf", Step::Perhaps)]
-        {
+        for (key, step) in [
+            ("allOf", Applicator::Always),
+            ("anyOf", Applicator::Perhaps),
+            ("oneOf", Applicator::Perhaps),
+        ] {
             here.extend(self.list(found, key).into_iter().map(|node| (step, node)));
         }
         for key in ["if", "not", "then", "else"] {
             // Without `if`, the last two say nothing.
             let says = matches!(key, "if" | "not") || schema.contains_key("if");
             if let Some(inner) = schema.get(key).filter(|_| says) {
-                here.push((Step::Perhaps, self.below(found, key, "", inner)));
+                here.push((Applicator::Perhaps, self.below(found, key, "", inner)));
             }
         }
         for key in ["dependentSchemas", "dependencies"] {
             here.extend(
-                self.members(found, key).into_iter().map(|(_, node)| (Step::Perhaps, node)),
+                self.members(found, key).into_iter().map(|(_, node)| (Applicator::Perhaps, node)),
             );
         }
         self.graph.nodes[found.node].here.extend(here);

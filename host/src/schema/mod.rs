@@ -12,23 +12,23 @@
 //! plugins and values from anyone, so both are hostile: schemas are bounded, and a check has a
 //! [`Budget`](ophost_document::Budget) that ends it.
 
-mod alternatives;
 #[cfg(test)]
-mod attacks;
+mod adversarial;
+mod alternatives;
 mod bounds;
 mod compiled;
 mod cost;
 mod defaults;
 mod graph;
 mod instance;
+#[cfg(test)]
+mod json_schema_suite;
 mod pattern;
 mod price;
 #[cfg(test)]
 mod random;
 mod secrets;
 mod size;
-#[cfg(test)]
-mod suite;
 mod union;
 mod violation;
 

@@ -72,7 +72,7 @@ impl<'i> Keyword<'i, Instances> for Pattern {
 }
 
 fn why_not(pattern: &str) -> String {
-    let (schema, shown) = (json!({"pattern": pattern}), text::name(pattern));
+    let (schema, shown) = (json!({"pattern": pattern}), text::quote(pattern));
     let linear = jsonschema::options().with_pattern_options(PatternOptions::regex());
     let backtracking = jsonschema::options().with_pattern_options(PatternOptions::fancy_regex());
     if linear.build(&schema).is_ok() {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Schema;
-use super::attacks::check;
+use super::adversarial::check;
 
 /// How many schemas are tried; a hundred thousand found nothing more.
 const SCHEMAS: usize = 3_000;

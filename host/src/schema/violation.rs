@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::alternatives::{self, Nearest};
-use crate::similar;
+use crate::suggest;
 use ophost_document::{Budget, Interruption, text};
 
 /// How many violations are listed before the rest is only counted.
@@ -306,7 +306,7 @@ pub(super) fn listed(options: &[&Value], others: &[String]) -> String {
 
 /// Returns the name that is most like a wrong one, among the first.
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    similar::nearest(wrong, known.take(MAX_NAMES)).map(str::to_owned)
+    suggest::closest_match(wrong, known.take(MAX_NAMES)).map(str::to_owned)
 }
 
 fn problem(error: &ValidationError<'_>) -> String {
@@ -326,10 +326,10 @@ fn problem(error: &ValidationError<'_>) -> String {
         Kind::MinItems { limit } => format!("at least {}", count(*limit, "item")),
         Kind::MaxItems { limit } => format!("at most {}", count(*limit, "item")),
         // The only keyword of ours; see `Pattern`.
-        Kind::Custom { message, .. } => format!("text that matches `{}`", text::name(message)),
+        Kind::Custom { message, .. } => format!("text that matches `{}`", text::quote(message)),
         Kind::Format { format } => format!("text in the format `{format}`"),
         Kind::FalseSchema => return "nothing is allowed here".to_owned(),
-        _ => return text::reason(&error.masked_with("the value").to_string()),
+        _ => return text::single_line(&error.masked_with("the value").to_string()),
     };
     format!("expected {expected}{GOT}{got}")
 }
@@ -365,7 +365,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::Schema;
-    use super::super::attacks::check;
+    use super::super::adversarial::check;
     use super::*;
 
     fn told(schema: Value, value: &Value) -> Vec<String> {

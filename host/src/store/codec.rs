@@ -26,7 +26,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::Value;
 use twox_hash::XxHash3_64;
 
-use super::{StoreError, keys, short};
+use super::{StoreError, id_packing, keys};
 
 /// The format of the store. It grows when an older version could misread what a newer wrote.
 pub(super) const FORMAT: u32 = 1;
@@ -34,20 +34,20 @@ pub(super) const FORMAT: u32 = 1;
 /// The format of one value. The dictionary is a part of it: another one is another version.
 const VERSION: u8 = 1;
 const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
-static SHORT_DICTIONARY: LazyLock<Vec<u8>> = LazyLock::new(|| short::shorten(DICTIONARY));
+static SHORT_DICTIONARY: LazyLock<Vec<u8>> = LazyLock::new(|| id_packing::shorten(DICTIONARY));
 /// The bytes before what is checked.
 const HEAD: usize = 9;
 /// How many bytes longer most runs are when they have ended.
-const ROOM: u8 = 64;
+const SLACK: u8 = 64;
 /// The most levels that a value may have within another: the reader goes down 127 in all.
-const DEEPEST: usize = 100;
+const MAX_EMBEDDED_DEPTH: usize = 100;
 
 /// Returns a value as it stands under a key.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Damaged`] if the value cannot be written as JSON.
-pub(super) fn seal<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
+/// Returns [`StoreError::Corrupted`] if the value cannot be written as JSON.
+pub(super) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
     seal_json(key, &json_of(key, value)?)
 }
 
@@ -55,27 +55,30 @@ pub(super) fn seal<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, Store
 ///
 /// # Errors
 ///
-/// As [`seal`].
-pub(super) fn seal_growing<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
-    pack(key, &json_of(key, value)?, ROOM)
+/// As [`encode`].
+pub(super) fn encode_with_slack<T: Serialize>(
+    key: &[u8],
+    value: &T,
+) -> Result<Vec<u8>, StoreError> {
+    pack(key, &json_of(key, value)?, SLACK)
 }
 
 /// Returns a JSON text as it stands under a key.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Damaged`] if it has 4 GiB or more.
+/// Returns [`StoreError::Corrupted`] if it has 4 GiB or more.
 pub(super) fn seal_json(key: &[u8], json: &[u8]) -> Result<Vec<u8>, StoreError> {
     pack(key, json, 0)
 }
 
 fn json_of<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(value).map_err(|error| damaged(key, error.to_string()))
+    serde_json::to_vec(value).map_err(|error| corrupted(key, error.to_string()))
 }
 
 fn pack(key: &[u8], json: &[u8], room: u8) -> Result<Vec<u8>, StoreError> {
-    let short = short::shorten(json);
-    let length = u32::try_from(short.len()).map_err(|error| damaged(key, error.to_string()))?;
+    let short = id_packing::shorten(json);
+    let length = u32::try_from(short.len()).map_err(|error| corrupted(key, error.to_string()))?;
     let packed = lz4_flex::block::compress_with_dict(&short, &SHORT_DICTIONARY);
     let room = [&[room][..], &vec![0; usize::from(room)]].concat();
     let content = [&length.to_be_bytes()[..], &room, &packed].concat();
@@ -86,9 +89,9 @@ fn pack(key: &[u8], json: &[u8], room: u8) -> Result<Vec<u8>, StoreError> {
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Damaged`] if it is not what was written there, and
+/// Returns [`StoreError::Corrupted`] if it is not what was written there, and
 /// [`StoreError::Newer`] if a newer version wrote it.
-pub(super) fn open<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
+pub(super) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
     read(key, &verify(key, bytes)?, PhantomData)
 }
 
@@ -96,7 +99,7 @@ pub(super) fn open<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, S
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Damaged`] if it is something else.
+/// Returns [`StoreError::Corrupted`] if it is something else.
 pub(super) fn read<'j, S: DeserializeSeed<'j>>(
     key: &[u8],
     json: &'j [u8],
@@ -104,27 +107,27 @@ pub(super) fn read<'j, S: DeserializeSeed<'j>>(
 ) -> Result<S::Value, StoreError> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let value = seed.deserialize(&mut reader);
-    value.map_err(|error| damaged(key, error.to_string()))
+    value.map_err(|error| corrupted(key, error.to_string()))
 }
 
 /// Returns the JSON that stands under a key, having checked that it was written there.
 ///
 /// # Errors
 ///
-/// As [`open`].
+/// As [`decode`].
 pub(super) fn verify(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
     let (Some(version), Some(given), Some(content)) =
         (bytes.first(), bytes.get(1..HEAD), bytes.get(HEAD..))
     else {
-        return Err(damaged(key, format!("{} bytes are no value", bytes.len())));
+        return Err(corrupted(key, format!("{} bytes are no value", bytes.len())));
     };
     if check(*version, key, content) != given {
-        return Err(damaged(key, "the check does not fit"));
+        return Err(corrupted(key, "the check does not fit"));
     }
     if *version > VERSION {
         return Err(StoreError::Newer { found: u32::from(*version), known: u32::from(VERSION) });
     }
-    unpack(content).ok_or_else(|| damaged(key, "it cannot be unpacked"))
+    unpack(content).ok_or_else(|| corrupted(key, "it cannot be unpacked"))
 }
 
 fn unpack(content: &[u8]) -> Option<Vec<u8>> {
@@ -132,12 +135,12 @@ fn unpack(content: &[u8]) -> Option<Vec<u8>> {
     let (room, rest) = rest.split_first()?;
     let (length, packed) = (u32::from_be_bytes(*length) as usize, rest.get(usize::from(*room)..)?);
     let short = lz4_flex::block::decompress_with_dict(packed, length, &SHORT_DICTIONARY).ok()?;
-    if short.len() == length { short::lengthen(short) } else { None }
+    if short.len() == length { id_packing::lengthen(short) } else { None }
 }
 
 /// Returns the error that says what is wrong under a key.
-pub(super) fn damaged(key: &[u8], what: impl Into<String>) -> StoreError {
-    StoreError::Damaged { key: keys::name(key), what: what.into() }
+pub(super) fn corrupted(key: &[u8], what: impl Into<String>) -> StoreError {
+    StoreError::Corrupted { key: keys::name(key), what: what.into() }
 }
 
 fn check(version: u8, key: &[u8], content: &[u8]) -> [u8; 8] {
@@ -147,7 +150,7 @@ fn check(version: u8, key: &[u8], content: &[u8]) -> [u8; 8] {
 
 /// Returns whether a value has too many levels to stand within another.
 pub(super) fn is_deep(value: &Value) -> bool {
-    deeper_than(value, DEEPEST)
+    deeper_than(value, MAX_EMBEDDED_DEPTH)
 }
 
 fn deeper_than(value: &Value, levels: usize) -> bool {
@@ -160,7 +163,7 @@ fn deeper_than(value: &Value, levels: usize) -> bool {
 }
 
 /// Makes a text of a value that has too many levels to stand within another.
-pub(super) fn flatten(value: &mut Value) {
+pub(super) fn stringify_if_deep(value: &mut Value) {
     if is_deep(value) {
         *value = Value::String(value.to_string());
     }
@@ -176,17 +179,17 @@ mod tests {
     fn f5_no_flipped_bit_is_read_as_a_value() {
         let key = keys::meta("x");
         let value = json!({"a": [1, "two", null]});
-        let sealed = seal_growing(&key, &value).unwrap();
-        assert_eq!(open::<Value>(&key, &sealed).unwrap(), value);
+        let sealed = encode_with_slack(&key, &value).unwrap();
+        assert_eq!(decode::<Value>(&key, &sealed).unwrap(), value);
         for place in 0..sealed.len() * 8 {
             let mut bytes = sealed.clone();
             bytes[place / 8] ^= 1 << (place % 8);
-            assert!(open::<Value>(&key, &bytes).is_err(), "{place}");
+            assert!(decode::<Value>(&key, &bytes).is_err(), "{place}");
         }
         for length in 0..sealed.len() {
-            assert!(open::<Value>(&key, &sealed[..length]).is_err(), "{length}");
+            assert!(decode::<Value>(&key, &sealed[..length]).is_err(), "{length}");
         }
-        let error = open::<Value>(&keys::meta("y"), &sealed).unwrap_err();
+        let error = decode::<Value>(&keys::meta("y"), &sealed).unwrap_err();
         assert_eq!(error.to_string(), "the store is damaged at `meta y`: the check does not fit");
     }
 
@@ -197,13 +200,16 @@ mod tests {
         let mut bytes = vec![VERSION + 1];
         bytes.extend(check(VERSION + 1, &key, content));
         bytes.extend(content);
-        assert!(matches!(open::<Value>(&key, &bytes), Err(StoreError::Newer { .. })));
+        assert!(matches!(decode::<Value>(&key, &bytes), Err(StoreError::Newer { .. })));
     }
 
     #[test]
     fn f9_the_dictionary_of_a_version_never_changes() {
         let known = "f3b0b41818c46857b1d62f10e33b29c7cde867977af46b0265bebc5bfff6d73f";
-        assert_eq!((VERSION, crate::digest::Digest::of(DICTIONARY).to_string()), (1, known.into()));
+        assert_eq!(
+            (VERSION, crate::digest::Digest::sha256(DICTIONARY).to_string()),
+            (1, known.into())
+        );
     }
 
     #[test]
@@ -221,11 +227,11 @@ mod tests {
     #[test]
     fn what_is_deep_becomes_text() {
         let deep = |levels| (0..levels).fold(json!(1), |inside, _| json!([inside]));
-        let mut value = deep(DEEPEST);
-        flatten(&mut value);
-        assert_eq!(value, deep(DEEPEST));
-        value = deep(DEEPEST + 1);
-        flatten(&mut value);
+        let mut value = deep(MAX_EMBEDDED_DEPTH);
+        stringify_if_deep(&mut value);
+        assert_eq!(value, deep(MAX_EMBEDDED_DEPTH));
+        value = deep(MAX_EMBEDDED_DEPTH + 1);
+        stringify_if_deep(&mut value);
         assert!(value.is_string());
     }
 }

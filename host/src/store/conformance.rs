@@ -8,12 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::file::AtEnd;
+use super::file::ShutdownMode;
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
 use super::{
-    Claim, Cursor, Ending, Erased, Finished, IdempotencyClaim, Inserted, Logged, NewRun, RunFilter,
-    Store,
+    AppendLogOutcome, Claim, EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun,
+    RunCompletion, RunCursor, RunFilter, Store,
 };
 use crate::digest::Digest;
 use crate::document::ChangeKind;
@@ -21,7 +21,7 @@ use crate::operation::OperationName;
 use crate::private_dir::DataDir;
 use crate::run::{Failure, FailureKind, ItemError, LogEntry, LogLevel, LogSource, Outcome, Usage};
 use crate::task_run::tests::running;
-use crate::task_run::{OwnerId, ResultRef, RunId, RunState, Status, TaskRun};
+use crate::task_run::{OwnerId, ResultRef, RunId, RunRecord, RunState, Status};
 
 /// Asks both stores. The real one is checked afterwards, whatever was done to it.
 pub(super) async fn both<F: Future<Output = ()>>(ask: impl Fn(std::sync::Arc<dyn Store>) -> F) {
@@ -29,21 +29,21 @@ pub(super) async fn both<F: Future<Output = ()>>(ask: impl Fn(std::sync::Arc<dyn
     let scratch = tempfile::tempdir().unwrap();
     let store = std::sync::Arc::new(RedbStore::new(
         DataDir::new(scratch.path().join("data")),
-        AtEnd::Close,
+        ShutdownMode::Clean,
     ));
     ask(std::sync::Arc::<RedbStore>::clone(&store)).await;
     assert_eq!(store.check().await.unwrap(), [""; 0]);
 }
 
-pub(super) async fn insert(store: &dyn Store, run: &TaskRun) -> Claim {
+pub(super) async fn insert(store: &dyn Store, run: &RunRecord) -> Claim {
     match store.insert(NewRun { run: run.clone(), key: None }).await.unwrap() {
-        Inserted::New(claim) => claim,
+        InsertOutcome::Created(claim) => claim,
         other => panic!("{other:?}"),
     }
 }
 
-pub(super) fn ending(outcome: Outcome) -> Ending {
-    Ending {
+pub(super) fn ending(outcome: Outcome) -> RunCompletion {
+    RunCompletion {
         outcome,
         finished_at: Utc::now(),
         duration_ms: 5,
@@ -61,11 +61,11 @@ pub(super) fn ending(outcome: Outcome) -> Ending {
     }
 }
 
-fn success(output: Value) -> Ending {
+fn success(output: Value) -> RunCompletion {
     ending(Outcome::Success(output))
 }
 
-fn failed(message: &str) -> Ending {
+fn failed(message: &str) -> RunCompletion {
     ending(Outcome::Failed(Failure::new(FailureKind::Error, message)))
 }
 
@@ -79,12 +79,12 @@ fn entry(message: &str) -> LogEntry {
     }
 }
 
-async fn get(store: &dyn Store, id: RunId) -> TaskRun {
+async fn get(store: &dyn Store, id: RunId) -> RunRecord {
     store.get(id).await.unwrap().unwrap()
 }
 
-async fn finish(store: &dyn Store, claim: Claim, ending: Ending) -> TaskRun {
-    assert_eq!(store.finish(claim, ending).await.unwrap(), Finished::Done);
+async fn finish(store: &dyn Store, claim: Claim, ending: RunCompletion) -> RunRecord {
+    assert_eq!(store.finish(claim, ending).await.unwrap(), FinishOutcome::Done);
     get(store, claim.id).await
 }
 
@@ -94,11 +94,11 @@ async fn r3_what_is_inserted_is_there_as_it_was_given() {
         let run = running("slugify");
         let claim = insert(&*store, &run).await;
         assert_eq!((claim.id, claim.revision), (run.id, 1));
-        let expected = TaskRun { sequence: 1, revision: 1, ..run.clone() };
+        let expected = RunRecord { sequence: 1, revision: 1, ..run.clone() };
         assert_eq!(get(&*store, run.id).await, expected);
         assert_eq!(store.latest().await.unwrap().unwrap().id, run.id);
         let again = store.insert(NewRun { run: run.clone(), key: None }).await.unwrap();
-        assert!(matches!(again, Inserted::Existing(known) if *known == expected));
+        assert!(matches!(again, InsertOutcome::Existing(known) if *known == expected));
     })
     .await;
 }
@@ -113,7 +113,7 @@ async fn what_is_not_there_is_not_found() {
         assert!(store.running().await.unwrap().is_empty());
         assert!(store.list(&RunFilter::default(), None, 9).await.unwrap().runs.is_empty());
         assert!(store.stats(&RunFilter::default()).await.unwrap().operations.is_empty());
-        assert_eq!(store.erase(id).await.unwrap(), Erased::NotFound);
+        assert_eq!(store.erase(id).await.unwrap(), EraseOutcome::NotFound);
         assert!(store.crash(&[(id, OwnerId::new("o"))], "r").await.unwrap().is_empty());
     })
     .await;
@@ -129,8 +129,11 @@ async fn l1_terminal_states_are_immutable() {
             assert_eq!(done, get(&*store, run.id).await);
             for claim in [claim, Claim { revision: 2, ..claim }] {
                 let lost = store.finish(claim, success(json!(2))).await.unwrap();
-                assert_eq!((lost, &get(&*store, run.id).await), (Finished::Lost, &done));
-                assert_eq!(store.log(&claim, vec![entry("late")]).await.unwrap(), Logged::Lost);
+                assert_eq!((lost, &get(&*store, run.id).await), (FinishOutcome::Lost, &done));
+                assert_eq!(
+                    store.log(&claim, vec![entry("late")]).await.unwrap(),
+                    AppendLogOutcome::Lost
+                );
             }
             assert!(store.crash(&[(run.id, run.owner)], "r").await.unwrap().is_empty());
             assert_eq!(done, get(&*store, run.id).await);
@@ -146,7 +149,7 @@ async fn l1_a_stale_claim_writes_nothing() {
         let claim = insert(&*store, &run).await;
         let stale = Claim { revision: 7, ..claim };
         let before = get(&*store, run.id).await;
-        assert_eq!(store.finish(stale, success(json!(1))).await.unwrap(), Finished::Lost);
+        assert_eq!(store.finish(stale, success(json!(1))).await.unwrap(), FinishOutcome::Lost);
         assert_eq!(before, get(&*store, run.id).await);
     })
     .await;
@@ -160,7 +163,8 @@ async fn l4_metadata_given_at_the_end_is_merged() {
         let claim = insert(&*store, &run).await;
         let mut end = success(json!({}));
         end.metadata = Map::from_iter([("execution_time".to_owned(), json!(0.25))]);
-        end.usage = Some(Usage { wall: Duration::from_millis(9), peak_memory: 65536, reruns: 2 });
+        end.usage =
+            Some(Usage { wall: Duration::from_millis(9), peak_memory: 65536, conflict_retries: 2 });
         end.result_refs = vec![ResultRef {
             collection: "jobs".into(),
             document_id: "1".into(),
@@ -186,11 +190,14 @@ async fn v2_log_entries_keep_their_order_across_calls() {
         let mut run = running("a");
         run.log_entries = vec![entry("0")];
         let claim = insert(&*store, &run).await;
-        assert_eq!(store.log(&claim, vec![entry("1"), entry("2")]).await.unwrap(), Logged::Done);
-        assert_eq!(store.log(&claim, Vec::new()).await.unwrap(), Logged::Done);
-        assert_eq!(store.log(&claim, vec![entry("3")]).await.unwrap(), Logged::Done);
+        assert_eq!(
+            store.log(&claim, vec![entry("1"), entry("2")]).await.unwrap(),
+            AppendLogOutcome::Done
+        );
+        assert_eq!(store.log(&claim, Vec::new()).await.unwrap(), AppendLogOutcome::Done);
+        assert_eq!(store.log(&claim, vec![entry("3")]).await.unwrap(), AppendLogOutcome::Done);
         assert_eq!(get(&*store, run.id).await.log_entries.len(), 4);
-        let end = Ending { log_entries: vec![entry("4")], ..success(json!(0)) };
+        let end = RunCompletion { log_entries: vec![entry("4")], ..success(json!(0)) };
         let done = finish(&*store, claim, end).await;
         let said: Vec<_> = done.log_entries.iter().map(|entry| entry.message.as_str()).collect();
         assert_eq!(said, ["0", "1", "2", "3", "4"]);
@@ -213,16 +220,16 @@ async fn i4_large_values_come_back_whole_and_shared_ones_outlive_each_other() {
             .collect();
         let mut ids = Vec::new();
         for output in [&large, &deep, &json!(null)] {
-            let run = TaskRun { input_dump: large.clone(), ..running("a") };
+            let run = RunRecord { input_dump: large.clone(), ..running("a") };
             let claim = insert(&*store, &run).await;
-            let end = Ending { error_list: items.clone(), ..success(output.clone()) };
+            let end = RunCompletion { error_list: items.clone(), ..success(output.clone()) };
             let done = finish(&*store, claim, end).await;
             assert_eq!(done, get(&*store, run.id).await);
             assert_eq!((&done.input_dump, &done.error_list), (&large, &items));
             assert!(matches!(&done.state, RunState::Success { output: o, .. } if o == output));
             ids.push(run.id);
         }
-        assert!(matches!(store.erase(ids[0]).await.unwrap(), Erased::Done(_)));
+        assert!(matches!(store.erase(ids[0]).await.unwrap(), EraseOutcome::Done(_)));
         let second = get(&*store, ids[1]).await;
         assert_eq!((&second.input_dump, &second.error_list), (&large, &items));
     })
@@ -232,9 +239,9 @@ async fn i4_large_values_come_back_whole_and_shared_ones_outlive_each_other() {
 #[tokio::test]
 async fn erasing_takes_what_was_said_and_leaves_that_it_happened() {
     both(async |store| {
-        let run = TaskRun { log_entries: vec![entry("secret")], ..running("a") };
+        let run = RunRecord { log_entries: vec![entry("secret")], ..running("a") };
         let claim = insert(&*store, &run).await;
-        assert!(matches!(store.erase(run.id).await.unwrap(), Erased::Unfinished(_)));
+        assert!(matches!(store.erase(run.id).await.unwrap(), EraseOutcome::Unfinished(_)));
         let failure = Failure {
             details: Some(json!("secret")),
             traceback: Some("secret".into()),
@@ -247,16 +254,18 @@ async fn erasing_takes_what_was_said_and_leaves_that_it_happened() {
             error: "secret".into(),
             traceback: None,
         }];
-        let end = Ending { error_list: items, ..ending(Outcome::Failed(failure)) };
+        let end = RunCompletion { error_list: items, ..ending(Outcome::Failed(failure)) };
         finish(&*store, claim, end).await;
-        let Erased::Done(left) = store.erase(run.id).await.unwrap() else { panic!("not erased") };
+        let EraseOutcome::Done(left) = store.erase(run.id).await.unwrap() else {
+            panic!("not erased")
+        };
         assert_eq!(*left, get(&*store, run.id).await);
         assert!(!serde_json::to_string(&left).unwrap().contains("secret"));
         assert_eq!((left.state.status(), left.revision), (Status::Failed, 3));
         assert_eq!(left.state.failure().unwrap().kind, FailureKind::Trap);
         assert!(left.erased_at.is_some() && left.input_dump.is_null());
         let again = store.erase(run.id).await.unwrap();
-        assert_eq!(again, Erased::Done(left));
+        assert_eq!(again, EraseOutcome::Done(left));
     })
     .await;
 }
@@ -264,7 +273,7 @@ async fn erasing_takes_what_was_said_and_leaves_that_it_happened() {
 #[tokio::test]
 async fn l7_only_what_still_runs_under_the_dead_owner_crashes() {
     both(async |store| {
-        let owned = |owner| TaskRun { owner: OwnerId::new(owner), ..running("a") };
+        let owned = |owner| RunRecord { owner: OwnerId::new(owner), ..running("a") };
         let (lost, other) = (owned("dead"), owned("alive"));
         let claim = insert(&*store, &lost).await;
         insert(&*store, &other).await;
@@ -276,7 +285,7 @@ async fn l7_only_what_still_runs_under_the_dead_owner_crashes() {
         let failure = lost.state.failure().unwrap();
         assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Crashed, "gone"));
         // The owner was only slow: what it says now comes too late.
-        assert_eq!(store.finish(claim, success(json!(1))).await.unwrap(), Finished::Lost);
+        assert_eq!(store.finish(claim, success(json!(1))).await.unwrap(), FinishOutcome::Lost);
         assert_eq!(store.running().await.unwrap(), [(other.id, other.owner)]);
     })
     .await;
@@ -284,31 +293,33 @@ async fn l7_only_what_still_runs_under_the_dead_owner_crashes() {
 
 const WINDOW: Duration = Duration::from_secs(3600);
 
-async fn claim_key(store: &dyn Store, run: &TaskRun, content: &str) -> Inserted {
-    let fingerprint = Digest::of(content.as_bytes());
+async fn claim_key(store: &dyn Store, run: &RunRecord, content: &str) -> InsertOutcome {
+    let fingerprint = Digest::sha256(content.as_bytes());
     let key = IdempotencyClaim { key: "k".into(), fingerprint, window: WINDOW };
     store.insert(NewRun { run: run.clone(), key: Some(key) }).await.unwrap()
 }
 
-fn later(by: Duration) -> TaskRun {
+fn later(by: Duration) -> RunRecord {
     let asked = Utc::now() + TimeDelta::from_std(by).unwrap();
-    TaskRun { created_at: asked, ..running("a") }
+    RunRecord { created_at: asked, ..running("a") }
 }
 
 #[tokio::test]
 async fn q6_a_request_that_runs_or_succeeded_is_not_run_again() {
     both(async |store| {
         let first = running("a");
-        let Inserted::New(claim) = claim_key(&*store, &first, "x").await else { panic!("taken") };
+        let InsertOutcome::Created(claim) = claim_key(&*store, &first, "x").await else {
+            panic!("taken")
+        };
         let known = get(&*store, first.id).await;
         assert_eq!(known.idempotency_key.as_deref(), Some("k"));
         let again = claim_key(&*store, &running("a"), "x").await;
-        assert_eq!(again, Inserted::Existing(Box::new(known)));
+        assert_eq!(again, InsertOutcome::Existing(Box::new(known)));
         let done = finish(&*store, claim, success(json!(1))).await;
         let again = claim_key(&*store, &running("a"), "x").await;
-        assert_eq!(again, Inserted::Existing(Box::new(done)));
+        assert_eq!(again, InsertOutcome::Existing(Box::new(done)));
         // Another operation's keys are its own.
-        assert!(matches!(claim_key(&*store, &running("b"), "x").await, Inserted::New(_)));
+        assert!(matches!(claim_key(&*store, &running("b"), "x").await, InsertOutcome::Created(_)));
     })
     .await;
 }
@@ -317,12 +328,14 @@ async fn q6_a_request_that_runs_or_succeeded_is_not_run_again() {
 async fn q6_another_request_under_the_key_is_a_conflict() {
     both(async |store| {
         let first = running("a");
-        let Inserted::New(claim) = claim_key(&*store, &first, "x").await else { panic!("taken") };
+        let InsertOutcome::Created(claim) = claim_key(&*store, &first, "x").await else {
+            panic!("taken")
+        };
         let other = claim_key(&*store, &running("a"), "y").await;
-        assert!(matches!(other, Inserted::Conflict(run) if run.id == first.id));
+        assert!(matches!(other, InsertOutcome::Conflict(run) if run.id == first.id));
         finish(&*store, claim, failed("no")).await;
         let other = claim_key(&*store, &running("a"), "y").await;
-        assert!(matches!(other, Inserted::Conflict(run) if run.id == first.id));
+        assert!(matches!(other, InsertOutcome::Conflict(run) if run.id == first.id));
     })
     .await;
 }
@@ -333,10 +346,12 @@ async fn q6_what_failed_or_was_cancelled_runs_again_and_the_key_points_to_it() {
         let mut before: Option<RunId> = None;
         for end in [failed("no"), ending(Outcome::Cancelled)] {
             let run = running("a");
-            let Inserted::New(claim) = claim_key(&*store, &run, "x").await else { panic!("taken") };
+            let InsertOutcome::Created(claim) = claim_key(&*store, &run, "x").await else {
+                panic!("taken")
+            };
             assert_eq!(get(&*store, run.id).await.retry_of, before);
             let again = claim_key(&*store, &running("a"), "x").await;
-            assert!(matches!(again, Inserted::Existing(known) if known.id == run.id));
+            assert!(matches!(again, InsertOutcome::Existing(known) if known.id == run.id));
             finish(&*store, claim, end).await;
             before = Some(run.id);
         }
@@ -348,13 +363,15 @@ async fn q6_what_failed_or_was_cancelled_runs_again_and_the_key_points_to_it() {
 async fn q6_a_key_is_free_when_its_window_is_over() {
     both(async |store| {
         let first = running("a");
-        let Inserted::New(claim) = claim_key(&*store, &first, "x").await else { panic!("taken") };
+        let InsertOutcome::Created(claim) = claim_key(&*store, &first, "x").await else {
+            panic!("taken")
+        };
         let late = later(WINDOW * 2);
-        assert!(matches!(claim_key(&*store, &late, "x").await, Inserted::Existing(_)));
+        assert!(matches!(claim_key(&*store, &late, "x").await, InsertOutcome::Existing(_)));
         finish(&*store, claim, success(json!(1))).await;
         let within = claim_key(&*store, &later(WINDOW / 2), "x").await;
-        assert!(matches!(within, Inserted::Existing(_)));
-        assert!(matches!(claim_key(&*store, &late, "y").await, Inserted::New(_)));
+        assert!(matches!(within, InsertOutcome::Existing(_)));
+        assert!(matches!(claim_key(&*store, &late, "y").await, InsertOutcome::Created(_)));
         assert_eq!(get(&*store, late.id).await.retry_of, None);
     })
     .await;
@@ -389,7 +406,8 @@ async fn six(store: &dyn Store) {
             4 => ending(Outcome::Cancelled),
             _ => continue,
         };
-        finish(store, claim, Ending { duration_ms: u64::try_from(n).unwrap() * 10, ..end }).await;
+        finish(store, claim, RunCompletion { duration_ms: u64::try_from(n).unwrap() * 10, ..end })
+            .await;
     }
 }
 
@@ -443,7 +461,7 @@ async fn l10_pages_follow_the_sequence_whatever_is_written_meanwhile() {
             seen.extend(page.runs.iter().map(|run| run.sequence));
             insert(&*store, &running("even")).await;
             match page.next {
-                Some(next) => after = Some(next.to_string().parse::<Cursor>().unwrap()),
+                Some(next) => after = Some(next.to_string().parse::<RunCursor>().unwrap()),
                 None => break,
             }
         }
@@ -519,19 +537,21 @@ async fn random_step(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Vec
     run.actor.user_id = (random.u64(..2) == 0).then(|| format!("u{}", random.u64(..3)));
     run.prefect_flow_run_id = (random.u64(..4) == 0).then(|| "f".to_owned());
     run.input_dump = json!("x".repeat(random.u64(..3) as usize * 3000));
-    let fingerprint = Digest::of(&[random.u64(..2) as u8]);
+    let fingerprint = Digest::sha256(&[random.u64(..2) as u8]);
     let key = (random.u64(..3) == 0).then(|| IdempotencyClaim {
         key: format!("k{}", random.u64(..4)),
         fingerprint,
         window: WINDOW,
     });
-    let end = Ending { log_entries: vec![entry("end")], ..ending(outcome) };
+    let end = RunCompletion { log_entries: vec![entry("end")], ..ending(outcome) };
     let said = entry("l");
     for (place, store) in stores.into_iter().enumerate() {
         match (what, claim) {
             (0..4, _) | (_, None) => {
                 let new = NewRun { run: run.clone(), key: key.clone() };
-                if let (0, Inserted::New(claim)) = (place, store.insert(new).await.unwrap()) {
+                if let (0, InsertOutcome::Created(claim)) =
+                    (place, store.insert(new).await.unwrap())
+                {
                     claims.push(claim);
                 }
             }
@@ -545,7 +565,7 @@ async fn random_step(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Vec
 #[tokio::test]
 async fn random_steps_leave_the_store_as_the_model_and_its_indexes_as_its_rows() {
     let scratch = tempfile::tempdir().unwrap();
-    let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
+    let store = RedbStore::new(DataDir::new(scratch.path()), ShutdownMode::Clean);
     let model = MemoryStore::default();
     let mut random = Rng::with_seed(1);
     let mut claims = Vec::new();
@@ -554,7 +574,7 @@ async fn random_steps_leave_the_store_as_the_model_and_its_indexes_as_its_rows()
     }
     assert!(claims.len() > 50);
     assert_eq!(store.check().await.unwrap(), [""; 0]);
-    let unstamped = |run: TaskRun| TaskRun {
+    let unstamped = |run: RunRecord| RunRecord {
         updated_at: at(0),
         erased_at: run.erased_at.map(|_| at(0)),
         ..run

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::documents::{Commit, Size, Stored};
-use super::keys::{self, Kind};
+use super::documents::{CollectionStats, Commit, StoredDocument};
+use super::keys::{self, TableId};
 use super::tables::{Snapshot, Tx};
 use super::{StoreError, codec};
-use crate::document::{Change, CollectionName};
+use crate::document::{CollectionName, DocumentChange};
 
-/// What was seen of documents so far, in the order of [`Kind::ALL`].
+/// What was seen of documents so far, in the order of [`TableId::ALL`].
 #[derive(Default)]
 pub(super) struct DocumentFindings {
     /// How many documents there are of which the collection's size was not seen yet.
@@ -24,36 +24,36 @@ impl DocumentFindings {
     /// # Errors
     ///
     /// Returns [`StoreError`] that says what is wrong with it.
-    pub(super) fn look_at(
+    pub(super) fn check_entry(
         &mut self,
         store: &Snapshot,
-        kind: Kind,
+        kind: TableId,
         (key, value): (&[u8], &[u8]),
     ) -> Result<(), StoreError> {
         match kind {
-            Kind::Document => self.look_at_document(store, key, value),
-            Kind::Change => look_at_change(store, key, value),
-            Kind::Commit => look_at_commit(store, key, value),
-            Kind::Effect => {
-                let revision: u64 = codec::open(key, value)?;
+            TableId::Document => self.look_at_document(store, key, value),
+            TableId::Change => look_at_change(store, key, value),
+            TableId::Commit => look_at_commit(store, key, value),
+            TableId::RunCommit => {
+                let revision: u64 = codec::decode(key, value)?;
                 has_commit(store, revision, key)
             }
-            Kind::Collection => {
-                let size: Size = codec::open(key, value)?;
+            TableId::Collection => {
+                let size: CollectionStats = codec::decode(key, value)?;
                 let count = keys::name_of_collection(key)
                     .and_then(|collection| self.documents.remove(&collection));
                 let (size, count) = (size.documents, count.unwrap_or(0));
                 let told = format!("its size is {size}, there are {count} documents");
-                must(size == count, key, &told)
+                ensure(size == count, key, &told)
             }
-            Kind::Meta
-            | Kind::Run
-            | Kind::Id
-            | Kind::Log
-            | Kind::Payload
-            | Kind::Count
-            | Kind::Idempotency
-            | Kind::Index => Ok(()),
+            TableId::Meta
+            | TableId::Run
+            | TableId::RunIdIndex
+            | TableId::Log
+            | TableId::Payload
+            | TableId::PayloadRefcount
+            | TableId::Idempotency
+            | TableId::Index => Ok(()),
         }
     }
 
@@ -72,12 +72,12 @@ impl DocumentFindings {
     ) -> Result<(), StoreError> {
         let address = known(keys::address_of_document(key), key)?;
         *self.documents.entry(address.collection.clone()).or_default() += 1;
-        let Stored { revision, body } = codec::open(key, value)?;
-        match store.value::<Change>(&keys::change(&address, revision)) {
+        let StoredDocument { revision, body } = codec::decode(key, value)?;
+        match store.value::<DocumentChange>(&keys::change(&address, revision)) {
             Ok(Some(change)) => {
-                must(change.after == Some(body), key, "it is not what its change says")
+                ensure(change.after == Some(body), key, "it is not what its change says")
             }
-            Ok(None) => must(may_be_lost(store, revision)?, key, "its change is gone"),
+            Ok(None) => ensure(may_be_lost(store, revision)?, key, "its change is gone"),
             // That is told where changes are looked at.
             Err(_) => Ok(()),
         }
@@ -86,13 +86,13 @@ impl DocumentFindings {
 
 fn look_at_change(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     let (_, revision) = known(keys::address_of_change(key), key)?;
-    codec::open::<Change>(key, value)?;
+    codec::decode::<DocumentChange>(key, value)?;
     has_commit(store, revision, key)
 }
 
 fn has_commit(store: &Snapshot, revision: u64, key: &[u8]) -> Result<(), StoreError> {
     let is_there = store.has(&keys::commit(revision))? || may_be_lost(store, revision)?;
-    must(is_there, key, "its commit is gone")
+    ensure(is_there, key, "its commit is gone")
 }
 
 /// Returns whether a part of what a commit wrote may be missing: it was when the store was
@@ -102,25 +102,25 @@ fn may_be_lost(store: &Snapshot, revision: u64) -> Result<bool, StoreError> {
 }
 
 fn look_at_commit(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    let commit: Commit = codec::open(key, value)?;
+    let commit: Commit = codec::decode(key, value)?;
     let revision = known(keys::revision_of_commit(key), key)?;
-    must(revision <= store.documents_revision()?, key, "it is newer than the newest")?;
+    ensure(revision <= store.documents_revision()?, key, "it is newer than the newest")?;
     let is_partial = may_be_lost(store, revision)?;
     for (collection, count) in commit.collections {
-        let found = store.range(&keys::changes_from(&collection, revision))?.count() as u64;
-        must(found == count || is_partial, key, "some of its changes are gone")?;
+        let found = store.prefix(&keys::changes_from(&collection, revision))?.count() as u64;
+        ensure(found == count || is_partial, key, "some of its changes are gone")?;
     }
     let led = store.revision_of_run(commit.author.run_id)?;
     let is_led = led == Some(revision) || (is_partial && led.is_none());
-    must(!commit.author.recorded || is_led, key, "its run does not lead to it")
+    ensure(!commit.author.recorded || is_led, key, "its run does not lead to it")
 }
 
 fn known<T>(found: Option<T>, key: &[u8]) -> Result<T, StoreError> {
-    found.ok_or_else(|| codec::damaged(key, "it is no key"))
+    found.ok_or_else(|| codec::corrupted(key, "it is no key"))
 }
 
-fn must(holds: bool, key: &[u8], what: &str) -> Result<(), StoreError> {
-    if holds { Ok(()) } else { Err(codec::damaged(key, what)) }
+fn ensure(holds: bool, key: &[u8], what: &str) -> Result<(), StoreError> {
+    if holds { Ok(()) } else { Err(codec::corrupted(key, what)) }
 }
 
 /// Copies what can be read of a kind of values to another store.
@@ -130,18 +130,20 @@ fn must(holds: bool, key: &[u8], what: &str) -> Result<(), StoreError> {
 /// Returns [`StoreError`] if that cannot be written.
 pub(super) fn salvage(
     tx: &mut Tx<'_>,
-    kind: Kind,
+    kind: TableId,
     (key, value): (&[u8], &[u8]),
 ) -> Result<(), StoreError> {
     // One of these may be the last that knows of a commit, whose number must not come again.
     let revision = match kind {
-        Kind::Document => codec::open::<Stored>(key, value).ok().map(|stored| stored.revision),
-        Kind::Change => keys::address_of_change(key).map(|(_, revision)| revision),
-        Kind::Commit => keys::revision_of_commit(key),
+        TableId::Document => {
+            codec::decode::<StoredDocument>(key, value).ok().map(|stored| stored.revision)
+        }
+        TableId::Change => keys::address_of_change(key).map(|(_, revision)| revision),
+        TableId::Commit => keys::revision_of_commit(key),
         _ => None,
     };
     tx.set_documents_revision(revision.unwrap_or(0))?;
-    if kind == Kind::Document
+    if kind == TableId::Document
         && let Some(address) = keys::address_of_document(key)
     {
         tx.resize(&address.collection, 1)?;
@@ -155,7 +157,7 @@ pub(super) fn salvage(
 ///
 /// Returns [`StoreError`] if they cannot be read or written.
 pub(super) fn replay(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let keys = tx.range(&Kind::Change.prefix())?.map(|entry| entry.map(|(key, _)| key));
+    let keys = tx.prefix(&TableId::Change.prefix())?.map(|entry| entry.map(|(key, _)| key));
     // They are in the order of their commits.
     for key in keys.collect::<Result<Vec<_>, _>>()? {
         let (address, revision) = known(keys::address_of_change(&key), &key)?;
@@ -163,11 +165,11 @@ pub(super) fn replay(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         if document.as_ref().is_some_and(|stored| stored.revision >= revision) {
             continue;
         }
-        let Some(change) = tx.value::<Change>(&key)? else { continue };
+        let Some(change) = tx.value::<DocumentChange>(&key)? else { continue };
         let by = i64::from(change.after.is_some()) - i64::from(document.is_some());
         let place = keys::document(&address);
         match change.after {
-            Some(body) => tx.put(&place, &Stored { revision, body })?,
+            Some(body) => tx.put(&place, &StoredDocument { revision, body })?,
             None => tx.remove(&place)?,
         }
         tx.resize(&address.collection, by)?;

@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use super::conformance::{both, ending, insert};
-use super::file::AtEnd;
+use super::file::ShutdownMode;
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
 use super::tests::author;
-use super::{Ending, Finished, Kept, Store};
+use super::{CommitOutcome, FinishOutcome, RunCompletion, Store};
 use crate::document::{
-    Address, Body, Change, ChangeCount, ChangeSet, CollectionName, Document, DocumentId, Effects,
-    Filter, Reads, Scan,
+    Address, Body, ChangeCount, ChangeSet, CollectionName, CommitRequest, Document, DocumentChange,
+    DocumentId, Filter, ReadSet, Scan,
 };
 use crate::private_dir::DataDir;
 use crate::run::Outcome;
@@ -29,38 +29,42 @@ fn body(value: Value) -> Body {
 
 /// What a run does that reads some documents and then writes them.
 #[derive(Default)]
-struct Doing(Effects);
+struct Doing(CommitRequest);
 
 impl Doing {
     fn reading(store: &dyn Store, addresses: &[&Address]) -> Self {
         let snapshot = store.documents().unwrap();
-        let mut reads = Reads::default();
+        let mut reads = ReadSet::default();
         for address in addresses {
             let known = snapshot.get(address).unwrap();
             reads.add_document(address, known.map(|known| known.revision));
         }
-        Self(Effects { base: snapshot.revision(), reads, changes: ChangeSet::new() })
+        Self(CommitRequest {
+            snapshot_revision: snapshot.revision(),
+            read_set: reads,
+            changes: ChangeSet::new(),
+        })
     }
 
     fn finding(store: &dyn Store, collection: &str, filter: &Value) -> Self {
         let mut doing = Self::reading(store, &[]);
         let filter = Filter::parse(filter).unwrap();
-        doing.0.reads.add_filter(&collection.parse().unwrap(), &filter);
+        doing.0.read_set.add_filter(&collection.parse().unwrap(), &filter);
         doing
     }
 
     /// Writes a document that is now as `store` says.
     fn writing(mut self, store: &dyn Store, address: &Address, after: Option<Value>) -> Self {
         let before = store.documents().unwrap().get(address).unwrap().map(|known| known.body);
-        let change = Change { before, after: after.map(body) };
+        let change = DocumentChange { before, after: after.map(body) };
         self.0.changes.insert(address.clone(), change);
         self
     }
 
     async fn keep(self, store: &dyn Store) -> Option<ChangeCount> {
-        match store.keep(author(), self.0.into()).await.unwrap() {
-            Kept::Done(_, count) => Some(count),
-            Kept::Conflict => None,
+        match store.commit_changes(author(), self.0.into()).await.unwrap() {
+            CommitOutcome::Committed(_, count) => Some(count),
+            CommitOutcome::Conflict => None,
         }
     }
 }
@@ -84,8 +88,8 @@ async fn what_a_run_wrote_is_there_with_its_success() {
         let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 1})));
         let changes = Some(ChangeCount::of(&doing.0.changes));
         let ending = ending(Outcome::Success(json!({})));
-        let ending = Ending { effects: doing.0.into(), changes, ..ending };
-        assert!(matches!(store.finish(claim, ending).await.unwrap(), Finished::Done));
+        let ending = RunCompletion { effects: doing.0.into(), changes, ..ending };
+        assert!(matches!(store.finish(claim, ending).await.unwrap(), FinishOutcome::Done));
         assert_eq!(get(&*store, &job), Some((1, json!({"n": 1}))));
         let kept = store.get(run.id).await.unwrap().unwrap();
         let count = ChangeCount { revision: Some(1), created: 1, ..ChangeCount::default() };
@@ -105,15 +109,15 @@ async fn after_a_conflict_nothing_is_kept_and_the_run_is_still_running() {
         let claim = insert(&*store, &run).await;
         let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 2})));
         put(&*store, &job, json!({"n": 7})).await;
-        let end = |effects: Effects| Ending {
+        let end = |effects: CommitRequest| RunCompletion {
             effects: effects.into(),
             ..ending(Outcome::Success(json!({})))
         };
         let finished = store.finish(claim, end(doing.0)).await.unwrap();
-        assert_eq!(finished, Finished::Conflict);
+        assert_eq!(finished, FinishOutcome::Conflict);
         assert_eq!(get(&*store, &job), Some((2, json!({"n": 7}))));
         let again = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 8})));
-        assert!(matches!(store.finish(claim, end(again.0)).await.unwrap(), Finished::Done));
+        assert!(matches!(store.finish(claim, end(again.0)).await.unwrap(), FinishOutcome::Done));
         assert_eq!(get(&*store, &job), Some((3, json!({"n": 8}))));
     })
     .await;
@@ -127,8 +131,8 @@ async fn a_run_that_lost_its_claim_changes_nothing() {
         store.crash(&[(run.id, run.owner)], "gone").await.unwrap();
         let job = address("jobs", "1");
         let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({})));
-        let end = Ending { effects: doing.0.into(), ..ending(Outcome::Success(json!({}))) };
-        assert!(matches!(store.finish(claim, end).await.unwrap(), Finished::Lost));
+        let end = RunCompletion { effects: doing.0.into(), ..ending(Outcome::Success(json!({}))) };
+        assert!(matches!(store.finish(claim, end).await.unwrap(), FinishOutcome::Lost));
         assert_eq!(get(&*store, &job), None);
     })
     .await;
@@ -198,11 +202,11 @@ fn look(
     scan: &Scan,
 ) -> Vec<Document> {
     let mut shown = Vec::new();
-    let mut see = |it: &super::Seen<'_>| {
+    let mut see = |it: &super::ScannedDocument<'_>| {
         shown.push(it.document()?);
         Ok(ControlFlow::Continue(()))
     };
-    documents.look(collection, scan, &mut see).unwrap();
+    documents.scan(collection, scan, &mut see).unwrap();
     shown
 }
 
@@ -210,7 +214,7 @@ fn look(
 async fn random_step(
     random: &mut fastrand::Rng,
     stores: [&dyn Store; 2],
-    stale: &mut Vec<[Effects; 2]>,
+    stale: &mut Vec<[CommitRequest; 2]>,
 ) -> bool {
     let pick = |random: &mut fastrand::Rng| {
         let collection = ["a", "ab"][random.u64(..2) as usize];
@@ -227,11 +231,11 @@ async fn random_step(
         };
         let doing = doing.writing(store, &written, after.clone());
         // A change of nothing is none.
-        let Effects { base, mut reads, mut changes } = doing.0;
+        let CommitRequest { snapshot_revision: base, read_set: mut reads, mut changes } = doing.0;
         changes.retain(|_, change| change.kind().is_some());
         let known = store.documents().unwrap().get(&written).unwrap();
         reads.add_document(&written, known.map(|known| known.revision));
-        Effects { base, reads, changes }
+        CommitRequest { snapshot_revision: base, read_set: reads, changes }
     });
     stale.push(effects);
     if stale.len() < 4 {
@@ -239,20 +243,20 @@ async fn random_step(
     }
     let at = random.u64(..stale.len() as u64) as usize;
     let [real, meant] = stale.remove(at);
-    let real = stores[0].keep(author(), real.into()).await.unwrap();
-    let meant = stores[1].keep(author(), meant.into()).await.unwrap();
-    let count = |kept: &Kept| match kept {
-        Kept::Done(_, count) => Some(*count),
-        Kept::Conflict => None,
+    let real = stores[0].commit_changes(author(), real.into()).await.unwrap();
+    let meant = stores[1].commit_changes(author(), meant.into()).await.unwrap();
+    let count = |kept: &CommitOutcome| match kept {
+        CommitOutcome::Committed(_, count) => Some(*count),
+        CommitOutcome::Conflict => None,
     };
     assert_eq!(count(&real), count(&meant));
-    real == Kept::Conflict
+    real == CommitOutcome::Conflict
 }
 
 #[tokio::test]
 async fn random_commits_leave_the_documents_as_the_model() {
     let scratch = tempfile::tempdir().unwrap();
-    let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
+    let store = RedbStore::new(DataDir::new(scratch.path()), ShutdownMode::Clean);
     let model = MemoryStore::default();
     let mut random = fastrand::Rng::with_seed(1);
     let (mut stale, mut conflicts) = (Vec::new(), 0);
@@ -273,7 +277,7 @@ async fn random_commits_leave_the_documents_as_the_model() {
 #[tokio::test]
 async fn documents_are_saved_from_a_store_and_copied_with_it() {
     let scratch = tempfile::tempdir().unwrap();
-    let store = RedbStore::new(DataDir::new(scratch.path().join("live")), AtEnd::Close);
+    let store = RedbStore::new(DataDir::new(scratch.path().join("live")), ShutdownMode::Clean);
     let job = address("jobs", "1");
     put(&store, &job, json!({"n": 1})).await;
     put(&store, &job, json!({"n": 2})).await;
@@ -285,7 +289,7 @@ async fn documents_are_saved_from_a_store_and_copied_with_it() {
         let directory = crate::private_dir::PrivateDir::create(&data.join(super::file::DIRECTORY));
         let content = std::fs::read(&copy).unwrap();
         directory.unwrap().replace(super::file::FILE, &[&content]).unwrap();
-        let copied = RedbStore::new(DataDir::new(data), AtEnd::Close);
+        let copied = RedbStore::new(DataDir::new(data), ShutdownMode::Clean);
         assert_eq!(copied.check().await.unwrap(), [""; 0]);
         assert_eq!(get(&copied, &job), Some((2, json!({"n": 2}))));
         put(&copied, &job, json!({"n": 3})).await;

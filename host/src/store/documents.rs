@@ -15,12 +15,14 @@ use redb::ReadableTable;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::file::{Handle, StoreFile, guarded};
+use super::file::{OpenDatabase, StoreFile, catch_corruption_panic};
 use super::tables::{Entry, Snapshot, Tx, View};
-use super::{Author, DocumentSnapshot, See, Seen, StoreError, codec, keys};
+use super::{
+    CommitMetadata, DocumentSnapshot, ScanVisitor, ScannedDocument, StoreError, codec, keys,
+};
 use crate::document::{
-    Address, Body, Change, ChangeCount, ChangeKind, ChangeSet, CollectionName, CollectionReads,
-    DocumentId, Effects, Glimpse, Reads, Scan, Wanted,
+    Address, Body, ChangeCount, ChangeKind, ChangeSet, CollectionName, CollectionReads,
+    CommitRequest, DocumentChange, DocumentId, ProjectedFields, Projection, ReadSet, Scan,
 };
 use crate::task_run::RunId;
 
@@ -33,7 +35,7 @@ const SALVAGED: &str = "salvaged documents";
 
 /// A document as it stands in the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Stored {
+pub(crate) struct StoredDocument {
     /// Which commit wrote it.
     #[serde(rename = "r")]
     pub(crate) revision: u64,
@@ -46,14 +48,14 @@ pub(crate) struct Stored {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Commit {
     #[serde(flatten)]
-    pub(super) author: Author,
+    pub(super) author: CommitMetadata,
     /// How many documents of each collection it changed.
     pub(super) collections: BTreeMap<CollectionName, u64>,
 }
 
 /// What the store knows of a collection as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Size {
+pub(super) struct CollectionStats {
     pub(super) documents: u64,
 }
 
@@ -70,7 +72,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     }
 
     /// Returns a document, if it is there.
-    pub(super) fn document(&self, address: &Address) -> Result<Option<Stored>, StoreError> {
+    pub(super) fn document(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError> {
         self.value(&keys::document(address))
     }
 
@@ -79,7 +81,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut See<'_>,
+        see: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError> {
         let prefix = keys::documents_of(collection);
         let after = scan.after.as_ref();
@@ -88,25 +90,31 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         let last = self.each_between(&first, &keys::after(&prefix), |key, value| {
             seen += 1;
             let id = key.strip_prefix(&prefix[..]).and_then(keys::document_id);
-            let id = id.ok_or_else(|| codec::damaged(key, "no document's key"))?;
+            let id = id.ok_or_else(|| codec::corrupted(key, "no document's key"))?;
             look_at(&id, (key, value), &scan.wanted, see)
         })?;
         // Whoever has seen enough did not come to where some could be missing.
         match if after.is_none() { Some(0) } else { scan.before } {
-            Some(before) if last.is_continue() => self.none_is_hidden(collection, before + seen),
+            Some(before) if last.is_continue() => {
+                self.verify_document_count(collection, before + seen)
+            }
             _ => Ok(()),
         }
     }
 
     /// Says whether a collection has as many documents as were found: a damaged key, of which the
     /// value knows nothing, can hide those that are behind it.
-    fn none_is_hidden(&self, collection: &CollectionName, found: u64) -> Result<(), StoreError> {
-        let Size { documents } = self.size(collection)?;
+    fn verify_document_count(
+        &self,
+        collection: &CollectionName,
+        found: u64,
+    ) -> Result<(), StoreError> {
+        let CollectionStats { documents } = self.size(collection)?;
         if documents == found {
             return Ok(());
         }
         let what = format!("it has {documents} documents, of which {found} are found");
-        Err(codec::damaged(&keys::collection(collection), what))
+        Err(codec::corrupted(&keys::collection(collection), what))
     }
 
     /// Shows those documents of a collection that are there.
@@ -114,9 +122,9 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         &self,
         collection: &CollectionName,
         (ids, scan): (&BTreeSet<DocumentId>, &Scan),
-        see: &mut See<'_>,
+        see: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError> {
-        for id in ids.iter().filter(|id| scan.means(id)) {
+        for id in ids.iter().filter(|id| scan.includes(id)) {
             let key = keys::document(&Address { collection: collection.clone(), id: id.clone() });
             let Some(value) = self.bytes(&key)? else { continue };
             if look_at(id, (&key, &value), &scan.wanted, see)?.is_break() {
@@ -128,7 +136,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
 
     /// Returns whether something that a run read when `base` was the newest commit is no
     /// longer so.
-    pub(super) fn is_stale(&self, reads: &Reads, base: u64) -> Result<bool, StoreError> {
+    pub(super) fn is_stale(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
         if reads.is_empty() || self.documents_revision()? == base {
             return Ok(false);
         }
@@ -168,9 +176,9 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         }
         let first = keys::changes_from(collection, base + 1);
         let end = keys::after(&keys::changes_of(collection));
-        for entry in self.between(&first, &end)? {
+        for entry in self.range(&first, &end)? {
             let (key, value) = entry?;
-            let change: Change = codec::open(&key, &value)?;
+            let change: DocumentChange = codec::decode(&key, &value)?;
             if known.is_touched(&id_of_change(&key)?, &change, budget) {
                 return Ok(true);
             }
@@ -183,16 +191,16 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         let mut changes = ChangeSet::new();
         let Some(revision) = self.revision_of_run(run)? else { return Ok(changes) };
         let key = keys::commit(revision);
-        let commit = self.commit(revision)?.ok_or_else(|| codec::damaged(&key, "it is gone"))?;
+        let commit = self.commit(revision)?.ok_or_else(|| codec::corrupted(&key, "it is gone"))?;
         for (collection, count) in commit.collections {
             let before = changes.len();
-            for entry in self.range(&keys::changes_from(&collection, revision))? {
+            for entry in self.prefix(&keys::changes_from(&collection, revision))? {
                 let (key, value) = entry?;
                 let address = Address { collection: collection.clone(), id: id_of_change(&key)? };
-                changes.insert(address, codec::open(&key, &value)?);
+                changes.insert(address, codec::decode(&key, &value)?);
             }
             if (changes.len() - before) as u64 != count {
-                return Err(codec::damaged(&key, "some of its changes are gone"));
+                return Err(codec::corrupted(&key, "some of its changes are gone"));
             }
         }
         Ok(changes)
@@ -209,19 +217,19 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     }
 
     /// Returns how many documents are in a collection.
-    pub(super) fn size(&self, collection: &CollectionName) -> Result<Size, StoreError> {
+    pub(super) fn size(&self, collection: &CollectionName) -> Result<CollectionStats, StoreError> {
         Ok(self.value(&keys::collection(collection))?.unwrap_or_default())
     }
 }
 
 impl Tx<'_> {
     /// Keeps what a run changed, if what it read is still so; else nothing, and returns `None`.
-    pub(super) fn keep(
+    pub(super) fn apply_changes(
         &mut self,
-        effects: &Effects,
-        author: &Author,
+        effects: &CommitRequest,
+        author: &CommitMetadata,
     ) -> Result<Option<ChangeCount>, StoreError> {
-        if self.is_stale(&effects.reads, effects.base)? {
+        if self.is_stale(&effects.read_set, effects.snapshot_revision)? {
             return Ok(None);
         }
         if effects.changes.is_empty() {
@@ -252,13 +260,13 @@ impl Tx<'_> {
     fn change(
         &mut self,
         address: &Address,
-        change: &Change,
+        change: &DocumentChange,
         revision: u64,
     ) -> Result<(), StoreError> {
         self.put(&keys::change(address, revision), change)?;
         let key = keys::document(address);
         match &change.after {
-            Some(body) => self.put(&key, &Stored { revision, body: body.clone() }),
+            Some(body) => self.put(&key, &StoredDocument { revision, body: body.clone() }),
             None => self.remove(&key),
         }
     }
@@ -286,7 +294,7 @@ impl Tx<'_> {
         let documents = self.size(collection)?.documents.saturating_add_signed(by);
         match documents {
             0 => self.remove(&key),
-            documents => self.put(&key, &Size { documents }),
+            documents => self.put(&key, &CollectionStats { documents }),
         }
     }
 }
@@ -295,20 +303,20 @@ impl Tx<'_> {
 fn look_at(
     id: &DocumentId,
     (key, value): (&[u8], &[u8]),
-    wanted: &Wanted,
-    see: &mut See<'_>,
+    wanted: &Projection,
+    see: &mut ScanVisitor<'_>,
 ) -> Result<ControlFlow<()>, StoreError> {
     let json = codec::verify(key, value)?;
     let (revision, fields) = codec::read(key, &json, Sight(wanted))?;
-    let whole = || codec::read(key, &json, PhantomData::<Stored>);
+    let whole = || codec::read(key, &json, PhantomData::<StoredDocument>);
     let text = || Ok(whole()?.body.text());
-    see(&Seen { id, revision, fields: &fields, text: &text })
+    see(&ScannedDocument { id, revision, fields: &fields, text: &text })
 }
 
-/// Reads the wanted fields of a [`Stored`], and its revision.
-struct Sight<'w>(&'w Wanted);
+/// Reads the wanted fields of a [`StoredDocument`], and its revision.
+struct Sight<'w>(&'w Projection);
 
-/// What a [`Stored`] has.
+/// What a [`StoredDocument`] has.
 #[derive(Deserialize)]
 #[serde(field_identifier)]
 enum Part {
@@ -319,7 +327,7 @@ enum Part {
 }
 
 impl<'de, 'w> DeserializeSeed<'de> for Sight<'w> {
-    type Value = (u64, Glimpse<'w>);
+    type Value = (u64, ProjectedFields<'w>);
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
         reader.deserialize_map(self)
@@ -327,7 +335,7 @@ impl<'de, 'w> DeserializeSeed<'de> for Sight<'w> {
 }
 
 impl<'de, 'w> Visitor<'de> for Sight<'w> {
-    type Value = (u64, Glimpse<'w>);
+    type Value = (u64, ProjectedFields<'w>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a document")
@@ -347,7 +355,7 @@ impl<'de, 'w> Visitor<'de> for Sight<'w> {
 
 fn id_of_change(key: &[u8]) -> Result<DocumentId, StoreError> {
     let of = keys::address_of_change(key);
-    of.map(|(address, _)| address.id).ok_or_else(|| codec::damaged(key, "no change's key"))
+    of.map(|(address, _)| address.id).ok_or_else(|| codec::corrupted(key, "no change's key"))
 }
 
 fn growth(kind: Option<ChangeKind>) -> i64 {
@@ -363,7 +371,7 @@ pub(super) struct RedbDocuments {
     /// `None` where nothing was ever written. It is dropped before the file is closed.
     snapshot: Option<Snapshot>,
     revision: u64,
-    _file: Option<Arc<Handle>>,
+    _file: Option<Arc<OpenDatabase>>,
 }
 
 impl RedbDocuments {
@@ -386,7 +394,7 @@ impl RedbDocuments {
     ) -> Result<T, StoreError> {
         self.snapshot
             .as_ref()
-            .map_or_else(|| Ok(T::default()), |snapshot| guarded(|| read(snapshot)))
+            .map_or_else(|| Ok(T::default()), |snapshot| catch_corruption_panic(|| read(snapshot)))
     }
 }
 
@@ -395,15 +403,15 @@ impl DocumentSnapshot for RedbDocuments {
         self.revision
     }
 
-    fn get(&self, address: &Address) -> Result<Option<Stored>, StoreError> {
+    fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError> {
         self.read(|snapshot| snapshot.document(address))
     }
 
-    fn look(
+    fn scan(
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut See<'_>,
+        see: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError> {
         self.read(|snapshot| match &scan.ids {
             None => snapshot.look_at_all(collection, scan, see),
@@ -411,7 +419,7 @@ impl DocumentSnapshot for RedbDocuments {
         })
     }
 
-    fn is_stale(&self, reads: &Reads, base: u64) -> Result<bool, StoreError> {
+    fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
         self.read(|snapshot| snapshot.is_stale(reads, base))
     }
 
@@ -420,10 +428,10 @@ impl DocumentSnapshot for RedbDocuments {
             let collection = |entry: Result<Entry, StoreError>| {
                 let (key, value) = entry?;
                 let name = keys::name_of_collection(&key);
-                let name = name.ok_or_else(|| codec::damaged(&key, "no collection's name"))?;
-                Ok((name, codec::open::<Size>(&key, &value)?.documents))
+                let name = name.ok_or_else(|| codec::corrupted(&key, "no collection's name"))?;
+                Ok((name, codec::decode::<CollectionStats>(&key, &value)?.documents))
             };
-            snapshot.range(&keys::Kind::Collection.prefix())?.map(collection).collect()
+            snapshot.prefix(&keys::TableId::Collection.prefix())?.map(collection).collect()
         })
     }
 }

@@ -15,7 +15,7 @@ use redb::{
 use rustix::fs::statvfs;
 
 use super::tables::{self, Snapshot};
-use super::{StoreError, logs, overlay};
+use super::{StoreError, log_overflow, overlay};
 use crate::os_error;
 use crate::private_dir::{DataDir, FileId, PrivateDir};
 use crate::task_run::RunId;
@@ -34,47 +34,47 @@ const TRIES: usize = 8;
 /// The store's file, open or not.
 pub(super) struct StoreFile {
     data: DataDir,
-    at_end: AtEnd,
-    open: Mutex<Option<Arc<Handle>>>,
+    at_end: ShutdownMode,
+    open: Mutex<Option<Arc<OpenDatabase>>>,
     /// Which file was opened first. What this process read and wrote is in no other one.
     id: OnceLock<FileId>,
 }
 
 /// What becomes of an open file that nobody uses any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum AtEnd {
+pub(crate) enum ShutdownMode {
     /// It is closed. That forces more to the disk than a record does.
     #[default]
-    Close,
+    Clean,
     /// It is left to the system, since the process ends. Whoever opens it next puts it in
     /// order, as after a kill, which forces a quarter of that to the disk.
-    Leave,
+    Skip,
 }
 
 impl Drop for StoreFile {
     fn drop(&mut self) {
         match self.at_end {
-            AtEnd::Close => self.close(),
-            AtEnd::Leave => std::mem::forget(self.lock().take()),
+            ShutdownMode::Clean => self.close(),
+            ShutdownMode::Skip => std::mem::forget(self.lock().take()),
         }
     }
 }
 
 /// An open file.
-pub(super) enum Handle {
+pub(super) enum OpenDatabase {
     /// For both; opening it, and closing it, costs writes of its own.
-    Writing(Database),
+    ReadWrite(Database),
     /// For reading only, which writes nothing.
-    Reading(ReadOnlyDatabase),
+    ReadOnly(ReadOnlyDatabase),
     /// For reading only: it needs recovery, cannot be written, and was recovered in memory.
     Recovered(Database),
 }
 
-impl Handle {
+impl OpenDatabase {
     fn begin_read(&self) -> Result<ReadTransaction, TransactionError> {
         match self {
-            Self::Writing(database) | Self::Recovered(database) => database.begin_read(),
-            Self::Reading(database) => database.begin_read(),
+            Self::ReadWrite(database) | Self::Recovered(database) => database.begin_read(),
+            Self::ReadOnly(database) => database.begin_read(),
         }
     }
 
@@ -85,8 +85,8 @@ impl Handle {
     /// Returns [`StoreError`] if the file failed before, or is open for reading only.
     pub(super) fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
         match self {
-            Self::Writing(database) => Ok(database.begin_write()?),
-            Self::Reading(_) | Self::Recovered(_) => {
+            Self::ReadWrite(database) => Ok(database.begin_write()?),
+            Self::ReadOnly(_) | Self::Recovered(_) => {
                 Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem).into())
             }
         }
@@ -107,7 +107,7 @@ impl Handle {
 
 impl StoreFile {
     /// Returns the file of a data directory. Nothing is opened or made.
-    pub(super) fn new(data: DataDir, at_end: AtEnd) -> Self {
+    pub(super) fn new(data: DataDir, at_end: ShutdownMode) -> Self {
         Self { data, at_end, open: Mutex::new(None), id: OnceLock::new() }
     }
 
@@ -123,7 +123,7 @@ impl StoreFile {
         let mut tries = TRIES;
         loop {
             tries -= 1;
-            let result = guarded(|| {
+            let result = catch_corruption_panic(|| {
                 let Some(handle) = self.for_reading()? else { return Ok(None) };
                 handle.snapshot()?.as_ref().map(&mut read).transpose()
             });
@@ -143,11 +143,11 @@ impl StoreFile {
     /// # Errors
     ///
     /// Returns [`StoreError`] if the file cannot be read.
-    pub(super) fn snapshot(&self) -> Result<Option<(Snapshot, Arc<Handle>)>, StoreError> {
+    pub(super) fn snapshot(&self) -> Result<Option<(Snapshot, Arc<OpenDatabase>)>, StoreError> {
         let mut tries = TRIES;
         loop {
             tries -= 1;
-            let snapshot = guarded(|| {
+            let snapshot = catch_corruption_panic(|| {
                 let Some(handle) = self.for_reading()? else { return Ok(None) };
                 Ok(handle.snapshot()?.map(|snapshot| (snapshot, handle)))
             });
@@ -170,7 +170,7 @@ impl StoreFile {
             return;
         }
         // Closing a file whose disk failed may panic.
-        guarded(|| {
+        catch_corruption_panic(|| {
             drop(handle);
             Ok(())
         })
@@ -182,9 +182,9 @@ impl StoreFile {
     /// # Errors
     ///
     /// Returns [`StoreError`] if it cannot be opened.
-    pub(super) fn bare(&self) -> Result<Option<File>, StoreError> {
+    pub(super) fn raw_file(&self) -> Result<Option<File>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
-        Ok(directory.file(FILE)?)
+        Ok(directory.open_file(FILE)?)
     }
 
     /// Returns whether there is a file with a part of a run's log.
@@ -193,19 +193,19 @@ impl StoreFile {
     ///
     /// Returns [`StoreError`] if that cannot be found out.
     pub(super) fn has_log(&self, run: RunId) -> Result<bool, StoreError> {
-        Ok(logs::find(&self.data, run)?.is_some())
+        Ok(log_overflow::find(&self.data, run)?.is_some())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Handle>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<OpenDatabase>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn for_reading(&self) -> Result<Option<Arc<Handle>>, StoreError> {
+    fn for_reading(&self) -> Result<Option<Arc<OpenDatabase>>, StoreError> {
         let mut open = self.lock();
         if open.is_none() {
             let Some(path) = self.existing()? else { return Ok(None) };
             let handle = match builder().open_read_only(&path) {
-                Ok(database) => Handle::Reading(database),
+                Ok(database) => OpenDatabase::ReadOnly(database),
                 Err(redb::DatabaseError::RepairAborted) => self.recover()?,
                 Err(error) => return Err(error.into()),
             };
@@ -218,14 +218,14 @@ impl StoreFile {
 
     /// Recovers a file that was not closed, as every command leaves it: a clean shutdown takes
     /// longer than a recovery. The recovery stays in memory if the file cannot be written.
-    fn recover(&self) -> Result<Handle, StoreError> {
+    fn recover(&self) -> Result<OpenDatabase, StoreError> {
         let denied = match self.create() {
-            Ok(database) => return Ok(Handle::Writing(database)),
+            Ok(database) => return Ok(OpenDatabase::ReadWrite(database)),
             Err(error @ (StoreError::ReadOnly(_) | StoreError::Full | StoreError::Io(_))) => error,
             Err(error) => return Err(error),
         };
-        match self.bare()?.map(overlay::open).transpose() {
-            Ok(Some(database)) => Ok(Handle::Recovered(database)),
+        match self.raw_file()?.map(overlay::open).transpose() {
+            Ok(Some(database)) => Ok(OpenDatabase::Recovered(database)),
             Ok(None) => Err(denied),
             Err(error) => Err(error),
         }
@@ -236,22 +236,22 @@ impl StoreFile {
     /// # Errors
     ///
     /// Returns [`StoreError::Newer`] if a newer version wrote it: then it was not touched.
-    pub(super) fn for_writing(&self) -> Result<Arc<Handle>, StoreError> {
+    pub(super) fn for_writing(&self) -> Result<Arc<OpenDatabase>, StoreError> {
         let mut open = self.lock();
         match open.as_ref() {
-            Some(handle) if matches!(**handle, Handle::Writing(_)) => {
+            Some(handle) if matches!(**handle, OpenDatabase::ReadWrite(_)) => {
                 return Ok(Arc::clone(handle));
             }
             Some(reading) => may_write(reading)?,
             None => self.may_write()?,
         }
-        let handle = Arc::new(Handle::Writing(self.create()?));
+        let handle = Arc::new(OpenDatabase::ReadWrite(self.create()?));
         *open = Some(Arc::clone(&handle));
         Ok(handle)
     }
 
     /// Returns how many bytes there is room for on the disk; `None` where the system does not say.
-    pub(super) fn room(&self) -> Option<u64> {
+    pub(super) fn free_space(&self) -> Option<u64> {
         let disk = statvfs(self.data.path().join(DIRECTORY)).ok();
         let disk = disk.filter(|disk| disk.f_blocks > 0)?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -306,7 +306,7 @@ impl StoreFile {
     /// Returns the path of the file, if there is one.
     fn existing(&self) -> Result<Option<PathBuf>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
-        let Some(file) = directory.file(FILE)? else { return Ok(None) };
+        let Some(file) = directory.open_file(FILE)? else { return Ok(None) };
         check_length(&file)?;
         self.identify(&file)?;
         Ok(Some(directory.path().join(FILE)))
@@ -316,7 +316,7 @@ impl StoreFile {
     fn may_write(&self) -> Result<(), StoreError> {
         let Some(path) = self.existing()? else { return Ok(()) };
         match builder().open_read_only(&path) {
-            Ok(database) => may_write(&Handle::Reading(database)),
+            Ok(database) => may_write(&OpenDatabase::ReadOnly(database)),
             // It is put in order by opening it for writing, and looked at then.
             Err(_) => Ok(()),
         }
@@ -363,7 +363,7 @@ impl StoreFile {
 fn is_of_file(error: &StoreError) -> bool {
     match error {
         StoreError::Io(_) => true,
-        StoreError::Damaged { key, .. } => key == FILE,
+        StoreError::Corrupted { key, .. } => key == FILE,
         _ => false,
     }
 }
@@ -373,10 +373,10 @@ fn check_length(file: &File) -> Result<(), StoreError> {
     if file.metadata()?.len() > 0 {
         return Ok(());
     }
-    Err(StoreError::Damaged { key: FILE.to_owned(), what: "it is empty".to_owned() })
+    Err(StoreError::Corrupted { key: FILE.to_owned(), what: "it is empty".to_owned() })
 }
 
-fn may_write(handle: &Handle) -> Result<(), StoreError> {
+fn may_write(handle: &OpenDatabase) -> Result<(), StoreError> {
     let format = handle.snapshot()?.map_or(Ok(None), |snapshot| snapshot.format())?;
     format.map_or(Ok(()), tables::readable)
 }
@@ -392,14 +392,16 @@ pub(super) fn builder() -> Builder {
 ///
 /// # Errors
 ///
-/// Returns the error of `work`, and [`StoreError::Damaged`] in place of a panic.
-pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+/// Returns the error of `work`, and [`StoreError::Corrupted`] in place of a panic.
+pub(super) fn catch_corruption_panic<T>(
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     // What was half done is in a transaction or a handle that is dropped.
     os_error::guarded(work).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         let what = text.unwrap_or("the reader stopped").lines().next().unwrap_or_default();
-        Err(StoreError::Damaged { key: FILE.to_owned(), what: what.to_owned() })
+        Err(StoreError::Corrupted { key: FILE.to_owned(), what: what.to_owned() })
     })
 }
 
@@ -419,16 +421,17 @@ impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Self::Damaged { key: FILE.to_owned(), what: error.to_string() }
+                Self::Corrupted { key: FILE.to_owned(), what: error.to_string() }
             }
             redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Self::Damaged { key: FILE.to_owned(), what: "its end is missing".to_owned() }
+                Self::Corrupted { key: FILE.to_owned(), what: "its end is missing".to_owned() }
             }
             redb::Error::Io(error) => error.into(),
-            redb::Error::Corrupted(what) => Self::Damaged { key: FILE.to_owned(), what },
-            redb::Error::RepairAborted => {
-                Self::Damaged { key: FILE.to_owned(), what: "it cannot be put in order".to_owned() }
-            }
+            redb::Error::Corrupted(what) => Self::Corrupted { key: FILE.to_owned(), what },
+            redb::Error::RepairAborted => Self::Corrupted {
+                key: FILE.to_owned(),
+                what: "it cannot be put in order".to_owned(),
+            },
             other => io::Error::other(other.to_string()).into(),
         }
     }
@@ -457,7 +460,7 @@ mod tests {
     async fn what_another_process_writes_to_is_read_again() {
         let scratch = tempfile::tempdir().unwrap();
         let data = DataDir::new(scratch.path().join("data"));
-        let store = RedbStore::new(data, AtEnd::Close);
+        let store = RedbStore::new(data, ShutdownMode::Clean);
         store.insert(NewRun { run: running("a"), key: None }).await.unwrap();
         let mut times = 0;
         let mut read = |outdated: usize| {

@@ -25,7 +25,7 @@ use chrono::{DateTime, Utc};
 use crate::digest::{Digest, hex};
 use crate::document::{Address, CollectionName, DocumentId};
 use crate::operation::OperationName;
-use crate::task_run::{RunId, Status, TaskRun};
+use crate::task_run::{RunId, RunRecord, Status};
 
 /// The namespace comes first, so that one can be moved or removed as a whole. There is one,
 /// `default`, and this is its number.
@@ -34,36 +34,36 @@ const NAMESPACE: u8 = 0;
 /// What a key stands for. Each kind has a table of its own: one that grows at its end alone
 /// is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TableId {
     Meta,
     Run,
-    Id,
+    RunIdIndex,
     Log,
     Payload,
-    Count,
+    PayloadRefcount,
     Idempotency,
     Document,
     Change,
     Commit,
-    Effect,
+    RunCommit,
     Collection,
     Index,
 }
 
-impl Kind {
+impl TableId {
     /// All of them, in the order of their keys' meaning: what others refer to comes first.
     pub(super) const ALL: [Self; 13] = [
         Self::Meta,
         Self::Run,
-        Self::Id,
+        Self::RunIdIndex,
         Self::Log,
         Self::Payload,
-        Self::Count,
+        Self::PayloadRefcount,
         Self::Idempotency,
         Self::Document,
         Self::Change,
         Self::Commit,
-        Self::Effect,
+        Self::RunCommit,
         Self::Collection,
         Self::Index,
     ];
@@ -72,15 +72,15 @@ impl Kind {
         match self {
             Self::Meta => b'm',
             Self::Run => b'r',
-            Self::Id => b'd',
+            Self::RunIdIndex => b'd',
             Self::Log => b'l',
             Self::Payload => b'p',
-            Self::Count => b'c',
+            Self::PayloadRefcount => b'c',
             Self::Idempotency => b'k',
             Self::Document => b'o',
             Self::Change => b'h',
             Self::Commit => b'w',
-            Self::Effect => b'e',
+            Self::RunCommit => b'e',
             Self::Collection => b'n',
             Self::Index => b'i',
         }
@@ -91,15 +91,15 @@ impl Kind {
         match self {
             Self::Meta => "meta",
             Self::Run => "runs",
-            Self::Id => "ids",
+            Self::RunIdIndex => "ids",
             Self::Log => "logs",
             Self::Payload => "payloads",
-            Self::Count => "counts",
+            Self::PayloadRefcount => "counts",
             Self::Idempotency => "idempotency",
             Self::Document => "documents",
             Self::Change => "changes",
             Self::Commit => "commits",
-            Self::Effect => "effects",
+            Self::RunCommit => "effects",
             Self::Collection => "collections",
             Self::Index => "indexes",
         }
@@ -112,9 +112,9 @@ impl Kind {
 }
 
 /// Returns the kind of a key and what follows it; `None` for what is no key of ours.
-pub(super) fn parse(key: &[u8]) -> Option<(Kind, &[u8])> {
+pub(super) fn parse(key: &[u8]) -> Option<(TableId, &[u8])> {
     let (letter, rest) = key.strip_prefix(&[NAMESPACE])?.split_first()?;
-    Some((Kind::ALL.into_iter().find(|kind| kind.letter() == *letter)?, rest))
+    Some((TableId::ALL.into_iter().find(|kind| kind.letter() == *letter)?, rest))
 }
 
 /// Returns a key as people can read it.
@@ -123,25 +123,25 @@ pub(super) fn name(key: &[u8]) -> String {
         return format!("key {}", hex(key));
     };
     match kind {
-        Kind::Meta => format!("meta {}", text(rest)),
-        Kind::Run => format!("run number {}", number(rest)),
-        Kind::Id => format!("id {}", hex(rest)),
-        Kind::Log => format!("log of run number {}", number(rest)),
-        Kind::Payload => format!("payload {}", hex(rest)),
-        Kind::Count => format!("count of payload {}", hex(rest)),
-        Kind::Idempotency => format!("idempotency key {}", text(rest)),
-        Kind::Document => match address_of_document(key) {
+        TableId::Meta => format!("meta {}", text(rest)),
+        TableId::Run => format!("run number {}", number(rest)),
+        TableId::RunIdIndex => format!("id {}", hex(rest)),
+        TableId::Log => format!("log of run number {}", number(rest)),
+        TableId::Payload => format!("payload {}", hex(rest)),
+        TableId::PayloadRefcount => format!("count of payload {}", hex(rest)),
+        TableId::Idempotency => format!("idempotency key {}", text(rest)),
+        TableId::Document => match address_of_document(key) {
             Some(address) => format!("document {}", address_name(&address)),
             None => format!("document {}", text(rest)),
         },
-        Kind::Change => match address_of_change(key) {
+        TableId::Change => match address_of_change(key) {
             Some((address, revision)) => format!("change {revision} of {}", address_name(&address)),
             None => format!("change {}", text(rest)),
         },
-        Kind::Commit => format!("commit number {}", number(rest)),
-        Kind::Effect => format!("effects of run {}", hex(rest)),
-        Kind::Collection => format!("collection {}", text(rest)),
-        Kind::Index => format!("index {}", text(rest)),
+        TableId::Commit => format!("commit number {}", number(rest)),
+        TableId::RunCommit => format!("effects of run {}", hex(rest)),
+        TableId::Collection => format!("collection {}", text(rest)),
+        TableId::Index => format!("index {}", text(rest)),
     }
 }
 
@@ -159,28 +159,28 @@ fn number(bytes: &[u8]) -> String {
 
 /// Returns the key of a number that concerns the whole store.
 pub(super) fn meta(name: &str) -> Vec<u8> {
-    [&Kind::Meta.prefix(), name.as_bytes()].concat()
+    [&TableId::Meta.prefix(), name.as_bytes()].concat()
 }
 
 /// Returns the key of the row of the run with that place in the order.
 pub(super) fn run(sequence: u64) -> Vec<u8> {
-    [&Kind::Run.prefix()[..], &sequence.to_be_bytes()].concat()
+    [&TableId::Run.prefix()[..], &sequence.to_be_bytes()].concat()
 }
 
 /// Returns the key under which a run's place in the order is found.
 pub(super) fn id(id: RunId) -> Vec<u8> {
-    [&Kind::Id.prefix()[..], id.as_bytes()].concat()
+    [&TableId::RunIdIndex.prefix()[..], id.as_bytes()].concat()
 }
 
 /// Returns the run that such a key is about.
 pub(super) fn run_of_id(key: &[u8]) -> Option<RunId> {
-    let (Kind::Id, rest) = parse(key)? else { return None };
+    let (TableId::RunIdIndex, rest) = parse(key)? else { return None };
     rest.try_into().ok().map(RunId::from_bytes)
 }
 
 /// Returns what the keys of a run's log begin with.
 pub(super) fn logs(sequence: u64) -> Vec<u8> {
-    [&Kind::Log.prefix()[..], &sequence.to_be_bytes()].concat()
+    [&TableId::Log.prefix()[..], &sequence.to_be_bytes()].concat()
 }
 
 /// Returns the key of a part of a run's log.
@@ -195,24 +195,24 @@ pub(super) fn log_part(key: &[u8]) -> Option<u32> {
 
 /// Returns the place of the run whose log a key belongs to.
 pub(super) fn run_of_log(key: &[u8]) -> Option<u64> {
-    let (Kind::Log, rest) = parse(key)? else { return None };
+    let (TableId::Log, rest) = parse(key)? else { return None };
     rest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
 /// Returns the key of the number of rows that name the large value under a key.
 pub(super) fn count_of_payload(key: &[u8]) -> Vec<u8> {
-    let digest = key.strip_prefix(&Kind::Payload.prefix()[..]).unwrap_or_default();
-    [&Kind::Count.prefix()[..], digest].concat()
+    let digest = key.strip_prefix(&TableId::Payload.prefix()[..]).unwrap_or_default();
+    [&TableId::PayloadRefcount.prefix()[..], digest].concat()
 }
 
 /// Returns the key of a large value.
 pub(super) fn payload(digest: &Digest) -> Vec<u8> {
-    [&Kind::Payload.prefix()[..], digest.as_bytes()].concat()
+    [&TableId::Payload.prefix()[..], digest.as_bytes()].concat()
 }
 
 /// Returns the key of the number of rows that name a large value.
 pub(super) fn count(digest: &Digest) -> Vec<u8> {
-    [&Kind::Count.prefix()[..], digest.as_bytes()].concat()
+    [&TableId::PayloadRefcount.prefix()[..], digest.as_bytes()].concat()
 }
 
 /// Returns the key of an operation's idempotency key.
@@ -220,11 +220,11 @@ pub(super) fn idempotency(operation: &OperationName, key: &str) -> Vec<u8> {
     // No name is this long.
     let length = u32::try_from(operation.as_str().len()).unwrap_or(u32::MAX);
     let operation = operation.as_str().as_bytes();
-    [&Kind::Idempotency.prefix()[..], &length.to_be_bytes(), operation, key.as_bytes()].concat()
+    [&TableId::Idempotency.prefix()[..], &length.to_be_bytes(), operation, key.as_bytes()].concat()
 }
 
 /// Returns a collection's name so that what follows it is not taken for a part of it.
-fn counted(collection: &CollectionName) -> Vec<u8> {
+fn length_prefixed(collection: &CollectionName) -> Vec<u8> {
     // No name is longer.
     let length = u8::try_from(collection.as_str().len()).unwrap_or(u8::MAX);
     [&[length][..], collection.as_str().as_bytes()].concat()
@@ -232,7 +232,7 @@ fn counted(collection: &CollectionName) -> Vec<u8> {
 
 /// Returns what the keys of a collection's documents begin with.
 pub(super) fn documents_of(collection: &CollectionName) -> Vec<u8> {
-    [&Kind::Document.prefix()[..], &counted(collection)].concat()
+    [&TableId::Document.prefix()[..], &length_prefixed(collection)].concat()
 }
 
 /// Returns the key of a document.
@@ -248,13 +248,13 @@ pub(super) fn document_after(collection: &CollectionName, id: &DocumentId) -> Ve
 
 /// Returns the document whose key this is.
 pub(super) fn address_of_document(key: &[u8]) -> Option<Address> {
-    let (Kind::Document, rest) = parse(key)? else { return None };
-    let (collection, id) = uncounted(rest)?;
+    let (TableId::Document, rest) = parse(key)? else { return None };
+    let (collection, id) = split_length_prefixed(rest)?;
     Some(Address { collection, id: document_id(id)? })
 }
 
 /// Returns the collection that a key names, and what follows it.
-fn uncounted(bytes: &[u8]) -> Option<(CollectionName, &[u8])> {
+fn split_length_prefixed(bytes: &[u8]) -> Option<(CollectionName, &[u8])> {
     let (length, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;
     Some((str::from_utf8(name).ok()?.parse().ok()?, rest))
@@ -267,7 +267,7 @@ pub(super) fn document_id(bytes: &[u8]) -> Option<DocumentId> {
 
 /// Returns what the keys of all changes of a collection begin with.
 pub(super) fn changes_of(collection: &CollectionName) -> Vec<u8> {
-    [&Kind::Change.prefix()[..], &counted(collection)].concat()
+    [&TableId::Change.prefix()[..], &length_prefixed(collection)].concat()
 }
 
 /// Returns what the keys of a commit's changes of a collection begin with; those of later
@@ -284,36 +284,36 @@ pub(super) fn change(address: &Address, revision: u64) -> Vec<u8> {
 
 /// Returns the document whose change this is the key of, and the commit's number.
 pub(super) fn address_of_change(key: &[u8]) -> Option<(Address, u64)> {
-    let (Kind::Change, rest) = parse(key)? else { return None };
-    let (collection, rest) = uncounted(rest)?;
+    let (TableId::Change, rest) = parse(key)? else { return None };
+    let (collection, rest) = split_length_prefixed(rest)?;
     let (revision, id) = rest.split_first_chunk()?;
     Some((Address { collection, id: document_id(id)? }, u64::from_be_bytes(*revision)))
 }
 
 /// Returns the number of the commit whose key this is.
 pub(super) fn revision_of_commit(key: &[u8]) -> Option<u64> {
-    let (Kind::Commit, rest) = parse(key)? else { return None };
+    let (TableId::Commit, rest) = parse(key)? else { return None };
     rest.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// Returns the key of what is known of a commit.
 pub(super) fn commit(revision: u64) -> Vec<u8> {
-    [&Kind::Commit.prefix()[..], &revision.to_be_bytes()].concat()
+    [&TableId::Commit.prefix()[..], &revision.to_be_bytes()].concat()
 }
 
 /// Returns the key of a run's commit.
 pub(super) fn effect(run: RunId) -> Vec<u8> {
-    [&Kind::Effect.prefix()[..], run.as_bytes()].concat()
+    [&TableId::RunCommit.prefix()[..], run.as_bytes()].concat()
 }
 
 /// Returns the key of what is known of a collection.
 pub(super) fn collection(name: &CollectionName) -> Vec<u8> {
-    [&Kind::Collection.prefix()[..], name.as_str().as_bytes()].concat()
+    [&TableId::Collection.prefix()[..], name.as_str().as_bytes()].concat()
 }
 
 /// Returns the name of the collection whose key this is.
 pub(super) fn name_of_collection(key: &[u8]) -> Option<CollectionName> {
-    let (Kind::Collection, name) = parse(key)? else { return None };
+    let (TableId::Collection, name) = parse(key)? else { return None };
     str::from_utf8(name).ok()?.parse().ok()
 }
 
@@ -326,7 +326,7 @@ pub(super) enum Index<'a> {
     Status(Status),
     User(&'a str),
     FlowRun(&'a str),
-    /// In the order of [`TaskRun::time`], then of the sequence.
+    /// In the order of [`RunRecord::started_or_created_at`], then of the sequence.
     OperationTime(&'a OperationName),
 }
 
@@ -342,7 +342,7 @@ impl Index<'_> {
             Self::OperationTime(name) => (b't', name.as_str()),
         };
         let hash = blake3::hash(value.as_bytes());
-        [&Kind::Index.prefix()[..], &[letter], &hash.as_bytes()[..HASH]].concat()
+        [&TableId::Index.prefix()[..], &[letter], &hash.as_bytes()[..HASH]].concat()
     }
 }
 
@@ -355,7 +355,7 @@ pub(super) fn time(time: DateTime<Utc>) -> [u8; 8] {
 }
 
 /// Returns the keys under which a run is found in the indexes.
-pub(super) fn indexes(run: &TaskRun) -> Vec<Vec<u8>> {
+pub(super) fn indexes(run: &RunRecord) -> Vec<Vec<u8>> {
     let sequence = run.sequence.to_be_bytes();
     let status = Some(run.state.status()).filter(|status| *status != Status::Success);
     let mut indexes = vec![Index::Operation(&run.operation_name)];
@@ -365,7 +365,7 @@ pub(super) fn indexes(run: &TaskRun) -> Vec<Vec<u8>> {
     let mut keys: Vec<_> =
         indexes.into_iter().map(|index| [&index.prefix()[..], &sequence].concat()).collect();
     let by_time = Index::OperationTime(&run.operation_name).prefix();
-    keys.push([&by_time[..], &time(run.time()), &sequence].concat());
+    keys.push([&by_time[..], &time(run.started_or_created_at()), &sequence].concat());
     keys
 }
 
@@ -396,7 +396,7 @@ mod tests {
     #[test]
     fn the_order_of_keys_is_that_of_numbers_and_times() {
         let mut run = running("a.b");
-        let key = |run: &TaskRun| indexes(run);
+        let key = |run: &RunRecord| indexes(run);
         run.sequence = 255;
         let first = key(&run);
         run.sequence = 256;

@@ -7,19 +7,20 @@ use async_trait::async_trait;
 use chrono::Utc;
 use serde_json::Value;
 
+use super::ops::{holds, is_fresh};
 use super::redb::Counting;
-use super::steps::{holds, is_fresh};
 use super::{
-    Author, Claim, Cursor, DocumentSnapshot, Ending, Erased, Finished, IdempotencyClaim, Inserted,
-    Kept, Logged, NewRun, Page, RunFilter, See, Seen, StatsReport, Store, StoreError, Stored,
+    AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
+    FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter,
+    RunPage, ScanVisitor, ScannedDocument, StatsReport, Store, StoreError, StoredDocument,
 };
 use crate::digest::Digest;
 use crate::document::{
-    Address, ChangeCount, ChangeSet, CollectionName, CollectionReads, Effects, Reads, Scan,
+    Address, ChangeCount, ChangeSet, CollectionName, CollectionReads, CommitRequest, ReadSet, Scan,
 };
 use crate::operation::OperationName;
 use crate::run::{Failure, FailureKind, LogEntry, Outcome};
-use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
+use crate::task_run::{OwnerId, RunId, RunRecord, RunState, Status};
 
 /// Runs in a list, in the order of their sequence.
 #[derive(Default)]
@@ -27,7 +28,7 @@ pub(super) struct MemoryStore(Mutex<Model>);
 
 #[derive(Default)]
 struct Model {
-    runs: Vec<TaskRun>,
+    runs: Vec<RunRecord>,
     keys: BTreeMap<(OperationName, String), (RunId, Digest)>,
     documents: MemoryDocuments,
 }
@@ -35,14 +36,14 @@ struct Model {
 /// Documents, and every change of them since the beginning.
 #[derive(Clone, Default)]
 struct MemoryDocuments {
-    documents: BTreeMap<Address, Stored>,
+    documents: BTreeMap<Address, StoredDocument>,
     commits: Vec<ChangeSet>,
 }
 
 impl MemoryDocuments {
     /// Keeps what a run changed; `None` if what it read is no longer so.
-    fn keep(&mut self, effects: &Effects) -> Option<ChangeCount> {
-        if self.is_stale(&effects.reads, effects.base).unwrap() {
+    fn apply_changes(&mut self, effects: &CommitRequest) -> Option<ChangeCount> {
+        if self.has_conflict(&effects.read_set, effects.snapshot_revision).unwrap() {
             return None;
         }
         let mut count = ChangeCount::of(&effects.changes);
@@ -53,7 +54,7 @@ impl MemoryDocuments {
         count.revision = Some(revision);
         for (address, change) in &effects.changes {
             self.documents.remove(address);
-            let stored = change.after.clone().map(|body| Stored { revision, body });
+            let stored = change.after.clone().map(|body| StoredDocument { revision, body });
             self.documents.extend(stored.map(|stored| (address.clone(), stored)));
         }
         self.commits.push(effects.changes.clone());
@@ -66,22 +67,22 @@ impl DocumentSnapshot for MemoryDocuments {
         self.commits.len() as u64
     }
 
-    fn get(&self, address: &Address) -> Result<Option<Stored>, StoreError> {
+    fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError> {
         Ok(self.documents.get(address).cloned())
     }
 
-    fn look(
+    fn scan(
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut See<'_>,
+        see: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError> {
         let of = self.documents.iter().filter(|(address, _)| address.collection == *collection);
-        for (Address { id, .. }, Stored { revision, body }) in
-            of.filter(|(it, _)| scan.means(&it.id))
+        for (Address { id, .. }, StoredDocument { revision, body }) in
+            of.filter(|(it, _)| scan.includes(&it.id))
         {
             let text = || Ok(body.text());
-            let seen = Seen { id, revision: *revision, fields: body, text: &text };
+            let seen = ScannedDocument { id, revision: *revision, fields: body, text: &text };
             if see(&seen)?.is_break() {
                 break;
             }
@@ -90,7 +91,7 @@ impl DocumentSnapshot for MemoryDocuments {
     }
 
     /// Asks of every change whether the run that read would have read otherwise.
-    fn is_stale(&self, reads: &Reads, base: u64) -> Result<bool, StoreError> {
+    fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
         let since = self.commits.iter().skip(usize::try_from(base).unwrap());
         let changes: Vec<_> = since.flatten().collect();
         let budget = CollectionReads::touching();
@@ -118,34 +119,34 @@ impl DocumentSnapshot for MemoryDocuments {
 }
 
 impl Model {
-    fn run(&mut self, id: RunId) -> Option<&mut TaskRun> {
+    fn run(&mut self, id: RunId) -> Option<&mut RunRecord> {
         self.runs.iter_mut().find(|run| run.id == id)
     }
 
     /// Returns the answer to a claim that is not free, or the run that it takes the place of.
     fn claim(
         &mut self,
-        run: &TaskRun,
+        run: &RunRecord,
         claim: &IdempotencyClaim,
-    ) -> Result<Option<RunId>, Inserted> {
+    ) -> Result<Option<RunId>, InsertOutcome> {
         let key = (run.operation_name.clone(), claim.key.clone());
         let Some((id, fingerprint)) = self.keys.get(&key).copied() else { return Ok(None) };
         let Some(known) = self.run(id).map(|run| run.clone()) else { return Ok(None) };
         let now = run.created_at;
         if fingerprint != claim.fingerprint {
             let free = !is_fresh(&known, claim, now);
-            return if free { Ok(None) } else { Err(Inserted::Conflict(Box::new(known))) };
+            return if free { Ok(None) } else { Err(InsertOutcome::Conflict(Box::new(known))) };
         }
         if holds(&known, claim, now) {
-            return Err(Inserted::Existing(Box::new(known)));
+            return Err(InsertOutcome::Existing(Box::new(known)));
         }
         Ok((known.state.status() != Status::Success).then_some(id))
     }
 
-    fn insert(&mut self, new: NewRun) -> Inserted {
+    fn insert(&mut self, new: NewRun) -> InsertOutcome {
         let mut run = new.run;
         if let Some(known) = self.run(run.id) {
-            return Inserted::Existing(Box::new(known.clone()));
+            return InsertOutcome::Existing(Box::new(known.clone()));
         }
         if let Some(claim) = new.key {
             match self.claim(&run, &claim) {
@@ -161,16 +162,16 @@ impl Model {
         run.revision = 1;
         let claim = Claim { id: run.id, revision: 1 };
         self.runs.push(run);
-        Inserted::New(claim)
+        InsertOutcome::Created(claim)
     }
 }
 
-fn is_claimed(run: &TaskRun, claim: Claim) -> bool {
+fn is_claimed(run: &RunRecord, claim: Claim) -> bool {
     run.revision == claim.revision && run.state.status() == Status::Running
 }
 
-fn finish(run: &mut TaskRun, ending: Ending) {
-    run.state = run.state.ended(ending.outcome, ending.finished_at, ending.duration_ms);
+fn finish(run: &mut RunRecord, ending: RunCompletion) {
+    run.state = run.state.finish(ending.outcome, ending.finished_at, ending.duration_ms);
     run.metadata.extend(ending.metadata);
     run.log_entries.extend(ending.log_entries);
     run.log_dropped = ending.log_dropped;
@@ -186,7 +187,7 @@ fn finish(run: &mut TaskRun, ending: Ending) {
     run.updated_at = ending.finished_at;
 }
 
-fn erase(run: &mut TaskRun) {
+fn erase(run: &mut RunRecord) {
     run.input_dump = Value::Null;
     run.logs_ref = None;
     run.error_list.clear();
@@ -203,45 +204,59 @@ fn erase(run: &mut TaskRun) {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn insert(&self, new: NewRun) -> Result<Inserted, StoreError> {
+    async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError> {
         Ok(self.0.lock().unwrap().insert(new))
     }
 
-    async fn log(&self, claim: &Claim, entries: Vec<LogEntry>) -> Result<Logged, StoreError> {
+    async fn log(
+        &self,
+        claim: &Claim,
+        entries: Vec<LogEntry>,
+    ) -> Result<AppendLogOutcome, StoreError> {
         let mut model = self.0.lock().unwrap();
         let run = model.run(claim.id).unwrap();
         if !is_claimed(run, *claim) {
-            return Ok(Logged::Lost);
+            return Ok(AppendLogOutcome::Lost);
         }
         run.log_entries.extend(entries);
-        Ok(Logged::Done)
+        Ok(AppendLogOutcome::Done)
     }
 
-    async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError> {
+    async fn finish(
+        &self,
+        claim: Claim,
+        ending: RunCompletion,
+    ) -> Result<FinishOutcome, StoreError> {
         let mut model = self.0.lock().unwrap();
         let run = model.run(claim.id).unwrap();
         if !is_claimed(run, claim) {
-            return Ok(Finished::Lost);
+            return Ok(FinishOutcome::Lost);
         }
-        let Some(count) = model.documents.keep(&ending.effects) else {
-            return Ok(Finished::Conflict);
+        let Some(count) = model.documents.apply_changes(&ending.effects) else {
+            return Ok(FinishOutcome::Conflict);
         };
         let run = model.run(claim.id).unwrap();
         finish(run, ending);
         run.changes = run.changes.map(|it| ChangeCount { revision: count.revision, ..it });
-        Ok(Finished::Done)
+        Ok(FinishOutcome::Done)
     }
 
-    async fn keep(&self, author: Author, effects: Arc<Effects>) -> Result<Kept, StoreError> {
-        let kept = self.0.lock().unwrap().documents.keep(&effects);
-        Ok(kept.map_or(Kept::Conflict, |count| Kept::Done(author.run_id, count)))
+    async fn commit_changes(
+        &self,
+        author: CommitMetadata,
+        effects: Arc<CommitRequest>,
+    ) -> Result<CommitOutcome, StoreError> {
+        let kept = self.0.lock().unwrap().documents.apply_changes(&effects);
+        Ok(kept.map_or(CommitOutcome::Conflict, |count| {
+            CommitOutcome::Committed(author.run_id, count)
+        }))
     }
 
     fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError> {
         Ok(Box::new(self.0.lock().unwrap().documents.clone()))
     }
 
-    async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {
+    async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         Ok(self.0.lock().unwrap().run(id).map(|run| run.clone()))
     }
 
@@ -255,25 +270,26 @@ impl Store for MemoryStore {
         Ok(ids)
     }
 
-    async fn latest(&self) -> Result<Option<TaskRun>, StoreError> {
+    async fn latest(&self) -> Result<Option<RunRecord>, StoreError> {
         Ok(self.0.lock().unwrap().runs.last().cloned())
     }
 
     async fn list(
         &self,
         filter: &RunFilter,
-        after: Option<Cursor>,
+        after: Option<RunCursor>,
         limit: usize,
-    ) -> Result<Page, StoreError> {
+    ) -> Result<RunPage, StoreError> {
         let model = self.0.lock().unwrap();
-        let before = |run: &&TaskRun| after.is_none_or(|Cursor(sequence)| run.sequence < sequence);
-        let fitting = model.runs.iter().rev().filter(before).filter(|run| filter.fits(run));
+        let before =
+            |run: &&RunRecord| after.is_none_or(|RunCursor(sequence)| run.sequence < sequence);
+        let fitting = model.runs.iter().rev().filter(before).filter(|run| filter.matches(run));
         let fitting: Vec<_> = fitting.take(limit + 1).cloned().collect();
         let more = fitting.len() > limit;
         let runs: Vec<crate::task_run::RunSummary> =
             fitting.into_iter().take(limit).map(Into::into).collect();
-        let last = runs.last().map(|run| Cursor(run.sequence)).or(after);
-        Ok(Page { runs, next: last.filter(|_| more), damaged: Vec::new() })
+        let last = runs.last().map(|run| RunCursor(run.sequence)).or(after);
+        Ok(RunPage { runs, next: last.filter(|_| more), damaged: Vec::new() })
     }
 
     async fn running(&self) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
@@ -293,7 +309,7 @@ impl Store for MemoryStore {
             let Some(run) = model.run(*id) else { continue };
             if run.state.status() == Status::Running && run.owner == *owner {
                 let failure = Failure::new(FailureKind::Crashed, reason);
-                run.state = run.state.ended(Outcome::Failed(failure), Utc::now(), 0);
+                run.state = run.state.finish(Outcome::Failed(failure), Utc::now(), 0);
                 run.revision += 1;
                 crashed.push(*id);
             }
@@ -301,22 +317,22 @@ impl Store for MemoryStore {
         Ok(crashed)
     }
 
-    async fn erase(&self, id: RunId) -> Result<Erased, StoreError> {
+    async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError> {
         let mut model = self.0.lock().unwrap();
-        let Some(run) = model.run(id) else { return Ok(Erased::NotFound) };
+        let Some(run) = model.run(id) else { return Ok(EraseOutcome::NotFound) };
         if !run.state.status().is_final() {
-            return Ok(Erased::Unfinished(Box::new(run.clone())));
+            return Ok(EraseOutcome::Unfinished(Box::new(run.clone())));
         }
         if run.erased_at.is_none() {
             erase(run);
         }
-        Ok(Erased::Done(Box::new(run.clone())))
+        Ok(EraseOutcome::Done(Box::new(run.clone())))
     }
 
     async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
         let mut counting = Counting::default();
         let model = self.0.lock().unwrap();
-        model.runs.iter().filter(|run| filter.fits(run)).for_each(|run| counting.add(run));
+        model.runs.iter().filter(|run| filter.matches(run)).for_each(|run| counting.add(run));
         Ok(StatsReport { operations: counting.stats(), damaged: Vec::new() })
     }
 }

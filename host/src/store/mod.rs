@@ -4,45 +4,45 @@
 //! is on the disk when it is answered, or it did not happen. Whoever writes says what they
 //! believe to be there, and is told if something else is.
 
-mod abandoned;
+mod cancel_channel;
 mod codec;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod crash_tests;
 mod document_check;
 #[cfg(test)]
 mod document_conformance;
 mod documents;
 mod file;
+mod handle;
+mod id_packing;
 mod keys;
-mod logs;
+mod liveness;
+mod log_overflow;
 #[cfg(test)]
 mod memory;
-mod open;
+mod ops;
+mod orphans;
 mod overlay;
-mod owners;
 mod pages;
 mod redb;
 mod repair;
+mod retry_lock;
 mod row;
 mod salvage;
-mod short;
-mod steps;
 mod tables;
-#[cfg(test)]
-mod trial;
-mod turns;
-mod wake;
 mod writer;
 
-pub(crate) use self::abandoned::Begun;
-pub(crate) use self::documents::Stored;
-pub(crate) use self::file::{AtEnd, FILE, off_thread};
-pub use self::logs::LogFile;
-pub(crate) use self::logs::{LogWriter, RestOfLog};
-pub(crate) use self::open::OpenStore;
-pub use self::salvage::Salvaged;
-pub(crate) use self::turns::{Turn, Turns};
-pub(crate) use self::wake::Listed;
+pub(crate) use self::cancel_channel::CancelRegistration;
+pub(crate) use self::documents::StoredDocument;
+pub(crate) use self::file::{FILE, ShutdownMode, off_thread};
+pub(crate) use self::handle::StoreHandle;
+pub use self::log_overflow::LogFile;
+pub(crate) use self::log_overflow::{OverflowSummary, OverflowWriter};
+pub(crate) use self::orphans::RunGuard;
+pub(crate) use self::retry_lock::{RetryLock, RetryLockGuard};
+pub use self::salvage::SalvageReport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -59,13 +59,14 @@ use serde_json::{Map, Value};
 
 use crate::digest::Digest;
 use crate::document::{
-    Address, ChangeCount, CollectionName, Document, DocumentId, Effects, Fields, Reads, Scan,
+    Address, ChangeCount, CollectionName, CommitRequest, Document, DocumentId, Fields, ReadSet,
+    Scan,
 };
 use crate::operation::OperationName;
 use crate::os_error;
 use crate::private_dir::{NoLink, PrivateDirError};
 use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
-use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunSummary, Status, TaskRun};
+use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunRecord, RunSummary, Status};
 use crate::trust::Untrusted;
 
 /// Where the records of runs are.
@@ -77,38 +78,50 @@ pub(crate) trait Store: Send + Sync {
     /// Keeps a new run, unless its idempotency key is taken. The store sets `sequence`,
     /// `revision`, `idempotency_key` and, where the run takes the place of one that failed
     /// under the same key, `retry_of`.
-    async fn insert(&self, new: NewRun) -> Result<Inserted, StoreError>;
+    async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError>;
 
     /// Adds entries to the log of a run that is still running.
-    async fn log(&self, claim: &Claim, entries: Vec<LogEntry>) -> Result<Logged, StoreError>;
+    async fn log(
+        &self,
+        claim: &Claim,
+        entries: Vec<LogEntry>,
+    ) -> Result<AppendLogOutcome, StoreError>;
 
     /// Ends a run that is still running under this claim, and keeps what it changed of
     /// documents, both or neither. Where what it read of them is no longer so, neither.
-    async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError>;
+    async fn finish(
+        &self,
+        claim: Claim,
+        ending: RunCompletion,
+    ) -> Result<FinishOutcome, StoreError>;
 
     /// Keeps what a run changed of documents that has no record.
-    async fn keep(&self, author: Author, effects: Arc<Effects>) -> Result<Kept, StoreError>;
+    async fn commit_changes(
+        &self,
+        author: CommitMetadata,
+        effects: Arc<CommitRequest>,
+    ) -> Result<CommitOutcome, StoreError>;
 
     /// Returns the documents as they are now.
     fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError>;
 
     /// Returns a run with all that is kept of it; `None` if there is none of that id.
-    async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError>;
+    async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
 
     /// Returns the ids that begin with this text, in their own order, at most `limit`.
     async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError>;
 
     /// Returns the run that was inserted last, whatever became of it.
-    async fn latest(&self) -> Result<Option<TaskRun>, StoreError>;
+    async fn latest(&self) -> Result<Option<RunRecord>, StoreError>;
 
     /// Returns a page of the runs that fit the filter, the newest first: those after the
     /// cursor, at most `limit`.
     async fn list(
         &self,
         filter: &RunFilter,
-        after: Option<Cursor>,
+        after: Option<RunCursor>,
         limit: usize,
-    ) -> Result<Page, StoreError>;
+    ) -> Result<RunPage, StoreError>;
 
     /// Returns the runs that are running, as far as the store knows, and who runs them.
     async fn running(&self) -> Result<Vec<(RunId, OwnerId)>, StoreError>;
@@ -124,8 +137,8 @@ pub(crate) trait Store: Send + Sync {
     /// Removes what a run was given, what it returned and all that was said in it; that it
     /// happened, and how it ended, stays. A large value that another run has too stays there.
     /// The bytes may stay in free parts of the file until those are used again, and the file
-    /// that [`TaskRun::logs_ref`] names is the caller's to remove.
-    async fn erase(&self, id: RunId) -> Result<Erased, StoreError>;
+    /// that [`RunRecord::logs_ref`] names is the caller's to remove.
+    async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError>;
 
     /// Counts the runs that fit the filter. Reads each of them.
     async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError>;
@@ -140,30 +153,31 @@ pub(crate) trait DocumentSnapshot: Send {
     fn revision(&self) -> u64;
 
     /// Returns a document, if it is there.
-    fn get(&self, address: &Address) -> Result<Option<Stored>, StoreError>;
+    fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError>;
 
     /// Shows documents of a collection in the order of their ids, until `see` says that it is
     /// enough.
-    fn look(
+    fn scan(
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut See<'_>,
+        see: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError>;
 
     /// Returns whether something that was read when `base` was the newest commit is no longer
     /// so.
-    fn is_stale(&self, reads: &Reads, base: u64) -> Result<bool, StoreError>;
+    fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError>;
 
     /// Returns the collections that hold documents, in order, and how many each.
     fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError>;
 }
 
 /// Looks at a document, and says whether that is enough.
-pub(crate) type See<'s> = dyn FnMut(&Seen<'_>) -> Result<ControlFlow<()>, StoreError> + 's;
+pub(crate) type ScanVisitor<'s> =
+    dyn FnMut(&ScannedDocument<'_>) -> Result<ControlFlow<()>, StoreError> + 's;
 
 /// A document that is looked at.
-pub(crate) struct Seen<'a> {
+pub(crate) struct ScannedDocument<'a> {
     pub(crate) id: &'a DocumentId,
     pub(crate) revision: u64,
     /// Those of its fields that were wanted; there may be others.
@@ -172,7 +186,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) text: &'a dyn Fn() -> Result<String, StoreError>,
 }
 
-impl Seen<'_> {
+impl ScannedDocument<'_> {
     /// Returns all of the document.
     ///
     /// # Errors
@@ -185,7 +199,7 @@ impl Seen<'_> {
 
 /// Who changed documents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Author {
+pub(crate) struct CommitMetadata {
     /// The run.
     pub(crate) run_id: RunId,
     /// Whether there is a record of it.
@@ -202,9 +216,9 @@ pub(crate) struct Author {
 
 /// What became of changes.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Kept {
+pub(crate) enum CommitOutcome {
     /// They are kept, as this run's.
-    Done(RunId, ChangeCount),
+    Committed(RunId, ChangeCount),
     /// What was read is no longer so; nothing is kept.
     Conflict,
 }
@@ -213,7 +227,7 @@ pub(crate) enum Kept {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NewRun {
     /// The record as it is to be.
-    pub(crate) run: TaskRun,
+    pub(crate) run: RunRecord,
     /// What makes it run once.
     pub(crate) key: Option<IdempotencyClaim>,
 }
@@ -231,13 +245,13 @@ pub(crate) struct IdempotencyClaim {
 
 /// What became of an insertion.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Inserted {
+pub(crate) enum InsertOutcome {
     /// The run is kept, and it is the caller's.
-    New(Claim),
+    Created(Claim),
     /// The key belongs to this run of the same request, which is under way or succeeded.
-    Existing(Box<TaskRun>),
+    Existing(Box<RunRecord>),
     /// The key belongs to this run of another request.
-    Conflict(Box<TaskRun>),
+    Conflict(Box<RunRecord>),
 }
 
 /// The right to write to a run: whoever has the newest may.
@@ -251,7 +265,7 @@ pub(crate) struct Claim {
 
 /// What became of entries for a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Logged {
+pub(crate) enum AppendLogOutcome {
     /// They are kept.
     Done,
     /// The run is no longer the caller's; they are not kept.
@@ -260,7 +274,7 @@ pub(crate) enum Logged {
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Ending {
+pub(crate) struct RunCompletion {
     /// Its outcome.
     pub(crate) outcome: Outcome,
     /// When.
@@ -271,29 +285,29 @@ pub(crate) struct Ending {
     pub(crate) metadata: Map<String, Value>,
     /// The end of the log: what was not sent by [`Store::log`] already.
     pub(crate) log_entries: Vec<LogEntry>,
-    /// See [`TaskRun::log_dropped`].
+    /// See [`RunRecord::log_dropped`].
     pub(crate) log_dropped: u64,
-    /// See [`TaskRun::logs_ref`].
+    /// See [`RunRecord::logs_ref`].
     pub(crate) logs_ref: Option<String>,
-    /// See [`TaskRun::error_list`].
+    /// See [`RunRecord::error_list`].
     pub(crate) error_list: Vec<ItemError>,
-    /// Added to [`TaskRun::masked`].
+    /// Added to [`RunRecord::masked`].
     pub(crate) masked: Vec<Masked>,
-    /// See [`TaskRun::result_refs`].
+    /// See [`RunRecord::result_refs`].
     pub(crate) result_refs: Vec<ResultRef>,
-    /// See [`TaskRun::changes`]; the store adds the revision.
+    /// See [`RunRecord::changes`]; the store adds the revision.
     pub(crate) changes: Option<ChangeCount>,
     /// What it did with documents.
-    pub(crate) effects: Arc<Effects>,
-    /// What it made use of and what it was denied: see [`TaskRun::capabilities`].
+    pub(crate) effects: Arc<CommitRequest>,
+    /// What it made use of and what it was denied: see [`RunRecord::capabilities`].
     pub(crate) reached: [BTreeSet<String>; 2],
-    /// See [`TaskRun::usage`].
+    /// See [`RunRecord::usage`].
     pub(crate) usage: Option<Usage>,
 }
 
 /// What became of an ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Finished {
+pub(crate) enum FinishOutcome {
     /// The run ended so.
     Done,
     /// The run is no longer the caller's: it ended otherwise, or another runs it.
@@ -304,11 +318,11 @@ pub(crate) enum Finished {
 
 /// What became of an erasure.
 #[derive(Debug, PartialEq)]
-pub enum Erased {
+pub enum EraseOutcome {
     /// This is what is left.
-    Done(Box<TaskRun>),
+    Done(Box<RunRecord>),
     /// The run has not ended; nothing was erased.
-    Unfinished(Box<TaskRun>),
+    Unfinished(Box<RunRecord>),
     /// There is no such run.
     NotFound,
 }
@@ -326,7 +340,7 @@ pub struct RunFilter {
     pub user_id: Option<String>,
     /// It has this tag.
     pub tag: Option<String>,
-    /// Its time ([`TaskRun::time`]) is not before this.
+    /// Its time ([`RunRecord::started_or_created_at`]) is not before this.
     pub since: Option<DateTime<Utc>>,
     /// Its time is before this.
     pub until: Option<DateTime<Utc>>,
@@ -342,15 +356,15 @@ pub struct RunFilter {
 
 impl RunFilter {
     /// Returns whether a run fits.
-    pub fn fits(&self, run: &TaskRun) -> bool {
+    pub fn matches(&self, run: &RunRecord) -> bool {
         let failure = run.state.failure();
         fits(self.operation.as_ref(), Some(&run.operation_name))
             && fits(self.status.as_ref(), Some(&run.state.status()))
             && fits(self.failure_kind.as_ref(), failure.map(|failure| &failure.kind))
             && fits(self.user_id.as_ref(), run.actor.user_id.as_ref())
             && self.tag.as_ref().is_none_or(|tag| run.tags.contains(tag))
-            && self.since.is_none_or(|since| since <= run.time())
-            && self.until.is_none_or(|until| run.time() < until)
+            && self.since.is_none_or(|since| since <= run.started_or_created_at())
+            && self.until.is_none_or(|until| run.started_or_created_at() < until)
             && self.error_contains.as_ref().is_none_or(|text| {
                 failure.is_some_and(|failure| {
                     failure.message.to_lowercase().contains(&text.to_lowercase())
@@ -369,15 +383,15 @@ fn fits<T: PartialEq>(asked: Option<&T>, is: Option<&T>) -> bool {
 /// A place in the list of runs: after the last one of a page. It stays valid whatever is
 /// written meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(pub(crate) u64);
+pub struct RunCursor(pub(crate) u64);
 
-impl fmt::Display for Cursor {
+impl fmt::Display for RunCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl FromStr for Cursor {
+impl FromStr for RunCursor {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -387,11 +401,11 @@ impl FromStr for Cursor {
 
 /// A part of a list.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct RunPage {
     /// The runs, the newest first.
     pub runs: Vec<RunSummary>,
     /// Where the next page begins; `None` if this is the last one.
-    pub next: Option<Cursor>,
+    pub next: Option<RunCursor>,
     /// What is damaged among those that were looked at, and so is missing here.
     pub damaged: Vec<StoreError>,
 }
@@ -457,7 +471,7 @@ pub enum StoreError {
     },
     /// Something in it is not what was written there. Everything else can still be used.
     #[error("the store is damaged at `{key}`: {what}")]
-    Damaged {
+    Corrupted {
         /// Which value, or which part of the file.
         key: String,
         /// What is wrong with it.
@@ -530,7 +544,7 @@ impl StoreError {
     fn is_of_disk(&self) -> bool {
         match self {
             Self::Io(_) | Self::ReadOnly(_) | Self::Full | Self::Replaced => true,
-            Self::Damaged { .. } => true,
+            Self::Corrupted { .. } => true,
             Self::Newer { .. } | Self::OutcomeUnknown(_) | Self::Busy | Self::Untrusted(_) => false,
         }
     }
@@ -564,7 +578,7 @@ impl From<io::Error> for StoreError {
 pub(crate) mod tests {
     use std::sync::Arc;
 
-    use super::{Author, RunId, Store, Utc, memory};
+    use super::{CommitMetadata, RunId, Store, Utc, memory};
     use crate::task_run::tests::running;
 
     /// Returns a store in memory.
@@ -573,10 +587,10 @@ pub(crate) mod tests {
     }
 
     /// Returns somebody who changes documents.
-    pub(crate) fn author() -> Author {
+    pub(crate) fn author() -> CommitMetadata {
         let run = running("a");
         let (operation, component_digest) = (run.operation_name, run.component_digest);
         let (run_id, recorded, at) = (RunId::new(), false, Utc::now());
-        Author { run_id, recorded, operation, component_digest, actor: run.actor, at }
+        CommitMetadata { run_id, recorded, operation, component_digest, actor: run.actor, at }
     }
 }

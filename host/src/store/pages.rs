@@ -25,7 +25,7 @@ use std::os::unix::fs::FileExt as _;
 use twox_hash::XxHash3_128;
 
 use super::file::FILE;
-use super::keys::Kind;
+use super::keys::TableId;
 use super::{StoreError, codec};
 
 /// The size of a page whose power is 0, in bytes.
@@ -33,7 +33,7 @@ const PAGE: u64 = 4096;
 /// The highest power of a page's size.
 const LARGEST: u64 = 20;
 /// The bits of a page's number that say something.
-const SAID: Number = (0x1f << 59) | ((1 << 40) - 1);
+const PAGE_NUMBER_MASK: PageNumber = (0x1f << 59) | ((1 << 40) - 1);
 /// The bytes of the header that say something.
 const HEADER: usize = 320;
 /// Where the flags are.
@@ -49,9 +49,9 @@ const BRANCH: u8 = 2;
 
 /// A store's file at one commit, as far as it can be read.
 #[derive(Debug)]
-pub(super) struct Pages {
+pub(super) struct RawPages {
     file: File,
-    shape: Shape,
+    shape: RegionLayout,
     /// By their names; none if that is what is lost.
     tables: BTreeMap<&'static str, Table>,
     is_newest: bool,
@@ -59,7 +59,7 @@ pub(super) struct Pages {
 
 /// Where the pages are.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
+struct RegionLayout {
     /// How many pages of its own a region begins with.
     own: u64,
     /// How many pages of data a region has.
@@ -69,14 +69,14 @@ struct Shape {
 }
 
 /// The number of a page.
-type Number = u64;
+type PageNumber = u64;
 
 /// What is shown an entry.
-type See<'s> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 's;
+type EntryVisitor<'s> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 's;
 
 #[derive(Clone, Copy, Debug)]
 struct Table {
-    root: Option<Number>,
+    root: Option<PageNumber>,
     entries: u64,
 }
 
@@ -85,30 +85,31 @@ pub(super) fn header(file: &File) -> Result<[u8; HEADER], StoreError> {
     let mut header = [0; HEADER];
     match file.read_exact_at(&mut header, 0) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(damaged("its header is cut"))
+            Err(corrupted("its header is cut"))
         }
         read => Ok(read.map(|()| header)?),
     }
 }
 
-fn damaged(what: &str) -> StoreError {
-    StoreError::Damaged { key: FILE.to_owned(), what: what.to_owned() }
+fn corrupted(what: &str) -> StoreError {
+    StoreError::Corrupted { key: FILE.to_owned(), what: what.to_owned() }
 }
 
-impl Pages {
+impl RawPages {
     /// Finds the tables of the newest commit of which any can be found. Where none can, as in a
     /// file whose end is missing, all pages are looked through that there are.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::Damaged`] if there is nothing in it, and [`StoreError::Io`] if the disk does
+    /// Returns [`StoreError::Corrupted`] if there is nothing in it, and [`StoreError::Io`] if the disk does
     /// not answer.
     pub(super) fn open(file: File) -> Result<Self, StoreError> {
         let header = header(&file)?;
         let length = file.metadata()?.len();
         // The size of pages is the same in every store.
         let [own, data] = [16, 20].map(|place| number32(&header, place).unwrap_or(0) as u64);
-        let (shape, mut is_newest) = (Shape { own, data, length }, slots(&header).all(is_whole));
+        let (shape, mut is_newest) =
+            (RegionLayout { own, data, length }, slots(&header).all(is_whole));
         let mut pages = Self { file, shape, tables: BTreeMap::new(), is_newest };
         for root in roots(&header) {
             pages.tables = root.map(|root| pages.tables_of(root)).unwrap_or_default();
@@ -117,22 +118,22 @@ impl Pages {
             }
             is_newest = false;
         }
-        match Kind::ALL.into_iter().any(|kind| pages.has(kind)) {
+        match TableId::ALL.into_iter().any(|kind| pages.has(kind)) {
             true => Ok(pages),
-            false => Err(damaged("nothing in it can be found")),
+            false => Err(corrupted("nothing in it can be found")),
         }
     }
 
     /// Returns whether there are no tables: then the entries are those of all commits whose pages
     /// were not used again.
-    pub(super) fn is_loose(&self) -> bool {
+    pub(super) fn has_no_table_roots(&self) -> bool {
         self.tables.is_empty()
     }
 
-    fn has(&self, kind: Kind) -> bool {
+    fn has(&self, kind: TableId) -> bool {
         // What is whole ends the search as an error would.
         let found = self.search(kind, &mut |key, value| match codec::verify(key, value) {
-            Ok(_) => Err(damaged("")),
+            Ok(_) => Err(corrupted("")),
             Err(_) => Ok(()),
         });
         found.is_err()
@@ -143,10 +144,11 @@ impl Pages {
         self.is_newest
     }
 
-    fn tables_of(&self, root: Number) -> BTreeMap<&'static str, Table> {
+    fn tables_of(&self, root: PageNumber) -> BTreeMap<&'static str, Table> {
         let mut tables = BTreeMap::new();
         let see = &mut |name: &[u8], value: &[u8]| {
-            let known = Kind::ALL.into_iter().map(Kind::table).find(|it| it.as_bytes() == name);
+            let known =
+                TableId::ALL.into_iter().map(TableId::table).find(|it| it.as_bytes() == name);
             if let (Some(name), Some(table)) = (known, Table::read(value)) {
                 tables.insert(name, table);
             }
@@ -158,7 +160,7 @@ impl Pages {
     }
 
     /// Returns how many entries a kind has, as its table says; `None` if that is gone.
-    pub(super) fn count(&self, kind: Kind) -> Option<u64> {
+    pub(super) fn count(&self, kind: TableId) -> Option<u64> {
         self.tables.get(kind.table()).map(|table| table.entries)
     }
 
@@ -170,10 +172,10 @@ impl Pages {
     /// Returns the error of `see`.
     pub(super) fn each(
         &self,
-        kind: Kind,
+        kind: TableId,
         mut see: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
-        if self.is_loose() {
+        if self.has_no_table_roots() {
             return self.search(kind, &mut see).map(|()| 0);
         }
         let root = self.tables.get(kind.table()).and_then(|table| table.root);
@@ -181,7 +183,7 @@ impl Pages {
     }
 
     /// Shows the entries of a kind on all pages that there are.
-    fn search(&self, kind: Kind, see: &mut See<'_>) -> Result<(), StoreError> {
+    fn search(&self, kind: TableId, see: &mut EntryVisitor<'_>) -> Result<(), StoreError> {
         let prefix = kind.prefix();
         let mut start = PAGE;
         while start < self.shape.length {
@@ -201,15 +203,17 @@ impl Pages {
         if end <= PAGE { Some(page) } else { self.bytes(start, end) }
     }
 
-    fn walk(&self, root: Number, see: &mut See<'_>) -> Result<u64, StoreError> {
+    fn walk(&self, root: PageNumber, see: &mut EntryVisitor<'_>) -> Result<u64, StoreError> {
         // A damaged page may lead anywhere, and around.
-        let (mut waiting, mut known) = (vec![root], HashSet::from([root & SAID]));
+        let (mut waiting, mut known) = (vec![root], HashSet::from([root & PAGE_NUMBER_MASK]));
         let mut unreadable = 0;
         while let Some(number) = waiting.pop() {
             match self.page(number) {
                 None => unreadable += 1,
                 Some(page) if page[0] == BRANCH => {
-                    waiting.extend(children(&page).rev().filter(|it| known.insert(it & SAID)));
+                    waiting.extend(
+                        children(&page).rev().filter(|it| known.insert(it & PAGE_NUMBER_MASK)),
+                    );
                 }
                 // Of whatever kind it says it is: each entry has its check.
                 Some(page) => entries(&page).try_for_each(|(key, value)| see(key, value))?,
@@ -218,7 +222,7 @@ impl Pages {
         Ok(unreadable)
     }
 
-    fn page(&self, number: Number) -> Option<Vec<u8>> {
+    fn page(&self, number: PageNumber) -> Option<Vec<u8>> {
         let power = Some(number >> 59).filter(|power| *power <= LARGEST)?;
         self.bytes(self.shape.start(number, power)?, PAGE << power)
     }
@@ -232,8 +236,8 @@ impl Pages {
     }
 }
 
-impl Shape {
-    fn start(self, number: Number, power: u64) -> Option<u64> {
+impl RegionLayout {
+    fn start(self, number: PageNumber, power: u64) -> Option<u64> {
         let (region, index) = ((number >> 20) & 0xf_ffff, number & (0xf_ffff >> power));
         let before = region.checked_mul(self.own + self.data)?.checked_add(1 + self.own)?;
         before.checked_add(index << power)?.checked_mul(PAGE)
@@ -254,7 +258,7 @@ fn slots(header: &[u8; HEADER]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Returns the roots of both commits, the one to be believed first; `None` if it has none.
-fn roots(header: &[u8; HEADER]) -> impl Iterator<Item = Option<Number>> {
+fn roots(header: &[u8; HEADER]) -> impl Iterator<Item = Option<PageNumber>> {
     let committed = usize::from(header[FLAGS] & 1);
     let mut slots: Vec<_> = slots(header).enumerate().collect();
     // The other one may be of a commit that is being made, or was cut short: it is written before
@@ -277,7 +281,7 @@ fn count(page: &[u8]) -> usize {
 }
 
 /// Returns the pages below a branch, as far as they are there.
-fn children(page: &[u8]) -> impl DoubleEndedIterator<Item = Number> {
+fn children(page: &[u8]) -> impl DoubleEndedIterator<Item = PageNumber> {
     let first = 8 + 16 * (count(page) + 1);
     (0..=count(page)).filter_map(move |n| number64(page, first + 8 * n))
 }

@@ -7,21 +7,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::documents::RedbDocuments;
-use super::file::{AtEnd, StoreFile, off_thread};
-use super::keys::{self, Index, Kind};
+use super::file::{ShutdownMode, StoreFile, off_thread};
+use super::keys::{self, Index, TableId};
+use super::ops::{self, Added};
 use super::row::Row;
-use super::steps::{self, Added};
 use super::tables::{self, Snapshot};
 use super::writer::Writer;
 use super::{
-    Author, Bucket, Claim, Cursor, DocumentSnapshot, Ending, Erased, Finished, Inserted, Kept,
-    Logged, NewRun, Page, Percentiles, RunFilter, Stats, StatsReport, Store, StoreError,
+    AppendLogOutcome, Bucket, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
+    FinishOutcome, InsertOutcome, NewRun, Percentiles, RunCompletion, RunCursor, RunFilter,
+    RunPage, Stats, StatsReport, Store, StoreError,
 };
-use crate::document::{ChangeSet, Effects};
+use crate::document::{ChangeSet, CommitRequest};
 use crate::operation::OperationName;
 use crate::private_dir::DataDir;
 use crate::run::{FailureKind, LogEntry};
-use crate::task_run::{OwnerId, RunId, RunSummary, Status, TaskRun};
+use crate::task_run::{OwnerId, RunId, RunRecord, RunSummary, Status};
 
 /// The most rows that are looked at in one snapshot: a snapshot that lives long makes the file
 /// grow.
@@ -44,7 +45,7 @@ pub(crate) struct RedbStore {
 
 impl RedbStore {
     /// Returns the store of a data directory.
-    pub(crate) fn new(data: DataDir, at_end: AtEnd) -> Self {
+    pub(crate) fn new(data: DataDir, at_end: ShutdownMode) -> Self {
         let file = Arc::new(StoreFile::new(data, at_end));
         Self { writer: Writer::new(Arc::clone(&file)), file }
     }
@@ -69,8 +70,8 @@ impl RedbStore {
     /// # Errors
     ///
     /// Returns the [`StoreError`] that a record would meet.
-    pub(crate) async fn try_out(&self) -> Result<(), StoreError> {
-        self.writer.step(RunId::new(), steps::try_out).await.map(drop)
+    pub(crate) async fn probe_write(&self) -> Result<(), StoreError> {
+        self.writer.submit(RunId::new(), ops::probe_write).await.map(drop)
     }
 
     /// Reads off the async threads; `None` if there is no store yet.
@@ -122,20 +123,20 @@ struct KeyRange {
 impl KeyRange {
     /// Returns the keys of what is narrow enough for a filter, in the order of the sequence,
     /// before that of the cursor.
-    fn listing(filter: &RunFilter, after: Option<Cursor>) -> Self {
+    fn listing(filter: &RunFilter, after: Option<RunCursor>) -> Self {
         let first = match filter {
             RunFilter { prefect_flow_run_id: Some(flow), .. } => Index::FlowRun(flow).prefix(),
             RunFilter { user_id: Some(user), .. } => Index::User(user).prefix(),
             RunFilter { operation: Some(operation), .. } => Index::Operation(operation).prefix(),
-            RunFilter { status: Some(Status::Success), .. } => Kind::Run.prefix(),
+            RunFilter { status: Some(Status::Success), .. } => TableId::Run.prefix(),
             RunFilter { status: Some(status), .. } => Index::Status(*status).prefix(),
             RunFilter { failure_kind: Some(_), .. } | RunFilter { error_contains: Some(_), .. } => {
                 Index::Status(Status::Failed).prefix()
             }
-            _ => Kind::Run.prefix(),
+            _ => TableId::Run.prefix(),
         };
         let end = match after {
-            Some(Cursor(sequence)) => [&first[..], &sequence.to_be_bytes()].concat(),
+            Some(RunCursor(sequence)) => [&first[..], &sequence.to_be_bytes()].concat(),
             None => keys::after(&first),
         };
         Self { first, end }
@@ -169,11 +170,11 @@ fn part(
     most: usize,
 ) -> Result<Part, StoreError> {
     let mut rows = Vec::new();
-    for (count, entry) in store.between(&range.first, &range.end)?.rev().enumerate() {
+    for (count, entry) in store.range(&range.first, &range.end)?.rev().enumerate() {
         let (key, value) = entry?;
         match found(store, &key, &value) {
-            Ok(row) if !filter.fits(&row.run) => {}
-            Err(error @ StoreError::Damaged { .. }) => rows.push(Err(error)),
+            Ok(row) if !filter.matches(&row.run) => {}
+            Err(error @ StoreError::Corrupted { .. }) => rows.push(Err(error)),
             row => rows.push(Ok(row?)),
         }
         if count + 1 == ROWS || rows.len() == most {
@@ -185,40 +186,54 @@ fn part(
 
 fn found(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
     match keys::parse(key) {
-        Some((Kind::Run, _)) => tables::open_row(key, value),
-        _ => store.indexed(key),
+        Some((TableId::Run, _)) => tables::open_row(key, value),
+        _ => store.resolve_index(key),
     }
 }
 
 #[async_trait]
 impl Store for RedbStore {
-    async fn insert(&self, new: NewRun) -> Result<Inserted, StoreError> {
-        self.writer.step(new.run.id, move |tx| steps::insert(tx, &new)).await
+    async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError> {
+        self.writer.submit(new.run.id, move |tx| ops::insert(tx, &new)).await
     }
 
-    async fn log(&self, claim: &Claim, entries: Vec<LogEntry>) -> Result<Logged, StoreError> {
+    async fn log(
+        &self,
+        claim: &Claim,
+        entries: Vec<LogEntry>,
+    ) -> Result<AppendLogOutcome, StoreError> {
         let claim = *claim;
-        let added = self.writer.step(claim.id, move |tx| steps::log(tx, claim, &entries)).await?;
+        let added = self.writer.submit(claim.id, move |tx| ops::log(tx, claim, &entries)).await?;
         Ok(match added {
-            Added::Part(_) => Logged::Done,
-            Added::Lost => Logged::Lost,
+            Added::Part(_) => AppendLogOutcome::Done,
+            Added::Lost => AppendLogOutcome::Lost,
         })
     }
 
-    async fn finish(&self, claim: Claim, ending: Ending) -> Result<Finished, StoreError> {
-        let finish = self.writer.step(claim.id, move |tx| steps::finish(tx, claim, &ending));
+    async fn finish(
+        &self,
+        claim: Claim,
+        ending: RunCompletion,
+    ) -> Result<FinishOutcome, StoreError> {
+        let finish = self.writer.submit(claim.id, move |tx| ops::finish(tx, claim, &ending));
         Ok(finish.await?.into())
     }
 
-    async fn keep(&self, author: Author, effects: Arc<Effects>) -> Result<Kept, StoreError> {
-        self.writer.step(author.run_id, move |tx| steps::keep(tx, &author, &effects)).await
+    async fn commit_changes(
+        &self,
+        author: CommitMetadata,
+        effects: Arc<CommitRequest>,
+    ) -> Result<CommitOutcome, StoreError> {
+        self.writer
+            .submit(author.run_id, move |tx| ops::commit_changes(tx, &author, &effects))
+            .await
     }
 
     fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError> {
         Ok(Box::new(RedbDocuments::open(&self.file)?))
     }
 
-    async fn get(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {
+    async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         Ok(self.read(move |store| store.run(id)).await?.flatten())
     }
 
@@ -228,11 +243,11 @@ impl Store for RedbStore {
         Ok(ids.unwrap_or_default())
     }
 
-    async fn latest(&self) -> Result<Option<TaskRun>, StoreError> {
+    async fn latest(&self) -> Result<Option<RunRecord>, StoreError> {
         let latest = |store: &Snapshot| {
-            let last = store.range(&Kind::Run.prefix())?.next_back().transpose()?;
+            let last = store.prefix(&TableId::Run.prefix())?.next_back().transpose()?;
             let row = last.map(|(key, value)| tables::open_row(&key, &value)).transpose()?;
-            row.map(|row| store.whole(row)).transpose()
+            row.map(|row| store.load_full(row)).transpose()
         };
         Ok(self.read(latest).await?.flatten())
     }
@@ -240,9 +255,9 @@ impl Store for RedbStore {
     async fn list(
         &self,
         filter: &RunFilter,
-        after: Option<Cursor>,
+        after: Option<RunCursor>,
         limit: usize,
-    ) -> Result<Page, StoreError> {
+    ) -> Result<RunPage, StoreError> {
         let mut runs: Vec<RunSummary> = Vec::new();
         let (mut damaged, mut more) = (Vec::new(), false);
         let see = |row: Result<Row, StoreError>| {
@@ -255,10 +270,10 @@ impl Store for RedbStore {
         };
         let one_more = limit.saturating_add(1);
         self.each(filter, (KeyRange::listing(filter, after), one_more), see).await?;
-        let last = runs.last().map(|run| Cursor(run.sequence));
+        let last = runs.last().map(|run| RunCursor(run.sequence));
         // A page of no runs ends where it began.
         let next = if more { last.or(after) } else { None };
-        Ok(Page { runs, next, damaged })
+        Ok(RunPage { runs, next, damaged })
     }
 
     async fn running(&self) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
@@ -280,11 +295,11 @@ impl Store for RedbStore {
     ) -> Result<Vec<RunId>, StoreError> {
         let Some((id, _)) = runs.first().cloned() else { return Ok(Vec::new()) };
         let (runs, reason) = (runs.to_vec(), reason.to_owned());
-        self.writer.step(id, move |tx| steps::crash(tx, &runs, &reason)).await
+        self.writer.submit(id, move |tx| ops::crash(tx, &runs, &reason)).await
     }
 
-    async fn erase(&self, id: RunId) -> Result<Erased, StoreError> {
-        self.writer.step(id, move |tx| steps::erase(tx, id)).await
+    async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError> {
+        self.writer.submit(id, move |tx| ops::erase(tx, id)).await
     }
 
     async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
@@ -302,7 +317,7 @@ impl Store for RedbStore {
 }
 
 fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
-    let all = Kind::Id.prefix();
+    let all = TableId::RunIdIndex.prefix();
     // The whole bytes that the text begins with narrow the keys down; the text does the rest.
     let digits: String = prefix.chars().filter(|c| *c != '-').collect();
     let bytes: Vec<_> = digits
@@ -311,7 +326,7 @@ fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<Run
         .map_while(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
         .collect();
     let mut ids = Vec::new();
-    for entry in store.range(&[&all[..], &bytes].concat())? {
+    for entry in store.prefix(&[&all[..], &bytes].concat())? {
         let (key, _) = entry?;
         ids.extend(keys::run_of_id(&key).filter(|id| id.to_string().starts_with(prefix)));
         if ids.len() >= limit {
@@ -349,7 +364,7 @@ pub(super) struct Counting {
 
 impl Counting {
     /// Counts a run. How long one took whose process died is not known.
-    pub(super) fn add(&mut self, run: &TaskRun) {
+    pub(super) fn add(&mut self, run: &RunRecord) {
         let name = &run.operation_name;
         let count = &mut self.stats.entry(name.clone()).or_default().count;
         *count.entry(run.state.status()).or_default() += 1;

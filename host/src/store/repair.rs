@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use redb::{Database, ReadableTable};
 
 use super::document_check::DocumentFindings;
-use super::file::{builder, guarded};
-use super::keys::{self, Kind};
+use super::file::{builder, catch_corruption_panic};
+use super::keys::{self, TableId};
 use super::redb::RedbStore;
-use super::tables::{self, Bytes, Entry, Holder, Snapshot, Tx, View};
+use super::tables::{self, Bytes, Entry, IdempotencyEntry, Snapshot, Tx, View};
 use super::{Store as _, StoreError, codec};
 use crate::digest::Digest;
 use crate::run::LogEntry;
@@ -32,7 +32,7 @@ impl RedbStore {
     ///
     /// Returns [`StoreError`] if the file cannot be read at all.
     pub(crate) async fn check(&self) -> Result<Vec<String>, StoreError> {
-        let (mut list, logged) = self.read(look_over).await?.unwrap_or_default();
+        let (mut list, logged) = self.read(check_all).await?.unwrap_or_default();
         for id in logged {
             if self.file.has_log(id)? {
                 continue;
@@ -66,7 +66,7 @@ pub(super) fn write_file(
     fill: impl FnOnce(&Database) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let temporary = PathBuf::from(format!("{}.{}.part", to.display(), std::process::id()));
-    let written = guarded(|| {
+    let written = catch_corruption_panic(|| {
         let file = create_private(&temporary)?;
         let database = builder().create_file(file.try_clone()?)?;
         fill(&database)?;
@@ -109,7 +109,7 @@ pub(super) fn write_all<T>(
 }
 
 /// Writes in transactions of a bounded size: of at most one value beyond [`BYTES`].
-pub(super) struct Batches<'c, T, W> {
+pub(super) struct BatchWriter<'c, T, W> {
     copy: &'c Database,
     write: W,
     waiting: Vec<T>,
@@ -117,7 +117,7 @@ pub(super) struct Batches<'c, T, W> {
     bytes: usize,
 }
 
-impl<'c, T, W: FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>> Batches<'c, T, W> {
+impl<'c, T, W: FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>> BatchWriter<'c, T, W> {
     pub(super) fn new(copy: &'c Database, write: W) -> Self {
         Self { copy, write, waiting: Vec::new(), bytes: 0 }
     }
@@ -140,9 +140,9 @@ impl<'c, T, W: FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>> Batches<'c, T, 
 }
 
 fn copy_all(store: &Snapshot, copy: &Database) -> Result<(), StoreError> {
-    let mut values = Batches::new(copy, |tx, (key, value): &Entry| tx.put_bytes(key, value));
-    for kind in Kind::ALL {
-        for entry in store.range(&kind.prefix())? {
+    let mut values = BatchWriter::new(copy, |tx, (key, value): &Entry| tx.put_bytes(key, value));
+    for kind in TableId::ALL {
+        for entry in store.prefix(&kind.prefix())? {
             let (key, value) = entry?;
             intact(store, kind, (&key, &value))?;
             let bytes = key.len() + value.len();
@@ -153,36 +153,36 @@ fn copy_all(store: &Snapshot, copy: &Database) -> Result<(), StoreError> {
 }
 
 /// Makes sure that a value is what was written under its key.
-fn intact(store: &Snapshot, kind: Kind, (key, value): (&[u8], &[u8])) -> Result<(), StoreError> {
+fn intact(store: &Snapshot, kind: TableId, (key, value): (&[u8], &[u8])) -> Result<(), StoreError> {
     match kind {
-        Kind::Id => store.led_to(key, value).map(drop),
-        Kind::Index => store.indexed(key).map(drop),
-        Kind::Meta
-        | Kind::Run
-        | Kind::Log
-        | Kind::Payload
-        | Kind::Count
-        | Kind::Idempotency
-        | Kind::Document
-        | Kind::Change
-        | Kind::Commit
-        | Kind::Effect
-        | Kind::Collection => codec::verify(key, value).map(drop),
+        TableId::RunIdIndex => store.resolve_id(key, value).map(drop),
+        TableId::Index => store.resolve_index(key).map(drop),
+        TableId::Meta
+        | TableId::Run
+        | TableId::Log
+        | TableId::Payload
+        | TableId::PayloadRefcount
+        | TableId::Idempotency
+        | TableId::Document
+        | TableId::Change
+        | TableId::Commit
+        | TableId::RunCommit
+        | TableId::Collection => codec::verify(key, value).map(drop),
     }
 }
 
 /// Shows all keys of a kind that can be reached, from either end. Returns what stopped it.
 fn walk(
     store: &Snapshot,
-    kind: Kind,
+    kind: TableId,
     mut see: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
 ) -> Result<Option<String>, StoreError> {
     let prefix = kind.prefix();
     let (mut low, mut high) = (None::<Vec<u8>>, None::<Vec<u8>>);
     let mut failed = None;
     let mut go = |backwards: bool| {
-        guarded(|| {
-            let mut entries = store.range(&prefix)?;
+        catch_corruption_panic(|| {
+            let mut entries = store.prefix(&prefix)?;
             while let Some(entry) = if backwards { entries.next_back() } else { entries.next() } {
                 let (key, value) = entry?;
                 // A damaged page may lead anywhere, and around.
@@ -192,7 +192,7 @@ fn walk(
                     return Ok(());
                 }
                 if !key.starts_with(&prefix) || !above || !below {
-                    return Err(codec::damaged(&key, "it is not in its place"));
+                    return Err(codec::corrupted(&key, "it is not in its place"));
                 }
                 failed = see(&key, &value).err();
                 if failed.is_some() {
@@ -213,7 +213,7 @@ fn walk(
 
 /// What is wrong with a store.
 #[derive(Default)]
-struct Findings {
+struct IntegrityReport {
     list: Vec<String>,
     /// How many rows name each large value, by the key of that number.
     payloads: BTreeMap<Vec<u8>, (Digest, i64)>,
@@ -224,12 +224,14 @@ struct Findings {
 }
 
 /// Returns what is wrong, and the runs of whose log a part should be in a file.
-fn look_over(store: &Snapshot) -> Result<(Vec<String>, Vec<RunId>), StoreError> {
-    let mut findings = Findings::default();
-    for kind in Kind::ALL {
+fn check_all(store: &Snapshot) -> Result<(Vec<String>, Vec<RunId>), StoreError> {
+    let mut findings = IntegrityReport::default();
+    for kind in TableId::ALL {
         let stopped = walk(store, kind, |key, value| {
             // What is found is noted; looking goes on.
-            if let Err(error) = guarded(|| findings.look_at(store, kind, (key, value))) {
+            if let Err(error) =
+                catch_corruption_panic(|| findings.check_entry(store, kind, (key, value)))
+            {
                 findings.list.push(error.to_string());
             }
             Ok(())
@@ -238,19 +240,19 @@ fn look_over(store: &Snapshot) -> Result<(Vec<String>, Vec<RunId>), StoreError> 
     }
     // After the rows: those that are named and not there.
     for (key, (digest, count)) in &findings.payloads {
-        match guarded(|| store.value::<i64>(key)) {
+        match catch_corruption_panic(|| store.value::<i64>(key)) {
             Ok(Some(known)) if known == *count => {}
             Err(error) => findings.list.push(error.to_string()),
             Ok(known) => findings
                 .list
                 .push(format!("`{}` is {known:?}, {count} rows name it", keys::name(key))),
         }
-        if !guarded(|| store.has(&keys::payload(digest))).unwrap_or(true) {
+        if !catch_corruption_panic(|| store.has(&keys::payload(digest))).unwrap_or(true) {
             findings.list.push(format!("payload {digest} is gone"));
         }
     }
     findings.list.extend(findings.documents.without_size());
-    let sequence = guarded(|| store.sequence());
+    let sequence = catch_corruption_panic(|| store.sequence());
     if sequence.is_ok_and(|sequence| sequence < findings.newest) {
         findings.list.push("the sequence is behind the newest run".to_owned());
     }
@@ -264,36 +266,40 @@ fn distinct(mut findings: Vec<String>) -> Vec<String> {
     findings
 }
 
-impl Findings {
-    fn look_at(
+impl IntegrityReport {
+    fn check_entry(
         &mut self,
         store: &Snapshot,
-        kind: Kind,
+        kind: TableId,
         (key, value): (&[u8], &[u8]),
     ) -> Result<(), StoreError> {
         match kind {
-            Kind::Meta | Kind::Id | Kind::Index => intact(store, kind, (key, value)),
-            Kind::Run => self.look_at_row(store, key, value),
-            Kind::Log => {
-                codec::open::<Vec<LogEntry>>(key, value)?;
-                must(run_of_log(store, key)?, key, "no run has this log")
+            TableId::Meta | TableId::RunIdIndex | TableId::Index => {
+                intact(store, kind, (key, value))
             }
-            Kind::Payload => {
-                let digest = Digest::of(&codec::verify(key, value)?);
-                must(keys::payload(&digest) == key, key, "another value")?;
-                must(self.payloads.contains_key(&keys::count(&digest)), key, "no run names it")
+            TableId::Run => self.look_at_row(store, key, value),
+            TableId::Log => {
+                codec::decode::<Vec<LogEntry>>(key, value)?;
+                ensure(run_of_log(store, key)?, key, "no run has this log")
             }
-            Kind::Count => {
-                codec::open::<i64>(key, value)?;
-                must(self.payloads.contains_key(key), key, "no run names it")
+            TableId::Payload => {
+                let digest = Digest::sha256(&codec::verify(key, value)?);
+                ensure(keys::payload(&digest) == key, key, "another value")?;
+                ensure(self.payloads.contains_key(&keys::count(&digest)), key, "no run names it")
             }
-            Kind::Idempotency => {
-                let holder: Holder = codec::open(key, value)?;
-                must(store.has(&keys::run(holder.run))?, key, "its run is gone")
+            TableId::PayloadRefcount => {
+                codec::decode::<i64>(key, value)?;
+                ensure(self.payloads.contains_key(key), key, "no run names it")
             }
-            Kind::Document | Kind::Change | Kind::Commit | Kind::Effect | Kind::Collection => {
-                self.documents.look_at(store, kind, (key, value))
+            TableId::Idempotency => {
+                let holder: IdempotencyEntry = codec::decode(key, value)?;
+                ensure(store.has(&keys::run(holder.run))?, key, "its run is gone")
             }
+            TableId::Document
+            | TableId::Change
+            | TableId::Commit
+            | TableId::RunCommit
+            | TableId::Collection => self.documents.check_entry(store, kind, (key, value)),
         }
     }
 
@@ -305,21 +311,21 @@ impl Findings {
     ) -> Result<(), StoreError> {
         let row = tables::open_row(key, value)?;
         let led = store.bytes(&keys::id(row.run.id))?;
-        must(led == Some(row.run.sequence.to_be_bytes().to_vec()), key, "no id leads to it")?;
+        ensure(led == Some(row.run.sequence.to_be_bytes().to_vec()), key, "no id leads to it")?;
         self.newest = self.newest.max(row.run.sequence);
         self.logged.extend(row.run.logs_ref.as_ref().map(|_| row.run.id));
         for digest in row.payloads() {
             self.payloads.entry(keys::count(&digest)).or_insert((digest, 0)).1 += 1;
         }
         for index in keys::indexes(&row.run) {
-            must(store.has(&index)?, key, format!("it is not in `{}`", keys::name(&index)))?;
+            ensure(store.has(&index)?, key, format!("it is not in `{}`", keys::name(&index)))?;
         }
         Ok(())
     }
 }
 
-fn must(holds: bool, key: &[u8], what: impl Into<String>) -> Result<(), StoreError> {
-    if holds { Ok(()) } else { Err(codec::damaged(key, what)) }
+fn ensure(holds: bool, key: &[u8], what: impl Into<String>) -> Result<(), StoreError> {
+    if holds { Ok(()) } else { Err(codec::corrupted(key, what)) }
 }
 
 fn run_of_log<T: ReadableTable<Bytes, Bytes>>(
@@ -338,14 +344,14 @@ pub(in crate::store) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::document::{Address, Change, Effects, Scan};
+    use crate::document::{Address, CommitRequest, DocumentChange, Scan};
     use crate::private_dir::{DataDir, PrivateDir};
     use crate::run::{LogLevel, LogSource, Outcome};
     use crate::store::conformance::{ending, insert};
-    use crate::store::file::{AtEnd, DIRECTORY, FILE};
+    use crate::store::file::{DIRECTORY, FILE, ShutdownMode};
     use crate::store::tests::author;
-    use crate::store::{LogWriter, Seen, logs};
-    use crate::task_run::TaskRun;
+    use crate::store::{OverflowWriter, ScannedDocument, log_overflow};
+    use crate::task_run::RunRecord;
     use crate::task_run::tests::running;
 
     pub(in crate::store) struct Scratch(pub(in crate::store) tempfile::TempDir);
@@ -357,7 +363,7 @@ pub(in crate::store) mod tests {
 
         /// Returns a store of its own in here.
         pub(in crate::store) fn store(&self, name: &str) -> RedbStore {
-            RedbStore::new(DataDir::new(self.0.path().join(name)), AtEnd::Close)
+            RedbStore::new(DataDir::new(self.0.path().join(name)), ShutdownMode::Clean)
         }
 
         /// Returns a store of its own with this content.
@@ -369,7 +375,7 @@ pub(in crate::store) mod tests {
         }
     }
 
-    pub(in crate::store) async fn filled(store: &RedbStore, count: u64) -> Vec<TaskRun> {
+    pub(in crate::store) async fn filled(store: &RedbStore, count: u64) -> Vec<RunRecord> {
         let mut runs = Vec::new();
         for n in 0..count {
             let mut run = running(["a", "b"][(n % 2) as usize]);
@@ -452,7 +458,7 @@ pub(in crate::store) mod tests {
         store.backup(&copy).await.unwrap();
         let database = builder().open(&copy).unwrap();
         let transaction = database.begin_write().unwrap();
-        let ids = redb::TableDefinition::<&[u8], &[u8]>::new(Kind::Id.table());
+        let ids = redb::TableDefinition::<&[u8], &[u8]>::new(TableId::RunIdIndex.table());
         assert!(transaction.delete_table(ids).unwrap());
         transaction.commit().unwrap();
         drop(database);
@@ -461,8 +467,8 @@ pub(in crate::store) mod tests {
         assert_eq!(error, "the store is damaged at `table ids`: it is gone");
         let new = crate::store::NewRun { run: running("a"), key: None };
         assert_eq!(damaged.insert(new).await.unwrap_err().to_string(), error);
-        assert_eq!(damaged.try_out().await.unwrap_err().to_string(), error);
-        store.try_out().await.unwrap();
+        assert_eq!(damaged.probe_write().await.unwrap_err().to_string(), error);
+        store.probe_write().await.unwrap();
         assert_eq!(store.check().await.unwrap(), [""; 0]);
         assert_eq!(store.list(&Default::default(), None, 9).await.unwrap().runs, page.runs);
         assert!(!damaged.check().await.unwrap().is_empty());
@@ -534,7 +540,8 @@ pub(in crate::store) mod tests {
     fn a_copy_holds_at_most_16_mib_at_a_time() {
         let scratch = Scratch::new();
         let copy = builder().create(scratch.0.path().join("copy.redb")).unwrap();
-        let mut values = Batches::new(&copy, |tx, (key, value): &Entry| tx.put_bytes(key, value));
+        let mut values =
+            BatchWriter::new(&copy, |tx, (key, value): &Entry| tx.put_bytes(key, value));
         let mut waiting = Vec::new();
         for n in 0..5_u8 {
             let entry = (keys::run(n.into()), vec![n; 6 << 20]);
@@ -544,7 +551,7 @@ pub(in crate::store) mod tests {
         assert_eq!(waiting, [1, 2, 0, 1, 2]);
         values.flush().unwrap();
         let written = Snapshot::open(&copy.begin_read().unwrap()).unwrap().unwrap();
-        assert_eq!(written.range(&Kind::Run.prefix()).unwrap().count(), 5);
+        assert_eq!(written.prefix(&TableId::Run.prefix()).unwrap().count(), 5);
     }
 
     #[tokio::test]
@@ -553,7 +560,7 @@ pub(in crate::store) mod tests {
         let store = scratch.store("live");
         let (run, data) = (running("a"), DataDir::new(scratch.0.path().join("live")));
         let claim = insert(&store, &run).await;
-        let log = LogWriter::new(&data, run.id);
+        let log = OverflowWriter::new(&data, run.id);
         assert!(log.add(&LogEntry {
             timestamp: chrono::Utc::now(),
             level: LogLevel::Info,
@@ -565,7 +572,7 @@ pub(in crate::store) mod tests {
         ending.logs_ref = log.finish().reference;
         store.finish(claim, ending).await.unwrap();
         assert_eq!(store.check().await.unwrap(), [""; 0]);
-        logs::remove(&data, run.id).unwrap();
+        log_overflow::remove(&data, run.id).unwrap();
         let told = format!("the log file of run {} is gone", run.id);
         assert_eq!(store.check().await.unwrap(), [told]);
         store.erase(run.id).await.unwrap();
@@ -589,7 +596,7 @@ pub(in crate::store) mod tests {
         .unwrap();
         drop(database);
         let before = store.check().await.unwrap();
-        store.try_out().await.unwrap();
+        store.probe_write().await.unwrap();
         assert_eq!(store.check().await.unwrap(), before);
         let kept = store.get(run.id).await.unwrap().unwrap();
         assert_eq!(kept.input_dump, run.input_dump);
@@ -599,12 +606,12 @@ pub(in crate::store) mod tests {
     async fn f5_a_scan_in_parts_misses_what_is_hidden_if_it_knows_what_came_before() {
         let scratch = Scratch::new();
         let store = scratch.store("live");
-        store.keep(author(), creating("jobs", 3)).await.unwrap();
+        store.commit_changes(author(), creating("jobs", 3)).await.unwrap();
         let documents = store.documents().unwrap();
         let look = |before| {
             let scan = Scan { after: Some("0".parse().unwrap()), before, ..Scan::default() };
-            let see = &mut |_: &Seen<'_>| Ok(ControlFlow::Continue(()));
-            documents.look(&"jobs".parse().unwrap(), &scan, see)
+            let see = &mut |_: &ScannedDocument<'_>| Ok(ControlFlow::Continue(()));
+            documents.scan(&"jobs".parse().unwrap(), &scan, see)
         };
         look(Some(1)).unwrap();
         look(None).unwrap();
@@ -617,7 +624,7 @@ pub(in crate::store) mod tests {
     async fn f5_a_collection_that_has_another_size_is_told() {
         let scratch = Scratch::new();
         let store = scratch.store("live");
-        store.keep(author(), creating("jobs", 3)).await.unwrap();
+        store.commit_changes(author(), creating("jobs", 3)).await.unwrap();
         let database = builder().open(scratch.0.path().join("live").join(DIRECTORY).join(FILE));
         let database = database.unwrap();
         let first = Address { collection: "jobs".parse().unwrap(), id: "0".parse().unwrap() };
@@ -633,7 +640,7 @@ pub(in crate::store) mod tests {
         let scratch = Scratch::new();
         let store = scratch.store("live");
         for (collection, count) in [("jobs", 2), ("people", 3)] {
-            store.keep(author(), creating(collection, count)).await.unwrap();
+            store.commit_changes(author(), creating(collection, count)).await.unwrap();
         }
         let copy = scratch.0.path().join("copy.redb");
         store.backup(&copy).await.unwrap();
@@ -651,12 +658,13 @@ pub(in crate::store) mod tests {
     }
 
     /// Returns what a run did that put so many documents into a collection.
-    pub(in crate::store) fn creating(collection: &str, count: usize) -> Arc<Effects> {
+    pub(in crate::store) fn creating(collection: &str, count: usize) -> Arc<CommitRequest> {
         let create = |n: usize| {
             let (collection, id) = (collection.parse().unwrap(), n.to_string().parse().unwrap());
             let after = Some(json!({"n": n}).try_into().unwrap());
-            (Address { collection, id }, Change { before: None, after })
+            (Address { collection, id }, DocumentChange { before: None, after })
         };
-        Effects { changes: (0..count).map(create).collect(), ..Effects::default() }.into()
+        CommitRequest { changes: (0..count).map(create).collect(), ..CommitRequest::default() }
+            .into()
     }
 }

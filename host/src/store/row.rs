@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::{StoreError, codec};
 use crate::digest::Digest;
 use crate::run::{Failure, FailureKind, ItemError, LogEntry};
-use crate::task_run::{RunState, TaskRun};
+use crate::task_run::{RunRecord, RunState};
 
 /// What is larger is kept by its digest, in bytes of JSON.
-const LARGE: usize = 4 << 10;
+const BLOB_THRESHOLD: usize = 4 << 10;
 /// What stands for a text that was erased.
 const ERASED: &str = "erased";
 
@@ -25,37 +25,37 @@ pub(super) struct Row {
     /// Where the list of errors is, if it is not in the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) errors: Option<Digest>,
-    pub(super) run: TaskRun,
+    pub(super) run: RunRecord,
 }
 
 /// A value that is kept by its digest: its JSON.
-pub(super) struct Payload {
+pub(super) struct Blob {
     pub(super) digest: Digest,
     pub(super) json: String,
 }
 
 impl Row {
     /// Returns the row of a run that is new, and what it keeps elsewhere.
-    pub(super) fn new(run: TaskRun) -> (Self, Vec<Payload>) {
+    pub(super) fn new(run: RunRecord) -> (Self, Vec<Blob>) {
         let mut row = Self { input: None, output: None, errors: None, run };
-        let payloads = row.move_out();
+        let payloads = row.extract_blobs();
         (row, payloads)
     }
 
     /// Moves what is large elsewhere, and returns it.
-    pub(super) fn move_out(&mut self) -> Vec<Payload> {
+    pub(super) fn extract_blobs(&mut self) -> Vec<Blob> {
         let mut payloads = Vec::new();
         move_value(&mut self.run.input_dump, &mut self.input, &mut payloads);
         if let RunState::Success { output, .. } = &mut self.run.state {
             move_value(output, &mut self.output, &mut payloads);
         }
         for item in &mut self.run.error_list {
-            codec::flatten(&mut item.item);
+            codec::stringify_if_deep(&mut item.item);
         }
         if let RunState::Failed { failure: Failure { details: Some(details), .. }, .. } =
             &mut self.run.state
         {
-            codec::flatten(details);
+            codec::stringify_if_deep(details);
         }
         if let Some(payload) = large(&self.run.error_list) {
             self.run.error_list.clear();
@@ -79,7 +79,7 @@ impl Row {
         self,
         log: Vec<LogEntry>,
         read: impl Fn(&Digest) -> Result<Value, StoreError>,
-    ) -> Result<TaskRun, StoreError> {
+    ) -> Result<RunRecord, StoreError> {
         let mut run = self.run;
         run.log_entries = log;
         if let Some(digest) = self.input {
@@ -90,7 +90,7 @@ impl Row {
         }
         if let Some(digest) = self.errors {
             let list = serde_json::from_value::<Vec<ItemError>>(read(&digest)?);
-            run.error_list = list.map_err(|error| StoreError::Damaged {
+            run.error_list = list.map_err(|error| StoreError::Corrupted {
                 key: format!("payload {digest}"),
                 what: error.to_string(),
             })?;
@@ -120,7 +120,7 @@ impl Row {
     }
 }
 
-fn move_value(value: &mut Value, place: &mut Option<Digest>, payloads: &mut Vec<Payload>) {
+fn move_value(value: &mut Value, place: &mut Option<Digest>, payloads: &mut Vec<Blob>) {
     let payload =
         if codec::is_deep(value) { Some(payload(value.to_string())) } else { large(value) };
     if let Some(payload) = payload {
@@ -130,11 +130,11 @@ fn move_value(value: &mut Value, place: &mut Option<Digest>, payloads: &mut Vec<
     }
 }
 
-fn large<T: Serialize>(value: &T) -> Option<Payload> {
-    let json = serde_json::to_string(value).ok().filter(|json| json.len() > LARGE);
+fn large<T: Serialize>(value: &T) -> Option<Blob> {
+    let json = serde_json::to_string(value).ok().filter(|json| json.len() > BLOB_THRESHOLD);
     json.map(payload)
 }
 
-fn payload(json: String) -> Payload {
-    Payload { digest: Digest::of(json.as_bytes()), json }
+fn payload(json: String) -> Blob {
+    Blob { digest: Digest::sha256(json.as_bytes()), json }
 }

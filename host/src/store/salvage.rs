@@ -1,6 +1,6 @@
 //! Saves what can be read of a damaged store.
 //!
-//! What is saved is what [`Pages`] finds and what its own check calls whole. Indexes, counts and
+//! What is saved is what [`RawPages`] finds and what its own check calls whole. Indexes, counts and
 //! the like are made anew from that. What is lost is told: by its key where that can be read, else
 //! by how much less there is than the store says of itself.
 
@@ -13,20 +13,20 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase as _};
 
 use super::document_check;
-use super::documents::{Size, Stored};
-use super::file::{Handle, StoreFile, guarded, off_thread};
-use super::keys::{self, Kind};
-use super::pages::{self, Pages};
+use super::documents::{CollectionStats, StoredDocument};
+use super::file::{OpenDatabase, StoreFile, catch_corruption_panic, off_thread};
+use super::keys::{self, TableId};
+use super::pages::{self, RawPages};
 use super::redb::RedbStore;
-use super::repair::{Batches, write_all, write_file};
-use super::tables::{self, Entry, Holder, Snapshot, Tx};
+use super::repair::{BatchWriter, write_all, write_file};
+use super::tables::{self, Entry, IdempotencyEntry, Snapshot, Tx};
 use super::{StoreError, codec};
 use crate::document::CollectionName;
 use ophost_document::text;
 
 /// What was saved of a damaged store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Salvaged {
+pub struct SalvageReport {
     /// How many runs there are in the copy.
     pub runs: u64,
     /// How many documents there are in the copy.
@@ -42,25 +42,25 @@ impl RedbStore {
     ///
     /// Returns [`StoreError`] if nothing can be read or the new file cannot be written: then
     /// there is none.
-    pub(crate) async fn salvage(&self, to: &Path) -> Result<Salvaged, StoreError> {
+    pub(crate) async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
         let (file, to) = (Arc::clone(&self.file), to.to_owned());
-        let work = move || guarded(|| salvage(&file, &to));
+        let work = move || catch_corruption_panic(|| salvage(&file, &to));
         off_thread(work).await
     }
 }
 
-fn salvage(file: &StoreFile, to: &Path) -> Result<Salvaged, StoreError> {
-    let bare = file.bare()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+fn salvage(file: &StoreFile, to: &Path) -> Result<SalvageReport, StoreError> {
+    let bare = file.raw_file()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     // Others may write meanwhile.
-    let held = hold(file, &bare);
-    let pages = Pages::open(bare).map_err(|error| match &held {
+    let held = pin_snapshot(file, &bare);
+    let pages = RawPages::open(bare).map_err(|error| match &held {
         // What is no store at all is called so by all commands in the same words.
-        Err(known @ StoreError::Damaged { .. }) => known.clone(),
+        Err(known @ StoreError::Corrupted { .. }) => known.clone(),
         _ => error,
     })?;
-    let mut saved = Salvaged::default();
+    let mut saved = SalvageReport::default();
     write_file(to, |copy| {
-        saved = Saving { pages: &pages, copy, lost: Vec::new() }.all()?;
+        saved = Salvager { pages: &pages, copy, lost: Vec::new() }.all()?;
         Ok(())
     })?;
     Ok(saved)
@@ -68,7 +68,10 @@ fn salvage(file: &StoreFile, to: &Path) -> Result<Salvaged, StoreError> {
 
 /// Keeps the pages of the newest commit from being used again, as long as the returned value
 /// lives. Where the file's reader cannot do that nobody can write to it either.
-fn hold(file: &StoreFile, bare: &File) -> Result<Option<(Snapshot, Arc<Handle>)>, StoreError> {
+fn pin_snapshot(
+    file: &StoreFile,
+    bare: &File,
+) -> Result<Option<(Snapshot, Arc<OpenDatabase>)>, StoreError> {
     loop {
         let before = pages::header(bare).ok();
         let held = file.snapshot();
@@ -79,13 +82,13 @@ fn hold(file: &StoreFile, bare: &File) -> Result<Option<(Snapshot, Arc<Handle>)>
 }
 
 /// How many entries that are not whole are told, of each kind.
-const TOLD: usize = 1_000;
+const MAX_REPORTED: usize = 1_000;
 /// The most bytes of the key of one, which is longer than any of ours.
 const LONGEST: usize = 1 << 10;
 
 /// A store that is being saved.
-struct Saving<'s> {
-    pages: &'s Pages,
+struct Salvager<'s> {
+    pages: &'s RawPages,
     copy: &'s Database,
     lost: Vec<String>,
 }
@@ -100,45 +103,45 @@ struct Seen {
     missing: u64,
 }
 
-impl Saving<'_> {
-    fn all(mut self) -> Result<Salvaged, StoreError> {
-        if self.pages.is_loose() {
+impl Salvager<'_> {
+    fn all(mut self) -> Result<SalvageReport, StoreError> {
+        if self.pages.has_no_table_roots() {
             let told =
                 "the way to its tables: what is found may be older than it was, or incomplete";
             self.lost.push(told.to_owned());
         } else if !self.pages.is_newest() {
             self.lost.push("perhaps what the last commit wrote".to_owned());
         }
-        let runs = self.save_counted(Kind::Run)?;
-        for kind in [Kind::Meta, Kind::Log, Kind::Payload, Kind::Idempotency] {
+        let runs = self.save_counted(TableId::Run)?;
+        for kind in [TableId::Meta, TableId::Log, TableId::Payload, TableId::Idempotency] {
             self.save_counted(kind)?;
         }
-        let documents = self.save(Kind::Document)?;
-        for kind in [Kind::Change, Kind::Commit, Kind::Effect] {
+        let documents = self.save(TableId::Document)?;
+        for kind in [TableId::Change, TableId::Commit, TableId::RunCommit] {
             self.save_counted(kind)?;
         }
-        if self.pages.is_loose() {
+        if self.pages.has_no_table_roots() {
             write_all(self.copy, &[()], |tx, ()| document_check::replay(tx))?;
         }
         self.tell_of_documents(&documents)?;
         self.set_numbers()?;
         let documents = self.documents()?;
-        Ok(Salvaged { runs, documents, lost: self.lost })
+        Ok(SalvageReport { runs, documents, lost: self.lost })
     }
 
     /// Saves a kind, and tells how many are missing. Returns how many there are.
-    fn save_counted(&mut self, kind: Kind) -> Result<u64, StoreError> {
+    fn save_counted(&mut self, kind: TableId) -> Result<u64, StoreError> {
         let Seen { kept, missing, .. } = self.save(kind)?;
-        self.tell(missing, noun(kind), "");
+        self.report(missing, noun(kind), "");
         Ok(kept)
     }
 
     /// Saves what is whole of a kind, and tells what is not.
-    fn save(&mut self, kind: Kind) -> Result<Seen, StoreError> {
+    fn save(&mut self, kind: TableId) -> Result<Seen, StoreError> {
         let prefix = kind.prefix();
         let (mut kept, mut found, mut damaged) = (0, 0, Vec::new());
-        let mut entries = Batches::new(self.copy, |tx, entry| {
-            kept += u64::from(keep(tx, kind, entry)?);
+        let mut entries = BatchWriter::new(self.copy, |tx, entry| {
+            kept += u64::from(copy_entry(tx, kind, entry)?);
             Ok(())
         });
         let unreadable = self.pages.each(kind, |key, value| {
@@ -150,8 +153,8 @@ impl Saving<'_> {
                 return entries.add((key.to_vec(), value.to_vec()), key.len() + value.len());
             };
             // It may be what is left of something that was long removed.
-            if !self.pages.is_loose() && damaged.len() < TOLD {
-                self.lost.push(text::reason(&error.to_string()));
+            if !self.pages.has_no_table_roots() && damaged.len() < MAX_REPORTED {
+                self.lost.push(text::single_line(&error.to_string()));
                 damaged.push(key[..key.len().min(LONGEST)].to_vec());
             }
             Ok(())
@@ -160,7 +163,7 @@ impl Saving<'_> {
         drop(entries);
         let known = self.pages.count(kind);
         let missing = known.unwrap_or(0).saturating_sub(found);
-        if known.is_none() && !self.pages.is_loose() {
+        if known.is_none() && !self.pages.has_no_table_roots() {
             self.lost.push(format!("table {}: it cannot be found", kind.table()));
         } else if unreadable > 0 && missing == 0 {
             self.lost.push(format!("table {}: not all of it can be read", kind.table()));
@@ -171,7 +174,7 @@ impl Saving<'_> {
         Ok(Seen { kept, damaged, missing })
     }
 
-    fn tell(&mut self, count: u64, noun: &str, of: &str) {
+    fn report(&mut self, count: u64, noun: &str, of: &str) {
         match count {
             0 => {}
             1 => self.lost.push(format!("about 1 {noun}{of}")),
@@ -181,17 +184,17 @@ impl Saving<'_> {
 
     /// Tells how many documents of which collection are missing.
     fn tell_of_documents(&mut self, seen: &Seen) -> Result<(), StoreError> {
-        let is_known = self.pages.count(Kind::Document).is_some();
+        let is_known = self.pages.count(TableId::Document).is_some();
         // Without tables it is not known either which size is the newest.
-        if self.pages.is_loose() || is_known && seen.missing == 0 {
+        if self.pages.has_no_table_roots() || is_known && seen.missing == 0 {
             return Ok(());
         }
         let mut rest = seen.missing;
         for (collection, missing) in self.missing_documents(&seen.damaged)? {
-            self.tell(missing, noun(Kind::Document), &format!(" of `{collection}`"));
+            self.report(missing, noun(TableId::Document), &format!(" of `{collection}`"));
             rest = rest.saturating_sub(missing);
         }
-        self.tell(rest, noun(Kind::Document), "");
+        self.report(rest, noun(TableId::Document), "");
         Ok(())
     }
 
@@ -202,9 +205,9 @@ impl Saving<'_> {
         damaged: &[Vec<u8>],
     ) -> Result<BTreeMap<CollectionName, u64>, StoreError> {
         let mut missing = BTreeMap::new();
-        self.pages.each(Kind::Collection, |key, value| {
+        self.pages.each(TableId::Collection, |key, value| {
             if let (Some(name), Ok(size)) =
-                (keys::name_of_collection(key), codec::open::<Size>(key, value))
+                (keys::name_of_collection(key), codec::decode::<CollectionStats>(key, value))
             {
                 missing.insert(name, size.documents);
             }
@@ -226,9 +229,9 @@ impl Saving<'_> {
         let transaction = self.copy.begin_read()?;
         let copy = Snapshot::open(&transaction)?;
         let copy = copy.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        let sizes = copy.range(&Kind::Collection.prefix())?.map(|entry| {
+        let sizes = copy.prefix(&TableId::Collection.prefix())?.map(|entry| {
             let (key, value) = entry?;
-            Ok(codec::open::<Size>(&key, &value)?.documents)
+            Ok(codec::decode::<CollectionStats>(&key, &value)?.documents)
         });
         sizes.sum()
     }
@@ -239,55 +242,59 @@ impl Saving<'_> {
             if !self.lost.is_empty() {
                 tx.set_salvaged_revision(tx.documents_revision()?)?;
             }
-            let newest = tx.range(&Kind::Run.prefix())?.next_back().transpose()?;
+            let newest = tx.prefix(&TableId::Run.prefix())?.next_back().transpose()?;
             let newest = newest.and_then(|(key, _)| keys::sequence(&key)).unwrap_or(0);
             tx.set_sequence(newest.max(tx.sequence()?))
         })
     }
 }
 
-fn noun(kind: Kind) -> &'static str {
+fn noun(kind: TableId) -> &'static str {
     match kind {
-        Kind::Run | Kind::Id | Kind::Index => "run",
-        Kind::Log => "log segment",
-        Kind::Payload | Kind::Count => "large value",
-        Kind::Idempotency => "idempotency key",
-        Kind::Document | Kind::Collection => "document",
-        Kind::Change => "change",
-        Kind::Commit => "commit",
-        Kind::Effect => "link",
-        Kind::Meta => "number",
+        TableId::Run | TableId::RunIdIndex | TableId::Index => "run",
+        TableId::Log => "log segment",
+        TableId::Payload | TableId::PayloadRefcount => "large value",
+        TableId::Idempotency => "idempotency key",
+        TableId::Document | TableId::Collection => "document",
+        TableId::Change => "change",
+        TableId::Commit => "commit",
+        TableId::RunCommit => "link",
+        TableId::Meta => "number",
     }
 }
 
-fn is_whole(kind: Kind, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+fn is_whole(kind: TableId, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     match kind {
-        Kind::Run => tables::open_row(key, value).map(drop),
+        TableId::Run => tables::open_row(key, value).map(drop),
         _ => codec::verify(key, value).map(drop),
     }
 }
 
 /// Writes an entry that is not there yet, if it belongs to a run that is there. Returns whether
 /// it did. Of two that have the same key, as on a page that was left behind, the newer is kept.
-fn keep(tx: &mut Tx<'_>, kind: Kind, entry: &Entry) -> Result<bool, StoreError> {
+fn copy_entry(tx: &mut Tx<'_>, kind: TableId, entry: &Entry) -> Result<bool, StoreError> {
     let (key, value) = entry;
     if tx.has(key)? {
-        return renew(tx, kind, entry).map(|()| false);
+        return replace_if_newer(tx, kind, entry).map(|()| false);
     }
     let is_owned = match kind {
-        Kind::Run => {
+        TableId::Run => {
             tx.replace(None, &tables::open_row(key, value)?, &[])?;
             return Ok(true);
         }
-        Kind::Document | Kind::Change | Kind::Commit | Kind::Effect => {
+        TableId::Document | TableId::Change | TableId::Commit | TableId::RunCommit => {
             document_check::salvage(tx, kind, (key, value))?;
             return Ok(true);
         }
-        Kind::Log => has_log(tx, key)?,
-        Kind::Payload => tx.has(&keys::count_of_payload(key))?,
-        Kind::Idempotency => tx.has(&keys::run(codec::open::<Holder>(key, value)?.run))?,
-        Kind::Meta => true,
-        Kind::Id | Kind::Count | Kind::Collection | Kind::Index => false,
+        TableId::Log => has_log(tx, key)?,
+        TableId::Payload => tx.has(&keys::count_of_payload(key))?,
+        TableId::Idempotency => {
+            tx.has(&keys::run(codec::decode::<IdempotencyEntry>(key, value)?.run))?
+        }
+        TableId::Meta => true,
+        TableId::RunIdIndex | TableId::PayloadRefcount | TableId::Collection | TableId::Index => {
+            false
+        }
     };
     if is_owned {
         tx.put_bytes(key, value)?;
@@ -302,31 +309,37 @@ fn has_log(tx: &Tx<'_>, key: &[u8]) -> Result<bool, StoreError> {
 }
 
 /// Puts an entry in the place of an older one.
-fn renew(tx: &mut Tx<'_>, kind: Kind, (key, value): &Entry) -> Result<(), StoreError> {
+fn replace_if_newer(
+    tx: &mut Tx<'_>,
+    kind: TableId,
+    (key, value): &Entry,
+) -> Result<(), StoreError> {
     let Some(known) = tx.bytes(key)? else { return Ok(()) };
     match kind {
-        Kind::Run => {
+        TableId::Run => {
             let (old, new) = (tables::open_row(key, &known)?, tables::open_row(key, value)?);
             if new.run.revision > old.run.revision {
                 tx.replace(Some(&old), &new, &[])?;
             }
             return Ok(());
         }
-        Kind::Document => {
-            let revision = |bytes| Ok::<_, StoreError>(codec::open::<Stored>(key, bytes)?.revision);
+        TableId::Document => {
+            let revision =
+                |bytes| Ok::<_, StoreError>(codec::decode::<StoredDocument>(key, bytes)?.revision);
             if revision(value)? <= revision(&known)? {
                 return Ok(());
             }
         }
-        Kind::Idempotency => {
-            let run = |bytes| Ok::<_, StoreError>(codec::open::<Holder>(key, bytes)?.run);
+        TableId::Idempotency => {
+            let run =
+                |bytes| Ok::<_, StoreError>(codec::decode::<IdempotencyEntry>(key, bytes)?.run);
             if run(value)? <= run(&known)? {
                 return Ok(());
             }
         }
-        Kind::Meta => {
+        TableId::Meta => {
             // Numbers that only grow: what was given away does not come again.
-            let number = |bytes| codec::open::<u64>(key, bytes).ok();
+            let number = |bytes| codec::decode::<u64>(key, bytes).ok();
             if number(value) <= number(&known) {
                 return Ok(());
             }
@@ -358,7 +371,7 @@ mod tests {
             let scratch = Scratch::new();
             let store = scratch.store("live");
             filled(&store, runs).await;
-            store.keep(author(), creating("jobs", documents)).await.unwrap();
+            store.commit_changes(author(), creating("jobs", documents)).await.unwrap();
             let copy = scratch.0.path().join("copy.redb");
             store.backup(&copy).await.unwrap();
             Self { whole: fs::read(copy).unwrap(), scratch }
@@ -371,7 +384,7 @@ mod tests {
         }
 
         /// Returns the store of a file, and what is salvaged of it; its copy is sound.
-        async fn salvage(&self, name: &str, content: &[u8]) -> Result<Salvaged, StoreError> {
+        async fn salvage(&self, name: &str, content: &[u8]) -> Result<SalvageReport, StoreError> {
             let damaged = self.scratch.store_of(name, content);
             let to = self.scratch.0.path().join(format!("{name}.redb"));
             let saved = damaged.salvage(&to).await?;
@@ -394,7 +407,7 @@ mod tests {
             id: "500".parse().unwrap(),
         });
         let mut hit = (0, 0);
-        for (kind, key) in [(Kind::Document, document), (Kind::Run, keys::run(150))] {
+        for (kind, key) in [(TableId::Document, document), (TableId::Run, keys::run(150))] {
             for (number, place) in damage.places(&key).into_iter().enumerate() {
                 for byte in [2, key.len() - 1] {
                     let mut bytes = damage.whole.clone();
@@ -423,7 +436,7 @@ mod tests {
         }
         assert!(kept[..3].iter().all(|(_, count)| *count > 1200), "{kept:?}");
         let header = damage.salvage("header", &damage.whole[..300]).await.unwrap_err();
-        assert!(matches!(header, StoreError::Damaged { key, .. } if key == FILE), "{kept:?}");
+        assert!(matches!(header, StoreError::Corrupted { key, .. } if key == FILE), "{kept:?}");
     }
 
     #[tokio::test]
@@ -460,13 +473,13 @@ mod tests {
         slot[112..].copy_from_slice(&check);
         bytes[slots[1 - committed]..][..128].copy_from_slice(&slot);
         let saved = damage.salvage("half", &bytes).await.unwrap();
-        assert_eq!(saved, Salvaged { runs: 30, documents: 10, lost: Vec::new() });
+        assert_eq!(saved, SalvageReport { runs: 30, documents: 10, lost: Vec::new() });
     }
 
     #[test]
     fn several_of_what_is_lost_are_told_in_the_plural() {
         let plural = |kind| format!("{}s", noun(kind));
-        assert_eq!(plural(Kind::Log), "log segments");
-        assert!(Kind::ALL.into_iter().all(|kind| !plural(kind).ends_with("ss")));
+        assert_eq!(plural(TableId::Log), "log segments");
+        assert!(TableId::ALL.into_iter().all(|kind| !plural(kind).ends_with("ss")));
     }
 }

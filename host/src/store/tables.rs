@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::keys::Kind;
-use super::row::{Payload, Row};
+use super::keys::TableId;
+use super::row::{Blob, Row};
 use super::{StoreError, codec, keys};
 use crate::digest::Digest;
 use crate::run::LogEntry;
-use crate::task_run::{RunId, TaskRun};
+use crate::task_run::{RunId, RunRecord};
 
 pub(super) type Bytes = &'static [u8];
 
@@ -28,7 +28,7 @@ const FORMAT: &str = "format";
 
 /// Whose an idempotency key is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Holder {
+pub(super) struct IdempotencyEntry {
     /// The run's place in the order.
     pub(super) run: u64,
     pub(super) fingerprint: Digest,
@@ -56,11 +56,11 @@ impl<T> View<T> {
     fn open_all(
         open: impl Fn(TableDefinition<'static, Bytes, Bytes>) -> Result<T, TableError>,
     ) -> Result<Self, StoreError> {
-        let open = |kind: Kind| match open(TableDefinition::new(kind.table())) {
+        let open = |kind: TableId| match open(TableDefinition::new(kind.table())) {
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             opened => opened.map(Some),
         };
-        let tables = Kind::ALL.into_iter().map(open).collect::<Result<_, _>>()?;
+        let tables = TableId::ALL.into_iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { tables, written: 0 })
     }
 }
@@ -83,12 +83,12 @@ impl<'t> Tx<'t> {
     /// # Errors
     ///
     /// Returns [`StoreError::Newer`] if a newer version wrote them, and
-    /// [`StoreError::Damaged`] if one is gone: to write to a new one would hide that.
+    /// [`StoreError::Corrupted`] if one is gone: to write to a new one would hide that.
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         let known: Vec<_> =
             transaction.list_tables()?.map(|table| table.name().to_owned()).collect();
         let gone =
-            Kind::ALL.into_iter().find(|kind| !known.iter().any(|name| name == kind.table()));
+            TableId::ALL.into_iter().find(|kind| !known.iter().any(|name| name == kind.table()));
         if let Some(kind) = gone.filter(|_| !known.is_empty()) {
             return Err(is_gone(kind));
         }
@@ -106,12 +106,12 @@ impl<'t> Tx<'t> {
     }
 }
 
-fn is_gone(kind: Kind) -> StoreError {
-    StoreError::Damaged { key: format!("table {}", kind.table()), what: "it is gone".to_owned() }
+fn is_gone(kind: TableId) -> StoreError {
+    StoreError::Corrupted { key: format!("table {}", kind.table()), what: "it is gone".to_owned() }
 }
 
-fn kind_of(key: &[u8]) -> Result<Kind, StoreError> {
-    let (kind, _) = keys::parse(key).ok_or_else(|| codec::damaged(key, "it is no key"))?;
+fn kind_of(key: &[u8]) -> Result<TableId, StoreError> {
+    let (kind, _) = keys::parse(key).ok_or_else(|| codec::corrupted(key, "it is no key"))?;
     Ok(kind)
 }
 
@@ -146,7 +146,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     /// Returns the value under a key.
     pub(super) fn value<V: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<V>, StoreError> {
         let found = self.table(key)?.get(key)?;
-        found.map(|found| codec::open(key, found.value())).transpose()
+        found.map(|found| codec::decode(key, found.value())).transpose()
     }
 
     /// Returns what stands under a key, as it stands there.
@@ -163,16 +163,16 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     pub(super) fn row(&self, id: RunId) -> Result<Option<Row>, StoreError> {
         let key = keys::id(id);
         let Some(place) = self.bytes(&key)? else { return Ok(None) };
-        self.led_to(&key, &place).map(Some)
+        self.resolve_id(&key, &place).map(Some)
     }
 
     /// Returns the row that the entry of an id leads to.
-    pub(super) fn led_to(&self, key: &[u8], place: &[u8]) -> Result<Row, StoreError> {
+    pub(super) fn resolve_id(&self, key: &[u8], place: &[u8]) -> Result<Row, StoreError> {
         let sequence = place.try_into().map(u64::from_be_bytes);
-        let sequence = sequence.map_err(|_| codec::damaged(key, "it is no number"))?;
+        let sequence = sequence.map_err(|_| codec::corrupted(key, "it is no number"))?;
         match self.row_at(sequence)? {
             Some(row) if Some(row.run.id) == keys::run_of_id(key) => Ok(row),
-            _ => Err(codec::damaged(key, format!("it is not that of run number {sequence}"))),
+            _ => Err(codec::corrupted(key, format!("it is not that of run number {sequence}"))),
         }
     }
 
@@ -183,45 +183,45 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     }
 
     /// Returns the row that an entry of an index leads to, and that is so.
-    pub(super) fn indexed(&self, key: &[u8]) -> Result<Row, StoreError> {
+    pub(super) fn resolve_index(&self, key: &[u8]) -> Result<Row, StoreError> {
         let row = keys::sequence(key).map(|sequence| self.row_at(sequence)).transpose()?.flatten();
         let is_so = |row: &Row| keys::indexes(&row.run).iter().any(|known| known == key);
-        row.filter(is_so).ok_or_else(|| codec::damaged(key, "its run is not so"))
+        row.filter(is_so).ok_or_else(|| codec::corrupted(key, "its run is not so"))
     }
 
     /// Returns a run with all that is kept of it.
-    pub(super) fn whole(&self, row: Row) -> Result<TaskRun, StoreError> {
+    pub(super) fn load_full(&self, row: Row) -> Result<RunRecord, StoreError> {
         let log = self.log(row.run.sequence)?;
         row.whole(log, |digest| self.payload(digest))
     }
 
     /// Returns a run with all that is kept of it, by its id.
-    pub(super) fn run(&self, id: RunId) -> Result<Option<TaskRun>, StoreError> {
-        self.row(id)?.map(|row| self.whole(row)).transpose()
+    pub(super) fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
+        self.row(id)?.map(|row| self.load_full(row)).transpose()
     }
 
     fn payload(&self, digest: &Digest) -> Result<Value, StoreError> {
         let key = keys::payload(digest);
-        self.value(&key)?.ok_or_else(|| codec::damaged(&key, "it is gone"))
+        self.value(&key)?.ok_or_else(|| codec::corrupted(&key, "it is gone"))
     }
 
     /// Returns a run's log, in order.
     fn log(&self, sequence: u64) -> Result<Vec<LogEntry>, StoreError> {
         let mut log = Vec::new();
-        for entry in self.range(&keys::logs(sequence))? {
+        for entry in self.prefix(&keys::logs(sequence))? {
             let (key, value) = entry?;
-            log.extend(codec::open::<Vec<LogEntry>>(&key, &value)?);
+            log.extend(codec::decode::<Vec<LogEntry>>(&key, &value)?);
         }
         Ok(log)
     }
 
     /// Returns what is under the keys that begin with a prefix, in their order; from either end.
-    pub(super) fn range<'s>(
+    pub(super) fn prefix<'s>(
         &'s self,
         prefix: &[u8],
     ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'s, T>, StoreError>
     {
-        self.between(prefix, &keys::after(prefix))
+        self.range(prefix, &keys::after(prefix))
     }
 
     /// Shows what is under the keys from the first to before the second, until `see` says that
@@ -242,7 +242,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     }
 
     /// Returns what is under the keys from the first to before the second; from either end.
-    pub(super) fn between<'s>(
+    pub(super) fn range<'s>(
         &'s self,
         first: &[u8],
         end: &[u8],
@@ -259,17 +259,17 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
 
 /// Returns the row that stands under a key, and is that of this place in the order.
 pub(super) fn open_row(key: &[u8], bytes: &[u8]) -> Result<Row, StoreError> {
-    let row: Row = codec::open(key, bytes)?;
+    let row: Row = codec::decode(key, bytes)?;
     match keys::run(row.run.sequence) == key {
         true => Ok(row),
-        false => Err(codec::damaged(key, "another run's row")),
+        false => Err(codec::corrupted(key, "another run's row")),
     }
 }
 
 impl Tx<'_> {
     /// Writes a value under a key.
     pub(super) fn put<V: Serialize>(&mut self, key: &[u8], value: &V) -> Result<(), StoreError> {
-        self.put_bytes(key, &codec::seal(key, value)?)
+        self.put_bytes(key, &codec::encode(key, value)?)
     }
 
     /// Writes a value as it stands under a key.
@@ -284,8 +284,8 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// Returns the [`StoreError`] that a record would meet.
-    pub(super) fn try_out(&mut self) -> Result<(), StoreError> {
-        for kind in Kind::ALL {
+    pub(super) fn probe_write(&mut self) -> Result<(), StoreError> {
+        for kind in TableId::ALL {
             // It comes after that of every run.
             let key = [&kind.prefix()[..], &[u8::MAX; 16]].concat();
             self.put_bytes(&key, &[])?;
@@ -341,7 +341,7 @@ impl Tx<'_> {
         &mut self,
         old: Option<&Row>,
         new: &Row,
-        payloads: &[Payload],
+        payloads: &[Blob],
     ) -> Result<(), StoreError> {
         for payload in payloads {
             let key = keys::payload(&payload.digest);
@@ -351,15 +351,15 @@ impl Tx<'_> {
         }
         // New ones first, so that what both name is never at zero.
         for digest in new.payloads() {
-            self.recount(&digest, 1)?;
+            self.adjust_refcount(&digest, 1)?;
         }
         for digest in old.into_iter().flat_map(Row::payloads) {
-            self.recount(&digest, -1)?;
+            self.adjust_refcount(&digest, -1)?;
         }
         let sequence = new.run.sequence;
         let key = keys::run(sequence);
         let has_ended = new.run.state.status().is_final();
-        let seal = if has_ended { codec::seal } else { codec::seal_growing };
+        let seal = if has_ended { codec::encode } else { codec::encode_with_slack };
         self.put_bytes(&key, &seal(&key, new)?)?;
         if old.is_none() {
             self.put_bytes(&keys::id(new.run.id), &sequence.to_be_bytes())?;
@@ -380,7 +380,7 @@ impl Tx<'_> {
     }
 
     /// Changes how many rows name a large value; removes it when none does.
-    fn recount(&mut self, digest: &Digest, by: i64) -> Result<(), StoreError> {
+    fn adjust_refcount(&mut self, digest: &Digest, by: i64) -> Result<(), StoreError> {
         let key = keys::count(digest);
         let count = self.value::<i64>(&key)?.unwrap_or(0) + by;
         if count > 0 {
@@ -399,11 +399,14 @@ impl Tx<'_> {
         if entries.is_empty() {
             return Ok(None);
         }
-        entries.iter_mut().filter_map(|entry| entry.data.as_mut()).for_each(codec::flatten);
-        let last = self.range(&keys::logs(sequence))?.next_back().transpose()?;
+        entries
+            .iter_mut()
+            .filter_map(|entry| entry.data.as_mut())
+            .for_each(codec::stringify_if_deep);
+        let last = self.prefix(&keys::logs(sequence))?.next_back().transpose()?;
         let part = last.and_then(|(key, _)| keys::log_part(&key)).map_or(0, |part| part + 1);
         let key = keys::log(sequence, part);
-        let bytes = codec::seal(&key, &entries)?;
+        let bytes = codec::encode(&key, &entries)?;
         self.put_bytes(&key, &bytes)?;
         Ok(Some((key, bytes)))
     }
@@ -411,7 +414,7 @@ impl Tx<'_> {
     /// Removes a run's log.
     pub(super) fn remove_log(&mut self, sequence: u64) -> Result<(), StoreError> {
         let keys: Vec<_> = self
-            .range(&keys::logs(sequence))?
+            .prefix(&keys::logs(sequence))?
             .map(|entry| entry.map(|(key, _)| key))
             .collect::<Result<_, _>>()?;
         keys.iter().try_for_each(|key| self.remove(key))

@@ -12,26 +12,26 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::file::{StoreFile, guarded};
-use super::steps::Evidence;
+use super::file::{StoreFile, catch_corruption_panic};
+use super::ops::CommitCheck;
 use super::tables::{Snapshot, Tx};
 use crate::os_error;
 use crate::task_run::RunId;
 
 /// The most steps of one transaction.
-const LARGEST_BATCH: usize = 256;
+const MAX_BATCH: usize = 256;
 /// How long a step waits for its turn. Other processes take milliseconds for theirs: one that
 /// takes this long was stopped in the middle of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// From this many bytes on there must be room for a transaction on the disk. What is written
 /// before a disk is known to be full stays in the file, which never gives room back. Smaller ones
 /// find room that became free in the file.
-const LARGE: u64 = 1 << 20;
+const FREE_SPACE_CHECK_BYTES: u64 = 1 << 20;
 /// What a large transaction leaves for those that say how runs ended, in bytes.
-const SPARE: u64 = 1 << 20;
+const RESERVED_BYTES: u64 = 1 << 20;
 
-type Job = Box<dyn Work>;
+type BoxedWrite = Box<dyn QueuedWrite>;
 
 /// Writes to the store. The thread begins with the first step and ends with this.
 ///
@@ -39,14 +39,14 @@ type Job = Box<dyn Work>;
 /// of the process is as if it had been killed.
 pub(super) struct Writer {
     file: Arc<StoreFile>,
-    jobs: OnceLock<Sender<Job>>,
-    pub(super) patience: Duration,
+    jobs: OnceLock<Sender<BoxedWrite>>,
+    pub(super) timeout: Duration,
 }
 
 impl Writer {
     /// Returns the writer of a file.
     pub(super) fn new(file: Arc<StoreFile>) -> Self {
-        Self { file, jobs: OnceLock::new(), patience: PATIENCE }
+        Self { file, jobs: OnceLock::new(), timeout: WRITE_LOCK_TIMEOUT }
     }
 
     /// Does one step, and answers when it is on the disk. `id` is the run that it is about.
@@ -56,17 +56,18 @@ impl Writer {
     /// # Errors
     ///
     /// Returns [`StoreError`]; the step was not done, but for [`StoreError::OutcomeUnknown`].
-    pub(super) async fn step<T, A>(&self, id: RunId, apply: A) -> Result<T, StoreError>
+    pub(super) async fn submit<T, A>(&self, id: RunId, apply: A) -> Result<T, StoreError>
     where
-        T: Evidence + Send + 'static,
+        T: CommitCheck + Send + 'static,
         A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (sender, mut answer) = oneshot::channel();
-        let turn = Turn::default();
-        let job = Step { id, apply, result: None, sender, turn: turn.clone(), has_begun: false };
+        let turn = StartToken::default();
+        let job =
+            WriteRequest { id, apply, result: None, sender, turn: turn.clone(), has_begun: false };
         let gone = |_| StoreError::from(io::Error::other("the thread that writes is gone"));
         self.jobs()?.send(Box::new(job)).map_err(|_| gone(()))?;
-        match tokio::time::timeout(self.patience, &mut answer).await {
+        match tokio::time::timeout(self.timeout, &mut answer).await {
             Ok(answer) => answer.map_err(|_| gone(()))?,
             Err(_) if turn.take() => Err(StoreError::Busy),
             // It is being done.
@@ -81,7 +82,7 @@ impl Writer {
         self.jobs().ok();
     }
 
-    fn jobs(&self) -> Result<&Sender<Job>, StoreError> {
+    fn jobs(&self) -> Result<&Sender<BoxedWrite>, StoreError> {
         if let Some(jobs) = self.jobs.get() {
             return Ok(jobs);
         }
@@ -96,58 +97,60 @@ impl Writer {
 /// A step's turn: the thread takes it when it begins with the step, or the caller who does not
 /// want it done any more.
 #[derive(Clone, Default)]
-struct Turn(Arc<AtomicBool>);
+struct StartToken(Arc<AtomicBool>);
 
-impl Turn {
+impl StartToken {
     /// Returns whether nobody took it before.
     fn take(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
 }
 
-fn serve(file: &StoreFile, jobs: &Receiver<Job>) {
-    guarded(|| file.open_existing()).ok();
+fn serve(file: &StoreFile, jobs: &Receiver<BoxedWrite>) {
+    catch_corruption_panic(|| file.open_existing()).ok();
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
-        batch.extend(jobs.try_iter().take(LARGEST_BATCH - 1));
+        batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
         write(file, batch);
     }
 }
 
 /// How a transaction failed.
-enum Fault {
+enum TxError {
     /// Before its commit: nothing was done.
-    Before(StoreError),
+    Aborted(StoreError),
     /// In its commit: it was done or not.
-    Commit(StoreError),
+    CommitUnknown(StoreError),
 }
 
-fn write(file: &StoreFile, mut batch: Vec<Job>) {
+fn write(file: &StoreFile, mut batch: Vec<BoxedWrite>) {
     match attempt(file, &mut batch) {
         Ok(()) => batch.into_iter().for_each(|job| job.answer(None)),
         // One of them may be at fault, or too large: the others are not to suffer.
-        Err(Fault::Before(_)) if batch.len() > 1 => {
+        Err(TxError::Aborted(_)) if batch.len() > 1 => {
             batch.into_iter().for_each(|job| write(file, vec![job]));
         }
-        Err(Fault::Before(error)) => {
+        Err(TxError::Aborted(error)) => {
             batch.into_iter().for_each(|job| job.answer(Some(error.clone())));
         }
-        Err(Fault::Commit(error)) => settle(file, batch, &error),
+        Err(TxError::CommitUnknown(error)) => resolve_unknown_commit(file, batch, &error),
     }
 }
 
-fn attempt(file: &StoreFile, batch: &mut Vec<Job>) -> Result<(), Fault> {
-    let begun = guarded(|| {
+fn attempt(file: &StoreFile, batch: &mut Vec<BoxedWrite>) -> Result<(), TxError> {
+    let begun = catch_corruption_panic(|| {
         let handle = file.for_writing()?;
         let transaction = handle.begin_write()?;
         batch.retain_mut(|job| job.begins());
         let mut tx = Tx::open(&transaction)?;
         // Of a large one a part may be written before its commit.
-        let room = file.room();
+        let room = file.free_space();
         batch.iter_mut().try_for_each(|job| job.apply(&mut tx))?;
         let written = tx.written();
         drop(tx);
-        if written >= LARGE && room.is_some_and(|room| room < written + SPARE) {
+        if written >= FREE_SPACE_CHECK_BYTES
+            && room.is_some_and(|room| room < written + RESERVED_BYTES)
+        {
             return Err(StoreError::Full);
         }
         if written > 0 {
@@ -161,19 +164,19 @@ fn attempt(file: &StoreFile, batch: &mut Vec<Job>) -> Result<(), Fault> {
         if error.is_of_disk() {
             file.close();
         }
-        Fault::Before(error)
+        TxError::Aborted(error)
     })?;
     let Some(transaction) = begun else { return Ok(()) };
-    guarded(|| Ok(transaction.commit()?)).map_err(Fault::Commit)
+    catch_corruption_panic(|| Ok(transaction.commit()?)).map_err(TxError::CommitUnknown)
 }
 
 /// Finds out what became of steps whose commit failed, and answers them.
-fn settle(file: &StoreFile, batch: Vec<Job>, error: &StoreError) {
+fn resolve_unknown_commit(file: &StoreFile, batch: Vec<BoxedWrite>, error: &StoreError) {
     file.close();
     // Opening it for writing puts it in order; where that fails, reading may still do.
-    guarded(|| file.for_writing().map(drop)).ok();
+    catch_corruption_panic(|| file.for_writing().map(drop)).ok();
     for job in batch {
-        match file.read(|store| job.is_there(store)) {
+        match file.read(|store| job.is_committed(store)) {
             Ok(Some(true)) => job.answer(None),
             Ok(Some(false) | None) => job.answer(Some(error.clone())),
             Err(_) => {
@@ -185,7 +188,7 @@ fn settle(file: &StoreFile, batch: Vec<Job>, error: &StoreError) {
 }
 
 /// A step, whatever its answer is.
-trait Work: Send {
+trait QueuedWrite: Send {
     /// The run that it is about.
     fn id(&self) -> RunId;
     /// Returns whether it is still to be done; from now on it is.
@@ -193,24 +196,24 @@ trait Work: Send {
     /// Does it within a transaction; may be called again, within another.
     fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
     /// Returns whether what it did is in the store.
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError>;
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError>;
     /// Answers with the error, or else with what it did.
     fn answer(self: Box<Self>, error: Option<StoreError>);
 }
 
-struct Step<T, A> {
+struct WriteRequest<T, A> {
     id: RunId,
     apply: A,
     result: Option<T>,
     sender: oneshot::Sender<Result<T, StoreError>>,
-    turn: Turn,
+    turn: StartToken,
     /// The turn was taken for it.
     has_begun: bool,
 }
 
-impl<T, A> Work for Step<T, A>
+impl<T, A> QueuedWrite for WriteRequest<T, A>
 where
-    T: Evidence + Send,
+    T: CommitCheck + Send,
     A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send,
 {
     fn id(&self) -> RunId {
@@ -227,8 +230,8 @@ where
         Ok(())
     }
 
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
-        self.result.as_ref().map_or(Ok(false), |result| result.is_there(store))
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        self.result.as_ref().map_or(Ok(false), |result| result.is_committed(store))
     }
 
     fn answer(self: Box<Self>, error: Option<StoreError>) {
@@ -245,33 +248,40 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Address, Body, Change, Effects};
+    use crate::document::{Address, Body, CommitRequest, DocumentChange};
     use crate::private_dir::{DataDir, PrivateDir};
     use crate::run::Outcome;
     use crate::store::conformance::{ending, insert};
-    use crate::store::file::{AtEnd, DIRECTORY, FILE};
+    use crate::store::file::{DIRECTORY, FILE, ShutdownMode};
     use crate::store::redb::RedbStore;
     use crate::store::tests::author;
-    use crate::store::{Claim, Inserted, NewRun, RunFilter, Store as _};
+    use crate::store::{Claim, InsertOutcome, NewRun, RunFilter, Store as _};
     use crate::task_run::tests::running;
 
     /// Returns a step that was done in a transaction whose commit failed.
-    fn committing(id: RunId) -> (Job, oneshot::Receiver<Result<Inserted, StoreError>>) {
+    fn committing(id: RunId) -> (BoxedWrite, oneshot::Receiver<Result<InsertOutcome, StoreError>>) {
         let (sender, answer) = oneshot::channel();
         let apply = |_: &mut Tx<'_>| Err(StoreError::Full);
-        let result = Some(Inserted::New(Claim { id, revision: 1 }));
-        let job = Step { id, apply, result, sender, turn: Turn::default(), has_begun: true };
+        let result = Some(InsertOutcome::Created(Claim { id, revision: 1 }));
+        let job = WriteRequest {
+            id,
+            apply,
+            result,
+            sender,
+            turn: StartToken::default(),
+            has_begun: true,
+        };
         (Box::new(job), answer)
     }
 
     #[tokio::test]
     async fn r3_after_a_failed_commit_the_answer_is_what_is_there() {
         let scratch = tempfile::tempdir().unwrap();
-        let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
+        let store = RedbStore::new(DataDir::new(scratch.path()), ShutdownMode::Clean);
         let there = insert(&store, &running("a")).await.id;
         let ((first, there), (second, missing)) = (committing(there), committing(RunId::new()));
-        settle(&store.file, vec![first, second], &StoreError::Full);
-        assert!(matches!(there.await.unwrap(), Ok(Inserted::New(_))));
+        resolve_unknown_commit(&store.file, vec![first, second], &StoreError::Full);
+        assert!(matches!(there.await.unwrap(), Ok(InsertOutcome::Created(_))));
         assert!(matches!(missing.await.unwrap(), Err(StoreError::Full)));
         insert(&store, &running("a")).await;
     }
@@ -283,8 +293,8 @@ mod tests {
         directory.replace(FILE, &[&[7; 10_000]]).unwrap();
         let id = RunId::new();
         let (job, answer) = committing(id);
-        settle(
-            &StoreFile::new(DataDir::new(scratch.path()), AtEnd::Close),
+        resolve_unknown_commit(
+            &StoreFile::new(DataDir::new(scratch.path()), ShutdownMode::Clean),
             vec![job],
             &StoreError::Full,
         );
@@ -297,20 +307,20 @@ mod tests {
         for is_replaced in [false, true] {
             let scratch = tempfile::tempdir().unwrap();
             let data = DataDir::new(scratch.path());
-            let store = RedbStore::new(data.clone(), AtEnd::Leave);
+            let store = RedbStore::new(data.clone(), ShutdownMode::Skip);
             let claim = insert(&store, &running("a")).await;
             let directory = scratch.path().join(DIRECTORY);
             let removed = std::fs::File::open(directory.join(FILE)).unwrap();
             let written = removed.metadata().unwrap().modified().unwrap();
             std::fs::remove_dir_all(&directory).unwrap();
-            let other = RedbStore::new(data, AtEnd::Close);
+            let other = RedbStore::new(data, ShutdownMode::Clean);
             if is_replaced {
                 insert(&other, &running("b")).await;
             }
             let address = Address { collection: "a".parse().unwrap(), id: "b".parse().unwrap() };
             let after = Some(Body::try_from(serde_json::json!({"n": 1})).unwrap());
-            let changes = [(address, Change { before: None, after })].into();
-            let effects = Arc::new(Effects { changes, ..Effects::default() });
+            let changes = [(address, DocumentChange { before: None, after })].into();
+            let effects = Arc::new(CommitRequest { changes, ..CommitRequest::default() });
             let is_replaced_error = |error: StoreError| matches!(error, StoreError::Replaced);
             // Each of them twice: an error must not make the next one write elsewhere.
             for _ in 0..2 {
@@ -318,7 +328,7 @@ mod tests {
                 assert!(is_replaced_error(ended.unwrap_err()));
                 let begun = store.insert(NewRun { run: running("a"), key: None }).await;
                 assert!(is_replaced_error(begun.unwrap_err()));
-                let kept = store.keep(author(), Arc::clone(&effects)).await;
+                let kept = store.commit_changes(author(), Arc::clone(&effects)).await;
                 assert!(is_replaced_error(kept.unwrap_err()));
             }
             assert_eq!(removed.metadata().unwrap().modified().unwrap(), written);
@@ -331,17 +341,20 @@ mod tests {
     #[tokio::test]
     async fn a_step_that_fails_takes_no_other_with_it() {
         let scratch = tempfile::tempdir().unwrap();
-        let store = RedbStore::new(DataDir::new(scratch.path()), AtEnd::Close);
+        let store = RedbStore::new(DataDir::new(scratch.path()), ShutdownMode::Clean);
         let nobody = Claim { id: RunId::new(), revision: 1 };
         let runs = [running("a"), running("b")];
-        let new = |run: &crate::task_run::TaskRun| NewRun { run: run.clone(), key: None };
+        let new = |run: &crate::task_run::RunRecord| NewRun { run: run.clone(), key: None };
         let (first, failed, second) = tokio::join!(
             store.insert(new(&runs[0])),
             store.finish(nobody, ending(Outcome::Cancelled)),
             store.insert(new(&runs[1])),
         );
-        assert!(matches!((first, second), (Ok(Inserted::New(_)), Ok(Inserted::New(_)))));
-        assert!(matches!(failed, Err(StoreError::Damaged { .. })));
+        assert!(matches!(
+            (first, second),
+            (Ok(InsertOutcome::Created(_)), Ok(InsertOutcome::Created(_)))
+        ));
+        assert!(matches!(failed, Err(StoreError::Corrupted { .. })));
         assert_eq!(store.check().await.unwrap(), [""; 0]);
     }
 }

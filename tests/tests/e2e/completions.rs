@@ -86,7 +86,7 @@ fn runs_are_offered_with_what_they_were_and_so_are_the_words_of_filters() {
     }
     let newest = project.run(&["runs", "list", "--json"]).json()["runs"][0].clone();
     let id = newest["id"].as_str().expect("an id");
-    for command in ["show", "logs", "diff", "cancel", "wait", "erase", "rerun"] {
+    for command in ["show", "logs", "changes", "cancel", "wait", "erase", "rerun"] {
         let all = offered(&project, &["runs", command, ""]);
         let mut lines = all.lines().map(|line| line.split_once('\t').expect("what it was"));
         let (latest, was) = lines.next().expect("latest");

@@ -217,7 +217,7 @@ async fn progress_goes_from_row_to_row_up_to_the_last_byte() {
     let size = csv.len() as u64;
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hears = Arc::clone(&heard);
-    let request = Request::new("profile_csv", json!({"csv": csv})).observe(move |event| {
+    let request = Request::new("profile_csv", json!({"csv": csv})).on_event(move |event| {
         if let Event::Progress(progress) = event {
             hears.lock().unwrap().push((progress.done, progress.total, progress.message.clone()));
         }

@@ -109,13 +109,13 @@ fn l8_what_a_run_changes_is_kept_with_its_success() {
     let updated =
         |id: &str| json!({"collection": "accounts", "document_id": id, "change": "updated"});
     assert_eq!(record["result_refs"], json!([updated("a"), updated("b")]));
-    insta::assert_snapshot!(project.run(&["runs", "diff", "latest"]), @"
+    insta::assert_snapshot!(project.run(&["runs", "changes", "latest"]), @"
     ~ accounts/a
         balance: 100 -> 70
     ~ accounts/b
         balance: 0 -> 30
     ");
-    let diff = json_of(&project, &["runs", "diff", "latest"]);
+    let diff = json_of(&project, &["runs", "changes", "latest"]);
     assert_eq!(diff["id"], record["id"]);
     assert_eq!(
         diff["change_set"][1],
@@ -147,7 +147,7 @@ fn a_run_that_does_not_succeed_changes_nothing() {
         let record = latest(&project);
         assert_eq!((&record["failure_kind"], &record["changes"]), (&json!(kind), &Value::Null));
         assert_eq!(record["result_refs"], json!([]));
-        let diff = project.run(&["runs", "diff", "latest"]);
+        let diff = project.run(&["runs", "changes", "latest"]);
         assert!(diff.stderr.ends_with(" changed no document\n"), "{diff}");
         assert_eq!(balances(&project), [100, 0], "{then}");
     }
@@ -234,9 +234,9 @@ async fn a_run_whose_reads_are_no_longer_so_is_executed_again() {
     }
     let report = report(child);
     assert_eq!(report["output"], json!({"value": others + 1}), "{report}");
-    let reruns = report["usage"]["reruns"].as_u64().expect("it was executed again");
+    let reruns = report["usage"]["conflict_retries"].as_u64().expect("it was executed again");
     let record = latest(&project);
-    assert_eq!(record["usage"]["reruns"], reruns);
+    assert_eq!(record["usage"]["conflict_retries"], reruns);
     let again = format!("executed again ({reruns}): what it read was changed");
     let log = record["log_entries"].as_array().expect("a list");
     assert!(log.iter().any(|entry| entry["message"] == again.as_str()), "{record}");
@@ -262,7 +262,7 @@ async fn l5_a_run_that_always_comes_too_late_fails_as_a_conflict() {
     ");
     let record = latest(&project);
     assert_eq!((&record["failure_kind"], &record["changes"]), (&json!("conflict"), &Value::Null));
-    assert_eq!(record["usage"]["reruns"], 5);
+    assert_eq!(record["usage"]["conflict_retries"], 5);
     assert_eq!(documents(&project, "counters")[0]["value"], others);
 }
 
@@ -276,7 +276,10 @@ fn what_a_filter_would_have_found_is_in_the_way_too() {
     assert!(reports.iter().all(|report| report["status"] == "SUCCESS"), "{reports:?}");
     let added = reports.iter().filter(|report| report["output"]["id"].is_string()).count();
     assert_eq!((added, documents(&project, "entries").len()), (1, 1));
-    let again = reports.iter().filter_map(|report| report["usage"]["reruns"].as_u64()).sum::<u64>();
+    let again = reports
+        .iter()
+        .filter_map(|report| report["usage"]["conflict_retries"].as_u64())
+        .sum::<u64>();
     assert!(again > 0, "they were not in each other's way: {reports:?}");
 }
 
@@ -300,7 +303,7 @@ async fn a_run_that_takes_long_is_in_nobody_s_way_and_the_store_does_not_grow_wi
     }
     let moved = report(moving);
     assert_eq!(moved["output"], json!({"from": 99, "to": 1}), "{moved}");
-    assert_eq!(moved["usage"].get("reruns"), None, "nobody was in its way");
+    assert_eq!(moved["usage"].get("conflict_retries"), None, "nobody was in its way");
 
     let before = size();
     for _ in 0..600 {
@@ -352,7 +355,7 @@ fn i2_a_dry_run_shows_what_it_would_change_and_keeps_nothing() {
     assert!(shown.contains("\nchanges   none; it would have updated 2 documents\n"), "{shown}");
     let listed = project.run(&["runs", "list", "-n", "1"]).stdout;
     assert!(listed.contains("SUCCESS DRY RUN"), "{listed}");
-    let diff = project.run(&["runs", "diff", "latest"]);
+    let diff = project.run(&["runs", "changes", "latest"]);
     assert!(diff.stderr.ends_with(" changed no document\n"), "{diff}");
     assert_sound(&project);
 }
@@ -536,7 +539,7 @@ fn an_erased_run_leaves_the_documents_that_it_changed() {
     assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
     assert_eq!(latest(&project)["input_dump"], Value::Null);
     assert_eq!(balances(&project), [70, 30]);
-    let diff = json_of(&project, &["runs", "diff", "latest"]);
+    let diff = json_of(&project, &["runs", "changes", "latest"]);
     assert_eq!(diff["change_set"].as_array().map(Vec::len), Some(2));
     let help = project.run(&["runs", "erase", "--help"]).stdout;
     assert!(help.contains("so do the\ndocuments that it changed"), "{help}");

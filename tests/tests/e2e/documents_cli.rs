@@ -297,7 +297,7 @@ fn an_import_is_a_run_that_is_recorded() {
     let listed = json_of(&project, &["runs", "list", "--operation", "ophost.import"]);
     assert_eq!(listed["runs"].as_array().map(Vec::len), Some(2));
     let first = listed["runs"][1]["id"].as_str().expect("an id");
-    insta::assert_snapshot!(project.run(&["runs", "diff", first]), @"
+    insta::assert_snapshot!(project.run(&["runs", "changes", first]), @"
     + things/a
         n: 1
     ");
@@ -761,7 +761,7 @@ fn a_copy_of_the_store_holds_the_documents_too() {
         store_of(&project, command, &read(project.path().join(&file)));
         let on = |arguments: &[&str]| project.run(&[arguments, &["--data", command]].concat());
         assert_eq!(on(&["documents", "export", "things"]).stdout, things(&project));
-        assert_eq!(on(&["runs", "diff", "latest"]).stdout.lines().count(), 4);
+        assert_eq!(on(&["runs", "changes", "latest"]).stdout.lines().count(), 4);
         assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
         let more = on(&["documents", "import", "things", "things.jsonl", "--existing", "skip"]);
         assert_eq!(more.stdout, "{\"put\":0,\"skipped\":2}\n");
@@ -823,7 +823,7 @@ fn f5_a_damaged_document_is_named_and_never_shown_and_the_others_are_saved() {
             the store is damaged at `change 1 of things/bad`: the check does not fit
             ---- exit 1
             "));
-            let diff = on(&["runs", "diff", "latest"]);
+            let diff = on(&["runs", "changes", "latest"]);
             assert!(diff.code == Some(5) && diff.stdout.is_empty(), "{diff}");
         }
         if check.code == Some(1) {
@@ -976,7 +976,7 @@ fn saved(project: &Project, data: &str, is_document: bool) {
     assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
     let found = on(&["documents", "find", "things"]).stdout;
     assert_eq!(found.lines().count(), if is_document { 1 } else { 2 });
-    assert_eq!(on(&["runs", "diff", "latest"]).code, Some(if is_document { 0 } else { 5 }));
+    assert_eq!(on(&["runs", "changes", "latest"]).code, Some(if is_document { 0 } else { 5 }));
     // What comes then has a number of its own.
     on(&["documents", "import", "others", "things.jsonl"]);
     assert_eq!(latest_of(project, &data)["changes"]["revision"], 2);

@@ -115,8 +115,8 @@ fn no_command_shows_a_terminal_what_it_would_act_on_or_hide() {
     let put = project.run(&["documents", "import", "things", "it.jsonl"]);
     assert_eq!(put.code, Some(0), "{put}");
     let commands = [
-        &["runs", "diff", "latest"][..],
-        &["runs", "diff", "latest", "--json"],
+        &["runs", "changes", "latest"][..],
+        &["runs", "changes", "latest", "--json"],
         &["list"],
         &["list", "--json"],
         &["list", "--category", &text],

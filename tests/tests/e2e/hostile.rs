@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use e2e::guest;
-use ophost::{FailureKind, Host, LimitRequest, LogSource, Outcome, Report, Request};
+use ophost::{FailureKind, Host, LimitRequest, LogSource, Outcome, Request, RunReport};
 use serde_json::json;
 
 use crate::harness::Project;
@@ -69,7 +69,7 @@ async fn host(project: &Project) -> Host {
     Host::builder().plugins(project.plugins()).build().await.expect("a host")
 }
 
-async fn run(host: &Host, guest: &str) -> Report {
+async fn run(host: &Host, guest: &str) -> RunReport {
     let request = Request::new(format!("hostile.{guest}"), json!({})).limits(limits());
     host.run(request).await.expect("the run begins")
 }
@@ -105,7 +105,7 @@ fn refused(host: &Host, name: &str, expected: &str) {
     assert!(reason.contains(expected), "{name}: {reason}");
 }
 
-fn failed(report: &Report, kind: FailureKind, message: &str) {
+fn failed(report: &RunReport, kind: FailureKind, message: &str) {
     let Outcome::Failed(failure) = &report.outcome else { panic!("{report:?}") };
     assert_eq!(failure.kind, kind, "{report:?}");
     assert!(failure.message.contains(message), "{report:?}");

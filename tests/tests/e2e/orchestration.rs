@@ -1,6 +1,6 @@
 //! What a run is part of: flags, the environment, and what the library does not look at.
 
-use ophost::{Context, Host, Request};
+use ophost::{Host, OrchestrationContext, Request};
 use serde_json::{Value, json};
 
 use crate::harness::Project;
@@ -104,7 +104,8 @@ async fn a_library_call_is_part_of_what_the_request_says_alone() {
     // `cargo` sets variables, and perhaps so does CI; none of that is looked at.
     assert!(host.run(request()).await.unwrap().context.is_empty());
     let variable = |name: &str| (name == "WM_JOB_ID").then(|| "j".to_owned());
-    let context = Context::detect(&ophost::Explicit::default(), &variable);
+    let context =
+        OrchestrationContext::detect(&ophost::OrchestrationOverrides::default(), &variable);
     let report = host.run(request().context(context.clone())).await.unwrap();
     assert_eq!(report.context, context);
 }

@@ -30,7 +30,7 @@ fn version<'a>(catalog: &'a Catalog, operation: &str) -> Option<&'a str> {
 fn newer_refused(catalog: &Catalog) -> Option<String> {
     catalog.plugins().iter().find_map(|state| match state {
         PluginState::Used { newer_refused, .. } => newer_refused.map(ToOwned::to_owned),
-        PluginState::Refused { .. } => None,
+        PluginState::Rejected { .. } => None,
     })
 }
 

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::operator::Comparison;
 use crate::budget::{Budget, Interruption, all, any};
-use crate::fields::Fields;
 use crate::matcher::{Matcher, Search};
 use crate::order;
 use crate::path::{Leaf, Path};
+use crate::projection::Fields;
 
 /// What is asked of a document, or of an object within one.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ pub struct FilterError {
 #[non_exhaustive]
 pub enum Problem {
     /// It is not JSON, or not strictly.
-    #[error("it is not JSON: {}", text::reason(.0))]
+    #[error("it is not JSON: {}", text::single_line(.0))]
     NotJson(String),
     /// A value of the wrong type.
     #[error("{expected} is needed, here is {found}")]
@@ -84,7 +84,7 @@ pub enum Problem {
     #[error(transparent)]
     Path(PathError),
     /// A pattern that cannot be used.
-    #[error("not a pattern: {}", text::reason(.0))]
+    #[error("not a pattern: {}", text::single_line(.0))]
     Pattern(String),
     /// A pattern that is too long.
     #[error("a pattern has at most {MAX_PATTERN} bytes")]
@@ -149,7 +149,7 @@ impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Top => f.write_str("$"),
-            Self::Name(above, name) => write!(f, "{above}.{}", text::name(name)),
+            Self::Name(above, name) => write!(f, "{above}.{}", text::quote(name)),
             Self::Item(above, number) => write!(f, "{above}[{number}]"),
         }
     }

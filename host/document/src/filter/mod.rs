@@ -15,11 +15,11 @@ use serde_json::{Map, Value};
 use self::clause::Clause;
 use self::error::Place;
 pub use self::error::{FilterError, Problem};
-use crate::body::{MAX_LEVELS, Room, is_within};
+use crate::body::{ByteBudget, MAX_LEVELS, is_within};
 use crate::budget::{Budget, Interruption};
-use crate::fields::{Fields, Wanted};
 use crate::json;
 use crate::name::DocumentId;
+use crate::projection::{Fields, Projection};
 use crate::scan::Scan;
 
 /// The longest text of a filter, in bytes.
@@ -58,7 +58,7 @@ impl Filter {
         if !is_within(source, MAX_LEVELS) {
             return Err(Place::Top.problem(Problem::TooDeep));
         }
-        if serde_json::to_writer(Room(MAX_FILTER), source).is_err() {
+        if serde_json::to_writer(ByteBudget(MAX_FILTER), source).is_err() {
             return Err(Place::Top.problem(Problem::TooLarge));
         }
         Ok(Self { source: source.clone(), clause: read::read(source)? })
@@ -101,7 +101,7 @@ impl Filter {
 
     /// Returns what [`Filter::matches`] has to be asked of.
     pub fn scan(&self) -> Scan {
-        Scan { wanted: Wanted::new(self.names()), ids: self.ids(), after: None, before: None }
+        Scan { wanted: Projection::new(self.names()), ids: self.ids(), after: None, before: None }
     }
 
     pub(crate) fn names(&self) -> BTreeSet<&str> {

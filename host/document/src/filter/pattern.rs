@@ -15,15 +15,15 @@ const SMALL: usize = 1 << 10;
 /// What the patterns of a filter may still need when compiled, in bytes. Looking through a
 /// text takes at most that many steps for each byte of it, and most often one.
 #[derive(Debug)]
-pub(super) struct Room(usize);
+pub(super) struct ByteBudget(usize);
 
-impl Default for Room {
+impl Default for ByteBudget {
     fn default() -> Self {
         Self(MAX_COMPILED)
     }
 }
 
-impl Room {
+impl ByteBudget {
     /// Compiles a pattern that matches in linear time.
     pub(super) fn compile(&mut self, pattern: &str, options: &str) -> Result<Matcher, Problem> {
         if pattern.len() > MAX_PATTERN {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn compile(pattern: &str, options: &str) -> Result<Matcher, Problem> {
-        Room::default().compile(pattern, options)
+        ByteBudget::default().compile(pattern, options)
     }
 
     fn matches(pattern: &str, options: &str, text: &str) -> bool {
@@ -194,7 +194,7 @@ mod tests {
             "^(open|closed|draft)$",
             ".*remote.*|.*home office.*",
         ];
-        let mut room = Room::default();
+        let mut room = ByteBudget::default();
         for pattern in everyday.iter().cycle().take(15) {
             assert!(room.compile(pattern, "i").is_ok(), "{pattern}, {room:?}");
         }
@@ -202,10 +202,10 @@ mod tests {
 
     #[test]
     fn the_patterns_of_a_filter_share_a_room() {
-        let mut room = Room::default();
+        let mut room = ByteBudget::default();
         assert!(room.compile(r"\p{L}+", "").is_ok());
         assert_eq!(room.compile(r"\p{L}+", "").unwrap_err(), Problem::LargePatterns);
-        assert!(Room::default().compile(r"\p{L}+\p{L}+", "").is_err());
+        assert!(ByteBudget::default().compile(r"\p{L}+\p{L}+", "").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::clause::{Clause, Item, Probe, Test};
 use super::error::{FilterError, Place, Problem};
 use super::operator::{self, Combining, Comparison, FieldOperator, Operator};
 use super::{MAX_CONDITIONS, pattern};
-use crate::body::kind;
+use crate::body::type_name;
 use crate::extended::{self, ExtendedProblem};
 use crate::order;
 use crate::path::Path;
@@ -14,7 +14,7 @@ use crate::path::Path;
 /// Reads a filter of bounded depth.
 pub(super) fn read(source: &Value) -> Result<Clause, FilterError> {
     let fields = object(source, &Place::Top)?;
-    Reader { conditions: 0, room: pattern::Room::default() }.clause(
+    Reader { conditions: 0, room: pattern::ByteBudget::default() }.clause(
         fields,
         &Place::Top,
         Scope::Document,
@@ -34,7 +34,7 @@ enum Scope {
 struct Reader {
     conditions: usize,
     /// What patterns may still need.
-    room: pattern::Room,
+    room: pattern::ByteBudget,
 }
 
 impl Reader {
@@ -180,7 +180,10 @@ impl Reader {
 
     fn negated(&mut self, value: &Value, at: &Place<'_>) -> Result<Test, FilterError> {
         let operators = value.as_object().ok_or_else(|| {
-            at.problem(Problem::Expected { expected: "an object of operators", found: kind(value) })
+            at.problem(Problem::Expected {
+                expected: "an object of operators",
+                found: type_name(value),
+            })
         })?;
         if operators.is_empty() {
             return Err(at.problem(Problem::Empty("an object of operators")));
@@ -272,7 +275,7 @@ fn unknown(name: &str, at: &Place<'_>) -> FilterError {
 }
 
 fn expected(expected: &'static str, value: &Value, at: &Place<'_>) -> FilterError {
-    at.problem(Problem::Expected { expected, found: kind(value) })
+    at.problem(Problem::Expected { expected, found: type_name(value) })
 }
 
 fn object<'v>(value: &'v Value, at: &Place<'_>) -> Result<&'v Map<String, Value>, FilterError> {

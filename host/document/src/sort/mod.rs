@@ -10,10 +10,10 @@ use serde_json::Value;
 pub(crate) use self::key::MAX_KEY;
 pub use self::key::SortKey;
 use crate::budget::{Budget, Interruption};
-use crate::fields::Fields;
 use crate::name::DocumentId;
 use crate::order;
 use crate::path::{Leaf, Path};
+use crate::projection::Fields;
 
 /// The most paths that documents are sorted by.
 pub const MAX_KEYS: usize = 8;

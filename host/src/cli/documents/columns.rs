@@ -10,7 +10,7 @@ pub(super) enum Column {
     #[default]
     Empty,
     Numbers,
-    Truths,
+    Boolean,
     Text,
 }
 
@@ -21,14 +21,14 @@ impl Column {
             Self::Text => Self::Text,
             _ if cell.is_empty() => self,
             Self::Empty => Self::of(cell),
-            Self::Numbers | Self::Truths if self == Self::of(cell) => self,
-            Self::Numbers | Self::Truths => Self::Text,
+            Self::Numbers | Self::Boolean if self == Self::of(cell) => self,
+            Self::Numbers | Self::Boolean => Self::Text,
         }
     }
 
     fn of(cell: &str) -> Self {
         match cell {
-            "true" | "false" => Self::Truths,
+            "true" | "false" => Self::Boolean,
             _ if number::exact(cell).is_some() => Self::Numbers,
             _ => Self::Text,
         }
@@ -37,7 +37,7 @@ impl Column {
     /// Returns what a cell of the column stands for.
     pub(super) fn value(self, cell: String) -> Value {
         match self {
-            Self::Truths => (cell == "true").into(),
+            Self::Boolean => (cell == "true").into(),
             Self::Numbers => number::exact(&cell).unwrap_or_else(|| cell.into()),
             Self::Empty | Self::Text => cell.into(),
         }
@@ -55,13 +55,13 @@ mod tests {
     #[test]
     fn a_column_is_one_thing_altogether() {
         assert_eq!(column(&["10.00", "", "9.99"]), Column::Numbers);
-        assert_eq!(column(&["", "true", "false"]), Column::Truths);
+        assert_eq!(column(&["", "true", "false"]), Column::Boolean);
         assert_eq!(column(&["", ""]), Column::Empty);
         for cells in [["1234", "01234"], ["01234", "1234"], ["true", "1"], ["1", "true"]] {
             assert_eq!(column(&cells), Column::Text, "{cells:?}");
         }
         assert_eq!(Column::Numbers.value("10.00".into()), 10.0);
         assert_eq!(Column::Text.value("10.00".into()), "10.00");
-        assert_eq!(Column::Truths.value("false".into()), false);
+        assert_eq!(Column::Boolean.value("false".into()), false);
     }
 }

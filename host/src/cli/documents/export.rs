@@ -9,21 +9,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::super::atomic_file::{AtomicFile, CreateFileError};
 use super::super::error::CliError;
 use super::super::escape::Json;
-use super::super::new_file::{NewFile, NotMade};
 use super::super::output;
 use super::super::progress::Bar;
 use super::super::stdio::{self, Waiting};
-use super::{Meant, shown, tell_if_missing, told};
+use super::{CollectionSelector, report, shown, tell_if_missing};
 use crate::document::{CollectionName, Document, Filter};
-use crate::documents::Documents;
+use crate::documents::DocumentReader;
 use crate::run::Progress;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     #[command(flatten)]
-    meant: Meant,
+    meant: CollectionSelector,
     /// The new file; one that is there is not written over [default: stdout].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -32,17 +32,17 @@ pub(super) struct ExportArgs {
 /// Where documents go.
 enum Target {
     Stdout { writer: BufWriter<Waiting<Stdout>>, is_terminal: bool },
-    File(NewFile),
+    File(AtomicFile),
 }
 
 impl Target {
-    fn open(file: Option<&PathBuf>) -> Result<Self, NotMade> {
+    fn open(file: Option<&PathBuf>) -> Result<Self, CreateFileError> {
         file.map_or_else(
             || {
                 let is_terminal = io::stdout().is_terminal();
                 Ok(Self::Stdout { writer: BufWriter::new(stdio::stdout()), is_terminal })
             },
-            |file| NewFile::create(file).map(Self::File),
+            |file| AtomicFile::create(file).map(Self::File),
         )
     }
 
@@ -62,7 +62,7 @@ impl Target {
     fn end(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout { writer, .. } => writer.flush(),
-            Self::File(file) => file.keep(),
+            Self::File(file) => file.persist(),
         }
     }
 }
@@ -103,11 +103,11 @@ impl Export {
 }
 
 pub(super) async fn run(
-    documents: &Documents<'_>,
+    documents: &DocumentReader<'_>,
     args: ExportArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let Meant { collection, filter } = args.meant;
+    let CollectionSelector { collection, filter } = args.meant;
     let to = Target::open(args.output.as_ref())?;
     let bar = args.output.as_ref().and_then(|_| Bar::for_terminal());
     // How many a filter means is known only when all were looked at.
@@ -130,7 +130,7 @@ pub(super) async fn run(
 }
 
 async fn size(
-    documents: &Documents<'_>,
+    documents: &DocumentReader<'_>,
     collection: &CollectionName,
 ) -> Result<Option<u64>, CliError> {
     let mut all = documents.collections().await?.into_iter();
@@ -142,12 +142,14 @@ fn finish(done: io::Result<u64>, file: Option<PathBuf>, json: bool) -> Result<Ex
         (Ok(count), Some(file)) if json => {
             output::json(&json!({"file": file.display().to_string(), "documents": count}))?;
         }
-        (Ok(count), Some(file)) => told(&format!("{count} documents in `{}`", file.display())),
+        (Ok(count), Some(file)) => report(&format!("{count} documents in `{}`", file.display())),
         (Ok(_), None) => {}
         // Whoever reads from us and goes away has seen enough.
         (Err(error), None) if error.kind() == io::ErrorKind::BrokenPipe => {}
         (Err(error), None) => return Err(CliError::Output(error)),
-        (Err(source), Some(file)) => return Err(NotMade::Unfinished { file, source }.into()),
+        (Err(source), Some(file)) => {
+            return Err(CreateFileError::Unfinished { file, source }.into());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

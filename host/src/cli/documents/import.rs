@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::error::{CliError, Exit};
 use super::super::orchestration::OrchestrationArgs;
-use super::super::output::{self, HINT, Line, WARNING};
+use super::super::output::{self, EscapedLine, HINT, WARNING};
 use super::super::progress::Bar;
 use super::super::{changes, complete, interrupt, run};
 use super::batches::{Batch, Reading, Size};
@@ -20,7 +20,7 @@ use super::names::{self, Names, Rename};
 use super::read::{self, Format, Place, Rules, Seen, Source};
 use crate::caller::Caller;
 use crate::document::CollectionName;
-use crate::host::{BatchImport, Host, Report, RunError};
+use crate::host::{BatchImport, Host, RunError, RunReport};
 use crate::import::{Existing, Import};
 use crate::run::{Event, Failure, FailureKind, Flags, Outcome, Progress};
 use crate::store::StoreError;
@@ -160,7 +160,7 @@ pub(super) async fn run(
         .first(args.skip.saturating_add(1))
         .caller(caller)
         .context(args.orchestration.context())
-        .cancel_by(cancel.clone());
+        .cancellation_token(cancel.clone());
     let (file, is_dry, skip) = (args.file, args.dry_run, args.skip);
     let importer = Importer { host, reading, file, cancel, bar, is_dry, skip, json };
     match batch {
@@ -228,7 +228,7 @@ impl Importer<'_> {
         let Some(batch) = self.next().await? else { return self.cancelled(&import) };
         import.documents = batch.map(|batch| batch.documents).unwrap_or_default();
         if let Some(bar) = self.bar.clone() {
-            import = import.observe(move |event| {
+            import = import.on_event(move |event| {
                 if let Event::Progress(progress) = event {
                     bar.report(progress);
                 }
@@ -236,7 +236,7 @@ impl Importer<'_> {
         }
         let report = self.host.import(import).await;
         self.clear_bar();
-        run::answer(&report?, false, self.json)
+        run::print_report(&report?, false, self.json)
     }
 
     /// Imports the documents batch by batch. Nothing is recorded before the first was read.
@@ -268,9 +268,11 @@ impl Importer<'_> {
         while let Some(Batch { first, places, documents }) = next {
             let count = documents.len() as u64;
             match parent.run(first, documents).await {
-                Ok(Report { outcome: Outcome::Success(_), .. }) => {}
-                Ok(Report { outcome: Outcome::Cancelled, .. }) => return (Ended::Cancelled, last),
-                Ok(Report { outcome: Outcome::Failed(failure), .. }) => {
+                Ok(RunReport { outcome: Outcome::Success(_), .. }) => {}
+                Ok(RunReport { outcome: Outcome::Cancelled, .. }) => {
+                    return (Ended::Cancelled, last);
+                }
+                Ok(RunReport { outcome: Outcome::Failed(failure), .. }) => {
                     return (Ended::Failed(of_batch(failure, places)), last);
                 }
                 Err(error) => return (Ended::Host(error, count), last),
@@ -303,7 +305,7 @@ impl Importer<'_> {
         let (outcome, exit, hint) = match ended {
             Ended::All => {
                 let report = parent.finish(Ok(()), None).await?;
-                let exit = run::answer(&report, false, self.json)?;
+                let exit = run::print_report(&report, false, self.json)?;
                 self.say_dry(&report);
                 return Ok(exit);
             }
@@ -327,7 +329,7 @@ impl Importer<'_> {
             }
         };
         let report = parent.finish(Err(outcome), Some(way_out.clone())).await?;
-        let code = run::answer(&report, false, self.json)?;
+        let code = run::print_report(&report, false, self.json)?;
         if !self.json {
             hint.iter().chain([&way_out]).for_each(|hint| say(hint));
         }
@@ -335,7 +337,7 @@ impl Importer<'_> {
     }
 
     /// Says what the batches of a dry run would have changed.
-    fn say_dry(&self, report: &Report) {
+    fn say_dry(&self, report: &RunReport) {
         if self.is_dry && !self.json {
             let count = changes::counted(report.changes);
             let text = format!("nothing is kept; the batches would have {count}");
@@ -392,7 +394,7 @@ fn way_out_of(
 }
 
 fn say(hint: &str) {
-    output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", Line(hint)));
+    output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(hint)));
 }
 
 /// Returns the failure of a batch with its place in the file.

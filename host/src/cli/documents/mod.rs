@@ -21,17 +21,17 @@ use serde_json::{Map, Value, json};
 
 use super::complete;
 use super::error::CliError;
-use super::output::{self, Line};
-use super::table::{Last, table};
+use super::output::{self, EscapedLine};
+use super::table::{Overflow, table};
 use super::{run, settings};
 use crate::config::Config;
 use crate::document::{
     Address, CollectionName, Document, DocumentId, Filter, Page, Path, Query, QueryError, Sort,
     SortBy,
 };
-use crate::documents::Documents;
+use crate::documents::DocumentReader;
 use crate::host::Host;
-use crate::similar::{is_misspelt, nearest};
+use crate::suggest::{closest_match, is_misspelt};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -70,7 +70,7 @@ enum DocumentsCommand {
 
 /// Documents of one collection.
 #[derive(Debug, Args)]
-struct Meant {
+struct CollectionSelector {
     /// The collection.
     #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(complete::collections))]
     collection: CollectionName,
@@ -83,7 +83,7 @@ struct Meant {
 #[derive(Debug, Args)]
 struct FindArgs {
     #[command(flatten)]
-    meant: Meant,
+    meant: CollectionSelector,
     /// In which order: fields, `-` before one means the greatest first [default: _id].
     #[arg(long, value_name = "FIELD,-FIELD", value_delimiter = ',', value_parser = sort_by)]
     #[arg(allow_hyphen_values = true)]
@@ -110,7 +110,7 @@ struct GetArgs {
 #[derive(Debug, Args)]
 struct CountArgs {
     #[command(flatten)]
-    meant: Meant,
+    meant: CollectionSelector,
 }
 
 fn filter(text: &str) -> Result<Filter, String> {
@@ -158,7 +158,7 @@ async fn dispatch(
     }
 }
 
-async fn collections(documents: &Documents<'_>, json: bool) -> Result<ExitCode, CliError> {
+async fn collections(documents: &DocumentReader<'_>, json: bool) -> Result<ExitCode, CliError> {
     let collections = documents.collections().await?;
     if json {
         let list: Vec<_> = collections
@@ -170,15 +170,19 @@ async fn collections(documents: &Documents<'_>, json: bool) -> Result<ExitCode, 
     }
     let rows: Vec<_> =
         collections.iter().map(|(name, count)| [name.to_string(), count.to_string()]).collect();
-    output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
+    output::stdout(&table(&rows, 0, Overflow::Truncate, output::width()))?;
     if rows.is_empty() {
         output::stderr("No documents. Operations make them, or `ophost documents import`.\n");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(documents: &Documents<'_>, args: FindArgs, json: bool) -> Result<ExitCode, CliError> {
-    let FindArgs { meant: Meant { collection, filter }, sort, limit, after } = args;
+async fn find(
+    documents: &DocumentReader<'_>,
+    args: FindArgs,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let FindArgs { meant: CollectionSelector { collection, filter }, sort, limit, after } = args;
     let sort = Sort::new(sort).map_err(|error| CliError::usage(&error.to_string()))?;
     let query = Query::new(&collection, filter, sort, Some(limit), after.as_deref())
         .map_err(|error| not_a_question(&error))?;
@@ -223,29 +227,33 @@ enum Missing {
 
 /// Looks whether a collection is missing. An error counts as no: the command's own answer does not
 /// depend on it.
-async fn missing(documents: &Documents<'_>, collection: &CollectionName) -> Missing {
+async fn missing(documents: &DocumentReader<'_>, collection: &CollectionName) -> Missing {
     let Ok(all) = documents.collections().await else { return Missing::No };
     if all.iter().any(|(name, _)| name == collection) {
         return Missing::No;
     }
-    let similar = nearest(collection.as_str(), all.iter().map(|(name, _)| name.as_str()));
+    let similar = closest_match(collection.as_str(), all.iter().map(|(name, _)| name.as_str()));
     let named = |similar| all.iter().find(|(name, _)| name.as_str() == similar);
     similar.and_then(named).map_or(Missing::Yes, |(name, _)| Missing::Similar(name.clone()))
 }
 
 /// Tells that the collection in which nothing was found does not exist: always where its name is
 /// probably misspelt, else on a terminal alone, since scripts may look before there is any.
-async fn tell_if_missing(documents: &Documents<'_>, collection: &CollectionName) {
+async fn tell_if_missing(documents: &DocumentReader<'_>, collection: &CollectionName) {
     match missing(documents, collection).await {
         Missing::No => {}
-        Missing::Yes => run::remark(&format!("there is no collection `{collection}`")),
+        Missing::Yes => run::note(&format!("there is no collection `{collection}`")),
         Missing::Similar(similar) => {
-            told(&format!("there is no collection `{collection}`; did you mean `{similar}`?"))
+            report(&format!("there is no collection `{collection}`; did you mean `{similar}`?"))
         }
     }
 }
 
-async fn get(documents: &Documents<'_>, args: GetArgs, json: bool) -> Result<ExitCode, CliError> {
+async fn get(
+    documents: &DocumentReader<'_>,
+    args: GetArgs,
+    json: bool,
+) -> Result<ExitCode, CliError> {
     let GetArgs { collection, id } = args;
     let address = Address { collection: collection.clone(), id: id.clone() };
     let Some(document) = documents.get(address).await? else {
@@ -266,11 +274,11 @@ async fn get(documents: &Documents<'_>, args: GetArgs, json: bool) -> Result<Exi
 }
 
 async fn count(
-    documents: &Documents<'_>,
+    documents: &DocumentReader<'_>,
     args: CountArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let Meant { collection, filter } = args.meant;
+    let CollectionSelector { collection, filter } = args.meant;
     let count = documents.count(collection.clone(), filter).await?;
     if count == 0 {
         tell_if_missing(documents, &collection).await;
@@ -296,6 +304,6 @@ fn shown(document: &Document) -> Result<Map<String, Value>, CliError> {
 }
 
 /// Says what was done with a file.
-fn told(text: &str) {
-    output::stderr(&format!("{}\n", Line(text)));
+fn report(text: &str) {
+    output::stderr(&format!("{}\n", EscapedLine(text)));
 }

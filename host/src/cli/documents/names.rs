@@ -29,7 +29,7 @@ pub(super) struct Rename {
 pub(super) fn rename(text: &str) -> Result<Rename, String> {
     let (old, new) = text.rsplit_once('=').ok_or("expected OLD=NEW")?;
     if !path::is_field(new) {
-        return Err(format!("no filter can name a field `{}`", text::name(new)));
+        return Err(format!("no filter can name a field `{}`", text::quote(new)));
     }
     Ok(Rename { old: old.to_owned(), new: new.to_owned() })
 }
@@ -100,7 +100,7 @@ impl Names {
             }
             let name = rename.map_or(name, |rename| rename.new.clone());
             if named.contains_key(&name) {
-                let problem = format!("two fields are called `{}`", text::name(&name));
+                let problem = format!("two fields are called `{}`", text::quote(&name));
                 return Err(BadNames::without_hint(problem));
             }
             named.insert(name, value);
@@ -119,7 +119,7 @@ pub(super) fn check_fields(fields: &Map<String, Value>) -> Result<(), BadNames> 
     if bad.is_empty() {
         return Ok(());
     }
-    let shown = bad.iter().map(|name| format!("`{}`", text::name(name)));
+    let shown = bad.iter().map(|name| format!("`{}`", text::quote(name)));
     let problem = format!("no filter can name the field {}", shown.collect::<Vec<_>>().join(", "));
     let renames = renames(bad.into_iter().map(|name| (name.as_str(), usable(name, "field"))));
     let hint = format!(
@@ -134,7 +134,7 @@ fn check_columns(names: &[Option<String>], header: &[String]) -> Result<(), BadN
     if !bad.is_empty() {
         let shown = bad.iter().map(|(at, name)| match name.as_str() {
             "" => format!("column {} (empty)", at + 1),
-            name => format!("column {} (`{}`)", at + 1, text::name(name)),
+            name => format!("column {} (`{}`)", at + 1, text::quote(name)),
         });
         let problem = format!("no filter can name {}", shown.collect::<Vec<_>>().join(", "));
         let renames = renames(bad.into_iter().map(|(at, name)| {
@@ -146,7 +146,7 @@ fn check_columns(names: &[Option<String>], header: &[String]) -> Result<(), BadN
     }
     let mut seen = BTreeSet::new();
     let Some((_, twice)) = columns().find(|(_, name)| !seen.insert(*name)) else { return Ok(()) };
-    let problem = format!("two columns are called `{}`", text::name(twice));
+    let problem = format!("two columns are called `{}`", text::quote(twice));
     // The flags are for the names that stand in the file.
     let same = columns().filter(|(_, name)| *name == twice).enumerate();
     let pairs = same.map(|(count, (at, _))| (header[at].as_str(), format!("{twice}{}", count + 1)));
@@ -155,9 +155,9 @@ fn check_columns(names: &[Option<String>], header: &[String]) -> Result<(), BadN
 }
 
 fn no_column(name: &str, header: &[String]) -> BadNames {
-    let names: Vec<_> = header.iter().map(|name| text::name(name)).collect();
-    let problem = format!("there is no column `{}`", text::name(name));
-    let hint = format!("the columns are `{}`", text::reason(&names.join("`, `")));
+    let names: Vec<_> = header.iter().map(|name| text::quote(name)).collect();
+    let problem = format!("there is no column `{}`", text::quote(name));
+    let hint = format!("the columns are `{}`", text::single_line(&names.join("`, `")));
     BadNames { problem, hint: Some(hint) }
 }
 

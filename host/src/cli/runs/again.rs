@@ -14,13 +14,13 @@ use super::bulk::{self, BulkArgs};
 use super::list::FilterArgs;
 use crate::caller::Caller;
 use crate::config::Config;
-use crate::context::Context;
-use crate::host::{Host, Report, Request};
+use crate::context::OrchestrationContext;
+use crate::host::{Host, Request, RunReport};
 use crate::operation::OperationName;
 use crate::policy::LimitRequest;
 use crate::runs::Runs;
 use crate::store::RunFilter;
-use crate::task_run::{Masked, TaskRun};
+use crate::task_run::{Masked, RunRecord};
 
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
@@ -61,7 +61,7 @@ pub(super) async fn run(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let (limits, context) = (args.limits.request(), args.orchestration.context());
-    let again = Again { edits: args.edits, limits, context };
+    let again = Rerunner { edits: args.edits, limits, context };
     let filter = args.filter.filter();
     let Some(name) = args.id else {
         if filter == RunFilter::default() {
@@ -73,29 +73,29 @@ pub(super) async fn run(
     };
     let earlier = runs.find(&name).await?;
     // Before plugins are looked at, which may take long.
-    may_be(&earlier)?;
+    ensure_rerunnable(&earlier)?;
     let host = host_for(config, earlier.operation_name.as_str()).await?;
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
-    run::answer(&again.run(&host, earlier, cancel).await?, false, json)
+    run::print_report(&again.run(&host, earlier, cancel).await?, false, json)
 }
 
 /// How runs are run again.
-pub(super) struct Again {
+pub(super) struct Rerunner {
     edits: Vec<String>,
     limits: LimitRequest,
-    context: Context,
+    context: OrchestrationContext,
 }
 
-impl Again {
+impl Rerunner {
     /// Runs the operation of an earlier run with its input, user and flags.
     pub(super) async fn run(
         &self,
         host: &Host,
-        earlier: TaskRun,
+        earlier: RunRecord,
         cancel: CancellationToken,
-    ) -> Result<Report, CliError> {
-        may_be(&earlier)?;
+    ) -> Result<RunReport, CliError> {
+        ensure_rerunnable(&earlier)?;
         let (name, flags) = (earlier.operation_name.as_str(), earlier.flags());
         let catalog = host.catalog();
         let known = catalog.get(name).ok_or_else(|| host.no_such_operation(name))?;
@@ -103,14 +103,17 @@ impl Again {
         let input = input::edited(earlier.input_dump, &self.edits, schema)?;
         let caller = Caller { user_id: earlier.actor.user_id, flags, ..Caller::at("cli") };
         let request = Request::new(name, input).caller(caller).context(self.context.clone());
-        let request =
-            request.limits(self.limits.clone()).record(true).rerun_of(earlier.id).cancel_by(cancel);
+        let request = request
+            .limits(self.limits.clone())
+            .record(true)
+            .rerun_of(earlier.id)
+            .cancellation_token(cancel);
         Ok(host.run(request).await?)
     }
 }
 
 /// Says whether what is kept of a run is enough to run it again.
-fn may_be(earlier: &TaskRun) -> Result<(), CliError> {
+fn ensure_rerunnable(earlier: &RunRecord) -> Result<(), CliError> {
     if earlier.erased_at.is_some() {
         return Err(CliError::run_state(earlier, "was erased, its input too"));
     }

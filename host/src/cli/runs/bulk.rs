@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::{CliError, Exit};
-use super::super::output::{self, ERROR, Line};
+use super::super::output::{self, ERROR, EscapedLine};
 use super::super::progress::Bar;
-use super::super::table::{Last, table};
+use super::super::table::{Overflow, table};
 use super::super::{host_for, host_for_all, interrupt, run, stdio};
-use super::again::Again;
+use super::again::Rerunner;
 use super::list::{PAGE, row};
 use super::reruns::Reruns;
 use crate::config::Config;
-use crate::host::{Host, Report, RunError};
+use crate::host::{Host, RunError, RunReport};
 use crate::operation::OperationName;
 use crate::run::{Outcome, Progress};
 use crate::runs::{FindError, Runs};
@@ -25,7 +25,7 @@ use crate::store::RunFilter;
 use crate::task_run::{RunId, RunSummary, Status};
 
 /// How many of the runs are shown before they are run again.
-const SHOWN: usize = 5;
+const MAX_SHOWN_RUNS: usize = 5;
 
 #[derive(Debug, Args)]
 pub(super) struct BulkArgs {
@@ -46,7 +46,7 @@ pub(super) async fn run(
     runs: &Runs<'_>,
     filter: &RunFilter,
     args: BulkArgs,
-    again: &Again,
+    again: &Rerunner,
     (config, json): (&Config, bool),
 ) -> Result<ExitCode, CliError> {
     let chosen = choose(runs, filter, &args).await?;
@@ -77,7 +77,7 @@ pub(super) async fn run(
 
 /// What is to be run again.
 #[derive(Default)]
-struct Chosen {
+struct Selection {
     /// The newest first.
     ids: Vec<RunId>,
     operations: BTreeSet<OperationName>,
@@ -97,13 +97,17 @@ struct Chosen {
 /// Returns the runs that fit and have ended, as they are now: what is run again may fit, too.
 /// What was run again already is left out, and so is a rerun that succeeded: what they did would
 /// be done twice. So is what would fail again, as its operation declared.
-async fn choose(runs: &Runs<'_>, filter: &RunFilter, args: &BulkArgs) -> Result<Chosen, CliError> {
+async fn choose(
+    runs: &Runs<'_>,
+    filter: &RunFilter,
+    args: &BulkArgs,
+) -> Result<Selection, CliError> {
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    let (mut chosen, mut reruns) = (Chosen::default(), Reruns::new());
+    let (mut chosen, mut reruns) = (Selection::default(), Reruns::new());
     let mut after = None;
     loop {
         let page = runs.list(filter, after, PAGE).await?;
-        reruns.tell(&page.damaged);
+        reruns.report(&page.damaged);
         for run in page.runs {
             if chosen.ids.len() == limit {
                 return Ok(chosen);
@@ -118,11 +122,11 @@ async fn choose(runs: &Runs<'_>, filter: &RunFilter, args: &BulkArgs) -> Result<
     }
 }
 
-impl Chosen {
+impl Selection {
     fn add(&mut self, run: RunSummary, reruns: &mut Reruns, include_permanent: bool) {
         // Whatever becomes of a rerun that fits itself: it is the one to be run again.
-        reruns.stands_in(run.id);
-        if reruns.is_replaced(run.id) {
+        reruns.mark_superseded(run.id);
+        if reruns.is_superseded(run.id) {
             self.repeated += 1;
             return;
         }
@@ -146,7 +150,7 @@ impl Chosen {
         if !self.operations.contains(&run.operation_name) {
             self.operations.insert(run.operation_name.clone());
         }
-        if self.first.len() < SHOWN {
+        if self.first.len() < MAX_SHOWN_RUNS {
             self.first.push(run);
         }
     }
@@ -168,7 +172,7 @@ impl Chosen {
 
     fn preview(&self) -> String {
         let rows: Vec<_> = self.first.iter().map(row).collect();
-        let mut text = table(&rows, 0, Last::Cut, output::width());
+        let mut text = table(&rows, 0, Overflow::Truncate, output::width());
         let more = self.ids.len() - self.first.len();
         if more > 0 {
             text.push_str(&format!("and {more} more\n"));
@@ -222,11 +226,11 @@ async fn run_all(
     runs: &Runs<'_>,
     host: &Host,
     ids: &[RunId],
-    (again, cancel): (&Again, &CancellationToken),
+    (again, cancel): (&Rerunner, &CancellationToken),
     json: bool,
-) -> Result<Tally, CliError> {
+) -> Result<RerunSummary, CliError> {
     let bar = Bar::for_terminal();
-    let mut tally = Tally { all: ids.len(), ..Tally::default() };
+    let mut tally = RerunSummary { all: ids.len(), ..RerunSummary::default() };
     for (done, id) in ids.iter().rev().enumerate() {
         if cancel.is_cancelled() {
             break;
@@ -241,10 +245,10 @@ async fn run_all(
         }
         let ended = Rerun { of: *id, ended };
         tally.count(&ended);
-        ended.tell(json, bar.as_ref())?;
+        ended.report(json, bar.as_ref())?;
         // What keeps one from being recorded keeps all that follow.
         if let Err(error) = ended.ended
-            && matches!(error.exit(), Exit::Host | Exit::Unknown)
+            && matches!(error.exit(), Exit::Host | Exit::OutcomeUnknown)
         {
             return Err(error);
         }
@@ -258,23 +262,24 @@ async fn run_all(
 /// What became of one.
 struct Rerun {
     of: RunId,
-    ended: Result<Report, CliError>,
+    ended: Result<RunReport, CliError>,
 }
 
 impl Rerun {
-    fn tell(&self, json: bool, bar: Option<&Bar>) -> Result<(), CliError> {
+    fn report(&self, json: bool, bar: Option<&Bar>) -> Result<(), CliError> {
         if json {
             return output::json_line(&self.as_json());
         }
         let text = match &self.ended {
-            Ok(Report { outcome: Outcome::Success(_), .. }) => return Ok(()),
-            Ok(Report { outcome: Outcome::Cancelled, .. }) => "cancelled".to_owned(),
-            Ok(Report { outcome: Outcome::Failed(failure), .. }) => {
-                format!("{}: {}", failure.kind, run::said(failure))
+            Ok(RunReport { outcome: Outcome::Success(_), .. }) => return Ok(()),
+            Ok(RunReport { outcome: Outcome::Cancelled, .. }) => "cancelled".to_owned(),
+            Ok(RunReport { outcome: Outcome::Failed(failure), .. }) => {
+                format!("{}: {}", failure.kind, run::failure_message(failure))
             }
             Err(error) => error.message(),
         };
-        let text = format!("{ERROR}error{ERROR:#}: run {} again: {}\n", self.of, Line(&text));
+        let text =
+            format!("{ERROR}error{ERROR:#}: run {} again: {}\n", self.of, EscapedLine(&text));
         match bar {
             Some(bar) => bar.print(&text),
             None => output::stderr(&text),
@@ -294,7 +299,7 @@ impl Rerun {
 
 /// How they ended.
 #[derive(Default)]
-struct Tally {
+struct RerunSummary {
     all: usize,
     succeeded: usize,
     failed: usize,
@@ -303,12 +308,12 @@ struct Tally {
     refused: usize,
 }
 
-impl Tally {
+impl RerunSummary {
     fn count(&mut self, rerun: &Rerun) {
         match &rerun.ended {
-            Ok(Report { outcome: Outcome::Success(_), .. }) => self.succeeded += 1,
-            Ok(Report { outcome: Outcome::Failed(_), .. }) => self.failed += 1,
-            Ok(Report { outcome: Outcome::Cancelled, .. })
+            Ok(RunReport { outcome: Outcome::Success(_), .. }) => self.succeeded += 1,
+            Ok(RunReport { outcome: Outcome::Failed(_), .. }) => self.failed += 1,
+            Ok(RunReport { outcome: Outcome::Cancelled, .. })
             | Err(CliError::Run(RunError::Cancelled { .. })) => self.cancelled += 1,
             Err(_) => self.refused += 1,
         }

@@ -13,13 +13,13 @@ use serde_json::json;
 
 use super::super::complete;
 use super::super::error::{CliError, Exit};
-use super::super::output::{self, Line};
-use super::super::table::{Last, table};
+use super::super::output::{self, EscapedLine};
+use super::super::table::{Overflow, table};
 use crate::clock;
 use crate::operation::OperationName;
 use crate::run::FailureKind;
 use crate::runs::Runs;
-use crate::store::{Bucket, Cursor, OperationStats, RunFilter, StatsReport, StoreError};
+use crate::store::{Bucket, OperationStats, RunCursor, RunFilter, StatsReport, StoreError};
 use crate::task_run::{RunId, RunSummary, Status};
 
 /// How many runs are read at once where all are.
@@ -47,10 +47,10 @@ pub(super) struct FilterArgs {
     /// Only runs since a time: 2026-01-31, 2026-01-31T12:00 (both local; the first if clocks are
     /// set back and it occurs twice), one with a zone such as 2026-01-31T12:00Z, or how long ago,
     /// such as 2h.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<DateTime<Utc>>,
     /// Only runs before a time, as --since takes it.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<DateTime<Utc>>,
     /// Only failed runs whose error holds a text.
     #[arg(long, value_name = "TEXT")]
@@ -96,7 +96,7 @@ pub(super) struct ListArgs {
     limit: u16,
     /// Go on after a page: what that page named as `next`.
     #[arg(long, value_name = "CURSOR")]
-    after: Option<Cursor>,
+    after: Option<RunCursor>,
 }
 
 pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<ExitCode, CliError> {
@@ -104,7 +104,7 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     let filter = filter.filter();
     let page = runs.list(&filter, after, usize::from(limit)).await?;
     if page.runs.iter().any(|run| !run.status.is_final())
-        && let Some((error, lost)) = runs.unmarked().await
+        && let Some((error, lost)) = runs.unrecorded_crashes().await
     {
         let count = lost.len();
         output::warn(&format!("of those that are RUNNING, {count} crashed, not recorded: {error}"));
@@ -143,7 +143,7 @@ fn listed(runs: &[RunSummary], is_terminal: bool) -> String {
     let header = ["id", "started", "operation", "status", "took", "error"].map(str::to_owned);
     let header = (is_terminal && !runs.is_empty()).then_some(header);
     let rows: Vec<_> = header.into_iter().chain(runs.iter().map(row)).collect();
-    table(&rows, 0, Last::Cut, output::width())
+    table(&rows, 0, Overflow::Truncate, output::width())
 }
 
 /// Says that there is no run that fits.
@@ -170,13 +170,13 @@ pub(super) fn row(run: &RunSummary) -> [String; 6] {
         time.format("%Y-%m-%d %H:%M:%S").to_string(),
         run.operation_name.to_string(),
         status,
-        run.duration.map(took).unwrap_or_default(),
+        run.duration.map(format_duration).unwrap_or_default(),
         run.error_message.clone().unwrap_or_default(),
     ]
 }
 
 /// Returns a duration in whole milliseconds, and below one in microseconds.
-pub(super) fn took(duration: Duration) -> String {
+pub(super) fn format_duration(duration: Duration) -> String {
     match u64::try_from(duration.as_millis()) {
         Ok(0) if !duration.is_zero() => format!("{} µs", duration.as_micros()),
         Ok(milliseconds) => {
@@ -207,7 +207,7 @@ pub(super) async fn stats(
     let heading = heading.map(str::to_owned);
     let rows = stats.iter().map(|(name, stats)| stats_row(name, stats));
     let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
-    output::stdout(&table(&rows, 0, Last::Cut, output::width()))?;
+    output::stdout(&table(&rows, 0, Overflow::Truncate, output::width()))?;
     Ok(left_out(&damaged))
 }
 
@@ -219,7 +219,7 @@ fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 8] {
     let time = |pick: fn(&crate::store::Percentiles) -> f64| {
         let duration = |milliseconds| Duration::try_from_secs_f64(milliseconds / 1_000.0).ok();
         let picked = stats.durations.as_ref().and_then(|it| duration(pick(it)));
-        picked.map(took).unwrap_or_default()
+        picked.map(format_duration).unwrap_or_default()
     };
     [
         name.to_string(),
@@ -238,7 +238,7 @@ fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 8] {
 fn histogram(buckets: &[Bucket], is_terminal: bool) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bound = |bucket: &Bucket| match bucket.below_ms {
-        Some(bound) => format!("<{}", took(Duration::from_millis(bound))),
+        Some(bound) => format!("<{}", format_duration(Duration::from_millis(bound))),
         None => "more".to_owned(),
     };
     if !is_terminal {
@@ -272,7 +272,7 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
             match runs.get(summary.id).await {
                 Ok(Some(run)) => output::json_line(&run)?,
                 Ok(None) => {}
-                Err(StoreError::Damaged { key, what }) => {
+                Err(StoreError::Corrupted { key, what }) => {
                     output::warn(&format!("run {} is left out: `{key}`: {what}", summary.id));
                     is_whole = false;
                 }
@@ -294,7 +294,7 @@ const TIMES: [&str; 4] =
 
 /// Reads a moment: a date, with its time or without, or how long ago. Without a zone it is that
 /// of this machine.
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     let ago = text.strip_suffix("ago").unwrap_or(text).trim();
     if let Ok(span) = humantime::parse_duration(ago) {
         return chrono::Duration::from_std(span)
@@ -311,7 +311,7 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     }
     match TIMES.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()) {
         Some(time) => local(time, &Local),
-        None => Err(format!("`{}` is none of {MOMENTS}", Line(text))),
+        None => Err(format!("`{}` is none of {MOMENTS}", EscapedLine(text))),
     }
 }
 
@@ -461,14 +461,14 @@ mod tests {
             ("2026-01-31T12:00Z", "2026-01-31 14:00+02:00"),
         ];
         for (one, other) in same {
-            assert_eq!(moment(one), moment(other), "{one}");
-            assert!(moment(one).is_ok(), "{one}");
+            assert_eq!(parse_time(one), parse_time(other), "{one}");
+            assert!(parse_time(one).is_ok(), "{one}");
         }
-        let ago = Utc::now() - moment("2h ago").unwrap();
+        let ago = Utc::now() - parse_time("2h ago").unwrap();
         assert!((7199..7260).contains(&ago.num_seconds()), "{ago}");
-        let told = moment("yesterday").unwrap_err();
+        let told = parse_time("yesterday").unwrap_err();
         assert_eq!(told, format!("`yesterday` is none of {MOMENTS}"));
-        assert!(moment("2026-02-30").is_err());
+        assert!(parse_time("2026-02-30").is_err());
     }
 
     #[test]
@@ -482,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_time_below_a_millisecond_is_shown_in_microseconds() {
-        let shown = |micros| took(Duration::from_micros(micros));
+        let shown = |micros| format_duration(Duration::from_micros(micros));
         assert_eq!([0, 412, 1_000, 1_999].map(shown), ["0s", "412 µs", "1ms", "1ms"]);
         assert_eq!(shown(61_005_000), "1m 1s 5ms");
     }

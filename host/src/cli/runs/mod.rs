@@ -14,18 +14,18 @@ use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
+use super::atomic_file::ensure_absent;
 use super::error::{CliError, Exit};
-use super::new_file::vacant;
-use super::output::{self, Line};
+use super::output::{self, EscapedLine};
 use super::{changes, complete, settings};
 use crate::config::Config;
 use crate::host::Host;
 use crate::runs::{FindError, Runs};
-use crate::store::{Erased, Salvaged};
+use crate::store::{EraseOutcome, SalvageReport};
 use crate::task_run::Status;
 
 /// How often a run is looked at that is waited for.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -47,31 +47,31 @@ enum RunsCommand {
     /// List runs, the newest first; exits with 1 if damaged ones are left out.
     List(list::ListArgs),
     /// Show everything that is kept of a run.
-    Show(Named),
+    Show(RunSelector),
     /// Show the log of a run.
     Logs(show::LogsArgs),
     /// Show what a run changed of documents.
-    Diff(Named),
+    Changes(RunSelector),
     /// Count runs, failures and times of each operation; exits with 1 if damaged ones are left out.
     Stats(list::FilterArgs),
     /// Run again what was run, with the input, user and flags that it had: a dry run stays one.
     Rerun(Box<again::RerunArgs>),
     /// Stop a run, also one of another terminal; exits with 1 if it ended otherwise meanwhile, with
     /// 2 if it had ended before.
-    Cancel(Named),
+    Cancel(RunSelector),
     /// Wait until a run has ended; exits as that: 0, 1 failed, 130 cancelled, 8 out of time.
     Wait(WaitArgs),
     /// Print runs as JSON, one a line, with all that is kept of each; exits with 1 if damaged ones
     /// are left out.
     Export(list::FilterArgs),
     /// Remove what an ended run was given, returned and said; that it happened stays, and so do
-    /// the documents that it changed, with what `runs diff` shows of them.
-    Erase(Named),
+    /// the documents that it changed, with what `runs changes` shows of them.
+    Erase(RunSelector),
 }
 
 /// A run.
 #[derive(Debug, Args)]
-struct Named {
+struct RunSelector {
     /// Its id, the beginning of it, or `latest`.
     #[arg(value_name = "ID", add = ArgValueCandidates::new(complete::runs))]
     id: String,
@@ -80,7 +80,7 @@ struct Named {
 #[derive(Debug, Args)]
 struct WaitArgs {
     #[command(flatten)]
-    run: Named,
+    run: RunSelector,
     /// How long to wait, such as 30s or 5m [default: for ever].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
@@ -104,7 +104,7 @@ async fn dispatch(
             Ok(ExitCode::SUCCESS)
         }
         RunsCommand::Logs(args) => show::logs(runs, args, json).await,
-        RunsCommand::Diff(named) => diff(runs, &named.id, json).await,
+        RunsCommand::Changes(named) => show_changes(runs, &named.id, json).await,
         RunsCommand::Stats(filter) => list::stats(runs, filter, json).await,
         RunsCommand::Rerun(args) => again::run(runs, *args, config, json).await,
         RunsCommand::Cancel(named) => cancel(runs, &named.id, json).await,
@@ -128,7 +128,7 @@ async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, C
             if run.state.status().is_final() {
                 return Ok::<_, CliError>(run);
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     let run = match args.timeout {
@@ -158,7 +158,7 @@ async fn cancel(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, Cli
     Ok(if status == Status::Cancelled { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 
-async fn diff(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
+async fn show_changes(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
     let run = runs.find(name).await?;
     let changed = runs.changes(run.id).await?;
     if json {
@@ -176,12 +176,12 @@ async fn diff(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliEr
 async fn erase(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
     let run = runs.find(name).await?;
     match runs.erase(run.id).await? {
-        Erased::Done(run) if json => {
+        EraseOutcome::Done(run) if json => {
             output::json(&json!({"id": run.id, "erased_at": run.erased_at}))?
         }
-        Erased::Done(run) => output::stderr(&format!("erased what run {} held\n", run.id)),
-        Erased::Unfinished(run) => return Err(CliError::run_state(&run, "has not ended")),
-        Erased::NotFound => return Err(FindError::None { name: name.to_owned() }.into()),
+        EraseOutcome::Done(run) => output::stderr(&format!("erased what run {} held\n", run.id)),
+        EraseOutcome::Unfinished(run) => return Err(CliError::run_state(&run, "has not ended")),
+        EraseOutcome::NotFound => return Err(FindError::None { name: name.to_owned() }.into()),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -229,13 +229,13 @@ async fn look_after(
 }
 
 async fn backup(runs: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, CliError> {
-    vacant(file)?;
+    ensure_absent(file)?;
     runs.backup(file).await?;
     let name = file.display().to_string();
     if json {
         output::json(&json!({"file": name}))?;
     } else {
-        output::stderr(&format!("copied to `{}`\n", Line(&name)));
+        output::stderr(&format!("copied to `{}`\n", EscapedLine(&name)));
     }
     if let Some(told) = not_copied(runs.log_files()) {
         output::stderr(&told);
@@ -254,12 +254,12 @@ fn not_copied(log_files: usize) -> Option<String> {
 }
 
 async fn salvage(from: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, CliError> {
-    vacant(file)?;
-    let Salvaged { runs, documents, lost } = from.salvage(file).await?;
+    ensure_absent(file)?;
+    let SalvageReport { runs, documents, lost } = from.salvage(file).await?;
     if json {
         output::json(&json!({"runs": runs, "documents": documents, "lost": lost}))?;
     } else {
-        lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", Line(line))));
+        lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", EscapedLine(line))));
         output::stderr(&saved(runs, documents, lost.len()));
     }
     Ok(if lost.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
@@ -272,7 +272,9 @@ async fn check(runs: &Runs<'_>, json: bool) -> Result<ExitCode, CliError> {
     } else if found.is_empty() {
         output::stdout("the store is sound\n")?;
     } else {
-        output::stdout(&found.iter().map(|line| format!("{}\n", Line(line))).collect::<String>())?;
+        output::stdout(
+            &found.iter().map(|line| format!("{}\n", EscapedLine(line))).collect::<String>(),
+        )?;
     }
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }

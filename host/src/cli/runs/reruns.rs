@@ -6,7 +6,7 @@ use super::super::error::CliError;
 use super::super::output;
 use super::list::PAGE;
 use crate::runs::Runs;
-use crate::store::{Cursor, RunFilter, StoreError};
+use crate::store::{RunCursor, RunFilter, StoreError};
 use crate::task_run::{RunId, RunSummary, Status};
 
 /// What is known of reruns: of the newest runs, back to some place in the order of all. A rerun
@@ -47,12 +47,12 @@ impl Reruns {
         to: &RunSummary,
     ) -> Result<(), CliError> {
         while self.oldest > to.sequence {
-            let after = Some(Cursor(self.oldest));
+            let after = Some(RunCursor(self.oldest));
             // Under whatever name: an operation may have been renamed since.
             let page = runs.list(&RunFilter::default(), after, PAGE).await?;
-            self.tell(&page.damaged);
+            self.report(&page.damaged);
             page.runs.iter().for_each(|run| self.add(run));
-            self.oldest = page.next.map_or(0, |Cursor(sequence)| sequence);
+            self.oldest = page.next.map_or(0, |RunCursor(sequence)| sequence);
         }
         Ok(())
     }
@@ -65,13 +65,13 @@ impl Reruns {
         }
         // What failed or was cancelled changed nothing.
         let is_done = !matches!(run.status, Status::Failed | Status::Cancelled);
-        if is_done || self.is_replaced(run.id) {
-            self.stands_in(run.id);
+        if is_done || self.is_superseded(run.id) {
+            self.mark_superseded(run.id);
         }
     }
 
     /// Says that a run stands in the place of what it ran again, and so on.
-    pub(super) fn stands_in(&mut self, run: RunId) {
+    pub(super) fn mark_superseded(&mut self, run: RunId) {
         let mut of = self.of.get(&run);
         while let Some(earlier) = of
             && self.replaced.insert(*earlier)
@@ -82,7 +82,7 @@ impl Reruns {
 
     /// Returns whether another run stands in the place of one: it was run again, and that did
     /// not come to nothing.
-    pub(super) fn is_replaced(&self, run: RunId) -> bool {
+    pub(super) fn is_superseded(&self, run: RunId) -> bool {
         self.replaced.contains(&run)
     }
 
@@ -92,7 +92,7 @@ impl Reruns {
     }
 
     /// Says what is damaged, each thing once.
-    pub(super) fn tell(&mut self, damaged: &[StoreError]) {
+    pub(super) fn report(&mut self, damaged: &[StoreError]) {
         for damaged in damaged {
             let text = format!("a run is left out; what it may have run again is not: {damaged}");
             if self.told.insert(text.clone()) {

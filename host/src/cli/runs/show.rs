@@ -11,31 +11,31 @@ use serde_json::json;
 
 use super::super::changes;
 use super::super::error::{CliError, Exit};
-use super::super::output::{self, DIM, ERROR, HEADING, Line, NAME};
-use super::super::run::{MAX_ITEM, detail, log_line, said, violations};
-use super::super::table::{Last, table};
-use super::list::took;
-use super::{LOOK, Named};
+use super::super::output::{self, DIM, ERROR, EscapedLine, HEADING, NAME};
+use super::super::run::{MAX_ITEM, detail, failure_message, log_line, violations};
+use super::super::table::{Overflow, table};
+use super::list::format_duration;
+use super::{POLL_INTERVAL, RunSelector};
 use crate::digest::Digest;
 use crate::document::ChangeCount;
 use crate::policy::Limits;
 use crate::run::{Flags, ItemError, LogEntry};
 use crate::runs::Runs;
 use crate::store::StoreError;
-use crate::task_run::{Masked, RunState, Status, TaskRun};
+use crate::task_run::{Masked, RunRecord, RunState, Status};
 use ophost_document::text;
 
 /// How many errors of items are shown.
-const SHOWN: usize = 20;
+const MAX_SHOWN_ENTRIES: usize = 20;
 /// How many entries of the log are shown.
 const LOGGED: usize = 50;
 
-pub(super) fn print(run: &TaskRun, json: bool) -> Result<(), CliError> {
+pub(super) fn print(run: &RunRecord, json: bool) -> Result<(), CliError> {
     if json {
         return output::json(run);
     }
     let mut text = format!("{NAME}{}{NAME:#}  {}\n\n", run.operation_name, run.state.status());
-    text.push_str(&table(&facts(run), 0, Last::Wrap, output::width()));
+    text.push_str(&table(&facts(run), 0, Overflow::Wrap, output::width()));
     failure(&mut text, run);
     if run.erased_at.is_none() {
         section(&mut text, "Input", &run.input_dump.to_string());
@@ -48,7 +48,7 @@ pub(super) fn print(run: &TaskRun, json: bool) -> Result<(), CliError> {
     output::stdout(&text)
 }
 
-fn facts(run: &TaskRun) -> Vec<[String; 2]> {
+fn facts(run: &RunRecord) -> Vec<[String; 2]> {
     let mut rows = Vec::new();
     let mut add = |name: &str, value: Option<String>| {
         rows.extend(value.filter(|value| !value.is_empty()).map(|value| [name.to_owned(), value]));
@@ -59,7 +59,7 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     add("id", Some(run.id.to_string()));
     add("started", time(run.state.started_at()));
     add("finished", time(run.state.finished_at()));
-    add("took", run.duration().map(took));
+    add("took", run.duration().map(format_duration));
     add("user", run.actor.user_id.clone());
     add("channel", Some(run.actor.channel.clone()));
     let Flags { dry_run, test_mode, verbose } = run.flags();
@@ -88,7 +88,7 @@ fn facts(run: &TaskRun) -> Vec<[String; 2]> {
     });
     add("masked", Some(masked.collect::<Vec<_>>().join(", ")));
     add("memory", run.usage.map(|usage| ByteSize(usage.peak_memory).to_string()));
-    let again = run.usage.map(|usage| usage.reruns).filter(|reruns| *reruns > 0);
+    let again = run.usage.map(|usage| usage.conflict_retries).filter(|reruns| *reruns > 0);
     add("again", again.map(executed_again));
     add("changes", run.changes.map(|count| changed(count, dry_run)));
     let refs = run.result_refs.iter().map(|it| match it.change {
@@ -118,9 +118,9 @@ fn limits(limits: &Limits) -> String {
     format!("{timeout}, {}", sizes.join(", "))
 }
 
-fn failure(text: &mut String, run: &TaskRun) {
+fn failure(text: &mut String, run: &RunRecord) {
     let Some(failure) = run.state.failure() else { return };
-    let message = Line(said(failure));
+    let message = EscapedLine(failure_message(failure));
     let _ = writeln!(text, "\n{ERROR}{}{ERROR:#}: {message}", failure.kind);
     match (violations(failure), &failure.details) {
         (Some(lines), _) => lines.iter().for_each(|line| detail(text, line)),
@@ -128,12 +128,12 @@ fn failure(text: &mut String, run: &TaskRun) {
         (None, None) => {}
     }
     for line in failure.traceback.iter().flat_map(|traceback| traceback.lines()) {
-        let _ = writeln!(text, "  {DIM}{}{DIM:#}", Line(line));
+        let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLine(line));
     }
 }
 
 fn section(text: &mut String, title: &str, content: &str) {
-    let _ = writeln!(text, "\n{HEADING}{title}{HEADING:#}\n{}", Line(content));
+    let _ = writeln!(text, "\n{HEADING}{title}{HEADING:#}\n{}", EscapedLine(content));
 }
 
 fn item_errors(text: &mut String, errors: &[ItemError]) {
@@ -141,17 +141,17 @@ fn item_errors(text: &mut String, errors: &[ItemError]) {
         return;
     }
     let _ = writeln!(text, "\n{HEADING}Items that failed{HEADING:#}");
-    for ItemError { index, item, error, .. } in errors.iter().take(SHOWN) {
-        let item = text::first(&item.to_string(), MAX_ITEM);
-        let _ = writeln!(text, "{index}  {}: {}", Line(&item), Line(error));
+    for ItemError { index, item, error, .. } in errors.iter().take(MAX_SHOWN_ENTRIES) {
+        let item = text::truncate_chars(&item.to_string(), MAX_ITEM);
+        let _ = writeln!(text, "{index}  {}: {}", EscapedLine(&item), EscapedLine(error));
     }
-    if errors.len() > SHOWN {
-        let _ = writeln!(text, "and {} more; `--json` has them", errors.len() - SHOWN);
+    if errors.len() > MAX_SHOWN_ENTRIES {
+        let _ = writeln!(text, "and {} more; `--json` has them", errors.len() - MAX_SHOWN_ENTRIES);
     }
 }
 
 /// Adds the end of what the record holds of the log: all of it can be very long.
-fn log(text: &mut String, run: &TaskRun) {
+fn log(text: &mut String, run: &RunRecord) {
     if run.log_entries.is_empty() && run.logs_ref.is_none() {
         return;
     }
@@ -163,7 +163,8 @@ fn log(text: &mut String, run: &TaskRun) {
     }
     run.log_entries.iter().skip(before).for_each(|entry| log_line(text, entry));
     if let Some(file) = &run.logs_ref {
-        let _ = writeln!(text, "more is in {}; `ophost runs logs {id}` shows all", Line(file));
+        let _ =
+            writeln!(text, "more is in {}; `ophost runs logs {id}` shows all", EscapedLine(file));
     }
     if run.log_dropped > 0 {
         let _ = writeln!(text, "{} entries had no room", run.log_dropped);
@@ -171,7 +172,7 @@ fn log(text: &mut String, run: &TaskRun) {
 }
 
 /// Returns the exit code of a command that ran this, or waited for it.
-pub(super) fn exit_code(run: &TaskRun) -> ExitCode {
+pub(super) fn exit_code(run: &RunRecord) -> ExitCode {
     match run.state.status() {
         Status::Success => ExitCode::SUCCESS,
         Status::Cancelled => Exit::Interrupted.into(),
@@ -182,7 +183,7 @@ pub(super) fn exit_code(run: &TaskRun) -> ExitCode {
 #[derive(Debug, Args)]
 pub(super) struct LogsArgs {
     #[command(flatten)]
-    run: Named,
+    run: RunSelector,
     /// Go on until the run has ended.
     #[arg(short, long)]
     follow: bool,
@@ -209,13 +210,13 @@ pub(super) async fn logs(
         if !args.follow || run.state.status().is_final() {
             return Ok(end_of_log(&run, file.is_some()));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
         run = runs.follow(id).await?;
     }
 }
 
 /// Says what of a log is not to be seen: what had no room, and a file that is gone.
-fn end_of_log(run: &TaskRun, has_file: bool) -> ExitCode {
+fn end_of_log(run: &RunRecord, has_file: bool) -> ExitCode {
     if run.log_dropped > 0 {
         output::stderr(&format!("{} entries had no room\n", run.log_dropped));
     }
@@ -250,7 +251,7 @@ fn print_entry(entry: Entry, json: bool) -> Result<(), CliError> {
             log_line(&mut text, &entry);
             output::stdout(&text)
         }
-        Err(StoreError::Damaged { key, what }) => {
+        Err(StoreError::Corrupted { key, what }) => {
             output::warn(&format!("an entry is left out: `{key}`: {what}"));
             Ok(())
         }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::RunState;
+use super::GuestState;
 use crate::clock;
 use crate::run::{Actor, Flags};
 use crate::sandbox::bindings::ophost::plugin::context::Host;
@@ -26,7 +26,7 @@ fn timestamp(time: SystemTime) -> u64 {
     u64::try_from(clock::since_1970(time).as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Host for RunState {
+impl Host for GuestState {
     fn run_id(&mut self) -> Option<String> {
         self.context.run_id.clone()
     }

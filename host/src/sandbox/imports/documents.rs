@@ -1,13 +1,13 @@
 //! `documents`: what a guest reads and changes.
 //!
-//! Here texts become what they stand for. What a call then does is up to [`Documents`].
+//! Here texts become what they stand for. What a call then does is up to [`DocumentHost`].
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::RunState;
+use super::GuestState;
 use ophost_document::{Interruption, edit};
 
 use crate::document::{
@@ -15,13 +15,13 @@ use crate::document::{
     Path, Query, Sort, SortBy,
 };
 use crate::sandbox::bindings::ophost::plugin::documents::{self as wit, Host};
-use crate::sandbox::invoke::Stop;
+use crate::sandbox::invoke::Interrupt;
 
 /// The documents that a run reaches, as they were when it began, with what it did to them.
 #[async_trait]
-pub(crate) trait Documents: Send + Sync {
+pub(crate) trait DocumentHost: Send + Sync {
     /// Returns a document; `None` if there is none of that id.
-    async fn get(&self, address: &Address) -> Result<Option<Document>, Refusal>;
+    async fn get(&self, address: &Address) -> Result<Option<Document>, DocumentCallError>;
 
     /// Puts a document in place of what is there, if the condition holds, and returns its id.
     async fn put(
@@ -30,22 +30,34 @@ pub(crate) trait Documents: Send + Sync {
         id: Option<DocumentId>,
         body: Body,
         condition: Condition,
-    ) -> Result<DocumentId, Refusal>;
+    ) -> Result<DocumentId, DocumentCallError>;
 
     /// Sets fields of a document.
-    async fn set(&self, address: &Address, fields: &[(Path, Value)]) -> Result<(), Refusal>;
+    async fn set(
+        &self,
+        address: &Address,
+        fields: &[(Path, Value)],
+    ) -> Result<(), DocumentCallError>;
 
     /// Merges a patch into a document.
-    async fn merge(&self, address: &Address, patch: &Value) -> Result<(), Refusal>;
+    async fn merge(&self, address: &Address, patch: &Value) -> Result<(), DocumentCallError>;
 
     /// Removes a document, and returns whether there was one.
-    async fn delete(&self, address: &Address) -> Result<bool, Refusal>;
+    async fn delete(&self, address: &Address) -> Result<bool, DocumentCallError>;
 
     /// Returns a page of the documents that a query means.
-    async fn find(&self, collection: &CollectionName, query: Query) -> Result<Page, Refusal>;
+    async fn find(
+        &self,
+        collection: &CollectionName,
+        query: Query,
+    ) -> Result<Page, DocumentCallError>;
 
     /// Returns how many documents a filter means.
-    async fn count(&self, collection: &CollectionName, filter: Filter) -> Result<u64, Refusal>;
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: Filter,
+    ) -> Result<u64, DocumentCallError>;
 
     /// Drops everything that the run wrote so far.
     fn discard(&self);
@@ -53,7 +65,7 @@ pub(crate) trait Documents: Send + Sync {
 
 /// Why a call has no answer.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum DocumentCallError {
     /// The operation does not reach the collection; says which.
     Denied(String),
     /// What is asked for cannot be.
@@ -68,13 +80,13 @@ pub(crate) enum Refusal {
     Interrupted(Interruption),
 }
 
-impl From<Interruption> for Refusal {
+impl From<Interruption> for DocumentCallError {
     fn from(why: Interruption) -> Self {
         Self::Interrupted(why)
     }
 }
 
-impl From<DocumentError> for Refusal {
+impl From<DocumentError> for DocumentCallError {
     fn from(error: DocumentError) -> Self {
         Self::Error(error)
     }
@@ -83,18 +95,20 @@ impl From<DocumentError> for Refusal {
 /// What a guest is told, within what stops it.
 type Answer<T> = wasmtime::Result<Result<T, wit::Error>>;
 
-fn answer<T, U>(result: Result<T, Refusal>, shown: impl FnOnce(T) -> U) -> Answer<U> {
+fn answer<T, U>(result: Result<T, DocumentCallError>, shown: impl FnOnce(T) -> U) -> Answer<U> {
     let error = match result {
         Ok(value) => return Ok(Ok(shown(value))),
-        Err(Refusal::Stale) => return Err(Stop::Stale.into()),
-        Err(Refusal::Effects) => return Err(Stop::Effects.into()),
-        Err(Refusal::Interrupted(Interruption::Cancelled)) => return Err(Stop::Cancel.into()),
-        Err(Refusal::Interrupted(Interruption::Deadline | Interruption::Steps)) => {
-            return Err(Stop::Deadline.into());
+        Err(DocumentCallError::Stale) => return Err(Interrupt::Stale.into()),
+        Err(DocumentCallError::Effects) => return Err(Interrupt::Effects.into()),
+        Err(DocumentCallError::Interrupted(Interruption::Cancelled)) => {
+            return Err(Interrupt::Cancel.into());
         }
-        Err(Refusal::Denied(text)) => wit::Error::Denied(text),
-        Err(Refusal::Store(text)) => wit::Error::Other(("store".to_owned(), text)),
-        Err(Refusal::Error(error)) => error.into(),
+        Err(DocumentCallError::Interrupted(Interruption::Deadline | Interruption::Steps)) => {
+            return Err(Interrupt::Deadline.into());
+        }
+        Err(DocumentCallError::Denied(text)) => wit::Error::Denied(text),
+        Err(DocumentCallError::Store(text)) => wit::Error::Other(("store".to_owned(), text)),
+        Err(DocumentCallError::Error(error)) => error.into(),
     };
     Ok(Err(error))
 }
@@ -130,22 +144,22 @@ impl From<wit::Condition> for Condition {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes it so")]
-fn invalid(error: impl ToString) -> Refusal {
-    Refusal::Error(DocumentError::Invalid(error.to_string()))
+fn invalid(error: impl ToString) -> DocumentCallError {
+    DocumentCallError::Error(DocumentError::Invalid(error.to_string()))
 }
 
-fn address(collection: String, id: String) -> Result<Address, Refusal> {
+fn address(collection: String, id: String) -> Result<Address, DocumentCallError> {
     let collection = CollectionName::new(collection).map_err(invalid)?;
     Ok(Address { collection, id: DocumentId::new(id).map_err(invalid)? })
 }
 
-fn filter(text: &str) -> Result<Filter, Refusal> {
+fn filter(text: &str) -> Result<Filter, DocumentCallError> {
     Filter::parse_text(text).map_err(invalid)
 }
 
-fn query(collection: &CollectionName, query: wit::Query) -> Result<Query, Refusal> {
+fn query(collection: &CollectionName, query: wit::Query) -> Result<Query, DocumentCallError> {
     let key = |key: wit::SortKey| {
-        Ok::<_, Refusal>(SortBy {
+        Ok::<_, DocumentCallError>(SortBy {
             path: Path::parse(&key.path).map_err(invalid)?,
             descending: key.descending,
         })
@@ -156,17 +170,17 @@ fn query(collection: &CollectionName, query: wit::Query) -> Result<Query, Refusa
     Query::new(collection, filter, sort, query.limit, query.cursor.as_deref()).map_err(invalid)
 }
 
-fn collection(name: String) -> Result<CollectionName, Refusal> {
+fn collection(name: String) -> Result<CollectionName, DocumentCallError> {
     CollectionName::new(name).map_err(invalid)
 }
 
 /// What a run reaches. Nothing of a run's state can be held while it waits.
 #[derive(Clone)]
-struct Reached(Option<Arc<dyn Documents>>);
+struct Reached(Option<Arc<dyn DocumentHost>>);
 
 impl Reached {
-    fn documents(&self) -> Result<&dyn Documents, Refusal> {
-        let denied = || Refusal::Denied("no documents are reached here".to_owned());
+    fn documents(&self) -> Result<&dyn DocumentHost, DocumentCallError> {
+        let denied = || DocumentCallError::Denied("no documents are reached here".to_owned());
         self.0.as_deref().ok_or_else(denied)
     }
 
@@ -176,31 +190,31 @@ impl Reached {
         id: Option<String>,
         body: &str,
         condition: Condition,
-    ) -> Result<DocumentId, Refusal> {
+    ) -> Result<DocumentId, DocumentCallError> {
         let collection = collection(name)?;
         let id = id.map(DocumentId::new).transpose().map_err(invalid)?;
         let body = Body::parse(body).map_err(DocumentError::from)?;
         self.documents()?.put(&collection, id, body, condition).await
     }
 
-    async fn find(&self, name: String, asked: wit::Query) -> Result<Page, Refusal> {
+    async fn find(&self, name: String, asked: wit::Query) -> Result<Page, DocumentCallError> {
         let collection = collection(name)?;
         self.documents()?.find(&collection, query(&collection, asked)?).await
     }
 
-    async fn count(&self, name: String, asked: &str) -> Result<u64, Refusal> {
+    async fn count(&self, name: String, asked: &str) -> Result<u64, DocumentCallError> {
         let collection = collection(name)?;
         self.documents()?.count(&collection, filter(asked)?).await
     }
 }
 
-impl RunState {
+impl GuestState {
     fn reached(&self) -> Reached {
         Reached(self.documents.clone())
     }
 }
 
-impl Host for RunState {
+impl Host for GuestState {
     async fn get(&mut self, collection: String, id: String) -> Answer<Option<wit::Document>> {
         let reached = self.reached();
         let found = async { reached.documents()?.get(&address(collection, id)?).await };

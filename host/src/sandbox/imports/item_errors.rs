@@ -1,9 +1,9 @@
 //! `item-errors`: what went wrong with single items of a bulk input.
 
-use super::RunState;
+use super::GuestState;
 use crate::sandbox::bindings::ophost::plugin::item_errors::Host;
 
-impl Host for RunState {
+impl Host for GuestState {
     fn add(&mut self, index: u64, item: String, error: String, traceback: Option<String>) {
         self.journal.item_error(index, &item, error, traceback);
     }

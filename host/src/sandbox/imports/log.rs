@@ -1,10 +1,10 @@
 //! `log`: the guest's own words.
 
-use super::RunState;
+use super::GuestState;
 use crate::run::{LogLevel, LogSource};
 use crate::sandbox::bindings::ophost::plugin::log::{Host, Level};
 
-impl Host for RunState {
+impl Host for GuestState {
     fn write(&mut self, level: Level, message: String, data: Option<String>) {
         self.journal.log(level.into(), LogSource::Guest, message, data.as_deref());
     }

@@ -16,10 +16,10 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::RunState;
+use super::GuestState;
 use crate::clock;
 use crate::run::{LogLevel, LogSource};
-use crate::sandbox::journal::Journal;
+use crate::sandbox::guest_output::GuestOutput;
 
 /// How much a guest may write at once, in bytes.
 const CHUNK: usize = 64 << 10;
@@ -38,7 +38,7 @@ pub(in crate::sandbox) struct Wasi {
 
 impl Wasi {
     /// Returns the state that grants nothing and logs to `journal`.
-    pub(in crate::sandbox) fn new(journal: &Journal) -> Self {
+    pub(in crate::sandbox) fn new(journal: &GuestOutput) -> Self {
         let line = |level, source| Lines::new(journal.clone(), level, source);
         let context = WasiCtx::builder()
             .stdout(line(LogLevel::Info, LogSource::Stdout))
@@ -68,7 +68,7 @@ impl HostWallClock for WallClock {
     }
 }
 
-impl WasiView for RunState {
+impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi.as_mut().expect("a guest linked to WASI is given its state");
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
@@ -80,14 +80,14 @@ impl WasiView for RunState {
 struct Lines(Arc<Mutex<Unfinished>>);
 
 struct Unfinished {
-    journal: Journal,
+    journal: GuestOutput,
     level: LogLevel,
     source: LogSource,
     line: Vec<u8>,
 }
 
 impl Lines {
-    fn new(journal: Journal, level: LogLevel, source: LogSource) -> Self {
+    fn new(journal: GuestOutput, level: LogLevel, source: LogSource) -> Self {
         Self(Arc::new(Mutex::new(Unfinished { journal, level, source, line: Vec::new() })))
     }
 
@@ -207,7 +207,7 @@ mod tests {
 
     /// Returns the lengths of the entries that these writes become, and all their text.
     fn entries(writes: &[&[u8]]) -> (Vec<usize>, String) {
-        let journal = Journal::new(1 << 20, None, None);
+        let journal = GuestOutput::new(1 << 20, None, None);
         let lines = Lines::new(journal.clone(), LogLevel::Info, LogSource::Stdout);
         writes.iter().for_each(|bytes| lines.add(bytes));
         drop(lines);

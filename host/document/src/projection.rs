@@ -32,9 +32,9 @@ impl Fields for Body {
 /// The fields that a question looks at. They can be read of an object, and no others: the rest
 /// is passed over, whatever it is. Where a field comes twice, the last one counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted(Box<[Box<str>]>);
+pub struct Projection(Box<[Box<str>]>);
 
-impl Wanted {
+impl Projection {
     pub(crate) fn new(names: BTreeSet<&str>) -> Self {
         Self(names.into_iter().map(Box::from).collect())
     }
@@ -46,34 +46,34 @@ impl Wanted {
 
 /// The fields of a document that somebody wanted.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Glimpse<'w> {
-    wanted: &'w Wanted,
+pub struct ProjectedFields<'w> {
+    wanted: &'w Projection,
     /// What they hold, in the same order.
     values: Box<[Option<Value>]>,
 }
 
-impl Fields for Glimpse<'_> {
+impl Fields for ProjectedFields<'_> {
     fn field(&self, name: &str) -> Option<&Value> {
         self.values[self.wanted.place(name)?].as_ref()
     }
 }
 
-impl<'de, 'w> DeserializeSeed<'de> for &'w Wanted {
-    type Value = Glimpse<'w>;
+impl<'de, 'w> DeserializeSeed<'de> for &'w Projection {
+    type Value = ProjectedFields<'w>;
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Glimpse<'w>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<ProjectedFields<'w>, D::Error> {
         reader.deserialize_map(self)
     }
 }
 
-impl<'de, 'w> Visitor<'de> for &'w Wanted {
-    type Value = Glimpse<'w>;
+impl<'de, 'w> Visitor<'de> for &'w Projection {
+    type Value = ProjectedFields<'w>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Glimpse<'w>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ProjectedFields<'w>, A::Error> {
         let mut values = vec![None; self.0.len()].into_boxed_slice();
         while let Some(place) = fields.next_key_seed(Name(self))? {
             match place {
@@ -81,12 +81,12 @@ impl<'de, 'w> Visitor<'de> for &'w Wanted {
                 None => drop(fields.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(Glimpse { wanted: self, values })
+        Ok(ProjectedFields { wanted: self, values })
     }
 }
 
 /// Reads the name of a field as its place among those wanted.
-struct Name<'w>(&'w Wanted);
+struct Name<'w>(&'w Projection);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
     type Value = Option<usize>;

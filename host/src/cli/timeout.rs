@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Returns what `work` returns, unless that takes longer than `patience`. Then the work goes
 /// on in a thread of its own until the process ends, so this is for processes that soon do.
-pub(super) fn within<T: Send + 'static>(
+pub(super) fn run_with_timeout<T: Send + 'static>(
     patience: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
@@ -23,7 +23,10 @@ mod tests {
     #[test]
     fn quick_work_is_done_and_slow_work_is_left_alone() {
         let minute = Duration::from_secs(60);
-        assert_eq!(within(minute, || 5), Some(5));
-        assert_eq!(within(Duration::from_millis(10), move || thread::sleep(minute)), None);
+        assert_eq!(run_with_timeout(minute, || 5), Some(5));
+        assert_eq!(
+            run_with_timeout(Duration::from_millis(10), move || thread::sleep(minute)),
+            None
+        );
     }
 }

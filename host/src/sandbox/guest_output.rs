@@ -1,15 +1,15 @@
 //! What a run leaves behind while it runs: log, item errors, progress, all bounded.
 //!
 //! What does not fit is left out and counted. What is kept is in order. A log may go on
-//! elsewhere: see [`Overflow`].
+//! elsewhere: see [`OverflowSink`].
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::text::{MAX_TEXT, data, weight};
 use crate::clock;
-use crate::run::{Event, ItemError, LogEntry, LogLevel, LogSource, Progress, Trail};
-use ophost_document::text::cut;
+use crate::run::{Event, ItemError, LogEntry, LogLevel, LogSource, Progress, RunDiagnostics};
+use ophost_document::text::truncate_bytes;
 
 /// The longest message of a progress report, in bytes.
 const MAX_PROGRESS_MESSAGE: usize = 1 << 10;
@@ -33,7 +33,7 @@ impl Observer {
     }
 
     /// Passes on what was observed.
-    pub(crate) fn tell(&self, event: Event<'_>) {
+    pub(crate) fn notify(&self, event: Event<'_>) {
         (self.0)(event);
     }
 }
@@ -48,15 +48,15 @@ impl fmt::Debug for Observer {
 ///
 /// Called as an [`Observer`] is.
 #[derive(Clone)]
-pub(crate) struct Overflow(Arc<dyn Fn(&LogEntry) -> bool + Send + Sync>);
+pub(crate) struct OverflowSink(Arc<dyn Fn(&LogEntry) -> bool + Send + Sync>);
 
-impl Overflow {
+impl OverflowSink {
     pub(crate) fn new(keep: impl Fn(&LogEntry) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(keep))
     }
 }
 
-impl fmt::Debug for Overflow {
+impl fmt::Debug for OverflowSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Overflow")
     }
@@ -64,25 +64,29 @@ impl fmt::Debug for Overflow {
 
 /// Shared by the imports that write to it and the run that reads it at the end.
 #[derive(Clone)]
-pub(crate) struct Journal(Arc<Mutex<Pages>>);
+pub(crate) struct GuestOutput(Arc<Mutex<GuestOutputInner>>);
 
-struct Pages {
-    trail: Trail,
+struct GuestOutputInner {
+    trail: RunDiagnostics,
     log_budget: usize,
     item_error_budget: usize,
     /// What the guest said last, if that was a panic.
     panic: Option<String>,
     observer: Option<Observer>,
-    overflow: Option<Overflow>,
+    overflow: Option<OverflowSink>,
     /// Whether the log goes on elsewhere already: all that follows does, so that it is in order.
     has_overflown: bool,
 }
 
-impl Journal {
+impl GuestOutput {
     /// Returns an empty journal that keeps at most `log` bytes of log.
-    pub(crate) fn new(log: u64, observer: Option<Observer>, overflow: Option<Overflow>) -> Self {
-        Self(Arc::new(Mutex::new(Pages {
-            trail: Trail::default(),
+    pub(crate) fn new(
+        log: u64,
+        observer: Option<Observer>,
+        overflow: Option<OverflowSink>,
+    ) -> Self {
+        Self(Arc::new(Mutex::new(GuestOutputInner {
+            trail: RunDiagnostics::default(),
             log_budget: usize::try_from(log).unwrap_or(usize::MAX),
             item_error_budget: MAX_ITEM_ERROR_BYTES,
             panic: None,
@@ -103,7 +107,7 @@ impl Journal {
         let entry = LogEntry {
             timestamp: clock::now(),
             level,
-            message: cut(message, MAX_TEXT),
+            message: truncate_bytes(message, MAX_TEXT),
             data: attached.map(data),
             source,
         };
@@ -126,8 +130,13 @@ impl Journal {
             pages.trail.item_errors_dropped += 1;
             return;
         }
-        let traceback = traceback.map(|traceback| cut(traceback, MAX_TEXT));
-        let error = ItemError { index, item: data(item), error: cut(error, MAX_TEXT), traceback };
+        let traceback = traceback.map(|traceback| truncate_bytes(traceback, MAX_TEXT));
+        let error = ItemError {
+            index,
+            item: data(item),
+            error: truncate_bytes(error, MAX_TEXT),
+            traceback,
+        };
         let texts = error.error.len() + error.traceback.as_ref().map_or(0, String::len);
         match pages.item_error_budget.checked_sub(ENTRY_COST + weight(&error.item) + texts) {
             Some(left) => {
@@ -142,7 +151,7 @@ impl Journal {
     pub(crate) fn progress(&self, done: u64, total: Option<u64>, message: Option<String>) {
         let observer = self.pages().observer.clone();
         if let Some(Observer(observe)) = observer {
-            let message = message.map(|message| cut(message, MAX_PROGRESS_MESSAGE));
+            let message = message.map(|message| truncate_bytes(message, MAX_PROGRESS_MESSAGE));
             observe(Event::Progress(&Progress { done, total, message }));
         }
     }
@@ -155,7 +164,7 @@ impl Journal {
 
     /// Forgets what belongs to one execution alone, before the same run is executed again. Its
     /// log goes on.
-    pub(crate) fn again(&self) {
+    pub(crate) fn reset_for_retry(&self) {
         let mut pages = self.pages();
         pages.trail.item_errors.clear();
         pages.trail.item_errors_dropped = 0;
@@ -164,22 +173,22 @@ impl Journal {
     }
 
     /// Returns what was written so far.
-    pub(crate) fn trail(&self) -> Trail {
+    pub(crate) fn trail(&self) -> RunDiagnostics {
         self.pages().trail.clone()
     }
 
     /// Nothing that holds the lock can leave it half written, so a poisoned one is as good.
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn pages(&self) -> MutexGuard<'_, GuestOutputInner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Pages {
+impl GuestOutputInner {
     /// Keeps the entry if there is room, and returns who has to be told if it was kept here.
     /// Where the log goes on nowhere else, one that is too large takes no room from smaller
     /// ones that follow.
     fn add_entry(&mut self, entry: &LogEntry) -> Option<Observer> {
-        self.hear(entry);
+        self.track_panic(entry);
         let attached = entry.data.as_ref().map_or(0, weight);
         let left = self.log_budget.checked_sub(ENTRY_COST + entry.message.len() + attached);
         match (left.filter(|_| !self.has_overflown), &self.overflow) {
@@ -188,7 +197,7 @@ impl Pages {
                 self.trail.log.push(entry.clone());
                 self.observer.clone()
             }
-            (None, Some(Overflow(keep))) => {
+            (None, Some(OverflowSink(keep))) => {
                 self.has_overflown = true;
                 self.trail.log_dropped += u64::from(!keep(entry));
                 None
@@ -202,7 +211,7 @@ impl Pages {
 
     /// A panicking guest logs `panicked at PLACE: REASON` as its last word. Lines of its output
     /// do not count: one that it did not end is logged when the run is over.
-    fn hear(&mut self, entry: &LogEntry) {
+    fn track_panic(&mut self, entry: &LogEntry) {
         if entry.source == LogSource::Guest {
             let is_panic =
                 entry.level == LogLevel::Error && entry.message.starts_with("panicked at ");
@@ -215,13 +224,13 @@ impl Pages {
 mod tests {
     use super::*;
 
-    fn write(journal: &Journal, message: &str) {
+    fn write(journal: &GuestOutput, message: &str) {
         journal.log(LogLevel::Info, LogSource::Guest, message.to_owned(), None);
     }
 
     #[test]
     fn a_full_log_keeps_its_beginning_and_counts_the_rest() {
-        let journal = Journal::new(3 * (ENTRY_COST as u64 + 5), None, None);
+        let journal = GuestOutput::new(3 * (ENTRY_COST as u64 + 5), None, None);
         for _ in 0..10 {
             write(&journal, "12345");
         }
@@ -233,12 +242,12 @@ mod tests {
     fn v2_a_log_goes_on_elsewhere_in_order_and_is_counted_where_that_ends() {
         let elsewhere = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&elsewhere);
-        let overflow = Overflow::new(move |entry| {
+        let overflow = OverflowSink::new(move |entry| {
             let mut kept = kept.lock().unwrap();
             kept.push(entry.message.clone());
             kept.len() <= 2
         });
-        let journal = Journal::new(2 * (ENTRY_COST as u64 + 5), None, Some(overflow));
+        let journal = GuestOutput::new(2 * (ENTRY_COST as u64 + 5), None, Some(overflow));
         for message in ["one", &"x".repeat(100), "two", "three", "four"] {
             write(&journal, message);
         }
@@ -249,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        let journal = Journal::new(1 << 20, None, None);
+        let journal = GuestOutput::new(1 << 20, None, None);
         write(&journal, &"ä".repeat(MAX_TEXT));
         let message = journal.trail().log.remove(0).message;
         assert!(message.ends_with("ä [131072 bytes, cut]"), "{}", &message[MAX_TEXT - 10..]);
@@ -257,7 +266,7 @@ mod tests {
 
     #[test]
     fn data_that_is_not_json_is_kept_as_text() {
-        let journal = Journal::new(1 << 20, None, None);
+        let journal = GuestOutput::new(1 << 20, None, None);
         journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some("{\"a\":1}"));
         journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some("{"));
         let data: Vec<_> = journal.trail().log.into_iter().filter_map(|entry| entry.data).collect();
@@ -266,7 +275,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_does_not_fit_leaves_its_room_to_smaller_ones() {
-        let journal = Journal::new(3 * (ENTRY_COST as u64 + 5), None, None);
+        let journal = GuestOutput::new(3 * (ENTRY_COST as u64 + 5), None, None);
         for message in ["one", &"x".repeat(1000), "two", &"x".repeat(1000), "three", "four"] {
             write(&journal, message);
         }
@@ -277,7 +286,7 @@ mod tests {
 
     #[test]
     fn what_was_left_out_is_not_paid_for_and_what_is_kept_is() {
-        let journal = Journal::new(10 << 10, None, None);
+        let journal = GuestOutput::new(10 << 10, None, None);
         let log = |data: &str| {
             journal.log(LogLevel::Info, LogSource::Guest, String::new(), Some(data));
         };
@@ -290,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_remembered_without_room_and_until_the_next_words() {
-        let journal = Journal::new(0, None, None);
+        let journal = GuestOutput::new(0, None, None);
         let log = |level, source, message: &str| {
             journal.log(level, source, message.to_owned(), None);
         };
@@ -304,13 +313,13 @@ mod tests {
 
     #[test]
     fn item_errors_are_bounded_in_number_and_bytes() {
-        let journal = Journal::new(0, None, None);
+        let journal = GuestOutput::new(0, None, None);
         for index in 0..20 {
             journal.item_error(index, "1", "x".repeat(MAX_TEXT), None);
         }
         let trail = journal.trail();
         assert_eq!((trail.item_errors.len(), trail.item_errors_dropped), (15, 5));
-        journal.again();
+        journal.reset_for_retry();
         for index in 0..=MAX_ITEM_ERRORS as u64 {
             journal.item_error(index, "1", String::new(), None);
         }
@@ -319,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_huge_item_error_is_cut_and_its_item_left_out() {
-        let journal = Journal::new(0, None, None);
+        let journal = GuestOutput::new(0, None, None);
         let huge = "x".repeat(2 << 20);
         journal.item_error(7, &huge, huge.clone(), Some(huge.clone()));
         let error = journal.trail().item_errors.remove(0);

@@ -11,30 +11,30 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::owners::DIRECTORY;
+use super::liveness::DIRECTORY;
 use crate::private_dir::DataDir;
 
 /// The file that is locked. It stays: it has nothing in it.
 const FILE: &str = ".turn";
 /// How long it takes at most from one look at the lock to the next.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Whose turn it is in a data directory.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct RetryLock {
     here: Arc<Mutex<()>>,
     data: Option<DataDir>,
 }
 
 /// A turn, as long as it lives, and as long as its process does.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct RetryLockGuard {
     _here: OwnedMutexGuard<()>,
     /// The lock lives as long as the file is open.
     _lock: Option<File>,
 }
 
-impl Turns {
+impl RetryLock {
     /// Returns the turns of a data directory; without one, of this process alone. Nothing is
     /// opened or made.
     pub(crate) fn new(data: Option<&DataDir>) -> Self {
@@ -42,19 +42,21 @@ impl Turns {
     }
 
     /// Waits for a turn. Whoever drops the future does not want it any more.
-    pub(crate) async fn take(&self) -> Turn {
+    pub(crate) async fn acquire(&self) -> RetryLockGuard {
         let here = Arc::clone(&self.here).lock_owned().await;
-        Turn { _here: here, _lock: self.lock().await }
+        RetryLockGuard { _here: here, _lock: self.lock().await }
     }
 
     async fn lock(&self) -> Option<File> {
         let directory = self.data.as_ref()?.create(DIRECTORY).ok()?;
-        let file = directory.shared_file(FILE).ok()?;
+        let file = directory.open_or_create(FILE).ok()?;
         // The system would wait, but not stop waiting.
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Some(file),
-                Err(rustix::io::Errno::WOULDBLOCK) => tokio::time::sleep(look()).await,
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    tokio::time::sleep(jittered_poll_interval()).await
+                }
                 Err(_) => return None,
             }
         }
@@ -62,33 +64,33 @@ impl Turns {
 }
 
 /// Not all look at the same time.
-fn look() -> Duration {
+fn jittered_poll_interval() -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
-    LOOK.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    POLL_INTERVAL.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::liveness::ProcessRegistry;
     use crate::store::memory::MemoryStore;
-    use crate::store::owners::Owners;
 
-    async fn soon(turns: &Turns) -> Option<Turn> {
-        tokio::time::timeout(Duration::from_millis(200), turns.take()).await.ok()
+    async fn soon(turns: &RetryLock) -> Option<RetryLockGuard> {
+        tokio::time::timeout(Duration::from_millis(200), turns.acquire()).await.ok()
     }
 
     #[tokio::test]
     async fn a_turn_is_one_of_all_hosts_of_a_data_directory() {
         let scratch = tempfile::tempdir().unwrap();
         let data = DataDir::new(scratch.path().join("data"));
-        let hosts = [Turns::new(Some(&data)), Turns::new(Some(&data))];
+        let hosts = [RetryLock::new(Some(&data)), RetryLock::new(Some(&data))];
         let turn = soon(&hosts[0]).await.unwrap();
         assert!(soon(&hosts[0]).await.is_none());
         assert!(soon(&hosts[1]).await.is_none());
         drop(turn);
         let _turn = soon(&hosts[1]).await.unwrap();
         assert!(soon(&hosts[0]).await.is_none());
-        let owners = Owners::new(data);
+        let owners = ProcessRegistry::new(data);
         assert!(owners.reap(&MemoryStore::default()).await.unwrap().is_empty());
         assert!(scratch.path().join("data/owners").join(FILE).exists(), "it is no dead process's");
     }
@@ -98,7 +100,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         std::fs::write(scratch.path().join(DIRECTORY), "no directory").unwrap();
         let data = DataDir::new(scratch.path());
-        for turns in [Turns::new(None), Turns::new(Some(&data))] {
+        for turns in [RetryLock::new(None), RetryLock::new(Some(&data))] {
             let turn = soon(&turns).await.unwrap();
             assert!(soon(&turns).await.is_none());
             drop(turn);

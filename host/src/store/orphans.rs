@@ -14,9 +14,9 @@ const REASON: &str = "whoever asked for it went away, or its end could not be wr
 
 /// Those of this process that are not marked yet.
 #[derive(Clone, Default)]
-pub(super) struct Abandoned(Arc<Mutex<Vec<(RunId, OwnerId)>>>);
+pub(super) struct OrphanedRuns(Arc<Mutex<Vec<(RunId, OwnerId)>>>);
 
-impl Abandoned {
+impl OrphanedRuns {
     fn runs(&self) -> MutexGuard<'_, Vec<(RunId, OwnerId)>> {
         // Nothing that holds the lock can leave it half written.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -27,7 +27,7 @@ impl Abandoned {
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be written; the next call tries again.
-    pub(super) async fn settle(&self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(super) async fn reap_crashed_runs(&self, store: &dyn Store) -> Result<(), StoreError> {
         let runs = std::mem::take(&mut *self.runs());
         if runs.is_empty() {
             return Ok(());
@@ -41,15 +41,19 @@ impl Abandoned {
 }
 
 /// A run of this process, which is abandoned if this is dropped before it has ended.
-pub(crate) struct Begun {
+pub(crate) struct RunGuard {
     run: (RunId, OwnerId),
     has_ended: AtomicBool,
-    abandoned: Abandoned,
+    abandoned: OrphanedRuns,
     store: Arc<dyn Store>,
 }
 
-impl Begun {
-    pub(super) fn new(run: (RunId, OwnerId), abandoned: Abandoned, store: Arc<dyn Store>) -> Self {
+impl RunGuard {
+    pub(super) fn new(
+        run: (RunId, OwnerId),
+        abandoned: OrphanedRuns,
+        store: Arc<dyn Store>,
+    ) -> Self {
         Self { run, has_ended: AtomicBool::new(false), abandoned, store }
     }
 
@@ -59,7 +63,7 @@ impl Begun {
     }
 }
 
-impl Drop for Begun {
+impl Drop for RunGuard {
     fn drop(&mut self) {
         if *self.has_ended.get_mut() {
             return;
@@ -68,7 +72,7 @@ impl Drop for Begun {
         // Other processes cannot tell. Without a runtime the next who looks here marks it.
         if let Ok(runtime) = Handle::try_current() {
             let (abandoned, store) = (self.abandoned.clone(), Arc::clone(&self.store));
-            runtime.spawn(async move { abandoned.settle(store.as_ref()).await.ok() });
+            runtime.spawn(async move { abandoned.reap_crashed_runs(store.as_ref()).await.ok() });
         }
     }
 }

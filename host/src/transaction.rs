@@ -1,11 +1,11 @@
 //! What a run sees of documents while it runs, and what it makes of them.
 //!
-//! A [`Session`] is one execution. It reads a snapshot, in which its own writes hide what was
+//! A [`DocumentTransaction`] is one execution. It reads a snapshot, in which its own writes hide what was
 //! there; it remembers what it read, so that the store can say at the end whether that is
 //! still so. Nothing is opened before the first call: a run that only computes pays nothing.
 //!
 //! A snapshot keeps the store's file from using freed parts again, so none is kept for longer
-//! than [`OLDEST`]: the next call takes a new one, if what was read so far is the same there.
+//! than [`MAX_SNAPSHOT_AGE`]: the next call takes a new one, if what was read so far is the same there.
 
 use std::collections::BTreeSet;
 use std::iter::Peekable;
@@ -19,27 +19,27 @@ use serde_json::Value;
 
 use crate::clock;
 use crate::document::{
-    Address, Body, Change, CollectionName, Condition, Document, DocumentError, DocumentId, Effects,
-    Filter, Finder, Page, Path, Query, Reads, Scan, edit,
+    Address, Body, CollectionName, CommitRequest, Condition, Document, DocumentChange,
+    DocumentError, DocumentId, Filter, Page, PageBuilder, Path, Query, ReadSet, Scan, edit,
 };
 use crate::policy::Grants;
-use crate::sandbox::{Documents, Refusal};
-use crate::store::{DocumentSnapshot, Seen, Store, StoreError, Stored};
+use crate::sandbox::{DocumentCallError, DocumentHost};
+use crate::store::{DocumentSnapshot, ScannedDocument, Store, StoreError, StoredDocument};
 
 /// The longest that a snapshot is kept, but for the time until somebody looks: a quarter of it.
-pub(crate) const OLDEST: Duration = Duration::from_secs(1);
+pub(crate) const MAX_SNAPSHOT_AGE: Duration = Duration::from_secs(1);
 
 /// The most collections that a record names as used, or as denied.
-const MOST_NOTED: usize = 100;
+const MAX_NOTED: usize = 100;
 /// What each change counts for beside its texts, in bytes: some that it needs in memory.
-const ENTRY: usize = 256;
+const CHANGE_OVERHEAD: usize = 256;
 /// The revision of a document that the run wrote itself.
-const OWN: u64 = 0;
+const UNCOMMITTED_REVISION: u64 = 0;
 /// How long documents are looked at before others get their turn.
-const TURN: Duration = Duration::from_millis(2);
+const SCAN_TIME_SLICE: Duration = Duration::from_millis(2);
 
 /// What one execution of a run does with documents.
-pub(crate) struct Session {
+pub(crate) struct DocumentTransaction {
     store: Option<Arc<dyn Store>>,
     grants: Grants,
     state: Mutex<State>,
@@ -49,7 +49,7 @@ struct State {
     /// How long work on documents may go on.
     budget: Budget,
     snapshot: Option<(Box<dyn DocumentSnapshot>, Instant)>,
-    effects: Effects,
+    effects: CommitRequest,
     /// Whether `effects.base` says something.
     has_begun: bool,
     /// How large the changes are, in bytes of JSON.
@@ -59,7 +59,7 @@ struct State {
     denied: BTreeSet<String>,
 }
 
-impl Session {
+impl DocumentTransaction {
     /// Returns the session of a run with these grants. Without a store nothing can be reached.
     /// What it does with documents ends with the budget.
     pub(crate) fn new(store: Option<Arc<dyn Store>>, grants: Grants, budget: Budget) -> Self {
@@ -67,19 +67,19 @@ impl Session {
     }
 
     /// Drives a run, and lets go of a snapshot that it does not use.
-    pub(crate) async fn over<T>(&self, run: impl Future<Output = T>) -> T {
+    pub(crate) async fn run_with_snapshot<T>(&self, run: impl Future<Output = T>) -> T {
         let mut run = std::pin::pin!(run);
         loop {
             tokio::select! {
                 biased;
                 ended = &mut run => return ended,
-                () = tokio::time::sleep(OLDEST / 4) => self.rest(),
+                () = tokio::time::sleep(MAX_SNAPSHOT_AGE / 4) => self.drop_idle_snapshot(),
             }
         }
     }
 
-    fn rest(&self) {
-        self.state().snapshot.take_if(|(_, since)| since.elapsed() >= OLDEST);
+    fn drop_idle_snapshot(&self) {
+        self.state().snapshot.take_if(|(_, since)| since.elapsed() >= MAX_SNAPSHOT_AGE);
     }
 
     /// Returns whether the run asked for a collection that it does not reach.
@@ -99,12 +99,12 @@ impl Session {
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be found out.
-    pub(crate) fn is_stale(&self) -> Result<bool, StoreError> {
+    pub(crate) fn has_conflict(&self) -> Result<bool, StoreError> {
         let state = self.state();
         match &self.store {
-            Some(store) if !state.effects.reads.is_empty() => {
-                store.documents()?.is_stale(&state.effects.reads, state.effects.base)
-            }
+            Some(store) if !state.effects.read_set.is_empty() => store
+                .documents()?
+                .has_conflict(&state.effects.read_set, state.effects.snapshot_revision),
             Some(_) | None => Ok(false),
         }
     }
@@ -112,19 +112,20 @@ impl Session {
     /// Returns whether something that the run read is no longer so, if it changed documents and
     /// has not looked at any for long: the store would have to find out in the time in which it
     /// writes for all.
-    pub(crate) fn has_gone_stale(&self) -> bool {
-        !self.state().effects.changes.is_empty() && matches!(self.open(), Err(Refusal::Stale))
+    pub(crate) fn has_conflict_at_end(&self) -> bool {
+        !self.state().effects.changes.is_empty()
+            && matches!(self.open(), Err(DocumentCallError::Stale))
     }
 
     /// Ends the session, and returns what the run did. What it only read is no matter: it saw
     /// all of that at one moment.
-    pub(crate) fn end(&self) -> Effects {
+    pub(crate) fn end(&self) -> CommitRequest {
         let mut state = self.state();
         state.snapshot = None;
         let mut effects = std::mem::take(&mut state.effects);
         effects.changes.retain(|_, change| change.kind().is_some());
         if effects.changes.is_empty() {
-            effects.reads = Reads::default();
+            effects.read_set = ReadSet::default();
         }
         effects
     }
@@ -135,30 +136,30 @@ impl Session {
     }
 
     /// Returns the state with a snapshot that is young enough.
-    fn open(&self) -> Result<MutexGuard<'_, State>, Refusal> {
+    fn open(&self) -> Result<MutexGuard<'_, State>, DocumentCallError> {
         let mut state = self.state();
-        state.snapshot.take_if(|(_, since)| since.elapsed() >= OLDEST);
+        state.snapshot.take_if(|(_, since)| since.elapsed() >= MAX_SNAPSHOT_AGE);
         if state.snapshot.is_none() {
-            let none = || Refusal::Store("this host has no data directory".to_owned());
+            let none = || DocumentCallError::Store("this host has no data directory".to_owned());
             let snapshot = self
                 .store
                 .as_ref()
                 .ok_or_else(none)?
                 .documents()
                 .map_err(|error| failed(&error))?;
-            state.renew(snapshot)?;
+            state.refresh_snapshot(snapshot)?;
         }
         Ok(state)
     }
 
-    fn may_read(&self, collection: &CollectionName) -> Result<(), Refusal> {
+    fn may_read(&self, collection: &CollectionName) -> Result<(), DocumentCallError> {
         let may = self.grants.collections().reads(collection);
         self.reach(collection, "read", may, || {
             format!("the operation's models do not name the collection `{collection}`")
         })
     }
 
-    fn may_write(&self, collection: &CollectionName) -> Result<(), Refusal> {
+    fn may_write(&self, collection: &CollectionName) -> Result<(), DocumentCallError> {
         self.may_read(collection)?;
         let may = self.grants.collections().writes(collection);
         self.reach(collection, "write", may, || {
@@ -173,13 +174,13 @@ impl Session {
         what: &str,
         may: bool,
         why: impl FnOnce() -> String,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), DocumentCallError> {
         let mut state = self.state();
         let noted = if may { &mut state.used } else { &mut state.denied };
-        if noted.len() < MOST_NOTED {
+        if noted.len() < MAX_NOTED {
             noted.insert(format!("documents/{collection}:{what}"));
         }
-        if may { Ok(()) } else { Err(Refusal::Denied(why())) }
+        if may { Ok(()) } else { Err(DocumentCallError::Denied(why())) }
     }
 
     /// Puts what a change makes of a document that is there in its place.
@@ -187,7 +188,7 @@ impl Session {
         &self,
         address: &Address,
         edit: impl FnOnce(&Body) -> Result<Body, DocumentError>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), DocumentCallError> {
         self.may_write(&address.collection)?;
         let mut state = self.open()?;
         let known = state.get(address)?.ok_or(DocumentError::NotFound)?;
@@ -197,22 +198,22 @@ impl Session {
 
     /// Shows what a question has to be asked of, as this run sees it, in the order of the ids,
     /// until `see` says that it is enough. Others get their turn meanwhile.
-    async fn look(
+    async fn scan(
         &self,
         collection: &CollectionName,
         mut scan: Scan,
-        see: &mut (impl FnMut(&Seen<'_>, &Budget) -> Looked + Send),
-    ) -> Result<(), Refusal> {
+        see: &mut (impl FnMut(&ScannedDocument<'_>, &Budget) -> Looked + Send),
+    ) -> Result<(), DocumentCallError> {
         let mut revision = None;
         loop {
             let stopped = {
                 let state = self.open()?;
-                let now = state.effects.base;
+                let now = state.effects.snapshot_revision;
                 if revision.replace(now).is_some_and(|before| before != now) {
                     // How many there are may have changed where this run reads nothing.
                     scan.before = None;
                 }
-                state.look(collection, &scan, see)?
+                state.scan_slice(collection, &scan, see)?
             };
             let Some((last, passed)) = stopped else { return Ok(()) };
             let before = if scan.after.is_none() { Some(0) } else { scan.before };
@@ -223,19 +224,19 @@ impl Session {
     }
 }
 
-fn failed(error: &StoreError) -> Refusal {
-    Refusal::Store(error.to_string())
+fn failed(error: &StoreError) -> DocumentCallError {
+    DocumentCallError::Store(error.to_string())
 }
 
 /// Whether enough documents were looked at.
-type Looked = Result<ControlFlow<()>, Refusal>;
+type Looked = Result<ControlFlow<()>, DocumentCallError>;
 
 impl State {
     fn new(budget: Budget) -> Self {
         Self {
             budget,
             snapshot: None,
-            effects: Effects::default(),
+            effects: CommitRequest::default(),
             has_begun: false,
             written: 0,
             used: BTreeSet::new(),
@@ -244,39 +245,44 @@ impl State {
     }
 
     /// Takes another snapshot, if what was read so far is the same there.
-    fn renew(&mut self, snapshot: Box<dyn DocumentSnapshot>) -> Result<(), Refusal> {
+    fn refresh_snapshot(
+        &mut self,
+        snapshot: Box<dyn DocumentSnapshot>,
+    ) -> Result<(), DocumentCallError> {
         let effects = &mut self.effects;
         if self.has_begun
-            && snapshot.is_stale(&effects.reads, effects.base).map_err(|error| failed(&error))?
+            && snapshot
+                .has_conflict(&effects.read_set, effects.snapshot_revision)
+                .map_err(|error| failed(&error))?
         {
-            return Err(Refusal::Stale);
+            return Err(DocumentCallError::Stale);
         }
         self.has_begun = true;
-        effects.base = snapshot.revision();
+        effects.snapshot_revision = snapshot.revision();
         self.snapshot = Some((snapshot, Instant::now()));
         Ok(())
     }
 
-    fn snapshot(&self) -> Result<&dyn DocumentSnapshot, Refusal> {
-        let none = || Refusal::Store("there is no snapshot".to_owned());
+    fn snapshot(&self) -> Result<&dyn DocumentSnapshot, DocumentCallError> {
+        let none = || DocumentCallError::Store("there is no snapshot".to_owned());
         self.snapshot.as_ref().map(|(snapshot, _)| &**snapshot).ok_or_else(none)
     }
 
     /// Returns a document as this run sees it, and remembers that it did.
-    fn get(&mut self, address: &Address) -> Result<Option<Stored>, Refusal> {
+    fn get(&mut self, address: &Address) -> Result<Option<StoredDocument>, DocumentCallError> {
         let found = self.peek(address)?;
         if !self.effects.changes.contains_key(address) {
             let revision = found.as_ref().map(|stored| stored.revision);
-            self.effects.reads.add_document(address, revision);
+            self.effects.read_set.add_document(address, revision);
         }
         Ok(found)
     }
 
     /// Returns a document as this run sees it.
-    fn peek(&self, address: &Address) -> Result<Option<Stored>, Refusal> {
+    fn peek(&self, address: &Address) -> Result<Option<StoredDocument>, DocumentCallError> {
         match self.effects.changes.get(address) {
             Some(change) => {
-                let own = |body| Stored { revision: OWN, body };
+                let own = |body| StoredDocument { revision: UNCOMMITTED_REVISION, body };
                 Ok(change.after.clone().map(own))
             }
             None => self.snapshot()?.get(address).map_err(|error| failed(&error)),
@@ -290,17 +296,17 @@ impl State {
         seen: Option<Body>,
         after: Option<Body>,
         limit: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), DocumentCallError> {
         let earlier = self.effects.changes.remove(address);
-        self.written -= earlier.as_ref().map_or(0, |earlier| weight(address, earlier));
+        self.written -= earlier.as_ref().map_or(0, |earlier| change_size(address, earlier));
         let before = earlier.map_or(seen, |earlier| earlier.before);
-        let change = Change { before, after };
+        let change = DocumentChange { before, after };
         if change.before.is_none() && change.after.is_none() {
             return Ok(());
         }
-        self.written += weight(address, &change);
+        self.written += change_size(address, &change);
         if self.written > limit {
-            return Err(Refusal::Effects);
+            return Err(DocumentCallError::Effects);
         }
         self.effects.changes.insert(address.clone(), change);
         Ok(())
@@ -309,47 +315,48 @@ impl State {
     /// Shows documents of a collection as this run sees them, until that is enough or others are
     /// to have their turn; then returns after which document it goes on, and how many stored ones
     /// it came past.
-    fn look(
+    fn scan_slice(
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut impl FnMut(&Seen<'_>, &Budget) -> Looked,
-    ) -> Result<Option<(DocumentId, u64)>, Refusal> {
+        see: &mut impl FnMut(&ScannedDocument<'_>, &Budget) -> Looked,
+    ) -> Result<Option<(DocumentId, u64)>, DocumentCallError> {
         let own =
             self.effects.changes.iter().filter(|(address, _)| {
-                address.collection == *collection && scan.means(&address.id)
+                address.collection == *collection && scan.includes(&address.id)
             });
-        let until = Instant::now() + TURN;
-        let mut see = |seen: &Seen<'_>| see(seen, &self.budget);
-        let mut turn = Turn { own: own.peekable(), see: &mut see, until, passed: 0, stopped: None };
-        let looked = self.snapshot()?.look(collection, scan, &mut |stored| turn.stored(stored));
+        let until = Instant::now() + SCAN_TIME_SLICE;
+        let mut see = |seen: &ScannedDocument<'_>| see(seen, &self.budget);
+        let mut turn =
+            MergeScan { own: own.peekable(), see: &mut see, until, passed: 0, stopped: None };
+        let looked = self.snapshot()?.scan(collection, scan, &mut |stored| turn.stored(stored));
         looked.map_err(|error| failed(&error))?;
-        turn.rest()
+        turn.remaining()
     }
 }
 
 /// Shows the documents that are stored, and in their places those that the run wrote.
-struct Turn<'t, O: Iterator<Item = (&'t Address, &'t Change)>> {
+struct MergeScan<'t, O: Iterator<Item = (&'t Address, &'t DocumentChange)>> {
     own: Peekable<O>,
-    see: &'t mut dyn FnMut(&Seen<'_>) -> Looked,
+    see: &'t mut dyn FnMut(&ScannedDocument<'_>) -> Looked,
     until: Instant,
     /// How many stored documents were come past.
     passed: u64,
-    stopped: Option<Stop>,
+    stopped: Option<ScanStop>,
 }
 
 /// Why no more documents are shown.
-enum Stop {
+enum ScanStop {
     Enough,
     /// Others are to have their turn, after this document.
-    Turn(DocumentId),
+    Yield(DocumentId),
     /// Looking at a document failed.
-    Refused(Refusal),
+    Refused(DocumentCallError),
 }
 
-impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, O> {
+impl<'t, O: Iterator<Item = (&'t Address, &'t DocumentChange)>> MergeScan<'t, O> {
     /// Shows what the run wrote up to a stored document, and that one, if it still is.
-    fn stored(&mut self, stored: &Seen<'_>) -> Result<ControlFlow<()>, StoreError> {
+    fn stored(&mut self, stored: &ScannedDocument<'_>) -> Result<ControlFlow<()>, StoreError> {
         while let Some((address, change)) = self.own.next_if(|(own, _)| own.id <= *stored.id) {
             let is_same = address.id == *stored.id;
             self.passed += u64::from(is_same);
@@ -364,19 +371,28 @@ impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, O> {
         self.show(stored)
     }
 
-    fn own(&mut self, id: &DocumentId, change: &Change) -> Result<ControlFlow<()>, StoreError> {
+    fn own(
+        &mut self,
+        id: &DocumentId,
+        change: &DocumentChange,
+    ) -> Result<ControlFlow<()>, StoreError> {
         let Some(body) = &change.after else { return Ok(ControlFlow::Continue(())) };
         let text = || Ok(body.text());
-        self.show(&Seen { id, revision: OWN, fields: body, text: &text })
+        self.show(&ScannedDocument {
+            id,
+            revision: UNCOMMITTED_REVISION,
+            fields: body,
+            text: &text,
+        })
     }
 
-    fn show(&mut self, seen: &Seen<'_>) -> Result<ControlFlow<()>, StoreError> {
+    fn show(&mut self, seen: &ScannedDocument<'_>) -> Result<ControlFlow<()>, StoreError> {
         self.stopped = match (self.see)(seen) {
-            Ok(ControlFlow::Break(())) => Some(Stop::Enough),
-            Err(refusal) => Some(Stop::Refused(refusal)),
+            Ok(ControlFlow::Break(())) => Some(ScanStop::Enough),
+            Err(refusal) => Some(ScanStop::Refused(refusal)),
             // A single one may take long: it may be large, and so may the filter.
             Ok(ControlFlow::Continue(())) if Instant::now() >= self.until => {
-                Some(Stop::Turn(seen.id.clone()))
+                Some(ScanStop::Yield(seen.id.clone()))
             }
             Ok(ControlFlow::Continue(())) => None,
         };
@@ -385,31 +401,31 @@ impl<'t, O: Iterator<Item = (&'t Address, &'t Change)>> Turn<'t, O> {
 
     /// Shows the rest of what the run wrote, and returns after which document others are to
     /// have their turn, and how many stored ones were come past.
-    fn rest(mut self) -> Result<Option<(DocumentId, u64)>, Refusal> {
+    fn remaining(mut self) -> Result<Option<(DocumentId, u64)>, DocumentCallError> {
         let mut is_over = self.stopped.is_some();
         while !is_over && let Some((address, change)) = self.own.next() {
             is_over = self.own(&address.id, change).map_err(|error| failed(&error))?.is_break();
         }
         match self.stopped {
-            Some(Stop::Turn(last)) => Ok(Some((last, self.passed))),
-            Some(Stop::Refused(refusal)) => Err(refusal),
-            Some(Stop::Enough) | None => Ok(None),
+            Some(ScanStop::Yield(last)) => Ok(Some((last, self.passed))),
+            Some(ScanStop::Refused(refusal)) => Err(refusal),
+            Some(ScanStop::Enough) | None => Ok(None),
         }
     }
 }
 
 /// Returns how much of its limit of effects a run needs for a change.
-fn weight(address: &Address, change: &Change) -> u64 {
+fn change_size(address: &Address, change: &DocumentChange) -> u64 {
     let bodies = [&change.before, &change.after].into_iter().flatten().map(Body::size);
-    (ENTRY + address.id.as_str().len() + bodies.sum::<usize>()) as u64
+    (CHANGE_OVERHEAD + address.id.as_str().len() + bodies.sum::<usize>()) as u64
 }
 
 #[async_trait]
-impl Documents for Session {
-    async fn get(&self, address: &Address) -> Result<Option<Document>, Refusal> {
+impl DocumentHost for DocumentTransaction {
+    async fn get(&self, address: &Address) -> Result<Option<Document>, DocumentCallError> {
         self.may_read(&address.collection)?;
         let found = self.open()?.get(address)?;
-        Ok(found.map(|Stored { revision, body }| Document {
+        Ok(found.map(|StoredDocument { revision, body }| Document {
             id: address.id.clone(),
             revision,
             body: body.text(),
@@ -422,7 +438,7 @@ impl Documents for Session {
         id: Option<DocumentId>,
         body: Body,
         condition: Condition,
-    ) -> Result<DocumentId, Refusal> {
+    ) -> Result<DocumentId, DocumentCallError> {
         self.may_write(collection)?;
         let id = match id {
             Some(id) => id,
@@ -437,15 +453,19 @@ impl Documents for Session {
         Ok(address.id)
     }
 
-    async fn set(&self, address: &Address, fields: &[(Path, Value)]) -> Result<(), Refusal> {
+    async fn set(
+        &self,
+        address: &Address,
+        fields: &[(Path, Value)],
+    ) -> Result<(), DocumentCallError> {
         self.edit(address, |body| Ok(edit::set(body, fields)?))
     }
 
-    async fn merge(&self, address: &Address, patch: &Value) -> Result<(), Refusal> {
+    async fn merge(&self, address: &Address, patch: &Value) -> Result<(), DocumentCallError> {
         self.edit(address, |body| Ok(edit::merge(body, patch)?))
     }
 
-    async fn delete(&self, address: &Address) -> Result<bool, Refusal> {
+    async fn delete(&self, address: &Address) -> Result<bool, DocumentCallError> {
         self.may_write(&address.collection)?;
         let mut state = self.open()?;
         let Some(known) = state.get(address)? else { return Ok(false) };
@@ -453,30 +473,38 @@ impl Documents for Session {
         Ok(true)
     }
 
-    async fn find(&self, collection: &CollectionName, query: Query) -> Result<Page, Refusal> {
+    async fn find(
+        &self,
+        collection: &CollectionName,
+        query: Query,
+    ) -> Result<Page, DocumentCallError> {
         self.may_read(collection)?;
-        self.open()?.effects.reads.add_filter(collection, query.filter());
+        self.open()?.effects.read_set.add_filter(collection, query.filter());
         let scan = query.scan();
-        let mut finder = Finder::new(query);
-        let mut see = |it: &Seen<'_>, budget: &Budget| {
+        let mut finder = PageBuilder::new(query);
+        let mut see = |it: &ScannedDocument<'_>, budget: &Budget| {
             if finder.wants(it.id, it.fields, budget)? {
                 finder.take(it.document().map_err(|error| failed(&error))?);
             }
             Ok(if finder.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         };
-        self.look(collection, scan, &mut see).await?;
+        self.scan(collection, scan, &mut see).await?;
         Ok(finder.page())
     }
 
-    async fn count(&self, collection: &CollectionName, filter: Filter) -> Result<u64, Refusal> {
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: Filter,
+    ) -> Result<u64, DocumentCallError> {
         self.may_read(collection)?;
-        self.open()?.effects.reads.add_filter(collection, &filter);
+        self.open()?.effects.read_set.add_filter(collection, &filter);
         let mut count = 0;
-        let mut see = |it: &Seen<'_>, budget: &Budget| {
+        let mut see = |it: &ScannedDocument<'_>, budget: &Budget| {
             count += u64::from(filter.matches_within(it.id, it.fields, budget)?);
             Ok(ControlFlow::Continue(()))
         };
-        self.look(collection, filter.scan(), &mut see).await?;
+        self.scan(collection, filter.scan(), &mut see).await?;
         Ok(count)
     }
 
@@ -488,7 +516,7 @@ impl Documents for Session {
 }
 
 /// Makes an id that no document has.
-fn new_id(condition: Condition) -> Result<DocumentId, Refusal> {
+fn new_id(condition: Condition) -> Result<DocumentId, DocumentCallError> {
     condition.check_new()?;
     Ok(DocumentId::new(clock::uuid().to_string()).map_err(DocumentError::from)?)
 }
@@ -504,10 +532,10 @@ mod tests {
     use super::*;
     use crate::operation::{Hints, Operation, OperationName};
     use crate::policy::{LimitRequest, Limits, Policy};
-    use crate::store::Kept;
+    use crate::store::CommitOutcome;
     use crate::store::tests::{author, memory};
 
-    fn session(store: &Arc<dyn Store>) -> Session {
+    fn session(store: &Arc<dyn Store>) -> DocumentTransaction {
         let operation = Operation {
             name: OperationName::new("a").unwrap(),
             description: "d".into(),
@@ -527,27 +555,34 @@ mod tests {
         let asked = LimitRequest { effects: Some(1_000), ..LimitRequest::default() };
         let policy = Policy::new(Limits::DEFAULT, Limits::DEFAULT_MAXIMA);
         let grants = policy.grant(&operation, &asked).unwrap();
-        Session::new(Some(Arc::clone(store)), grants, Budget::unlimited())
+        DocumentTransaction::new(Some(Arc::clone(store)), grants, Budget::unlimited())
     }
 
     fn job(id: &str) -> Address {
         Address { collection: "jobs".parse().unwrap(), id: id.parse().unwrap() }
     }
 
-    async fn put(session: &Session, id: &str, value: Value) -> Result<DocumentId, Refusal> {
+    async fn put(
+        session: &DocumentTransaction,
+        id: &str,
+        value: Value,
+    ) -> Result<DocumentId, DocumentCallError> {
         let (address, body) = (job(id), value.try_into().unwrap());
         session.put(&address.collection, Some(address.id), body, Condition::Always).await
     }
 
-    async fn found(session: &Session, filter: Value) -> Vec<String> {
+    async fn found(session: &DocumentTransaction, filter: Value) -> Vec<String> {
         let (collection, filter) = (job("x").collection, Filter::parse(&filter).unwrap());
         let query = Query::new(&collection, filter, Default::default(), None, None).unwrap();
         let page = session.find(&collection, query).await.unwrap();
         page.documents.into_iter().map(|document| document.id.into()).collect()
     }
 
-    async fn keep(store: &Arc<dyn Store>, session: &Session) -> bool {
-        matches!(store.keep(author(), session.end().into()).await.unwrap(), Kept::Done(..))
+    async fn keep(store: &Arc<dyn Store>, session: &DocumentTransaction) -> bool {
+        matches!(
+            store.commit_changes(author(), session.end().into()).await.unwrap(),
+            CommitOutcome::Committed(..)
+        )
     }
 
     #[tokio::test]
@@ -586,14 +621,14 @@ mod tests {
         }
         second.delete(&job("f")).await.unwrap();
         let mut shown = String::new();
-        let mut slow = |it: &Seen<'_>, _: &Budget| {
+        let mut slow = |it: &ScannedDocument<'_>, _: &Budget| {
             shown.push_str(it.id.as_str());
-            std::thread::sleep(TURN);
+            std::thread::sleep(SCAN_TIME_SLICE);
             Ok(ControlFlow::Continue(()))
         };
         let (collection, mut turns) = (job("x").collection, 0);
         {
-            let mut look = std::pin::pin!(second.look(&collection, Scan::default(), &mut slow));
+            let mut look = std::pin::pin!(second.scan(&collection, Scan::default(), &mut slow));
             while poll_once(look.as_mut()).await.is_pending() {
                 turns += 1;
             }
@@ -629,10 +664,10 @@ mod tests {
         let other = session(&store);
         put(&other, "a", json!({})).await.unwrap();
         assert!(keep(&store, &other).await);
-        assert!(!writes.has_gone_stale(), "the store itself says so soon");
-        tokio::time::sleep(OLDEST).await;
-        assert!(writes.has_gone_stale());
-        assert!(!reads.has_gone_stale(), "it has nothing to write");
+        assert!(!writes.has_conflict_at_end(), "the store itself says so soon");
+        tokio::time::sleep(MAX_SNAPSHOT_AGE).await;
+        assert!(writes.has_conflict_at_end());
+        assert!(!reads.has_conflict_at_end(), "it has nothing to write");
     }
 
     #[tokio::test]
@@ -645,13 +680,16 @@ mod tests {
         put(&writer, "a", json!({})).await.unwrap();
         assert!(keep(&store, &writer).await);
         assert_eq!(still.get(&job("a")).await.unwrap(), None, "it sees one moment");
-        tokio::time::sleep(OLDEST).await;
-        assert!(matches!(still.get(&job("b")).await, Err(Refusal::Stale)), "it was another");
-        assert!(matches!(moved.get(&job("b")).await, Err(Refusal::Stale)));
-        assert!(moved.is_stale().unwrap());
+        tokio::time::sleep(MAX_SNAPSHOT_AGE).await;
+        assert!(
+            matches!(still.get(&job("b")).await, Err(DocumentCallError::Stale)),
+            "it was another"
+        );
+        assert!(matches!(moved.get(&job("b")).await, Err(DocumentCallError::Stale)));
+        assert!(moved.has_conflict().unwrap());
         let unconcerned = session(&store);
         unconcerned.get(&job("other")).await.unwrap();
-        tokio::time::sleep(OLDEST).await;
+        tokio::time::sleep(MAX_SNAPSHOT_AGE).await;
         assert!(unconcerned.get(&job("a")).await.unwrap().is_some());
     }
 
@@ -665,7 +703,7 @@ mod tests {
             session.delete(&at("rates")).await.unwrap_err(),
             session.get(&at("people")).await.unwrap_err(),
         ] {
-            assert!(matches!(denied, Refusal::Denied(_)), "{denied:?}");
+            assert!(matches!(denied, DocumentCallError::Denied(_)), "{denied:?}");
         }
         assert!(session.was_denied());
         let [used, denied] = session.reached().map(Vec::from_iter);
@@ -679,12 +717,12 @@ mod tests {
         put(&session, "a", json!({"text": "x".repeat(400)})).await.unwrap();
         put(&session, "a", json!({"text": "y".repeat(400)})).await.unwrap();
         let more = put(&session, "b", json!({"text": "x".repeat(800)})).await;
-        assert!(matches!(more, Err(Refusal::Effects)));
+        assert!(matches!(more, Err(DocumentCallError::Effects)));
         let session = self::session(&memory());
         for id in ["a", "b", "c"] {
             put(&session, id, json!({})).await.unwrap();
         }
         let more = put(&session, "d", json!({})).await;
-        assert!(matches!(more, Err(Refusal::Effects)), "small ones need room, too");
+        assert!(matches!(more, Err(DocumentCallError::Effects)), "small ones need room, too");
     }
 }

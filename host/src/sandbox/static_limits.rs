@@ -38,11 +38,11 @@ const MAX_INSTANCES: u64 = 256;
 const MAX_DEFINITIONS: u64 = 20_000;
 /// Bytes that the host holds for the instances of a run, by this module's estimate. A
 /// language's runtime needs two or three mebibytes.
-const MAX_HELD: u64 = 16 << 20;
+const MAX_HOST_BYTES: u64 = 16 << 20;
 
 /// What the host holds for one of each, in bytes; see `VMOffsets` in wasmtime-environ. An
 /// import is there a second time while the instance is made.
-mod held {
+mod host_overhead {
     /// The instance itself, and its share of what the store keeps.
     pub(super) const INSTANCE: u64 = 1 << 10;
     /// A reference for whoever calls it from outside its module.
@@ -67,8 +67,8 @@ mod held {
 ///
 /// # Errors
 ///
-/// Returns the first [`Excess`], or [`Excess::Broken`] if the bytes cannot be read.
-pub(super) fn check(bytes: &[u8]) -> Result<(), Excess> {
+/// Returns the first [`LimitExceeded`], or [`LimitExceeded::Broken`] if the bytes cannot be read.
+pub(super) fn check(bytes: &[u8]) -> Result<(), LimitExceeded> {
     let mut scan = Scan::default();
     for payload in Parser::new(0).parse_all(bytes) {
         scan.add(payload?)?;
@@ -89,20 +89,20 @@ struct Cost {
 
 impl Cost {
     fn of_module() -> Self {
-        Self { core_instances: 1, held: held::INSTANCE, ..Self::default() }
+        Self { core_instances: 1, held: host_overhead::INSTANCE, ..Self::default() }
     }
 
     fn of_component() -> Self {
-        Self { instances: 1, held: held::INSTANCE, ..Self::default() }
+        Self { instances: 1, held: host_overhead::INSTANCE, ..Self::default() }
     }
 
     fn hold(&mut self, count: u64, each: u64) {
         self.held = self.held.saturating_add(count.saturating_mul(each));
     }
 
-    fn define(&mut self, count: u32) -> Result<(), Excess> {
+    fn define(&mut self, count: u32) -> Result<(), LimitExceeded> {
         self.definitions = self.definitions.saturating_add(count.into());
-        self.hold(count.into(), held::DEFINITION);
+        self.hold(count.into(), host_overhead::DEFINITION);
         self.check()
     }
 
@@ -116,13 +116,13 @@ impl Cost {
         self.held = sum(self.held, other.held);
     }
 
-    fn check(&self) -> Result<(), Excess> {
+    fn check(&self) -> Result<(), LimitExceeded> {
         at_most(self.core_instances, MAX_CORE_INSTANCES, "core instances")?;
         at_most(self.instances, MAX_INSTANCES, "component instances")?;
         at_most(self.memories, MAX_MEMORIES as u64, "memories")?;
         at_most(self.tables, MAX_TABLES as u64, "tables")?;
         at_most(self.definitions, MAX_DEFINITIONS, "definitions")?;
-        if self.held > MAX_HELD { Err(Excess::Held) } else { Ok(()) }
+        if self.held > MAX_HOST_BYTES { Err(LimitExceeded::Held) } else { Ok(()) }
     }
 }
 
@@ -146,7 +146,7 @@ impl Level {
 
     /// Adds what an instance of a module or component makes. An index that is not there
     /// makes the file invalid, as the compiler will say.
-    fn instantiate(&mut self, what: Option<Cost>) -> Result<(), Excess> {
+    fn instantiate(&mut self, what: Option<Cost>) -> Result<(), LimitExceeded> {
         self.cost.add(&what.unwrap_or_default());
         self.cost.check()
     }
@@ -179,7 +179,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn add(&mut self, payload: Payload<'_>) -> Result<(), Excess> {
+    fn add(&mut self, payload: Payload<'_>) -> Result<(), LimitExceeded> {
         match payload {
             Payload::Version { encoding, .. } => self.enter(encoding),
             Payload::End(_) => {
@@ -198,7 +198,7 @@ impl Scan {
         }
     }
 
-    fn enter(&mut self, encoding: Encoding) -> Result<(), Excess> {
+    fn enter(&mut self, encoding: Encoding) -> Result<(), LimitExceeded> {
         self.levels.push(Level::new(encoding));
         match encoding {
             Encoding::Module => self.modules += 1,
@@ -218,13 +218,17 @@ impl Scan {
         }
     }
 
-    fn add_to_module(&mut self, cost: &mut Cost, payload: Payload<'_>) -> Result<(), Excess> {
+    fn add_to_module(
+        &mut self,
+        cost: &mut Cost,
+        payload: Payload<'_>,
+    ) -> Result<(), LimitExceeded> {
         match payload {
             Payload::ImportSection(imports) => self.add_imports(cost, imports)?,
             Payload::ExportSection(exports) => self.add_names(exports.count())?,
             Payload::FunctionSection(functions) => {
                 self.add_functions(functions.count())?;
-                cost.hold(functions.count().into(), held::FUNCTION);
+                cost.hold(functions.count().into(), host_overhead::FUNCTION);
             }
             // The count stands there twice, and only the compiler looks whether it is the same.
             Payload::CodeSectionStart { count, .. } => {
@@ -232,27 +236,31 @@ impl Scan {
             }
             Payload::TableSection(tables) => {
                 cost.tables += u64::from(tables.count());
-                cost.hold(tables.count().into(), held::TABLE);
+                cost.hold(tables.count().into(), host_overhead::TABLE);
             }
             Payload::MemorySection(memories) => {
                 cost.memories += u64::from(memories.count());
-                cost.hold(memories.count().into(), held::MEMORY);
+                cost.hold(memories.count().into(), host_overhead::MEMORY);
             }
-            Payload::TagSection(tags) => cost.hold(tags.count().into(), held::TAG),
-            Payload::GlobalSection(globals) => cost.hold(globals.count().into(), held::GLOBAL),
+            Payload::TagSection(tags) => cost.hold(tags.count().into(), host_overhead::TAG),
+            Payload::GlobalSection(globals) => {
+                cost.hold(globals.count().into(), host_overhead::GLOBAL)
+            }
             Payload::ElementSection(elements) => self.add_elements(cost, elements)?,
-            Payload::DataSection(segments) => cost.hold(segments.count().into(), held::SEGMENT),
+            Payload::DataSection(segments) => {
+                cost.hold(segments.count().into(), host_overhead::SEGMENT)
+            }
             _ => {}
         }
         cost.check()
     }
 
-    fn add_functions(&mut self, count: u32) -> Result<(), Excess> {
+    fn add_functions(&mut self, count: u32) -> Result<(), LimitExceeded> {
         self.functions += u64::from(count);
         at_most(self.functions, MAX_FUNCTIONS, "functions")
     }
 
-    fn add_names(&mut self, count: u32) -> Result<(), Excess> {
+    fn add_names(&mut self, count: u32) -> Result<(), LimitExceeded> {
         self.names += u64::from(count);
         at_most(self.names, MAX_CORE_NAMES, "imports and exports of core modules")
     }
@@ -261,16 +269,16 @@ impl Scan {
         &mut self,
         cost: &mut Cost,
         imports: ImportSectionReader<'_>,
-    ) -> Result<(), Excess> {
+    ) -> Result<(), LimitExceeded> {
         for import in imports.into_imports() {
             self.add_names(1)?;
             match import?.ty {
                 TypeRef::Func(_) | TypeRef::FuncExact(_) => {
                     // It has a reference too.
-                    cost.hold(1, held::FUNCTION_IMPORT + held::FUNCTION);
+                    cost.hold(1, host_overhead::FUNCTION_IMPORT + host_overhead::FUNCTION);
                 }
                 TypeRef::Table(_) | TypeRef::Memory(_) | TypeRef::Global(_) | TypeRef::Tag(_) => {
-                    cost.hold(1, held::OTHER_IMPORT);
+                    cost.hold(1, host_overhead::OTHER_IMPORT);
                 }
             }
         }
@@ -281,7 +289,7 @@ impl Scan {
         &mut self,
         cost: &mut Cost,
         segments: ElementSectionReader<'_>,
-    ) -> Result<(), Excess> {
+    ) -> Result<(), LimitExceeded> {
         for segment in segments {
             let count = match segment?.items {
                 ElementItems::Functions(functions) => functions.count(),
@@ -290,13 +298,17 @@ impl Scan {
             // A segment without elements is a line of a list too.
             self.elements += 1 + u64::from(count);
             at_most(self.elements, MAX_ELEMENTS, "table elements")?;
-            cost.hold(1, held::SEGMENT);
-            cost.hold(count.into(), held::ELEMENT);
+            cost.hold(1, host_overhead::SEGMENT);
+            cost.hold(count.into(), host_overhead::ELEMENT);
         }
         Ok(())
     }
 
-    fn add_to_component(&self, level: &mut Level, payload: Payload<'_>) -> Result<(), Excess> {
+    fn add_to_component(
+        &self,
+        level: &mut Level,
+        payload: Payload<'_>,
+    ) -> Result<(), LimitExceeded> {
         match payload {
             Payload::InstanceSection(instances) => add_core_instances(level, instances)?,
             Payload::ComponentInstanceSection(instances) => add_instances(level, instances)?,
@@ -329,7 +341,11 @@ impl Scan {
     }
 
     /// An alias has an index of its own for what it means.
-    fn add_alias(&self, level: &mut Level, alias: &ComponentAlias<'_>) -> Result<(), Excess> {
+    fn add_alias(
+        &self,
+        level: &mut Level,
+        alias: &ComponentAlias<'_>,
+    ) -> Result<(), LimitExceeded> {
         match alias {
             ComponentAlias::InstanceExport { kind, .. } => refuse_unknown(*kind),
             ComponentAlias::CoreInstanceExport { .. } => Ok(()),
@@ -356,7 +372,7 @@ impl Scan {
 fn add_core_instances(
     level: &mut Level,
     instances: SectionLimited<'_, Instance<'_>>,
-) -> Result<(), Excess> {
+) -> Result<(), LimitExceeded> {
     for instance in instances {
         match instance? {
             Instance::Instantiate { module_index, args } => {
@@ -374,7 +390,7 @@ fn add_core_instances(
 fn add_instances(
     level: &mut Level,
     instances: SectionLimited<'_, ComponentInstance<'_>>,
-) -> Result<(), Excess> {
+) -> Result<(), LimitExceeded> {
     for instance in instances {
         match instance? {
             ComponentInstance::Instantiate { component_index, args } => {
@@ -395,10 +411,10 @@ fn length<T>(items: &[T]) -> u32 {
 
 /// Modules and components can be handed around like values. What an instance of such a one
 /// makes cannot be known from the file's structure alone.
-fn refuse_unknown(kind: ComponentExternalKind) -> Result<(), Excess> {
+fn refuse_unknown(kind: ComponentExternalKind) -> Result<(), LimitExceeded> {
     match kind {
-        ComponentExternalKind::Module => Err(Excess::HandedAround("module")),
-        ComponentExternalKind::Component => Err(Excess::HandedAround("component")),
+        ComponentExternalKind::Module => Err(LimitExceeded::HandedAround("module")),
+        ComponentExternalKind::Component => Err(LimitExceeded::HandedAround("component")),
         ComponentExternalKind::Func
         | ComponentExternalKind::Value
         | ComponentExternalKind::Type
@@ -406,14 +422,14 @@ fn refuse_unknown(kind: ComponentExternalKind) -> Result<(), Excess> {
     }
 }
 
-fn at_most(count: u64, bound: u64, what: &'static str) -> Result<(), Excess> {
-    if count > bound { Err(Excess::TooMany { what, bound }) } else { Ok(()) }
+fn at_most(count: u64, bound: u64, what: &'static str) -> Result<(), LimitExceeded> {
+    if count > bound { Err(LimitExceeded::TooMany { what, bound }) } else { Ok(()) }
 }
 
 /// Why a component is not even compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum Excess {
+pub(crate) enum LimitExceeded {
     /// More of something than a run may make, or than a file may hold.
     #[error("it has more than {bound} {what}")]
     TooMany {
@@ -423,17 +439,17 @@ pub(crate) enum Excess {
         bound: u64,
     },
     /// Many small things that are too much together.
-    #[error("a run of it needs more than {} outside its memory", ByteSize(MAX_HELD))]
+    #[error("a run of it needs more than {} outside its memory", ByteSize(MAX_HOST_BYTES))]
     Held,
     /// A module or component that comes from an import or out of an instance.
     #[error("it hands a {0} around as a value, which this host does not run")]
     HandedAround(&'static str),
     /// Not WebAssembly as it should be.
-    #[error("not a component that this host can run: {}", text::reason(.0))]
+    #[error("not a component that this host can run: {}", text::single_line(.0))]
     Broken(String),
 }
 
-impl From<BinaryReaderError> for Excess {
+impl From<BinaryReaderError> for LimitExceeded {
     fn from(error: BinaryReaderError) -> Self {
         Self::Broken(error.to_string())
     }

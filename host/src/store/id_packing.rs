@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_was_shortened_is_lengthened_to_the_same_text() {
-        let (id, digest) = (RunId::new().to_string(), Digest::of(b"x").to_string());
+        let (id, digest) = (RunId::new().to_string(), Digest::sha256(b"x").to_string());
         let value = json!({
             "id": id, "digest": digest, "upper": id.to_uppercase(), "bare": id.replace('-', ""),
             "DIGEST": digest.to_uppercase(), "braces": format!("{{{id}}}"), "control": "\u{1}\u{2}",

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::entry;
 use ophost_document::{Budget, Interruption};
 
-use crate::document::{Address, ChangeKind, ChangeSet, kind};
+use crate::document::{Address, ChangeKind, ChangeSet, type_name};
 use crate::run::{LogEntry, LogLevel};
 use crate::task_run::{ResultRef, RunId};
 
 /// The most changed documents that are named; the change set has them all.
-const MOST_CHANGES: usize = 1_000;
+const MAX_CHANGES: usize = 1_000;
 /// The most documents that are named as the output names them; the output has them all.
 const MAX_NAMED: usize = 10_000;
 
@@ -39,7 +39,7 @@ pub(super) fn of_run(
     let others: Vec<_> = changes
         .iter()
         .filter(|(address, _)| !is_named(address))
-        .take(MOST_CHANGES)
+        .take(MAX_CHANGES)
         .map(|(address, change)| ResultRef {
             collection: address.collection.to_string(),
             document_id: address.id.to_string(),
@@ -104,7 +104,8 @@ fn declared(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn warning(field: &str, value: &Value) -> LogEntry {
-    let message = format!("`{field}` of the output names no document: it holds {}", kind(value));
+    let message =
+        format!("`{field}` of the output names no document: it holds {}", type_name(value));
     entry(LogLevel::Warn, message, None)
 }
 

@@ -1,7 +1,10 @@
 //! The name that was meant where another was given.
 
 /// Returns the known name that is most like a wrong one, if it is much like it.
-pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest_match<'a>(
+    wrong: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     // Comparing takes time and memory of the product of the lengths.
     let known = known.filter(|known| known.len() <= 2 * wrong.len() && wrong.len() <= 128);
     let scored = known.map(|known| (strsim::damerau_levenshtein(known, wrong), known));
@@ -25,7 +28,7 @@ mod tests {
 
     #[test]
     fn a_name_is_meant_if_it_is_much_like_the_wrong_one() {
-        let nearest = |wrong| nearest(wrong, ["text", "texture", "count"].into_iter());
+        let nearest = |wrong| closest_match(wrong, ["text", "texture", "count"].into_iter());
         assert_eq!((nearest("txt"), nearest("textur")), (Some("text"), Some("texture")));
         assert_eq!(
             (nearest("zzzz"), nearest(""), nearest(&"text".repeat(100))),

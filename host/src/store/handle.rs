@@ -5,40 +5,40 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use super::abandoned::{Abandoned, Begun};
-use super::file::{AtEnd, DIRECTORY, FILE};
-use super::owners::{Owner, Owners};
+use super::cancel_channel::{self, CancelListener, CancelRegistration, CancelRegistry};
+use super::file::{DIRECTORY, FILE, ShutdownMode};
+use super::liveness::{ProcessLock, ProcessRegistry};
+use super::orphans::{OrphanedRuns, RunGuard};
 use super::redb::RedbStore;
-use super::wake::{self, Cancellable, Listed, Mailbox};
-use super::{LogFile, Store, StoreError, logs};
+use super::{LogFile, Store, StoreError, log_overflow};
 use crate::private_dir::DataDir;
 use crate::run::FailureKind;
-use crate::task_run::{OwnerId, RunId, Status, TaskRun};
+use crate::task_run::{OwnerId, RunId, RunRecord, Status};
 
 /// A data directory's store, and this process's name in it.
-pub(crate) struct OpenStore {
+pub(crate) struct StoreHandle {
     data: DataDir,
     store: Arc<RedbStore>,
-    owners: Owners,
-    runs: Cancellable,
+    owners: ProcessRegistry,
+    runs: CancelRegistry,
     process: OnceCell<Process>,
-    abandoned: Abandoned,
+    abandoned: OrphanedRuns,
 }
 
 /// This process, as others know it.
 struct Process {
     /// Without it runs go on until they end by themselves, or here.
-    _mailbox: Option<Mailbox>,
-    owner: Owner,
+    _mailbox: Option<CancelListener>,
+    owner: ProcessLock,
 }
 
-impl OpenStore {
+impl StoreHandle {
     /// Returns the store of a data directory. Nothing is opened or made before it is used.
-    pub(crate) fn new(data: &DataDir, at_end: AtEnd) -> Self {
+    pub(crate) fn new(data: &DataDir, at_end: ShutdownMode) -> Self {
         let store = Arc::new(RedbStore::new(data.clone(), at_end));
-        let (data, owners) = (data.clone(), Owners::new(data.clone()));
-        let (runs, process) = (Cancellable::default(), OnceCell::new());
-        Self { data, store, owners, runs, process, abandoned: Abandoned::default() }
+        let (data, owners) = (data.clone(), ProcessRegistry::new(data.clone()));
+        let (runs, process) = (CancelRegistry::default(), OnceCell::new());
+        Self { data, store, owners, runs, process, abandoned: OrphanedRuns::default() }
     }
 
     /// Marks the runs of processes that died as failed, and those that this one abandoned.
@@ -46,9 +46,9 @@ impl OpenStore {
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be written.
-    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+    pub(crate) async fn reap_crashed_runs(&self) -> Result<(), StoreError> {
         // What hinders one need not hinder the other.
-        let abandoned = self.abandoned.settle(self.store.as_ref()).await;
+        let abandoned = self.abandoned.reap_crashed_runs(self.store.as_ref()).await;
         self.owners.reap(self.store.as_ref()).await?;
         abandoned
     }
@@ -56,16 +56,16 @@ impl OpenStore {
     /// Returns the store to look at, settled if that can be: on a full disk, or where this user
     /// may only read, it is shown as it is.
     pub(crate) async fn settled(&self) -> &RedbStore {
-        self.settle().await.ok();
+        self.reap_crashed_runs().await.ok();
         &self.store
     }
 
     /// Returns the runs of processes that died which cannot be marked as failed, and why not;
     /// `None` if all could be.
-    pub(crate) async fn unsettled(&self) -> Option<(StoreError, Vec<RunId>)> {
-        let error = self.settle().await.err()?;
+    pub(crate) async fn unrecorded_crashes(&self) -> Option<(StoreError, Vec<RunId>)> {
+        let error = self.reap_crashed_runs().await.err()?;
         // Where nobody knows who is dead, nobody is said to be.
-        let lost = self.owners.lost(self.store.as_ref()).await.unwrap_or_default();
+        let lost = self.owners.orphaned_runs(self.store.as_ref()).await.unwrap_or_default();
         let lost: Vec<_> = lost.into_iter().map(|(run, _)| run).collect();
         (!lost.is_empty()).then_some((error, lost))
     }
@@ -77,8 +77,8 @@ impl OpenStore {
     /// Returns [`StoreError`] if its file cannot be made or locked; the next call tries again.
     pub(crate) async fn owner(&self) -> Result<&OwnerId, StoreError> {
         let enter = async || {
-            let owner = self.owners.enter()?;
-            let mailbox = Mailbox::open(&self.data, owner.id(), self.runs.clone()).ok();
+            let owner = self.owners.register()?;
+            let mailbox = CancelListener::open(&self.data, owner.id(), self.runs.clone()).ok();
             Ok::<_, StoreError>(Process { _mailbox: mailbox, owner })
         };
         Ok(self.process.get_or_try_init(enter).await?.owner.id())
@@ -86,19 +86,19 @@ impl OpenStore {
 
     /// Says that a run of this process will be inserted: from now on it is abandoned if the
     /// returned value is dropped before its end.
-    pub(crate) fn begin(&self, run: &TaskRun) -> Begun {
-        Begun::new((run.id, run.owner.clone()), self.abandoned.clone(), self.store())
+    pub(crate) fn begin(&self, run: &RunRecord) -> RunGuard {
+        RunGuard::new((run.id, run.owner.clone()), self.abandoned.clone(), self.store())
     }
 
     /// Lets other processes cancel a run of this one as long as the returned value lives.
-    pub(crate) fn cancellable(&self, run: RunId, token: CancellationToken) -> Listed {
+    pub(crate) fn cancellable(&self, run: RunId, token: CancellationToken) -> CancelRegistration {
         self.runs.add(run, token)
     }
 
     /// Tells the process that runs something to stop it. Returns whether anybody listens there;
     /// whether it heard is not known.
     pub(crate) fn cancel(&self, run: RunId, owner: &OwnerId) -> bool {
-        wake::cancel(&self.data, owner, run).is_ok()
+        cancel_channel::cancel(&self.data, owner, run).is_ok()
     }
 
     /// Returns the data directory that it is in.
@@ -113,18 +113,18 @@ impl OpenStore {
     /// Returns [`StoreError`] if it cannot be looked at.
     pub(crate) fn size(&self) -> Result<Option<u64>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
-        let file = directory.file(FILE)?;
+        let file = directory.open_file(FILE)?;
         Ok(file.map(|file| file.metadata()).transpose()?.map(|status| status.len()))
     }
 
     /// Says of a run that did not come to say it itself that it has a file with more of its
     /// log: one that goes on, or whose process died.
-    pub(crate) fn with_logs_ref(&self, mut run: TaskRun) -> TaskRun {
+    pub(crate) fn with_logs_ref(&self, mut run: RunRecord) -> RunRecord {
         let crashed = run.state.failure().is_some_and(|it| it.kind == FailureKind::Crashed);
         let is_open = run.state.status() == Status::Running || crashed;
         if is_open && run.erased_at.is_none() {
             // A directory that cannot be read has no log to be shown.
-            run.logs_ref = logs::find(&self.data, run.id).unwrap_or(None);
+            run.logs_ref = log_overflow::find(&self.data, run.id).unwrap_or(None);
         }
         run
     }
@@ -136,7 +136,7 @@ impl OpenStore {
     ///
     /// Returns [`StoreError`] if it cannot be opened.
     pub(crate) fn log_file(&self, run: RunId) -> Result<Option<LogFile>, StoreError> {
-        logs::read(&self.data, run)
+        log_overflow::read(&self.data, run)
     }
 
     /// Returns how many such files there are, of all runs.
@@ -145,7 +145,7 @@ impl OpenStore {
     ///
     /// Returns [`StoreError`] if they cannot be looked at.
     pub(crate) fn log_files(&self) -> Result<usize, StoreError> {
-        logs::count(&self.data)
+        log_overflow::count(&self.data)
     }
 
     /// Removes that file.
@@ -154,11 +154,11 @@ impl OpenStore {
     ///
     /// Returns [`StoreError`] if that cannot be.
     pub(crate) fn remove_log_file(&self, run: RunId) -> Result<(), StoreError> {
-        logs::remove(&self.data, run)
+        log_overflow::remove(&self.data, run)
     }
 
     /// Returns the store as it is.
-    pub(crate) fn raw(&self) -> &RedbStore {
+    pub(crate) fn redb(&self) -> &RedbStore {
         &self.store
     }
 

@@ -13,7 +13,7 @@ use crate::os_error;
 
 /// There is no such file now; what was there before is as it was.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotMade {
+pub(super) enum CreateFileError {
     /// It cannot be where it was wanted. Nothing was written.
     #[error("cannot write `{}`", file.display())]
     Misplaced { file: PathBuf, source: io::Error },
@@ -22,7 +22,7 @@ pub(super) enum NotMade {
     Unfinished { file: PathBuf, source: io::Error },
 }
 
-impl NotMade {
+impl CreateFileError {
     /// Returns whether another name would help.
     pub(super) fn is_usage(&self) -> bool {
         use io::ErrorKind::{AlreadyExists, NotADirectory, NotFound, PermissionDenied};
@@ -42,9 +42,9 @@ impl NotMade {
 ///
 /// # Errors
 ///
-/// Returns [`NotMade`] where a file cannot be made there.
-pub(super) fn vacant(file: &Path) -> Result<(), NotMade> {
-    is_vacant(file).map_err(|source| NotMade::Misplaced { file: file.to_owned(), source })
+/// Returns [`CreateFileError`] where a file cannot be made there.
+pub(super) fn ensure_absent(file: &Path) -> Result<(), CreateFileError> {
+    is_vacant(file).map_err(|source| CreateFileError::Misplaced { file: file.to_owned(), source })
 }
 
 fn is_vacant(file: &Path) -> io::Result<()> {
@@ -59,23 +59,24 @@ fn is_vacant(file: &Path) -> io::Result<()> {
 }
 
 /// A file that is being written, under another name beside its own. One that is not kept is gone.
-pub(super) struct NewFile {
+pub(super) struct AtomicFile {
     file: PathBuf,
     part: PathBuf,
     writer: BufWriter<File>,
 }
 
-impl NewFile {
+impl AtomicFile {
     /// Begins a file.
     ///
     /// # Errors
     ///
-    /// Returns [`NotMade`] if there is one of that name, or none can be made there.
-    pub(super) fn create(file: &Path) -> Result<Self, NotMade> {
-        vacant(file)?;
+    /// Returns [`CreateFileError`] if there is one of that name, or none can be made there.
+    pub(super) fn create(file: &Path) -> Result<Self, CreateFileError> {
+        ensure_absent(file)?;
         let part = beside(file);
         let made = remove(&part).and_then(|()| File::create_new(&part));
-        let made = made.map_err(|source| NotMade::Misplaced { file: file.to_owned(), source })?;
+        let made =
+            made.map_err(|source| CreateFileError::Misplaced { file: file.to_owned(), source })?;
         Ok(Self { file: file.to_owned(), part, writer: BufWriter::new(made) })
     }
 
@@ -84,7 +85,7 @@ impl NewFile {
     /// # Errors
     ///
     /// Returns the system's error, also where somebody else made a file of that name meanwhile.
-    pub(super) fn keep(&mut self) -> io::Result<()> {
+    pub(super) fn persist(&mut self) -> io::Result<()> {
         self.writer.flush()?;
         self.writer.get_ref().sync_all()?;
         match renameat_with(CWD, &self.part, CWD, &self.file, RenameFlags::NOREPLACE) {
@@ -95,7 +96,7 @@ impl NewFile {
     }
 }
 
-impl Write for NewFile {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.writer.write(bytes)
     }
@@ -105,7 +106,7 @@ impl Write for NewFile {
     }
 }
 
-impl Drop for NewFile {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         // What was kept has another name by now. There is nobody to tell if this fails.
         remove(&self.part).ok();
@@ -135,24 +136,24 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("it");
         let entries = || fs::read_dir(scratch.path()).unwrap().count();
-        let mut file = NewFile::create(&path).unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
         file.write_all(b"half").unwrap();
         assert!(!path.exists());
         drop(file);
         assert_eq!(entries(), 0);
 
-        let mut file = NewFile::create(&path).unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
         file.write_all(b"mine").unwrap();
         fs::write(&path, "somebody else's").unwrap();
-        assert_eq!(file.keep().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(file.persist().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         drop(file);
         assert_eq!((fs::read(&path).unwrap(), entries()), (b"somebody else's".to_vec(), 1));
-        assert!(NewFile::create(&path).is_err_and(|error| error.is_usage()));
+        assert!(AtomicFile::create(&path).is_err_and(|error| error.is_usage()));
 
         fs::remove_file(&path).unwrap();
-        let mut file = NewFile::create(&path).unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
         file.write_all(b"mine").unwrap();
-        file.keep().unwrap();
+        file.persist().unwrap();
         drop(file);
         assert_eq!((fs::read(&path).unwrap(), entries()), (b"mine".to_vec(), 1));
     }

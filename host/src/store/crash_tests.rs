@@ -13,14 +13,14 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::json;
 
 use super::conformance::{ending, insert};
-use super::file::{AtEnd, StoreFile};
-use super::owners::Owners;
+use super::file::{ShutdownMode, StoreFile};
+use super::liveness::ProcessRegistry;
 use super::redb::RedbStore;
-use super::{Finished, Inserted, NewRun, RunFilter, Store, StoreError};
+use super::{FinishOutcome, InsertOutcome, NewRun, RunFilter, Store, StoreError};
 use crate::private_dir::DataDir;
 use crate::run::Outcome;
 use crate::task_run::tests::running;
-use crate::task_run::{RunId, Status, TaskRun};
+use crate::task_run::{RunId, RunRecord, Status};
 
 /// The directory that a child works in.
 const DIRECTORY: &str = "OPHOST_STORE_TRIAL";
@@ -47,21 +47,21 @@ fn directory() -> Option<std::path::PathBuf> {
 #[tokio::test]
 async fn child_that_writes() {
     let Some(directory) = directory() else { return };
-    let store = RedbStore::new(DataDir::new(directory.join("data")), AtEnd::Close);
-    let owner = Owners::new(DataDir::new(directory.join("data"))).enter().unwrap();
+    let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
+    let owner = ProcessRegistry::new(DataDir::new(directory.join("data"))).register().unwrap();
     let mut told = File::create(directory.join(format!("told-{}", owner.id()))).unwrap();
     loop {
-        let run = TaskRun { owner: owner.id().clone(), ..running("a") };
+        let run = RunRecord { owner: owner.id().clone(), ..running("a") };
         let claim = insert(&store, &run).await;
         told.write_all(format!("I{}\n", run.id).as_bytes()).unwrap();
         let finished = store.finish(claim, ending(Outcome::Success(json!({})))).await.unwrap();
-        assert_eq!(finished, Finished::Done);
+        assert_eq!(finished, FinishOutcome::Done);
         told.write_all(format!("F{}\n", run.id).as_bytes()).unwrap();
     }
 }
 
 /// Returns what children were told: the runs that are there, and those that ended.
-fn told(directory: &Path) -> (Vec<RunId>, BTreeSet<RunId>) {
+fn reported(directory: &Path) -> (Vec<RunId>, BTreeSet<RunId>) {
     let (mut inserted, mut finished) = (Vec::new(), BTreeSet::new());
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -99,15 +99,16 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let (inserted, finished) = told(scratch.path());
+    let (inserted, finished) = reported(scratch.path());
     println!("{kills} kills, {} runs inserted, {} finished", inserted.len(), finished.len());
     assert!(finished.len() > 100);
 
-    let store = RedbStore::new(DataDir::new(scratch.path().join("data")), AtEnd::Close);
+    let store = RedbStore::new(DataDir::new(scratch.path().join("data")), ShutdownMode::Clean);
     assert_eq!(store.check().await.unwrap(), [""; 0]);
     let reopened = Instant::now();
     let running = store.running().await.unwrap();
-    let crashed = Owners::new(DataDir::new(scratch.path().join("data"))).reap(&store).await;
+    let crashed =
+        ProcessRegistry::new(DataDir::new(scratch.path().join("data"))).reap(&store).await;
     println!("{} crashed, marked within {:?}", running.len(), reopened.elapsed());
     assert_eq!(crashed.unwrap().len(), running.len());
     assert_eq!(fs::read_dir(scratch.path().join("data/owners")).unwrap().count(), 0);
@@ -127,13 +128,13 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
 #[tokio::test]
 async fn child_with_a_full_disk() {
     let Some(directory) = directory() else { return };
-    let store = RedbStore::new(DataDir::new(directory.join("data")), AtEnd::Close);
+    let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
     let mut ids = Vec::new();
     let full = loop {
-        let run = TaskRun { input_dump: json!("x".repeat(3000)), ..running("a") };
+        let run = RunRecord { input_dump: json!("x".repeat(3000)), ..running("a") };
         let id = run.id;
         match store.insert(NewRun { run, key: None }).await {
-            Ok(Inserted::New(_)) => ids.push(id),
+            Ok(InsertOutcome::Created(_)) => ids.push(id),
             Ok(other) => panic!("{other:?}"),
             Err(error) => break error,
         }
@@ -171,7 +172,7 @@ fn f4_a_full_disk_is_said_loses_nothing_and_passes() {
 #[test]
 fn child_that_is_stopped() {
     let Some(directory) = directory() else { return };
-    let file = StoreFile::new(DataDir::new(directory.join("data")), AtEnd::Close);
+    let file = StoreFile::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
     let turn = file.for_writing().unwrap().begin_write().unwrap();
     fs::write(directory.join("turn"), "").unwrap();
     rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).unwrap();
@@ -184,19 +185,19 @@ fn child_that_is_stopped() {
 async fn f2_who_is_stopped_in_the_middle_of_writing_is_waited_for() {
     let scratch = tempfile::tempdir().unwrap();
     let data = DataDir::new(scratch.path().join("data"));
-    let mut store = RedbStore::new(data.clone(), AtEnd::Close);
+    let mut store = RedbStore::new(data.clone(), ShutdownMode::Clean);
     let before = insert(&store, &running("a")).await;
     let stopped = child("store::trial::child_that_is_stopped", scratch.path(), r#"exec "$@""#);
     while !scratch.path().join("turn").exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    store.writer.patience = Duration::from_millis(200);
+    store.writer.timeout = Duration::from_millis(200);
     let lost = running("a");
     let answer = store.insert(NewRun { run: lost.clone(), key: None }).await;
     assert!(matches!(answer, Err(StoreError::Busy)), "{answer:?}");
     // Who only reads goes on.
     assert!(store.get(before.id).await.unwrap().is_some());
-    store.writer.patience = Duration::from_secs(60);
+    store.writer.timeout = Duration::from_secs(60);
     let run = running("a");
     let (claim, mut stopped) = tokio::join!(insert(&store, &run), async {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::FileError;
-use super::index::Record;
-use super::picture::PluginFile;
+use super::index::IndexEntry;
+use super::snapshot::PluginFile;
 use crate::operation::OperationName;
 
 /// What was accepted before: by whom each name was held.
 #[derive(Default)]
-pub(super) struct Holders {
+pub(super) struct NameOwners {
     by_name: HashMap<OperationName, PathBuf>,
 }
 
@@ -30,7 +30,7 @@ enum Claim {
     Holder,
 }
 
-impl Holders {
+impl NameOwners {
     /// Returns who held what, as these records say.
     pub(super) fn of<'a>(
         records: impl Iterator<Item = (&'a Path, Vec<&'a OperationName>)>,
@@ -53,9 +53,9 @@ impl Holders {
     }
 
     /// Returns the files that lose a name to another, and why, by path.
-    pub(super) fn losers(
+    pub(super) fn conflicting_files(
         &self,
-        records: &[Record<Arc<PluginFile>>],
+        records: &[IndexEntry<Arc<PluginFile>>],
     ) -> BTreeMap<PathBuf, FileError> {
         let mut lost = BTreeMap::new();
         // First what is held: who loses there does not stand in the way of others.
@@ -73,7 +73,7 @@ impl Holders {
 
 /// Returns the names that several files want, without those files that lost already.
 fn contested<'a>(
-    records: &'a [Record<Arc<PluginFile>>],
+    records: &'a [IndexEntry<Arc<PluginFile>>],
     lost: &BTreeMap<PathBuf, FileError>,
 ) -> BTreeMap<&'a OperationName, Vec<&'a Path>> {
     let mut wanted = BTreeMap::<_, Vec<_>>::new();

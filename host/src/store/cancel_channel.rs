@@ -28,13 +28,13 @@ const MAX_HINT: usize = 64;
 
 /// The runs of this process that can be cancelled from elsewhere.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cancellable(Arc<Mutex<HashMap<RunId, CancellationToken>>>);
+pub(crate) struct CancelRegistry(Arc<Mutex<HashMap<RunId, CancellationToken>>>);
 
-impl Cancellable {
+impl CancelRegistry {
     /// Lets a run be cancelled as long as the returned value lives.
-    pub(crate) fn add(&self, run: RunId, token: CancellationToken) -> Listed {
+    pub(crate) fn add(&self, run: RunId, token: CancellationToken) -> CancelRegistration {
         self.tokens().insert(run, token);
-        Listed { all: self.clone(), run }
+        CancelRegistration { all: self.clone(), run }
     }
 
     fn cancel(&self, run: RunId) {
@@ -51,12 +51,12 @@ impl Cancellable {
 
 /// A run can be cancelled.
 #[derive(Debug)]
-pub(crate) struct Listed {
-    all: Cancellable,
+pub(crate) struct CancelRegistration {
+    all: CancelRegistry,
     run: RunId,
 }
 
-impl Drop for Listed {
+impl Drop for CancelRegistration {
     fn drop(&mut self) {
         self.all.tokens().remove(&self.run);
     }
@@ -64,13 +64,13 @@ impl Drop for Listed {
 
 /// Where this process hears hints, as long as it lives.
 #[derive(Debug)]
-pub(super) struct Mailbox {
+pub(super) struct CancelListener {
     socket: UnixDatagram,
     directory: PrivateDir,
     name: String,
 }
 
-impl Mailbox {
+impl CancelListener {
     /// Begins to listen under a name, in a thread of its own: what runs holds others.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Mailbox {
     pub(super) fn open(
         data: &DataDir,
         name: &OwnerId,
-        runs: Cancellable,
+        runs: CancelRegistry,
     ) -> Result<Self, StoreError> {
         let directory = data.create(DIRECTORY)?;
         let name = name.as_str().to_owned();
@@ -91,7 +91,7 @@ impl Mailbox {
 }
 
 /// Whoever ends well leaves no socket behind.
-impl Drop for Mailbox {
+impl Drop for CancelListener {
     fn drop(&mut self) {
         // Where that fails the thread ends with the process.
         self.socket.send_to(END, address(&self.directory, &self.name)).ok();
@@ -99,7 +99,7 @@ impl Drop for Mailbox {
     }
 }
 
-fn listen(socket: &UnixDatagram, runs: &Cancellable) {
+fn listen(socket: &UnixDatagram, runs: &CancelRegistry) {
     let mut hint = [0; MAX_HINT];
     while let Ok(length) = socket.recv(&mut hint) {
         if hint[..length] == *END {

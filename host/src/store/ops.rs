@@ -5,21 +5,21 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::row::Row;
-use super::tables::{Entry, Holder, Snapshot, Tx};
+use super::tables::{Entry, IdempotencyEntry, Snapshot, Tx};
 use super::{
-    Author, Claim, Ending, Erased, Finished, IdempotencyClaim, Inserted, Kept, NewRun, StoreError,
-    codec, keys,
+    Claim, CommitMetadata, CommitOutcome, EraseOutcome, FinishOutcome, IdempotencyClaim,
+    InsertOutcome, NewRun, RunCompletion, StoreError, codec, keys,
 };
 use crate::clock;
-use crate::document::{ChangeCount, Effects};
+use crate::document::{ChangeCount, CommitRequest};
 use crate::run::{LogEntry, Outcome};
-use crate::task_run::{OwnerId, RunId, RunState, Status, TaskRun};
+use crate::task_run::{OwnerId, RunId, RunRecord, RunState, Status};
 
 /// See [`super::Store::insert`].
-pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<Inserted, StoreError> {
+pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<InsertOutcome, StoreError> {
     let mut run = new.run.clone();
     if let Some(known) = tx.run(run.id)? {
-        return Ok(Inserted::Existing(Box::new(known)));
+        return Ok(InsertOutcome::Existing(Box::new(known)));
     }
     if let Some(claim) = &new.key {
         match held(tx, &run, claim)? {
@@ -31,7 +31,7 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<Inserted, StoreErr
     run.revision = 1;
     if let Some(claim) = &new.key {
         let key = keys::idempotency(&run.operation_name, &claim.key);
-        tx.put(&key, &Holder { run: run.sequence, fingerprint: claim.fingerprint })?;
+        tx.put(&key, &IdempotencyEntry { run: run.sequence, fingerprint: claim.fingerprint })?;
         run.idempotency_key = Some(claim.key.clone());
     }
     let (id, sequence) = (run.id, run.sequence);
@@ -39,7 +39,7 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<Inserted, StoreErr
     let (row, payloads) = Row::new(run);
     tx.replace(None, &row, &payloads)?;
     tx.add_log(sequence, log)?;
-    Ok(Inserted::New(Claim { id, revision: 1 }))
+    Ok(InsertOutcome::Created(Claim { id, revision: 1 }))
 }
 
 /// Whose a key is that a run claims.
@@ -47,18 +47,19 @@ enum Held {
     /// The run's, in place of one that did not succeed.
     Free { after: Option<RunId> },
     /// Another's, who answers.
-    Taken(Inserted),
+    Taken(InsertOutcome),
 }
 
-fn held(tx: &Tx<'_>, run: &TaskRun, claim: &IdempotencyClaim) -> Result<Held, StoreError> {
-    let holder = tx.value::<Holder>(&keys::idempotency(&run.operation_name, &claim.key))?;
+fn held(tx: &Tx<'_>, run: &RunRecord, claim: &IdempotencyClaim) -> Result<Held, StoreError> {
+    let holder =
+        tx.value::<IdempotencyEntry>(&keys::idempotency(&run.operation_name, &claim.key))?;
     let Some(holder) = holder else { return Ok(Held::Free { after: None }) };
     let Some(row) = tx.row_at(holder.run)? else { return Ok(Held::Free { after: None }) };
     let (same, now) = (holder.fingerprint == claim.fingerprint, run.created_at);
     Ok(if same && holds(&row.run, claim, now) {
-        Held::Taken(Inserted::Existing(Box::new(tx.whole(row)?)))
+        Held::Taken(InsertOutcome::Existing(Box::new(tx.load_full(row)?)))
     } else if !same && is_fresh(&row.run, claim, now) {
-        Held::Taken(Inserted::Conflict(Box::new(tx.whole(row)?)))
+        Held::Taken(InsertOutcome::Conflict(Box::new(tx.load_full(row)?)))
     } else {
         let failed = same && row.run.state.status() != Status::Success;
         Held::Free { after: failed.then_some(row.run.id) }
@@ -66,7 +67,7 @@ fn held(tx: &Tx<'_>, run: &TaskRun, claim: &IdempotencyClaim) -> Result<Held, St
 }
 
 /// Returns whether a run answers for its key: it is under way, or it succeeded lately.
-pub(super) fn holds(run: &TaskRun, claim: &IdempotencyClaim, now: DateTime<Utc>) -> bool {
+pub(super) fn holds(run: &RunRecord, claim: &IdempotencyClaim, now: DateTime<Utc>) -> bool {
     match run.state.status() {
         Status::Pending | Status::Running => true,
         Status::Success => is_fresh(run, claim, now),
@@ -75,7 +76,7 @@ pub(super) fn holds(run: &TaskRun, claim: &IdempotencyClaim, now: DateTime<Utc>)
 }
 
 /// Returns whether a run is under way or ended lately.
-pub(super) fn is_fresh(run: &TaskRun, claim: &IdempotencyClaim, now: DateTime<Utc>) -> bool {
+pub(super) fn is_fresh(run: &RunRecord, claim: &IdempotencyClaim, now: DateTime<Utc>) -> bool {
     let window = TimeDelta::from_std(claim.window).unwrap_or(TimeDelta::MAX);
     run.state.finished_at().is_none_or(|finished| now.signed_duration_since(finished) < window)
 }
@@ -111,7 +112,7 @@ pub(super) enum Ended {
     Conflict,
 }
 
-impl From<Ended> for Finished {
+impl From<Ended> for FinishOutcome {
     fn from(ended: Ended) -> Self {
         match ended {
             Ended::Done(..) => Self::Done,
@@ -122,7 +123,11 @@ impl From<Ended> for Finished {
 }
 
 /// See [`super::Store::finish`].
-pub(super) fn finish(tx: &mut Tx<'_>, claim: Claim, ending: &Ending) -> Result<Ended, StoreError> {
+pub(super) fn finish(
+    tx: &mut Tx<'_>,
+    claim: Claim,
+    ending: &RunCompletion,
+) -> Result<Ended, StoreError> {
     let old = known(tx, claim.id)?;
     if !is_claimed(&old, claim) {
         return Ok(Ended::Lost(claim));
@@ -130,20 +135,21 @@ pub(super) fn finish(tx: &mut Tx<'_>, claim: Claim, ending: &Ending) -> Result<E
     let mut new = old.clone();
     end(&mut new.run, ending);
     new.run.error_list.clone_from(&ending.error_list);
-    let Some(count) = tx.keep(&ending.effects, &author(&new.run, ending.finished_at))? else {
+    let Some(count) = tx.apply_changes(&ending.effects, &author(&new.run, ending.finished_at))?
+    else {
         return Ok(Ended::Conflict);
     };
     if let Some(changes) = &mut new.run.changes {
         changes.revision = count.revision;
     }
-    let payloads = new.move_out();
+    let payloads = new.extract_blobs();
     tx.replace(Some(&old), &new, &payloads)?;
     tx.add_log(new.run.sequence, ending.log_entries.clone())?;
     Ok(Ended::Done(claim, new.run.state.status(), ending.finished_at))
 }
 
-fn author(run: &TaskRun, at: DateTime<Utc>) -> Author {
-    Author {
+fn author(run: &RunRecord, at: DateTime<Utc>) -> CommitMetadata {
+    CommitMetadata {
         run_id: run.id,
         recorded: true,
         operation: run.operation_name.clone(),
@@ -153,19 +159,19 @@ fn author(run: &TaskRun, at: DateTime<Utc>) -> Author {
     }
 }
 
-/// See [`super::Store::keep`].
-pub(super) fn keep(
+/// See [`super::Store::commit_changes`].
+pub(super) fn commit_changes(
     tx: &mut Tx<'_>,
-    author: &Author,
-    effects: &Effects,
-) -> Result<Kept, StoreError> {
-    let kept = tx.keep(effects, author)?;
-    Ok(kept.map_or(Kept::Conflict, |count| Kept::Done(author.run_id, count)))
+    author: &CommitMetadata,
+    effects: &CommitRequest,
+) -> Result<CommitOutcome, StoreError> {
+    let kept = tx.apply_changes(effects, author)?;
+    Ok(kept.map_or(CommitOutcome::Conflict, |count| CommitOutcome::Committed(author.run_id, count)))
 }
 
 /// Writes the ending into a run, but for what is added to its lists.
-fn end(run: &mut TaskRun, ending: &Ending) {
-    run.state = run.state.ended(ending.outcome.clone(), ending.finished_at, ending.duration_ms);
+fn end(run: &mut RunRecord, ending: &RunCompletion) {
+    run.state = run.state.finish(ending.outcome.clone(), ending.finished_at, ending.duration_ms);
     run.metadata.extend(ending.metadata.clone());
     run.log_dropped = ending.log_dropped;
     run.logs_ref.clone_from(&ending.logs_ref);
@@ -178,13 +184,13 @@ fn end(run: &mut TaskRun, ending: &Ending) {
     written(run, ending.finished_at);
 }
 
-fn written(run: &mut TaskRun, now: DateTime<Utc>) {
+fn written(run: &mut RunRecord, now: DateTime<Utc>) {
     run.revision += 1;
     run.updated_at = now;
 }
 
 fn known(tx: &Tx<'_>, id: RunId) -> Result<Row, StoreError> {
-    tx.row(id)?.ok_or_else(|| codec::damaged(&keys::id(id), "it is gone"))
+    tx.row(id)?.ok_or_else(|| codec::corrupted(&keys::id(id), "it is gone"))
 }
 
 fn is_claimed(row: &Row, claim: Claim) -> bool {
@@ -202,7 +208,7 @@ pub(super) fn crash(
     for (id, owner) in runs {
         let old = match tx.row(*id) {
             // What is damaged cannot be marked; `check` tells of it.
-            Err(StoreError::Damaged { .. }) | Ok(None) => continue,
+            Err(StoreError::Corrupted { .. }) | Ok(None) => continue,
             Ok(Some(old)) => old,
             Err(error) => return Err(error),
         };
@@ -213,7 +219,7 @@ pub(super) fn crash(
         let took = now.signed_duration_since(started_at).num_milliseconds();
         let took = u64::try_from(took).unwrap_or(0);
         let mut new = old.clone();
-        new.run.state = old.run.state.ended(Outcome::Failed(Row::crash(reason)), now, took);
+        new.run.state = old.run.state.finish(Outcome::Failed(Row::crash(reason)), now, took);
         written(&mut new.run, now);
         tx.replace(Some(&old), &new, &[])?;
         crashed.push(*id);
@@ -222,13 +228,13 @@ pub(super) fn crash(
 }
 
 /// See [`super::Store::erase`].
-pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<Erased, StoreError> {
-    let Some(old) = tx.row(id)? else { return Ok(Erased::NotFound) };
+pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<EraseOutcome, StoreError> {
+    let Some(old) = tx.row(id)? else { return Ok(EraseOutcome::NotFound) };
     if !old.run.state.status().is_final() {
-        return Ok(Erased::Unfinished(Box::new(tx.whole(old)?)));
+        return Ok(EraseOutcome::Unfinished(Box::new(tx.load_full(old)?)));
     }
     if old.run.erased_at.is_some() {
-        return Ok(Erased::Done(Box::new(old.run)));
+        return Ok(EraseOutcome::Done(Box::new(old.run)));
     }
     let now = clock::now();
     let mut new = old.clone();
@@ -237,51 +243,51 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<Erased, StoreError> {
     written(&mut new.run, now);
     tx.replace(Some(&old), &new, &[])?;
     tx.remove_log(new.run.sequence)?;
-    Ok(Erased::Done(Box::new(new.run)))
+    Ok(EraseOutcome::Done(Box::new(new.run)))
 }
 
 /// An answer of a step that can be looked for in the store, when it is unknown whether the
 /// step's transaction is there.
-pub(super) trait Evidence {
+pub(super) trait CommitCheck {
     /// Returns whether what the answer says is there.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be read.
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError>;
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError>;
 }
 
-/// See [`super::redb::RedbStore::try_out`].
-pub(super) fn try_out(tx: &mut Tx<'_>) -> Result<TriedOut, StoreError> {
-    tx.try_out()?;
-    Ok(TriedOut)
+/// See [`super::redb::RedbStore::probe_write`].
+pub(super) fn probe_write(tx: &mut Tx<'_>) -> Result<ProbeOutcome, StoreError> {
+    tx.probe_write()?;
+    Ok(ProbeOutcome)
 }
 
 /// That a transaction was committed which leaves nothing.
-pub(super) struct TriedOut;
+pub(super) struct ProbeOutcome;
 
-impl Evidence for TriedOut {
-    fn is_there(&self, _: &Snapshot) -> Result<bool, StoreError> {
+impl CommitCheck for ProbeOutcome {
+    fn is_committed(&self, _: &Snapshot) -> Result<bool, StoreError> {
         // A commit that failed is what was looked for.
         Ok(false)
     }
 }
 
-fn is_known(store: &Snapshot, run: &TaskRun) -> Result<bool, StoreError> {
+fn is_known(store: &Snapshot, run: &RunRecord) -> Result<bool, StoreError> {
     Ok(store.row(run.id)?.is_some_and(|row| row.run.revision >= run.revision))
 }
 
-impl Evidence for Inserted {
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+impl CommitCheck for InsertOutcome {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         match self {
-            Self::New(claim) => store.has(&keys::id(claim.id)),
+            Self::Created(claim) => store.has(&keys::id(claim.id)),
             Self::Existing(run) | Self::Conflict(run) => is_known(store, run),
         }
     }
 }
 
-impl Evidence for Added {
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+impl CommitCheck for Added {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         match self {
             Self::Part(Some((key, bytes))) => Ok(store.bytes(key)?.as_ref() == Some(bytes)),
             Self::Part(None) | Self::Lost => Ok(true),
@@ -289,8 +295,8 @@ impl Evidence for Added {
     }
 }
 
-impl Evidence for Ended {
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+impl CommitCheck for Ended {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         let (claim, status, finished_at) = match self {
             Self::Done(claim, status, finished_at) => (claim, *status, *finished_at),
             Self::Lost(claim) => {
@@ -306,22 +312,22 @@ impl Evidence for Ended {
     }
 }
 
-impl Evidence for Kept {
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+impl CommitCheck for CommitOutcome {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         match self {
-            Self::Done(run, ChangeCount { revision: Some(revision), .. }) => {
+            Self::Committed(run, ChangeCount { revision: Some(revision), .. }) => {
                 // Another commit may have got the number.
                 let commit = store.commit(*revision)?;
                 Ok(commit.is_some_and(|commit| commit.author.run_id == *run))
             }
-            Self::Done(..) | Self::Conflict => Ok(true),
+            Self::Committed(..) | Self::Conflict => Ok(true),
         }
     }
 }
 
 /// The ids of runs that crashed.
-impl Evidence for Vec<RunId> {
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+impl CommitCheck for Vec<RunId> {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         for id in self {
             let running = store.row(*id)?.is_none_or(|row| !row.run.state.status().is_final());
             if running {
@@ -332,8 +338,8 @@ impl Evidence for Vec<RunId> {
     }
 }
 
-impl Evidence for Erased {
-    fn is_there(&self, store: &Snapshot) -> Result<bool, StoreError> {
+impl CommitCheck for EraseOutcome {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         match self {
             Self::Done(run) => {
                 Ok(store.row(run.id)?.is_some_and(|row| row.run.erased_at.is_some()))

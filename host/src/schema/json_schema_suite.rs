@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Schema;
-use super::attacks::check;
+use super::adversarial::check;
 
 const DRAFTS: [(Draft, &str, &str); 5] = [
     (

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::error::FileError;
 use super::files::read_plugin;
-use super::index::Record;
+use super::index::IndexEntry;
 use crate::digest::Digest;
 use crate::operation::{Operation, OperationName, Plugin};
 use crate::sandbox::{Guest, Sandbox};
@@ -18,25 +18,25 @@ use crate::schema::Schema;
 /// The operations of a host, and every file of its plugin directories.
 #[derive(Default)]
 pub(crate) struct Registry {
-    pub(super) entries: BTreeMap<OperationName, Arc<Entry>>,
-    pub(super) aliases: BTreeMap<OperationName, Arc<Entry>>,
-    pub(super) refused: Vec<Refused>,
+    pub(super) entries: BTreeMap<OperationName, Arc<RegisteredOperation>>,
+    pub(super) aliases: BTreeMap<OperationName, Arc<RegisteredOperation>>,
+    pub(super) refused: Vec<Rejected>,
     /// What is known of each file that was read, used or not.
-    pub(super) records: Vec<Record<Arc<PluginFile>>>,
+    pub(super) records: Vec<IndexEntry<Arc<PluginFile>>>,
     /// Earlier contents that are served in place of ones that are refused.
-    pub(super) outdated: Vec<Record<Arc<PluginFile>>>,
+    pub(super) outdated: Vec<IndexEntry<Arc<PluginFile>>>,
     /// It is of one operation alone, and says nothing of others.
     pub(super) is_part: bool,
 }
 
 impl Registry {
     /// Returns the operation of that name or alias.
-    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Entry>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<RegisteredOperation>> {
         self.entries.get(name).or_else(|| self.aliases.get(name))
     }
 
     /// Returns the file that would hold the operation of that name or alias if it were used.
-    pub(crate) fn not_used(&self, name: &str) -> Option<&Refused> {
+    pub(crate) fn not_used(&self, name: &str) -> Option<&Rejected> {
         let has = |file: &Arc<PluginFile>| file.plugin.names().any(|known| known.as_str() == name);
         let unused = self.records.iter().filter(|record| !record.accepted);
         let mut holding = unused.filter(|record| record.plugin().is_some_and(has));
@@ -44,25 +44,25 @@ impl Registry {
     }
 
     /// Returns all operations, by name.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<RegisteredOperation>> {
         self.entries.values()
     }
 
     /// Returns the files that are not used, by path.
-    pub(crate) fn refused(&self) -> &[Refused] {
+    pub(crate) fn refused(&self) -> &[Rejected] {
         &self.refused
     }
 }
 
 /// One operation, ready to run.
-pub(crate) struct Entry {
+pub(crate) struct RegisteredOperation {
     pub(crate) file: Arc<PluginFile>,
     /// Which of the file's operations it is.
     position: usize,
     schemas: OnceLock<Arc<Schemas>>,
 }
 
-impl Entry {
+impl RegisteredOperation {
     /// Returns the operations of a file.
     pub(super) fn all(file: &Arc<PluginFile>) -> impl Iterator<Item = Arc<Self>> {
         (0..file.plugin.operations.len()).map(|position| {
@@ -123,7 +123,7 @@ pub(crate) struct PluginFile {
     /// What it says of itself.
     pub(crate) plugin: Plugin,
     /// Why the file as it is now is not used, where an earlier content of it still is.
-    pub(crate) newer_refused: Option<String>,
+    pub(crate) reload_error: Option<String>,
     guest: OnceCell<Guest>,
 }
 
@@ -131,7 +131,7 @@ impl PluginFile {
     /// Returns a file whose code is loaded when it is first run.
     pub(super) fn new(path: PathBuf, digest: Digest, plugin: Plugin, guest: Option<Guest>) -> Self {
         let guest = OnceCell::new_with(guest);
-        Self { path, digest, plugin, newer_refused: None, guest }
+        Self { path, digest, plugin, reload_error: None, guest }
     }
 
     /// Returns the same content in another place.
@@ -140,8 +140,8 @@ impl PluginFile {
     }
 
     /// Returns the same content, known to have been replaced by one that is refused.
-    pub(super) fn outdated(&self, reason: String) -> Self {
-        Self { newer_refused: Some(reason), ..self.at(self.path.clone()) }
+    pub(super) fn last_good(&self, reason: String) -> Self {
+        Self { reload_error: Some(reason), ..self.at(self.path.clone()) }
     }
 
     /// Returns the compiled component of exactly the content that was described: from
@@ -159,7 +159,7 @@ impl PluginFile {
             return Ok(guest);
         }
         let (bytes, _) = read_plugin(&self.path).await?;
-        if Digest::of(&bytes) != self.digest {
+        if Digest::sha256(&bytes) != self.digest {
             return Err(FileError::Changed);
         }
         Ok(sandbox.load(&self.digest, &bytes).await?)
@@ -167,7 +167,7 @@ impl PluginFile {
 }
 
 /// A file that is not used.
-pub(crate) struct Refused {
+pub(crate) struct Rejected {
     pub(crate) path: PathBuf,
     pub(crate) reason: FileError,
 }

@@ -6,60 +6,60 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::mask::{Mask, kept};
+use super::mask::{Mask, masked};
 use super::opening;
 use crate::clock;
-use crate::context::Context;
+use crate::context::OrchestrationContext;
 use crate::digest::Digest;
 use crate::operation::Operation;
 use crate::policy::Limits;
 use crate::run::{Actor, Flags};
 use crate::schema::Schema;
-use crate::store::{Author, IdempotencyClaim};
-use crate::task_run::{Capabilities, Masked, NAMESPACE, OwnerId, RunId, RunState, TaskRun};
+use crate::store::{CommitMetadata, IdempotencyClaim};
+use crate::task_run::{Capabilities, Masked, NAMESPACE, OwnerId, RunId, RunRecord, RunState};
 use ophost_document::{Budget, Interruption, json};
 
 /// How long a success keeps its idempotency key.
-const WINDOW: Duration = Duration::from_secs(24 * 3600);
+const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// A run that is about to begin.
-pub(crate) struct Subject<'a> {
+pub(crate) struct RunSpec<'a> {
     pub(crate) operation: &'a Operation,
     /// `None` for the host's own operations.
     pub(crate) component: Option<Digest>,
     /// The plugin's version.
     pub(crate) version: &'a str,
     /// The input as it came, where there is a key.
-    pub(crate) asked_input: Option<&'a Arc<Value>>,
+    pub(crate) raw_input: Option<&'a Arc<Value>>,
     /// The input with its defaults.
     pub(crate) input: &'a Arc<Value>,
     pub(crate) input_schema: &'a Arc<Schema>,
     pub(crate) output_schema: &'a Arc<Schema>,
     pub(crate) actor: &'a Actor,
     pub(crate) flags: Flags,
-    pub(crate) context: &'a Context,
+    pub(crate) context: &'a OrchestrationContext,
     pub(crate) tags: &'a [String],
     pub(crate) limits: Limits,
     /// What the component can reach outside the sandbox.
     pub(crate) granted: &'a [String],
     /// Whether the caller wants a record, if he said so.
-    pub(crate) asked: Option<bool>,
+    pub(crate) record_override: Option<bool>,
     /// What makes it run once; a dry run has none.
-    pub(crate) key: Option<&'a str>,
+    pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) rerun_of: Option<RunId>,
     /// The run that started it.
     pub(crate) parent: Option<RunId>,
 }
 
-impl Subject<'_> {
+impl RunSpec<'_> {
     /// Returns the record of a run that begins now: direct calls are born RUNNING.
-    pub(super) fn task_run(&self, owner: &OwnerId, input: KeptInput) -> TaskRun {
+    pub(super) fn task_run(&self, owner: &OwnerId, input: KeptInput) -> RunRecord {
         let Self { operation, actor, flags, context, .. } = self;
         let now = clock::now();
         let opening = flags.verbose.then(|| opening(operation.name.as_str(), &input.value));
         let metadata = json!(flags).as_object().cloned().unwrap_or_default();
         let tags = operation.tags.iter().chain(self.tags).cloned().collect();
-        TaskRun {
+        RunRecord {
             id: RunId::new(),
             sequence: 0,
             revision: 0,
@@ -104,8 +104,8 @@ impl Subject<'_> {
     }
 
     /// Returns who changes documents where no record is kept.
-    pub(super) fn author(&self) -> Author {
-        Author {
+    pub(super) fn author(&self) -> CommitMetadata {
+        CommitMetadata {
             run_id: RunId::new(),
             recorded: false,
             operation: self.operation.name.clone(),
@@ -120,8 +120,8 @@ impl Subject<'_> {
     pub(super) fn claim(&self, key: &str, asked: &str) -> IdempotencyClaim {
         let major = self.version.split('.').next().unwrap_or_default();
         let request = format!("{major}\n{asked}");
-        let fingerprint = Digest::of(request.as_bytes());
-        IdempotencyClaim { key: key.to_owned(), fingerprint, window: WINDOW }
+        let fingerprint = Digest::sha256(request.as_bytes());
+        IdempotencyClaim { key: key.to_owned(), fingerprint, window: IDEMPOTENCY_TTL }
     }
 }
 
@@ -148,11 +148,11 @@ impl KeptInput {
         asked: Option<&Value>,
         budget: &Budget,
     ) -> Result<Self, Interruption> {
-        let value = kept(mask, schema, input, budget)?;
+        let value = masked(mask, schema, input, budget)?;
         let is_masked = matches!(value, Cow::Owned(_));
         let canonical = |asked| {
             let mut text = String::new();
-            let asked = kept(mask, schema, asked, budget)?;
+            let asked = masked(mask, schema, asked, budget)?;
             json::write_canonical(&asked, &mut |part| text.push_str(part), budget)?;
             Ok(text)
         };

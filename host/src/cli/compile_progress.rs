@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::output::{self, Line};
+use super::output::{self, EscapedLine};
 use super::progress::keep_drawing;
 use crate::host::{HostBuilder, HostError};
-use crate::registry::Loading;
+use crate::registry::LoadProgress;
 
 /// How long nothing is said on a terminal, and where nobody looks.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PROGRESS_DELAY: Duration = Duration::from_millis(500);
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Builds with `build`; what is compiled meanwhile is shown on a terminal after half a
@@ -34,7 +34,7 @@ pub(super) async fn shown<T>(
     let mut build = std::pin::pin!(build(builder));
     let built = tokio::select! {
         built = &mut build => return built,
-        () = tokio::time::sleep(PATIENCE) => {
+        () = tokio::time::sleep(PROGRESS_DELAY) => {
             // Stays hidden where stderr is no terminal.
             bar.set_draw_target(ProgressDrawTarget::stderr());
             keep_drawing(&bar);
@@ -54,9 +54,9 @@ pub(super) async fn shown<T>(
     built
 }
 
-fn text(loading: Loading<'_>) -> String {
-    let Loading { file, done, total } = loading;
+fn text(loading: LoadProgress<'_>) -> String {
+    let LoadProgress { file, done, total } = loading;
     let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
     let count = if total > 1 { format!(", {} of {total}", done + 1) } else { String::new() };
-    format!("compiling `{}`{count}", Line(&name))
+    format!("compiling `{}`{count}", EscapedLine(&name))
 }

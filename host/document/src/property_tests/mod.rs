@@ -10,11 +10,11 @@ use serde::de::DeserializeSeed;
 use serde_json::{Map, Value, json};
 
 use crate::body::Body;
-use crate::fields::{Fields, Glimpse, Wanted};
 use crate::filter::Filter;
-use crate::find::{Document, Finder};
+use crate::find::{Document, PageBuilder};
 use crate::name::{CollectionName, DocumentId};
 use crate::path::Path;
+use crate::projection::{Fields, ProjectedFields, Projection};
 use crate::query::{Cursor, Query};
 use crate::sort::{Sort, SortBy};
 use crate::{diff, edit, order};
@@ -286,14 +286,14 @@ fn whatever_is_given_as_text_is_read_or_refused() {
 }
 
 /// Returns what is wanted of a document, read from text.
-fn glimpse<'w>(wanted: &'w Wanted, document: &Map<String, Value>) -> Glimpse<'w> {
+fn glimpse<'w>(wanted: &'w Projection, document: &Map<String, Value>) -> ProjectedFields<'w> {
     let text = serde_json::to_string(document).unwrap();
     wanted.deserialize(&mut serde_json::Deserializer::from_str(&text)).unwrap()
 }
 
-fn see(finder: &mut Finder, id: &DocumentId, fields: &dyn Fields) -> ControlFlow<()> {
+fn see(finder: &mut PageBuilder, id: &DocumentId, fields: &dyn Fields) -> ControlFlow<()> {
     let whole = || Document { id: id.clone(), revision: 1, body: String::new() };
-    let Ok(seen) = finder.see(id, fields, || Ok::<_, Infallible>(whole()));
+    let Ok(seen) = finder.offer(id, fields, || Ok::<_, Infallible>(whole()));
     seen
 }
 
@@ -311,7 +311,7 @@ fn all_pages(
             Query::new(&collection, filter.clone(), sort.clone(), Some(limit), cursor.as_deref());
         let query = query.unwrap();
         let wanted = query.scan().wanted;
-        let mut finder = Finder::new(query);
+        let mut finder = PageBuilder::new(query);
         for (number, document) in documents.iter().enumerate() {
             if see(&mut finder, &id(number), &glimpse(&wanted, document)).is_break() {
                 break;
@@ -392,7 +392,7 @@ fn what_differs_is_nothing_only_where_documents_are_equal() {
         for change in &mut back {
             std::mem::swap(&mut change.before, &mut change.after);
         }
-        let sorted = |mut changes: Vec<diff::Change>| {
+        let sorted = |mut changes: Vec<diff::FieldChange>| {
             changes.sort_by(|a, b| a.path.cmp(&b.path));
             changes
         };
@@ -441,7 +441,7 @@ fn the_cost_of_a_document() {
         let sort = Sort::new(vec![by("salary"), by("title")]).unwrap();
         let name = CollectionName::new("jobs").unwrap();
         let query = Query::new(&name, Filter::all(), sort, None, None).unwrap();
-        let mut finder = Finder::new(query);
+        let mut finder = PageBuilder::new(query);
         time("sorted by two fields", &mut |id, document| {
             assert!(see(&mut finder, id, document).is_continue());
         });

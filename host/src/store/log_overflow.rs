@@ -30,7 +30,7 @@ fn name(id: RunId) -> String {
 
 /// Writes the file of one run. Clones write to the same.
 #[derive(Clone)]
-pub(crate) struct LogWriter(Arc<Mutex<Writing>>);
+pub(crate) struct OverflowWriter(Arc<Mutex<Writing>>);
 
 struct Writing {
     data: DataDir,
@@ -66,7 +66,7 @@ impl OpenLog {
     fn create(data: &DataDir, id: RunId) -> Result<Self, StoreError> {
         let directory = data.create(DIRECTORY)?;
         let name = name(id);
-        let file = directory.shared_file(&name)?;
+        let file = directory.open_or_create(&name)?;
         let (id, path) = (FileId::of(&file)?, directory.path().join(name));
         Ok(Self { file: BufWriter::new(file), id, path, left: MAX_FILE, added: 0 })
     }
@@ -96,7 +96,7 @@ impl OpenLog {
     }
 }
 
-impl LogWriter {
+impl OverflowWriter {
     /// Returns the writer of a run. Nothing is made before there is an entry.
     pub(crate) fn new(data: &DataDir, id: RunId) -> Self {
         Self(Arc::new(Mutex::new(Writing {
@@ -120,7 +120,7 @@ impl LogWriter {
     }
 
     /// Hands all that was written to the system, and returns what became of it.
-    pub(crate) fn finish(&self) -> RestOfLog {
+    pub(crate) fn finish(&self) -> OverflowSummary {
         let mut writing = self.writing();
         writing.flush();
         let is_there = match writing.state {
@@ -128,7 +128,7 @@ impl LogWriter {
             State::Open(_) => true,
             State::Closed { is_there } => is_there,
         };
-        RestOfLog { reference: is_there.then(|| reference(writing.id)), lost: writing.lost }
+        OverflowSummary { reference: is_there.then(|| reference(writing.id)), lost: writing.lost }
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
@@ -139,7 +139,7 @@ impl LogWriter {
 
 /// What became of the log that a record has no room for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RestOfLog {
+pub(crate) struct OverflowSummary {
     /// What the record calls the file, if there is one.
     pub(crate) reference: Option<String>,
     /// How many entries are not in it, or not as a whole, though there was room for them.
@@ -236,7 +236,7 @@ fn open(data: &DataDir, id: RunId) -> Result<Option<File>, StoreError> {
     let Some(directory) = data.open(DIRECTORY)? else {
         return Ok(None);
     };
-    Ok(directory.file(&name(id))?)
+    Ok(directory.open_file(&name(id))?)
 }
 
 /// The part of a log that a record has no room for, in order.
@@ -260,7 +260,7 @@ impl LogFile {
         self.count += 1;
         let entry = serde_json::from_slice(&self.line);
         self.line.clear();
-        entry.map(Some).map_err(|error| StoreError::Damaged {
+        entry.map(Some).map_err(|error| StoreError::Corrupted {
             key: format!("{}, line {}", reference(self.id), self.count),
             what: error.to_string(),
         })
@@ -300,7 +300,7 @@ mod tests {
     fn v2_what_is_written_is_read_as_far_as_it_is_there() {
         let scratch = tempfile::tempdir().unwrap();
         let (data, id) = (DataDir::new(scratch.path()), RunId::new());
-        let writer = LogWriter::new(&data, id);
+        let writer = OverflowWriter::new(&data, id);
         assert_eq!((writer.finish().reference, find(&data, id).unwrap()), (None, None));
         assert!(writer.add(&entry("a")) && writer.add(&entry("b")));
         writer.flush();
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn v2_a_full_file_stays_full() {
         let scratch = tempfile::tempdir().unwrap();
-        let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
+        let writer = OverflowWriter::new(&DataDir::new(scratch.path()), RunId::new());
         let large = entry(&"x".repeat(1 << 20));
         let kept = (0..70).filter(|_| writer.add(&large)).count();
         assert_eq!(kept, 63);
@@ -341,15 +341,15 @@ mod tests {
     fn v2_what_cannot_be_written_is_counted_as_lost() {
         let scratch = tempfile::tempdir().unwrap();
         fs::write(scratch.path().join("logs"), "no directory").unwrap();
-        let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
+        let writer = OverflowWriter::new(&DataDir::new(scratch.path()), RunId::new());
         assert!(!writer.add(&entry("a")));
-        assert_eq!(writer.finish(), RestOfLog::default());
+        assert_eq!(writer.finish(), OverflowSummary::default());
     }
 
     /// Returns a writer whose file takes nothing, and the data directory that it is not in.
-    fn on_a_full_disk() -> (tempfile::TempDir, LogWriter) {
+    fn on_a_full_disk() -> (tempfile::TempDir, OverflowWriter) {
         let scratch = tempfile::tempdir().unwrap();
-        let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
+        let writer = OverflowWriter::new(&DataDir::new(scratch.path()), RunId::new());
         let full = File::options().write(true).open("/dev/full").unwrap();
         let (id, path) = (FileId::of(&full).unwrap(), "/dev/full".into());
         let file = BufWriter::new(full);
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn v2_with_a_file_that_is_removed_all_its_entries_are_lost_and_nothing_more_is_written() {
         let scratch = tempfile::tempdir().unwrap();
-        let writer = LogWriter::new(&DataDir::new(scratch.path()), RunId::new());
+        let writer = OverflowWriter::new(&DataDir::new(scratch.path()), RunId::new());
         assert!(writer.add(&entry("a")));
         writer.flush();
         let path = scratch.path().join(writer.finish().reference.unwrap());
@@ -383,7 +383,7 @@ mod tests {
         fs::write(&path, "").unwrap();
         writer.flush();
         assert!(!writer.add(&entry("c")));
-        assert_eq!(writer.finish(), RestOfLog { reference: None, lost: 2 });
+        assert_eq!(writer.finish(), OverflowSummary { reference: None, lost: 2 });
         assert_eq!(removed.metadata().unwrap().len(), before);
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::fs::FlockOperation;
 
-use super::{Store, StoreError, wake};
+use super::{Store, StoreError, cancel_channel};
 use crate::clock;
 use crate::private_dir::{DataDir, PrivateDir};
 use crate::task_run::{OwnerId, RunId};
@@ -21,13 +21,13 @@ const REASON: &str = "the process that ran it ended before it did";
 
 /// The processes that use a data directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Owners {
+pub(crate) struct ProcessRegistry {
     data: DataDir,
 }
 
 /// This process, as long as it may run something. A process may have several.
 #[derive(Debug)]
-pub(crate) struct Owner {
+pub(crate) struct ProcessLock {
     id: OwnerId,
     directory: PrivateDir,
     /// The lock lives as long as the file is open.
@@ -35,20 +35,20 @@ pub(crate) struct Owner {
 }
 
 /// Whoever ends well leaves no file behind; that of one who is killed is found.
-impl Drop for Owner {
+impl Drop for ProcessLock {
     fn drop(&mut self) {
         self.directory.remove(self.id.as_str()).ok();
     }
 }
 
-impl Owner {
+impl ProcessLock {
     /// Returns the name that runs are recorded under.
     pub(crate) fn id(&self) -> &OwnerId {
         &self.id
     }
 }
 
-impl Owners {
+impl ProcessRegistry {
     /// Returns the processes of a data directory. Nothing is opened or made.
     pub(crate) fn new(data: DataDir) -> Self {
         Self { data }
@@ -59,16 +59,16 @@ impl Owners {
     /// # Errors
     ///
     /// Returns [`StoreError`] if the file cannot be made or locked.
-    pub(crate) fn enter(&self) -> Result<Owner, StoreError> {
+    pub(crate) fn register(&self) -> Result<ProcessLock, StoreError> {
         let directory = self.data.create(DIRECTORY)?;
         loop {
             let name = clock::uuid().to_string();
-            let file = directory.shared_file(&name)?;
+            let file = directory.open_or_create(&name)?;
             rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(io::Error::from)?;
             // Before the lock was there, another process may have taken it for one of the dead
             // and removed it.
             if file.metadata()?.nlink() > 0 {
-                return Ok(Owner { id: OwnerId::new(name), directory, _lock: file });
+                return Ok(ProcessLock { id: OwnerId::new(name), directory, _lock: file });
             }
         }
     }
@@ -82,7 +82,7 @@ impl Owners {
         let Some(directory) = self.data.open(DIRECTORY)? else {
             return Ok(false);
         };
-        Ok(matches!(life(&directory, owner.as_str())?, Life::Alive))
+        Ok(matches!(probe(&directory, owner.as_str())?, Liveness::Alive))
     }
 
     /// Returns the runs that are shown as running and whose processes are dead.
@@ -90,7 +90,7 @@ impl Owners {
     /// # Errors
     ///
     /// Returns [`StoreError`] if that cannot be told.
-    pub(crate) async fn lost(
+    pub(crate) async fn orphaned_runs(
         &self,
         store: &dyn Store,
     ) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
@@ -112,11 +112,11 @@ impl Owners {
     pub(crate) async fn reap(&self, store: &dyn Store) -> Result<Vec<RunId>, StoreError> {
         // Before the runs: what is dead by now adds none.
         let dead = self.dead()?;
-        let lost = self.lost(store).await?;
+        let lost = self.orphaned_runs(store).await?;
         let crashed = store.crash(&lost, REASON).await?;
         if let Some(directory) = self.data.open(DIRECTORY)? {
             for (name, _lock) in &dead {
-                wake::forget(&self.data, name);
+                cancel_channel::forget(&self.data, name);
                 directory.remove(name)?;
             }
         }
@@ -130,7 +130,7 @@ impl Owners {
         };
         let mut dead = Vec::new();
         for name in directory.names()? {
-            if let Life::Dead(file) = life(&directory, &name)? {
+            if let Liveness::Dead(file) = probe(&directory, &name)? {
                 dead.push((name, file));
             }
         }
@@ -139,7 +139,7 @@ impl Owners {
 }
 
 /// What the lock on a process's file tells.
-enum Life {
+enum Liveness {
     Alive,
     /// Its file, which is locked now.
     Dead(File),
@@ -147,12 +147,12 @@ enum Life {
     Gone,
 }
 
-fn life(directory: &PrivateDir, name: &str) -> Result<Life, StoreError> {
-    let Some(file) = directory.file(name)? else { return Ok(Life::Gone) };
+fn probe(directory: &PrivateDir, name: &str) -> Result<Liveness, StoreError> {
+    let Some(file) = directory.open_file(name)? else { return Ok(Liveness::Gone) };
     // Shared, so that two that look do not take each other for the owner.
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(Life::Dead(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Life::Alive),
+        Ok(()) => Ok(Liveness::Dead(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Liveness::Alive),
         Err(error) => Err(io::Error::from(error).into()),
     }
 }
@@ -162,12 +162,12 @@ mod tests {
     use super::*;
     use crate::run::FailureKind;
     use crate::store::memory::MemoryStore;
-    use crate::store::{Inserted, NewRun};
-    use crate::task_run::{Status, TaskRun, tests::running};
+    use crate::store::{InsertOutcome, NewRun};
+    use crate::task_run::{RunRecord, Status, tests::running};
 
-    fn scratch() -> (tempfile::TempDir, Owners) {
+    fn scratch() -> (tempfile::TempDir, ProcessRegistry) {
         let scratch = tempfile::tempdir().unwrap();
-        let owners = Owners::new(DataDir::new(scratch.path().join("data")));
+        let owners = ProcessRegistry::new(DataDir::new(scratch.path().join("data")));
         (scratch, owners)
     }
 
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn an_owner_lives_as_long_as_its_lock() {
         let (_scratch, owners) = scratch();
-        let owner = owners.enter().unwrap();
+        let owner = owners.register().unwrap();
         let id = owner.id().clone();
         assert!(owners.is_alive(&id).unwrap());
         assert!(owners.is_alive(&id).unwrap());
@@ -191,12 +191,12 @@ mod tests {
     async fn l7_runs_of_dead_owners_crash_and_those_of_the_living_go_on() {
         let (scratch, owners) = scratch();
         let store = MemoryStore::default();
-        let (living, dead) = (owners.enter().unwrap(), owners.enter().unwrap());
-        let run = |owner: &Owner| TaskRun { owner: owner.id().clone(), ..running("a") };
+        let (living, dead) = (owners.register().unwrap(), owners.register().unwrap());
+        let run = |owner: &ProcessLock| RunRecord { owner: owner.id().clone(), ..running("a") };
         let (mine, lost) = (run(&living), run(&dead));
         for run in [&mine, &lost] {
             let new = NewRun { run: run.clone(), key: None };
-            assert!(matches!(store.insert(new).await.unwrap(), Inserted::New(_)));
+            assert!(matches!(store.insert(new).await.unwrap(), InsertOutcome::Created(_)));
         }
         assert!(owners.reap(&store).await.unwrap().is_empty());
         drop(dead);
