@@ -1,60 +1,50 @@
-//! Hosts operations: WebAssembly components run in a sandbox.
+//! A host for operations: WebAssembly components that run in a sandbox.
 //!
-//! A plugin is a component that declares operations: a name, a category, JSON Schemas of
-//! input and output. The host finds plugins in directories, checks a caller's input, runs
-//! the operation in a fresh instance with nothing granted and every limit on, and checks
-//! its output. The library is the product; the `ophost` command is one door to it.
+//! A plugin is a component that declares operations: a name, a category, JSON Schemas of the
+//! input and the output. The host finds plugins in directories, validates an input, runs the
+//! operation in a fresh instance with every limit on, validates the output, and writes a run
+//! record. The crate is a library; the `ophost` command (crate `ophost-cli` in `host/cli`) is a
+//! thin front end to it.
 //!
 //! # The path of a run
 //!
 //! ```text
-//!  request + caller -> registry -> schema -> policy -> record -> sandbox -> schema -> record -> report
-//!                      which       is the    what may  RUNNING   a fresh    is the    how it
-//!                      operation?  input     it use?             instance   output    ended
-//!                                  valid?                                   valid?
+//! request + context -> registry -> schema -> policy -> recorder (RUNNING) -> sandbox -> schema
+//!     -> store (document changes + SUCCESS, one commit) -> report
 //! ```
 //!
-//! [`Host::run`] is that line, in `host/mod.rs`.
+//! [`Host::run`] in `run/host.rs` is this path.
 //!
-//! # Where things live
+//! # Folders
 //!
-//! A module uses only what stands below it here; a test checks this.
+//! A folder uses only folders below it in this table. `tests/tests/e2e/architecture.rs` checks
+//! the dependencies of each folder.
 //!
-//! | module      | what it does |
-//! |-------------|--------------|
-//! | `cli`       | a door: the `ophost` command, a file for each subcommand |
-//! | `config`    | settings: flags, environment, `ophost.toml`, and where each came from |
-//! | `host`      | the flow: check a request, execute it |
-//! | `runs`      | what was run, for those who only look |
-//! | `documents` | what runs read and change, for those who only look |
-//! | `execution` | one run, executed until what it did can be kept |
-//! | `record`    | what is kept of a run, and when |
-//! | `import`    | documents from outside, put in by a run of the host's own |
-//! | `transaction`   | what a run sees of documents, and what it makes of them |
-//! | `catalog`   | what there is to run, for those who only look |
-//! | `context`   | which workflow and trace a run is part of, read once at the door |
-//! | `registry`  | which operations there are, and which file holds each |
-//! | `sandbox`   | the only module that knows wasmtime: load, describe, invoke |
-//! | `schema`    | checks inputs and outputs; makes the proof that the sandbox asks for |
-//! | `store`     | the only module that knows redb: keeps the records of runs, and documents |
-//! | `task_run`  | noun: what is kept of a run |
-//! | `policy`    | what a run may use |
-//! | `code_dir`  | where compiled code is kept |
-//! | `private_dir` | what the host keeps, where nobody else can write |
-//! | `trust`     | which owners and modes of files are accepted |
-//! | `digest`    | what names a content |
-//! | `deadline`  | until when a run may go on, also in what the host does for it |
-//! | `clock`     | times and ids of now, for any clock and any duration |
-//! | `os_error`  | classes of errors of the operating system, and their hints |
-//! | `caller`    | noun: who asks for a run |
-//! | `operation` | noun: what a plugin declares |
-//! | `run`       | noun: how a run ends and what it leaves behind |
-//! | `document`  | nouns: documents, and what a run did to them |
-//! | `suggest`   | the name that was meant where another was given |
+//! | folder       | content |
+//! |--------------|---------|
+//! | `config/`    | settings: flags, environment variables, `ophost.toml`, and the source of each value |
+//! | `run/`       | the flow: request, validation, executions and retries, recorder, report |
+//! | `runs/`      | read API of run records: find, list, statistics; cancel and erase |
+//! | `documents/` | document transaction of a run, read API of documents, imports |
+//! | `registry/`  | plugin files, index, name ownership, snapshot, watcher, catalog |
+//! | `sandbox/`   | the only folder that names wasmtime: compile, cache, describe, invoke, imports |
+//! | `store/`     | the store trait and its conformance suite; `store/redb/` is the only folder that names redb |
+//! | `context/`   | orchestration and trace context, read once at the entry point |
+//! | `policy/`    | limits and capability grants; the only constructor of `Grants` |
+//! | `model/`     | types without I/O: operation, caller, digest, outcome, run record, limits, documents |
+//! | `util/`      | private directories, file trust, clock, deadlines, errors of the operating system |
 //!
-//! What needs no host, since the SDK's unit tests use it too, is the crate `ophost-document` in
-//! `host/document`: what documents are, the strict reader of JSON, texts that are cut. The crate
-//! `ophost-toolchain` in `host/toolchain` builds plugins for `ophost build`.
+//! Other crates: `ophost-document` (`host/document`) has JSON documents, filters, queries and
+//! diffs. `ophost-schema` (`host/schema`) checks values against JSON Schemas.
+//! `ophost-toolchain` (`host/toolchain`) builds plugins for `ophost build`.
+//!
+//! # Where to make a change
+//!
+//! - CLI command: a file in `host/cli/src`, and a variant of `Command` in its `lib.rs`.
+//! - Failure kind: `FailureKind` in `model/outcome.rs`; the compiler lists the matches to extend.
+//! - Host import: `wit/`, then a file in `sandbox/imports/`.
+//! - Store: implement the trait `Store` in a folder beside `store/redb/`, and run
+//!   `store/conformance.rs` on it.
 //!
 //! # Example
 //!
@@ -78,69 +68,55 @@
 //! # }
 //! ```
 
-mod caller;
-mod catalog;
-pub mod cli;
-mod clock;
-mod code_dir;
-mod config;
+pub mod config;
 mod context;
-mod deadline;
-mod digest;
-pub mod document;
 mod documents;
-mod execution;
-mod host;
-mod import;
-mod operation;
-mod os_error;
+mod model;
 mod policy;
-mod private_dir;
-mod record;
 mod registry;
 mod run;
 mod runs;
 mod sandbox;
-mod schema;
 mod store;
-mod suggest;
-mod task_run;
-mod transaction;
-mod trust;
+mod util;
 
 pub use tokio_util::sync::CancellationToken;
 
-pub use crate::caller::Caller;
-pub use crate::catalog::{Catalog, OperationFilter, OperationInfo, PluginState};
 pub use crate::context::{
     IgnoredVariable, InvalidValue, Label, OrchestrationContext, OrchestrationOverrides,
     Orchestrator, Trace,
 };
-pub use crate::digest::{Digest, ParseDigestError};
-pub use crate::documents::DocumentReader;
-pub use crate::host::{
-    BatchImport, Host, HostBuilder, HostError, Request, RunError, RunReport, Unrecorded, WatchGuard,
+pub use crate::documents::import::{Existing, Import};
+pub use crate::documents::reader::DocumentReader;
+pub use crate::model::caller::Caller;
+pub use crate::model::digest::{Digest, ParseDigestError};
+pub use crate::model::document;
+pub use crate::model::limits::{
+    Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits,
 };
-pub use crate::import::{Existing, Import};
-pub use crate::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
-pub use crate::os_error::Shortage;
-pub use crate::policy::{
-    Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits, PolicyError,
-};
-pub use crate::record::RecordPolicy;
-pub use crate::registry::{LoadProgress, RegistryError};
-pub use crate::run::{
+pub use crate::model::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
+pub use crate::model::outcome::{
     Actor, Event, Failure, FailureKind, FaultDomain, Flags, ItemError, LogEntry, LogLevel,
     LogSource, Outcome, Progress, RunDiagnostics, Usage,
 };
-pub use crate::runs::{FindError, Runs};
-pub use crate::schema::{Violation, Violations};
-pub use crate::store::{
-    Bucket, EraseOutcome, LogFile, OperationStats, Percentiles, RunCursor, RunFilter, RunPage,
-    SalvageReport, Stats, StatsReport, StoreError,
-};
-pub use crate::task_run::{
+pub use crate::model::run_record::{
     Attempt, Capabilities, Masked, Orchestration, OwnerId, ParseRunIdError, ParseStatusError,
     ResultRef, RunId, RunRecord, RunState, RunSummary, Status,
 };
-pub use crate::trust::{Exposed, TrustPolicy, UnknownWord, Untrusted, User};
+pub use crate::policy::PolicyError;
+pub use crate::policy::RecordPolicy;
+pub use crate::registry::catalog::{Catalog, OperationFilter, OperationInfo, PluginState};
+pub use crate::registry::{LoadProgress, RegistryError};
+pub use crate::run::{
+    BatchImport, COMPILER_COMMAND, Host, HostBuilder, HostError, InspectError, Inspector, Request,
+    RunError, RunReport, Unrecorded, WatchGuard, serve_compiler, this_program,
+};
+pub use crate::runs::{FindError, Runs};
+pub use crate::store::{
+    Bucket, EraseOutcome, FILE as STORE_FILE, LogFile, OperationStats, Percentiles, RunCursor,
+    RunFilter, RunPage, SalvageReport, Stats, StatsReport, StoreError, io_hint as store_io_hint,
+};
+pub use crate::util::clock;
+pub use crate::util::os_error::{self, Shortage};
+pub use crate::util::trust::{self, Exposed, TrustPolicy, UnknownWord, Untrusted, User};
+pub use ophost_schema::{Violation, Violations};

@@ -29,6 +29,7 @@
 //! | [`text`]   | cuts texts that come from outside |
 //! | [`matcher`] | looks for a regular expression in a text, within a budget |
 //! | [`budget`] | how long work may go on |
+//! | [`suggest`] | finds the known name that a misspelt one resembles |
 
 pub mod body;
 pub mod budget;
@@ -51,6 +52,7 @@ mod property_tests;
 pub mod query;
 pub mod scan;
 pub mod sort;
+pub mod suggest;
 pub mod text;
 
 pub use crate::body::{Body, BodyError};

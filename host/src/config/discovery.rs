@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The file of settings; it marks the top of a project too.
-pub(crate) const FILE_NAME: &str = "ophost.toml";
+pub const FILE_NAME: &str = "ophost.toml";
 /// The directory of data; it marks the top of a project too.
 pub(super) const DATA_NAME: &str = ".ophost";
 

@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Source;
-use crate::trust::{UnknownWord, Untrusted};
+use crate::util::trust::{UnknownWord, Untrusted};
 
 /// Settings that cannot be used. Nothing was done.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
+pub enum ConfigError {
     /// A file that is not trusted says which store or which plugins are used.
     #[error("{}", deciding(keys, untrusted))]
     Untrusted {
@@ -56,7 +56,7 @@ impl ConfigError {
 
 /// What is wrong with one setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SettingError {
+pub enum SettingError {
     /// A key that means nothing here.
     #[error("`{key}` is not a setting")]
     UnknownKey {
@@ -172,7 +172,7 @@ fn place(source: &Source) -> String {
 
 impl ConfigError {
     /// Returns what can be done about it, where that is known.
-    pub(crate) fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Setting { problem, .. } => problem.hint(),
             Self::Syntax { .. } => Some("the file is TOML: https://toml.io".to_owned()),

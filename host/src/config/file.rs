@@ -15,10 +15,10 @@ use super::error::{
 };
 use super::paths;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
-use crate::operation::OperationName;
-use crate::record::RecordPolicy;
-use crate::suggest::closest_match;
-use crate::trust::{Exposed, Judge, Purpose, TrustPolicy};
+use crate::model::operation::OperationName;
+use crate::policy::RecordPolicy;
+use crate::util::trust::{Exposed, Judge, Purpose, TrustPolicy};
+use ophost_document::suggest::closest_match;
 use ophost_document::text;
 
 /// The largest file that is read, in bytes.
@@ -322,7 +322,7 @@ pub(super) fn time(key: &str, text: &str) -> Result<Duration, SettingError> {
 
 /// Returns whether a text is a number alone, but for zero: that is no size, since nobody means so
 /// many bytes.
-pub(crate) fn is_without_unit(text: &str) -> bool {
+pub fn is_without_unit(text: &str) -> bool {
     text.trim().parse::<f64>().is_ok_and(|number| number > 0.0)
 }
 

@@ -19,17 +19,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use self::discovery::FILE_NAME;
-pub(crate) use self::error::ConfigError;
-pub(crate) use self::file::is_without_unit;
-use crate::operation::OperationName;
-use crate::policy::{CompileBudget, LimitRequest, Limits, OperationLimits};
-use crate::record::RecordPolicy;
-use crate::trust::{TrustPolicy, Untrusted};
+pub use self::discovery::FILE_NAME;
+pub use self::error::ConfigError;
+pub use self::file::is_without_unit;
+use crate::model::limits::{CompileBudget, LimitRequest, Limits, OperationLimits};
+use crate::model::operation::OperationName;
+use crate::policy::RecordPolicy;
+use crate::util::trust::{TrustPolicy, Untrusted};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
     /// A flag of the command line.
     Flag(&'static str),
     /// A variable of the environment.
@@ -64,11 +64,11 @@ impl fmt::Display for Source {
 
 /// A value, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sourced<T> {
+pub struct Sourced<T> {
     /// The value.
-    pub(crate) value: T,
+    pub value: T,
     /// Where it came from.
-    pub(crate) source: Source,
+    pub source: Source,
 }
 
 impl<T> Sourced<T> {
@@ -79,17 +79,17 @@ impl<T> Sourced<T> {
 
 /// A value for each limit, or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PartialLimits {
+pub struct PartialLimits {
     /// See [`Limits::timeout`].
-    pub(crate) timeout: Option<Sourced<Duration>>,
+    pub timeout: Option<Sourced<Duration>>,
     /// See [`Limits::memory`].
-    pub(crate) memory: Option<Sourced<u64>>,
+    pub memory: Option<Sourced<u64>>,
     /// See [`Limits::output`].
-    pub(crate) output: Option<Sourced<u64>>,
+    pub output: Option<Sourced<u64>>,
     /// See [`Limits::effects`].
-    pub(crate) effects: Option<Sourced<u64>>,
+    pub effects: Option<Sourced<u64>>,
     /// See [`Limits::log`].
-    pub(crate) log: Option<Sourced<u64>>,
+    pub log: Option<Sourced<u64>>,
 }
 
 impl PartialLimits {
@@ -106,17 +106,17 @@ impl PartialLimits {
 
 /// A value for each limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SourcedLimits {
+pub struct SourcedLimits {
     /// See [`Limits::timeout`].
-    pub(crate) timeout: Sourced<Duration>,
+    pub timeout: Sourced<Duration>,
     /// See [`Limits::memory`].
-    pub(crate) memory: Sourced<u64>,
+    pub memory: Sourced<u64>,
     /// See [`Limits::output`].
-    pub(crate) output: Sourced<u64>,
+    pub output: Sourced<u64>,
     /// See [`Limits::effects`].
-    pub(crate) effects: Sourced<u64>,
+    pub effects: Sourced<u64>,
     /// See [`Limits::log`].
-    pub(crate) log: Sourced<u64>,
+    pub log: Sourced<u64>,
 }
 
 impl SourcedLimits {
@@ -133,90 +133,88 @@ impl SourcedLimits {
 
 /// What is said of one operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OperationSettings {
+pub struct OperationSettings {
     /// What its runs get where the caller says nothing.
-    pub(crate) defaults: PartialLimits,
+    pub defaults: PartialLimits,
     /// The most that its callers may ask for.
-    pub(crate) maxima: PartialLimits,
+    pub maxima: PartialLimits,
 }
 
 /// Where the values of a [`CompileBudget`] came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CompileSources {
+pub struct CompileSources {
     /// That of [`CompileBudget::memory`].
-    pub(crate) memory: Source,
+    pub memory: Source,
     /// That of [`CompileBudget::time`].
-    pub(crate) time: Source,
+    pub time: Source,
 }
 
 /// The file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ConfigFile {
+pub struct ConfigFile {
     /// The file, as short as it can be written from here.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// The settings that were left out because it is not trusted.
-    pub(crate) left_out: Vec<String>,
+    pub left_out: Vec<String>,
 }
 
 /// What a command line says of settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flags {
+pub struct Flags {
     /// `--plugins`, each time it stands there.
-    pub(crate) plugins: Vec<PathBuf>,
+    pub plugins: Vec<PathBuf>,
     /// `--data`.
-    pub(crate) data: Option<PathBuf>,
+    pub data: Option<PathBuf>,
     /// The words of `--trust`.
-    pub(crate) trust: Vec<String>,
+    pub trust: Vec<String>,
 }
 
 /// Every setting, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Config {
+pub struct Config {
     /// The top of the project; the current directory where there is none.
-    pub(crate) project: PathBuf,
+    pub project: PathBuf,
     /// Whether something marks the top of a project.
-    pub(crate) is_marked: bool,
+    pub is_marked: bool,
     /// The file, if there is one.
-    pub(crate) file: Option<ConfigFile>,
+    pub file: Option<ConfigFile>,
     /// Why the file, or the data directory that marks the project, is not trusted.
-    pub(crate) untrusted: Option<Untrusted>,
+    pub untrusted: Option<Untrusted>,
     /// The directories of plugins, at least one, whether they exist or not.
-    pub(crate) plugins: Sourced<Vec<PathBuf>>,
+    pub plugins: Sourced<Vec<PathBuf>>,
     /// The directory of what the host keeps, whether it exists or not.
-    pub(crate) data: Sourced<PathBuf>,
+    pub data: Sourced<PathBuf>,
     /// The directory of compiled code, if it is not in the data directory.
-    pub(crate) cache: Option<Sourced<PathBuf>>,
+    pub cache: Option<Sourced<PathBuf>>,
     /// Which owners and modes of plugins and data are accepted.
-    pub(crate) trust: Sourced<TrustPolicy>,
+    pub trust: Sourced<TrustPolicy>,
     /// Which direct calls are recorded.
-    pub(crate) record: Sourced<RecordPolicy>,
+    pub record: Sourced<RecordPolicy>,
     /// What runs get where caller and operation say nothing.
-    pub(crate) limits: SourcedLimits,
+    pub limits: SourcedLimits,
     /// The most that callers may ask for.
-    pub(crate) maxima: SourcedLimits,
+    pub maxima: SourcedLimits,
     /// What is said of single operations.
-    pub(crate) operations: BTreeMap<OperationName, OperationSettings>,
+    pub operations: BTreeMap<OperationName, OperationSettings>,
     /// The bounds of compiling one plugin.
-    pub(crate) compile: CompileBudget,
+    pub compile: CompileBudget,
     /// Where those came from.
-    pub(crate) compile_sources: CompileSources,
+    pub compile_sources: CompileSources,
 }
 
 impl Config {
     /// Returns the limits of runs whose caller and operation say nothing.
-    pub(crate) fn limits(&self) -> Limits {
+    pub fn limits(&self) -> Limits {
         self.limits.limits()
     }
 
     /// Returns the most that callers may ask for.
-    pub(crate) fn max_limits(&self) -> Limits {
+    pub fn max_limits(&self) -> Limits {
         self.maxima.limits()
     }
 
     /// Returns what is said of single operations.
-    pub(crate) fn operation_limits(
-        &self,
-    ) -> impl Iterator<Item = (OperationName, OperationLimits)> {
+    pub fn operation_limits(&self) -> impl Iterator<Item = (OperationName, OperationLimits)> {
         self.operations.iter().map(|(name, settings)| {
             let (defaults, maxima) = (settings.defaults.request(), settings.maxima.request());
             (name.clone(), OperationLimits { defaults, maxima })
@@ -229,7 +227,7 @@ impl Config {
     /// # Errors
     ///
     /// Returns [`ConfigError::Untrusted`] if one does.
-    pub(crate) fn check_trusted(&self, with_plugins: bool) -> Result<(), ConfigError> {
+    pub fn check_trusted(&self, with_plugins: bool) -> Result<(), ConfigError> {
         let plugins = with_plugins.then_some(("plugins", &self.plugins.source));
         let all = [("data", &self.data.source)].into_iter().chain(plugins);
         let is_untrusted = |source: &Source| matches!(source, Source::Untrusted { .. });
@@ -243,7 +241,7 @@ impl Config {
     }
 
     /// Returns the directory of compiled code.
-    pub(crate) fn cache_directory(&self) -> Sourced<PathBuf> {
+    pub fn cache_directory(&self) -> Sourced<PathBuf> {
         self.cache.clone().unwrap_or_else(|| {
             let Sourced { value, source } = &self.data;
             Sourced { value: value.join("cache"), source: source.clone() }
@@ -251,7 +249,7 @@ impl Config {
     }
 
     /// Returns the directory that new plugins go to: the first one.
-    pub(crate) fn install_directory(&self) -> &Path {
+    pub fn install_directory(&self) -> &Path {
         self.plugins.value.first().map_or(Path::new("plugins"), PathBuf::as_path)
     }
 }

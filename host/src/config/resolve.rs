@@ -16,9 +16,9 @@ use super::paths;
 use super::{
     CompileSources, Config, ConfigFile, Flags, PartialLimits, Source, Sourced, SourcedLimits,
 };
-use crate::policy::{CompileBudget, Limits};
-use crate::record::RecordPolicy;
-use crate::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
+use crate::model::limits::{CompileBudget, Limits};
+use crate::policy::RecordPolicy;
+use crate::util::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
 
 const PLUGINS: &str = "OPHOST_PLUGINS";
 const DATA: &str = "OPHOST_DATA";
@@ -33,7 +33,7 @@ impl Config {
     /// # Errors
     ///
     /// Returns [`ConfigError`] for the first thing that is not understood.
-    pub(crate) fn read(flags: Flags) -> Result<Self, ConfigError> {
+    pub fn read(flags: Flags) -> Result<Self, ConfigError> {
         let here = env::current_dir().map_err(ConfigError::NoDirectory)?;
         Self::resolve(flags, &here, &|name| env::var_os(name))
     }

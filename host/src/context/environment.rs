@@ -50,7 +50,6 @@ impl Serialize for IgnoredVariable {
 
 /// What is wrong with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum InvalidValue {
     /// It has no characters.
     #[error("is empty")]

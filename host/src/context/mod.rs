@@ -17,7 +17,7 @@ mod trace;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::task_run::Orchestration;
+use crate::model::run_record::Orchestration;
 
 use self::environment::Environment;
 pub use self::environment::{IgnoredVariable, InvalidValue, Label};
@@ -49,7 +49,6 @@ pub struct Orchestrator {
 
 /// What a run is part of. The default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct OrchestrationContext {
     /// Whether the run happens inside a workflow system. Kubernetes alone is none.
     pub orchestrated: bool,

@@ -4,15 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use super::files::{MAX_FILE, MAX_FILES};
-use crate::operation::OperationName;
-use crate::os_error::Shortage;
+use crate::model::operation::OperationName;
 use crate::sandbox::{DescribeError, LoadError};
-use crate::schema::SchemaError;
-use crate::trust::Untrusted;
+use crate::util::os_error::Shortage;
+use crate::util::trust::Untrusted;
+use ophost_schema::SchemaError;
 
 /// The plugin directories cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum RegistryError {
     /// The system's answer for one directory.
     #[error("cannot read the plugin directory `{}`", path.display())]
@@ -73,7 +72,7 @@ impl FileError {
             Self::Unreadable(error) => Shortage::of(error),
             Self::Load(LoadError::Shortage(shortage))
             | Self::Describe(DescribeError::Shortage(shortage)) => Some(*shortage),
-            Self::Schema { source, .. } => source.shortage,
+            Self::Schema { source, .. } => source.thread.map(Shortage::from),
             _ => None,
         }
     }
@@ -81,7 +80,6 @@ impl FileError {
 
 /// Why a file is not used, in one sentence.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub(crate) enum FileError {
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),

@@ -15,8 +15,8 @@ use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::error::{FileError, IgnoredReason, RegistryError};
-use crate::clock;
-use crate::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
+use crate::util::clock;
+use crate::util::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
 
 /// The largest file that is looked at, in bytes. A Python component has 20 MB.
 pub(super) const MAX_FILE: u64 = 64 << 20;

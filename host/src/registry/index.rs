@@ -22,11 +22,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::files::FileStamp;
-use crate::code_dir::CodeDir;
-use crate::digest::Digest;
-use crate::operation::Plugin;
-use crate::os_error::Shortage;
-use crate::private_dir::PrivateDirError;
+use crate::model::digest::Digest;
+use crate::model::operation::Plugin;
+use crate::util::code_dir::CodeDir;
+use crate::util::os_error::Shortage;
+use crate::util::private_dir::PrivateDirError;
 
 const MAGIC: &[u8; 16] = b"ophost index 01\n";
 /// Bytes before the tables, of a row of names, of a row of records.

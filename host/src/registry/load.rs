@@ -13,12 +13,12 @@ use super::files::{self, Candidate, Directories, Ignored};
 use super::index::{Index, IndexEntry, Inspection};
 use super::name_ownership::NameOwners;
 use super::snapshot::{PluginFile, RegisteredOperation, Registry, Rejected, Schemas};
-use crate::code_dir::CodeDir;
-use crate::digest::Digest;
-use crate::operation::{OperationName, Plugin};
-use crate::os_error::Shortage;
+use crate::model::digest::Digest;
+use crate::model::operation::{OperationName, Plugin};
 use crate::sandbox::{DescribeError, Guest, LoadError, Sandbox};
-use crate::trust::TrustPolicy;
+use crate::util::code_dir::CodeDir;
+use crate::util::os_error::Shortage;
+use crate::util::trust::TrustPolicy;
 
 /// How long a file stays refused that could not be compiled within bounds, or did not say what
 /// it is: the machine may have been busy. In nanoseconds.

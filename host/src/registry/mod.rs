@@ -9,6 +9,7 @@
 //! A plugin is compiled and described once for its content, by SHA-256. The index is a
 //! saving of time and never needed.
 
+pub(crate) mod catalog;
 mod error;
 mod files;
 mod index;

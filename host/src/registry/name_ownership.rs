@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::error::FileError;
 use super::index::IndexEntry;
 use super::snapshot::PluginFile;
-use crate::operation::OperationName;
+use crate::model::operation::OperationName;
 
 /// What was accepted before: by whom each name was held.
 #[derive(Default)]

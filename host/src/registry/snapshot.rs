@@ -10,10 +10,10 @@ use tokio::sync::OnceCell;
 use super::error::FileError;
 use super::files::read_plugin;
 use super::index::IndexEntry;
-use crate::digest::Digest;
-use crate::operation::{Operation, OperationName, Plugin};
+use crate::model::digest::Digest;
+use crate::model::operation::{Operation, OperationName, Plugin};
 use crate::sandbox::{Guest, Sandbox};
-use crate::schema::Schema;
+use ophost_schema::Schema;
 
 /// The operations of a host, and every file of its plugin directories.
 #[derive(Default)]

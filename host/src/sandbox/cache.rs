@@ -19,10 +19,10 @@ use wasmtime::component::Component;
 
 use super::compile::MAX_CODE;
 use super::failure;
-use crate::code_dir::{CodeDir, KEY};
-use crate::digest::Digest;
-use crate::os_error::Shortage;
-use crate::private_dir::{PrivateDir, PrivateDirError};
+use crate::model::digest::Digest;
+use crate::util::code_dir::{CodeDir, KEY};
+use crate::util::os_error::Shortage;
+use crate::util::private_dir::{PrivateDir, PrivateDirError};
 
 /// What makes this version's files different from those of others.
 const FORMAT: &str = concat!("ophost ", env!("CARGO_PKG_VERSION"), " code 1");

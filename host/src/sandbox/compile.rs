@@ -18,11 +18,11 @@ use super::engine::{self, Reservation, SandboxError, Threads};
 use super::failure;
 use super::load::{self, LoadError};
 use super::static_limits;
-use crate::os_error::{self, Shortage};
-use crate::policy::{Amount, CompileBudget};
+use crate::model::limits::{Amount, CompileBudget};
+use crate::util::os_error::{self, Shortage};
 
 /// The word that makes the `ophost` command a compiler.
-pub(crate) const COMPILER_COMMAND: &str = "compile-component";
+pub const COMPILER_COMMAND: &str = "compile-component";
 /// Machine code is larger than wasm, but not by so much.
 pub(super) const MAX_CODE: u64 = 1 << 30;
 /// The most that a compiler says about a file that it refuses, in bytes.
@@ -177,7 +177,7 @@ fn no_compiler(error: &io::Error) -> LoadError {
 /// Compiles what comes by stdin and writes it to stdout, under the given limits: bytes of
 /// address space, seconds of processor time. The code is for a process with a limited address
 /// space if `is_small`. This is the whole life of a child process.
-pub(crate) fn serve(memory: u64, seconds: u64, is_small: bool) -> ExitCode {
+pub fn serve(memory: u64, seconds: u64, is_small: bool) -> ExitCode {
     let reservation = if is_small { Reservation::Small } else { Reservation::Full };
     let answer = limit(memory, seconds).and_then(|()| read_input());
     let compiled = match answer {
@@ -251,6 +251,6 @@ fn read_input() -> io::Result<Vec<u8>> {
 
 /// Returns this program, for use as the compiler: it has to be `ophost`, or end up in
 /// [`serve`] as that does.
-pub(crate) fn this_program() -> io::Result<PathBuf> {
+pub fn this_program() -> io::Result<PathBuf> {
     env::current_exe()
 }

@@ -14,11 +14,11 @@ use super::guest_output::GuestOutput;
 use super::imports::{GuestState, RunContext};
 use super::invoke::{Interrupter, InvokeError};
 use super::load::Guest;
-use crate::clock;
-use crate::operation::{MetadataError, Operation, OperationName, Plugin, read_annotations};
-use crate::os_error::Shortage;
-use crate::policy::Limits;
-use crate::run::{Actor, Flags};
+use crate::model::limits::Limits;
+use crate::model::operation::{MetadataError, Operation, OperationName, Plugin, read_annotations};
+use crate::model::outcome::{Actor, Flags};
+use crate::util::clock;
+use crate::util::os_error::Shortage;
 use ophost_document::json;
 use ophost_document::text;
 

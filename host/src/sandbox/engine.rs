@@ -14,8 +14,8 @@ use super::failure;
 use super::imports::{self, GuestState};
 use super::invoke::Interrupter;
 use super::ticker::EpochTicker;
-use crate::code_dir::CodeDir;
-use crate::os_error::Shortage;
+use crate::util::code_dir::CodeDir;
+use crate::util::os_error::Shortage;
 
 /// Bytes of wasm stack. Ends as `stack` when used up.
 const MAX_WASM_STACK: usize = 512 << 10;

@@ -13,9 +13,9 @@ use super::bindings::exports::ophost::plugin::operations::Failure as Declared;
 use super::invoke::{Interrupt, InvokeError};
 use super::limiter::GrowthDenied;
 use super::text::{MAX_TEXT, data};
-use crate::os_error::Shortage;
-use crate::policy::{Amount, Limits};
-use crate::run::{Failure, FailureKind};
+use crate::model::limits::{Amount, Limits};
+use crate::model::outcome::{Failure, FailureKind};
+use crate::util::os_error::Shortage;
 use ophost_document::text;
 
 /// The longest code, in bytes: it is a word.

@@ -7,8 +7,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::text::{MAX_TEXT, data, weight};
-use crate::clock;
-use crate::run::{Event, ItemError, LogEntry, LogLevel, LogSource, Progress, RunDiagnostics};
+use crate::model::outcome::{
+    Event, ItemError, LogEntry, LogLevel, LogSource, Progress, RunDiagnostics,
+};
+use crate::util::clock;
 use ophost_document::text::truncate_bytes;
 
 /// The longest message of a progress report, in bytes.

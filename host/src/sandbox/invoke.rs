@@ -13,11 +13,12 @@ use super::guest_output::GuestOutput;
 use super::imports::{DocumentHost, GuestState, RunContext};
 use super::load::Guest;
 use super::ticker::TICK;
-use crate::clock;
-use crate::operation::OperationName;
-use crate::policy::{Amount, Grants, Limits};
-use crate::run::{Actor, Failure, FailureKind, Flags, Usage};
-use crate::schema::ValidInput;
+use crate::model::limits::{Amount, Limits};
+use crate::model::operation::OperationName;
+use crate::model::outcome::{Actor, Failure, FailureKind, Flags, Usage};
+use crate::policy::Grants;
+use crate::util::clock;
+use ophost_schema::ValidInput;
 
 /// What the host and a guest may pass each other at once, besides the largest text.
 const HOSTCALL_SLACK: usize = 1 << 20;

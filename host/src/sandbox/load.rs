@@ -13,9 +13,9 @@ use super::engine::{Sandbox, SandboxError};
 use super::failure;
 use super::imports::GuestState;
 use super::static_limits::{self, LimitExceeded};
-use crate::digest::Digest;
-use crate::os_error::Shortage;
-use crate::policy::Amount;
+use crate::model::digest::Digest;
+use crate::model::limits::Amount;
+use crate::util::os_error::Shortage;
 use ophost_document::text;
 
 /// The interface that makes a component a plugin, up to its version's last number.

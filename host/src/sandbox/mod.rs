@@ -12,7 +12,7 @@
 //! nothing of WASI granted. It knows no store, no schema but the proof of one, no caller.
 //!
 //! [`Grants`]: crate::policy::Grants
-//! [`ValidInput`]: crate::schema::ValidInput
+//! [`ValidInput`]: ophost_schema::ValidInput
 
 mod backtrace;
 mod bindings;
@@ -30,7 +30,8 @@ mod static_limits;
 mod text;
 mod ticker;
 
-pub(crate) use self::compile::{COMPILER_COMMAND, Compiler, serve as serve_compiler, this_program};
+pub(crate) use self::compile::Compiler;
+pub use self::compile::{COMPILER_COMMAND, serve as serve_compiler, this_program};
 pub(crate) use self::describe::DescribeError;
 pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};
 pub(crate) use self::guest_output::{GuestOutput, Observer, OverflowSink};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use wasmtime::{Engine, EngineWeak};
 
-use crate::os_error;
+use crate::util::os_error;
 
 /// The time between two epochs, and so the longest that a guest runs without being looked at.
 pub(super) const TICK: Duration = Duration::from_millis(10);

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
-use crate::os_error;
-use crate::private_dir::{DataDir, PrivateDir};
-use crate::task_run::{OwnerId, RunId};
+use crate::model::run_record::{OwnerId, RunId};
+use crate::util::os_error;
+use crate::util::private_dir::{DataDir, PrivateDir};
 
 /// The directory in the data directory.
 const DIRECTORY: &str = "wake";

@@ -8,20 +8,22 @@ use chrono::{DateTime, TimeDelta, Utc};
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::file::ShutdownMode;
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
+use super::redb::file::ShutdownMode;
 use super::{
     AppendLogOutcome, Claim, EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun,
     RunCompletion, RunCursor, RunFilter, Store,
 };
-use crate::digest::Digest;
-use crate::document::ChangeKind;
-use crate::operation::OperationName;
-use crate::private_dir::DataDir;
-use crate::run::{Failure, FailureKind, ItemError, LogEntry, LogLevel, LogSource, Outcome, Usage};
-use crate::task_run::tests::running;
-use crate::task_run::{OwnerId, ResultRef, RunId, RunRecord, RunState, Status};
+use crate::model::digest::Digest;
+use crate::model::document::ChangeKind;
+use crate::model::operation::OperationName;
+use crate::model::outcome::{
+    Failure, FailureKind, ItemError, LogEntry, LogLevel, LogSource, Outcome, Usage,
+};
+use crate::model::run_record::tests::running;
+use crate::model::run_record::{OwnerId, ResultRef, RunId, RunRecord, RunState, Status};
+use crate::util::private_dir::DataDir;
 
 /// Asks both stores. The real one is checked afterwards, whatever was done to it.
 pub(super) async fn both<F: Future<Output = ()>>(ask: impl Fn(std::sync::Arc<dyn Store>) -> F) {

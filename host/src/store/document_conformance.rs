@@ -6,18 +6,18 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use super::conformance::{both, ending, insert};
-use super::file::ShutdownMode;
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
+use super::redb::file::ShutdownMode;
 use super::tests::author;
 use super::{CommitOutcome, FinishOutcome, RunCompletion, Store};
-use crate::document::{
+use crate::model::document::{
     Address, Body, ChangeCount, ChangeSet, CollectionName, CommitRequest, Document, DocumentChange,
     DocumentId, Filter, ReadSet, Scan,
 };
-use crate::private_dir::DataDir;
-use crate::run::Outcome;
-use crate::task_run::tests::running;
+use crate::model::outcome::Outcome;
+use crate::model::run_record::tests::running;
+use crate::util::private_dir::DataDir;
 
 fn address(collection: &str, id: &str) -> Address {
     Address { collection: collection.parse().unwrap(), id: id.parse().unwrap() }
@@ -286,9 +286,10 @@ async fn documents_are_saved_from_a_store_and_copied_with_it() {
     store.salvage(&saved).await.unwrap();
     for copy in [backup, saved] {
         let data = scratch.path().join(copy.with_extension("data"));
-        let directory = crate::private_dir::PrivateDir::create(&data.join(super::file::DIRECTORY));
+        let directory =
+            crate::util::private_dir::PrivateDir::create(&data.join(super::redb::file::DIRECTORY));
         let content = std::fs::read(&copy).unwrap();
-        directory.unwrap().replace(super::file::FILE, &[&content]).unwrap();
+        directory.unwrap().replace(super::redb::file::FILE, &[&content]).unwrap();
         let copied = RedbStore::new(DataDir::new(data), ShutdownMode::Clean);
         assert_eq!(copied.check().await.unwrap(), [""; 0]);
         assert_eq!(get(&copied, &job), Some((2, json!({"n": 2}))));

@@ -6,14 +6,14 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::cancel_channel::{self, CancelListener, CancelRegistration, CancelRegistry};
-use super::file::{DIRECTORY, FILE, ShutdownMode};
 use super::liveness::{ProcessLock, ProcessRegistry};
 use super::orphans::{OrphanedRuns, RunGuard};
 use super::redb::RedbStore;
+use super::redb::file::{DIRECTORY, FILE, ShutdownMode};
 use super::{LogFile, Store, StoreError, log_overflow};
-use crate::private_dir::DataDir;
-use crate::run::FailureKind;
-use crate::task_run::{OwnerId, RunId, RunRecord, Status};
+use crate::model::outcome::FailureKind;
+use crate::model::run_record::{OwnerId, RunId, RunRecord, Status};
+use crate::util::private_dir::DataDir;
 
 /// A data directory's store, and this process's name in it.
 pub(crate) struct StoreHandle {

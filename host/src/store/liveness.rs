@@ -10,9 +10,9 @@ use std::os::unix::fs::MetadataExt as _;
 use rustix::fs::FlockOperation;
 
 use super::{Store, StoreError, cancel_channel};
-use crate::clock;
-use crate::private_dir::{DataDir, PrivateDir};
-use crate::task_run::{OwnerId, RunId};
+use crate::model::run_record::{OwnerId, RunId};
+use crate::util::clock;
+use crate::util::private_dir::{DataDir, PrivateDir};
 
 /// The directory in the data directory. A file whose name begins with a dot is no process's.
 pub(super) const DIRECTORY: &str = "owners";
@@ -160,10 +160,10 @@ fn probe(directory: &PrivateDir, name: &str) -> Result<Liveness, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::FailureKind;
+    use crate::model::outcome::FailureKind;
+    use crate::model::run_record::{RunRecord, Status, tests::running};
     use crate::store::memory::MemoryStore;
     use crate::store::{InsertOutcome, NewRun};
-    use crate::task_run::{RunRecord, Status, tests::running};
 
     fn scratch() -> (tempfile::TempDir, ProcessRegistry) {
         let scratch = tempfile::tempdir().unwrap();

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::StoreError;
-use crate::private_dir::{DataDir, FileId};
-use crate::run::LogEntry;
-use crate::task_run::RunId;
+use crate::model::outcome::LogEntry;
+use crate::model::run_record::RunId;
+use crate::util::private_dir::{DataDir, FileId};
 
 /// The private directory of these files.
 const DIRECTORY: &str = "logs";
@@ -280,7 +280,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::run::{LogLevel, LogSource};
+    use crate::model::outcome::{LogLevel, LogSource};
 
     fn entry(message: &str) -> LogEntry {
         LogEntry {

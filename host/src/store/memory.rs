@@ -7,20 +7,20 @@ use async_trait::async_trait;
 use chrono::Utc;
 use serde_json::Value;
 
-use super::ops::{holds, is_fresh};
 use super::redb::Counting;
+use super::redb::ops::{holds, is_fresh};
 use super::{
     AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
     FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter,
     RunPage, ScanVisitor, ScannedDocument, StatsReport, Store, StoreError, StoredDocument,
 };
-use crate::digest::Digest;
-use crate::document::{
+use crate::model::digest::Digest;
+use crate::model::document::{
     Address, ChangeCount, ChangeSet, CollectionName, CollectionReads, CommitRequest, ReadSet, Scan,
 };
-use crate::operation::OperationName;
-use crate::run::{Failure, FailureKind, LogEntry, Outcome};
-use crate::task_run::{OwnerId, RunId, RunRecord, RunState, Status};
+use crate::model::operation::OperationName;
+use crate::model::outcome::{Failure, FailureKind, LogEntry, Outcome};
+use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
 
 /// Runs in a list, in the order of their sequence.
 #[derive(Default)]
@@ -286,7 +286,7 @@ impl Store for MemoryStore {
         let fitting = model.runs.iter().rev().filter(before).filter(|run| filter.matches(run));
         let fitting: Vec<_> = fitting.take(limit + 1).cloned().collect();
         let more = fitting.len() > limit;
-        let runs: Vec<crate::task_run::RunSummary> =
+        let runs: Vec<crate::model::run_record::RunSummary> =
             fitting.into_iter().take(limit).map(Into::into).collect();
         let last = runs.last().map(|run| RunCursor(run.sequence)).or(after);
         Ok(RunPage { runs, next: last.filter(|_| more), damaged: Vec::new() })

@@ -5,44 +5,29 @@
 //! believe to be there, and is told if something else is.
 
 mod cancel_channel;
-mod codec;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod crash_tests;
-mod document_check;
-#[cfg(test)]
 mod document_conformance;
-mod documents;
-mod file;
 mod handle;
-mod id_packing;
-mod keys;
 mod liveness;
 mod log_overflow;
 #[cfg(test)]
 mod memory;
-mod ops;
 mod orphans;
-mod overlay;
-mod pages;
 mod redb;
-mod repair;
 mod retry_lock;
-mod row;
-mod salvage;
-mod tables;
-mod writer;
 
 pub(crate) use self::cancel_channel::CancelRegistration;
-pub(crate) use self::documents::StoredDocument;
-pub(crate) use self::file::{FILE, ShutdownMode, off_thread};
 pub(crate) use self::handle::StoreHandle;
 pub use self::log_overflow::LogFile;
 pub(crate) use self::log_overflow::{OverflowSummary, OverflowWriter};
 pub(crate) use self::orphans::RunGuard;
+pub(crate) use self::redb::documents::StoredDocument;
+pub use self::redb::file::FILE;
+pub(crate) use self::redb::file::{ShutdownMode, off_thread};
+pub use self::redb::salvage::SalvageReport;
 pub(crate) use self::retry_lock::{RetryLock, RetryLockGuard};
-pub use self::salvage::SalvageReport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -57,17 +42,17 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::digest::Digest;
-use crate::document::{
+use crate::model::digest::Digest;
+use crate::model::document::{
     Address, ChangeCount, CollectionName, CommitRequest, Document, DocumentId, Fields, ReadSet,
     Scan,
 };
-use crate::operation::OperationName;
-use crate::os_error;
-use crate::private_dir::{NoLink, PrivateDirError};
-use crate::run::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
-use crate::task_run::{Masked, OwnerId, ResultRef, RunId, RunRecord, RunSummary, Status};
-use crate::trust::Untrusted;
+use crate::model::operation::OperationName;
+use crate::model::outcome::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
+use crate::model::run_record::{Masked, OwnerId, ResultRef, RunId, RunRecord, RunSummary, Status};
+use crate::util::os_error;
+use crate::util::private_dir::{NoLink, PrivateDirError};
+use crate::util::trust::Untrusted;
 
 /// Where the records of runs are.
 ///
@@ -383,7 +368,7 @@ fn fits<T: PartialEq>(asked: Option<&T>, is: Option<&T>) -> bool {
 /// A place in the list of runs: after the last one of a page. It stays valid whatever is
 /// written meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunCursor(pub(crate) u64);
+pub struct RunCursor(pub u64);
 
 impl fmt::Display for RunCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -457,7 +442,6 @@ pub struct Percentiles {
 
 /// A store that could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StoreError {
     /// A newer version wrote it. It can be read as far as this one understands it.
     #[error(
@@ -523,8 +507,8 @@ fn is_told(error: &io::Error) -> bool {
 }
 
 /// Returns what to do about an error that was made here; `None` if it is the system's.
-pub(crate) fn way_out(error: &io::Error) -> Option<&'static str> {
-    if overlay::is_outdated(error) {
+pub fn io_hint(error: &io::Error) -> Option<&'static str> {
+    if self::redb::overlay::is_outdated(error) {
         return Some("try again");
     }
     error.get_ref().is_some_and(|inner| inner.is::<NoLink>()).then_some(
@@ -579,7 +563,7 @@ pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::{CommitMetadata, RunId, Store, Utc, memory};
-    use crate::task_run::tests::running;
+    use crate::model::run_record::tests::running;
 
     /// Returns a store in memory.
     pub(crate) fn memory() -> Arc<dyn Store> {

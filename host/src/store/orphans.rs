@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 
 use super::{Store, StoreError};
-use crate::task_run::{OwnerId, RunId};
+use crate::model::run_record::{OwnerId, RunId};
 
 /// What their records say.
 const REASON: &str = "whoever asked for it went away, or its end could not be written";

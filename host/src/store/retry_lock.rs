@@ -12,7 +12,7 @@ use rustix::fs::FlockOperation;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::liveness::DIRECTORY;
-use crate::private_dir::DataDir;
+use crate::util::private_dir::DataDir;
 
 /// The file that is locked. It stays: it has nothing in it.
 const FILE: &str = ".turn";

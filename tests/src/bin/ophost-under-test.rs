@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ophost::cli::main()
+    ophost_cli::main()
 }

@@ -3,9 +3,9 @@
 use std::time::SystemTime;
 
 use super::GuestState;
-use crate::clock;
-use crate::run::{Actor, Flags};
+use crate::model::outcome::{Actor, Flags};
 use crate::sandbox::bindings::ophost::plugin::context::Host;
+use crate::util::clock;
 
 /// What `context` answers.
 pub(in crate::sandbox) struct RunContext {

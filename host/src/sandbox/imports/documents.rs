@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::GuestState;
 use ophost_document::{Interruption, edit};
 
-use crate::document::{
+use crate::model::document::{
     Address, Body, CollectionName, Condition, Document, DocumentError, DocumentId, Filter, Page,
     Path, Query, Sort, SortBy,
 };

@@ -1,7 +1,7 @@
 //! `log`: the guest's own words.
 
 use super::GuestState;
-use crate::run::{LogLevel, LogSource};
+use crate::model::outcome::{LogLevel, LogSource};
 use crate::sandbox::bindings::ophost::plugin::log::{Host, Level};
 
 impl Host for GuestState {

@@ -17,9 +17,9 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::GuestState;
-use crate::clock;
-use crate::run::{LogLevel, LogSource};
+use crate::model::outcome::{LogLevel, LogSource};
 use crate::sandbox::guest_output::GuestOutput;
+use crate::util::clock;
 
 /// How much a guest may write at once, in bytes.
 const CHUNK: usize = 64 << 10;

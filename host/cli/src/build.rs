@@ -1,0 +1,266 @@
+//! `ophost build`: Rust plugins to components.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+
+use bytesize::ByteSize;
+use clap::Args;
+use ophost_toolchain::Artifact;
+use serde_json::json;
+
+use super::error::{CliError, Exit};
+use super::output::{self, EscapedLine};
+use super::settings;
+use ophost::InspectError;
+use ophost::Inspector;
+use ophost::OperationName;
+use ophost::config::Config;
+use ophost::os_error::{self, Shortage};
+
+/// What to build, and where to put it.
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(super) struct BuildArgs {
+    /// The directory of a plugin: that of its `Cargo.toml`
+    #[arg(required = true, value_name = "DIR")]
+    dirs: Vec<PathBuf>,
+    /// Put the component into the plugin directory, in place of an older one
+    #[arg(long)]
+    install: bool,
+    /// Put the component of the only DIR into this file
+    #[arg(long, value_name = "FILE", conflicts_with = "install")]
+    out: Option<PathBuf>,
+}
+
+const NOTES: &str = "\
+Examples:
+  ophost build my-plugin --install
+  ophost build my-plugin --out my-plugin.wasm
+
+Without --install or --out the component goes to `wasm/plugins` in cargo's target directory.
+The paths of what was written go to stdout, one a line; everything else goes to stderr.
+
+The build uses an installed WebAssembly target. If none is installed, it runs
+`rustup target add wasm32-wasip2`. No other tool is needed.";
+
+/// Why a built module did not become a component where it was wanted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ComponentError {
+    #[error("`--out` names one file for {count} plugins")]
+    OneFile { count: usize },
+    #[error("package `{package}` is not a plugin that a host takes")]
+    NotAPlugin {
+        package: String,
+        #[source]
+        source: InspectError,
+    },
+    #[error("cannot read `{path}`")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot write `{path}`")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl ComponentError {
+    /// Returns what to do about it if the system failed, and not the plugin.
+    pub(super) fn host_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OneFile { .. } => None,
+            Self::NotAPlugin { source, .. } => source.shortage().map(Shortage::hint),
+            Self::Read { source, .. } | Self::Write { source, .. } => {
+                let is_read_only = source.kind() == io::ErrorKind::ReadOnlyFilesystem;
+                let writable = is_read_only.then_some("mount its file system writable");
+                os_error::hint(source).or(writable)
+            }
+        }
+    }
+}
+
+/// A component in its place.
+struct Written {
+    package: String,
+    file: PathBuf,
+    bytes: usize,
+    operations: Vec<OperationName>,
+}
+
+pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    let count = args.dirs.len();
+    if args.out.is_some() && count > 1 {
+        return Err(ComponentError::OneFile { count }.into());
+    }
+    if args.install {
+        config.check_trusted(true)?;
+    }
+    let artifacts = ophost_toolchain::build(&args.dirs, &mut |event| say(&event.to_string()))?;
+    let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
+    let mut written = Vec::new();
+    for artifact in artifacts {
+        let file = args.destination(&artifact, config.install_directory());
+        written.push(super::runtime()?.block_on(finish(&inspector, artifact, file))?);
+    }
+    print(&written, json)?;
+    if args.install && !are_used(&written, config)? {
+        return Ok(Exit::Failed.into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns whether a host uses the files that were installed; warns of those that it does not.
+fn are_used(written: &[Written], config: &Config) -> Result<bool, CliError> {
+    let host = super::runtime()?.block_on(settings::builder(config)?.build())?;
+    let catalog = host.catalog();
+    let installed = |path: &Path| written.iter().any(|it| it.file == path);
+    let refused: Vec<_> = catalog.refused().filter(|(path, _)| installed(path)).collect();
+    for (path, reason) in &refused {
+        output::warn(&format!("`{}` is installed but not used: {reason}", path.display()));
+    }
+    Ok(refused.is_empty())
+}
+
+impl BuildArgs {
+    fn destination(&self, artifact: &Artifact, installed: &Path) -> PathBuf {
+        let name = format!("{}.wasm", artifact.package);
+        match &self.out {
+            Some(file) => file.clone(),
+            None if self.install => installed.join(name),
+            None => artifact.target.join("wasm/plugins").join(name),
+        }
+    }
+}
+
+/// Makes a component of what the compiler wrote, makes sure that a host will take it, and
+/// writes it to `file`.
+async fn finish(
+    inspector: &Inspector,
+    artifact: Artifact,
+    file: PathBuf,
+) -> Result<Written, ComponentError> {
+    let Artifact { package, wasm, .. } = artifact;
+    let module = match fs::read(&wasm) {
+        Ok(module) => module,
+        Err(source) => return Err(ComponentError::Read { path: wasm, source }),
+    };
+    let (component, operations) = match inspector.componentize(&module).await {
+        Ok(plugin) => plugin,
+        Err(source) => return Err(ComponentError::NotAPlugin { package, source }),
+    };
+    let bytes = component.len();
+    match replace(&file, &component) {
+        Ok(()) => Ok(Written { package, file, bytes, operations }),
+        Err(source) => Err(ComponentError::Write { path: file, source }),
+    }
+}
+
+/// Writes `file` so that no reader ever sees a part of it: a host may be watching. Whatever the
+/// umask is, only this user can write it: no host takes it otherwise.
+fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(directory) = file.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+    }
+    let temporary = file.with_extension(format!("{}.tmp", process::id()));
+    let mut options = File::options();
+    let opened = options.write(true).create(true).truncate(true).mode(0o644).open(&temporary);
+    let replaced = opened
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| fs::rename(&temporary, file));
+    if replaced.is_err() {
+        // The first error says more than one from cleaning up.
+        fs::remove_file(&temporary).ok();
+    }
+    replaced
+}
+
+fn print(written: &[Written], json: bool) -> Result<(), CliError> {
+    for Written { package, bytes, operations, .. } in written {
+        let names: Vec<_> = operations.iter().map(OperationName::as_str).collect();
+        say(&format!("built `{package}`, {}: {}", ByteSize::b(*bytes as u64), names.join(", ")));
+    }
+    if json {
+        let components: Vec<_> = written.iter().map(as_json).collect();
+        return output::json(&json!({"components": components}));
+    }
+    let line = |it: &Written| format!("{}\n", EscapedLine(&it.file.to_string_lossy()));
+    output::stdout(&written.iter().map(line).collect::<String>())
+}
+
+fn as_json(written: &Written) -> serde_json::Value {
+    let Written { package, file, bytes, operations } = written;
+    let file = file.display().to_string();
+    json!({"package": package, "file": file, "bytes": bytes, "operations": operations})
+}
+
+fn say(line: &str) {
+    output::stderr(&format!("{}\n", EscapedLine(line)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn destination(out: Option<&str>, install: bool) -> PathBuf {
+        let artifact = Artifact {
+            package: "my-plugin".to_owned(),
+            wasm: "my_plugin.wasm".into(),
+            target: "/p/target".into(),
+        };
+        let out = out.map(PathBuf::from);
+        let args = BuildArgs { dirs: Vec::new(), install, out };
+        args.destination(&artifact, Path::new("plugins"))
+    }
+
+    #[test]
+    fn a_component_goes_where_it_is_wanted() {
+        assert_eq!(destination(None, true), Path::new("plugins/my-plugin.wasm"));
+        assert_eq!(destination(Some("a.wasm"), false), Path::new("a.wasm"));
+        assert_eq!(destination(None, false), Path::new("/p/target/wasm/plugins/my-plugin.wasm"));
+    }
+
+    #[test]
+    fn what_the_system_has_not_enough_of_is_no_fault_of_the_plugin() {
+        use rustix::io::Errno;
+        let written = |errno| {
+            let (path, source) = ("a.wasm".into(), io::Error::from(errno));
+            CliError::from(ComponentError::Write { path, source })
+        };
+        for errno in [Errno::NOSPC, Errno::FBIG, Errno::ROFS, Errno::MFILE] {
+            let error = written(errno);
+            assert!(error.exit() == Exit::Host && error.hint().is_some(), "{errno}");
+        }
+        assert_eq!(written(Errno::NOTDIR).exit(), Exit::Failed);
+        let short = |source| {
+            let package = "a".to_owned();
+            CliError::from(ComponentError::NotAPlugin { package, source })
+        };
+        let error = short(InspectError::Unreadable(io::Error::other(Shortage::Threads)));
+        assert_eq!(
+            (error.exit(), error.hint().as_deref()),
+            (Exit::Host, Some(Shortage::Threads.hint()))
+        );
+        assert_eq!(
+            short(InspectError::Rejected("it is too large".to_owned())).exit(),
+            Exit::Failed
+        );
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_left_beside_it() {
+        let directory = std::env::temp_dir().join(format!("ophost-build-{}", process::id()));
+        let file = directory.join("new/a.wasm");
+        replace(&file, b"old").unwrap();
+        replace(&file, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::read_dir(directory.join("new")).unwrap().count(), 1);
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

@@ -1,0 +1,86 @@
+//! `ophost check`: whether a host would take a file.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::error::{CliError, Exit};
+use super::output::{self, ERROR, EscapedLine};
+use super::settings;
+use ophost::InspectError;
+use ophost::Inspector;
+use ophost::OperationName;
+use ophost::config::Config;
+use ophost::os_error::Shortage;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  ophost check my-plugin.wasm\n  ophost check my-plugin.wasm --json"
+)]
+pub(super) struct CheckArgs {
+    /// A component, or a core module that carries component-type metadata.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// The file to check cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{}`", file.display())]
+pub(super) struct UnreadableFile {
+    file: PathBuf,
+    source: io::Error,
+}
+
+/// The host ran out of something while it checked the file: that says nothing about the file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot check `{}` now", file.display())]
+pub(super) struct UncheckedFile {
+    file: PathBuf,
+    pub(super) source: Shortage,
+}
+
+pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    let file = args.file;
+    let runtime = super::runtime()?;
+    let bytes = match runtime.block_on(Inspector::read(&file)) {
+        Err(InspectError::Unreadable(source)) => return Err(UnreadableFile { file, source }.into()),
+        bytes => bytes,
+    };
+    let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
+    let verdict = match bytes {
+        Ok(bytes) => runtime.block_on(inspector.inspect(&bytes)),
+        Err(reason) => Err(reason),
+    };
+    if let Some(source) = verdict.as_ref().err().and_then(InspectError::shortage) {
+        return Err(UncheckedFile { file, source }.into());
+    }
+    let verdict = verdict.map_err(|reason| reason.to_string());
+    print(&file.display().to_string(), &verdict, json)?;
+    Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+fn print(
+    file: &str,
+    verdict: &Result<Vec<OperationName>, String>,
+    json: bool,
+) -> Result<(), CliError> {
+    match verdict {
+        Ok(operations) if json => output::json(&json!({"file": file, "operations": operations})),
+        Err(reason) if json => output::json(&json!({"file": file, "refused": reason})),
+        Ok(operations) => {
+            let names: Vec<_> = operations.iter().map(OperationName::as_str).collect();
+            output::stdout(&format!("{}: {}\n", EscapedLine(file), names.join(", ")))
+        }
+        Err(reason) => {
+            output::stderr(&format!(
+                "{ERROR}refused{ERROR:#}: `{}`: {}\n",
+                EscapedLine(file),
+                EscapedLine(reason)
+            ));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Showing that plugins are being compiled, where that takes long.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output::{self, EscapedLine};
+use super::progress::keep_drawing;
+use ophost::LoadProgress;
+use ophost::{HostBuilder, HostError};
+
+/// How long nothing is said on a terminal, and where nobody looks.
+const PROGRESS_DELAY: Duration = Duration::from_millis(500);
+const LONG_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Builds with `build`; what is compiled meanwhile is shown on a terminal after half a
+/// second, elsewhere in one line after ten.
+pub(super) async fn shown<T>(
+    builder: HostBuilder,
+    build: impl AsyncFnOnce(HostBuilder) -> Result<T, HostError>,
+) -> Result<T, HostError> {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
+        bar.set_style(style);
+    }
+    let last = Arc::new(Mutex::new(String::new()));
+    let (told, telling) = (Arc::clone(&last), bar.clone());
+    let builder = builder.observe_loading(move |loading| {
+        let text = text(loading);
+        telling.set_message(text.clone());
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    });
+    let mut build = std::pin::pin!(build(builder));
+    let built = tokio::select! {
+        built = &mut build => return built,
+        () = tokio::time::sleep(PROGRESS_DELAY) => {
+            // Stays hidden where stderr is no terminal.
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+            keep_drawing(&bar);
+            tokio::select! {
+                built = &mut build => built,
+                () = tokio::time::sleep(LONG_PATIENCE) => {
+                    if bar.is_hidden() {
+                        let text = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                        output::stderr(&format!("{text}, which takes long\n"));
+                    }
+                    build.await
+                }
+            }
+        }
+    };
+    bar.finish_and_clear();
+    built
+}
+
+fn text(loading: LoadProgress<'_>) -> String {
+    let LoadProgress { file, done, total } = loading;
+    let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+    let count = if total > 1 { format!(", {} of {total}", done + 1) } else { String::new() };
+    format!("compiling `{}`{count}", EscapedLine(&name))
+}

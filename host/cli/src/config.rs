@@ -1,0 +1,193 @@
+//! `ophost config show`: every setting, its value, and where it came from.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use super::output;
+use super::settings;
+use super::table::{Overflow, table};
+use ophost::config::{Config, PartialLimits, Source, Sourced, SourcedLimits};
+
+#[derive(Debug, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum ConfigCommand {
+    /// Show every setting, its value, and where it came from.
+    #[command(after_help = NOTES)]
+    Show,
+}
+
+const NOTES: &str = "\
+A flag wins over a variable, that over `ophost.toml`, that over the default. The file is looked
+for here and in the directories above.
+
+Variables: OPHOST_PLUGINS (directories joined by `:`), OPHOST_DATA, OPHOST_CACHE, OPHOST_TRUST
+(words joined by `,`), OPHOST_RECORD, OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT, OPHOST_EFFECTS, OPHOST_LOG,
+OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
+
+pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    let ConfigCommand::Show = args.command;
+    settings::warn_of_left_out(config);
+    settings::warn_of_plugins(config);
+    let rows = rows(config);
+    if json {
+        output::json(&as_json(config, &rows))?;
+    } else {
+        let width = output::width();
+        let cells: Vec<_> = rows.iter().map(Row::cells).collect();
+        output::stdout(&format!("{}\n{}", head(config), table(&cells, 0, Overflow::Wrap, width)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A setting as it is shown.
+struct Row {
+    key: String,
+    /// Seconds, bytes, a path or paths.
+    value: Value,
+    text: String,
+    source: Source,
+}
+
+impl Row {
+    fn cells(&self) -> [String; 3] {
+        [self.key.clone(), self.text.clone(), self.source.to_string()]
+    }
+
+    fn time(key: String, it: &Sourced<Duration>) -> Self {
+        let text = humantime::format_duration(it.value).to_string();
+        Self { key, value: json!(it.value.as_secs_f64()), text, source: it.source.clone() }
+    }
+
+    fn size(key: String, it: &Sourced<u64>) -> Self {
+        let text = ByteSize(it.value).to_string();
+        Self { key, value: json!(it.value), text, source: it.source.clone() }
+    }
+
+    fn as_json(&self) -> Value {
+        let mut row = json!({"key": self.key, "value": self.value});
+        match &self.source {
+            Source::Flag(name) => row["source"] = json!({"kind": "flag", "name": name}),
+            Source::Variable(name) => row["source"] = json!({"kind": "variable", "name": name}),
+            Source::File { file, line } => {
+                let file = file.display().to_string();
+                row["source"] = json!({"kind": "file", "file": file, "line": line});
+            }
+            Source::Untrusted { file } => {
+                let file = file.display().to_string();
+                row["source"] = json!({"kind": "untrusted", "file": file});
+            }
+            Source::Default => row["source"] = json!({"kind": "default"}),
+        }
+        row
+    }
+}
+
+fn rows(config: &Config) -> Vec<Row> {
+    let show = |path: &PathBuf| path.display().to_string();
+    let plugins: Vec<_> = config.plugins.value.iter().map(show).collect();
+    let data = show(&config.data.value);
+    let rule = config.record.value.as_str();
+    let (text, source) = (plugins.join(", "), config.plugins.source.clone());
+    let mut rows = vec![
+        Row { key: "plugins".into(), value: json!(plugins), text, source },
+        Row {
+            key: "data".into(),
+            value: json!(data),
+            text: data,
+            source: config.data.source.clone(),
+        },
+        cache(config),
+        trust(config),
+        Row {
+            key: "record".into(),
+            value: json!(rule),
+            text: rule.to_owned(),
+            source: config.record.source.clone(),
+        },
+    ];
+    rows.extend(all("limits", &config.limits));
+    rows.extend(all("limits.max", &config.maxima));
+    let (compile, sources) = (config.compile, config.compile_sources.clone());
+    let memory = Sourced { value: compile.memory, source: sources.memory };
+    rows.push(Row::size("compile.memory".into(), &memory));
+    let time = Sourced { value: compile.time, source: sources.time };
+    rows.push(Row::time("compile.time".into(), &time));
+    for (name, settings) in &config.operations {
+        rows.extend(set(&format!("operations.{name}"), &settings.defaults));
+        rows.extend(set(&format!("operations.{name}.max"), &settings.maxima));
+    }
+    rows
+}
+
+fn cache(config: &Config) -> Row {
+    let Sourced { value, source } = config.cache_directory();
+    let path = value.display().to_string();
+    Row { key: "cache".into(), value: json!(path), text: path, source }
+}
+
+fn trust(config: &Config) -> Row {
+    let words = config.trust.value.words();
+    let text = if words.is_empty() { "owner only".to_owned() } else { words.join(", ") };
+    Row { key: "trust".into(), value: json!(words), text, source: config.trust.source.clone() }
+}
+
+fn all(key: &str, limits: &SourcedLimits) -> [Row; 5] {
+    [
+        Row::time(format!("{key}.timeout"), &limits.timeout),
+        Row::size(format!("{key}.memory"), &limits.memory),
+        Row::size(format!("{key}.output"), &limits.output),
+        Row::size(format!("{key}.effects"), &limits.effects),
+        Row::size(format!("{key}.log"), &limits.log),
+    ]
+}
+
+fn set(key: &str, limits: &PartialLimits) -> Vec<Row> {
+    let size = |name, it: &Option<Sourced<u64>>| {
+        it.as_ref().map(|it| Row::size(format!("{key}.{name}"), it))
+    };
+    let timeout = limits.timeout.as_ref().map(|it| Row::time(format!("{key}.timeout"), it));
+    let sizes = [
+        ("memory", &limits.memory),
+        ("output", &limits.output),
+        ("effects", &limits.effects),
+        ("log", &limits.log),
+    ];
+    timeout.into_iter().chain(sizes.into_iter().filter_map(|(name, it)| size(name, it))).collect()
+}
+
+fn head(config: &Config) -> String {
+    let file = match &config.file {
+        Some(file) => file.path.display().to_string(),
+        None => "none".to_owned(),
+    };
+    let rows =
+        [["project".to_owned(), config.project.display().to_string()], ["file".to_owned(), file]];
+    table(&rows, 0, Overflow::Wrap, None)
+}
+
+fn as_json(config: &Config, rows: &[Row]) -> Value {
+    let file = config.file.as_ref().map(|file| {
+        json!({
+            "path": file.path.display().to_string(),
+            "trusted": config.untrusted.is_none(),
+            "left_out": file.left_out,
+        })
+    });
+    json!({
+        "project": config.project.display().to_string(),
+        "file": file,
+        "settings": rows.iter().map(Row::as_json).collect::<Vec<_>>(),
+    })
+}

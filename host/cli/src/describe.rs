@@ -1,0 +1,125 @@
+//! `ophost describe`: what an operation takes and gives.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use serde_json::Value;
+
+use super::error::CliError;
+use super::fields::{self, Side};
+use super::output::{self, DIM, EscapedLine, EscapedText, HEADING, NAME};
+use super::table::{Overflow, table, wrapped};
+use super::{complete, example, list};
+use ophost::Host;
+use ophost::OperationInfo;
+use ophost::{Hints, Operation};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct DescribeArgs {
+    /// The operation's name.
+    #[arg(add = ArgValueCandidates::new(complete::operations))]
+    pub(super) name: String,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ophost describe slugify
+  ophost describe slugify --json | jq .input_schema";
+
+pub(super) fn run(host: &Host, args: &DescribeArgs, json: bool) -> Result<ExitCode, CliError> {
+    let catalog = host.catalog();
+    let known = catalog.get(&args.name).ok_or_else(|| host.no_such_operation(&args.name))?;
+    if json {
+        output::json(&list::as_json(&known))?;
+    } else {
+        output::stdout(&text(&known, output::width()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(known: &OperationInfo<'_>, width: Option<usize>) -> String {
+    let operation = known.operation;
+    let mut text = format!(
+        "{NAME}{}{NAME:#}  {DIM}{}{DIM:#}\n\n{}\n\n",
+        operation.name,
+        EscapedLine(&operation.category),
+        EscapedText(&paragraphs(&operation.description, width))
+    );
+    text.push_str(&table(&facts(known), 0, Overflow::Wrap, width));
+    section(&mut text, "Input", &operation.input_schema, (Side::Input, width));
+    section(&mut text, "Output", &operation.output_schema, (Side::Output, width));
+    let _ = writeln!(text, "\n{HEADING}Example{HEADING:#}\n  {}", example::command(operation));
+    text
+}
+
+/// Returns a description as wide as the terminal; its paragraphs and lists stay what they are.
+fn paragraphs(description: &str, width: Option<usize>) -> String {
+    let lines = description.trim().lines().map(str::trim_end);
+    let Some(width) = width else { return lines.collect::<Vec<_>>().join("\n") };
+    lines.flat_map(|line| wrapped(line, width)).collect::<Vec<_>>().join("\n")
+}
+
+fn facts(known: &OperationInfo<'_>) -> Vec<[String; 2]> {
+    let operation = known.operation;
+    let mut rows = vec![
+        ["plugin".to_owned(), format!("{} {}", known.plugin, known.version)],
+        ["file".to_owned(), known.file.display().to_string()],
+        ["digest".to_owned(), known.digest.to_string()],
+    ];
+    let mut add = |name: &str, value: String| {
+        if !value.is_empty() {
+            rows.push([name.to_owned(), value]);
+        }
+    };
+    let aliases: Vec<_> = operation.hints.aliases.iter().map(|name| name.as_str()).collect();
+    add("aliases", aliases.join(", "));
+    add("tags", operation.tags.join(", "));
+    add("permissions", operation.permissions.join(", "));
+    add("reads", models(operation, &operation.models_in));
+    add("writes", models(operation, &operation.models_out));
+    add("stage", operation.stage.clone().unwrap_or_default());
+    for (name, value) in hints(&operation.hints) {
+        add(name, value);
+    }
+    rows
+}
+
+/// Returns models with the collections that hold their documents.
+fn models(operation: &Operation, models: &[String]) -> String {
+    let with_collection = |model: &String| match operation.collection(model) {
+        Some(collection) => format!("{model} (collection {collection})"),
+        None => model.clone(),
+    };
+    models.iter().map(with_collection).collect::<Vec<_>>().join(", ")
+}
+
+fn hints(hints: &Hints) -> [(&'static str, String); 4] {
+    let time = |it: Duration| humantime::format_duration(it).to_string();
+    let yes = |is: bool, text: &str| if is { text.to_owned() } else { String::new() };
+    [
+        ("timeout", hints.timeout().map(time).unwrap_or_default()),
+        ("memory", hints.memory().map(|it| ByteSize(it).to_string()).unwrap_or_default()),
+        ("idempotent", yes(hints.idempotent, "running it twice is the same as once")),
+        ("destructive", yes(hints.destructive, "it deletes or overwrites")),
+    ]
+}
+
+/// Adds a table of an object schema's fields, or the schema itself where it is none.
+fn section(text: &mut String, title: &str, schema: &Value, (side, width): (Side, Option<usize>)) {
+    let _ = writeln!(text, "\n{HEADING}{title}{HEADING:#}");
+    let (rows, is_cut) = fields::rows(schema, side);
+    if rows.is_empty() {
+        let schema = [[schema.to_string()]];
+        text.push_str(&table(&schema, 2, Overflow::Truncate, width));
+        return;
+    }
+    text.push_str(&table(&rows, 2, Overflow::Wrap, width));
+    if is_cut {
+        let _ = writeln!(text, "  {DIM}and more: `--json` prints the whole schema{DIM:#}");
+    }
+}

@@ -1,0 +1,295 @@
+//! The `ophost` command: a door to the library.
+//!
+//! Each subcommand is a file: parse, call one method of [`Host`], print. What commands share:
+//!
+//! - `settings`: flags to settings, and those to a host.
+//! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
+//! - `text_file`: UTF-8 text, with or without a byte order mark.
+//! - `stdio`: standard streams that may be non-blocking. `escape`: what a terminal must not get.
+//! - `output`: results and messages. `table`: rows in columns. `progress`: how far a run is.
+//! - `complete`: what could come next on a command line.
+//! - `orchestration`, `limits`: flags of whatever runs something.
+//! - `atomic_file`: a file that appears whole. `compile_progress`: what is being compiled.
+//! - `interrupt`: Ctrl-C and other signals. `timeout`: what may take too long. `untrusted`: how
+//!   files get trusted. `process_limits`: what the system has to allow.
+//! - `error`: exit codes and hints. `panics`: messages of panics.
+
+mod atomic_file;
+mod build;
+mod changes;
+mod check;
+mod compile_progress;
+mod complete;
+mod completions;
+mod config;
+mod describe;
+mod difference;
+mod doctor;
+mod documents;
+mod error;
+mod escape;
+mod example;
+mod field_path;
+mod fields;
+mod input;
+mod interrupt;
+mod limits;
+mod list;
+mod orchestration;
+mod output;
+mod panics;
+mod plugins;
+mod process_limits;
+mod progress;
+mod run;
+mod runs;
+mod settings;
+mod shape;
+mod shim;
+mod stdio;
+mod table;
+mod text_file;
+mod timeout;
+mod untrusted;
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use self::error::CliError;
+use self::output::{Color, EscapedText, HINT};
+use self::settings::Settings;
+use ophost::config::Config;
+use ophost::{self, Host, HostBuilder};
+use ophost_document::text;
+
+/// Runs WebAssembly operations: small programs that declare what they take and give, run
+/// in a sandbox with nothing granted.
+#[derive(Debug, Parser)]
+#[command(name = "ophost", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    /// Print JSON: the result or the error, on stdout.
+    #[arg(long, global = true, help_heading = GLOBAL)]
+    json: bool,
+    /// When to use colours; `auto` is on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(help_heading = GLOBAL)]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const GLOBAL: &str = "Global options";
+
+const EXAMPLES: &str = "\
+Examples:
+  ophost list                                what there is
+  ophost describe slugify                    what an operation takes and gives
+  ophost run slugify text='Hello, World!'    run it
+  ophost build my-plugin --install           build a Rust plugin and add it
+  ophost doctor                              whether everything works here
+
+Exit codes: 0 success, 1 the operation or a check failed, 2 wrong usage or input, or a file or run
+that cannot be used so, 3 no such operation, run or document, 4 denied, or not trusted: files that
+other users can change, 5 the host or its store failed, 6 idempotency conflict or still in progress,
+7 outcome unknown, 8 waiting timed out, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an operation and print its output.
+    Run(Box<run::RunArgs>),
+    /// List the operations.
+    List(list::ListArgs),
+    /// Show what an operation takes and gives.
+    Describe(describe::DescribeArgs),
+    /// List the plugin files, those that are used and those that are not, and why.
+    Plugins,
+    /// Say whether a host would take a file, and what it holds.
+    Check(check::CheckArgs),
+    /// Build Rust plugins into components.
+    Build(build::BuildArgs),
+    /// Look at what was run, and run it again.
+    Runs(runs::RunsArgs),
+    /// Look at the documents that runs read and change, put some in, take them out.
+    Documents(documents::DocumentsArgs),
+    /// Check, copy or save the store of all records.
+    Store(runs::StoreArgs),
+    /// Show the settings and where each came from.
+    Config(config::ConfigArgs),
+    /// Look whether everything is as it should be here, and say what to do where not.
+    Doctor,
+    /// Print a script that lets a shell complete commands, operations and fields.
+    Completions(completions::CompletionsArgs),
+    /// Print a module that calls this command from a workflow system.
+    Shim(shim::ShimArgs),
+    /// Compile the component on stdin, for another process of this program.
+    #[command(name = ophost::COMPILER_COMMAND, hide = true)]
+    CompileComponent {
+        /// The most bytes of address space.
+        memory: u64,
+        /// The most seconds of processor time.
+        seconds: u64,
+        /// Whether the code is for a limited address space.
+        #[arg(action = clap::ArgAction::Set)]
+        is_small: bool,
+    },
+}
+
+/// Runs the command with the arguments of this process.
+pub fn main() -> ExitCode {
+    panics::install_panic_hook();
+    if let Err(error) = interrupt::waits_for_children() {
+        return CliError::from(error).report(false);
+    }
+    if completions::answered::<Cli>() {
+        return ExitCode::SUCCESS;
+    }
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let json = cli.json;
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => error.report(json),
+    }
+}
+
+/// Reads the arguments; help and wrong usage are printed here.
+fn parse() -> Result<Cli, ExitCode> {
+    let words: Vec<_> = env::args_os().skip(1).take_while(|word| word != "--").collect();
+    let color = color_of(&words);
+    color.choose();
+    let matches = Cli::command().color(color.of_help()).try_get_matches();
+    let error = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => return Ok(cli),
+        Err(error) => cut(error),
+    };
+    if error.use_stderr() && words.iter().any(|word| word == "--json") {
+        return Err(CliError::usage(&error.to_string()).report(true));
+    }
+    let text = safe(&error);
+    if error.use_stderr() {
+        output::stderr(&text);
+        return Err(error::Exit::Usage.into());
+    }
+    Err(output::stdout(&text).map_or_else(|error| error.report(false), |()| ExitCode::SUCCESS))
+}
+
+/// Returns help or wrong usage as it is printed. It quotes what was typed: where a terminal must
+/// not get that, all of it is plain and escaped.
+fn safe(error: &clap::Error) -> String {
+    let plain = error.to_string();
+    let safe = EscapedText(&plain).to_string();
+    // Escape sequences of an argument are not in the plain text.
+    let is_odd = env::args_os().any(|word| !escape::is_safe(&word.to_string_lossy()));
+    if plain != safe || is_odd { safe } else { error.render().ansi().to_string() }
+}
+
+/// Returns what is said of wrong usage, with no more of a wrong value than fits a sentence.
+fn cut(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let value = text::quote(value);
+        error.insert(ContextKind::InvalidValue, ContextValue::String(value));
+    }
+    error
+}
+
+/// Returns when colours are wanted: help and wrong usage are printed before all is read.
+fn color_of(words: &[OsString]) -> Color {
+    let text = |place: usize| words.get(place).and_then(|word| word.to_str());
+    let named = (0..words.len()).find_map(|place| match text(place)?.strip_prefix("--color")? {
+        "" => text(place + 1),
+        value => value.strip_prefix('='),
+    });
+    named.and_then(|name| Color::from_str(name, false).ok()).unwrap_or_default()
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
+    let Cli { settings, json, command, color: _ } = cli;
+    if !matches!(command, Command::CompileComponent { .. }) {
+        process_limits::prepare()?;
+    }
+    match command {
+        Command::CompileComponent { memory, seconds, is_small } => {
+            Ok(ophost::serve_compiler(memory, seconds, is_small))
+        }
+        Command::Shim(args) => shim::run(args, json),
+        Command::Runs(args) => runs::run(args, &settings.config()?, json),
+        Command::Documents(args) => documents::run(args, &settings.config()?, json),
+        Command::Store(args) => runs::store(args, &settings.config()?, json),
+        Command::Completions(args) => completions::run(&args, json),
+        Command::Doctor => doctor::run(settings, json),
+        Command::Config(args) => config::run(&args, &settings.silent()?, json),
+        Command::Build(args) => build::run(&args, &settings.config()?, json),
+        Command::Check(args) => check::run(args, &settings.config()?, json),
+        Command::Plugins => with_host(&settings.config()?, async |host| plugins::run(&host, json)),
+        Command::List(args) => {
+            with_host(&settings.config()?, async |host| list::run(&host, args, json))
+        }
+        Command::Describe(args) => {
+            let name = args.name.clone();
+            let describe = async |host| describe::run(&host, &args, json);
+            with_host_for(&settings.config()?, &name, describe)
+        }
+        Command::Run(args) => {
+            let name = args.name.clone();
+            let run = async |host| run::run(&host, *args, json).await;
+            with_host_for(&settings.config()?, &name, run)
+        }
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Loads the plugins that the settings name on a runtime of one thread and does the rest there.
+fn with_host(
+    config: &Config,
+    command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
+) -> Result<ExitCode, CliError> {
+    runtime()?.block_on(async { command(host_for_all(config).await?).await })
+}
+
+/// Returns a host that knows every operation.
+async fn host_for_all(config: &Config) -> Result<Host, CliError> {
+    let left = settings::left_by_root(config);
+    let host = compile_progress::shown(settings::builder(config)?, HostBuilder::build).await?;
+    left.iter().for_each(settings::warn_of_root);
+    Ok(warned(host))
+}
+
+/// As [`with_host`], for one operation: the host need not know any other.
+fn with_host_for(
+    config: &Config,
+    operation: &str,
+    command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
+) -> Result<ExitCode, CliError> {
+    runtime()?.block_on(async { command(host_for(config, operation).await?).await })
+}
+
+/// Returns a host that need not know any operation but one.
+async fn host_for(config: &Config, operation: &str) -> Result<Host, CliError> {
+    let build = async |builder: HostBuilder| builder.build_for(operation).await;
+    let left = settings::left_by_root(config);
+    let host = compile_progress::shown(settings::builder(config)?, build).await?;
+    left.iter().for_each(settings::warn_of_root);
+    Ok(warned(host))
+}
+
+/// Says what makes everything slow, once.
+fn warned(host: Host) -> Host {
+    if let Some(problem) = host.cache_error() {
+        output::warn(&problem);
+        let text = "remove that path, or name a private directory by `OPHOST_CACHE`";
+        output::stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));
+    }
+    host
+}

@@ -1,0 +1,164 @@
+//! `ophost list`: the operations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use super::output::{self, EscapedLine, HEADING, HINT, first_paragraph};
+use super::table::{Overflow, table};
+use super::untrusted::fix;
+use ophost::Host;
+use ophost::Operation;
+use ophost::{Catalog, OperationFilter, OperationInfo};
+
+/// How many of the values that there are a message names.
+const MAX_VALUES: usize = 20;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ListArgs {
+    /// Only those of a category.
+    #[arg(long, value_name = "NAME")]
+    category: Option<String>,
+    /// Only those with a tag; given several times, with all of them.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Only those of a stage of a pipeline.
+    #[arg(long, value_name = "NAME")]
+    stage: Option<String>,
+    /// Only those that read or write a model.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ophost list
+  ophost list --category text --tag web
+  ophost list --json | jq -r '.operations[].name'";
+
+pub(super) fn run(host: &Host, args: ListArgs, json: bool) -> Result<ExitCode, CliError> {
+    let ListArgs { category, tags, stage, model } = args;
+    let filter = OperationFilter { category, tags, stage, model };
+    let catalog = host.catalog();
+    let chosen: Vec<_> =
+        catalog.operations().filter(|known| filter.matches(known.operation)).collect();
+    if json {
+        let operations: Vec<_> = chosen.iter().map(as_json).collect();
+        let refused: Vec<_> = catalog
+            .refused()
+            .map(|(file, reason)| json!({"file": file.display().to_string(), "reason": reason}))
+            .collect();
+        output::json(&json!({"operations": operations, "refused": refused}))?;
+    } else {
+        print(&catalog, &chosen, &filter)?;
+        if catalog.operations().next().is_none() {
+            let ignored = host.ignored_files();
+            ignored.iter().for_each(|(file, reason)| not_used(file, reason));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(
+    catalog: &Catalog,
+    chosen: &[OperationInfo<'_>],
+    filter: &OperationFilter,
+) -> Result<(), CliError> {
+    output::stdout(&grouped(chosen, output::width()))?;
+    for (file, reason) in catalog.refused() {
+        not_used(file, &reason);
+    }
+    if let Some(untrusted) = catalog.untrusted() {
+        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&fix(&untrusted))));
+    }
+    if catalog.operations().next().is_none() {
+        output::stderr(
+            "There are no operations yet. `ophost build DIR --install` adds a Rust plugin; \
+             any component goes into the plugin directory as it is.\n",
+        );
+    } else if chosen.is_empty() {
+        output::stderr(&format!("Nothing matches.\n{}", what_there_is(catalog, filter)));
+    }
+    Ok(())
+}
+
+fn not_used(file: &Path, reason: &str) {
+    output::warn(&format!("`{}` is not used: {reason}", file.display()));
+}
+
+fn grouped(chosen: &[OperationInfo<'_>], width: Option<usize>) -> String {
+    let mut groups = BTreeMap::<&str, Vec<[String; 2]>>::new();
+    for known in chosen {
+        groups.entry(&known.operation.category).or_default().push(row(known.operation));
+    }
+    // One width of names for all groups.
+    let all = table(
+        &groups.values().flatten().cloned().collect::<Vec<_>>(),
+        2,
+        Overflow::Truncate,
+        width,
+    );
+    let mut lines = all.lines();
+    let mut text = String::new();
+    for (category, rows) in groups {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{gap}{HEADING}{}{HEADING:#}", EscapedLine(category));
+        for line in lines.by_ref().take(rows.len()) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    text
+}
+
+fn row(operation: &Operation) -> [String; 2] {
+    [operation.name.to_string(), first_paragraph(&operation.description)]
+}
+
+/// Returns, for each filter that was given, the values that it could have had.
+fn what_there_is(catalog: &Catalog, filter: &OperationFilter) -> String {
+    let values = |of: &dyn Fn(&Operation) -> Vec<String>| {
+        let all: BTreeSet<_> = catalog.operations().flat_map(|it| of(it.operation)).collect();
+        let mut shown: Vec<_> = all.iter().take(MAX_VALUES).cloned().collect();
+        if all.len() > MAX_VALUES {
+            shown.push("...".to_owned());
+        }
+        if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    };
+    let mut text = String::new();
+    let mut say = |is_given: bool, what: &str, of: &dyn Fn(&Operation) -> Vec<String>| {
+        if is_given {
+            let _ = writeln!(text, "  {what}: {}", EscapedLine(&values(of)));
+        }
+    };
+    say(filter.category.is_some(), "categories", &|it| vec![it.category.clone()]);
+    say(!filter.tags.is_empty(), "tags", &|it| it.tags.clone());
+    say(filter.stage.is_some(), "stages", &|it| it.stage.iter().cloned().collect());
+    say(filter.model.is_some(), "models", &|it| [&it.models_in[..], &it.models_out].concat());
+    text
+}
+
+/// Returns the collection of each model, declared or derived from its name.
+fn collections(operation: &Operation) -> Value {
+    let models = operation.models_in.iter().chain(&operation.models_out);
+    let named = models.filter_map(|model| Some((model.clone(), operation.collection(model)?)));
+    json!(named.collect::<BTreeMap<_, _>>())
+}
+
+/// Returns everything that is known of an operation.
+pub(super) fn as_json(known: &OperationInfo<'_>) -> Value {
+    let mut value = json!(known.operation);
+    value["collections"] = collections(known.operation);
+    value["plugin"] = json!({
+        "name": known.plugin,
+        "version": known.version,
+        "file": known.file.display().to_string(),
+        "digest": known.digest,
+    });
+    value
+}

@@ -1,0 +1,71 @@
+//! `ophost plugins`: every file of the plugin directories, used or not.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use super::output::{self, DIM, ERROR, EscapedLine, HINT, NAME};
+use super::untrusted::fix;
+use ophost::Host;
+use ophost::OperationName;
+use ophost::PluginState;
+
+pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
+    let catalog = host.catalog();
+    let plugins = catalog.plugins();
+    let ignored = host.ignored_files();
+    if json {
+        let ignored = ignored.iter().map(|(file, reason)| not_used(file, "ignored", reason));
+        let plugins: Vec<_> = plugins.iter().map(as_json).chain(ignored).collect();
+        output::json(&json!({"plugins": plugins}))?;
+    } else {
+        let ignored = ignored.iter().map(|(file, reason)| not_used_text(file, "ignored", reason));
+        output::stdout(&plugins.iter().map(text).chain(ignored).collect::<String>())?;
+    }
+    if let Some(untrusted) = catalog.untrusted() {
+        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&fix(&untrusted))));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn not_used(file: &Path, state: &str, reason: &str) -> Value {
+    json!({"file": file.display().to_string(), "state": state, "reason": reason})
+}
+
+fn not_used_text(file: &Path, state: &str, reason: &str) -> String {
+    let file = file.display().to_string();
+    format!(
+        "{NAME}{}{NAME:#}  {ERROR}{state}{ERROR:#}\n  {}\n",
+        EscapedLine(&file),
+        EscapedLine(reason)
+    )
+}
+
+fn text(state: &PluginState<'_>) -> String {
+    match state {
+        PluginState::Used { file, digest, plugin, version, operations, .. } => format!(
+            "{NAME}{}{NAME:#}  {} {}  {DIM}{}{DIM:#}\n  {}\n",
+            EscapedLine(&file.display().to_string()),
+            EscapedLine(plugin),
+            EscapedLine(version),
+            digest.short(),
+            operations.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+        ),
+        PluginState::Rejected { file, reason } => not_used_text(file, "refused", reason),
+    }
+}
+
+fn as_json(state: &PluginState<'_>) -> Value {
+    match state {
+        PluginState::Used { file, digest, plugin, version, operations, .. } => json!({
+            "file": file.display().to_string(),
+            "state": "used",
+            "digest": digest,
+            "plugin": {"name": plugin, "version": version},
+            "operations": operations.iter().map(|name| OperationName::as_str(name)).collect::<Vec<_>>(),
+        }),
+        PluginState::Rejected { file, reason } => not_used(file, "refused", reason),
+    }
+}

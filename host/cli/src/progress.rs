@@ -1,0 +1,140 @@
+//! How far a run is, on a terminal.
+//!
+//! Nothing is made before the first report, and nothing at all in a pipe: a run that reports
+//! nothing costs nothing. What is drawn is drawn by a thread of its own, a few times a second,
+//! however often the guest reports.
+
+use std::env;
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use super::output::{self, EscapedLine};
+use ophost::Progress;
+use ophost::os_error;
+use ophost_document::text;
+
+/// How often the bar is drawn, and how often a guest's report is looked at.
+const HERTZ: u8 = 10;
+const INTERVAL: Duration = Duration::from_millis(100);
+/// How much of a guest's message is shown, in characters.
+const MAX_MESSAGE: usize = 120;
+
+const BAR: &str = "{bar:16} {pos}/{len}  {rate}  {eta} left  {wide_msg}";
+const SPINNER: &str = "{spinner} {pos}  {rate}  {wide_msg}";
+
+/// A progress bar, not there before it is needed.
+#[derive(Debug, Default)]
+pub(super) struct Bar {
+    bar: OnceLock<ProgressBar>,
+    looked: Mutex<Option<Instant>>,
+}
+
+impl Bar {
+    /// Returns a bar if there is somebody to see it: stderr is a terminal that can move.
+    pub(super) fn for_terminal() -> Option<Self> {
+        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        (io::stderr().is_terminal() && !is_dumb).then(Self::default)
+    }
+
+    /// Shows a report, unless the last one was shown just before.
+    pub(super) fn report(&self, progress: &Progress) {
+        let is_last = progress.total.is_some_and(|total| progress.done >= total);
+        if !self.is_due() && !is_last {
+            return;
+        }
+        if let Some(bar) = self.bar.get() {
+            show(bar, progress);
+        } else {
+            let bar = self.bar.get_or_init(hidden);
+            show(bar, progress);
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(HERTZ));
+            keep_drawing(bar);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        // Only the time of the last look is in there: any value that is left behind will do.
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = looked.is_none_or(|last| last.elapsed() >= INTERVAL);
+        if is_due {
+            *looked = Some(Instant::now());
+        }
+        is_due
+    }
+
+    /// Prints text to stderr, above the bar.
+    pub(super) fn print(&self, text: &str) {
+        match self.bar.get() {
+            Some(bar) => bar.suspend(|| output::stderr(text)),
+            None => output::stderr(text),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn clear(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Bar {
+    /// Whatever ended what it showed: what is printed then has the line to itself.
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// Draws a bar a few times a second until it is finished. Where the system starts no thread, which
+/// would be a panic of the bar's own ticker, it is drawn when it changes.
+pub(super) fn keep_drawing(bar: &ProgressBar) {
+    let bar = bar.downgrade();
+    let draw = move || {
+        while let Some(bar) = bar.upgrade().filter(|bar| !bar.is_finished()) {
+            bar.tick();
+            drop(bar);
+            thread::sleep(INTERVAL);
+        }
+    };
+    os_error::spawn("progress", draw).ok();
+}
+
+/// Returns a bar that is not yet drawn: it knows nothing to show.
+fn hidden() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    bar.set_style(style(SPINNER));
+    bar
+}
+
+fn show(bar: &ProgressBar, progress: &Progress) {
+    match progress.total {
+        Some(total) if bar.length() != Some(total) => {
+            bar.set_length(total);
+            bar.set_style(style(BAR));
+        }
+        None if bar.length().is_some() => {
+            bar.unset_length();
+            bar.set_style(style(SPINNER));
+        }
+        Some(_) | None => {}
+    }
+    bar.set_position(progress.done);
+    let message = progress.message.as_deref().unwrap_or_default();
+    bar.set_message(EscapedLine(&text::truncate_chars(message, MAX_MESSAGE)).to_string());
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+        let rate = state.per_sec();
+        let digits = usize::from(rate < 10.0);
+        // A failed write is for whoever draws.
+        write!(text, "{rate:.digits$}/s").ok();
+    })
+}

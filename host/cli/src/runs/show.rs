@@ -1,0 +1,260 @@
+//! `ophost runs show` and `logs`.
+
+use std::fmt::Write as _;
+use std::iter::Peekable;
+use std::process::ExitCode;
+
+use bytesize::ByteSize;
+use chrono::{DateTime, Local, Utc};
+use clap::Args;
+use serde_json::json;
+
+use super::super::changes;
+use super::super::error::{CliError, Exit};
+use super::super::output::{self, DIM, ERROR, EscapedLine, HEADING, NAME};
+use super::super::run::{MAX_ITEM, detail, failure_message, log_line, violations};
+use super::super::table::{Overflow, table};
+use super::list::format_duration;
+use super::{POLL_INTERVAL, RunSelector};
+use ophost::Digest;
+use ophost::Limits;
+use ophost::Runs;
+use ophost::StoreError;
+use ophost::document::ChangeCount;
+use ophost::{Flags, ItemError, LogEntry};
+use ophost::{Masked, RunRecord, RunState, Status};
+use ophost_document::text;
+
+/// How many errors of items are shown.
+const MAX_SHOWN_ENTRIES: usize = 20;
+/// How many entries of the log are shown.
+const LOGGED: usize = 50;
+
+pub(super) fn print(run: &RunRecord, json: bool) -> Result<(), CliError> {
+    if json {
+        return output::json(run);
+    }
+    let mut text = format!("{NAME}{}{NAME:#}  {}\n\n", run.operation_name, run.state.status());
+    text.push_str(&table(&facts(run), 0, Overflow::Wrap, output::width()));
+    failure(&mut text, run);
+    if run.erased_at.is_none() {
+        section(&mut text, "Input", &run.input_dump.to_string());
+        if let RunState::Success { output, .. } = &run.state {
+            section(&mut text, "Output", &output.to_string());
+        }
+    }
+    item_errors(&mut text, &run.error_list);
+    log(&mut text, run);
+    output::stdout(&text)
+}
+
+fn facts(run: &RunRecord) -> Vec<[String; 2]> {
+    let mut rows = Vec::new();
+    let mut add = |name: &str, value: Option<String>| {
+        rows.extend(value.filter(|value| !value.is_empty()).map(|value| [name.to_owned(), value]));
+    };
+    let time = |time: Option<DateTime<Utc>>| {
+        time.map(|time| time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S%.3f").to_string())
+    };
+    add("id", Some(run.id.to_string()));
+    add("started", time(run.state.started_at()));
+    add("finished", time(run.state.finished_at()));
+    add("took", run.duration().map(format_duration));
+    add("user", run.actor.user_id.clone());
+    add("channel", Some(run.actor.channel.clone()));
+    let Flags { dry_run, test_mode, verbose } = run.flags();
+    let named = [(dry_run, "DRY RUN"), (test_mode, "TEST MODE"), (verbose, "VERBOSE")];
+    let flags = named.into_iter().filter(|(is_on, _)| *is_on).map(|(_, name)| name);
+    add("flags", Some(flags.collect::<Vec<_>>().join(", ")));
+    add("tags", Some(run.tags.join(", ")));
+    let systems = run.orchestration.iter().map(|it| it.system.as_str());
+    add("workflow", Some(systems.collect::<Vec<_>>().join(", ")));
+    add("flow run", run.prefect_flow_run_id.clone());
+    add("task run", run.prefect_task_run_id.clone());
+    add("page", run.run_url.clone());
+    add("key", run.idempotency_key.clone());
+    add("rerun of", run.rerun_of.map(|id| id.to_string()));
+    add("retry of", run.retry_of.map(|id| id.to_string()));
+    add("parent", run.parent_run_id.map(|id| id.to_string()));
+    let digest = run.component_digest.as_ref().map(Digest::short).unwrap_or_default();
+    add("plugin", Some(format!("{} {digest}", run.plugin_version).trim_end().to_owned()));
+    add("host", Some(run.host_version.clone()));
+    add("limits", Some(limits(&run.limits)));
+    add("may use", Some(run.capabilities.granted.join(", ")));
+    add("was denied", Some(run.capabilities.denied.join(", ")));
+    let masked = run.masked.iter().map(|part| match part {
+        Masked::Input => "secrets of the input",
+        Masked::Output => "secrets of the output",
+    });
+    add("masked", Some(masked.collect::<Vec<_>>().join(", ")));
+    add("memory", run.usage.map(|usage| ByteSize(usage.peak_memory).to_string()));
+    let again = run.usage.map(|usage| usage.conflict_retries).filter(|reruns| *reruns > 0);
+    add("again", again.map(executed_again));
+    add("changes", run.changes.map(|count| changed(count, dry_run)));
+    let refs = run.result_refs.iter().map(|it| match it.change {
+        Some(change) => format!("{}/{} ({})", it.collection, it.document_id, change.as_str()),
+        None => format!("{}/{}", it.collection, it.document_id),
+    });
+    add("results", Some(refs.collect::<Vec<_>>().join(", ")));
+    add("erased", time(run.erased_at));
+    rows
+}
+
+fn executed_again(times: u32) -> String {
+    let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+    format!("{times}, since what it had read was changed")
+}
+
+fn changed(count: ChangeCount, is_dry: bool) -> String {
+    let counted = changes::counted(count);
+    if is_dry { format!("none; it would have {counted}") } else { counted }
+}
+
+fn limits(limits: &Limits) -> String {
+    let Limits { timeout, memory, output, effects, log } = limits;
+    let timeout = humantime::format_duration(*timeout);
+    let sizes = [("memory", memory), ("output", output), ("effects", effects), ("log", log)];
+    let sizes = sizes.map(|(name, size)| format!("{name} {}", ByteSize(*size)));
+    format!("{timeout}, {}", sizes.join(", "))
+}
+
+fn failure(text: &mut String, run: &RunRecord) {
+    let Some(failure) = run.state.failure() else { return };
+    let message = EscapedLine(failure_message(failure));
+    let _ = writeln!(text, "\n{ERROR}{}{ERROR:#}: {message}", failure.kind);
+    match (violations(failure), &failure.details) {
+        (Some(lines), _) => lines.iter().for_each(|line| detail(text, line)),
+        (None, Some(details)) => detail(text, &details.to_string()),
+        (None, None) => {}
+    }
+    for line in failure.traceback.iter().flat_map(|traceback| traceback.lines()) {
+        let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLine(line));
+    }
+}
+
+fn section(text: &mut String, title: &str, content: &str) {
+    let _ = writeln!(text, "\n{HEADING}{title}{HEADING:#}\n{}", EscapedLine(content));
+}
+
+fn item_errors(text: &mut String, errors: &[ItemError]) {
+    if errors.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n{HEADING}Items that failed{HEADING:#}");
+    for ItemError { index, item, error, .. } in errors.iter().take(MAX_SHOWN_ENTRIES) {
+        let item = text::truncate_chars(&item.to_string(), MAX_ITEM);
+        let _ = writeln!(text, "{index}  {}: {}", EscapedLine(&item), EscapedLine(error));
+    }
+    if errors.len() > MAX_SHOWN_ENTRIES {
+        let _ = writeln!(text, "and {} more; `--json` has them", errors.len() - MAX_SHOWN_ENTRIES);
+    }
+}
+
+/// Adds the end of what the record holds of the log: all of it can be very long.
+fn log(text: &mut String, run: &RunRecord) {
+    if run.log_entries.is_empty() && run.logs_ref.is_none() {
+        return;
+    }
+    let id = run.id;
+    let _ = writeln!(text, "\n{HEADING}Log{HEADING:#}");
+    let before = run.log_entries.len().saturating_sub(LOGGED);
+    if before > 0 {
+        let _ = writeln!(text, "{before} came before; `ophost runs logs {id}` shows all");
+    }
+    run.log_entries.iter().skip(before).for_each(|entry| log_line(text, entry));
+    if let Some(file) = &run.logs_ref {
+        let _ =
+            writeln!(text, "more is in {}; `ophost runs logs {id}` shows all", EscapedLine(file));
+    }
+    if run.log_dropped > 0 {
+        let _ = writeln!(text, "{} entries had no room", run.log_dropped);
+    }
+}
+
+/// Returns the exit code of a command that ran this, or waited for it.
+pub(super) fn exit_code(run: &RunRecord) -> ExitCode {
+    match run.state.status() {
+        Status::Success => ExitCode::SUCCESS,
+        Status::Cancelled => Exit::Interrupted.into(),
+        Status::Pending | Status::Running | Status::Failed => Exit::Failed.into(),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    #[command(flatten)]
+    run: RunSelector,
+    /// Go on until the run has ended.
+    #[arg(short, long)]
+    follow: bool,
+}
+
+pub(super) async fn logs(
+    runs: &Runs<'_>,
+    args: LogsArgs,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let mut run = runs.find(&args.run.id).await?;
+    let id = run.id;
+    let (mut shown, mut file) = (0, None);
+    loop {
+        if file.is_none() {
+            file = runs.log_file(id)?;
+        }
+        // What is in the file came before what the host added at the end.
+        let known = run.log_entries.iter().skip(shown).cloned().map(Ok).peekable();
+        for entry in in_order(known, file.iter_mut().flatten().peekable()) {
+            print_entry(entry, json)?;
+        }
+        shown = run.log_entries.len();
+        if !args.follow || run.state.status().is_final() {
+            return Ok(end_of_log(&run, file.is_some()));
+        }
+        tokio::time::sleep(POLL_INTERVAL).await;
+        run = runs.follow(id).await?;
+    }
+}
+
+/// Says what of a log is not to be seen: what had no room, and a file that is gone.
+fn end_of_log(run: &RunRecord, has_file: bool) -> ExitCode {
+    if run.log_dropped > 0 {
+        output::stderr(&format!("{} entries had no room\n", run.log_dropped));
+    }
+    match &run.logs_ref {
+        Some(file) if !has_file => {
+            output::warn(&format!("the rest of the log is gone: {file}"));
+            Exit::Failed.into()
+        }
+        Some(_) | None => ExitCode::SUCCESS,
+    }
+}
+
+type Entry = Result<LogEntry, StoreError>;
+
+/// Returns the entries of both in the order of their times; each is in order itself.
+fn in_order(
+    mut one: Peekable<impl Iterator<Item = Entry>>,
+    mut other: Peekable<impl Iterator<Item = Entry>>,
+) -> impl Iterator<Item = Entry> {
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(Ok(first)), Some(Ok(second))) if first.timestamp > second.timestamp => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
+}
+
+fn print_entry(entry: Entry, json: bool) -> Result<(), CliError> {
+    match entry {
+        Ok(entry) if json => output::json(&json!(entry)),
+        Ok(entry) => {
+            let mut text = String::new();
+            log_line(&mut text, &entry);
+            output::stdout(&text)
+        }
+        Err(StoreError::Corrupted { key, what }) => {
+            output::warn(&format!("an entry is left out: `{key}`: {what}"));
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,555 @@
+//! A schema, ready to check values.
+
+use std::sync::Arc;
+use std::thread;
+
+use jsonschema::{
+    Draft, PatternOptions, Registry, Retrieve, ValidationError, ValidationOptions, Validator,
+};
+use ophost_document::{Budget, Interruption, text};
+use referencing::Error as ReferenceError;
+use serde_json::{Value, json};
+
+use super::bounds;
+use super::cost::Cost;
+use super::defaults::{self, Filling};
+use super::graph::{self, Graph};
+use super::instance::{self, Bounds, Ended, Instance, Instances};
+use super::pattern::{self, Pattern};
+use super::secrets::{self, Secrets};
+use super::size::Size;
+use super::violation::Violations;
+
+/// How much stack a check may take where it is called, in bytes; with more it gets its own.
+const OWN_STACK: usize = 256 << 10;
+/// How much memory the errors of one check may take, in bytes.
+const MAX_ERRORS: usize = 64 << 20;
+/// How many steps finding out what is wrong with a value may take: some 100 milliseconds. What
+/// the validator remembers while it checks, it does not while it collects errors.
+const MAX_TELLING: u64 = 4 << 20;
+/// How many steps checking a default of a schema may take.
+const MAX_DEFAULT: u64 = 1 << 20;
+
+/// A schema that was compiled once and checks any number of values.
+#[derive(Debug)]
+pub struct Schema {
+    document: Value,
+    validator: Validator<Instances>,
+    graph: Graph,
+    cost: Cost,
+    secrets: Secrets,
+}
+
+/// A value that did not pass a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckError {
+    /// It breaks the schema, or cannot be checked.
+    Violations(Violations),
+    /// There was no time to check it.
+    Interrupted(Interruption),
+    /// The thread that the check needs could not be started.
+    Thread(ThreadError),
+}
+
+impl From<Violations> for CheckError {
+    fn from(violations: Violations) -> Self {
+        Self::Violations(violations)
+    }
+}
+
+impl From<Interruption> for CheckError {
+    fn from(why: Interruption) -> Self {
+        Self::Interrupted(why)
+    }
+}
+
+impl From<ThreadError> for CheckError {
+    fn from(error: ThreadError) -> Self {
+        Self::Thread(error)
+    }
+}
+
+/// The operating system did not start the thread that a check of a deep schema needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot start a thread")]
+pub struct ThreadError {
+    /// The error number of the operating system.
+    pub errno: Option<i32>,
+}
+
+impl Schema {
+    /// Compiles a schema: draft 2020-12 unless its `$schema` says otherwise.
+    ///
+    /// Nothing is ever fetched: a reference has to point into the schema itself. Patterns
+    /// run in linear time, so they have no look-around and no back references.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SchemaError`] if the value is not a schema, is too large or too expensive to
+    /// check anything with, refers to something outside, or declares a default that breaks its
+    /// own schema or holds itself.
+    pub fn compile(document: Value) -> Result<Self, SchemaError> {
+        bounds::check(&document)?;
+        check_dialect(&document)?;
+        let index = graph::index(&document)?;
+        let graph = Graph::read(&document, &index)?;
+        bounds::check_graph(&graph)?;
+        let cost = Cost::of(&graph)?;
+        let validator = options(&graph).build(&document)?;
+        check_defaults(&graph, &cost, &index)?;
+        drop(index);
+        let secrets = Secrets::of(&graph);
+        Ok(Self { document, validator, graph, cost, secrets })
+    }
+
+    /// Returns the schema that anything conforms to.
+    pub fn permissive() -> Self {
+        Self::compile(Value::Object(serde_json::Map::new())).expect("an empty object is a schema")
+    }
+
+    /// Returns the schema as it was declared.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Returns the input, with the defaults of its schema filled in, and the proof that it
+    /// conforms.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::check`].
+    pub fn check_input(
+        &self,
+        mut input: Value,
+        budget: &Budget,
+    ) -> Result<(Value, ValidInput), CheckError> {
+        defaults::fill(&self.graph, 0, &mut input, budget).map_err(|error| match error {
+            Filling::Interrupted(why) => CheckError::Interrupted(why),
+            Filling::Unfillable(unfillable) => {
+                Violations::unchecked(format!("not to be filled in: {unfillable}")).into()
+            }
+        })?;
+        self.check(&input, budget)?;
+        let text = input.to_string();
+        budget.check()?;
+        Ok((input, ValidInput { text }))
+    }
+
+    /// Checks that a value conforms.
+    ///
+    /// # Errors
+    ///
+    /// Returns all violations; where finding all would take too long, one of them. A value
+    /// that cannot be checked is an error too. Returns [`CheckError::Interrupted`] if the budget
+    /// is used up, and [`CheckError::Shortage`] if the system gives it no thread.
+    pub fn check(&self, value: &Value, budget: &Budget) -> Result<(), CheckError> {
+        let size = Size::of(value, budget)?;
+        let on_thread = budget.clone();
+        with_stack(self.cost.stack(size.levels), move || {
+            let is_valid = || self.validator.is_valid(Instance(value));
+            match self.within(&on_thread, size, is_valid) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(self.redacted_violations(value, size, &on_thread)?.into()),
+                Err(Ended::Interrupted(why)) => Err(why.into()),
+                Err(Ended::Errors) => Err(Violations::somewhere().into()),
+                Err(Ended::Name) => Err(Violations::unchecked(TOO_LONG_NAME.to_owned()).into()),
+                Err(Ended::Pattern) => Err(Violations::unchecked(TOO_LONG_TEXT.to_owned()).into()),
+            }
+        })?
+    }
+
+    fn within<T>(
+        &self,
+        budget: &Budget,
+        size: Size,
+        validate: impl FnOnce() -> T,
+    ) -> Result<T, Ended> {
+        let errors = MAX_ERRORS / (instance::BYTES_PER_ERROR + size.longest_path);
+        let errors = u32::try_from(errors).unwrap_or(u32::MAX);
+        let bounds = Bounds { errors, name: self.cost.longest_name };
+        instance::within(budget, bounds, validate)
+    }
+
+    /// Returns whether it calls a part of its values secret.
+    pub fn has_secrets(&self) -> bool {
+        self.secrets.are_there()
+    }
+
+    /// Returns a value with each part that is called secret replaced by what `mask` makes of
+    /// it; `None` if there is none. Where there are more than 1,000 of them, or looking for them
+    /// would take too long, the value as a whole is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up.
+    pub fn masked(
+        &self,
+        value: &Value,
+        mask: &secrets::MakeMask<'_>,
+        budget: &Budget,
+    ) -> Result<Option<Value>, Interruption> {
+        self.secrets.masked(&self.graph, value, mask, budget)
+    }
+
+    /// Returns what may be told of a value that does not conform: nothing of its secrets.
+    fn redacted_violations(
+        &self,
+        value: &Value,
+        size: Size,
+        budget: &Budget,
+    ) -> Result<Violations, Interruption> {
+        let violations = self.violations(value, size, budget)?;
+        match self.masked(value, &|_| Ok(Value::Null), budget)? {
+            Some(masked) => violations.without_secrets(value, &masked, budget),
+            None => Ok(violations),
+        }
+    }
+
+    /// Returns what is wrong with a value that does not conform.
+    fn violations(
+        &self,
+        value: &Value,
+        size: Size,
+        budget: &Budget,
+    ) -> Result<Violations, Interruption> {
+        let few = || budget.with_steps(MAX_TELLING);
+        let all = || {
+            let errors = self.validator.iter_errors(Instance(value));
+            Violations::read(&self.document, errors)
+        };
+        if let Some(all) = or_too_long(self.within(&few(), size, all))? {
+            return Ok(all);
+        }
+        let first = || {
+            let first = self.validator.validate(Instance(value)).err();
+            first.map(|first| Violations::read(&self.document, std::iter::once(first)))
+        };
+        let first = or_too_long(self.within(&few(), size, first))?.flatten();
+        Ok(first.map_or_else(Violations::somewhere, Violations::at_least))
+    }
+}
+
+const TOO_LONG_NAME: &str =
+    "has a field with a name that is too long for the patterns of its schema";
+const TOO_LONG_TEXT: &str = "holds a text that is too long for a pattern of its schema";
+
+/// Returns what was found out; `None` if that would take too long.
+fn or_too_long<T>(found: Result<T, Ended>) -> Result<Option<T>, Interruption> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Ended::Interrupted(why @ (Interruption::Deadline | Interruption::Cancelled))) => {
+            Err(why)
+        }
+        Err(
+            Ended::Interrupted(Interruption::Steps) | Ended::Errors | Ended::Name | Ended::Pattern,
+        ) => Ok(None),
+    }
+}
+
+/// Runs with at least that much stack.
+///
+/// # Errors
+///
+/// Returns [`ThreadError`] if the operating system does not start the thread.
+fn with_stack<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> Result<T, ThreadError> {
+    if bytes <= OWN_STACK {
+        return Ok(run());
+    }
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(OWN_STACK + bytes).spawn_scoped(scope, run);
+        let thread = thread.map_err(|error| ThreadError { errno: error.raw_os_error() })?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+/// The options that every schema is compiled with.
+fn options<'a>(graph: &Graph) -> ValidationOptions<'a, Arc<dyn Retrieve>, Instances> {
+    let patterns = graph.patterns.clone();
+    jsonschema::options_for()
+        .offline()
+        .with_pattern_options(PatternOptions::regex().size_limit(pattern::MAX_SIZE))
+        .with_keyword("pattern", move |_, text, _| {
+            let text = text.as_str().unwrap_or_default();
+            let pattern = patterns.get(text).cloned().map_or_else(|| Pattern::compile(text), Ok);
+            let pattern = pattern.map_err(|error| ValidationError::custom(error.problem))?;
+            Ok(Box::new(pattern))
+        })
+}
+
+/// Checks that the schema's own `$schema` is a draft that the validator knows.
+fn check_dialect(document: &Value) -> Result<(), SchemaError> {
+    match document.get("$schema") {
+        Some(Value::String(dialect)) if Draft::from_schema_uri(dialect) == Draft::Unknown => {
+            let shown = text::quote(dialect);
+            let problem = format!(
+                "`{shown}` is not a draft that is known here: 2020-12, 2019-09, 7, 6 and 4 are"
+            );
+            Err(SchemaError::at("/$schema".to_owned(), problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks each default against the schema that declares it.
+fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<(), SchemaError> {
+    let all: Vec<_> = defaults::each(graph).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let pointers: Vec<_> = all.iter().map(|(node, _)| graph.pointer(*node)).collect();
+    let refuse =
+        |place: usize, problem: String| Err(SchemaError::at(pointers[place].clone(), problem));
+    // One list of all defaults, of which each item has its own schema: this compiles what they
+    // share once.
+    let each: Vec<_> =
+        pointers.iter().map(|pointer| json!({"$ref": graph::address(pointer)})).collect();
+    let options = options(graph).with_registry(index);
+    let validator = options.build(&json!({"prefixItems": each}))?;
+    let list: Vec<_> = all.iter().map(|(_, default)| (*default).clone()).collect();
+    let list = Value::Array(list);
+    let budget = Budget::unlimited().with_steps(MAX_DEFAULT);
+    let bounds = Bounds { errors: 1_000, name: cost.longest_name };
+    let levels = bounds::MAX_DEPTH;
+    let on_thread = budget.clone();
+    let checked = with_stack(cost.stack(levels), move || {
+        let check = || {
+            validator
+                .validate(Instance(&list))
+                .map_err(|error| (error.instance_path().to_string(), error.to_string()))
+        };
+        instance::within(&on_thread, bounds, check)
+    });
+    match checked {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err((path, error)))) => {
+            let place = path.split('/').nth(1).and_then(|place| place.parse().ok()).unwrap_or(0);
+            return refuse(place, format!("the default breaks its own schema: {error}"));
+        }
+        Ok(Err(_)) => {
+            return Err(SchemaError::here("its defaults take too long to check".to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    defaults::fill(graph, 0, &mut json!({}), &budget)?;
+    Ok(())
+}
+
+/// The text of an input that conforms to its operation's schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidInput {
+    text: String,
+}
+
+impl ValidInput {
+    /// Returns the input as JSON text: a `String`, as the generated bindings want it.
+    pub fn text(&self) -> &String {
+        &self.text
+    }
+}
+
+/// A value that is not a usable schema.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid schema at `{}`: {}", place(pointer), text::single_line(problem))]
+pub struct SchemaError {
+    /// JSON pointer to the place in the schema; empty for the schema as a whole.
+    pub pointer: String,
+    /// What is wrong there.
+    pub problem: String,
+    /// The thread that could not be started, if the schema itself may be valid.
+    pub thread: Option<ThreadError>,
+}
+
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { "/".to_owned() } else { text::quote(pointer) }
+}
+
+impl SchemaError {
+    /// A problem whose place the caller knows.
+    pub(super) fn here(problem: String) -> Self {
+        Self::at(String::new(), problem)
+    }
+
+    /// A problem at a place.
+    pub(super) fn at(pointer: String, problem: String) -> Self {
+        Self { pointer, problem, thread: None }
+    }
+
+    /// Says where the problem is, if that is not known yet.
+    pub(super) fn or_at(self, pointer: impl FnOnce() -> String) -> Self {
+        if self.pointer.is_empty() { Self { pointer: pointer(), ..self } } else { self }
+    }
+}
+
+impl From<ThreadError> for SchemaError {
+    fn from(error: ThreadError) -> Self {
+        Self { thread: Some(error), ..Self::here(error.to_string()) }
+    }
+}
+
+impl From<jsonschema::ValidationError<'_>> for SchemaError {
+    fn from(error: jsonschema::ValidationError<'_>) -> Self {
+        Self::at(error.instance_path().to_string(), error.to_string())
+    }
+}
+
+impl From<ReferenceError> for SchemaError {
+    fn from(error: ReferenceError) -> Self {
+        Self::here(match error {
+            ReferenceError::Unretrievable { uri, .. } => format!(
+                "refers to `{}`, which is not part of it; nothing is fetched",
+                text::quote(&uri)
+            ),
+            other => other.to_string(),
+        })
+    }
+}
+
+impl From<Filling> for SchemaError {
+    fn from(filling: Filling) -> Self {
+        Self::here(match filling {
+            Filling::Unfillable(unfillable) => unfillable.to_string(),
+            Filling::Interrupted(_) => "its defaults take too long to fill in".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::adversarial::check;
+    use super::*;
+
+    #[test]
+    fn a_conforming_input_becomes_a_valid_input_with_its_defaults() {
+        let document = json!({"properties": {"n": {"type": "integer", "default": 3}, "s": {}}});
+        let input = Schema::compile(document)
+            .unwrap()
+            .check_input(json!({"s": "x"}), &Budget::unlimited())
+            .unwrap();
+        let (_, input) = input;
+        assert_eq!(input.text(), r#"{"s":"x","n":3}"#);
+    }
+
+    #[test]
+    fn a_schema_that_reaches_outside_is_refused() {
+        for reference in ["https://example.com/x.json", "file:///etc/hostname", "other.json"] {
+            for keyword in ["$ref", "$dynamicRef"] {
+                let inner = json!({"properties": {"a": {keyword: reference}}});
+                let problem = Schema::compile(inner).unwrap_err().problem;
+                let clear = problem.starts_with("refers to `") && problem.contains("is fetched");
+                assert!(clear, "{reference}: {problem}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_refused_with_its_place() {
+        for reference in ["#/$defs/b", "#anchor", "#/%FF", "#/$defs/a/x"] {
+            let document = json!({"properties": {"p": {"$ref": reference}}, "$defs": {"a": {}}});
+            assert_eq!(Schema::compile(document).unwrap_err().pointer, "/properties/p");
+        }
+    }
+
+    #[test]
+    fn the_dialect_is_respected_and_an_unknown_one_refused() {
+        // A list of `items` is only one up to draft 2019-09.
+        let items = |dialect: &str| json!({"$schema": dialect, "items": [{"type": "null"}]});
+        let old = Schema::compile(items("http://json-schema.org/draft-07/schema#")).unwrap();
+        assert!(check(&old, &json!([1])).is_err());
+        let new = Schema::compile(items("https://json-schema.org/draft/2020-12/schema"));
+        assert_eq!(new.unwrap_err().pointer, "/items");
+        assert_eq!(Schema::compile(json!({"items": [{}]})).unwrap_err().pointer, "/items");
+        assert_eq!(
+            Schema::compile(items("https://example.com/mine")).unwrap_err().to_string(),
+            "not a valid schema at `/$schema`: `https://example.com/mine` is not a draft that is \
+             known here: 2020-12, 2019-09, 7, 6 and 4 are"
+        );
+    }
+
+    #[test]
+    fn an_odd_address_of_its_own_is_no_panic() {
+        let odd = [
+            "",
+            "#",
+            "#a",
+            "x",
+            "../x",
+            "urn:x",
+            "http://a/#",
+            "http://[",
+            "schema:///",
+            "json-schema:///",
+        ];
+        for own in odd {
+            for key in ["$id", "id"] {
+                let document = json!({
+                    key: own,
+                    "properties": {"p": {"$ref": "#/$defs/a", "default": 1}},
+                    "$defs": {"a": {key: own, "type": "integer"}},
+                });
+                // Whether it is refused is up to the validator.
+                if let Ok(schema) = Schema::compile(document) {
+                    assert!(check(&schema, &json!({"p": 1})).is_ok(), "{own}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be_used_is_refused_with_its_place() {
+        let places = [
+            ("/properties/a", json!({"properties": {"a": {"pattern": "(?=a)"}}})),
+            ("/items", json!({"items": {"patternProperties": {"(?=a)": {}}}})),
+        ];
+        for (place, document) in places {
+            let error = Schema::compile(document).unwrap_err();
+            assert_eq!(error.pointer, place);
+            assert!(error.problem.starts_with("the pattern `(?=a)` has look-around"));
+        }
+    }
+
+    #[test]
+    fn a_deep_check_has_the_stack_that_it_needs() {
+        let mut all = serde_json::Map::new();
+        for place in 0..20 {
+            let next = json!({"$ref": format!("#/$defs/{}", place + 1)});
+            all.insert(place.to_string(), json!({"allOf": [next]}));
+        }
+        let last = json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/0"}}});
+        all.insert("20".to_owned(), last);
+        let schema = Schema::compile(json!({"$ref": "#/$defs/0", "$defs": all})).unwrap();
+        let deep = |end: Value| (0..126).fold(end, |inner, _| json!({"x": inner}));
+        let check = || {
+            assert_eq!(check(&schema, &deep(json!({}))), Ok(()));
+            assert!(check(&schema, &deep(json!(1))).is_err());
+        };
+        thread::scope(|scope| {
+            let small = thread::Builder::new().stack_size(512 << 10);
+            small.spawn_scoped(scope, check).unwrap().join().unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_not_a_schema_is_refused_with_its_place() {
+        let error = Schema::compile(json!({"properties": {"a": {"type": "strnig"}}})).unwrap_err();
+        assert_eq!(error.pointer, "/properties/a/type");
+    }
+
+    #[test]
+    fn i1_a_default_that_breaks_its_own_schema_is_refused_with_its_place() {
+        let document = json!({
+            "properties": {"a": {"$ref": "#/$defs/small", "default": 12}},
+            "$defs": {"small": {"maximum": 9}},
+        });
+        let error = Schema::compile(document).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "not a valid schema at `/properties/a`: the default breaks its own schema: \
+             12 is greater than the maximum of 9"
+        );
+        let hidden = json!({"$ref": "#/x%20y", "x y": {"maximum": 9, "default": 12}});
+        assert_eq!(Schema::compile(hidden).unwrap_err().pointer, "/x y");
+        let endless = json!({"properties": {"a": {"$ref": "#", "default": {}}}});
+        let error = Schema::compile(endless).unwrap_err();
+        assert_eq!(error.problem, "its defaults hold each other more than 128 levels deep");
+    }
+}

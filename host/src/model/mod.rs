@@ -1,0 +1,9 @@
+//! Types without I/O: operations, callers, runs, run records and document changes.
+
+pub(crate) mod caller;
+pub(crate) mod digest;
+pub mod document;
+pub(crate) mod limits;
+pub(crate) mod operation;
+pub(crate) mod outcome;
+pub(crate) mod run_record;

@@ -1,0 +1,105 @@
+//! Looking at components that are in no plugin directory.
+
+use std::io;
+use std::path::Path;
+
+use super::{HostBuilder, HostError};
+use crate::model::digest::Digest;
+use crate::model::operation::OperationName;
+use crate::registry::{self, FileError};
+use crate::sandbox::{self, Sandbox};
+use crate::util::os_error::Shortage;
+
+/// Looks at components outside any plugin directory, for those who build them.
+pub struct Inspector {
+    sandbox: Sandbox,
+}
+
+impl Inspector {
+    /// The version of the engine, and how versions of the contract begin that it runs.
+    pub const VERSIONS: (&str, &str) = (sandbox::ENGINE_VERSION, sandbox::CONTRACT);
+
+    /// Returns one that compiles as a host does that was made of these options.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HostError`] if wasm cannot run here.
+    pub fn new(options: &HostBuilder) -> Result<Self, HostError> {
+        Ok(Self { sandbox: options.sandbox()? })
+    }
+
+    /// Reads a plugin file.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InspectError`] if it is not a regular file, is too large, cannot be read, or changes
+    /// while it is read.
+    pub async fn read(path: &Path) -> Result<Vec<u8>, InspectError> {
+        Ok(registry::read_plugin(path).await?.0)
+    }
+
+    /// Returns the names of a plugin's operations.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason why a host would refuse the content.
+    pub async fn inspect(&self, bytes: &[u8]) -> Result<Vec<OperationName>, InspectError> {
+        let (_, plugin) = registry::inspect(&Digest::sha256(bytes), bytes, &self.sandbox).await?;
+        Ok(plugin.operations.into_iter().map(|operation| operation.name).collect())
+    }
+
+    /// Returns a module of the user's own as a component, and its operations.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::inspect`].
+    pub async fn componentize(
+        &self,
+        module: &[u8],
+    ) -> Result<(Vec<u8>, Vec<OperationName>), InspectError> {
+        let component = sandbox::componentize(module).map_err(FileError::from)?.into_owned();
+        let names = self.inspect(&component).await?;
+        Ok((component, names))
+    }
+}
+
+/// The reason why a component cannot be inspected or would be rejected.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[source] io::Error),
+    /// The process or the machine ran out of a resource. The component may be valid.
+    #[error("{message}")]
+    Shortage {
+        /// The resource.
+        shortage: Shortage,
+        /// What failed.
+        message: String,
+    },
+    /// A host would reject the component, for this reason.
+    #[error("{0}")]
+    Rejected(String),
+}
+
+impl InspectError {
+    /// Returns the resource that the process or the machine ran out of, if that is the reason.
+    pub fn shortage(&self) -> Option<Shortage> {
+        match self {
+            Self::Unreadable(error) => Shortage::of(error),
+            Self::Shortage { shortage, .. } => Some(*shortage),
+            Self::Rejected(_) => None,
+        }
+    }
+}
+
+impl From<FileError> for InspectError {
+    fn from(error: FileError) -> Self {
+        let message = error.to_string();
+        match (error.shortage(), error) {
+            (_, FileError::Unreadable(error)) => Self::Unreadable(error),
+            (Some(shortage), _) => Self::Shortage { shortage, message },
+            (None, _) => Self::Rejected(message),
+        }
+    }
+}

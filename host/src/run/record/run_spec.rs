@@ -1,0 +1,164 @@
+//! The record of a run that is about to begin.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::mask::{Mask, masked};
+use super::opening;
+use crate::context::OrchestrationContext;
+use crate::model::digest::Digest;
+use crate::model::limits::Limits;
+use crate::model::operation::Operation;
+use crate::model::outcome::{Actor, Flags};
+use crate::model::run_record::{
+    Capabilities, Masked, NAMESPACE, OwnerId, RunId, RunRecord, RunState,
+};
+use crate::store::{CommitMetadata, IdempotencyClaim};
+use crate::util::clock;
+use ophost_document::{Budget, Interruption, json};
+use ophost_schema::Schema;
+
+/// How long a success keeps its idempotency key.
+const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 3600);
+
+/// A run that is about to begin.
+pub(crate) struct RunSpec<'a> {
+    pub(crate) operation: &'a Operation,
+    /// `None` for the host's own operations.
+    pub(crate) component: Option<Digest>,
+    /// The plugin's version.
+    pub(crate) version: &'a str,
+    /// The input as it came, where there is a key.
+    pub(crate) raw_input: Option<&'a Arc<Value>>,
+    /// The input with its defaults.
+    pub(crate) input: &'a Arc<Value>,
+    pub(crate) input_schema: &'a Arc<Schema>,
+    pub(crate) output_schema: &'a Arc<Schema>,
+    pub(crate) actor: &'a Actor,
+    pub(crate) flags: Flags,
+    pub(crate) context: &'a OrchestrationContext,
+    pub(crate) tags: &'a [String],
+    pub(crate) limits: Limits,
+    /// What the component can reach outside the sandbox.
+    pub(crate) granted: &'a [String],
+    /// Whether the caller wants a record, if he said so.
+    pub(crate) record_override: Option<bool>,
+    /// What makes it run once; a dry run has none.
+    pub(crate) idempotency_key: Option<&'a str>,
+    pub(crate) rerun_of: Option<RunId>,
+    /// The run that started it.
+    pub(crate) parent: Option<RunId>,
+}
+
+impl RunSpec<'_> {
+    /// Returns the record of a run that begins now: direct calls are born RUNNING.
+    pub(super) fn task_run(&self, owner: &OwnerId, input: KeptInput) -> RunRecord {
+        let Self { operation, actor, flags, context, .. } = self;
+        let now = clock::now();
+        let opening = flags.verbose.then(|| opening(operation.name.as_str(), &input.value));
+        let metadata = json!(flags).as_object().cloned().unwrap_or_default();
+        let tags = operation.tags.iter().chain(self.tags).cloned().collect();
+        RunRecord {
+            id: RunId::new(),
+            sequence: 0,
+            revision: 0,
+            namespace: NAMESPACE.to_owned(),
+            operation_name: operation.name.clone(),
+            idempotency_key: None,
+            actor: (*actor).clone(),
+            state: RunState::Running { started_at: now },
+            orchestrated: context.orchestrated,
+            prefect_flow_run_id: context.prefect_flow_run_id.clone(),
+            prefect_task_run_id: context.prefect_task_run_id.clone(),
+            input_dump: input.value,
+            masked: input.is_masked.then_some(Masked::Input).into_iter().collect(),
+            result_refs: Vec::new(),
+            changes: None,
+            error_list: Vec::new(),
+            logs_ref: None,
+            log_entries: opening.into_iter().collect(),
+            log_dropped: 0,
+            tags,
+            metadata,
+            created_at: now,
+            updated_at: now,
+            owner: owner.clone(),
+            component_digest: self.component,
+            plugin_version: self.version.to_owned(),
+            host_version: env!("CARGO_PKG_VERSION").to_owned(),
+            limits: self.limits,
+            capabilities: Capabilities { granted: self.granted.to_vec(), ..Default::default() },
+            attempts: Vec::new(),
+            priority: None,
+            not_before: None,
+            usage: None,
+            orchestration: context.orchestration.clone(),
+            run_url: context.run_url.clone(),
+            traceparent: context.trace.as_ref().and_then(|trace| trace.traceparent.clone()),
+            rerun_of: self.rerun_of,
+            retry_of: None,
+            parent_run_id: self.parent,
+            erased_at: None,
+        }
+    }
+
+    /// Returns who changes documents where no record is kept.
+    pub(super) fn author(&self) -> CommitMetadata {
+        CommitMetadata {
+            run_id: RunId::new(),
+            recorded: false,
+            operation: self.operation.name.clone(),
+            component_digest: self.component,
+            actor: self.actor.clone(),
+            at: clock::now(),
+        }
+    }
+
+    /// Returns the claim of a request on a key: another input, or another major version of
+    /// the plugin, is another request.
+    pub(super) fn claim(&self, key: &str, asked: &str) -> IdempotencyClaim {
+        let major = self.version.split('.').next().unwrap_or_default();
+        let request = format!("{major}\n{asked}");
+        let fingerprint = Digest::sha256(request.as_bytes());
+        IdempotencyClaim { key: key.to_owned(), fingerprint, window: IDEMPOTENCY_TTL }
+    }
+}
+
+/// An input as it is kept.
+pub(super) struct KeptInput {
+    pub(super) value: Value,
+    /// Whether something in it is masked.
+    pub(super) is_masked: bool,
+    /// The canonical text of the input as it came, masked too: what it was made of could be found
+    /// out by trying. `None` if it was not given.
+    pub(super) asked: Option<String>,
+}
+
+impl KeptInput {
+    /// Returns what is kept of an input, and of the one that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interruption`] if the budget is used up.
+    pub(super) fn of(
+        mask: Option<Mask>,
+        schema: &Schema,
+        input: &Value,
+        asked: Option<&Value>,
+        budget: &Budget,
+    ) -> Result<Self, Interruption> {
+        let value = masked(mask, schema, input, budget)?;
+        let is_masked = matches!(value, Cow::Owned(_));
+        let canonical = |asked| {
+            let mut text = String::new();
+            let asked = masked(mask, schema, asked, budget)?;
+            json::write_canonical(&asked, &mut |part| text.push_str(part), budget)?;
+            Ok(text)
+        };
+        let asked = asked.map(canonical).transpose()?;
+        Ok(Self { value: value.into_owned(), is_masked, asked })
+    }
+}

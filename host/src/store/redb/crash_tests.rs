@@ -1,0 +1,214 @@
+//! Many processes, killed at random, on one store; one that is stopped; and a disk that is full.
+//!
+//! A child is this test program again, running one test that does nothing elsewhere.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use serde_json::json;
+
+use super::RedbStore;
+use super::file::{ShutdownMode, StoreFile};
+use crate::model::outcome::Outcome;
+use crate::model::run_record::tests::running;
+use crate::model::run_record::{RunId, RunRecord, Status};
+use crate::store::conformance::{ending, insert};
+use crate::store::liveness::ProcessRegistry;
+use crate::store::{FinishOutcome, InsertOutcome, NewRun, RunFilter, Store, StoreError};
+use crate::util::private_dir::DataDir;
+
+/// The directory that a child works in.
+const DIRECTORY: &str = "OPHOST_STORE_TRIAL";
+/// How long processes are killed.
+const TRIAL: Duration = Duration::from_secs(8);
+
+fn child(test: &str, directory: &Path, script: &str) -> Child {
+    let program = std::env::current_exe().unwrap();
+    Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(program)
+        .args(["--exact", test, "--test-threads=1", "--nocapture"])
+        .env(DIRECTORY, directory)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn directory() -> Option<std::path::PathBuf> {
+    std::env::var_os(DIRECTORY).map(Into::into)
+}
+
+/// Runs for ever, and notes what it was told: `I` and `F` with the run's id.
+#[tokio::test]
+async fn child_that_writes() {
+    let Some(directory) = directory() else { return };
+    let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
+    let owner = ProcessRegistry::new(DataDir::new(directory.join("data"))).register().unwrap();
+    let mut told = File::create(directory.join(format!("told-{}", owner.id()))).unwrap();
+    loop {
+        let run = RunRecord { owner: owner.id().clone(), ..running("a") };
+        let claim = insert(&store, &run).await;
+        told.write_all(format!("I{}\n", run.id).as_bytes()).unwrap();
+        let finished = store.finish(claim, ending(Outcome::Success(json!({})))).await.unwrap();
+        assert_eq!(finished, FinishOutcome::Done);
+        told.write_all(format!("F{}\n", run.id).as_bytes()).unwrap();
+    }
+}
+
+/// Returns what children were told: the runs that are there, and those that ended.
+fn reported(directory: &Path) -> (Vec<RunId>, BTreeSet<RunId>) {
+    let (mut inserted, mut finished) = (Vec::new(), BTreeSet::new());
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.file_name().unwrap().to_string_lossy().starts_with("told-") {
+            continue;
+        }
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let id = line[1..].parse().unwrap();
+            match &line[..1] {
+                "I" => inserted.push(id),
+                _ => assert!(finished.insert(id)),
+            }
+        }
+    }
+    (inserted, finished)
+}
+
+#[tokio::test]
+async fn f1_killed_processes_lose_nothing_that_they_were_told() {
+    let scratch = tempfile::tempdir().unwrap();
+    let spawn =
+        || child("store::redb::crash_tests::child_that_writes", scratch.path(), r#"exec "$@""#);
+    let mut children: Vec<Child> = (0..4).map(|_| spawn()).collect();
+    let mut random = fastrand::Rng::with_seed(42);
+    let (start, mut kills) = (Instant::now(), 0);
+    while start.elapsed() < TRIAL {
+        std::thread::sleep(Duration::from_millis(30 + random.u64(..90)));
+        let victim = &mut children[random.u64(..4) as usize];
+        assert!(victim.try_wait().unwrap().is_none(), "a child ended by itself");
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        *victim = spawn();
+        kills += 1;
+    }
+    for child in &mut children {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (inserted, finished) = reported(scratch.path());
+    println!("{kills} kills, {} runs inserted, {} finished", inserted.len(), finished.len());
+    assert!(finished.len() > 100);
+
+    let store = RedbStore::new(DataDir::new(scratch.path().join("data")), ShutdownMode::Clean);
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+    let reopened = Instant::now();
+    let running = store.running().await.unwrap();
+    let crashed =
+        ProcessRegistry::new(DataDir::new(scratch.path().join("data"))).reap(&store).await;
+    println!("{} crashed, marked within {:?}", running.len(), reopened.elapsed());
+    assert_eq!(crashed.unwrap().len(), running.len());
+    assert_eq!(fs::read_dir(scratch.path().join("data/owners")).unwrap().count(), 0);
+
+    let all = store.list(&RunFilter::default(), None, usize::MAX - 1).await.unwrap();
+    let known: BTreeSet<_> = all.runs.iter().map(|run| run.id).collect();
+    assert_eq!(known.len(), all.runs.len(), "each is there once");
+    assert!(inserted.iter().all(|id| known.contains(id)), "what was told is there");
+    for run in &all.runs {
+        let expected = finished.contains(&run.id);
+        assert!(run.status == Status::Success || !expected && run.status == Status::Failed);
+    }
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+}
+
+/// Fills the store until it may not grow, then is given more.
+#[tokio::test]
+async fn child_with_a_full_disk() {
+    let Some(directory) = directory() else { return };
+    let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
+    let mut ids = Vec::new();
+    let full = loop {
+        let run = RunRecord { input_dump: json!("x".repeat(3000)), ..running("a") };
+        let id = run.id;
+        match store.insert(NewRun { run, key: None }).await {
+            Ok(InsertOutcome::Created(_)) => ids.push(id),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+        assert!(ids.len() < 100_000, "the disk is never full");
+    };
+    assert!(full.to_string().contains("RLIMIT_FSIZE"), "{full:?}");
+    assert!(ids.len() > 50, "{}", ids.len());
+    for id in &ids {
+        assert!(store.get(*id).await.unwrap().is_some());
+    }
+    rustix::process::setrlimit(Resource::Fsize, Rlimit { current: None, maximum: None }).unwrap();
+    ids.push(insert(&store, &running("a")).await.id);
+    for id in &ids {
+        assert!(store.get(*id).await.unwrap().is_some());
+    }
+    assert_eq!(
+        store.list(&RunFilter::default(), None, 1 << 20).await.unwrap().runs.len(),
+        ids.len()
+    );
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+    fs::write(directory.join("passed"), "").unwrap();
+}
+
+#[test]
+fn f4_a_full_disk_is_said_loses_nothing_and_passes() {
+    let scratch = tempfile::tempdir().unwrap();
+    // The size is in blocks of 512 bytes.
+    let script = r#"trap '' XFSZ; ulimit -S -f 6000; exec "$@""#;
+    let mut child =
+        child("store::redb::crash_tests::child_with_a_full_disk", scratch.path(), script);
+    assert!(child.wait().unwrap().success());
+    assert!(scratch.path().join("passed").exists());
+}
+
+/// Has its turn to write and is stopped; when it goes on it writes nothing.
+#[test]
+fn child_that_is_stopped() {
+    let Some(directory) = directory() else { return };
+    let file = StoreFile::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
+    let turn = file.for_writing().unwrap().begin_write().unwrap();
+    fs::write(directory.join("turn"), "").unwrap();
+    rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).unwrap();
+    // The signal may reach another thread first, and this one a moment later.
+    std::thread::sleep(Duration::from_millis(100));
+    drop(turn);
+}
+
+#[tokio::test]
+async fn f2_who_is_stopped_in_the_middle_of_writing_is_waited_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = DataDir::new(scratch.path().join("data"));
+    let mut store = RedbStore::new(data.clone(), ShutdownMode::Clean);
+    let before = insert(&store, &running("a")).await;
+    let stopped =
+        child("store::redb::crash_tests::child_that_is_stopped", scratch.path(), r#"exec "$@""#);
+    while !scratch.path().join("turn").exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    store.writer.timeout = Duration::from_millis(200);
+    let lost = running("a");
+    let answer = store.insert(NewRun { run: lost.clone(), key: None }).await;
+    assert!(matches!(answer, Err(StoreError::Busy)), "{answer:?}");
+    // Who only reads goes on.
+    assert!(store.get(before.id).await.unwrap().is_some());
+    store.writer.timeout = Duration::from_secs(60);
+    let run = running("a");
+    let (claim, mut stopped) = tokio::join!(insert(&store, &run), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(store.get(run.id).await.unwrap(), None);
+        rustix::process::kill_process(Pid::from_child(&stopped), Signal::CONT).unwrap();
+        stopped
+    });
+    assert!(stopped.wait().unwrap().success());
+    assert!(store.get(claim.id).await.unwrap().is_some());
+    assert_eq!(store.get(lost.id).await.unwrap(), None, "what was given up is not done");
+}

@@ -1,0 +1,360 @@
+//! What a call of the store does within its transaction.
+//!
+//! A step may fail at any place: the transaction it is in is then undone as a whole.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::row::Row;
+use super::tables::{Entry, IdempotencyEntry, Snapshot, Tx};
+use super::{codec, keys};
+use crate::model::document::{ChangeCount, CommitRequest};
+use crate::model::outcome::{LogEntry, Outcome};
+use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
+use crate::store::{
+    Claim, CommitMetadata, CommitOutcome, EraseOutcome, FinishOutcome, IdempotencyClaim,
+    InsertOutcome, NewRun, RunCompletion, StoreError,
+};
+use crate::util::clock;
+
+/// See [`super::Store::insert`].
+pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<InsertOutcome, StoreError> {
+    let mut run = new.run.clone();
+    if let Some(known) = tx.run(run.id)? {
+        return Ok(InsertOutcome::Existing(Box::new(known)));
+    }
+    if let Some(claim) = &new.key {
+        match held(tx, &run, claim)? {
+            Held::Taken(answer) => return Ok(answer),
+            Held::Free { after } => run.retry_of = after.or(run.retry_of),
+        }
+    }
+    run.sequence = tx.next_sequence()?;
+    run.revision = 1;
+    if let Some(claim) = &new.key {
+        let key = keys::idempotency(&run.operation_name, &claim.key);
+        tx.put(&key, &IdempotencyEntry { run: run.sequence, fingerprint: claim.fingerprint })?;
+        run.idempotency_key = Some(claim.key.clone());
+    }
+    let (id, sequence) = (run.id, run.sequence);
+    let log = std::mem::take(&mut run.log_entries);
+    let (row, payloads) = Row::new(run);
+    tx.replace(None, &row, &payloads)?;
+    tx.add_log(sequence, log)?;
+    Ok(InsertOutcome::Created(Claim { id, revision: 1 }))
+}
+
+/// Whose a key is that a run claims.
+enum Held {
+    /// The run's, in place of one that did not succeed.
+    Free { after: Option<RunId> },
+    /// Another's, who answers.
+    Taken(InsertOutcome),
+}
+
+fn held(tx: &Tx<'_>, run: &RunRecord, claim: &IdempotencyClaim) -> Result<Held, StoreError> {
+    let holder =
+        tx.value::<IdempotencyEntry>(&keys::idempotency(&run.operation_name, &claim.key))?;
+    let Some(holder) = holder else { return Ok(Held::Free { after: None }) };
+    let Some(row) = tx.row_at(holder.run)? else { return Ok(Held::Free { after: None }) };
+    let (same, now) = (holder.fingerprint == claim.fingerprint, run.created_at);
+    Ok(if same && holds(&row.run, claim, now) {
+        Held::Taken(InsertOutcome::Existing(Box::new(tx.load_full(row)?)))
+    } else if !same && is_fresh(&row.run, claim, now) {
+        Held::Taken(InsertOutcome::Conflict(Box::new(tx.load_full(row)?)))
+    } else {
+        let failed = same && row.run.state.status() != Status::Success;
+        Held::Free { after: failed.then_some(row.run.id) }
+    })
+}
+
+/// Returns whether a run answers for its key: it is under way, or it succeeded lately.
+pub(in crate::store) fn holds(
+    run: &RunRecord,
+    claim: &IdempotencyClaim,
+    now: DateTime<Utc>,
+) -> bool {
+    match run.state.status() {
+        Status::Pending | Status::Running => true,
+        Status::Success => is_fresh(run, claim, now),
+        Status::Failed | Status::Cancelled => false,
+    }
+}
+
+/// Returns whether a run is under way or ended lately.
+pub(in crate::store) fn is_fresh(
+    run: &RunRecord,
+    claim: &IdempotencyClaim,
+    now: DateTime<Utc>,
+) -> bool {
+    let window = TimeDelta::from_std(claim.window).unwrap_or(TimeDelta::MAX);
+    run.state.finished_at().is_none_or(|finished| now.signed_duration_since(finished) < window)
+}
+
+/// What became of entries for a log.
+pub(super) enum Added {
+    /// They stand there; nothing does if there were none.
+    Part(Option<Entry>),
+    /// The run is no longer the caller's.
+    Lost,
+}
+
+/// See [`super::Store::log`].
+pub(super) fn log(
+    tx: &mut Tx<'_>,
+    claim: Claim,
+    entries: &[LogEntry],
+) -> Result<Added, StoreError> {
+    let row = known(tx, claim.id)?;
+    if !is_claimed(&row, claim) {
+        return Ok(Added::Lost);
+    }
+    Ok(Added::Part(tx.add_log(row.run.sequence, entries.to_vec())?))
+}
+
+/// What became of an ending.
+pub(super) enum Ended {
+    /// The run ended so, then.
+    Done(Claim, Status, DateTime<Utc>),
+    /// The run is no longer the caller's.
+    Lost(Claim),
+    /// What it read of documents is no longer so.
+    Conflict,
+}
+
+impl From<Ended> for FinishOutcome {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Done(..) => Self::Done,
+            Ended::Lost(_) => Self::Lost,
+            Ended::Conflict => Self::Conflict,
+        }
+    }
+}
+
+/// See [`super::Store::finish`].
+pub(super) fn finish(
+    tx: &mut Tx<'_>,
+    claim: Claim,
+    ending: &RunCompletion,
+) -> Result<Ended, StoreError> {
+    let old = known(tx, claim.id)?;
+    if !is_claimed(&old, claim) {
+        return Ok(Ended::Lost(claim));
+    }
+    let mut new = old.clone();
+    end(&mut new.run, ending);
+    new.run.error_list.clone_from(&ending.error_list);
+    let Some(count) = tx.apply_changes(&ending.effects, &author(&new.run, ending.finished_at))?
+    else {
+        return Ok(Ended::Conflict);
+    };
+    if let Some(changes) = &mut new.run.changes {
+        changes.revision = count.revision;
+    }
+    let payloads = new.extract_blobs();
+    tx.replace(Some(&old), &new, &payloads)?;
+    tx.add_log(new.run.sequence, ending.log_entries.clone())?;
+    Ok(Ended::Done(claim, new.run.state.status(), ending.finished_at))
+}
+
+fn author(run: &RunRecord, at: DateTime<Utc>) -> CommitMetadata {
+    CommitMetadata {
+        run_id: run.id,
+        recorded: true,
+        operation: run.operation_name.clone(),
+        component_digest: run.component_digest,
+        actor: run.actor.clone(),
+        at,
+    }
+}
+
+/// See [`super::Store::commit_changes`].
+pub(super) fn commit_changes(
+    tx: &mut Tx<'_>,
+    author: &CommitMetadata,
+    effects: &CommitRequest,
+) -> Result<CommitOutcome, StoreError> {
+    let kept = tx.apply_changes(effects, author)?;
+    Ok(kept.map_or(CommitOutcome::Conflict, |count| CommitOutcome::Committed(author.run_id, count)))
+}
+
+/// Writes the ending into a run, but for what is added to its lists.
+fn end(run: &mut RunRecord, ending: &RunCompletion) {
+    run.state = run.state.finish(ending.outcome.clone(), ending.finished_at, ending.duration_ms);
+    run.metadata.extend(ending.metadata.clone());
+    run.log_dropped = ending.log_dropped;
+    run.logs_ref.clone_from(&ending.logs_ref);
+    run.masked.extend(&ending.masked);
+    run.result_refs.clone_from(&ending.result_refs);
+    run.changes = ending.changes;
+    let [used, denied] = ending.reached.clone().map(|names| names.into_iter().collect());
+    (run.capabilities.used, run.capabilities.denied) = (used, denied);
+    run.usage = ending.usage;
+    written(run, ending.finished_at);
+}
+
+fn written(run: &mut RunRecord, now: DateTime<Utc>) {
+    run.revision += 1;
+    run.updated_at = now;
+}
+
+fn known(tx: &Tx<'_>, id: RunId) -> Result<Row, StoreError> {
+    tx.row(id)?.ok_or_else(|| codec::corrupted(&keys::id(id), "it is gone"))
+}
+
+fn is_claimed(row: &Row, claim: Claim) -> bool {
+    row.run.revision == claim.revision && matches!(row.run.state, RunState::Running { .. })
+}
+
+/// See [`super::Store::crash`].
+pub(super) fn crash(
+    tx: &mut Tx<'_>,
+    runs: &[(RunId, OwnerId)],
+    reason: &str,
+) -> Result<Vec<RunId>, StoreError> {
+    let now = clock::now();
+    let mut crashed = Vec::new();
+    for (id, owner) in runs {
+        let old = match tx.row(*id) {
+            // What is damaged cannot be marked; `check` tells of it.
+            Err(StoreError::Corrupted { .. }) | Ok(None) => continue,
+            Ok(Some(old)) => old,
+            Err(error) => return Err(error),
+        };
+        let RunState::Running { started_at } = old.run.state else { continue };
+        if old.run.owner != *owner {
+            continue;
+        }
+        let took = now.signed_duration_since(started_at).num_milliseconds();
+        let took = u64::try_from(took).unwrap_or(0);
+        let mut new = old.clone();
+        new.run.state = old.run.state.finish(Outcome::Failed(Row::crash(reason)), now, took);
+        written(&mut new.run, now);
+        tx.replace(Some(&old), &new, &[])?;
+        crashed.push(*id);
+    }
+    Ok(crashed)
+}
+
+/// See [`super::Store::erase`].
+pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<EraseOutcome, StoreError> {
+    let Some(old) = tx.row(id)? else { return Ok(EraseOutcome::NotFound) };
+    if !old.run.state.status().is_final() {
+        return Ok(EraseOutcome::Unfinished(Box::new(tx.load_full(old)?)));
+    }
+    if old.run.erased_at.is_some() {
+        return Ok(EraseOutcome::Done(Box::new(old.run)));
+    }
+    let now = clock::now();
+    let mut new = old.clone();
+    new.erase();
+    new.run.erased_at = Some(now);
+    written(&mut new.run, now);
+    tx.replace(Some(&old), &new, &[])?;
+    tx.remove_log(new.run.sequence)?;
+    Ok(EraseOutcome::Done(Box::new(new.run)))
+}
+
+/// An answer of a step that can be looked for in the store, when it is unknown whether the
+/// step's transaction is there.
+pub(super) trait CommitCheck {
+    /// Returns whether what the answer says is there.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if that cannot be read.
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError>;
+}
+
+/// See [`super::redb::RedbStore::probe_write`].
+pub(super) fn probe_write(tx: &mut Tx<'_>) -> Result<ProbeOutcome, StoreError> {
+    tx.probe_write()?;
+    Ok(ProbeOutcome)
+}
+
+/// That a transaction was committed which leaves nothing.
+pub(super) struct ProbeOutcome;
+
+impl CommitCheck for ProbeOutcome {
+    fn is_committed(&self, _: &Snapshot) -> Result<bool, StoreError> {
+        // A commit that failed is what was looked for.
+        Ok(false)
+    }
+}
+
+fn is_known(store: &Snapshot, run: &RunRecord) -> Result<bool, StoreError> {
+    Ok(store.row(run.id)?.is_some_and(|row| row.run.revision >= run.revision))
+}
+
+impl CommitCheck for InsertOutcome {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        match self {
+            Self::Created(claim) => store.has(&keys::id(claim.id)),
+            Self::Existing(run) | Self::Conflict(run) => is_known(store, run),
+        }
+    }
+}
+
+impl CommitCheck for Added {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        match self {
+            Self::Part(Some((key, bytes))) => Ok(store.bytes(key)?.as_ref() == Some(bytes)),
+            Self::Part(None) | Self::Lost => Ok(true),
+        }
+    }
+}
+
+impl CommitCheck for Ended {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        let (claim, status, finished_at) = match self {
+            Self::Done(claim, status, finished_at) => (claim, *status, *finished_at),
+            Self::Lost(claim) => {
+                return Ok(store.row(claim.id)?.is_none_or(|row| !is_claimed(&row, *claim)));
+            }
+            Self::Conflict => return Ok(true),
+        };
+        Ok(store.row(claim.id)?.is_some_and(|Row { run, .. }| {
+            run.revision > claim.revision
+                && run.state.status() == status
+                && run.state.finished_at() == Some(finished_at)
+        }))
+    }
+}
+
+impl CommitCheck for CommitOutcome {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        match self {
+            Self::Committed(run, ChangeCount { revision: Some(revision), .. }) => {
+                // Another commit may have got the number.
+                let commit = store.commit(*revision)?;
+                Ok(commit.is_some_and(|commit| commit.author.run_id == *run))
+            }
+            Self::Committed(..) | Self::Conflict => Ok(true),
+        }
+    }
+}
+
+/// The ids of runs that crashed.
+impl CommitCheck for Vec<RunId> {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        for id in self {
+            let running = store.row(*id)?.is_none_or(|row| !row.run.state.status().is_final());
+            if running {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl CommitCheck for EraseOutcome {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        match self {
+            Self::Done(run) => {
+                Ok(store.row(run.id)?.is_some_and(|row| row.run.erased_at.is_some()))
+            }
+            Self::Unfinished(run) => is_known(store, run),
+            Self::NotFound => Ok(true),
+        }
+    }
+}

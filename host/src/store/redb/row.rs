@@ -1,0 +1,141 @@
+//! A run as it stands in the store: what is large is elsewhere.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::codec;
+use crate::model::digest::Digest;
+use crate::model::outcome::{Failure, FailureKind, ItemError, LogEntry};
+use crate::model::run_record::{RunRecord, RunState};
+use crate::store::StoreError;
+
+/// What is larger is kept by its digest, in bytes of JSON.
+const BLOB_THRESHOLD: usize = 4 << 10;
+/// What stands for a text that was erased.
+const ERASED: &str = "erased";
+
+/// A run without its log, and without what is large.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Row {
+    /// Where the input is, if it is not in the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) input: Option<Digest>,
+    /// Where the output is, if it is not in the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) output: Option<Digest>,
+    /// Where the list of errors is, if it is not in the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) errors: Option<Digest>,
+    pub(super) run: RunRecord,
+}
+
+/// A value that is kept by its digest: its JSON.
+pub(super) struct Blob {
+    pub(super) digest: Digest,
+    pub(super) json: String,
+}
+
+impl Row {
+    /// Returns the row of a run that is new, and what it keeps elsewhere.
+    pub(super) fn new(run: RunRecord) -> (Self, Vec<Blob>) {
+        let mut row = Self { input: None, output: None, errors: None, run };
+        let payloads = row.extract_blobs();
+        (row, payloads)
+    }
+
+    /// Moves what is large elsewhere, and returns it.
+    pub(super) fn extract_blobs(&mut self) -> Vec<Blob> {
+        let mut payloads = Vec::new();
+        move_value(&mut self.run.input_dump, &mut self.input, &mut payloads);
+        if let RunState::Success { output, .. } = &mut self.run.state {
+            move_value(output, &mut self.output, &mut payloads);
+        }
+        for item in &mut self.run.error_list {
+            codec::stringify_if_deep(&mut item.item);
+        }
+        if let RunState::Failed { failure: Failure { details: Some(details), .. }, .. } =
+            &mut self.run.state
+        {
+            codec::stringify_if_deep(details);
+        }
+        if let Some(payload) = large(&self.run.error_list) {
+            self.run.error_list.clear();
+            self.errors = Some(payload.digest);
+            payloads.push(payload);
+        }
+        payloads
+    }
+
+    /// Returns the digests of what is elsewhere.
+    pub(super) fn payloads(&self) -> impl Iterator<Item = Digest> {
+        [self.input, self.output, self.errors].into_iter().flatten()
+    }
+
+    /// Returns the run with all that is elsewhere put back.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `read`.
+    pub(super) fn whole(
+        self,
+        log: Vec<LogEntry>,
+        read: impl Fn(&Digest) -> Result<Value, StoreError>,
+    ) -> Result<RunRecord, StoreError> {
+        let mut run = self.run;
+        run.log_entries = log;
+        if let Some(digest) = self.input {
+            run.input_dump = read(&digest)?;
+        }
+        if let (Some(digest), RunState::Success { output, .. }) = (self.output, &mut run.state) {
+            *output = read(&digest)?;
+        }
+        if let Some(digest) = self.errors {
+            let list = serde_json::from_value::<Vec<ItemError>>(read(&digest)?);
+            run.error_list = list.map_err(|error| StoreError::Corrupted {
+                key: format!("payload {digest}"),
+                what: error.to_string(),
+            })?;
+        }
+        Ok(run)
+    }
+
+    /// Removes what the run was given, returned and said.
+    pub(super) fn erase(&mut self) {
+        (self.input, self.output, self.errors) = (None, None, None);
+        let run = &mut self.run;
+        run.input_dump = Value::Null;
+        run.logs_ref = None;
+        run.error_list.clear();
+        match &mut run.state {
+            RunState::Success { output, .. } => *output = Value::Null,
+            RunState::Failed { failure, .. } => {
+                *failure = Failure::new(failure.kind, ERASED);
+            }
+            RunState::Pending | RunState::Running { .. } | RunState::Cancelled { .. } => {}
+        }
+    }
+
+    /// Returns why a run whose process is gone failed.
+    pub(super) fn crash(reason: &str) -> Failure {
+        Failure::new(FailureKind::Crashed, reason)
+    }
+}
+
+fn move_value(value: &mut Value, place: &mut Option<Digest>, payloads: &mut Vec<Blob>) {
+    let payload =
+        if codec::is_deep(value) { Some(payload(value.to_string())) } else { large(value) };
+    if let Some(payload) = payload {
+        *value = Value::Null;
+        *place = Some(payload.digest);
+        payloads.push(payload);
+    }
+}
+
+fn large<T: Serialize>(value: &T) -> Option<Blob> {
+    let json = serde_json::to_string(value).ok().filter(|json| json.len() > BLOB_THRESHOLD);
+    json.map(payload)
+}
+
+fn payload(json: String) -> Blob {
+    Blob { digest: Digest::sha256(json.as_bytes()), json }
+}
