@@ -103,9 +103,9 @@ fn line(command: &Command) -> String {
     let variables = command.get_envs().filter_map(|(name, value)| {
         value.map(|value| format!("{}={}", name.display(), value.display()))
     });
-    let words = std::iter::once(program).chain(command.get_args());
-    let words = words.map(|word| word.display().to_string());
-    variables.chain(words).collect::<Vec<_>>().join(" ")
+    let parts = std::iter::once(program).chain(command.get_args());
+    let parts = parts.map(|part| part.display().to_string());
+    variables.chain(parts).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the target directory. Cargo writes this program to `<target>/<profile>/xtask`.
