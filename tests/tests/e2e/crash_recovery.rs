@@ -45,7 +45,7 @@ fn kill_at_random(
         for child in &mut children {
             if random.u64(..2) == 0 {
                 std::thread::sleep(Duration::from_micros(random.u64(..MAX_KILL_DELAY)));
-                child.kill().expect("a child of ours");
+                child.kill().expect("a running child");
             }
         }
         for child in children {

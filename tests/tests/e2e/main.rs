@@ -1,4 +1,5 @@
-//! Drives the built command and real components, a module for each thing that users do.
+//! End-to-end tests of the built command and the library with real components, one module for each
+//! task of a user.
 
 mod architecture;
 mod build;
