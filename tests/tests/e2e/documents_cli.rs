@@ -892,9 +892,9 @@ fn commands_that_skip_a_corrupted_run_exit_with_failure() {
         let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
         let [list, stats] = ["list", "stats"].map(|command| on(&["runs", command]));
         let json = ["list", "stats"].map(|command| on(&["runs", command, "--json"]));
-        let damaged = json.each_ref().map(|it| it.json()["damaged"].as_array().map(Vec::len));
-        assert_eq!(damaged[0], damaged[1], "{list}{stats}");
-        let code = if damaged[0] == Some(0) { Some(0) } else { Some(1) };
+        let corrupted = json.each_ref().map(|it| it.json()["damaged"].as_array().map(Vec::len));
+        assert_eq!(corrupted[0], corrupted[1], "{list}{stats}");
+        let code = if corrupted[0] == Some(0) { Some(0) } else { Some(1) };
         assert_eq!(
             [&list, &stats, &json[0], &json[1]].map(|it| it.code),
             [code; 4],

@@ -15,10 +15,10 @@ enum Ending {
     /// The run fails with this kind and a message that contains this text.
     Failed(FailureKind, &'static str),
     /// The file is rejected with a reason that contains this text.
-    Refused(&'static str),
+    Rejected(&'static str),
 }
 
-use Ending::{Failed, Refused, Success};
+use Ending::{Failed, Rejected, Success};
 
 /// Every guest of `tests/guests/wat` and its expected end under [`limits`].
 const ENDINGS: [(&str, Ending); 27] = [
@@ -35,13 +35,13 @@ const ENDINGS: [(&str, Ending); 27] = [
     ("exit_ok", Failed(FailureKind::Trap, "the guest called exit(0)")),
     ("float_json", Failed(FailureKind::InvalidOutput, "number out of range")),
     ("flood", Failed(FailureKind::Timeout, "still running after 400ms")),
-    ("giant_memory", Refused("it needed more than 128.0 MiB of memory")),
+    ("giant_memory", Rejected("it needed more than 128.0 MiB of memory")),
     ("grow_memory", Failed(FailureKind::Memory, "it needed more than 200.0 MiB of memory")),
     ("hoard_handles", Failed(FailureKind::Trap, "table has no free keys")),
     ("huge_output", Failed(FailureKind::Output, "is larger than the 8.0 MiB allowed")),
     ("invalid_utf8", Failed(FailureKind::InvalidOutput, "not UTF-8")),
     ("log_bytes", Success),
-    ("loop_at_start", Refused("still running after 1s")),
+    ("loop_at_start", Rejected("still running after 1s")),
     ("loop_in_realloc", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("not_json", Failed(FailureKind::InvalidOutput, "the output is not JSON")),
     ("panic_after_flood", Failed(FailureKind::Trap, "panicked at src/lib.rs:7:5: boom")),
@@ -51,7 +51,7 @@ const ENDINGS: [(&str, Ending); 27] = [
     ("trap", Failed(FailureKind::Trap, "unreachable")),
     (
         "unknown_import",
-        Refused("it imports `acme:tools/magic@1.0.0`, which this host does not offer"),
+        Rejected("it imports `acme:tools/magic@1.0.0`, which this host does not offer"),
     ),
     ("wasi_long_line", Success),
     ("wasi_stdout", Success),
@@ -86,26 +86,26 @@ async fn misbehaving_guests_fail_with_their_kind_and_the_host_continues() {
     let host = host(&project).await;
     for (name, ending) in &ENDINGS {
         match ending {
-            Refused(reason) => refused(&host, name, reason),
+            Rejected(reason) => assert_rejected(&host, name, reason),
             Success => {
                 assert_eq!(run(&host, name).await.outcome, Outcome::Success(json!({})), "{name}")
             }
-            Failed(kind, message) => failed(&run(&host, name).await, *kind, message),
+            Failed(kind, message) => assert_failed(&run(&host, name).await, *kind, message),
         }
         let next = run(&host, "benign").await;
         assert_eq!(next.outcome, Outcome::Success(json!({})), "after {name}");
     }
 }
 
-fn refused(host: &Host, name: &str, expected: &str) {
+fn assert_rejected(host: &Host, name: &str, expected: &str) {
     let file = format!("{name}.wasm");
     let catalog = host.catalog();
-    let mut refused = catalog.refused().filter(|(path, _)| path.ends_with(&file));
-    let (_, reason) = refused.next().unwrap_or_else(|| panic!("{name} is not rejected"));
+    let mut rejected = catalog.refused().filter(|(path, _)| path.ends_with(&file));
+    let (_, reason) = rejected.next().unwrap_or_else(|| panic!("{name} is not rejected"));
     assert!(reason.contains(expected), "{name}: {reason}");
 }
 
-fn failed(report: &Report, kind: FailureKind, message: &str) {
+fn assert_failed(report: &Report, kind: FailureKind, message: &str) {
     let Outcome::Failed(failure) = &report.outcome else { panic!("{report:?}") };
     assert_eq!(failure.kind, kind, "{report:?}");
     assert!(failure.message.contains(message), "{report:?}");
@@ -126,7 +126,7 @@ async fn deadline_stops_computing_and_waiting_guests() {
     let host = host(&project).await;
     for guest in ["loop_in_realloc", "sleep"] {
         let started = Instant::now();
-        failed(&run(&host, guest).await, FailureKind::Timeout, "still running");
+        assert_failed(&run(&host, guest).await, FailureKind::Timeout, "still running");
         let late = started.elapsed().saturating_sub(Duration::from_millis(400));
         assert!(
             late < Duration::from_secs(2),
@@ -203,7 +203,7 @@ async fn core_module_with_metadata_is_componentized() {
     project.add("exit", &guest::wat_module("exit").expect("a module"));
     let host = host(&project).await;
     assert_eq!(run(&host, "benign").await.outcome, Outcome::Success(json!({})));
-    failed(&run(&host, "exit").await, FailureKind::Trap, "exit(1)");
+    assert_failed(&run(&host, "exit").await, FailureKind::Trap, "exit(1)");
 }
 
 #[tokio::test]

@@ -101,10 +101,16 @@ fn special_files_do_not_block_the_listing() {
     .unwrap();
     let output = project.run(&["list"]);
     assert_eq!(output.stdout.lines().count(), 3, "{output}");
-    let refused: Vec<_> = output.stderr.lines().collect();
-    assert!(refused[0].contains("`plugins/cut.wasm` is not used: not a component"), "{output}");
-    assert!(refused[1].contains("`plugins/dangling.wasm` is not used: cannot be read"), "{output}");
-    assert!(refused[2].contains("`plugins/fifo.wasm` is not used: not a regular file"), "{output}");
+    let rejected: Vec<_> = output.stderr.lines().collect();
+    assert!(rejected[0].contains("`plugins/cut.wasm` is not used: not a component"), "{output}");
+    assert!(
+        rejected[1].contains("`plugins/dangling.wasm` is not used: cannot be read"),
+        "{output}"
+    );
+    assert!(
+        rejected[2].contains("`plugins/fifo.wasm` is not used: not a regular file"),
+        "{output}"
+    );
 }
 
 #[test]
