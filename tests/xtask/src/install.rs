@@ -18,8 +18,8 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     runner.run(install.args(["--quiet", "--force", "--root"]).arg(&root))?;
     let ophost = root.join("bin/ophost");
     runner.run(Command::new(&ophost).arg("--version"))?;
-    let plugins = runner.target().join("guests");
     let mut run = Command::new(&ophost);
-    run.args(["run", "slugify", "text=Hello, World!", "--no-record", "--plugins"]).arg(plugins);
-    runner.run(&mut run)
+    run.args(["run", "slugify", "text=Hello, World!", "--no-record"]);
+    run.arg("--plugins").arg(runner.target().join("guests"));
+    runner.run(run.arg("--data").arg(root.join("data")))
 }
