@@ -200,7 +200,7 @@ fn temporary_lack_of_resources_does_not_reject_a_plugin_permanently() {
         let mut command = project.command(&["list"]);
         let limit = rustix::process::Rlimit { current: Some(max), maximum: Some(max) };
         #[expect(unsafe_code, reason = "only the child gets the limit")]
-        // SAFETY: `setrlimit` is async-signal-safe.
+        // SAFETY: `setrlimit` is only a system call, which is safe between fork and exec.
         unsafe {
             command.pre_exec(move || Ok(rustix::process::setrlimit(resource, limit)?));
         }

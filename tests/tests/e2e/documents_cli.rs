@@ -450,7 +450,8 @@ fn failed_export_leaves_no_file() {
     let document = json!({"text": "x".repeat(900 << 10)}).to_string();
     let project = with_things(&format!("{document}\n").repeat(8));
     let mut limited = project.program("sh", &[]);
-    // The unit is 512 or 1,024 bytes, depending on the shell.
+    // The unit is 512 or 1,024 bytes, depending on the shell. A write beyond the limit raises
+    // SIGXFSZ.
     let script = "ulimit -f 4096; exec \"$0\" documents export things -o it.jsonl";
     limited.args(["-c", script, OPHOST]);
     insta::assert_snapshot!(project.output(&mut limited), @"

@@ -1,5 +1,5 @@
-//! End-to-end tests of the built command and the library with real components, one module for each
-//! task of a user.
+//! End-to-end tests of the built command and the library with real components. Each task of a user
+//! has one module.
 
 mod architecture;
 mod build;

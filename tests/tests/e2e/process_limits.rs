@@ -55,7 +55,7 @@ fn command_with_few_file_descriptors_works_or_names_the_limit() {
     assert!(
         under((4..=40).step_by(3).map(|count| format!("--nofile={count}")), "RLIMIT_NOFILE") == 0
     );
-    // The command raises a soft limit.
+    // These limits suffice, and the command raises a soft limit.
     let enough = ["--nofile=64", "--nofile=80", "--nofile=10:1000"].map(ToOwned::to_owned);
     assert_eq!(under(enough.into_iter(), "RLIMIT_NOFILE"), 3);
 }

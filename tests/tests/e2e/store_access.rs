@@ -1,5 +1,5 @@
-//! A store that is read-only, removed, replaced or empty: messages name the cause and do not call an
-//! intact store corrupted.
+//! A store that is read-only, removed, replaced or empty: messages name the cause and do not call
+//! an intact store corrupted.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -566,7 +566,7 @@ fn operation_of_an_untrusted_plugin_is_refused_with_a_fix() {
     let project = Project::with_rust(&["text", "misbehave"]);
     assert_eq!(project.run(&["run", "slugify", "text=A"]).code, Some(0));
     mode(&project.path().join("plugins/text.wasm"), 0o646);
-    // The first iteration uses the index of a trusted file.
+    // The index knows the file in the first iteration, but not in the second.
     for _ in 0..2 {
         for arguments in [&["run", "slugify", "text=A"][..], &["describe", "slugify"]] {
             let output = project.run(arguments);
