@@ -1,10 +1,10 @@
-//! P1: one call in a process, against a bare loop over the same guest.
+//! The cost of one call in a process, compared with a bare wasmtime loop over the same guest.
 //!
-//! The loop is what a program with wasmtime alone would do: a fresh instance for each call,
-//! text in, text out, no limits, no schemas. The two take turns, so that a machine that
-//! changes its speed changes it for both; what is printed is the median of the ratios.
+//! The loop uses wasmtime alone: a fresh instance for each call, text in, text out, no limits, no
+//! schemas. The rounds of both alternate, so that a change of the machine's speed affects both
+//! equally. The benchmark prints the median of the ratios.
 
-#![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,10 @@ use contract::ophost::plugin::{context, item_errors, log, progress, types};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Calls in one turn, and turns.
+/// Calls per round.
 const CALLS: u32 = 200;
-const TURNS: usize = 25;
+/// Rounds after the warm-up.
+const ROUNDS: usize = 25;
 
 fn main() -> Result<()> {
     let directory = tempfile::tempdir()?;
@@ -37,26 +38,24 @@ fn main() -> Result<()> {
         ("tiny guest", "benign", benign, "hostile.benign", json!({})),
         ("Rust guest", "text", text, "slugify", json!({"text": "Hello, World!"})),
     ];
-    println!(
-        "P1: one call, fresh instance, no record; goal: at most 1.5 times a bare wasmtime loop"
-    );
+    println!("one call, fresh instance, no record; goal: at most 1.5 times a bare wasmtime loop");
     for (title, file, bytes, operation, input) in cases {
         std::fs::write(directory.path().join(format!("{file}.wasm")), &bytes)?;
-        let ours = Ours::new(directory.path(), operation, input.clone())?;
-        let bare = Bare::new(&bytes, operation, input.to_string())?;
+        let ours = HostLoop::new(directory.path(), operation, input.clone())?;
+        let bare = BareLoop::new(&bytes, operation, input.to_string())?;
         compare(title, &ours, &bare)?;
     }
     Ok(())
 }
 
-fn compare(title: &str, ours: &Ours, bare: &Bare) -> Result<()> {
-    let mut turns = Vec::new();
-    for _ in 0..=TURNS {
-        turns.push((time(|| ours.call())?, time(|| bare.call())?));
+fn compare(title: &str, ours: &HostLoop, bare: &BareLoop) -> Result<()> {
+    let mut rounds = Vec::new();
+    for _ in 0..=ROUNDS {
+        rounds.push((time(|| ours.call())?, time(|| bare.call())?));
     }
-    // The first turn warms both up.
+    // The first round is the warm-up.
     let mut ratios: Vec<_> =
-        turns[1..].iter().map(|(ours, bare)| ours.as_secs_f64() / bare.as_secs_f64()).collect();
+        rounds[1..].iter().map(|(ours, bare)| ours.as_secs_f64() / bare.as_secs_f64()).collect();
     ratios.sort_by(f64::total_cmp);
     let median = |mut times: Vec<Duration>| {
         times.sort();
@@ -64,16 +63,16 @@ fn compare(title: &str, ours: &Ours, bare: &Bare) -> Result<()> {
     };
     println!(
         "  {title}: ophost {:?}, bare loop {:?}, ratio {:.2} (from {:.2} to {:.2})",
-        median(turns[1..].iter().map(|turn| turn.0).collect()),
-        median(turns[1..].iter().map(|turn| turn.1).collect()),
-        ratios[TURNS / 2],
+        median(rounds[1..].iter().map(|round| round.0).collect()),
+        median(rounds[1..].iter().map(|round| round.1).collect()),
+        ratios[ROUNDS / 2],
         ratios[0],
-        ratios[TURNS - 1],
+        ratios[ROUNDS - 1],
     );
     Ok(())
 }
 
-/// Returns the mean time of a call in one turn.
+/// Rerounds the mean time of a call in one round.
 fn time(call: impl Fn() -> Result<()>) -> Result<Duration> {
     let started = Instant::now();
     for _ in 0..CALLS {
@@ -82,15 +81,15 @@ fn time(call: impl Fn() -> Result<()>) -> Result<Duration> {
     Ok(started.elapsed() / CALLS)
 }
 
-/// The host, as a library user has it.
-struct Ours {
+/// The host, called through the library.
+struct HostLoop {
     runtime: Runtime,
     host: Host,
     operation: String,
     input: Value,
 }
 
-impl Ours {
+impl HostLoop {
     fn new(plugins: &std::path::Path, operation: &str, input: Value) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let host = runtime.block_on(Host::builder().plugins(plugins).build())?;
@@ -107,15 +106,15 @@ impl Ours {
     }
 }
 
-/// wasmtime alone.
-struct Bare {
+/// A loop that uses wasmtime alone.
+struct BareLoop {
     engine: Engine,
     pre: PluginPre<State>,
     operation: String,
     input: String,
 }
 
-impl Bare {
+impl BareLoop {
     fn new(bytes: &[u8], operation: &str, input: String) -> Result<Self> {
         let engine = Engine::default();
         let component = Component::from_binary(&engine, bytes)?;
@@ -140,7 +139,7 @@ impl Bare {
     }
 }
 
-/// What the guests' imports need: nothing that either of the two operations calls.
+/// Stubs of the guests' imports. Neither of the two operations calls one.
 #[derive(Default)]
 struct State {
     wasi: WasiCtx,

@@ -1,17 +1,17 @@
-//! What a command costs, and that it does not grow with the plugins that it does not use.
+//! The cost of a command, and its growth with the number of unused plugins.
 //!
-//! One project has one plugin, another a thousand and the same one. The commands take turns,
-//! so that a machine that changes its speed changes it for both; what is printed is the
-//! median of the ratios. `/bin/true` is what starting a process costs.
+//! One project has one plugin, another has 1,000 including that one. The commands alternate, so
+//! that a change of the machine's speed affects both equally. The benchmark prints the median of
+//! the ratios. `/bin/true` measures the cost of starting a process.
 
-#![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::disk::Forced;
+use e2e::disk::FsyncProbe;
 use e2e::guest::{Described, Operation, describing};
 use tempfile::TempDir;
 
@@ -20,28 +20,28 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// The command under test.
 const OPHOST: &str = env!("CARGO_BIN_EXE_ophost-under-test");
 const MANY: usize = 1_000;
-const TURNS: usize = 41;
-/// Files that were changed so shortly before are read again.
-const SETTLED: Duration = Duration::from_millis(2_500);
+const ROUNDS: usize = 41;
+/// Files that changed within this time are read again by the next command.
+const SETTLE_TIME: Duration = Duration::from_millis(2_500);
 
 fn main() -> Result<()> {
     let (one, many) = (project(1)?, project(MANY)?);
-    std::thread::sleep(SETTLED);
+    std::thread::sleep(SETTLE_TIME);
     let first = Instant::now();
     list(one.path())?;
-    let (first, begun) = (first.elapsed(), Instant::now());
+    let (first, started) = (first.elapsed(), Instant::now());
     list(many.path())?;
     println!(
         "the first list compiles: 1 plugin {first:.0?}, {MANY} plugins {:.0?}",
-        begun.elapsed()
+        started.elapsed()
     );
     run(many.path())?;
 
     let mut ratios = Vec::new();
     let (mut small, mut large, mut all, mut nothing) = (vec![], vec![], vec![], vec![]);
-    let (mut recorded, mut forced) = (vec![], vec![]);
-    let disk = Forced::new(one.path())?;
-    for _ in 0..TURNS {
+    let (mut recorded, mut synced) = (vec![], vec![]);
+    let probe = FsyncProbe::new(one.path())?;
+    for _ in 0..ROUNDS {
         let (a, b) = (run(one.path())?, run(many.path())?);
         ratios.push(b.as_secs_f64() / a.as_secs_f64());
         small.push(a);
@@ -49,24 +49,24 @@ fn main() -> Result<()> {
         all.push(list(many.path())?);
         nothing.push(time(&mut Command::new("/bin/true"))?);
         recorded.push(time(command(one.path()).args(["run", "bench.op0", "--record"]))?);
-        forced.push(disk.once()?);
+        synced.push(probe.once()?);
     }
     ratios.sort_by(f64::total_cmp);
     let [small, large, all, nothing] = [small, large, all, nothing].map(median);
-    let [recorded, forced] = [recorded, forced].map(median);
+    let [recorded, synced] = [recorded, synced].map(median);
     println!(
         "run, 1 plugin: {small:.1?}; run, {MANY} plugins: {large:.1?}; /bin/true: {nothing:.1?}"
     );
-    println!("P4: run with {MANY} plugins / run with one: {:.2}; goal: flat", ratios[TURNS / 2]);
-    println!("P6: list of {MANY} plugins, warm: {all:.1?}; goal: at most 20 ms");
-    let more = recorded.saturating_sub(small).as_secs_f64() / forced.as_secs_f64();
+    println!("run with {MANY} plugins / run with one: {:.2}; goal: flat", ratios[ROUNDS / 2]);
+    println!("list of {MANY} plugins, warm: {all:.1?}; goal: at most 20 ms");
+    let more = recorded.saturating_sub(small).as_secs_f64() / synced.as_secs_f64();
     println!(
-        "P4: recorded: {recorded:.1?}; one fdatasync, F: {forced:.1?}; more than unrecorded: {more:.1} F; goal: at most 6.5 F"
+        "recorded: {recorded:.1?}; one fdatasync, F: {synced:.1?}; more than unrecorded: {more:.1} F; goal: at most 6.5 F"
     );
     Ok(())
 }
 
-/// Returns a project of so many plugins; one of them is `bench.op0`.
+/// Returns a project with this number of plugins. One of them is `bench.op0`.
 fn project(plugins: usize) -> Result<TempDir> {
     let directory = tempfile::tempdir()?;
     fs::create_dir(directory.path().join("plugins"))?;

@@ -1,9 +1,13 @@
-//! What documents cost: a run that writes one beside the same run as a dry run, a filter over
-//! many beside SQLite's, a large commit, and callers that are in each other's way.
+//! The cost of documents.
 //!
-//! SQLite is the one of Python's standard library; without `python3` it is left out.
+//! - A run that writes one document, compared with the same run as a dry run.
+//! - A filter over many documents, compared with SQLite.
+//! - One large commit.
+//! - Concurrent callers that change the same document.
+//!
+//! SQLite comes from Python's standard library. Without `python3` that comparison is skipped.
 
-#![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 use std::fs;
 use std::io::Write as _;
@@ -11,19 +15,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::disk::Forced;
+use e2e::disk::FsyncProbe;
 use ophost::document::{Body, CollectionName, DocumentId, Filter, Query, Sort, SortBy};
 use ophost::{Caller, Flags, Host, Import, LimitRequest, Outcome, Request, RunReport};
 use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// How often the small things are measured; the median is shown.
-const TURNS: usize = 101;
+/// Samples of the short measurements. The benchmark prints their median.
+const SAMPLES: usize = 101;
 const DOCUMENTS: u64 = 100_000;
 const BULK: u64 = 10_000;
-/// Callers of one document, and how often each changes it.
+/// Concurrent callers of one document.
 const CALLERS: usize = 8;
+/// Changes that each caller makes.
 const CHANGES: usize = 25;
 
 fn main() -> Result<()> {
@@ -40,8 +45,7 @@ fn main() -> Result<()> {
         let host = Host::builder().plugins(plugins).data(scratch.path().join("data"));
         let host = host.build().await?;
         one_document(&host, scratch.path()).await?;
-        // Before anything that needs much memory: the most that there ever was is all that the
-        // system knows.
+        // First, because the operating system reports only the peak of the memory so far.
         one_commit(&host).await?;
         one_for_many(&host).await?;
         many_documents(&host, scratch.path()).await
@@ -63,20 +67,22 @@ async fn one_document(host: &Host, directory: &Path) -> Result<()> {
     let flags = Flags { dry_run: true, ..Flags::default() };
     let dry = Caller { flags, ..Caller::at("bench") };
     let job = || Request::new("create_job", json!({"title": "Baker", "company": "ACME"}));
-    let (mut wet, mut dried, mut forced) = (vec![], vec![], vec![]);
-    let disk = Forced::new(directory)?;
-    for _ in 0..TURNS {
-        let begun = Instant::now();
+    let (mut normal, mut dry_runs, mut synced) = (vec![], vec![], vec![]);
+    let probe = FsyncProbe::new(directory)?;
+    for _ in 0..SAMPLES {
+        let started = Instant::now();
         succeeded(host.run(job()).await?)?;
-        wet.push(begun.elapsed());
-        let begun = Instant::now();
+        normal.push(started.elapsed());
+        let started = Instant::now();
         succeeded(host.run(job().caller(dry.clone())).await?)?;
-        dried.push(begun.elapsed());
-        forced.push(disk.once()?);
+        dry_runs.push(started.elapsed());
+        synced.push(probe.once()?);
     }
-    let [wet, dried, forced] = [wet, dried, forced].map(median);
-    println!("a recorded run that writes a document: {wet:.0?}; F (one fdatasync): {forced:.0?}");
-    println!("the same run, dry: {dried:.0?}; ratio {:.2}, goal 1.3", ratio(wet, dried));
+    let [normal, dry_run, synced] = [normal, dry_runs, synced].map(median);
+    println!(
+        "a recorded run that writes a document: {normal:.0?}; F (one fdatasync): {synced:.0?}"
+    );
+    println!("the same as a dry run: {dry_run:.0?}; ratio {:.2}, goal 1.3", ratio(normal, dry_run));
     Ok(())
 }
 
@@ -98,36 +104,36 @@ async fn many_documents(host: &Host, directory: &Path) -> Result<()> {
         Ok((Some(id), Body::try_from(document(number))?))
     });
     let documents = documents.collect::<Result<Vec<_>>>()?;
-    let begun = Instant::now();
+    let started = Instant::now();
     succeeded(host.import(Import::new(collection.clone(), documents)).await?)?;
-    println!("{DOCUMENTS} documents imported in one commit: {:.1?}", begun.elapsed());
+    println!("{DOCUMENTS} documents imported in one commit: {:.1?}", started.elapsed());
     let documents = host.documents().ok_or("no data directory")?;
     let filter = || Filter::parse(&json!({"status": "open", "salary": {"$gte": 1_000}}));
     let by_salary = SortBy { path: "salary".parse()?, descending: true };
     let (mut counted, mut found) = (Vec::new(), Vec::new());
     let mut answer = String::new();
     for _ in 0..9 {
-        let begun = Instant::now();
+        let started = Instant::now();
         let count = documents.count(collection.clone(), filter()?).await?;
-        counted.push(begun.elapsed());
+        counted.push(started.elapsed());
         let sort = Sort::new(vec![by_salary.clone()])?;
-        let begun = Instant::now();
+        let started = Instant::now();
         let query = Query::new(&collection, filter()?, sort, Some(100), None)?;
         let page = documents.find(collection.clone(), query).await?;
-        found.push(begun.elapsed());
+        found.push(started.elapsed());
         answer = format!("{count} {}", page.documents.last().ok_or("nothing")?.id);
     }
     let ours = [median(counted), median(found)];
-    println!("of {DOCUMENTS} documents a filter means so many, and the 100th of them is: {answer}");
+    println!("matches of the filter in {DOCUMENTS} documents, and the id of the 100th: {answer}");
     let Some((same, theirs)) = sqlite(&directory.join("bench.sqlite"))? else {
         println!(
-            "counted: {:.0?}, found: {:.0?}; there is no python3 to ask SQLite",
+            "counted: {:.0?}, found: {:.0?}; no comparison with SQLite, because `python3` is missing",
             ours[0], ours[1]
         );
         return Ok(());
     };
     if same != answer {
-        return Err(format!("SQLite finds {same}, not {answer}").into());
+        return Err(format!("SQLite finds {same} instead of {answer}").into());
     }
     for (what, ours, theirs) in
         [("counted", ours[0], theirs[0]), ("found, sorted", ours[1], theirs[1])]
@@ -140,7 +146,7 @@ async fn many_documents(host: &Host, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-const PEER: &str = r#"
+const SQLITE_SCRIPT: &str = r#"
 import json, sqlite3, sys, time
 db = sqlite3.connect(sys.argv[1])
 db.execute("create table bench (id text primary key, body text)")
@@ -150,29 +156,30 @@ db.commit()
 where = "where json_extract(body, '$.status') = 'open' and json_extract(body, '$.salary') >= 1000"
 times = [], []
 for _ in range(9):
-    begun = time.perf_counter()
+    started = time.perf_counter()
     count, = db.execute("select count(*) from bench " + where).fetchone()
-    times[0].append(time.perf_counter() - begun)
-    begun = time.perf_counter()
+    times[0].append(time.perf_counter() - started)
+    started = time.perf_counter()
     page = db.execute("select id, body from bench " + where +
                       " order by json_extract(body, '$.salary') desc, id limit 100").fetchall()
-    times[1].append(time.perf_counter() - begun)
+    times[1].append(time.perf_counter() - started)
 print(count, page[-1][0], *(sorted(each)[4] for each in times), sep="\n")
 "#;
 
-/// Returns what SQLite counts and finds, and how long each takes it.
+/// Returns the results of SQLite, and the times of its count and its query. `None` if `python3`
+/// cannot be started.
 fn sqlite(file: &Path) -> Result<Option<(String, [Duration; 2])>> {
-    let mut peer = Command::new("python3");
-    peer.arg("-c").arg(PEER).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let Ok(mut peer) = peer.spawn() else { return Ok(None) };
-    let mut rows = peer.stdin.take().ok_or("no stdin")?;
+    let mut python = Command::new("python3");
+    python.arg("-c").arg(SQLITE_SCRIPT).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut python) = python.spawn() else { return Ok(None) };
+    let mut rows = python.stdin.take().ok_or("no stdin")?;
     for number in 0..DOCUMENTS {
         writeln!(rows, "{}", json!([format!("{number:08}"), document(number)]))?;
     }
     drop(rows);
-    let output = String::from_utf8(peer.wait_with_output()?.stdout)?;
+    let output = String::from_utf8(python.wait_with_output()?.stdout)?;
     let [count, last, counted, found] = output.lines().collect::<Vec<_>>()[..] else {
-        return Err("no answer".into());
+        return Err("the SQLite script printed an unexpected answer".into());
     };
     let time = |seconds: &str| seconds.parse().map(Duration::from_secs_f64);
     Ok(Some((format!("{count} {last}"), [time(counted)?, time(found)?])))
@@ -180,20 +187,20 @@ fn sqlite(file: &Path) -> Result<Option<(String, [Duration; 2])>> {
 
 async fn one_commit(host: &Host) -> Result<()> {
     let bulk = json!({"name": "bulk", "count": BULK, "padding": 100});
-    let (begun, before) = (Instant::now(), peak()?);
+    let (started, before) = (Instant::now(), peak()?);
     call(host, "ledger.bulk_insert", bulk).await?;
-    let (took, more) = (begun.elapsed(), (peak()? - before) >> 20);
-    println!("{BULK} documents inserted by a run: {took:.1?}; {more} MiB more at once");
-    let (begun, before) = (Instant::now(), peak()?);
+    let (took, more) = (started.elapsed(), (peak()? - before) >> 20);
+    println!("{BULK} documents inserted by a run: {took:.1?}; peak memory grew by {more} MiB");
+    let (started, before) = (Instant::now(), peak()?);
     let limits = LimitRequest { timeout: Some(Duration::from_secs(300)), ..Default::default() };
     let delete = Request::new("ledger.bulk_delete", json!({"filter": {"name": "bulk"}}));
     succeeded(host.run(delete.limits(limits)).await?)?;
-    let (took, more) = (begun.elapsed(), (peak()? - before) >> 20);
-    println!("{BULK} deleted by a run, in one commit: {took:.1?}; {more} MiB more than that");
+    let (took, more) = (started.elapsed(), (peak()? - before) >> 20);
+    println!("{BULK} deleted by a run, in one commit: {took:.1?}; peak memory grew by {more} MiB");
     Ok(())
 }
 
-/// Returns the most memory that this process ever had, in bytes.
+/// Returns the peak memory of this process, in bytes.
 fn peak() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
@@ -211,7 +218,7 @@ async fn one_for_many(host: &Host) -> Result<()> {
         }
         Ok::<_, String>((again, lost))
     };
-    let begun = Instant::now();
+    let started = Instant::now();
     let callers: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(bump(host.clone()))).collect();
     let (mut again, mut lost) = (0, 0);
     for caller in callers {
@@ -221,9 +228,9 @@ async fn one_for_many(host: &Host) -> Result<()> {
     }
     let all = CALLERS * CHANGES;
     println!(
-        "{CALLERS} callers change one document {all} times: {:.1?}; executed again {again} times, \
-         given up {lost}",
-        begun.elapsed()
+        "{CALLERS} callers change one document {all} times: {:.1?}; {again} retries, \
+         {lost} given up",
+        started.elapsed()
     );
     Ok(())
 }

@@ -1,10 +1,13 @@
-//! What records cost: how many runs are recorded in a second, how large they are, how soon a
-//! store is open again after a kill, and how soon a run of another process is cancelled.
+//! The cost of run records.
 //!
-//! Everything goes through the library, with a real guest that does next to nothing. It is told
-//! beside F, the time of one `fdatasync` on the same disk, measured before and after.
+//! - Recorded runs per second, and the size of a record.
+//! - The time to open a store after `kill -9`.
+//! - The time to cancel a run of another process.
+//!
+//! All measurements use the library and a real guest that does almost nothing. They are compared
+//! with F, the time of one `fdatasync` on the same disk, measured before and after.
 
-#![expect(clippy::print_stdout, reason = "a program that prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -13,7 +16,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::disk::Forced;
+use e2e::disk::FsyncProbe;
 use e2e::guest::{Described, Operation, describing};
 use ophost::{Host, Outcome, RecordPolicy, Request, RunFilter, Runs, Status};
 use serde_json::json;
@@ -22,20 +25,21 @@ use tokio::task::JoinSet;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Runs in a second, by so many callers.
+/// Numbers of concurrent callers, and of runs that all of them make together.
 const CALLERS: [(usize, usize); 3] = [(1, 400), (8, 1_600), (64, 6_400)];
-/// How long processes record together.
-const TOGETHER: Duration = Duration::from_secs(4);
-/// The records of the large store, and its callers.
+/// How long the processes record runs concurrently.
+const CONCURRENT: Duration = Duration::from_secs(4);
+/// Records in the large store.
 const MANY: usize = 100_000;
-const AT_ONCE: usize = 256;
-/// Runs that are cancelled, pages that are read.
+/// Concurrent callers that fill the large store.
+const FILLERS: usize = 256;
+/// Cancelled runs, and pages that are read.
 const SAMPLES: usize = 100;
 
 fn main() -> Result<()> {
-    let words: Vec<_> = std::env::args().collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [_, "record", project] => record_together(Path::new(project)),
+    let arguments: Vec<_> = std::env::args().collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [_, "record", project] => record_concurrently(Path::new(project)),
         [_, "fill", project] => fill(Path::new(project)),
         [_, "spin", project] => spin(Path::new(project)),
         _ => measure(),
@@ -49,7 +53,7 @@ fn measure() -> Result<()> {
     cancelled()
 }
 
-/// Returns a directory with the plugins.
+/// Creates a project directory with the plugins.
 fn project() -> Result<tempfile::TempDir> {
     let directory = tempfile::tempdir()?;
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target");
@@ -75,7 +79,7 @@ fn records(host: &Host) -> Result<Runs<'_>> {
     host.runs().ok_or_else(|| "no data directory".into())
 }
 
-/// Runs the tiny guest, and returns how long that took.
+/// Runs the tiny guest and returns the elapsed time.
 async fn once(host: &Host) -> Result<Duration> {
     let started = Instant::now();
     let report = host.run(Request::new("bench.tiny", json!({"text": "Hello, World!"}))).await?;
@@ -85,7 +89,7 @@ async fn once(host: &Host) -> Result<Duration> {
     }
 }
 
-/// Runs the tiny guest so often, by so many callers. Returns how long each run took.
+/// Makes `count` runs of the tiny guest by concurrent callers. Returns the sorted times.
 async fn all(host: &Host, callers: usize, count: usize) -> Result<Vec<Duration>> {
     let mut tasks = JoinSet::new();
     for _ in 0..callers {
@@ -106,55 +110,58 @@ async fn all(host: &Host, callers: usize, count: usize) -> Result<Vec<Duration>>
     Ok(times)
 }
 
-/// Does something, and returns its answer, how long it took, and F around it.
-fn beside<T>(forced: &Forced, work: impl FnOnce() -> Result<T>) -> Result<(T, Duration, Duration)> {
-    let before = forced.median()?;
+/// Returns the result of `work`, its elapsed time, and the mean of F before and after it.
+fn measured<T>(
+    probe: &FsyncProbe,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<(T, Duration, Duration)> {
+    let before = probe.median()?;
     let started = Instant::now();
-    let answer = work()?;
+    let result = work()?;
     let took = started.elapsed();
-    Ok((answer, took, (before + forced.median()?) / 2))
+    Ok((result, took, (before + probe.median()?) / 2))
 }
 
 fn ratio(time: Duration, other: Duration) -> f64 {
     time.as_secs_f64() / other.as_secs_f64()
 }
 
-/// How many runs, in a second and in F.
-fn rate(runs: usize, took: Duration, force: Duration) -> String {
+/// Formats the number of runs per second and per F.
+fn rate(runs: usize, took: Duration, fsync: Duration) -> String {
     let rate = runs as f64 / took.as_secs_f64();
-    format!("{rate:.0} runs/s, {:.2} in F", rate * force.as_secs_f64())
+    format!("{rate:.0} runs/s, {:.2} per F", rate * fsync.as_secs_f64())
 }
 
 fn callers() -> Result<()> {
     let (project, runtime) = (project()?, runtime()?);
     let host = runtime.block_on(host(project.path()))?;
-    let forced = Forced::new(project.path())?;
+    let probe = FsyncProbe::new(project.path())?;
     runtime.block_on(all(&host, 1, 20))?;
     for (callers, count) in CALLERS {
         let work = || runtime.block_on(all(&host, callers, count));
-        let (times, took, force) = beside(&forced, work)?;
+        let (times, took, fsync) = measured(&probe, work)?;
         println!(
-            "P3: {callers} callers: {}; a run {:.1?}, {:.1} F; F {force:.1?}; goal: {}",
-            rate(count, took, force),
+            "{callers} callers: {}; a run {:.1?}, {:.1} F; F {fsync:.1?}; goal: {}",
+            rate(count, took, fsync),
             times[count / 2],
-            ratio(times[count / 2], force),
+            ratio(times[count / 2], fsync),
             if callers == 1 {
                 "at most 4.4 F".to_owned()
             } else {
-                format!("at least {:.1} in F", callers as f64 * 0.2)
+                format!("at least {:.1} per F", callers as f64 * 0.2)
             },
         );
     }
     Ok(())
 }
 
-/// Starts this program for a part of a measurement.
-fn child(part: &str, project: &Path) -> Result<Child> {
+/// Starts this program again for one role of a measurement.
+fn child(role: &str, project: &Path) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    Ok(command.arg(part).arg(project).stdout(Stdio::piped()).spawn()?)
+    Ok(command.arg(role).arg(project).stdout(Stdio::piped()).spawn()?)
 }
 
-/// Returns the next line that a child prints.
+/// Returns the next line of a child's stdout.
 fn line(child: &mut Child) -> Result<String> {
     let stdout = child.stdout.as_mut().ok_or("no output")?;
     let mut line = String::new();
@@ -164,10 +171,10 @@ fn line(child: &mut Child) -> Result<String> {
 
 fn processes() -> Result<()> {
     let project = project()?;
-    let forced = Forced::new(project.path())?;
-    // Compiled before they begin.
+    let probe = FsyncProbe::new(project.path())?;
+    // Compile the plugins before the children start.
     runtime()?.block_on(async { once(&host(project.path()).await?).await })?;
-    let (counts, _, force) = beside(&forced, || {
+    let (counts, _, fsync) = measured(&probe, || {
         let start = || child("record", project.path());
         let mut children = (0..4).map(|_| start()).collect::<Result<Vec<_>>>()?;
         let counts = children.iter_mut().map(|child| Ok(line(child)?.parse::<usize>()?));
@@ -175,17 +182,17 @@ fn processes() -> Result<()> {
         children.iter_mut().try_for_each(|child| child.wait().map(drop))?;
         Ok(counts)
     })?;
-    let together = rate(counts.iter().sum(), TOGETHER, force);
-    println!("P3: 4 processes: {together} together, {counts:?}; F {force:.1?}");
+    let rate = rate(counts.iter().sum(), CONCURRENT, fsync);
+    println!("4 processes: {rate} in total, {counts:?}; F {fsync:.1?}");
     Ok(())
 }
 
-/// The part of a process that records with others for a while.
-fn record_together(project: &Path) -> Result<()> {
+/// Role of a child: records runs for a fixed time, concurrently with other processes.
+fn record_concurrently(project: &Path) -> Result<()> {
     let count = runtime()?.block_on(async {
         let host = host(project).await?;
         let (started, mut count) = (Instant::now(), 0);
-        while started.elapsed() < TOGETHER {
+        while started.elapsed() < CONCURRENT {
             once(&host).await?;
             count += 1;
         }
@@ -195,54 +202,54 @@ fn record_together(project: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The part of a process that fills a store and goes on recording until it is killed.
+/// Role of a child: fills a store and continues to record until it is killed.
 fn fill(project: &Path) -> Result<()> {
     runtime()?.block_on(async {
         let host = host(project).await?;
-        all(&host, AT_ONCE, MANY).await?;
+        all(&host, FILLERS, MANY).await?;
         println!("filled");
         std::io::stdout().flush()?;
-        all(&host, AT_ONCE, usize::MAX / 2).await.map(drop)
+        all(&host, FILLERS, usize::MAX / 2).await.map(drop)
     })
 }
 
 fn large() -> Result<()> {
     let project = project()?;
-    let forced = Forced::new(project.path())?;
+    let probe = FsyncProbe::new(project.path())?;
     let mut child = child("fill", project.path())?;
-    let ((), took, force) = beside(&forced, || match line(&mut child)?.as_str() {
+    let ((), took, fsync) = measured(&probe, || match line(&mut child)?.as_str() {
         "filled" => Ok(()),
-        other => Err(format!("it printed `{other}`").into()),
+        other => Err(format!("the child printed `{other}`").into()),
     })?;
     let file = fs::metadata(project.path().join(".ophost/store/store.redb"))?;
-    // The file grows before it is filled; what was never written takes no room.
+    // The file is sparse: it grows ahead of its content.
     let size = file.blocks() * 512;
     child.kill()?;
     child.wait()?;
     println!(
-        "P7: {MANY} runs by {AT_ONCE} callers: {}; {size} bytes on the disk, {} a run, in a file of {}; goal: at most 700",
-        rate(MANY, took, force),
+        "{MANY} runs by {FILLERS} callers: {}; {size} bytes on the disk, {} per run, file length {}; goal: at most 700 bytes per run",
+        rate(MANY, took, fsync),
         size / MANY as u64,
         file.len()
     );
     let (project, runtime) = (project.path(), runtime()?);
     let host = runtime.block_on(host(project))?;
-    // The guest is loaded before: that is no matter of the store.
+    // Load the guest first, because loading is not part of the measured cost.
     runtime.block_on(host.run(Request::new("bench.tiny", json!({})).record(false)))?;
-    let (first, _, force) = beside(&forced, || runtime.block_on(once(&host)))?;
+    let (first, _, fsync) = measured(&probe, || runtime.block_on(once(&host)))?;
     println!(
-        "P7: the first run after kill -9: {first:.1?}, {:.1} F; F {force:.1?}; goal: opened within 50 ms",
-        ratio(first, force)
+        "the first run after kill -9: {first:.1?}, {:.1} F; F {fsync:.1?}; goal: opened within 50 ms",
+        ratio(first, fsync)
     );
-    look(&runtime, &host, force)
+    read_pages(&runtime, &host, fsync)
 }
 
 /// Reads pages of a large store.
-fn look(runtime: &Runtime, host: &Host, force: Duration) -> Result<()> {
+fn read_pages(runtime: &Runtime, host: &Host, fsync: Duration) -> Result<()> {
     let records = records(host)?;
-    // The first who looks finds those who were killed.
-    let dead = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
-    runtime.block_on(records.list(&dead, None, 50))?;
+    // The first reader marks the runs of the killed process as crashed.
+    let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
+    runtime.block_on(records.list(&running, None, 50))?;
     let mut times = Vec::new();
     for _ in 0..SAMPLES {
         let started = Instant::now();
@@ -250,15 +257,15 @@ fn look(runtime: &Runtime, host: &Host, force: Duration) -> Result<()> {
         times.push(started.elapsed());
     }
     times.sort();
-    let (half, most) = (times[SAMPLES / 2], times[SAMPLES * 99 / 100]);
+    let (median, p99) = (times[SAMPLES / 2], times[SAMPLES * 99 / 100]);
     println!(
-        "P7: a page of 50: {half:.1?}, p99 {most:.1?}, {:.1} F; goal: p99 at most 1 ms",
-        ratio(most, force)
+        "a page of 50: {median:.1?}, p99 {p99:.1?}, {:.1} F; goal: p99 at most 1 ms",
+        ratio(p99, fsync)
     );
     Ok(())
 }
 
-/// The part of a process whose runs are cancelled, one after the other.
+/// Role of a child: makes runs that are cancelled, one after the other.
 fn spin(project: &Path) -> Result<()> {
     runtime()?.block_on(async {
         let host = host(project).await?;
@@ -273,25 +280,25 @@ fn spin(project: &Path) -> Result<()> {
 
 fn cancelled() -> Result<()> {
     let (project, runtime) = (project()?, runtime()?);
-    let forced = Forced::new(project.path())?;
+    let probe = FsyncProbe::new(project.path())?;
     let host = runtime.block_on(host(project.path()))?;
     let records = records(&host)?;
     let mut child = child("spin", project.path())?;
-    let (mut times, _, force) = beside(&forced, || {
+    let (mut times, _, fsync) = measured(&probe, || {
         (0..SAMPLES).map(|_| runtime.block_on(cancel(&records))).collect::<Result<Vec<_>>>()
     })?;
     child.kill()?;
     child.wait()?;
     times.sort();
-    let (half, most) = (times[SAMPLES / 2], times[SAMPLES * 99 / 100]);
+    let (median, p99) = (times[SAMPLES / 2], times[SAMPLES * 99 / 100]);
     println!(
-        "Q7: cancel a run of another process: {half:.1?}, p99 of {SAMPLES} {most:.1?}, {:.1} F; F {force:.1?}; goal: at most 100 ms",
-        ratio(most, force)
+        "cancel a run of another process: {median:.1?}, p99 of {SAMPLES} {p99:.1?}, {:.1} F; F {fsync:.1?}; goal: at most 100 ms",
+        ratio(p99, fsync)
     );
     Ok(())
 }
 
-/// Waits for a run, cancels it, and returns how long that took.
+/// Waits for a run, cancels it, and returns the time of the cancellation.
 async fn cancel(records: &Runs<'_>) -> Result<Duration> {
     let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
     let id = loop {
@@ -299,11 +306,11 @@ async fn cancel(records: &Runs<'_>) -> Result<Duration> {
             break run.id;
         }
     };
-    let run = records.get(id).await?.ok_or("it is gone")?;
+    let run = records.get(id).await?.ok_or("the run is missing")?;
     let started = Instant::now();
     let run = records.cancel(run).await?;
     match run.state.status() {
         Status::Cancelled => Ok(started.elapsed()),
-        other => Err(format!("it is {other}").into()),
+        other => Err(format!("the run is {other}").into()),
     }
 }

@@ -1,6 +1,6 @@
-"""Flows of a real Prefect whose tasks call `ophost`, by the shim.
+"""Flows of a real Prefect whose tasks call `ophost` through the shim.
 
-`cargo xtask prefect` runs this, with the shim and the command in their places.
+`cargo xtask prefect` runs this script, with the shim on the module path and the command in `PATH`.
 """
 
 import asyncio
@@ -17,21 +17,22 @@ from prefect import flow, task
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
 
-AT_ONCE = 24
-IN_A_ROW = 5
+CONCURRENT = 24
+SEQUENTIAL = 5
 STALE = "99999999-9999-4999-8999-999999999999"
 PAGES = "http://127.0.0.1:4200"
 
-EXPECTED = IN_A_ROW + AT_ONCE + 6  # outer, inner twice, a task between, async, alone
+# The other six: outer, inner twice, the task between them, async, standalone.
+EXPECTED = SEQUENTIAL + CONCURRENT + 6
 
-UNCHECKED = 1  # the async task's first call
+UNCHECKED = 1  # the first call of the async task
 
 recorded: dict[str, tuple[str | None, str | None]] = {}
 recorded_lock = threading.Lock()
 
 
-def here() -> tuple[str | None, str | None]:
-    """The ids that Prefect itself says: the inner flow's, and the task's if it is in it."""
+def current_ids() -> tuple[str | None, str | None]:
+    """Returns the ids that Prefect reports: of the current flow run, and of the task run in it."""
     flow_run, task_run = FlowRunContext.get(), TaskRunContext.get()
     return (
         str(flow_run.flow_run.id) if flow_run else None,
@@ -40,11 +41,11 @@ def here() -> tuple[str | None, str | None]:
 
 
 def checked(text: str, expected: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
-    """Runs an operation, and checks that the run names the flow run and the task run."""
-    said = report("slugify", {"text": text})
-    assert said["status"] == "SUCCESS", said
-    assert said["output"] == {"slug": text.lower()}, said
-    known = said["orchestration"]
+    """Runs an operation and checks that its report has the ids of the flow run and task run."""
+    result = report("slugify", {"text": text})
+    assert result["status"] == "SUCCESS", result
+    assert result["output"] == {"slug": text.lower()}, result
+    known = result["orchestration"]
     found = (known["prefect_flow_run_id"], known["prefect_task_run_id"])
     assert known["orchestrated"] is True and found == expected, (known, expected)
     assert [system["system"] for system in known["systems"]] == ["prefect"], known
@@ -54,58 +55,59 @@ def checked(text: str, expected: tuple[str | None, str | None]) -> tuple[str | N
     for one in found:
         assert one is None or str(UUID(one)) == one
     with recorded_lock:
-        recorded[said["run_id"]] = found
+        recorded[result["run_id"]] = found
     return found
 
 
-together = threading.Barrier(AT_ONCE)
+all_running = threading.Barrier(CONCURRENT)
 
 
 @task
 def one(text: str):
-    return checked(text, here())
+    return checked(text, current_ids())
 
 
 @task
 def one_of_many(text: str):
-    expected = here()
-    together.wait(timeout=60)  # all of them are running now
+    expected = current_ids()
+    all_running.wait(timeout=60)
     return checked(text, expected)
 
 
 @flow
-def in_a_row():
-    return here()[0], [one(f"Row{number}") for number in range(IN_A_ROW)]
+def sequential_tasks():
+    return current_ids()[0], [one(f"Row{number}") for number in range(SEQUENTIAL)]
 
 
-@flow(task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE))
-def at_once():
-    return here()[0], one_of_many.map([f"Many{number}" for number in range(AT_ONCE)]).result()
+@flow(task_runner=ThreadPoolTaskRunner(max_workers=CONCURRENT))
+def concurrent_tasks():
+    futures = one_of_many.map([f"Many{number}" for number in range(CONCURRENT)])
+    return current_ids()[0], futures.result()
 
 
 @flow
 def inner():
-    flow_run_id, _ = here()
-    # Also where a task called this flow: that task is further out.
+    flow_run_id, _ = current_ids()
+    # No task id, even if a task called this flow, because that task is outside of the flow.
     return checked("Inner", (flow_run_id, None))
 
 
 @task
 def calls_a_flow():
-    own = checked("Task", here())
+    own = checked("Task", current_ids())
     return own, inner()
 
 
 @flow
 def outer():
-    own = checked("Outer", (here()[0], None))
+    own = checked("Outer", (current_ids()[0], None))
     return own, inner(), calls_a_flow()
 
 
 @task
 async def process_jobs_task(batch_size: int):
-    """Example 4 of the operations' documentation: an async task that calls an operation."""
-    flow_run_id, task_run_id = here()
+    """An async task that calls an operation."""
+    flow_run_id, task_run_id = current_ids()
     text = f"Batch{batch_size}"
     output = await asyncio.to_thread(run, "slugify", {"text": text})
     found = await asyncio.to_thread(checked, text, (flow_run_id, task_run_id))
@@ -114,7 +116,7 @@ async def process_jobs_task(batch_size: int):
 
 @flow
 async def daily_job_processing():
-    flow_run_id, _ = here()
+    flow_run_id, _ = current_ids()
     return flow_run_id, await process_jobs_task(batch_size=100)
 
 
@@ -131,7 +133,7 @@ def failing():
     return fails()
 
 
-def ids_are_own(result, count: int) -> None:
+def check_ids(result, count: int) -> None:
     flow_run_id, found = result
     assert len(found) == count
     assert {flow for flow, _ in found} == {flow_run_id}, result
@@ -147,8 +149,8 @@ def ids(run) -> tuple[str | None, str | None]:
     return run["prefect_flow_run_id"], run["prefect_task_run_id"]
 
 
-def records_name_their_own() -> None:
-    """The records say what the runs said, in lists and as a whole."""
+def check_records() -> None:
+    """Checks that the run records have the ids that the reports had."""
     for flow_run_id in {flow for flow, _ in recorded.values() if flow}:
         expected = {run: ids for run, ids in recorded.items() if ids[0] == flow_run_id}
         listed = json.loads(ophost("list", "--flow-run", flow_run_id, "--json", "--limit=1000"))
@@ -164,15 +166,15 @@ def records_name_their_own() -> None:
         assert run["orchestrated"] is True and run["status"] == "SUCCESS", run
         (system,) = run["orchestration"]
         assert system["system"] == "prefect", system
-        said = (system["ids"].get("flow_run_id"), system["ids"].get("task_run_id"))
-        assert said == ids(run), run
-    # One that no workflow system started is recorded, too, and is not among them.
+        result = (system["ids"].get("flow_run_id"), system["ids"].get("task_run_id"))
+        assert result == ids(run), run
+    # The run outside of any flow is recorded too, but is not among the orchestrated runs.
     assert len(json.loads(ophost("list", "--json", "--limit=1000"))["runs"]) == len(every) + 1
 
 
 def flows() -> None:
-    ids_are_own(in_a_row(), IN_A_ROW)
-    ids_are_own(at_once(), AT_ONCE)
+    check_ids(sequential_tasks(), SEQUENTIAL)
+    check_ids(concurrent_tasks(), CONCURRENT)
     own, called, (task_run, called_by_task) = outer()
     assert len({own[0], called[0], called_by_task[0]}) == 3
     assert task_run[0] == own[0]
@@ -187,19 +189,19 @@ def flows() -> None:
 def main() -> None:
     started = time.monotonic()
     assert "orchestration" not in report("slugify", {"text": "x"}), "outside of any flow"
-    # As a worker sets it, and a parent's shim: every run below names others than these.
+    # A worker or the shim of a parent process sets these. Every run below must have other ids.
     os.environ["PREFECT__FLOW_RUN_ID"] = os.environ["PREFECT__TASK_RUN_ID"] = STALE
     os.environ["PREFECT_UI_URL"] = PAGES
     before = dict(os.environ)
     flows()
     assert len(recorded) == EXPECTED, recorded
-    records_name_their_own()
+    check_records()
     assert dict(os.environ) == before, "the shim changed os.environ"
-    assert prefect_env() == before, "nothing is changed outside of flows"
+    assert prefect_env() == before, "the shim changed the environment outside of flows"
     seconds = time.monotonic() - started
     print(
-        f"prefect: {len(recorded)} runs, {AT_ONCE} at once, each named its own ids, and so does "
-        f"its record, in {seconds:.0f} s"
+        f"prefect: {len(recorded)} runs, {CONCURRENT} at once, each report and record has its "
+        f"own ids, in {seconds:.0f} s"
     )
 
 

@@ -1,4 +1,4 @@
-//! What a disk costs: the measure that records are compared with.
+//! The cost of a durable write on a disk: the unit in which the benchmarks express their times.
 
 use std::fs::File;
 use std::io;
@@ -6,28 +6,28 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Writes that are forced to a disk, one after the other in the same place.
+/// Measures `fdatasync` on a disk, with writes to the same place of one file.
 #[derive(Debug)]
-pub struct Forced(File);
+pub struct FsyncProbe(File);
 
-impl Forced {
-    /// Makes a file for them in a directory of that disk.
+impl FsyncProbe {
+    /// Creates the file of the probe in `directory`, which selects the disk.
     ///
     /// # Errors
     ///
-    /// Returns the system's error.
+    /// Returns the error of the operating system.
     pub fn new(directory: &Path) -> io::Result<Self> {
-        let file = File::create(directory.join("forced"))?;
+        let file = File::create(directory.join("fsync-probe"))?;
         file.write_all_at(&[1; 4096], 0)?;
         file.sync_all()?;
         Ok(Self(file))
     }
 
-    /// Returns how long one takes: F, the time of one `fdatasync`.
+    /// Returns F, the time of one `fdatasync` after a write of 4 KiB.
     ///
     /// # Errors
     ///
-    /// Returns the system's error.
+    /// Returns the error of the operating system.
     pub fn once(&self) -> io::Result<Duration> {
         self.0.write_all_at(&[2; 4096], 0)?;
         let started = Instant::now();
@@ -35,11 +35,11 @@ impl Forced {
         Ok(started.elapsed())
     }
 
-    /// Returns the median of a hundred.
+    /// Returns the median of 100 measurements.
     ///
     /// # Errors
     ///
-    /// Returns the system's error.
+    /// Returns the error of the operating system.
     pub fn median(&self) -> io::Result<Duration> {
         let mut times = (0..100).map(|_| self.once()).collect::<io::Result<Vec<_>>>()?;
         times.sort();

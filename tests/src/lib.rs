@@ -1,8 +1,10 @@
-//! What the tests share: guests written as text, see [`guest`].
+//! Code that the tests and benchmarks share: guests written as text, see [`guest`], and the cost
+//! of a durable write, see [`disk`].
 //!
-//! The tests themselves are in `tests/`: `e2e` drives the built command and the library
-//! with real components, `guests` checks the guests of this crate. `benches/` compares the
-//! host with what it is built on. How to add a guest is in `README.md`.
+//! The tests are in `tests/`: `e2e` drives the built command and the library with real
+//! components, `guests` checks the guests of this crate, and `ledger` checks that concurrent
+//! runs are serialisable. `benches/` compares the host with the libraries below it. `README.md`
+//! says how to add a guest.
 
 pub mod disk;
 pub mod guest;

@@ -1,7 +1,7 @@
-//! The guests that are written as text do what their files say.
+//! Checks that the guests written as text behave as their files say.
 //!
-//! A bare wasmtime runs them here, without the host: what fails in this file is a guest's
-//! fault, and what fails only elsewhere is the host's.
+//! Plain wasmtime runs them, without the host. A failure here is a fault of a guest, and a failure
+//! only in other tests is a fault of the host.
 
 use std::fs;
 use std::thread;
@@ -20,11 +20,11 @@ mod contract {
     wasmtime::component::bindgen!({ path: "../wit/released/0.1.0", world: "plugin" });
 }
 
-/// How long a guest may run that is expected to end by itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of a guest that is expected to end by itself.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[test]
-fn every_file_is_listed() {
+fn every_file_is_in_the_list_of_guests() {
     let mut files: Vec<String> = fs::read_dir(guest::wat_directory())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -36,11 +36,11 @@ fn every_file_is_listed() {
 }
 
 #[test]
-fn guests_do_what_they_are_named_after() {
+fn guests_behave_as_their_names_say() {
     for name in guest::NAMES {
         let expected = Expected::of(name);
         let component = guest::wat_component(name).unwrap();
-        let outcome = Bench::new(&component, expected.patience()).unwrap().invoke();
+        let outcome = Bench::new(&component, expected.timeout()).unwrap().invoke();
         let summary = summary(&outcome);
         assert!(expected.is_met_by(&outcome), "`{name}` {summary}");
     }
@@ -48,15 +48,15 @@ fn guests_do_what_they_are_named_after() {
 
 #[test]
 fn guests_describe_themselves() {
-    let mute = ["giant_memory", "loop_at_start"];
-    for name in guest::NAMES.into_iter().filter(|name| !mute.contains(name)) {
+    let without_description = ["giant_memory", "loop_at_start"];
+    for name in guest::NAMES.into_iter().filter(|name| !without_description.contains(name)) {
         let component = guest::wat_component(name).unwrap();
         assert_eq!(describe(&component).unwrap(), Described::guest(name));
     }
 }
 
 #[test]
-fn every_field_of_a_description_arrives() {
+fn all_fields_of_a_description_arrive() {
     let plugin = Described { version: "1.2.3-rc.1".into(), ..Described::new("d\u{e9}crit") }
         .annotated("author.note", "\"kept\"")
         .with(full_operation())
@@ -65,12 +65,12 @@ fn every_field_of_a_description_arrives() {
     let component = guest::describing(&plugin).unwrap();
 
     assert_eq!(describe(&component).unwrap(), plugin);
-    let mut bench = Bench::new(&component, PATIENCE).unwrap();
+    let mut bench = Bench::new(&component, TIMEOUT).unwrap();
     assert_eq!(bench.invoke().unwrap(), "{}");
 }
 
 #[test]
-fn a_description_may_be_larger_than_the_memory() {
+fn description_may_exceed_the_initial_memory() {
     let schema = format!("{{\"title\":\"{}\"}}", "x".repeat(16_000));
     let plugin = (0..256).fold(Described::new("large"), |plugin, index| {
         plugin.with(Operation {
@@ -83,7 +83,7 @@ fn a_description_may_be_larger_than_the_memory() {
 }
 
 #[test]
-fn a_core_module_carries_its_world() {
+fn core_module_contains_its_world() {
     let module = guest::wat_module("benign").unwrap();
     assert!(module.starts_with(b"\0asm\x01\0\0\0"), "not a core module");
 
@@ -95,25 +95,25 @@ fn a_core_module_carries_its_world() {
 #[test]
 fn log_bytes_logs_32_mib() {
     let component = guest::wat_component("log_bytes").unwrap();
-    let mut bench = Bench::new(&component, PATIENCE).unwrap();
+    let mut bench = Bench::new(&component, TIMEOUT).unwrap();
     bench.invoke().unwrap();
     assert_eq!(bench.store.data().logged, 32 << 20);
 }
 
 #[test]
-fn trap_leaves_names_in_the_backtrace() {
+fn trap_backtrace_has_function_names() {
     let component = guest::wat_component("trap").unwrap();
-    let error = Bench::new(&component, PATIENCE).unwrap().invoke().unwrap_err();
+    let error = Bench::new(&component, TIMEOUT).unwrap().invoke().unwrap_err();
     let backtrace = error.downcast_ref::<WasmBacktrace>().unwrap();
     let names: Vec<_> = backtrace.frames().iter().filter_map(|frame| frame.func_name()).collect();
     assert_eq!(names, ["deep_down", "helper", "run", "invoke"]);
 }
 
-/// How the invocation of a guest ends where nothing but memory and tables is limited.
+/// The expected end of an invocation that limits only memory and tables.
 enum Expected {
     Answer(String),
     Trap(Trap),
-    /// An error that is no trap, whose text contains this.
+    /// An error other than a trap, whose text contains this.
     Failure(&'static str),
 }
 
@@ -134,7 +134,7 @@ impl Expected {
 
             "giant_memory" => Self::Failure("memory minimum size"),
             "call_invalid_utf8" | "invalid_utf8" => Self::Failure("invalid utf-8"),
-            // No import is linked here but the log, so a guest is stopped by its first call.
+            // Only the log is linked, so the first call of another import fails.
             "exit" | "exit_ok" => Self::Failure("`wasi:cli/exit@0.2.0#exit`"),
             "flood" => Self::Failure("`ophost:plugin/progress@0.1.0#report`"),
             "doze" | "hoard_handles" | "sleep" => {
@@ -143,15 +143,15 @@ impl Expected {
             "unknown_import" => Self::Failure("`acme:tools/magic@1.0.0#cast`"),
             "wasi_long_line" | "wasi_stdout" => Self::Failure("`wasi:cli/stdout@0.2.0#get-stdout`"),
 
-            other => panic!("say here what `{other}` is expected to do"),
+            other => panic!("add the expected end of `{other}` here"),
         }
     }
 
-    /// Returns how long to wait. What never ends is not waited for.
-    fn patience(&self) -> Duration {
+    /// Returns the timeout of the guest. Endless guests get a short one.
+    fn timeout(&self) -> Duration {
         match self {
             Self::Trap(Trap::Interrupt) => Duration::from_millis(200),
-            Self::Answer(_) | Self::Trap(_) | Self::Failure(_) => PATIENCE,
+            Self::Answer(_) | Self::Trap(_) | Self::Failure(_) => TIMEOUT,
         }
     }
 
@@ -165,7 +165,7 @@ impl Expected {
     }
 }
 
-/// Returns `outcome` in so few characters that it can be shown.
+/// Formats `outcome` in one short line.
 fn summary(outcome: &Result<String>) -> String {
     match outcome {
         Ok(answer) => format!("answered {} bytes: {answer:.80}", answer.len()),
@@ -173,7 +173,7 @@ fn summary(outcome: &Result<String>) -> String {
     }
 }
 
-/// What is needed to run a component once.
+/// Runs one component in plain wasmtime.
 struct Bench {
     store: Store<State>,
     linker: Linker<State>,
@@ -182,18 +182,18 @@ struct Bench {
 
 struct State {
     limits: StoreLimits,
-    /// The bytes of all messages that the guest logged.
+    /// Total bytes of the messages that the guest logged.
     logged: usize,
 }
 
 impl Bench {
-    /// Prepares to run a component that is interrupted after `patience`.
-    fn new(component: &[u8], patience: Duration) -> Result<Self> {
+    /// Prepares to run a component that is interrupted after `timeout`.
+    fn new(component: &[u8], timeout: Duration) -> Result<Self> {
         let engine = Engine::new(Config::new().epoch_interruption(true))?;
         let component = Component::from_binary(&engine, component)?;
         let linker = linker(&engine, &component)?;
         let store = store(&engine);
-        interrupt_after(patience, &engine);
+        interrupt_after(timeout, &engine);
         Ok(Self { store, linker, component })
     }
 
@@ -208,11 +208,11 @@ impl Bench {
             "any.name",
             &"{}".to_owned(),
         )?;
-        Ok(outcome.expect("no guest answers a failure"))
+        Ok(outcome.expect("guests return no failure"))
     }
 }
 
-/// Returns what links the log, and traps in place of every other import.
+/// Returns a linker with the log, and with traps for all other imports.
 fn linker(engine: &Engine, component: &Component) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     log::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
@@ -226,7 +226,7 @@ impl log::Host for State {
     }
 }
 
-/// Returns a store that leaves just enough memory for the answer of `huge_output`.
+/// Returns a store with just enough memory for the output of `huge_output`.
 fn store(engine: &Engine) -> Store<State> {
     let limits = StoreLimitsBuilder::new().memory_size(128 << 20).table_elements(1_000_000).build();
     let mut store = Store::new(engine, State { limits, logged: 0 });
@@ -235,10 +235,10 @@ fn store(engine: &Engine) -> Store<State> {
     store
 }
 
-fn interrupt_after(patience: Duration, engine: &Engine) {
+fn interrupt_after(timeout: Duration, engine: &Engine) {
     let engine = engine.weak();
     thread::spawn(move || {
-        thread::sleep(patience);
+        thread::sleep(timeout);
         if let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
         }
@@ -246,7 +246,7 @@ fn interrupt_after(patience: Duration, engine: &Engine) {
 }
 
 fn describe(component: &[u8]) -> Result<Described> {
-    let mut bench = Bench::new(component, PATIENCE)?;
+    let mut bench = Bench::new(component, TIMEOUT)?;
     let plugin = bench.instantiate()?;
     let described = plugin.ophost_plugin_operations().call_describe(&mut bench.store)?;
     Ok(Described {
@@ -282,7 +282,7 @@ fn annotations(lifted: Vec<types::Annotation>) -> Vec<Annotation> {
         .collect()
 }
 
-/// Returns an operation no two fields of which could be confused.
+/// Returns an operation whose fields all have different values.
 fn full_operation() -> Operation {
     Operation {
         description: "Does much.".into(),

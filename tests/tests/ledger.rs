@@ -1,10 +1,11 @@
-//! Runs that move money at the same time, in processes that are killed at random: whatever
-//! happens, no money is made or lost, and what became of it is what some order of the runs,
-//! one after the other, would have made of it.
+//! Concurrent transfers in processes that are killed at random: the runs are serialisable.
 //!
-//! A child is this test program again, running one test that does nothing elsewhere.
+//! The total of all accounts never changes. The final balances equal those of a sequential
+//! execution of the successful runs in the order of their commits.
+//!
+//! A child process is this test program, started with the one ignored test as its entry point.
 
-#![expect(clippy::unwrap_used, reason = "a trial that cannot go on says where")]
+#![expect(clippy::unwrap_used, reason = "a panic names the line that failed")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,18 +21,21 @@ use ophost::{Host, Outcome, Request, RunFilter, RunId, RunRecord, RunReport, Run
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// The directory that a child works in.
-const DIRECTORY: &str = "OPHOST_LEDGER_TRIAL";
-/// What a child notes of an audit that found all the money.
+/// Variable with the directory of a child process.
+const DIRECTORY: &str = "OPHOST_LEDGER_TEST";
+/// The line that a child writes after an audit with the right total.
 const AUDITED: &str = "audited";
-/// How many processes there are, how many runs each has at once, and how many accounts.
+/// Prefix of the report files, one for each child process.
+const REPORT_PREFIX: &str = "report-";
+/// Concurrent child processes.
 const PROCESSES: usize = 4;
-const AT_ONCE: u64 = 16;
+/// Concurrent runs of each child.
+const CONCURRENT_RUNS: u64 = 16;
 const ACCOUNTS: u64 = 8;
-/// What is in each account at first, in cents.
+/// Initial balance of each account, in cents.
 const BALANCE: i64 = 1_000;
-/// How long processes are killed.
-const TRIAL: Duration = Duration::from_secs(8);
+/// How long the test kills processes.
+const KILL_TIME: Duration = Duration::from_secs(8);
 
 async fn host(directory: &Path) -> Host {
     let target = env::var_os("CARGO_TARGET_DIR")
@@ -52,32 +56,35 @@ async fn call(host: &Host, operation: &str, input: Value) -> RunReport {
     host.run(Request::new(operation, input)).await.unwrap()
 }
 
-/// Moves money for ever, and notes which runs it was told of as done; in between it adds up
-/// all there is.
+/// Moves money until it is killed, and writes the id of each successful transfer to a report
+/// file. Audits the total from time to time.
 #[tokio::test]
+#[ignore = "entry point of a child process: `runs_of_killed_processes_are_serialisable` starts it"]
 async fn child_that_moves_money() {
-    let Some(directory) = env::var_os(DIRECTORY).map(PathBuf::from) else { return };
+    let directory = env::var_os(DIRECTORY).map(PathBuf::from);
+    let directory = directory.expect("the directory of the parent test in OPHOST_LEDGER_TEST");
     let host = host(&directory).await;
-    let told = directory.join(format!("told-{}", RunId::new()));
-    let told = Arc::new(Mutex::new(File::create(told).unwrap()));
+    let report = directory.join(format!("{REPORT_PREFIX}{}", RunId::new()));
+    let report = Arc::new(Mutex::new(File::create(report).unwrap()));
     let seed = u64::from(std::process::id()) << 20;
     let mut moving = JoinSet::new();
-    for place in 0..AT_ONCE {
-        let (host, told) = (host.clone(), Arc::clone(&told));
-        moving.spawn(move_money(host, told, fastrand::Rng::with_seed(seed | (place + 1))));
+    for number in 0..CONCURRENT_RUNS {
+        let (host, report) = (host.clone(), Arc::clone(&report));
+        moving.spawn(move_money(host, report, fastrand::Rng::with_seed(seed | (number + 1))));
     }
-    // None ends but by what it found, which ends all of them: whoever kills looks first.
+    // A task ends only by a failed assertion. The child then terminates, and the parent, which
+    // checks each child before it kills it, fails too.
     moving.join_next().await.unwrap().unwrap();
 }
 
-async fn move_money(host: Host, told: Arc<Mutex<File>>, mut random: fastrand::Rng) {
+async fn move_money(host: Host, report_file: Arc<Mutex<File>>, mut random: fastrand::Rng) {
     loop {
         if random.u64(..8) == 0 {
             let report = call(&host, "ledger.audit", json!({})).await;
-            // One that others were in the way of for too long has seen nothing.
-            if let Outcome::Success(seen) = report.outcome {
-                assert_eq!(seen, all_the_money(), "somebody saw half of a run");
-                tell(&told, AUDITED);
+            // An audit that exceeded its retries has no output.
+            if let Outcome::Success(output) = report.outcome {
+                assert_eq!(output, full_total(), "the audit saw part of a transfer");
+                append_line(&report_file, AUDITED);
             }
             continue;
         }
@@ -90,24 +97,24 @@ async fn move_money(host: Host, told: Arc<Mutex<File>>, mut random: fastrand::Rn
         });
         let report = call(&host, "ledger.transfer", input).await;
         if let Outcome::Success(_) = report.outcome {
-            tell(&told, &report.run_id.unwrap().to_string());
+            append_line(&report_file, &report.run_id.unwrap().to_string());
         }
     }
 }
 
-/// Notes something in one step: whoever is killed leaves no half of it.
-fn tell(told: &Mutex<File>, what: &str) {
-    told.lock().unwrap().write_all(format!("{what}\n").as_bytes()).unwrap();
+/// Appends a line with one write, so that a killed process leaves no partial line.
+fn append_line(file: &Mutex<File>, line: &str) {
+    file.lock().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
-/// Returns what every audit has to find.
-fn all_the_money() -> Value {
+/// Returns the expected output of every audit.
+fn full_total() -> Value {
     json!({"accounts": ACCOUNTS, "total": BALANCE * ACCOUNTS as i64})
 }
 
 fn child(directory: &Path) -> Child {
     Command::new(env::current_exe().unwrap())
-        .args(["--exact", "child_that_moves_money", "--test-threads=1", "--nocapture"])
+        .args(["--ignored", "--exact", "child_that_moves_money", "--test-threads=1", "--nocapture"])
         .env(DIRECTORY, directory)
         .stdout(Stdio::null())
         .spawn()
@@ -118,7 +125,7 @@ fn kill_at_random(directory: &Path) -> usize {
     let mut children: Vec<Child> = (0..PROCESSES).map(|_| child(directory)).collect();
     let mut random = fastrand::Rng::with_seed(42);
     let (start, mut kills) = (Instant::now(), 0);
-    while start.elapsed() < TRIAL {
+    while start.elapsed() < KILL_TIME {
         thread::sleep(Duration::from_millis(150 + random.u64(..250)));
         let victim = &mut children[random.u64(..PROCESSES as u64) as usize];
         kill(victim);
@@ -130,13 +137,13 @@ fn kill_at_random(directory: &Path) -> usize {
 }
 
 fn kill(child: &mut Child) {
-    assert!(child.try_wait().unwrap().is_none(), "a child ended by itself");
+    assert!(child.try_wait().unwrap().is_none(), "a child process terminated by itself");
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
 #[tokio::test]
-async fn money_is_neither_made_nor_lost_whoever_is_killed() {
+async fn runs_of_killed_processes_are_serialisable() {
     let scratch = tempfile::tempdir().unwrap();
     let host = host(scratch.path()).await;
     for number in 0..ACCOUNTS {
@@ -147,22 +154,22 @@ async fn money_is_neither_made_nor_lost_whoever_is_killed() {
     let kills = kill_at_random(scratch.path());
 
     let audit = call(&host, "ledger.audit", json!({})).await;
-    assert_eq!(audit.outcome, Outcome::Success(all_the_money()));
+    assert_eq!(audit.outcome, Outcome::Success(full_total()));
     let runs = runs(&host).await;
     let of = |status| runs.iter().filter(|run| run.state.status() == status).count();
     assert_eq!(of(Status::Running), 0);
     let again =
         runs.iter().filter_map(|run| run.usage).map(|usage| usage.conflict_retries).sum::<u32>();
     let (moved, failed) = (of(Status::Success), of(Status::Failed));
-    println!("{kills} kills, {moved} transfers, {failed} failed, {again} executed again");
+    println!("{kills} kills, {moved} transfers, {failed} failed, {again} retries");
     assert!(moved > 50, "{moved}");
-    let (told, audits) = everything_told_is_there(scratch.path(), &runs);
-    assert!(told > 0 && audits > 0, "{told} transfers told, {audits} audits");
-    one_after_the_other(&host, &runs).await;
+    let (transfers, audits) = verify_reports(scratch.path(), &runs);
+    assert!(transfers > 0 && audits > 0, "{transfers} reported transfers, {audits} audits");
+    replay_in_commit_order(&host, &runs).await;
     assert_eq!(host.runs().unwrap().check().await.unwrap(), [""; 0]);
 }
 
-/// Returns all runs that are recorded.
+/// Returns all run records.
 async fn runs(host: &Host) -> Vec<RunRecord> {
     let runs = host.runs().unwrap();
     let (mut all, mut after) = (Vec::new(), None);
@@ -178,13 +185,14 @@ async fn runs(host: &Host) -> Vec<RunRecord> {
     }
 }
 
-/// Returns how many runs were told of as done, each of which is there, and how many audits.
-fn everything_told_is_there(directory: &Path, runs: &[RunRecord]) -> (usize, usize) {
+/// Checks that every reported transfer is recorded as successful. Returns the number of reported
+/// transfers and of audits.
+fn verify_reports(directory: &Path, runs: &[RunRecord]) -> (usize, usize) {
     let known: BTreeMap<_, _> = runs.iter().map(|run| (run.id, run.state.status())).collect();
-    let (mut told, mut audits) = (0, 0);
+    let (mut transfers, mut audits) = (0, 0);
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if !path.file_name().unwrap().to_string_lossy().starts_with("told-") {
+        if !path.file_name().unwrap().to_string_lossy().starts_with(REPORT_PREFIX) {
             continue;
         }
         for line in fs::read_to_string(path).unwrap().lines() {
@@ -193,19 +201,22 @@ fn everything_told_is_there(directory: &Path, runs: &[RunRecord]) -> (usize, usi
                 continue;
             }
             assert_eq!(known[&line.parse::<RunId>().unwrap()], Status::Success);
-            told += 1;
+            transfers += 1;
         }
     }
-    (told, audits)
+    (transfers, audits)
 }
 
-/// Makes of the accounts what each run says that it did, in the order of their commits: each
-/// has to have seen what those before it left, and the last has to leave what is there.
-async fn one_after_the_other(host: &Host, runs: &[RunRecord]) {
+/// Applies the recorded changes of all runs in the order of their commits. Each run must have
+/// read the state that its predecessors wrote, and the final state must equal the store.
+async fn replay_in_commit_order(host: &Host, runs: &[RunRecord]) {
     let mut committed: Vec<_> =
         runs.iter().filter_map(|run| Some((run.changes?.revision?, run))).collect();
     committed.sort_by_key(|(revision, _)| *revision);
-    assert!(committed.windows(2).all(|pair| pair[0].0 < pair[1].0), "each has its own number");
+    assert!(
+        committed.windows(2).all(|pair| pair[0].0 < pair[1].0),
+        "two commits have the same revision"
+    );
     let mut accounts = BTreeMap::<Address, Body>::new();
     for (_, run) in committed {
         assert_eq!(run.state.status(), Status::Success);
@@ -213,16 +224,19 @@ async fn one_after_the_other(host: &Host, runs: &[RunRecord]) {
             assert_eq!(accounts.get(&address), change.before.as_ref(), "run {}", run.id);
             accounts.insert(address, change.after.unwrap());
         }
-        says_what_it_left(run, &accounts);
+        verify_output(run, &accounts);
     }
     for (address, body) in accounts {
-        let kept = host.documents().unwrap().get(address).await.unwrap().unwrap();
-        assert_eq!(serde_json::from_str::<Value>(&kept.body).unwrap(), json!(body));
+        let stored = host.documents().unwrap().get(address).await.unwrap().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&stored.body).unwrap(), json!(body));
     }
 }
 
-fn says_what_it_left(run: &RunRecord, accounts: &BTreeMap<Address, Body>) {
-    let RunState::Success { output, .. } = &run.state else { return };
+/// Checks that the balances in the output of a transfer are those that its commit wrote.
+fn verify_output(run: &RunRecord, accounts: &BTreeMap<Address, Body>) {
+    let RunState::Success { output, .. } = &run.state else {
+        panic!("run {} changed documents and has no output", run.id);
+    };
     for side in ["from", "to"] {
         let (Some(id), Some(balance)) = (run.input_dump.get(side), output.get(side)) else {
             continue;

@@ -1,4 +1,4 @@
-//! The `ophost` command once more: a test crate is only told where its own binaries are.
+//! The `ophost` command again, because cargo tells a test crate only the paths of its own binaries.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `ophost build`: what it says when there is nothing to build.
+//! `ophost build`: error messages.
 
 use std::env;
 use std::fs;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::Project;
 
-/// Writes a package; those that share a target directory have names of their own.
+/// Writes a package. Packages that share a target directory need different names.
 fn package(project: &Project, name: &str, manifest: &str, code: &str) {
     let directory = project.path().join(name);
     fs::create_dir_all(directory.join("src")).expect("a directory");
@@ -16,7 +16,7 @@ fn package(project: &Project, name: &str, manifest: &str, code: &str) {
 }
 
 #[test]
-fn a_directory_that_is_no_plugin_is_named() {
+fn directory_without_a_plugin_is_named() {
     let project = Project::new();
     insta::assert_snapshot!(project.run(&["build", "missing"]), @"
     ---- stderr
@@ -40,7 +40,7 @@ fn a_directory_that_is_no_plugin_is_named() {
 }
 
 #[test]
-fn a_plugin_that_does_not_compile_shows_the_compiler_s_words() {
+fn failed_build_shows_the_compiler_errors() {
     let project = Project::new();
     package(&project, "wrong", "[lib]\ncrate-type = [\"cdylib\"]\n", "fn main() { nonsense }");
     let target =
@@ -53,7 +53,7 @@ fn a_plugin_that_does_not_compile_shows_the_compiler_s_words() {
 }
 
 #[test]
-fn a_module_that_is_no_plugin_is_refused_before_it_is_installed() {
+fn module_that_is_not_a_plugin_is_not_installed() {
     let project = Project::new();
     package(&project, "other", "[lib]\ncrate-type = [\"cdylib\"]\n", "");
     let target =
@@ -66,7 +66,7 @@ fn a_module_that_is_no_plugin_is_refused_before_it_is_installed() {
 }
 
 #[test]
-fn a_missing_target_is_named_with_the_command_that_adds_it() {
+fn missing_target_is_reported_with_the_command_that_adds_it() {
     let project = Project::new();
     package(&project, "other", "[lib]\ncrate-type = [\"cdylib\"]\n", "");
     let tools = project.path().join("tools");
@@ -77,7 +77,7 @@ fn a_missing_target_is_named_with_the_command_that_adds_it() {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a mode");
         file
     };
-    // A compiler without WebAssembly, and a rustup without a network.
+    // A compiler without a WebAssembly target, and a rustup without a network.
     let rustc = script("rustc", "echo /no/such/directory");
     script("rustup", "echo 'error: could not download file' >&2; exit 1");
     let path = env::var_os("PATH").expect("a path");

@@ -1,4 +1,4 @@
-//! Compiled code is kept, and never believed.
+//! The cache of compiled code, whose content is authenticated before it is loaded.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::harness::{OPHOST, Output, Project, rust_guest};
 use crate::terminal;
 
-/// Returns the only compiled file of a project.
+/// Returns the only compiled file in the cache of a project.
 fn entry(project: &Project) -> PathBuf {
     let files = fs::read_dir(project.path().join(".ophost/cache")).expect("a cache");
     let mut paths = files.map(|file| file.expect("an entry").path());
@@ -21,7 +21,7 @@ fn entry(project: &Project) -> PathBuf {
     found.expect("compiled code")
 }
 
-/// Returns a project that has run its plugin, and its compiled file.
+/// Returns a project that has run its plugin, and the compiled file.
 fn compiled() -> (Project, PathBuf) {
     let project = Project::with_rust(&["text"]);
     slugify(&project);
@@ -29,8 +29,8 @@ fn compiled() -> (Project, PathBuf) {
     (project, entry)
 }
 
-/// Runs the command with a directory for temporary files that nobody else uses.
-fn in_temporary(project: &Project, arguments: &[&str]) -> Output {
+/// Runs the command with a private directory for temporary files.
+fn run_with_private_tmp(project: &Project, arguments: &[&str]) -> Output {
     let output = project.output(project.command(arguments).env("TMPDIR", project.path()));
     let user = rustix::process::geteuid().as_raw().to_string();
     Output { stderr: output.stderr.replace(&format!("cache-{user}"), "cache-[UID]"), ..output }
@@ -46,37 +46,37 @@ fn slugify(project: &Project) {
 }
 
 #[test]
-fn code_that_was_changed_is_made_anew() {
+fn corrupted_code_is_compiled_again() {
     let (project, entry) = compiled();
     let good = fs::read(&entry).expect("a file");
-    let mut harmed = Vec::new();
-    for place in (0..good.len()).step_by(good.len() / 20).chain([good.len() - 1]) {
+    let mut corrupted = Vec::new();
+    for offset in (0..good.len()).step_by(good.len() / 20).chain([good.len() - 1]) {
         let mut bytes = good.clone();
-        bytes[place] ^= 1;
-        harmed.push(bytes);
+        bytes[offset] ^= 1;
+        corrupted.push(bytes);
     }
-    harmed
+    corrupted
         .extend([0, 10, 32, good.len() / 2, good.len() - 1].map(|length| good[..length].to_vec()));
-    harmed.push([&good[..], b"more"].concat());
-    for bytes in harmed {
+    corrupted.push([&good[..], b"more"].concat());
+    for bytes in corrupted {
         fs::write(&entry, bytes).expect("a writable file");
         slugify(&project);
-        assert!(fs::read(&entry).expect("a file") == good, "it was not made anew");
+        assert!(fs::read(&entry).expect("a file") == good, "the code was not compiled again");
     }
 }
 
 #[test]
-fn code_of_another_plugin_or_another_cache_is_not_run() {
+fn code_of_another_plugin_or_cache_is_not_loaded() {
     let (project, entry) = compiled();
     let good = fs::read(&entry).expect("a file");
-    // Another cache seals with another key.
-    let (_other, theirs) = compiled();
-    assert_eq!(entry.file_name(), theirs.file_name());
-    assert!(fs::read(&theirs).expect("a file") != good);
-    fs::copy(&theirs, &entry).expect("a writable file");
+    // Each cache has its own key.
+    let (_other, other_entry) = compiled();
+    assert_eq!(entry.file_name(), other_entry.file_name());
+    assert!(fs::read(&other_entry).expect("a file") != good);
+    fs::copy(&other_entry, &entry).expect("a writable file");
     slugify(&project);
     assert!(fs::read(&entry).expect("a file") == good);
-    // Another plugin's code is sealed under its own name.
+    // The authentication covers the name of the file.
     let both = Project::with_wat(&["benign", "trap"]);
     assert_eq!(both.run(&["list"]).code, Some(0));
     let files: Vec<_> = fs::read_dir(both.path().join(".ophost/cache"))
@@ -94,12 +94,12 @@ fn code_of_another_plugin_or_another_cache_is_not_run() {
 }
 
 #[test]
-fn a_cache_that_others_can_enter_is_not_used() {
+fn cache_directory_that_is_open_to_others_is_not_used() {
     let (project, entry) = compiled();
     let cache = entry.parent().expect("a directory");
     fs::write(&entry, b"evil").expect("a writable file");
-    fs::set_permissions(cache, fs::Permissions::from_mode(0o755)).expect("ours");
-    let output = in_temporary(&project, &["run", "slugify", "text=a b"]);
+    fs::set_permissions(cache, fs::Permissions::from_mode(0o755)).expect("a file of this user");
+    let output = run_with_private_tmp(&project, &["run", "slugify", "text=a b"]);
     insta::assert_snapshot!(output, @r#"
     {"slug":"a-b"}
     ---- stderr
@@ -107,13 +107,13 @@ fn a_cache_that_others_can_enter_is_not_used() {
     hint: remove that path, or name a private directory by `OPHOST_CACHE`
     "#);
     assert_eq!(fs::read(&entry).expect("a file"), b"evil");
-    fs::set_permissions(cache, fs::Permissions::from_mode(0o700)).expect("ours");
+    fs::set_permissions(cache, fs::Permissions::from_mode(0o700)).expect("a file of this user");
     let output = project.run(&["run", "slugify", "text=a b"]);
     insta::assert_snapshot!(output, @r#"{"slug":"a-b"}"#);
 }
 
 #[test]
-fn a_link_in_place_of_code_or_key_is_not_followed() {
+fn symbolic_link_in_place_of_code_or_key_is_not_followed() {
     let (project, entry) = compiled();
     let elsewhere = project.path().join("elsewhere");
     fs::rename(&entry, &elsewhere).expect("one file system");
@@ -127,10 +127,10 @@ fn a_link_in_place_of_code_or_key_is_not_followed() {
 }
 
 #[test]
-fn without_a_writable_data_directory_everything_works_the_slow_way() {
+fn without_a_writable_data_directory_plugins_are_cached_elsewhere() {
     let project = Project::with_rust(&["text"]);
     fs::write(project.path().join(".ophost"), "a file").expect("a writable directory");
-    let output = in_temporary(&project, &["run", "slugify", "text=a b", "--no-record"]);
+    let output = run_with_private_tmp(&project, &["run", "slugify", "text=a b", "--no-record"]);
     insta::assert_snapshot!(output, @r#"
     {"slug":"a-b"}
     ---- stderr
@@ -139,8 +139,8 @@ fn without_a_writable_data_directory_everything_works_the_slow_way() {
     "#);
 }
 
-/// Returns a module of a few kilobytes that keeps a compiler busy: as many loops in each
-/// other as variables that all of them change.
+/// Returns a module of a few kilobytes that takes long to compile: `size` nested loops that
+/// change `size` variables.
 fn bomb(size: usize) -> Vec<u8> {
     let add = |n| format!("(local.set {n} (i32.add (local.get {n}) (i32.const 1)))");
     let adds: String = (1..=size).map(add).collect();
@@ -150,62 +150,63 @@ fn bomb(size: usize) -> Vec<u8> {
     wat::parse_str(text).expect("a module")
 }
 
-async fn refusal(content: &[u8], budget: CompileBudget) -> String {
+async fn rejection(content: &[u8], budget: CompileBudget) -> String {
     let project = Project::new();
     project.add("it", content);
     let host = Host::builder().plugins(project.plugins()).compiler(OPHOST, budget);
     let host = host.build().await.expect("a host");
-    let mut refused: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
-    refused.pop().unwrap_or_default()
+    let mut rejected: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
+    rejected.pop().unwrap_or_default()
 }
 
 #[tokio::test]
-async fn a_compiler_that_takes_too_much_is_stopped() {
+async fn compiler_that_exceeds_its_budget_is_killed() {
     let bomb = bomb(600);
     assert!(bomb.len() < 16 << 10, "{} bytes", bomb.len());
     let started = Instant::now();
     let time = Duration::from_millis(500);
-    let reason = refusal(&bomb, CompileBudget { time, ..CompileBudget::DEFAULT }).await;
+    let reason = rejection(&bomb, CompileBudget { time, ..CompileBudget::DEFAULT }).await;
     assert_eq!(reason, "compiling it takes more than 500ms of time");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     let memory = 128 << 20;
-    let reason = refusal(&bomb, CompileBudget { memory, ..CompileBudget::DEFAULT }).await;
+    let reason = rejection(&bomb, CompileBudget { memory, ..CompileBudget::DEFAULT }).await;
     assert_eq!(reason, "compiling it takes more than 128.0 MiB of memory");
     let good = fs::read(rust_guest("text")).expect("a built guest");
-    assert_eq!(refusal(&good, CompileBudget::DEFAULT).await, "");
+    assert_eq!(rejection(&good, CompileBudget::DEFAULT).await, "");
 }
 
 #[tokio::test]
-async fn a_compiler_that_is_missing_is_said_so_and_not_remembered() {
+async fn missing_compiler_is_reported_and_not_cached() {
     let project = Project::with_rust(&["text"]);
     let data = project.path().join("data");
     let builder = || Host::builder().plugins(project.plugins()).data(&data);
     let missing = builder().compiler("/nowhere/ophost", CompileBudget::DEFAULT);
     let host = missing.build().await.expect("a host");
-    let refused: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
-    assert_eq!(refused, ["it cannot be compiled now: No such file or directory (os error 2)"]);
+    let rejected: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
+    assert_eq!(rejected, ["it cannot be compiled now: No such file or directory (os error 2)"]);
     let host = builder().build().await.expect("a host");
-    let report = host.run(Request::new("slugify", json!({"text": "a"}))).await.expect("it begins");
+    let report =
+        host.run(Request::new("slugify", json!({"text": "a"}))).await.expect("the run starts");
     assert_eq!(report.outcome, ophost::Outcome::Success(json!({"slug": "a"})));
 }
 
-/// What is true of a machine at one moment is not kept as true of a file.
+/// A lack of resources is a property of the machine, so it must not be stored for the file.
 #[test]
-fn a_passing_shortage_refuses_no_plugin_for_long() {
+fn temporary_lack_of_resources_does_not_reject_a_plugin_permanently() {
     use std::os::unix::process::CommandExt as _;
 
     let project = Project::with_rust(&["text"]);
-    let limited = |resource, most| {
+    let limited = |resource, max| {
         let mut command = project.command(&["list"]);
-        let limit = rustix::process::Rlimit { current: Some(most), maximum: Some(most) };
-        #[expect(unsafe_code, reason = "the child alone gets the limit")]
-        // SAFETY: setting a limit is a system call and nothing else.
+        let limit = rustix::process::Rlimit { current: Some(max), maximum: Some(max) };
+        #[expect(unsafe_code, reason = "only the child gets the limit")]
+        // SAFETY: `setrlimit` is only a system call, which is safe between fork and exec.
         unsafe {
             command.pre_exec(move || Ok(rustix::process::setrlimit(resource, limit)?));
         }
         project.output(&mut command)
     };
-    // Less than what the compiler would ask for itself is enough for a small plugin.
+    // A limit below the compile budget is enough for a small plugin.
     let listed = limited(rustix::process::Resource::Cpu, 20);
     assert!(listed.stdout.contains("slugify"), "{listed}");
     fs::remove_dir_all(project.path().join(".ophost")).expect("a directory");
@@ -220,11 +221,12 @@ fn a_passing_shortage_refuses_no_plugin_for_long() {
 }
 
 #[test]
-fn a_compiler_that_was_killed_is_said_so_and_tried_again() {
+fn killed_compiler_is_reported_and_retried() {
     let project = Project::new();
     project.add("it", &bomb(2_000));
     let mut command = project.command(&["plugins"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let child =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the command starts");
     let children = format!("/proc/{0}/task/{0}/children", child.id());
     let started = Instant::now();
     let compiler = loop {
@@ -236,17 +238,17 @@ fn a_compiler_that_was_killed_is_said_so_and_tried_again() {
         std::thread::sleep(Duration::from_millis(5));
     };
     std::thread::sleep(Duration::from_millis(200));
-    kill_process(compiler, Signal::KILL).expect("it still compiles");
-    let output = child.wait_with_output().expect("it ends");
+    kill_process(compiler, Signal::KILL).expect("a running compiler");
+    let output = child.wait_with_output().expect("the command ends");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(text.contains("cannot be compiled now: the compiler ended with signal: 9"), "{text}");
-    // Something else is in its place now, which is found out at once.
+    // The next command detects that the file has been replaced.
     project.add("it", &fs::read(rust_guest("text")).expect("a built guest"));
     slugify(&project);
 }
 
 #[test]
-fn a_terminal_sees_what_is_compiled_where_that_takes_long() {
+fn slow_compilation_is_shown_on_a_terminal() {
     let project = Project::new();
     project.add("slow", &bomb(2_000));
     let mut command = project.command(&["plugins"]);
@@ -254,9 +256,9 @@ fn a_terminal_sees_what_is_compiled_where_that_takes_long() {
     let (text, code) = terminal::run(command, 80);
     assert!(text.contains("compiling `slow.wasm`"), "{text}");
     assert_eq!(code, Some(0));
-    // It is taken away before the answer.
-    let (_, answer) = text.rsplit_once("\u{1b}[2K").expect("a line that was cleared");
-    assert!(answer.contains("slow.wasm") && answer.contains("refused"), "{text}");
+    // The line is cleared before the result is printed.
+    let (_, result) = text.rsplit_once("\u{1b}[2K").expect("a line that was cleared");
+    assert!(result.contains("slow.wasm") && result.contains("refused"), "{text}");
     let mut command = project.command(&["plugins"]);
     let piped = project.output(command.env("OPHOST_COMPILE_TIME", "2s"));
     assert_eq!(piped.stderr, "");

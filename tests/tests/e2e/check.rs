@@ -1,4 +1,4 @@
-//! `ophost plugins` and `ophost check`: which files a host takes, and why not the others.
+//! `ophost plugins` and `ophost check`: accepted and rejected files, with the reasons.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ fn every_file_is_listed_with_its_state() {
 }
 
 #[test]
-fn json_tells_the_state_of_every_file() {
+fn json_has_the_state_of_every_file() {
     let project = Project::with_rust(&["text"]);
     project.add("page", b"<html>");
     let listed = project.run(&["plugins", "--json"]).json();
@@ -31,7 +31,7 @@ fn json_tells_the_state_of_every_file() {
 }
 
 #[test]
-fn a_file_is_checked_wherever_it_is() {
+fn file_outside_the_plugin_directory_is_checked() {
     let project = Project::with_rust(&["text"]);
     project.add("page", b"<html>");
     insta::assert_snapshot!(project.run(&["check", "plugins/text.wasm"]), @"plugins/text.wasm: word_count, slugify");
@@ -53,7 +53,7 @@ fn a_file_is_checked_wherever_it_is() {
 }
 
 #[test]
-fn what_is_probably_meant_to_be_a_plugin_is_listed_with_the_way_out() {
+fn ignored_plugin_files_are_listed_with_a_fix() {
     let project = Project::new();
     let plugin = describing(&Described::new("it").with(Operation::new("shout"))).expect("a guest");
     let old = project.plugins().join("old");
@@ -81,7 +81,7 @@ fn what_is_probably_meant_to_be_a_plugin_is_listed_with_the_way_out() {
         listed["plugins"].as_array().expect("a list").iter().map(|it| &it["state"]).collect();
     assert_eq!(states, ["ignored", "ignored"]);
 
-    // The ways out that are named.
+    // Apply the suggested fixes.
     fs::rename(project.plugins().join("shout.WASM"), project.plugins().join("shout.wasm"))
         .expect("a writable directory");
     fs::remove_file(old.join("b.wasm")).expect("a writable directory");

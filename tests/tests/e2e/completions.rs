@@ -1,4 +1,4 @@
-//! `ophost completions`: what shells are offered.
+//! `ophost completions`: the candidates that shells get.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use e2e::guest::{Described, Operation, describing};
 
 use crate::harness::Project;
 
-/// A plugin that is compiled at once: a shell waits only so long.
+/// Returns a project with a plugin that compiles quickly, because completion has a timeout.
 fn project() -> Project {
     let schema = r##"{
         "properties": {
@@ -33,9 +33,9 @@ fn project() -> Project {
     project
 }
 
-/// Asks as the script for fish does: all words, the last one being written. Each answer is a
-/// word and a description.
-fn offered(project: &Project, words: &[&str]) -> String {
+/// Completes the last of `words` like the script for fish does. Each line of the result is a
+/// candidate and its description.
+fn candidates(project: &Project, words: &[&str]) -> String {
     let mut arguments = vec!["--", "ophost"];
     arguments.extend(words);
     let output = project.output(project.command(&arguments).env("OPHOST_COMPLETE", "fish"));
@@ -44,42 +44,42 @@ fn offered(project: &Project, words: &[&str]) -> String {
 }
 
 #[test]
-fn operations_are_offered_with_what_they_do() {
+fn operations_are_completed_with_their_descriptions() {
     let project = project();
     assert_eq!(
-        offered(&project, &["run", "shop"]),
+        candidates(&project, &["run", "shop"]),
         "shop.sell\tSells a thing.\nshop.send\tSends a thing.\n"
     );
-    assert_eq!(offered(&project, &["describe", "shop.sen"]), "shop.send\tSends a thing.\n");
+    assert_eq!(candidates(&project, &["describe", "shop.sen"]), "shop.send\tSends a thing.\n");
 }
 
 #[test]
-fn the_fields_of_the_operation_are_offered_and_their_values() {
+fn fields_and_their_values_are_completed() {
     let project = project();
-    let offered = |words: &[&str]| {
-        let all = offered(&project, &[&["run", "shop.sell"], words].concat());
+    let candidates = |words: &[&str]| {
+        let all = candidates(&project, &[&["run", "shop.sell"], words].concat());
         all.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
     };
     assert_eq!(
-        offered(&[""]),
+        candidates(&[""]),
         "kind=\trequired. How it is sold.\nnote=\tWhat else there is to say, at length.\ngift=\nplace.\nunit\\.price="
     );
-    assert_eq!(offered(&["no"]), "note=\tWhat else there is to say, at length.");
-    assert_eq!(offered(&["note=x", "gift=true", "no"]), "");
-    assert_eq!(offered(&["kind=sm"]), "kind=small\nkind=smart");
-    assert_eq!(offered(&["--timeout", "5s", "kind=la"]), "kind=large");
-    assert_eq!(offered(&["--plugins", "elsewhere", "kind=sm"]), "");
-    assert_eq!(offered(&["gift="]), "gift=true\ngift=false");
-    assert_eq!(offered(&["place.c"]), "place.city=");
-    assert_eq!(offered(&[r"unit\.p"]), r"unit\.price=");
-    assert_eq!(offered(&[r"unit\.price="]), "unit\\.price=low\nunit\\.price=high");
-    assert_eq!(offered(&[r"unit\.price=low", "uni"]), "");
+    assert_eq!(candidates(&["no"]), "note=\tWhat else there is to say, at length.");
+    assert_eq!(candidates(&["note=x", "gift=true", "no"]), "");
+    assert_eq!(candidates(&["kind=sm"]), "kind=small\nkind=smart");
+    assert_eq!(candidates(&["--timeout", "5s", "kind=la"]), "kind=large");
+    assert_eq!(candidates(&["--plugins", "elsewhere", "kind=sm"]), "");
+    assert_eq!(candidates(&["gift="]), "gift=true\ngift=false");
+    assert_eq!(candidates(&["place.c"]), "place.city=");
+    assert_eq!(candidates(&[r"unit\.p"]), r"unit\.price=");
+    assert_eq!(candidates(&[r"unit\.price="]), "unit\\.price=low\nunit\\.price=high");
+    assert_eq!(candidates(&[r"unit\.price=low", "uni"]), "");
 }
 
 #[test]
-fn runs_are_offered_with_what_they_were_and_so_are_the_words_of_filters() {
+fn run_ids_and_filter_values_are_completed() {
     let project = project();
-    assert_eq!(offered(&project, &["runs", "show", "la"]), "");
+    assert_eq!(candidates(&project, &["runs", "show", "la"]), "");
     for _ in 0..2 {
         let run = project.run(&["run", "shop.sell", "kind=small", "--record"]);
         assert_eq!(run.code, Some(0), "{run}");
@@ -87,69 +87,69 @@ fn runs_are_offered_with_what_they_were_and_so_are_the_words_of_filters() {
     let newest = project.run(&["runs", "list", "--json"]).json()["runs"][0].clone();
     let id = newest["id"].as_str().expect("an id");
     for command in ["show", "logs", "changes", "cancel", "wait", "erase", "rerun"] {
-        let all = offered(&project, &["runs", command, ""]);
-        let mut lines = all.lines().map(|line| line.split_once('\t').expect("what it was"));
-        let (latest, was) = lines.next().expect("latest");
-        assert_eq!((latest, lines.next()), ("latest", Some((id, was))), "{command}: {all}");
-        assert!(was.starts_with("shop.sell SUCCESS 20"), "{was}");
+        let all = candidates(&project, &["runs", command, ""]);
+        let mut lines = all.lines().map(|line| line.split_once('\t').expect("a description"));
+        let (latest, description) = lines.next().expect("latest");
+        assert_eq!((latest, lines.next()), ("latest", Some((id, description))), "{command}: {all}");
+        assert!(description.starts_with("shop.sell SUCCESS 20"), "{description}");
         assert_eq!(lines.filter(|(word, _)| !word.starts_with("--")).count(), 1, "{all}");
     }
-    assert_eq!(offered(&project, &["runs", "list", "--status", "c"]), "cancelled\n");
-    assert_eq!(offered(&project, &["runs", "list", "--failure-kind", "cr"]), "crashed\n");
+    assert_eq!(candidates(&project, &["runs", "list", "--status", "c"]), "cancelled\n");
+    assert_eq!(candidates(&project, &["runs", "list", "--failure-kind", "cr"]), "crashed\n");
 }
 
 #[test]
-fn files_are_offered_where_a_file_is_named() {
+fn file_names_are_completed() {
     let project = project();
     fs::write(project.path().join("notes.txt"), "").expect("a file");
-    assert_eq!(offered(&project, &["run", "shop.sell", "note=@no"]), "note=@notes.txt\n");
-    assert_eq!(offered(&project, &["run", "shop.sell", "--input", "@no"]), "@notes.txt\n");
+    assert_eq!(candidates(&project, &["run", "shop.sell", "note=@no"]), "note=@notes.txt\n");
+    assert_eq!(candidates(&project, &["run", "shop.sell", "--input", "@no"]), "@notes.txt\n");
 }
 
 #[test]
-fn a_directory_is_offered_if_a_terminal_shows_its_name_as_it_is() {
+fn directory_names_with_control_characters_are_not_completed() {
     let project = project();
     for name in ["some where", "some\u{1b}[31mred", "some\u{202e}one", "some\u{e0041}tag"] {
         fs::create_dir(project.path().join(name)).expect("a directory");
     }
-    assert_eq!(offered(&project, &["list", "--data", "some"]), "some where/\n");
+    assert_eq!(candidates(&project, &["list", "--data", "some"]), "some where/\n");
 }
 
 #[test]
-fn what_goes_wrong_is_never_said() {
+fn errors_during_completion_are_silent() {
     let project = project();
     project.add("page", b"<html>");
     project.settings_of_mode("plugins = [\"elsewhere\"]", 0o666);
-    assert_eq!(offered(&project, &["run", "shop.sell", "no"]), "");
+    assert_eq!(candidates(&project, &["run", "shop.sell", "no"]), "");
     project.settings_of_mode("limits.memory = \"1GiB\"", 0o666);
-    assert_eq!(offered(&project, &["run", "shop.sell", "no"]).lines().count(), 1);
+    assert_eq!(candidates(&project, &["run", "shop.sell", "no"]).lines().count(), 1);
     project.settings("nonsense");
-    assert_eq!(offered(&project, &["run", "shop.sell", "no"]), "");
+    assert_eq!(candidates(&project, &["run", "shop.sell", "no"]), "");
     project.settings("");
-    assert_eq!(offered(&project, &["run", "nothing_like_it", "no"]), "");
+    assert_eq!(candidates(&project, &["run", "nothing_like_it", "no"]), "");
     let mut unknown = project.command(&["--", "ophost", ""]);
     let output = project.output(unknown.env("OPHOST_COMPLETE", "tcsh"));
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
 }
 
 #[test]
-fn what_a_plugin_calls_its_fields_cannot_reach_the_shell() {
+fn field_names_that_a_shell_would_interpret_are_not_completed() {
     let project = Project::new();
     let schema = r#"{"properties": {"$(reboot)": {}, "x;reboot": {}, "\u3164": {}, "ok": {
         "enum": ["`x`", "a b", "\u3164x", "fine"], "description": "\u001b[31mred"
     }}}"#;
     let operation = Operation { input_schema: schema.to_owned(), ..Operation::new("a") };
     project.add("it", &describing(&Described::new("it").with(operation)).expect("a guest"));
-    let offered = |word| {
-        let all = offered(&project, &["run", "a", word]);
+    let candidates = |word| {
+        let all = candidates(&project, &["run", "a", word]);
         all.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n")
     };
-    assert_eq!(offered(""), "ok=\t\\u{1b}[31mred");
-    assert_eq!(offered("ok="), "ok=fine");
+    assert_eq!(candidates(""), "ok=\t\\u{1b}[31mred");
+    assert_eq!(candidates("ok="), "ok=fine");
 }
 
 #[test]
-fn every_shell_gets_a_script() {
+fn completion_script_exists_for_every_shell() {
     let project = Project::new();
     for (shell, word) in [
         ("bash", "complete -o nospace"),
@@ -165,13 +165,10 @@ fn every_shell_gets_a_script() {
     }
 }
 
-/// The function that bash calls is called as bash does it: words split at `=`, and the part
-/// that would be replaced.
+/// Calls the completion function like bash does: with words split at `=`, and the part of the
+/// word that the completion replaces.
 #[test]
-fn bash_completes_fields_though_it_splits_words_at_the_equals_sign() {
-    if Command::new("bash").arg("--version").output().is_err() {
-        return;
-    }
+fn bash_completes_fields_although_it_splits_words_at_the_equals_sign() {
     let project = project();
     let script = project.run(&["completions", "bash"]).stdout;
     let json = project.run(&["completions", "bash", "--json"]).json();

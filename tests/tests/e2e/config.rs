@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Output, Project, require_root};
 
-/// Returns a setting of `config show --json`: its value and where it came from.
+/// Returns a setting from `config show --json`: its value and its source.
 fn setting(output: &Output, key: &str) -> (Value, Value) {
     let shown = output.json();
     let mut all = shown["settings"].as_array().expect("settings").iter();
@@ -15,7 +15,7 @@ fn setting(output: &Output, key: &str) -> (Value, Value) {
 }
 
 #[test]
-fn every_setting_is_shown_with_where_it_came_from() {
+fn every_setting_is_shown_with_its_source() {
     let project = Project::new();
     project.settings(
         "plugins = [\"plugins\", \"more\"]\n\n[limits]\ntimeout = \"10s\"\nmax.memory = \"1GiB\"\n\n\
@@ -51,7 +51,7 @@ fn every_setting_is_shown_with_where_it_came_from() {
 }
 
 #[test]
-fn a_flag_wins_over_a_variable_and_that_over_the_file() {
+fn flag_wins_over_variable_and_variable_over_file() {
     let project = Project::new();
     project.settings("data = \"file\"\nlimits.timeout = \"3s\"");
     let show = |arguments: &[&str], variables: &[(&str, &str)]| {
@@ -75,7 +75,7 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file() {
 }
 
 #[test]
-fn what_is_not_understood_stops_every_command_with_its_line() {
+fn invalid_setting_stops_every_command_and_its_line_is_named() {
     let project = Project::with_rust(&["text"]);
     project.settings("[limits]\ntimout = \"5s\"\n");
     insta::assert_snapshot!(project.run(&["list"]), @"
@@ -121,7 +121,7 @@ fn what_is_not_understood_stops_every_command_with_its_line() {
 }
 
 #[test]
-fn limits_of_the_file_hold() {
+fn limits_of_the_file_are_enforced() {
     let project = Project::with_rust(&["misbehave"]);
     project.settings(
         "[limits]\ntimeout = \"60s\"\n\
@@ -140,7 +140,7 @@ fn limits_of_the_file_hold() {
 }
 
 #[test]
-fn paths_of_the_file_are_relative_to_it() {
+fn paths_of_the_file_are_relative_to_its_directory() {
     let project = Project::with_rust(&["text"]);
     fs::rename(project.plugins(), project.path().join("own")).expect("a directory");
     let below = project.path().join("a/b");
@@ -153,7 +153,7 @@ fn paths_of_the_file_are_relative_to_it() {
 }
 
 #[test]
-fn a_file_that_others_can_write_grants_nothing_and_says_so() {
+fn privileged_settings_of_a_group_writable_file_are_ignored() {
     let project = Project::with_rust(&["text"]);
     let text = "[limits]\ntimeout = \"1s\"\nmemory = \"1GiB\"\n\
         [limits.max]\nmemory = \"8GiB\"\noutput = \"8MiB\"\n\
@@ -180,23 +180,22 @@ fn a_file_that_others_can_write_grants_nothing_and_says_so() {
 }
 
 #[test]
-fn a_file_that_another_user_owns_grants_nothing() {
+fn privileged_settings_of_another_user_are_ignored() {
     let project = Project::with_rust(&["text"]);
     project.settings("plugins = [\"elsewhere\"]\nlimits.timeout = \"1s\"");
-    let nobody = rustix::fs::Uid::from_raw(65534);
+    let other = rustix::fs::Uid::from_raw(65534);
     let file = project.path().join("ophost.toml");
-    // Only root can give a file away.
     require_root();
-    rustix::fs::chown(&file, Some(nobody), None).expect("root may do that");
+    rustix::fs::chown(&file, Some(other), None).expect("root permissions");
     let show = project.run(&["config", "show", "--json"]);
-    assert!(show.stderr.contains("belongs to `nobody` (uid 65534); ignored: plugins"), "{show}");
+    assert!(show.stderr.contains("(uid 65534); ignored: plugins"), "{show}");
     let source = json!({"kind": "untrusted", "file": "ophost.toml"});
     assert_eq!(setting(&show, "plugins"), (json!(["elsewhere"]), source));
     assert_eq!(setting(&show, "limits.timeout").0, json!(1.0));
 }
 
 #[test]
-fn paths_may_begin_at_home_and_stand_as_other_tools_write_them() {
+fn paths_expand_the_home_directory_and_accept_quotes() {
     let project = Project::with_rust(&["text"]);
     let home = project.path().display().to_string();
     let show = |arguments: &[&str], variables: &[(&str, &str)]| {
@@ -226,7 +225,7 @@ fn paths_may_begin_at_home_and_stand_as_other_tools_write_them() {
 }
 
 #[test]
-fn an_odd_path_is_named_with_what_is_odd() {
+fn invalid_path_is_named_with_the_reason() {
     let project = Project::new();
     let mut list = project.command(&["list"]);
     insta::assert_snapshot!(project.output(list.env("OPHOST_DATA", "~ann/x")), @"
@@ -257,7 +256,7 @@ fn an_odd_path_is_named_with_what_is_odd() {
 }
 
 #[test]
-fn an_odd_file_is_named() {
+fn settings_file_that_is_not_a_regular_file_is_an_error() {
     let project = Project::new();
     fs::create_dir(project.path().join("ophost.toml")).expect("a directory");
     insta::assert_snapshot!(project.run(&["list"]), @"

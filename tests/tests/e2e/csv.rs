@@ -1,4 +1,4 @@
-//! The sample plugin `csv-profile`: open data, broken tables, and what tables come with.
+//! The sample plugin `csv-profile`: open data, invalid tables and dialects.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Output, Project};
 
-/// 3,000 collisions of aircraft with birds; the README beside it says whose they are.
+/// 3,000 collisions of aircraft with birds. The README beside the file names its source.
 const BIRDSTRIKES: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/csv/data/birdstrikes.csv");
 
@@ -17,15 +17,15 @@ fn project() -> Project {
     Project::with_rust(&["csv-profile"])
 }
 
-/// Profiles a file of these bytes.
+/// Profiles a file with this content.
 fn profile(bytes: impl AsRef<[u8]>, options: &[&str]) -> Output {
     let project = project();
     fs::write(project.path().join("table.csv"), bytes).expect("a file");
     project.run(&[&["run", "profile_csv", "csv=@table.csv"], options].concat())
 }
 
-/// A line for each column: name, type, count and nulls, distinct values, range, mean, and the
-/// most frequent value with its count.
+/// Returns a line for each column: name, type, count and nulls, distinct values, range, mean, and
+/// the most frequent value with its count.
 fn summary(profile: &Value) -> String {
     let mut text = String::new();
     for column in profile["columns"].as_array().expect("columns") {
@@ -35,13 +35,13 @@ fn summary(profile: &Value) -> String {
         let top = &column["most_frequent"][0];
         let (value, times) = (&top["value"], &top["count"]);
         let name = column["name"].as_str().expect("a name");
-        writeln!(text, "{name}: {kind} {count}+{nulls}, {distinct} distinct, {min} to {max}, mean {mean}, {value} {times} times").expect("a text takes it");
+        writeln!(text, "{name}: {kind} {count}+{nulls}, {distinct} distinct, {min} to {max}, mean {mean}, {value} {times} times").expect("writing to a string");
     }
     text
 }
 
 #[test]
-fn open_data_is_profiled() {
+fn sample_data_is_profiled() {
     let arguments = ["run", "--json", "profile_csv", &format!("csv=@{BIRDSTRIKES}"), "top=1"];
     let report = project().run(&arguments).json();
     let profile = &report["output"];
@@ -67,14 +67,14 @@ fn open_data_is_profiled() {
 }
 
 #[test]
-fn every_description_is_shown_whole() {
+fn descriptions_are_shown_completely() {
     let described = project().run(&["describe", "profile_csv"]);
     assert!(described.stdout.contains("`min`, `max`, `mean`, `most_frequent`.\n"), "{described}");
     assert!(described.stdout.contains("and values that came late are missing"), "{described}");
 }
 
 #[test]
-fn columns_can_be_chosen() {
+fn columns_are_selected() {
     let table = "name,age,city\nAnn,31,Rome\nBob,NA,Oslo\nCid,40,Rome\n";
     insta::assert_snapshot!(profile(table, &["columns=age", "columns=city", "top=1"]), @r#"{"rows":3,"bad_rows":0,"column_count":3,"columns":[{"name":"age","type":"integer","count":2,"nulls":1,"distinct":2,"distinct_exact":true,"min":31,"max":40,"mean":35.5,"most_frequent":[{"value":"31","count":1}]},{"name":"city","type":"text","count":3,"nulls":0,"distinct":2,"distinct_exact":true,"min":"Oslo","max":"Rome","most_frequent":[{"value":"Rome","count":2}]}]}"#);
     insta::assert_snapshot!(profile(table, &["columns=town"]), @r#"
@@ -86,7 +86,7 @@ fn columns_can_be_chosen() {
 }
 
 #[test]
-fn rows_that_cannot_be_read_are_listed_and_left_out() {
+fn invalid_rows_are_reported_and_skipped() {
     let table = "id,name\n1,one\n2\n3,three,drei\n4,\"four\n5,\"fi\"ve\n6,\"six\"\n7,\"se\nven\"\n";
     insta::assert_snapshot!(profile(table, &["top=0"]), @r#"
     {"rows":3,"bad_rows":4,"column_count":2,"columns":[{"name":"id","type":"integer","count":3,"nulls":0,"distinct":3,"distinct_exact":true,"min":1,"max":7,"mean":4.666666666666667,"most_frequent":[]},{"name":"name","type":"text","count":3,"nulls":0,"distinct":3,"distinct_exact":true,"min":"one","max":"six","most_frequent":[]}]}
@@ -104,7 +104,7 @@ fn rows_that_cannot_be_read_are_listed_and_left_out() {
 }
 
 #[test]
-fn a_long_row_is_cut_where_it_is_reported() {
+fn long_row_is_truncated_in_the_report() {
     let table = format!("a,b\n{}\n1,2\n", "\u{fc}".repeat(5_000));
     let report = profile(table, &["--json"]).json();
     let text = report["item_errors"][0]["item"]["text"].as_str().unwrap();
@@ -112,7 +112,7 @@ fn a_long_row_is_cut_where_it_is_reported() {
 }
 
 #[test]
-fn where_nothing_can_be_read_the_run_says_why() {
+fn unreadable_input_fails_with_a_reason() {
     insta::assert_snapshot!(profile("", &[]), @"
     ---- stderr
     error: operation `profile_csv` failed (empty): the text holds no row
@@ -140,7 +140,7 @@ fn where_nothing_can_be_read_the_run_says_why() {
 }
 
 #[test]
-fn a_delimiter_is_one_character() {
+fn delimiter_is_one_character() {
     insta::assert_snapshot!(profile("a;;b\n", &["delimiter=;;"]), @r#"
     ---- stderr
     error: the input of `profile_csv` breaks its schema in 1 place
@@ -156,7 +156,7 @@ fn a_delimiter_is_one_character() {
 }
 
 #[test]
-fn a_table_may_have_no_header() {
+fn table_without_a_header_is_read() {
     let profile = profile("1,x\n2,y\n3,y\n", &["header=false", "top=1"]).json();
     assert_eq!(profile["rows"], 3);
     insta::assert_snapshot!(summary(&profile), @r#"
@@ -166,7 +166,7 @@ fn a_table_may_have_no_header() {
 }
 
 #[test]
-fn integers_of_64_bits_arrive_as_they_are() {
+fn integers_of_64_bits_arrive_unchanged() {
     let table =
         "id,code\n9007199254740993,007\n18446744073709551615,123\n-9223372036854775808,42\n";
     let output = profile(table, &[]);
@@ -177,7 +177,7 @@ fn integers_of_64_bits_arrive_as_they_are() {
 }
 
 #[test]
-fn tables_from_spreadsheets_are_read() {
+fn tables_of_spreadsheets_are_read() {
     let table = "\u{feff}name;said;on\r\n\"Ann; B.\";\"two\r\nlines\";2024-02-29\r\n\r\nCid;\"a \"\"word\"\"\";2024-03-01\r\n";
     let profile = profile(table, &["delimiter=;", "top=1"]).json();
     assert_eq!((&profile["rows"], &profile["bad_rows"]), (&json!(2), &json!(0)));
@@ -200,7 +200,7 @@ fn megabytes_fit_into_the_default_limits() {
     let profile = profile(table, &["top=1"]).json();
     let columns = &profile["columns"];
     assert_eq!((&profile["rows"], &columns[0]["mean"]), (&json!(150_000), &json!(74_999.5)));
-    // More different values than are kept: said so, and not wrong.
+    // The plugin reports that it stopped to count distinct values at its limit.
     assert_eq!(columns[0]["distinct_exact"], false);
     assert_eq!((&columns[0]["distinct"], &columns[0]["max"]), (&json!(100_000), &json!(149_999)));
     assert_eq!(
@@ -210,23 +210,23 @@ fn megabytes_fit_into_the_default_limits() {
 }
 
 #[tokio::test]
-async fn progress_goes_from_row_to_row_up_to_the_last_byte() {
+async fn progress_increases_to_the_last_byte() {
     let project = project();
     let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
     let csv = fs::read_to_string(BIRDSTRIKES).unwrap().repeat(4);
     let size = csv.len() as u64;
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let hears = Arc::clone(&heard);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&events);
     let request = Request::new("profile_csv", json!({"csv": csv})).on_event(move |event| {
         if let Event::Progress(progress) = event {
-            hears.lock().unwrap().push((progress.done, progress.total, progress.message.clone()));
+            sink.lock().unwrap().push((progress.done, progress.total, progress.message.clone()));
         }
     });
-    let report = host.run(request).await.expect("it begins");
+    let report = host.run(request).await.expect("the run starts");
     assert!(matches!(report.outcome, Outcome::Success(_)), "{:?}", report.outcome);
-    let heard = heard.lock().unwrap();
-    let messages: Vec<_> = heard.iter().filter_map(|(_, _, message)| message.as_deref()).collect();
+    let events = events.lock().unwrap();
+    let messages: Vec<_> = events.iter().filter_map(|(_, _, message)| message.as_deref()).collect();
     assert_eq!(messages, ["5000 rows", "10000 rows", "12003 rows"]);
-    assert!(heard.is_sorted_by_key(|(done, ..)| *done));
-    assert_eq!((heard[2].0, heard[2].1), (size, Some(size)));
+    assert!(events.is_sorted_by_key(|(done, ..)| *done));
+    assert_eq!((events[2].0, events[2].1), (size, Some(size)));
 }

@@ -1,4 +1,4 @@
-//! `ophost describe`: what an operation takes and gives.
+//! `ophost describe`: the input and output of an operation.
 
 use e2e::guest::{Described, Operation, describing};
 use serde_json::json;
@@ -35,7 +35,7 @@ fn fields_are_shown_with_type_default_and_description() {
 }
 
 #[test]
-fn an_unknown_name_gets_the_nearest_one() {
+fn unknown_operation_gets_a_suggestion() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["describe", "slugfy"]), @"
     ---- stderr
@@ -60,7 +60,7 @@ fn with_schema(name: &str, schema: &serde_json::Value) -> Project {
 }
 
 #[test]
-fn nested_fields_choices_and_constraints_are_told() {
+fn nested_fields_choices_and_constraints_are_shown() {
     let schema = json!({
         "type": "object",
         "properties": {
@@ -101,25 +101,25 @@ fn nested_fields_choices_and_constraints_are_told() {
     "#);
 }
 
-/// Returns the last line of a description: the example.
+/// Returns the example, which is the last line of a description.
 fn example(project: &Project, name: &str) -> String {
     let output = project.run(&["describe", name]);
     output.stdout.lines().last().unwrap_or_default().trim().to_owned()
 }
 
 #[test]
-fn the_example_is_a_command_that_works() {
+fn printed_example_is_a_working_command() {
     let project = Project::with_rust(&["text", "misbehave"]);
     for name in ["slugify", "word_count", "misbehave.echo", "misbehave.item_errors"] {
         let example = example(&project, name);
-        let words: Vec<_> = example.split(' ').skip(1).collect();
-        let output = project.run(&words);
+        let arguments: Vec<_> = example.split(' ').skip(1).collect();
+        let output = project.run(&arguments);
         assert_eq!(output.code, Some(0), "{example}: {output}");
     }
 }
 
 #[test]
-fn where_no_example_can_be_made_the_input_is_left_to_the_user() {
+fn example_without_known_values_uses_an_input_file() {
     let code = json!({"type": "string", "pattern": "^[0-9]{12}$"});
     let schema = json!({"properties": {"code": code}, "required": ["code"]});
     let example = example(&with_schema("sell", &schema), "sell");
@@ -127,7 +127,7 @@ fn where_no_example_can_be_made_the_input_is_left_to_the_user() {
 }
 
 #[test]
-fn a_hostile_schema_neither_hangs_nor_floods() {
+fn hostile_schema_is_described_quickly_and_briefly() {
     let mut definitions = serde_json::Map::new();
     for level in 0..9 {
         let next = json!({"$ref": format!("#/$defs/a{}", level + 1)});
@@ -171,7 +171,7 @@ fn descriptions_are_wrapped_to_the_terminal() {
 }
 
 #[test]
-fn each_model_is_shown_with_its_collection() {
+fn models_are_shown_with_their_collections() {
     let project = Project::new();
     let operation = Operation {
         models_in: vec!["Job".to_owned(), "Rate".to_owned()],
@@ -199,7 +199,8 @@ fn each_model_is_shown_with_its_collection() {
     assert_eq!(listed["operations"][0]["collections"], collections);
 }
 
-/// A union as schemars writes enums: tagged inside, by a key, by nothing, and one that may be null.
+/// Returns a project whose input has a union in each form of schemars: internally tagged,
+/// externally tagged, untagged, and nullable.
 fn with_alternatives() -> Project {
     let schema = json!({
         "type": "object",
@@ -288,7 +289,7 @@ fn every_alternative_of_a_union_is_described() {
 }
 
 #[test]
-fn the_alternatives_of_a_whole_input_are_described_and_give_an_example() {
+fn alternatives_of_the_input_are_described_with_an_example() {
     let variant = |kind: &str, field: &str| {
         json!({
             "type": "object",
@@ -314,7 +315,7 @@ fn the_alternatives_of_a_whole_input_are_described_and_give_an_example() {
 }
 
 #[test]
-fn a_wrong_union_is_told_by_its_nearest_alternative() {
+fn violation_of_a_union_names_the_closest_alternative() {
     let project = with_alternatives();
     let run = |shape: &str| {
         project.run(&["run", "draw", "name=x", r"a\.b=true", &format!("shape:={shape}")])

@@ -1,4 +1,4 @@
-//! `ophost doctor`: what is as it should be, and what to do where not.
+//! `ophost doctor`: findings and suggested fixes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{Output, Project};
 
-/// A finding: how it is, in words, and what to do.
+/// State, text and fix of a finding.
 type Finding = (String, String, Option<String>);
 
 fn findings(output: &Output, check: &str) -> Vec<Finding> {
@@ -26,32 +26,32 @@ fn one(state: &str, text: &str, fix: &str) -> Finding {
 
 fn allow(project: &Project, name: &str, mode: u32) {
     let path = project.path().join(name);
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own");
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a file of this user");
 }
 
 #[test]
-fn f5_a_file_that_is_no_store_is_a_problem_with_a_way_out() {
+fn invalid_store_file_is_a_problem_with_a_fix() {
     let project = Project::new();
     let store = project.path().join(".ophost/store");
-    fs::create_dir_all(&store).expect("our own");
+    fs::create_dir_all(&store).expect("a file of this user");
     allow(&project, ".ophost/store", 0o700);
-    fs::write(store.join("store.redb"), "not a store".repeat(1000)).expect("our own");
-    let told = findings(&project.run(&["doctor", "--json"]), "records");
-    let [(state, text, Some(fix))] = &told[..] else { panic!("{told:?}") };
+    fs::write(store.join("store.redb"), "not a store".repeat(1000)).expect("a file of this user");
+    let found = findings(&project.run(&["doctor", "--json"]), "records");
+    let [(state, text, Some(fix))] = &found[..] else { panic!("{found:?}") };
     assert_eq!(state, "problem");
     assert!(text.starts_with("the store is damaged at `store.redb`: "), "{text}");
     assert!(fix.contains("ophost store salvage") && fix.contains("a backup"), "{fix}");
     for command in [&["runs", "list"][..], &["store", "check"], &["store", "salvage", "it"]] {
-        let told = project.run(command);
-        assert_eq!(told.code, Some(5), "{told}");
-        assert!(told.stderr.contains(text) && told.stderr.contains(fix), "{told}");
+        let found = project.run(command);
+        assert_eq!(found.code, Some(5), "{found}");
+        assert!(found.stderr.contains(text) && found.stderr.contains(fix), "{found}");
     }
-    let entries = fs::read_dir(project.path()).expect("our own");
+    let entries = fs::read_dir(project.path()).expect("a file of this user");
     assert!(entries.flatten().all(|entry| entry.file_name() != "it"), "a file was left");
 }
 
 #[test]
-fn a_project_in_order_has_no_problem() {
+fn healthy_project_has_no_problem() {
     let project = Project::with_rust(&["text"]);
     project.settings("");
     allow(&project, "plugins", 0o755);
@@ -66,7 +66,7 @@ fn a_project_in_order_has_no_problem() {
 }
 
 #[test]
-fn what_others_can_change_is_a_warning_with_its_fix() {
+fn files_that_others_can_change_are_warnings_with_a_fix() {
     let project = Project::with_rust(&["text"]);
     project.settings_of_mode("[operations.none]\nlog = \"1KiB\"", 0o666);
     project.share("plugins", 0o775);
@@ -110,46 +110,47 @@ fn what_others_can_change_is_a_warning_with_its_fix() {
 }
 
 #[test]
-fn the_records_are_looked_at() {
+fn number_of_records_is_reported() {
     let project = Project::with_rust(&["text"]);
     project.run(&["run", "slugify", "text=a"]);
-    let told = findings(&project.run(&["doctor", "--json"]), "records").remove(0);
-    assert_eq!(told.0, "ok");
-    assert!(told.1.ends_with(", none is running; `ophost store check` reads all"), "{told:?}");
-    fs::write(project.path().join(".ophost/store/store.redb"), [7; 10_000]).expect("our own");
+    let found = findings(&project.run(&["doctor", "--json"]), "records").remove(0);
+    assert_eq!(found.0, "ok");
+    assert!(found.1.ends_with(", none is running; `ophost store check` reads all"), "{found:?}");
+    fs::write(project.path().join(".ophost/store/store.redb"), [7; 10_000])
+        .expect("a file of this user");
     let output = project.run(&["doctor", "--json"]);
-    let told = findings(&output, "records").remove(0);
-    assert_eq!((told.0.as_str(), output.code), ("problem", Some(1)), "{output}");
-    assert!(told.2.is_some_and(|fix| fix.contains("ophost ")), "{output}");
+    let found = findings(&output, "records").remove(0);
+    assert_eq!((found.0.as_str(), output.code), ("problem", Some(1)), "{output}");
+    assert!(found.2.is_some_and(|fix| fix.contains("ophost ")), "{output}");
 }
 
 #[test]
-fn f5_a_store_that_takes_no_record_is_a_problem() {
+fn store_that_cannot_be_written_is_a_problem() {
     let project = Project::with_rust(&["text"]);
     let run = ["run", "slugify", "text=a"];
     project.run(&run);
     assert_eq!(findings(&project.run(&["doctor", "--json"]), "records")[0].0, "ok");
     assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
     let path = project.path().join(".ophost/store/store.redb");
-    let mut bytes = fs::read(&path).expect("our own");
+    let mut bytes = fs::read(&path).expect("a file of this user");
     let name = b"idempotency";
-    let places: Vec<_> =
+    let offsets: Vec<_> =
         bytes.windows(name.len()).enumerate().filter(|(_, it)| it == name).map(|it| it.0).collect();
-    for place in places {
-        bytes[place + name.len() - 1] = b'x';
+    for offset in offsets {
+        bytes[offset + name.len() - 1] = b'x';
     }
-    fs::write(&path, bytes).expect("our own");
+    fs::write(&path, bytes).expect("a file of this user");
     let output = project.run(&["doctor", "--json"]);
-    let told = findings(&output, "records").remove(0);
-    assert_eq!((told.0.as_str(), output.code), ("problem", Some(1)), "{output}");
-    assert_eq!(told.1, "the store is damaged at `table idempotency`: it is gone");
+    let found = findings(&output, "records").remove(0);
+    assert_eq!((found.0.as_str(), output.code), ("problem", Some(1)), "{output}");
+    assert_eq!(found.1, "the store is damaged at `table idempotency`: it is gone");
     let failed = project.run(&run);
-    assert!(failed.code == Some(5) && failed.stderr.contains(&told.1), "{failed}");
+    assert!(failed.code == Some(5) && failed.stderr.contains(&found.1), "{failed}");
     assert_eq!(project.run(&["runs", "export"]).stdout.lines().count(), 1);
 }
 
 #[test]
-fn a_plugin_directory_that_everybody_can_write_is_a_problem() {
+fn world_writable_plugin_directory_is_a_problem() {
     let project = Project::with_rust(&["text"]);
     allow(&project, "plugins", 0o777);
     let output = project.run(&["doctor", "--json"]);
@@ -162,7 +163,7 @@ fn a_plugin_directory_that_everybody_can_write_is_a_problem() {
 }
 
 #[test]
-fn a_problem_is_a_failure() {
+fn problem_exits_with_failure() {
     let project = Project::with_rust(&["text"]);
     let file = "plugins/text.wasm";
     let output = project.run(&["doctor", "--json", "--plugins", file, "--data", file]);

@@ -1,4 +1,4 @@
-//! Operations change documents: all that a run did is kept with its success, or nothing.
+//! Document transactions of runs: all changes are committed with the success of a run, or none.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::harness::Project;
 
-/// How long a test waits for what has to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for a condition.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Returns a project in which money is moved: `a` has 100, `b` nothing.
+/// Returns a project with two accounts: `a` has 100, `b` has 0.
 fn with_accounts() -> Project {
     let project = Project::with_rust(&["ledger"]);
     for (id, balance) in [("a", 100), ("b", 0)] {
@@ -37,7 +37,7 @@ fn latest(project: &Project) -> Value {
 /// Returns all documents of a collection.
 fn documents(project: &Project, collection: &str) -> Vec<Value> {
     let found = json_of(project, &["documents", "find", collection, "-n", "1000"]);
-    assert_eq!(found["next"], Value::Null, "one page is not enough");
+    assert_eq!(found["next"], Value::Null, "the documents do not fit on one page");
     found["documents"].as_array().expect("a list").clone()
 }
 
@@ -50,55 +50,56 @@ fn assert_sound(project: &Project) {
 }
 
 fn start(command: &mut Command) -> Child {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
 }
 
-/// Returns what a run said with `--json`, once it has ended.
+/// Waits for a command with `--json` and returns its report.
 fn report(child: Child) -> Value {
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("the command ends");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-/// Waits until something is there.
-fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
+/// Waits until `find` returns a value.
+fn wait_for<T>(mut find: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = find() {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "it does not come");
+        assert!(started.elapsed() < WAIT_TIMEOUT, "timed out after {WAIT_TIMEOUT:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Starts a run that moves money and then never ends, and returns when it has moved it.
-fn spinning_after_a_transfer(project: &Project) -> Child {
+/// Starts a run that makes a transfer and then spins. Returns after the transfer.
+fn start_spinning_transfer(project: &Project) -> Child {
     let run = ["run", "ledger.transfer_then", "from=a", "to=b", "amount=1", "then=spin"];
     let child = start(&mut project.command(&run));
     let is_spinning = || {
         let run = latest(project);
-        let is_it = run["status"] == "RUNNING" && run["log_entries"][0]["message"] == "spinning";
-        is_it.then_some(())
+        let is_spinning =
+            run["status"] == "RUNNING" && run["log_entries"][0]["message"] == "spinning";
+        is_spinning.then_some(())
     };
-    until(is_spinning);
+    wait_for(is_spinning);
     child
 }
 
-/// Returns a host that works on a project beside the command.
-async fn beside(project: &Project) -> Host {
+/// Returns a host in this process, for concurrent runs in a project.
+async fn local_host(project: &Project) -> Host {
     let data = project.path().join(".ophost");
     Host::builder().plugins(project.plugins()).data(data).build().await.expect("a host")
 }
 
-/// Changes a counter.
+/// Increments a counter.
 async fn bump(host: &Host, id: &str) {
     let report = host.run(Request::new("ledger.bump", json!({"id": id})).record(false)).await;
-    let outcome = report.expect("it begins").outcome;
+    let outcome = report.expect("the run starts").outcome;
     assert!(matches!(outcome, Outcome::Success(_)), "{outcome:?}");
 }
 
 #[test]
-fn l8_what_a_run_changes_is_kept_with_its_success() {
+fn document_changes_are_committed_with_the_success_of_the_run() {
     let project = with_accounts();
     let run = ["run", "ledger.transfer", "from=a", "to=b", "amount=30"];
     insta::assert_snapshot!(project.run(&run), @r#"{"from":70,"to":30}"#);
@@ -134,7 +135,7 @@ fn l8_what_a_run_changes_is_kept_with_its_success() {
 }
 
 #[test]
-fn a_run_that_does_not_succeed_changes_nothing() {
+fn failed_run_changes_no_document() {
     let project = with_accounts();
     for (then, kind) in
         [("fail", "error"), ("trap", "trap"), ("lie", "invalid_output"), ("spin", "timeout")]
@@ -155,17 +156,17 @@ fn a_run_that_does_not_succeed_changes_nothing() {
 }
 
 #[test]
-fn l7_a_run_that_is_cancelled_or_killed_after_it_wrote_changes_nothing() {
+fn run_that_is_cancelled_or_killed_after_a_write_changes_no_document() {
     let project = with_accounts();
-    let mut child = spinning_after_a_transfer(&project);
-    assert_eq!(balances(&project), [100, 0], "nobody else sees what it wrote");
+    let mut child = start_spinning_transfer(&project);
+    assert_eq!(balances(&project), [100, 0], "uncommitted changes are visible");
     assert_eq!(project.run(&["runs", "cancel", "latest"]).code, Some(0));
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(child.wait().expect("the command ends").code(), Some(130));
     assert_eq!(latest(&project)["status"], "CANCELLED");
 
-    let mut child = spinning_after_a_transfer(&project);
-    child.kill().expect("it still runs");
-    child.wait().expect("it is gone");
+    let mut child = start_spinning_transfer(&project);
+    child.kill().expect("a running process");
+    child.wait().expect("a terminated process");
     let record = latest(&project);
     assert_eq!((&record["failure_kind"], &record["changes"]), (&json!("crashed"), &Value::Null));
     assert_eq!(balances(&project), [100, 0]);
@@ -173,7 +174,7 @@ fn l7_a_run_that_is_cancelled_or_killed_after_it_wrote_changes_nothing() {
 }
 
 #[test]
-fn r1_the_changes_of_an_unrecorded_run_are_kept_all_the_same() {
+fn document_changes_of_an_unrecorded_run_are_committed() {
     let project = Project::with_rust(&["ledger"]);
     let report = json_of(&project, &["run", "ledger.bump", "--no-record"]);
     assert_eq!(report["run_id"], Value::Null);
@@ -184,7 +185,7 @@ fn r1_the_changes_of_an_unrecorded_run_are_kept_all_the_same() {
 }
 
 #[test]
-fn r1_a_rule_records_whatever_may_change_documents() {
+fn record_setting_changes_records_runs_that_may_change_documents() {
     let operation = |name: &str| Operation { async_enabled: false, ..Operation::new(name) };
     let changing = Operation { models_out: vec!["Job".to_owned()], ..operation("changing") };
     let reading = Operation { models_in: vec!["Job".to_owned()], ..operation("reading") };
@@ -198,7 +199,7 @@ fn r1_a_rule_records_whatever_may_change_documents() {
 }
 
 #[test]
-fn every_success_of_many_processes_is_counted_once() {
+fn concurrent_increments_of_many_processes_are_serialised() {
     let project = Project::with_rust(&["ledger"]);
     assert_eq!(project.run(&["list"]).code, Some(0));
     let run = ["run", "ledger.bump", "pause_ms=20", "--json"];
@@ -216,17 +217,17 @@ fn every_success_of_many_processes_is_counted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_reads_are_no_longer_so_is_executed_again() {
+async fn run_with_a_document_conflict_is_retried() {
     let project = Project::with_rust(&["ledger"]);
-    let host = beside(&project).await;
+    let host = local_host(&project).await;
     bump(&host, "only").await;
     let child = start(&mut project.command(&["run", "ledger.bump", "pause_ms=300", "--json"]));
-    until(|| {
+    wait_for(|| {
         (json_of(&project, &["runs", "list"])["runs"][0]["status"] == "RUNNING").then_some(())
     });
     let mut others = 1;
     let since = Instant::now();
-    // The run reads soon after it is there, and writes 300 ms later.
+    // The run reads soon after its start and writes 300 ms later.
     while since.elapsed() < Duration::from_millis(400) {
         bump(&host, "only").await;
         others += 1;
@@ -234,7 +235,7 @@ async fn a_run_whose_reads_are_no_longer_so_is_executed_again() {
     }
     let report = report(child);
     assert_eq!(report["output"], json!({"value": others + 1}), "{report}");
-    let reruns = report["usage"]["conflict_retries"].as_u64().expect("it was executed again");
+    let reruns = report["usage"]["conflict_retries"].as_u64().expect("a number of retries");
     let record = latest(&project);
     assert_eq!(record["usage"]["conflict_retries"], reruns);
     let again = format!("executed again ({reruns}): what it read was changed");
@@ -245,16 +246,16 @@ async fn a_run_whose_reads_are_no_longer_so_is_executed_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn l5_a_run_that_always_comes_too_late_fails_as_a_conflict() {
+async fn run_that_exceeds_its_retries_fails_with_kind_conflict() {
     let project = Project::with_rust(&["ledger"]);
-    let host = beside(&project).await;
+    let host = local_host(&project).await;
     let mut child = start(&mut project.command(&["run", "ledger.bump", "pause_ms=150"]));
     let mut others = 0;
     while child.try_wait().expect("a child").is_none() {
         bump(&host, "only").await;
         others += 1;
     }
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
     error: operation `ledger.bump` failed (conflict): other runs changed what it had read, 6 times
@@ -267,7 +268,7 @@ async fn l5_a_run_that_always_comes_too_late_fails_as_a_conflict() {
 }
 
 #[test]
-fn what_a_filter_would_have_found_is_in_the_way_too() {
+fn inserted_document_that_matches_a_filter_is_a_conflict() {
     let project = Project::with_rust(&["ledger"]);
     assert_eq!(project.run(&["list"]).code, Some(0));
     let run = ["run", "ledger.add_if_none", "name=x", "pause_ms=300", "--json"];
@@ -280,15 +281,15 @@ fn what_a_filter_would_have_found_is_in_the_way_too() {
         .iter()
         .filter_map(|report| report["usage"]["conflict_retries"].as_u64())
         .sum::<u64>();
-    assert!(again > 0, "they were not in each other's way: {reports:?}");
+    assert!(again > 0, "the runs had no conflict: {reports:?}");
 }
 
-/// Nothing that is freed can be used again as long as somebody may read it: after a second
-/// nobody may, and the file is as large as it was then.
+/// Freed pages cannot be reused while a snapshot may read them. Snapshots are replaced after one
+/// second, so the file must stop growing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_takes_long_is_in_nobody_s_way_and_the_store_does_not_grow_with_it() {
+async fn long_run_causes_no_conflict_and_does_not_grow_the_store() {
     let project = with_accounts();
-    let host = beside(&project).await;
+    let host = local_host(&project).await;
     let size = || {
         let file = project.path().join(".ophost/store/store.redb");
         fs::metadata(file).expect("a store").len()
@@ -303,20 +304,20 @@ async fn a_run_that_takes_long_is_in_nobody_s_way_and_the_store_does_not_grow_wi
     }
     let moved = report(moving);
     assert_eq!(moved["output"], json!({"from": 99, "to": 1}), "{moved}");
-    assert_eq!(moved["usage"].get("conflict_retries"), None, "nobody was in its way");
+    assert_eq!(moved["usage"].get("conflict_retries"), None, "the transfer was retried");
 
     let before = size();
     for _ in 0..600 {
         bump(&host, "other").await;
     }
-    assert!(reading.try_wait().expect("a child").is_none(), "it still reads");
-    reading.kill().expect("it still runs");
-    reading.wait().expect("it is gone");
+    assert!(reading.try_wait().expect("a child").is_none(), "the reading run has ended");
+    reading.kill().expect("a running process");
+    reading.wait().expect("a terminated process");
     assert!(size() - before < 16 << 20, "{before} -> {}", size());
 }
 
 #[test]
-fn i2_a_dry_run_shows_what_it_would_change_and_keeps_nothing() {
+fn dry_run_shows_its_changes_and_commits_none() {
     let project = with_accounts();
     let run = ["run", "ledger.transfer", "from=a", "to=b", "amount=30", "--dry-run"];
     insta::assert_snapshot!(project.run(&run), @r#"
@@ -361,7 +362,7 @@ fn i2_a_dry_run_shows_what_it_would_change_and_keeps_nothing() {
 }
 
 #[test]
-fn i2_a_dry_run_of_what_fails_fails_and_would_have_changed_nothing() {
+fn failed_dry_run_shows_no_changes() {
     let project = with_accounts();
     let run =
         ["run", "ledger.transfer_then", "from=a", "to=b", "amount=1", "then=fail", "--dry-run"];
@@ -376,7 +377,7 @@ fn i2_a_dry_run_of_what_fails_fails_and_would_have_changed_nothing() {
 }
 
 #[test]
-fn i2_an_input_can_ask_for_a_dry_run() {
+fn input_can_request_a_dry_run() {
     let project = Project::with_rust(&["jobs"]);
     for title in ["title=Baker", "title=Smith"] {
         assert_eq!(project.run(&["run", "create_job", title, "company=ACME"]).code, Some(0));
@@ -388,15 +389,15 @@ fn i2_an_input_can_ask_for_a_dry_run() {
     assert!(changes.iter().all(|change| change["change"] == "deleted"), "{report}");
     assert!(changes.iter().all(|change| change["after"] == Value::Null), "{report}");
     assert_eq!(documents(&project, "jobs").len(), 2);
-    let wet = json_of(&project, &run[..3]);
-    assert_eq!(wet["output"]["job_ids"], report["output"]["job_ids"]);
-    assert_eq!(wet["output"]["task_run_id"], wet["run_id"]);
+    let committed = json_of(&project, &run[..3]);
+    assert_eq!(committed["output"]["job_ids"], report["output"]["job_ids"]);
+    assert_eq!(committed["output"]["task_run_id"], committed["run_id"]);
     assert_eq!(documents(&project, "jobs").len(), 0);
     assert_eq!(json_of(&project, &["documents", "collections"])["collections"], json!([]));
 }
 
 #[test]
-fn q6_a_request_changes_documents_once_and_its_dry_run_takes_no_key() {
+fn idempotency_key_changes_documents_once_and_a_dry_run_ignores_it() {
     let project = Project::with_rust(&["ledger"]);
     let run = ["run", "ledger.bump", "--idempotency-key", "k"];
     let dry = json_of(&project, &[&run[..], &["--dry-run"]].concat());
@@ -406,13 +407,13 @@ fn q6_a_request_changes_documents_once_and_its_dry_run_takes_no_key() {
     assert_ne!(first["run_id"], dry["run_id"]);
     assert_eq!(first["changes"]["created"], 1);
     assert_eq!(documents(&project, "counters")[0]["value"], 1);
-    // Not the answer of the one that has the key, but what would be changed now.
+    // The dry run does not return the stored result of the key, but the changes it would make.
     let dry = json_of(&project, &[&run[..], &["--dry-run"]].concat());
     assert_eq!(dry["change_set"][0]["after"], json!({"value": 2}));
 }
 
 #[test]
-fn l5_what_the_models_do_not_name_is_denied() {
+fn collection_that_no_model_names_is_denied() {
     let project = Project::with_rust(&["ledger"]);
     insta::assert_snapshot!(project.run(&["run", "ledger.reach"]), @"
     ---- stderr
@@ -428,9 +429,9 @@ fn l5_what_the_models_do_not_name_is_denied() {
     assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1));
 }
 
-/// Who goes on after a refusal is not refused; what was odd left nothing.
+/// A run that continues after rejected calls succeeds, and these calls change nothing.
 #[test]
-fn of_odd_calls_nothing_is_kept() {
+fn invalid_document_calls_change_nothing() {
     let project = Project::with_rust(&["ledger"]);
     let report = json_of(&project, &["run", "ledger.odd_documents"]);
     assert_eq!(report["status"], "SUCCESS");
@@ -442,7 +443,7 @@ fn of_odd_calls_nothing_is_kept() {
 }
 
 #[test]
-fn what_a_run_discards_is_not_kept() {
+fn discarded_changes_are_not_committed() {
     let project = with_accounts();
     let report = json_of(&project, &["run", "ledger.discard_and_return", "id=a"]);
     assert_eq!(report["output"], json!({"before": 100, "written": 0, "discarded": 100}));
@@ -452,7 +453,7 @@ fn what_a_run_discards_is_not_kept() {
 }
 
 #[test]
-fn l5_a_run_that_writes_more_than_it_may_fails_as_effects() {
+fn run_that_exceeds_its_effects_limit_fails_with_kind_effects() {
     let project = Project::with_rust(&["ledger"]);
     let run = ["run", "ledger.bulk_insert", "count=100", "padding=100"];
     let output = project.run(&[&run[..], &["--max-effects", "1KB"]].concat());
@@ -469,13 +470,13 @@ fn l5_a_run_that_writes_more_than_it_may_fails_as_effects() {
     let more = project.output(command.env("OPHOST_EFFECTS", "1MiB")).json();
     assert_eq!(more["changes"]["created"], 100, "{more}");
     assert_eq!(latest(&project)["limits"]["effects"], 1 << 20);
-    // What is deleted counts too: so much can be undone.
+    // Deleted documents count too, because they are stored for `runs diff`.
     assert_eq!(json_of(&project, &["run", "ledger.bulk_delete"])["error"]["kind"], "effects");
     assert_eq!(documents(&project, "entries").len(), 100);
 }
 
 #[test]
-fn how_much_a_run_may_write_is_asked_for_as_other_limits_are() {
+fn effects_limit_is_parsed_like_other_limits() {
     let project = Project::with_rust(&["ledger"]);
     let run = |effects| project.run(&["run", "ledger.bump", "--max-effects", effects]);
     insta::assert_snapshot!(run("5"), @"
@@ -501,7 +502,7 @@ fn how_much_a_run_may_write_is_asked_for_as_other_limits_are() {
 }
 
 #[test]
-fn integers_of_64_bits_pass_through_a_guest_as_they_are() {
+fn integers_of_64_bits_pass_through_a_guest_unchanged() {
     let project = Project::with_rust(&["ledger"]);
     let integers = [9_007_199_254_740_993, i64::MAX - 1, i64::MIN];
     for (id, integer) in integers.into_iter().enumerate() {
@@ -518,7 +519,7 @@ fn integers_of_64_bits_pass_through_a_guest_as_they_are() {
 }
 
 #[test]
-fn o2_a_field_whose_schema_says_so_names_the_document_that_the_run_created() {
+fn output_field_becomes_a_reference_to_the_created_document() {
     let project = Project::with_rust(&["ledger"]);
     let run = ["run", "ledger.add_if_none", "name=x"];
     let id = json_of(&project, &run)["output"]["id"].clone();
@@ -526,14 +527,14 @@ fn o2_a_field_whose_schema_says_so_names_the_document_that_the_run_created() {
     assert_eq!(latest(&project)["result_refs"], json!([named]));
     assert_eq!(json_of(&project, &run)["output"]["id"], Value::Null);
     assert_eq!(latest(&project)["result_refs"], json!([]));
-    // What a dry run names is not there.
+    // A dry run creates no document.
     let dry = json_of(&project, &["run", "ledger.add_if_none", "name=y", "--dry-run"]);
     assert!(dry["output"]["id"].is_string(), "{dry}");
     assert_eq!(documents(&project, "entries").len(), 1);
 }
 
 #[test]
-fn an_erased_run_leaves_the_documents_that_it_changed() {
+fn erasing_a_run_keeps_its_document_changes() {
     let project = with_accounts();
     project.run(&["run", "ledger.transfer", "from=a", "to=b", "amount=30"]);
     assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
@@ -547,7 +548,7 @@ fn an_erased_run_leaves_the_documents_that_it_changed() {
 }
 
 #[test]
-fn q8_a_rerun_changes_documents_as_they_are_now() {
+fn rerun_changes_the_current_documents() {
     let project = with_accounts();
     project.run(&["run", "ledger.transfer", "from=a", "to=b", "amount=30"]);
     let first = latest(&project);
@@ -562,7 +563,7 @@ fn q8_a_rerun_changes_documents_as_they_are_now() {
 }
 
 #[test]
-fn a_plugin_of_the_first_contract_runs_beside_one_of_this_one() {
+fn plugins_of_contract_0_1_0_and_0_1_1_run_together() {
     let project = Project::with_rust(&["ledger"]);
     let old = describing(&Described::new("old").with(Operation::new("old"))).expect("a guest");
     let holds = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|it| it == text);

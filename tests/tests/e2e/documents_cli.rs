@@ -1,4 +1,4 @@
-//! `ophost documents`: what runs read and change, for people. And the store that holds them.
+//! `ophost documents`, and documents in a corrupted or copied store.
 
 use std::fs;
 use std::io::Write as _;
@@ -21,7 +21,7 @@ fn write(project: &Project, name: &str, content: impl AsRef<[u8]>) {
     fs::write(project.path().join(name), content).expect("a writable directory");
 }
 
-/// Imports a file of this content.
+/// Writes a file with this content and imports it.
 fn import(project: &Project, name: &str, content: &str, more: &[&str]) -> Output {
     write(project, name, content);
     project.run(&[&["documents", "import", "things", name], more].concat())
@@ -35,7 +35,7 @@ fn with_things(lines: &str) -> Project {
     project
 }
 
-/// Prints the documents of `things`, a line each.
+/// Returns the documents of `things`, one per line.
 fn things(project: &Project) -> String {
     project.run(&["documents", "find", "things", "-n", "1000"]).stdout
 }
@@ -45,7 +45,7 @@ fn latest(project: &Project) -> Value {
 }
 
 #[test]
-fn where_nothing_is_nothing_is_found_and_nothing_is_made() {
+fn reading_an_empty_project_finds_nothing_and_creates_no_store() {
     let project = Project::new();
     insta::assert_snapshot!(project.run(&["documents", "collections"]), @"
     ---- stderr
@@ -69,7 +69,7 @@ fn where_nothing_is_nothing_is_found_and_nothing_is_made() {
 }
 
 #[test]
-fn every_format_gives_the_same_documents() {
+fn all_import_formats_give_the_same_documents() {
     let expected = "{\"_id\":\"a\",\"n\":1,\"zip\":\"01234\",\"ok\":true}\n\
                     {\"_id\":\"b\",\"n\":-2.5,\"zip\":\"1e3\",\"ok\":false}\n";
     let list = "[{\"_id\":\"a\",\"n\":1,\"zip\":\"01234\",\"ok\":true},\n \
@@ -89,7 +89,7 @@ fn every_format_gives_the_same_documents() {
 }
 
 #[test]
-fn a_column_of_a_csv_file_is_one_type_altogether() {
+fn csv_column_has_one_type() {
     let content = "\
 _id,price,zip,ok,exact,mixed,none
 10.00,10.00,1234,true,9007199254740993,1,
@@ -104,7 +104,7 @@ _id,price,zip,ok,exact,mixed,none
     {"_id":"10.00","price":10.0,"zip":"1234","ok":true,"exact":9007199254740993,"mixed":"1"}
     {"_id":"1e5","price":9.99,"zip":"01234","ok":false,"exact":18446744073709551615,"mixed":"true"}
     "#);
-    // What the file says is ten is found as ten.
+    // `10.00` in the file matches as a number.
     let few = project.run(&["documents", "count", "things", r#"{"price": {"$gt": 9}}"#]);
     assert_eq!(few.stdout, "2\n");
     let all_text = import(&project, "it.csv", content, &["--text", "--existing", "replace"]);
@@ -117,7 +117,7 @@ _id,price,zip,ok,exact,mixed,none
 }
 
 #[test]
-fn what_is_no_exact_number_of_json_makes_its_column_text() {
+fn csv_column_with_an_inexact_number_is_text() {
     for cell in ["01234", "+1", " 7", "18446744073709551616", "null", "NaN", "1.5.2", "\"1\n\""] {
         let project = Project::new();
         import(&project, "it.csv", &format!("it\n7\n{cell}\n8\n"), &[]);
@@ -127,28 +127,28 @@ fn what_is_no_exact_number_of_json_makes_its_column_text() {
 }
 
 #[test]
-fn documents_come_from_stdin_in_the_format_that_is_named() {
+fn import_from_stdin_needs_a_format() {
     let project = Project::new();
     let piped = |more: &[&str]| {
         let arguments = [&["documents", "import", "things", "-"], more].concat();
         let mut command = project.command(&arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("it starts");
-        // Who is not asked for anything may be gone.
+        let mut child = command.spawn().expect("the command starts");
+        // A command that reads no stdin may have exited before the write.
         child.stdin.take().expect("a pipe").write_all(b"n,_id\n1,a\n").ok();
-        let output = child.wait_with_output().expect("it ends");
+        let output = child.wait_with_output().expect("the command ends");
         (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
     };
-    let (code, told) = piped(&[]);
+    let (code, message) = piped(&[]);
     assert_eq!(code, Some(2));
-    insta::assert_snapshot!(told, @"error: cannot import `-`: its name does not say what it holds: use --format");
+    insta::assert_snapshot!(message, @"error: cannot import `-`: its name does not say what it holds: use --format");
     assert_eq!(piped(&["--format", "csv"]), (Some(0), String::new()));
     assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n");
     assert_eq!(latest(&project)["input_dump"]["source"], "-");
 }
 
 #[test]
-fn a_field_that_is_named_is_the_id_and_stays_a_field() {
+fn id_option_selects_the_id_and_keeps_the_field() {
     let project = Project::new();
     let content = "number,name\n007,Bond\n8,Other\n";
     assert_eq!(import(&project, "it.csv", content, &["--id", "number"]).code, Some(0));
@@ -168,7 +168,7 @@ fn a_field_that_is_named_is_the_id_and_stays_a_field() {
 }
 
 #[test]
-fn documents_of_mongoexport_are_found_by_the_values_of_its_file() {
+fn documents_of_mongoexport_match_extended_json_filters() {
     let project = with_things(
         r#"{"_id":{"$oid":"65F0C0FFEE0123456789abcd"},"at":{"$date":"2024-01-31T12:00:00Z"},"n":{"$numberLong":"9"}}
 {"_id":{"$oid":"65f0c0ffee0123456789abce"},"at":{"$date":{"$numberLong":"1706702400001"}},"n":10}
@@ -210,7 +210,7 @@ fn documents_of_mongoexport_are_found_by_the_values_of_its_file() {
 }
 
 #[test]
-fn a_bulk_delete_by_operators_within_operators_deletes_nothing() {
+fn bulk_delete_with_nested_operators_deletes_nothing() {
     let project = Project::with_rust(&["jobs"]);
     write(&project, "jobs.jsonl", "{\"title\":\"Keep me\"}\n{\"title\":\"Other\"}\n");
     assert_eq!(project.run(&["documents", "import", "jobs", "jobs.jsonl"]).code, Some(0));
@@ -231,7 +231,7 @@ fn a_bulk_delete_by_operators_within_operators_deletes_nothing() {
 }
 
 #[test]
-fn an_id_that_is_taken_is_refused_replaced_or_left_out() {
+fn existing_option_refuses_replaces_or_skips_duplicate_ids() {
     let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
     let content = "{\"_id\":\"b\",\"n\":2}\n{\"_id\":\"a\",\"n\":2}\n";
     insta::assert_snapshot!(import(&project, "it.jsonl", content, &[]), @"
@@ -250,7 +250,7 @@ fn an_id_that_is_taken_is_refused_replaced_or_left_out() {
         "{\"put\":2,\"skipped\":0}\n"
     );
     assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":2}\n{\"_id\":\"b\",\"n\":2}\n");
-    // What was as it is now was not changed.
+    // A document that is replaced by an equal one is not counted as updated.
     assert_eq!(latest(&project)["changes"]["updated"], 1);
     let twice = "{\"_id\":\"x\"}\n{\"_id\":\"x\"}\n";
     let twice = import(&project, "it.jsonl", twice, &[]);
@@ -258,7 +258,7 @@ fn an_id_that_is_taken_is_refused_replaced_or_left_out() {
 }
 
 #[test]
-fn i2_a_dry_run_of_an_import_shows_what_it_would_put_in() {
+fn dry_run_of_an_import_shows_the_documents() {
     let project = Project::new();
     let content = "{\"_id\":\"a\",\"n\":1}\n";
     insta::assert_snapshot!(import(&project, "it.jsonl", content, &["--dry-run"]), @r#"
@@ -277,7 +277,7 @@ fn i2_a_dry_run_of_an_import_shows_what_it_would_put_in() {
 }
 
 #[test]
-fn an_import_is_a_run_that_is_recorded() {
+fn import_is_recorded_as_a_run() {
     let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
     let import = ["documents", "import", "things", "things.jsonl", "--existing", "replace"];
     let flow = "00000000-0000-4000-8000-000000000001";
@@ -314,14 +314,15 @@ fn an_import_is_a_run_that_is_recorded() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
+fn one_invalid_document_imports_nothing_and_its_position_is_named() {
     let project = Project::new();
-    let told = |name: &str, content: &str| {
+    let import_error = |name: &str, content: &str| {
         let output = import(&project, name, content, &[]);
         assert_eq!((output.stdout.as_str(), output.code), ("", Some(2)), "{output}");
         output.stderr
     };
-    let lines = |line: &str| told("it.jsonl", &format!("{{\"n\":1}}\n\n{line}\n{{\"n\":2}}\n"));
+    let lines =
+        |line: &str| import_error("it.jsonl", &format!("{{\"n\":1}}\n\n{line}\n{{\"n\":2}}\n"));
     let deep = format!("{}1{}", "{\"a\":".repeat(65), "}".repeat(65));
     let deepest = format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(1 << 20));
@@ -365,13 +366,13 @@ fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
     error: cannot import `it.jsonl`: line 3: it is larger than 1 MiB
     "#);
     let others = [
-        told("it.json", "[{}, 2]"),
-        told("it.json", "[{},\n{\"a\": 1e400}]"),
-        told("it.json", "{}\n1"),
-        told("it.csv", "a,b\n1,2\n3\n"),
-        told("it.csv", "a,b\n1,\"2\n3,4\n"),
-        told("it.csv", "a,a\n1,2\n"),
-        told("it.txt", "{}"),
+        import_error("it.json", "[{}, 2]"),
+        import_error("it.json", "[{},\n{\"a\": 1e400}]"),
+        import_error("it.json", "{}\n1"),
+        import_error("it.csv", "a,b\n1,2\n3\n"),
+        import_error("it.csv", "a,b\n1,\"2\n3,4\n"),
+        import_error("it.csv", "a,a\n1,2\n"),
+        import_error("it.txt", "{}"),
     ];
     insta::assert_snapshot!(others.join(""), @"
     error: cannot import `it.json`: document 2: it is not an object
@@ -388,11 +389,11 @@ fn one_bad_document_in_the_middle_imports_nothing_and_is_named_by_its_place() {
     assert!(bytes.code == Some(2) && bytes.stderr.contains("UTF-8"), "{bytes}");
     assert_eq!(project.run(&["documents", "import", "things", "none.csv"]).code, Some(2));
     assert_eq!(things(&project), "");
-    assert!(!project.path().join(".ophost/store").exists(), "nothing was run");
+    assert!(!project.path().join(".ophost/store").exists(), "a run was recorded");
 }
 
 #[test]
-fn an_import_is_no_larger_than_what_a_run_may_write_at_most() {
+fn import_is_limited_by_the_maximum_effects() {
     let document = format!("{{\"_id\":\"a\",\"text\":\"{}\"}}\n", "x".repeat(2500));
     let project = with_things(&document);
     project.settings("[limits]\neffects = \"2500B\"\n[limits.max]\neffects = \"2500B\"");
@@ -403,7 +404,7 @@ fn an_import_is_no_larger_than_what_a_run_may_write_at_most() {
     hint: `--batch 10000` imports it in runs of 10000 documents; `effects` in `[limits.max]` of the settings allows more
     ---- exit 2
     ");
-    // What is replaced counts as well.
+    // Replaced documents count as well.
     let more = import(&project, "it.csv", "_id,text\na,b\n", &["--existing", "replace"]);
     insta::assert_snapshot!(more, @"
     ---- stderr
@@ -416,15 +417,15 @@ fn an_import_is_no_larger_than_what_a_run_may_write_at_most() {
 }
 
 #[test]
-fn an_export_is_what_can_be_imported_again() {
+fn export_can_be_imported_again() {
     let lines = "{\"_id\":\"a\",\"big\":9007199254740993,\"most\":18446744073709551615,\
                  \"least\":-9223372036854775808,\"f\":0.1,\"tiny\":5e-324}\n\
                  {\"_id\":\"é\\\"\",\"z\":null,\"a\":{\"b\":[1,[],{}]},\"text\":\"\\u0001\\n\"}\n";
     let project = with_things(lines);
     let exported = project.run(&["documents", "export", "things"]);
     assert_eq!(exported.stdout, lines);
-    let told = project.run(&["documents", "export", "things", "-o", "out.jsonl"]);
-    insta::assert_snapshot!(told, @"
+    let message = project.run(&["documents", "export", "things", "-o", "out.jsonl"]);
+    insta::assert_snapshot!(message, @"
     ---- stderr
     2 documents in `out.jsonl`
     ");
@@ -445,11 +446,12 @@ fn an_export_is_what_can_be_imported_again() {
 }
 
 #[test]
-fn an_export_that_has_no_room_leaves_nothing_that_looks_like_one() {
+fn failed_export_leaves_no_file() {
     let document = json!({"text": "x".repeat(900 << 10)}).to_string();
     let project = with_things(&format!("{document}\n").repeat(8));
     let mut limited = project.program("sh", &[]);
-    // In blocks of 512 or 1,024 bytes. Beyond that the system would end it.
+    // The unit is 512 or 1,024 bytes, depending on the shell. A write beyond the limit raises
+    // SIGXFSZ.
     let script = "ulimit -f 4096; exec \"$0\" documents export things -o it.jsonl";
     limited.args(["-c", script, OPHOST]);
     insta::assert_snapshot!(project.output(&mut limited), @"
@@ -472,7 +474,7 @@ fn an_export_that_has_no_room_leaves_nothing_that_looks_like_one() {
 }
 
 #[test]
-fn the_bar_of_an_export_knows_how_many_there_are_where_all_are_meant() {
+fn progress_bar_of_a_complete_export_has_a_total() {
     let lines: String = (0..500).map(|number| format!("{{\"n\":{number}}}\n")).collect();
     let project = with_things(&lines);
     let export = |name: &str, filter: &[&str]| {
@@ -488,7 +490,7 @@ fn the_bar_of_an_export_knows_how_many_there_are_where_all_are_meant() {
 }
 
 #[test]
-fn the_commands_print_json() {
+fn documents_commands_print_json() {
     let project = with_things("{\"_id\":\"a\",\"n\":1}\n{\"_id\":\"b\",\"n\":2}\n");
     insta::assert_snapshot!(project.run(&["documents", "collections"]), @"things  2");
     insta::assert_snapshot!(project.run(&["documents", "collections", "--json"]), @r#"{"collections":[{"collection":"things","documents":2}]}"#);
@@ -499,7 +501,7 @@ fn the_commands_print_json() {
 }
 
 #[test]
-fn pages_lead_to_all_documents_once_in_their_order() {
+fn pages_return_each_document_once_in_order() {
     let lines: String =
         (0..25).map(|n| format!("{{\"_id\":\"{n:02}\",\"n\":{}}}\n", n % 7)).collect();
     let project = with_things(&lines);
@@ -520,8 +522,8 @@ fn pages_lead_to_all_documents_once_in_their_order() {
         |it: &Value| (-it["n"].as_i64().expect("n"), it["_id"].as_str().expect("id").to_owned());
     assert!(seen.is_sorted_by_key(key), "{seen:?}");
     assert_eq!((seen.len(), pages), (19, 4));
-    let told = project.run(&find).stderr;
-    assert!(told.starts_with("There are more: `--after "), "{told}");
+    let message = project.run(&find).stderr;
+    assert!(message.starts_with("There are more: `--after "), "{message}");
     let cursor = next.expect("there were several pages");
     let other = project.run(&["documents", "find", "things", "--after", &cursor]);
     insta::assert_snapshot!(other, @"
@@ -533,16 +535,16 @@ fn pages_lead_to_all_documents_once_in_their_order() {
 }
 
 #[test]
-fn a_collection_that_is_not_there_is_told_on_a_terminal_and_a_misspelt_one_everywhere() {
+fn missing_collection_is_reported_on_a_terminal_and_misspelt_names_everywhere() {
     let project = with_things("{\"_id\":\"a\"}");
     for command in ["count", "find", "export"] {
         let look = |name| terminal::run(project.command(&["documents", command, name]), 100);
         let (text, code) = look("thing");
-        let told = "there is no collection `thing`; did you mean `things`?";
-        assert!(text.contains(told) && code == Some(0), "{command}: {text}");
+        let message = "there is no collection `thing`; did you mean `things`?";
+        assert!(text.contains(message) && code == Some(0), "{command}: {text}");
         let (text, _) = look("otherwise");
-        let told = "there is no collection `otherwise`";
-        assert!(text.contains(told) && !text.contains("did you mean"), "{command}: {text}");
+        let message = "there is no collection `otherwise`";
+        assert!(text.contains(message) && !text.contains("did you mean"), "{command}: {text}");
         assert!(!look("things").0.contains("no collection"));
         let piped = |name| project.run(&["documents", command, name]).stderr;
         assert!(piped("thing").contains("did you mean `things`?"), "{}", piped("thing"));
@@ -554,7 +556,7 @@ fn a_collection_that_is_not_there_is_told_on_a_terminal_and_a_misspelt_one_every
 }
 
 #[test]
-fn a_misspelt_collection_is_told_by_get_and_import_too() {
+fn get_and_import_suggest_the_name_of_a_misspelt_collection() {
     let project = with_things("{\"_id\":\"a\"}");
     insta::assert_snapshot!(project.run(&["documents", "get", "thing", "a"]), @"
     ---- stderr
@@ -563,15 +565,15 @@ fn a_misspelt_collection_is_told_by_get_and_import_too() {
     ---- exit 3
     ");
     let import = |to| project.run(&["documents", "import", to, "things.jsonl", "--dry-run"]).stderr;
-    let told = "warning: `thing` is a new collection; did you mean `things`?\n";
-    assert!(import("thing").starts_with(told), "{}", import("thing"));
+    let message = "warning: `thing` is a new collection; did you mean `things`?\n";
+    assert!(import("thing").starts_with(message), "{}", import("thing"));
     assert!(!import("things").contains("new collection"), "{}", import("things"));
     assert!(!import("things2").contains("new collection"), "{}", import("things2"));
     assert!(!import("otherwise").contains("new collection"), "{}", import("otherwise"));
 }
 
 #[test]
-fn values_of_all_types_have_one_order() {
+fn values_of_all_types_have_a_total_order() {
     let values = [
         "true",
         "[1]",
@@ -603,7 +605,7 @@ fn values_of_all_types_have_one_order() {
     {"_id":"0","v":true}
     "#);
     let (up, down) = (sorted("v,_id"), sorted("-v,-_id"));
-    // A list is where its least item is, or its greatest; here it has one.
+    // A list sorts by its smallest item, in descending order by its largest. Here it has one item.
     assert!(up.lines().rev().eq(down.lines()), "{up}{down}");
 }
 
@@ -621,10 +623,10 @@ fn integers_are_compared_exactly() {
     assert_eq!(count("{\"n\":{\"$lt\":18446744073709551615}}"), "1\n");
 }
 
-/// The first line says what is wrong; it is no longer than a sentence.
+/// The first line of the message states the problem in one sentence.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn what_cannot_be_asked_is_wrong_usage_that_says_why() {
+fn invalid_queries_are_usage_errors_with_a_reason() {
     let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
     let deep = format!("{}{{}}{}", "{\"$and\":[".repeat(100), "]}".repeat(100));
     let deeper = format!("{}{{}}{}", "{\"$and\":[".repeat(60), "]}".repeat(60));
@@ -664,17 +666,17 @@ fn what_cannot_be_asked_is_wrong_usage_that_says_why() {
         &["find", "things", "-n", "1001"],
         &["find", "things", "--after", "zz"],
     ];
-    let mut told = String::new();
+    let mut message = String::new();
     for question in questions {
         let output = project.run(&[&["documents"], question].concat());
         assert_eq!((output.stdout.as_str(), output.code), ("", Some(2)), "{output}");
         let line = output.stderr.lines().next().expect("a line");
         assert!(line.len() < 600, "{} bytes", line.len());
-        told.push_str(&format!("{line}\n"));
+        message.push_str(&format!("{line}\n"));
         let json = json_of(&project, &[&["documents"], question].concat());
         assert_eq!(json["error"]["kind"], "usage", "{json}");
     }
-    insta::assert_snapshot!(told, @r#"
+    insta::assert_snapshot!(message, @r#"
     error: invalid value '' for '<COLLECTION>': `` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
     error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
     error: invalid value '../a' for '<COLLECTION>': `../a` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
@@ -711,7 +713,7 @@ fn what_cannot_be_asked_is_wrong_usage_that_says_why() {
 }
 
 #[test]
-fn help_names_the_words_of_filters() {
+fn help_lists_the_filter_operators() {
     let project = Project::new();
     let help = project.run(&["documents", "--help"]).stdout;
     for word in ["$elemMatch", "ophost documents import jobs jobs.csv --id number", "collections"] {
@@ -722,7 +724,7 @@ fn help_names_the_words_of_filters() {
 }
 
 #[test]
-fn a_shell_is_offered_the_collections() {
+fn collections_are_completed() {
     let project = with_things("{\"_id\":\"a\"}\n");
     for (line, expected) in [
         (&["documents", "find", "th"][..], "things\t1 document\n"),
@@ -737,12 +739,13 @@ fn a_shell_is_offered_the_collections() {
     }
 }
 
-/// Makes a store of a file in a data directory of that name.
+/// Creates a data directory with this store file.
 fn store_of(project: &Project, name: &str, content: &[u8]) {
     let directory = project.path().join(name).join("store");
     fs::create_dir_all(&directory).expect("a directory");
     for directory in [directory.parent().expect("the data directory"), &directory] {
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).expect("ours");
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
+            .expect("a file of this user");
     }
     fs::write(directory.join("store.redb"), content).expect("a file");
 }
@@ -752,7 +755,7 @@ fn read(path: impl AsRef<Path>) -> Vec<u8> {
 }
 
 #[test]
-fn a_copy_of_the_store_holds_the_documents_too() {
+fn backup_and_salvage_copy_the_documents() {
     let project = with_things("{\"_id\":\"a\",\"n\":1}\n{\"_id\":\"b\",\"n\":2}\n");
     for command in ["backup", "salvage"] {
         let file = format!("{command}.redb");
@@ -769,32 +772,32 @@ fn a_copy_of_the_store_holds_the_documents_too() {
     }
 }
 
-/// A text that is in the file as it stands.
+/// A text that the store does not compress, so that its bytes can be found in the file.
 const MARK: &str = "qZ7kXw9vJ3mPqZ1uHs8e";
 
-/// Flips a byte wherever the mark is in the store, each time in a copy of its own, and returns
-/// the copies' names.
-fn damaged(project: &Project) -> Vec<String> {
-    let whole = read(project.path().join(".ophost/store/store.redb"));
-    let places = whole.windows(MARK.len()).enumerate();
-    let places = places.filter(|(_, bytes)| *bytes == MARK.as_bytes()).map(|(place, _)| place);
-    let damage = |(number, place): (usize, usize)| {
-        let mut bytes = whole.clone();
-        bytes[place] ^= 1;
+/// Creates one copy of the store for each occurrence of [`MARK`], with one bit flipped there.
+/// Returns the names of the data directories.
+fn corrupted_copies(project: &Project) -> Vec<String> {
+    let intact = read(project.path().join(".ophost/store/store.redb"));
+    let offsets = intact.windows(MARK.len()).enumerate();
+    let offsets = offsets.filter(|(_, bytes)| *bytes == MARK.as_bytes()).map(|(offset, _)| offset);
+    let corrupt = |(number, offset): (usize, usize)| {
+        let mut bytes = intact.clone();
+        bytes[offset] ^= 1;
         let name = format!("damaged{number}");
         store_of(project, &name, &bytes);
         name
     };
-    places.enumerate().map(damage).collect()
+    offsets.enumerate().map(corrupt).collect()
 }
 
 #[test]
-fn f5_a_damaged_document_is_named_and_never_shown_and_the_others_are_saved() {
+fn corrupted_document_is_named_and_never_shown_and_the_others_are_salvaged() {
     let project =
         with_things(&format!("{{\"_id\":\"bad\",\"t\":\"{MARK}\"}}\n{{\"_id\":\"good\"}}\n"));
     let good = "{\"_id\":\"good\"}\n";
     let (mut documents, mut changes) = (0, 0);
-    for data in damaged(&project) {
+    for data in corrupted_copies(&project) {
         let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
         let check = on(&["store", "check"]);
         let bad = on(&["documents", "get", "things", "bad"]);
@@ -827,28 +830,28 @@ fn f5_a_damaged_document_is_named_and_never_shown_and_the_others_are_saved() {
             assert!(diff.code == Some(5) && diff.stdout.is_empty(), "{diff}");
         }
         if check.code == Some(1) {
-            saved(&project, &data, bad.code == Some(5));
+            assert_salvageable(&project, &data, bad.code == Some(5));
         }
     }
     assert!(documents > 0 && changes > 0, "{documents} documents, {changes} changes");
 }
 
-/// The check of a value says nothing of a key that is to lead to it.
+/// The checksum of a value does not cover its key.
 #[test]
-fn f5_documents_that_a_damaged_key_hides_are_missed() {
+fn scan_fails_if_a_corrupted_key_hides_documents() {
     let project = Project::with_rust(&["jobs"]);
     let line = |number| format!("{{\"_id\":\"j{number:04}\",\"status\":\"new\"}}\n");
     write(&project, "jobs.jsonl", (0..1000).map(line).collect::<String>());
     let imported = project.run(&["documents", "import", "jobs", "jobs.jsonl"]);
     assert_eq!(imported.code, Some(0), "{imported}");
-    let whole = read(project.path().join(".ophost/store/store.redb"));
+    let intact = read(project.path().join(".ophost/store/store.redb"));
     let mut hidden = 0;
     for number in [100, 500, 900] {
         let key = format!("jobsj{number:04}");
-        let places = whole.windows(key.len()).enumerate();
-        for (place, _) in places.filter(|(_, bytes)| *bytes == key.as_bytes()) {
-            let mut bytes = whole.clone();
-            bytes[place + 1] ^= 0x80;
+        let offsets = intact.windows(key.len()).enumerate();
+        for (offset, _) in offsets.filter(|(_, bytes)| *bytes == key.as_bytes()) {
+            let mut bytes = intact.clone();
+            bytes[offset + 1] ^= 0x80;
             store_of(&project, "damaged", &bytes);
             let on =
                 |arguments: &[&str]| project.run(&[arguments, &["--data", "damaged"]].concat());
@@ -859,8 +862,8 @@ fn f5_documents_that_a_damaged_key_hides_are_missed() {
             let codes = [&counted, &filtered, &exported, &deleted].map(|it| it.code);
             hidden += 1;
             assert_eq!(codes, [Some(5), Some(5), Some(5), Some(1)], "{counted}{filtered}{deleted}");
-            for told in [&counted, &filtered, &exported, &deleted] {
-                assert!(told.stderr.contains("the store is damaged at "), "{told}");
+            for output in [&counted, &filtered, &exported, &deleted] {
+                assert!(output.stderr.contains("the store is damaged at "), "{output}");
             }
         }
     }
@@ -868,17 +871,17 @@ fn f5_documents_that_a_damaged_key_hides_are_missed() {
 }
 
 #[test]
-fn f5_what_leaves_a_damaged_run_out_exits_so() {
+fn commands_that_skip_a_corrupted_run_exit_with_failure() {
     let project = Project::with_rust(&["misbehave"]);
     for text in [MARK, "good"] {
         let value = format!("value={text}");
         let run = ["run", "misbehave.echo", &value, "--record", "--verbose"];
         assert_eq!(project.run(&run).code, Some(0));
     }
-    let whole = project.run(&["runs", "export"]);
-    assert_eq!((whole.stdout.lines().count(), whole.code), (2, Some(0)));
-    let mut left_out = 0;
-    let exported = damaged(&project).into_iter().map(|data| {
+    let intact = project.run(&["runs", "export"]);
+    assert_eq!((intact.stdout.lines().count(), intact.code), (2, Some(0)));
+    let mut skipped = 0;
+    let exported = corrupted_copies(&project).into_iter().map(|data| {
         let export = project.run(&["runs", "export", "--data", &data]);
         let is_whole = !export.stderr.contains("is left out");
         let expected = if is_whole { (2, Some(0)) } else { (1, Some(1)) };
@@ -886,52 +889,55 @@ fn f5_what_leaves_a_damaged_run_out_exits_so() {
         if is_whole {
             return true;
         }
-        // What is left out of one is left out of all, unless only its log is damaged.
+        // All commands skip the same runs, except that a corrupted log affects only the export.
         let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
         let [list, stats] = ["list", "stats"].map(|command| on(&["runs", command]));
         let json = ["list", "stats"].map(|command| on(&["runs", command, "--json"]));
-        let damaged = json.each_ref().map(|it| it.json()["damaged"].as_array().map(Vec::len));
-        assert_eq!(damaged[0], damaged[1], "{list}{stats}");
-        let code = if damaged[0] == Some(0) { Some(0) } else { Some(1) };
+        let corrupted = json.each_ref().map(|it| it.json()["damaged"].as_array().map(Vec::len));
+        assert_eq!(corrupted[0], corrupted[1], "{list}{stats}");
+        let code = if corrupted[0] == Some(0) { Some(0) } else { Some(1) };
         assert_eq!(
             [&list, &stats, &json[0], &json[1]].map(|it| it.code),
             [code; 4],
             "{list}{stats}"
         );
-        for told in [&list, &stats] {
-            assert_eq!(told.stderr.contains("is left out"), code == Some(1), "{told}");
-            assert!(told.stdout.contains("misbehave.echo"), "{told}");
+        for output in [&list, &stats] {
+            assert_eq!(output.stderr.contains("is left out"), code == Some(1), "{output}");
+            assert!(output.stdout.contains("misbehave.echo"), "{output}");
         }
         let check = on(&["store", "check"]);
         let lines: Vec<_> = check.stdout.lines().collect();
         let distinct: std::collections::BTreeSet<_> = lines.iter().collect();
         assert!(!lines.is_empty() && lines.len() == distinct.len(), "{check}");
-        left_out += usize::from(code == Some(1));
+        skipped += usize::from(code == Some(1));
         false
     });
-    assert!(exported.filter(|is_whole| !is_whole).count() > 0, "no run was damaged");
-    assert!(left_out > 0, "no row was damaged");
+    assert!(exported.filter(|is_whole| !is_whole).count() > 0, "no run was corrupted");
+    assert!(skipped > 0, "no row was corrupted");
 }
 
 #[test]
-fn f5_a_reader_that_panics_over_damage_says_nothing_in_its_own_words() {
+fn panic_over_a_corrupted_store_is_reported_as_corruption() {
     let project = with_things("{}\n");
-    let whole = read(project.path().join(".ophost/store/store.redb"));
-    // A name of a table, which is a text, is none any more. Most are in pages of the past.
-    let names = whole.windows(11).enumerate().filter(|(_, bytes)| *bytes == b"idempotency");
+    let intact = read(project.path().join(".ophost/store/store.redb"));
+    // Makes the name of a table invalid UTF-8. Most occurrences are in pages that are not in use.
+    let names = intact.windows(11).enumerate().filter(|(_, bytes)| *bytes == b"idempotency");
     let mut panics = 0;
-    for (place, _) in names {
-        let mut bytes = whole.clone();
-        bytes[place] = 0xff;
+    for (offset, _) in names {
+        let mut bytes = intact.clone();
+        bytes[offset] = 0xff;
         store_of(&project, "damaged", &bytes);
         for command in [&["store", "check"][..], &["store", "salvage", "it"], &["runs", "list"]] {
-            let told = project.run(&[command, &["--data", "damaged"]].concat());
-            if told.stderr.contains("`Result::unwrap()`") {
+            let output = project.run(&[command, &["--data", "damaged"]].concat());
+            if output.stderr.contains("`Result::unwrap()`") {
                 panics += 1;
-                assert_ne!(command[1], "salvage", "it reads past what panics: {told}");
-                assert_eq!(told.code, Some(5), "{told}");
-                assert!(told.stderr.starts_with("error: the store is damaged at "), "{told}");
-                assert_eq!(told.stderr.lines().count(), 2, "{told}");
+                assert_ne!(
+                    command[1], "salvage",
+                    "salvage must not use the code that panics: {output}"
+                );
+                assert_eq!(output.code, Some(5), "{output}");
+                assert!(output.stderr.starts_with("error: the store is damaged at "), "{output}");
+                assert_eq!(output.stderr.lines().count(), 2, "{output}");
             }
         }
         fs::remove_file(project.path().join("it")).ok();
@@ -940,7 +946,7 @@ fn f5_a_reader_that_panics_over_damage_says_nothing_in_its_own_words() {
 }
 
 #[test]
-fn q8_that_a_damaged_run_may_have_been_a_rerun_is_said() {
+fn rerun_warns_that_a_corrupted_run_may_have_been_a_rerun() {
     let project = Project::with_rust(&["misbehave"]);
     let run = ["run", "misbehave.echo", "value=a", "--record", "--max-output", "1B"];
     assert_eq!(project.run(&run).code, Some(1));
@@ -948,36 +954,37 @@ fn q8_that_a_damaged_run_may_have_been_a_rerun_is_said() {
     assert_eq!(project.run(&["runs", "rerun", "latest", "--edit", &edit]).code, Some(0));
     let again = |data: &str| project.run(&["runs", "rerun", "--status", "failed", "--data", data]);
     assert!(again(".ophost").stderr.starts_with("1 run left out: run again before\n"));
-    let told: Vec<_> = damaged(&project).iter().map(|data| again(data).stderr).collect();
-    let is_said = |told: &&String| {
-        let said = "warning: a run is left out; what it may have run again is not: the store is";
-        told.starts_with(said) && told.contains("error: 1 run would be run again")
+    let messages: Vec<_> =
+        corrupted_copies(&project).iter().map(|data| again(data).stderr).collect();
+    let is_warning = |message: &&String| {
+        let expected =
+            "warning: a run is left out; what it may have run again is not: the store is";
+        message.starts_with(expected) && message.contains("error: 1 run would be run again")
     };
-    assert!(told.iter().filter(is_said).count() > 0, "{told:?}");
+    assert!(messages.iter().filter(is_warning).count() > 0, "{messages:?}");
 }
 
-/// Saves what can be read, and looks at that: it is sound, and says of nothing that it is whole
-/// that is not.
-fn saved(project: &Project, data: &str, is_document: bool) {
+/// Salvages a corrupted store and checks the result: it is sound, and lost data is reported as lost.
+fn assert_salvageable(project: &Project, data: &str, is_document: bool) {
     let file = format!("{data}.redb");
     let salvaged = project.run(&["store", "salvage", &file, "--data", data]);
-    // Whoever goes on with it knows that it is not all.
+    // The exit code shows that data was lost.
     assert_eq!(salvaged.code, Some(1), "{salvaged}");
-    let told = salvaged.stderr;
+    let message = salvaged.stderr;
     let counts = if is_document {
         "saved 1 run and 1 document, lost 1 thing\n"
     } else {
         "saved 1 run and 2 documents, lost 1 thing\n"
     };
-    assert!(told.ends_with(counts), "{told}");
-    let data = format!("{data}-saved");
+    assert!(message.ends_with(counts), "{message}");
+    let data = format!("{data}-salvaged");
     store_of(project, &data, &read(project.path().join(&file)));
     let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
     assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
     let found = on(&["documents", "find", "things"]).stdout;
     assert_eq!(found.lines().count(), if is_document { 1 } else { 2 });
     assert_eq!(on(&["runs", "changes", "latest"]).code, Some(if is_document { 0 } else { 5 }));
-    // What comes then has a number of its own.
+    // The next commit gets a new revision.
     on(&["documents", "import", "others", "things.jsonl"]);
     assert_eq!(latest_of(project, &data)["changes"]["revision"], 2);
     assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");

@@ -1,5 +1,4 @@
-//! Text of plugins, documents, files and arguments on a terminal: whatever stands in it, a
-//! terminal neither acts on it nor hides it.
+//! Escaping of hostile text on a terminal: from plugins, documents, files and arguments.
 
 use std::fs;
 
@@ -9,10 +8,11 @@ use serde_json::{Value, json};
 use crate::harness::Project;
 use crate::terminal;
 
-/// Stands in every text, so that a text is seen to have been shown.
-const SHOWN: &str = "hostile";
+/// Part of every hostile text, which shows that the text was printed.
+const MARKER: &str = "hostile";
 
-/// What must not reach a terminal as it is, but for NUL: an argument cannot hold it.
+/// Characters that must be escaped on a terminal. NUL is missing, because an argument cannot
+/// contain it.
 const UNSAFE: [char; 23] = [
     '\u{7}',
     '\u{1b}',
@@ -40,11 +40,11 @@ const UNSAFE: [char; 23] = [
 ];
 
 fn hostile() -> String {
-    // A window's title is set, which is not what the command itself does.
-    format!("{SHOWN}\u{1b}]0;mine\u{7}{}", UNSAFE.iter().collect::<String>())
+    // The sequence sets the title of the window. The command itself never does that.
+    format!("{MARKER}\u{1b}]0;mine\u{7}{}", UNSAFE.iter().collect::<String>())
 }
 
-/// Returns a project whose plugins, documents, runs and files all have hostile text.
+/// Returns a project with hostile text in plugins, documents, runs and file names.
 fn project() -> Project {
     let project = Project::with_rust(&["misbehave"]);
     let text = hostile();
@@ -75,13 +75,13 @@ fn project() -> Project {
         json!({"kind": "error", "message": text, "code": "a"}).to_string(),
     )
     .expect("a directory");
-    // What is compiled now is not shown being compiled later.
+    // Compile the plugins now, so that later commands show no compile progress.
     project.run(&["list"]);
     project
 }
 
-/// Runs a command on a terminal, and returns what that gets, without the styles and the bars of
-/// the command itself.
+/// Runs a command on a terminal and returns the output without the escape sequences of the
+/// command's own styles and progress bars.
 fn on_a_terminal(project: &Project, arguments: &[&str]) -> String {
     let (text, _) = terminal::run(project.command(arguments), 100);
     let mut plain = String::new();
@@ -94,20 +94,20 @@ fn on_a_terminal(project: &Project, arguments: &[&str]) -> String {
     plain + rest
 }
 
-/// Returns what is wrong with what a command shows, if anything is.
+/// Returns a description of the problem if the output has unsafe characters or lacks the text.
 fn fault(arguments: &[&str], text: &str) -> Option<String> {
     let found: Vec<_> = text.chars().filter(|c| UNSAFE.contains(c)).collect();
-    let is_shown = text.contains(SHOWN);
+    let is_shown = text.contains(MARKER);
     (!found.is_empty() || !is_shown)
         .then(|| format!("{arguments:?}: {found:?}, shown: {is_shown}: {text:?}"))
 }
 
 #[test]
-fn no_command_shows_a_terminal_what_it_would_act_on_or_hide() {
+fn no_command_prints_control_or_invisible_characters_to_a_terminal() {
     let project = project();
     let text = hostile();
     let file = format!("{text}.jsonl");
-    // Paths of settings have no control characters: those are an error of their own.
+    // A control character in the path of a setting is an error, which another test covers.
     let path: String = text.chars().filter(|c| !c.is_control()).collect();
     let user = format!("--user={text}");
     let tag = format!("--tag={text}");
@@ -167,16 +167,16 @@ fn no_command_shows_a_terminal_what_it_would_act_on_or_hide() {
 }
 
 #[test]
-fn json_in_a_pipe_stays_exact() {
+fn json_in_a_pipe_is_exact() {
     let project = project();
     let text = hostile();
     project.run(&["documents", "import", "things", "it.jsonl"]);
     let run = ["run", "misbehave.echo", "--record", "--input", "@input.json"];
     let raw = |arguments: &[&str]| {
-        let output = project.command(arguments).output().expect("it starts");
+        let output = project.command(arguments).output().expect("the command starts");
         String::from_utf8(output.stdout).expect("UTF-8")
     };
-    // JSON itself escapes C0, and nothing else.
+    // JSON escapes the C0 controls and nothing else.
     let exact: String = text.chars().filter(|c| !c.is_ascii_control()).collect();
     let expected = json!(text).to_string();
     for arguments in [
@@ -197,7 +197,7 @@ fn json_in_a_pipe_stays_exact() {
 }
 
 #[test]
-fn json_on_a_terminal_is_the_same_json() {
+fn json_on_a_terminal_has_the_same_values() {
     let project = project();
     project.run(&["documents", "import", "things", "it.jsonl"]);
     for arguments in [
@@ -208,14 +208,14 @@ fn json_on_a_terminal_is_the_same_json() {
     ] {
         let shown = on_a_terminal(&project, arguments);
         let shown: Value = serde_json::from_str(&shown).expect("JSON");
-        let piped = project.command(arguments).output().expect("it starts").stdout;
+        let piped = project.command(arguments).output().expect("the command starts").stdout;
         let piped: Value = serde_json::from_slice(&piped).expect("JSON");
         assert_eq!(shown, piped, "{arguments:?}");
     }
 }
 
 #[test]
-fn text_of_languages_and_emoji_is_shown_as_it_is() {
+fn text_in_any_language_and_emoji_are_not_escaped() {
     let project = Project::with_rust(&["misbehave"]);
     let text = "می\u{200c}خواهم עברית 日本 ❤\u{fe0f}\u{200d}🔥";
     let field = format!("value={text}");

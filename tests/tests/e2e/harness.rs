@@ -1,4 +1,4 @@
-//! A directory of plugins and the command, with nothing of the machine's own settings.
+//! A project directory with plugins, and commands that ignore the settings of the machine.
 
 use std::fmt;
 use std::fs;
@@ -15,9 +15,9 @@ use tempfile::TempDir;
 /// The command under test.
 pub(crate) const OPHOST: &str = env!("CARGO_BIN_EXE_ophost-under-test");
 
-/// How the variables begin that tell the command anything: of whoever runs the tests, perhaps
-/// a workflow system itself.
-const TELLING: [&str; 10] = [
+/// Prefixes of variables that change the behaviour of the command. They are removed, because a
+/// workflow system may run the tests.
+const REMOVED_PREFIXES: [&str; 10] = [
     "AIRFLOW",
     "BAGGAGE",
     "DAGSTER",
@@ -30,26 +30,37 @@ const TELLING: [&str; 10] = [
     "WM_",
 ];
 
-/// A group that `/etc/group` does not have.
+/// A group id that is not in `/etc/group`.
 pub(crate) const SHARED_GROUP: u32 = 54_399;
 
-/// Ends the test where it cannot say anything.
+/// Fails the test if it does not run as root.
 pub(crate) fn require_root() {
     let is_root = rustix::process::geteuid().is_root();
-    assert!(is_root, "this test gives files to other users: run it as root");
+    assert!(is_root, "this test changes the owner of files: run it as root");
 }
 
-/// Gives commands the default action of the signals that tests send. A background job of a shell
-/// ignores SIGINT, children inherit that, and the command honours it.
+/// Fails the test if it cannot mount file systems in a user namespace.
+pub(crate) fn require_mount_namespace() {
+    let script = ["--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"];
+    let output = Command::new("unshare").args(script).output().expect("`unshare` of util-linux");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "this test needs unprivileged user namespaces: allow them or run it as root: {stderr}"
+    );
+}
+
+/// Restores the default action of the signals that tests send. If a shell runs the tests in the
+/// background, they ignore SIGINT, and the commands inherit that.
 fn restore_signals() {
     static RESTORED: Once = Once::new();
     RESTORED.call_once(|| {
-        let status = fs::read_to_string("/proc/self/status").expect("the state of this process");
+        let status = fs::read_to_string("/proc/self/status").expect("the status of this process");
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("a mask");
         let mask = u64::from_str_radix(mask.trim(), 16).expect("hexadecimal digits");
         for signal in [SIGINT, SIGTERM] {
             if mask & 1 << (signal - 1) != 0 {
-                // A handler is reset to the default action in children.
+                // `exec` resets a handler to the default action in children.
                 let received = Arc::new(AtomicBool::new(false));
                 signal_hook::flag::register(signal, received).expect("a handler");
             }
@@ -57,7 +68,7 @@ fn restore_signals() {
     });
 }
 
-/// A project of its own, removed at the end of the test.
+/// A project in a temporary directory, which is removed at the end of the test.
 pub(crate) struct Project {
     directory: TempDir,
 }
@@ -71,7 +82,7 @@ impl Project {
         Self { directory }
     }
 
-    /// Returns a project with components that were built from Rust: `text`, `misbehave`.
+    /// Returns a project with components that were built from Rust, for example `text`.
     pub(crate) fn with_rust(names: &[&str]) -> Self {
         let project = Self::new();
         for name in names {
@@ -90,13 +101,13 @@ impl Project {
         project
     }
 
-    /// Adds a file to the plugin directory.
+    /// Writes `NAME.wasm` to the plugin directory.
     pub(crate) fn add(&self, name: &str, bytes: &[u8]) {
         fs::write(self.plugins().join(format!("{name}.wasm")), bytes)
             .expect("a writable directory");
     }
 
-    /// Writes `ophost.toml` so that the command trusts it, whatever the machine's umask.
+    /// Writes `ophost.toml` with permissions that the command trusts under every umask.
     pub(crate) fn settings(&self, text: &str) {
         self.settings_of_mode(text, 0o644);
     }
@@ -105,27 +116,27 @@ impl Project {
     pub(crate) fn settings_of_mode(&self, text: &str, mode: u32) {
         let file = self.path().join("ophost.toml");
         fs::write(&file, text).expect("a writable directory");
-        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("our own file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("a file of this user");
     }
 
-    /// Gives a path the permissions `mode`, and a group that is nobody's private group.
+    /// Sets the permissions of a path to `mode`, and its group to [`SHARED_GROUP`].
     pub(crate) fn share(&self, name: &str, mode: u32) {
         let path = self.path().join(name);
         require_root();
         let group = rustix::fs::Gid::from_raw(SHARED_GROUP);
-        rustix::fs::chown(&path, None, Some(group)).expect("root may do that");
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("root may do that");
+        rustix::fs::chown(&path, None, Some(group)).expect("root permissions");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("root permissions");
     }
 
-    /// Gives the project and all that is in it to a user.
+    /// Makes a user the owner of the project and of all files in it.
     pub(crate) fn give_to(&self, user: u32) {
         require_root();
         let (user, path) = (format!("{user}:{user}"), self.path());
         let status = Command::new("chown").args(["-hR", &user]).arg(path).status();
-        assert!(status.expect("it starts").success());
+        assert!(status.expect("the program starts").success());
     }
 
-    /// Returns the command as another user runs it, who has no groups but these.
+    /// Returns the command, to run as another user with only these supplementary groups.
     pub(crate) fn command_of(&self, user: u32, groups: &[u32], arguments: &[&str]) -> Command {
         require_root();
         let (id, program) = (user.to_string(), self.program_for_all());
@@ -145,7 +156,7 @@ impl Project {
         self.output(&mut self.command_of(user, &[], arguments))
     }
 
-    /// Returns the command where every user can run it.
+    /// Returns a path of the command at which every user can run it.
     pub(crate) fn program_for_all(&self) -> PathBuf {
         let program = PathBuf::from(OPHOST);
         let is_open = |path: &Path| {
@@ -161,7 +172,7 @@ impl Project {
         copy
     }
 
-    /// Returns the directory that commands run in.
+    /// Returns the working directory of the commands.
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -171,17 +182,20 @@ impl Project {
         self.path().join("plugins")
     }
 
-    /// Returns the command, not yet run.
+    /// Returns the command with these arguments, not yet started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.program(OPHOST, arguments)
     }
 
-    /// Returns a program that runs the command, not yet run.
+    /// Returns another program with the environment of the command, not yet started.
     pub(crate) fn program(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            if TELLING.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {
+            if REMOVED_PREFIXES
+                .iter()
+                .any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+            {
                 command.env_remove(name);
             }
         }
@@ -189,12 +203,12 @@ impl Project {
         command
     }
 
-    /// Runs the command to its end.
+    /// Runs the command and waits for it.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.output(&mut self.command(arguments))
     }
 
-    /// Runs a command to its end.
+    /// Runs any command and waits for it.
     pub(crate) fn output(&self, command: &mut Command) -> Output {
         let output = command.output().expect("the command starts");
         let text = |bytes| self.hide(&String::from_utf8(bytes).expect("UTF-8"));
@@ -205,7 +219,7 @@ impl Project {
         }
     }
 
-    /// Replaces what differs from run to run.
+    /// Replaces paths and digests, which differ between executions of a test.
     fn hide(&self, text: &str) -> String {
         let text = text.replace(&self.path().display().to_string(), "[DIR]");
         let is_digest =
@@ -219,11 +233,11 @@ impl Project {
     }
 }
 
-/// Replaces UUIDs: each run has another one.
+/// Replaces UUIDs, which differ between executions of a test.
 fn hide_run_ids(text: &str) -> String {
     let is_id = |word: &str| {
         word.len() == 36
-            && word.char_indices().all(|(place, c)| match place {
+            && word.char_indices().all(|(index, c)| match index {
                 8 | 13 | 18 | 23 => c == '-',
                 _ => c.is_ascii_hexdigit(),
             })
@@ -245,26 +259,23 @@ fn hide_run_ids(text: &str) -> String {
     hidden
 }
 
-/// Returns the file of a component that `cargo xtask` built from Rust. Without it no test
-/// can say anything, so all end here with the way out.
-#[expect(
-    clippy::exit,
-    reason = "one line for the whole run, where a panic would be one for each test"
-)]
+/// Returns the file of a component that `cargo xtask guests` built from Rust. If it is missing,
+/// the whole test program exits with an instruction.
+#[expect(clippy::exit, reason = "one line for all tests, because a panic would print one for each")]
 pub(crate) fn rust_guest(name: &str) -> PathBuf {
     let target =
         Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("below the target directory");
     let file = target.join("guests").join(format!("{name}.wasm"));
     if !file.exists() {
-        // Not by a macro: the test runner would keep what that prints to itself.
-        let way_out = "run `cargo xtask test`, or `cargo xtask guests` once";
-        writeln!(std::io::stderr(), "error: the guests are not built: {way_out}").ok();
+        // Without a macro, because the test runner captures the output of print macros.
+        let hint = "run `cargo xtask test`, or `cargo xtask guests` once";
+        writeln!(std::io::stderr(), "error: the guests are not built: {hint}").ok();
         std::process::exit(1);
     }
     file
 }
 
-/// What a command printed and how it ended; shows all of it in a snapshot.
+/// The output and exit code of a command. `Display` formats all of it for snapshots.
 pub(crate) struct Output {
     pub(crate) stdout: String,
     pub(crate) stderr: String,

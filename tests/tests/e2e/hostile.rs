@@ -1,4 +1,4 @@
-//! Guests that misbehave: each ends as its kind, and the host goes on.
+//! Misbehaving guests: each fails with the expected kind, and the host continues.
 
 use std::time::{Duration, Instant};
 
@@ -8,19 +8,19 @@ use serde_json::json;
 
 use crate::harness::Project;
 
-/// How a guest has to end.
+/// The expected end of a guest.
 enum Ending {
-    /// Its output.
+    /// The guest succeeds.
     Success,
-    /// A failure, and words of its message.
+    /// The run fails with this kind and a message that contains this text.
     Failed(FailureKind, &'static str),
-    /// The file is not even used; words of the reason.
-    Refused(&'static str),
+    /// The file is rejected with a reason that contains this text.
+    Rejected(&'static str),
 }
 
-use Ending::{Failed, Refused, Success};
+use Ending::{Failed, Rejected, Success};
 
-/// Every guest of `tests/guests/wat`, and its ending under [`limits`].
+/// Every guest of `tests/guests/wat` and its expected end under [`limits`].
 const ENDINGS: [(&str, Ending); 27] = [
     ("benign", Success),
     ("bulk_fill", Failed(FailureKind::Timeout, "still running after 400ms")),
@@ -35,13 +35,13 @@ const ENDINGS: [(&str, Ending); 27] = [
     ("exit_ok", Failed(FailureKind::Trap, "the guest called exit(0)")),
     ("float_json", Failed(FailureKind::InvalidOutput, "number out of range")),
     ("flood", Failed(FailureKind::Timeout, "still running after 400ms")),
-    ("giant_memory", Refused("it needed more than 128.0 MiB of memory")),
+    ("giant_memory", Rejected("it needed more than 128.0 MiB of memory")),
     ("grow_memory", Failed(FailureKind::Memory, "it needed more than 200.0 MiB of memory")),
     ("hoard_handles", Failed(FailureKind::Trap, "table has no free keys")),
     ("huge_output", Failed(FailureKind::Output, "is larger than the 8.0 MiB allowed")),
     ("invalid_utf8", Failed(FailureKind::InvalidOutput, "not UTF-8")),
     ("log_bytes", Success),
-    ("loop_at_start", Refused("still running after 1s")),
+    ("loop_at_start", Rejected("still running after 1s")),
     ("loop_in_realloc", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("not_json", Failed(FailureKind::InvalidOutput, "the output is not JSON")),
     ("panic_after_flood", Failed(FailureKind::Trap, "panicked at src/lib.rs:7:5: boom")),
@@ -51,7 +51,7 @@ const ENDINGS: [(&str, Ending); 27] = [
     ("trap", Failed(FailureKind::Trap, "unreachable")),
     (
         "unknown_import",
-        Refused("it imports `acme:tools/magic@1.0.0`, which this host does not offer"),
+        Rejected("it imports `acme:tools/magic@1.0.0`, which this host does not offer"),
     ),
     ("wasi_long_line", Success),
     ("wasi_stdout", Success),
@@ -71,48 +71,48 @@ async fn host(project: &Project) -> Host {
 
 async fn run(host: &Host, guest: &str) -> RunReport {
     let request = Request::new(format!("hostile.{guest}"), json!({})).limits(limits());
-    host.run(request).await.expect("the run begins")
+    host.run(request).await.expect("the run starts")
 }
 
 #[test]
-fn every_guest_has_an_ending() {
+fn every_guest_has_an_expected_ending() {
     let names: Vec<_> = ENDINGS.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, guest::NAMES);
 }
 
 #[tokio::test]
-async fn each_guest_ends_as_its_kind_and_the_host_goes_on() {
+async fn misbehaving_guests_fail_with_their_kind_and_the_host_continues() {
     let project = Project::with_wat(&guest::NAMES);
     let host = host(&project).await;
     for (name, ending) in &ENDINGS {
         match ending {
-            Refused(reason) => refused(&host, name, reason),
+            Rejected(reason) => assert_rejected(&host, name, reason),
             Success => {
                 assert_eq!(run(&host, name).await.outcome, Outcome::Success(json!({})), "{name}")
             }
-            Failed(kind, message) => failed(&run(&host, name).await, *kind, message),
+            Failed(kind, message) => assert_failed(&run(&host, name).await, *kind, message),
         }
         let next = run(&host, "benign").await;
         assert_eq!(next.outcome, Outcome::Success(json!({})), "after {name}");
     }
 }
 
-fn refused(host: &Host, name: &str, expected: &str) {
+fn assert_rejected(host: &Host, name: &str, expected: &str) {
     let file = format!("{name}.wasm");
     let catalog = host.catalog();
-    let mut refused = catalog.refused().filter(|(path, _)| path.ends_with(&file));
-    let (_, reason) = refused.next().unwrap_or_else(|| panic!("{name} is used"));
+    let mut rejected = catalog.refused().filter(|(path, _)| path.ends_with(&file));
+    let (_, reason) = rejected.next().unwrap_or_else(|| panic!("{name} is not rejected"));
     assert!(reason.contains(expected), "{name}: {reason}");
 }
 
-fn failed(report: &RunReport, kind: FailureKind, message: &str) {
+fn assert_failed(report: &RunReport, kind: FailureKind, message: &str) {
     let Outcome::Failed(failure) = &report.outcome else { panic!("{report:?}") };
     assert_eq!(failure.kind, kind, "{report:?}");
     assert!(failure.message.contains(message), "{report:?}");
 }
 
 #[tokio::test]
-async fn a_trap_says_where() {
+async fn trap_has_a_backtrace() {
     let project = Project::with_wat(&["trap"]);
     let report = run(&host(&project).await, "trap").await;
     let Outcome::Failed(failure) = report.outcome else { panic!("{report:?}") };
@@ -121,14 +121,17 @@ async fn a_trap_says_where() {
 }
 
 #[tokio::test]
-async fn the_deadline_stops_a_guest_that_computes_and_one_that_waits() {
+async fn deadline_stops_computing_and_waiting_guests() {
     let project = Project::with_wat(&["loop_in_realloc", "sleep"]);
     let host = host(&project).await;
     for guest in ["loop_in_realloc", "sleep"] {
         let started = Instant::now();
-        failed(&run(&host, guest).await, FailureKind::Timeout, "still running");
+        assert_failed(&run(&host, guest).await, FailureKind::Timeout, "still running");
         let late = started.elapsed().saturating_sub(Duration::from_millis(400));
-        assert!(late < Duration::from_secs(2), "{guest} was stopped {late:?} late");
+        assert!(
+            late < Duration::from_secs(2),
+            "{guest} was interrupted {late:?} after its deadline"
+        );
     }
 }
 
@@ -142,7 +145,7 @@ async fn standard_output_becomes_a_log_entry() {
 }
 
 #[tokio::test]
-async fn one_huge_log_entry_is_cut_and_fails_nothing() {
+async fn huge_log_entry_is_truncated_and_the_run_succeeds() {
     let project = Project::with_wat(&["log_bytes"]);
     let report = run(&host(&project).await, "log_bytes").await;
     let [entry] = report.trail.log.as_slice() else { panic!("{report:?}") };
@@ -150,7 +153,7 @@ async fn one_huge_log_entry_is_cut_and_fails_nothing() {
 }
 
 #[test]
-fn what_a_guest_prints_reaches_no_terminal_raw() {
+fn terminal_output_of_guest_text_is_escaped() {
     let project = Project::with_wat(&["wasi_stdout"]);
     insta::assert_snapshot!(project.run(&["run", "hostile.wasi_stdout", "-v"]), @r"
     {}
@@ -160,10 +163,10 @@ fn what_a_guest_prints_reaches_no_terminal_raw() {
 }
 
 #[test]
-fn a_hostile_guest_gets_a_verdict_of_a_few_lines() {
+fn failures_of_hostile_guests_are_short() {
     let project = Project::with_wat(&["trap", "recurse", "exit", "not_json"]);
-    let verdict = |guest: &str| project.run(&["run", &format!("hostile.{guest}")]);
-    insta::assert_snapshot!(verdict("trap"), @"
+    let output = |guest: &str| project.run(&["run", &format!("hostile.{guest}")]);
+    insta::assert_snapshot!(output("trap"), @"
     ---- stderr
     error: operation `hostile.trap` failed (trap): wasm `unreachable` instruction executed
       at deep_down
@@ -172,20 +175,20 @@ fn a_hostile_guest_gets_a_verdict_of_a_few_lines() {
       at invoke
     ---- exit 1
     ");
-    insta::assert_snapshot!(verdict("exit"), @"
+    insta::assert_snapshot!(output("exit"), @"
     ---- stderr
     error: operation `hostile.exit` failed (trap): the guest called exit(1)
       at run
       at invoke
     ---- exit 1
     ");
-    insta::assert_snapshot!(verdict("not_json"), @"
+    insta::assert_snapshot!(output("not_json"), @"
     ---- stderr
     error: operation `hostile.not_json` failed (invalid_output): the output is not JSON: unexpected `hello` at line 1 column 1
     hint: this is a fault of the plugin: tell its author
     ---- exit 1
     ");
-    let recursion = verdict("recurse").stderr;
+    let recursion = output("recurse").stderr;
     assert!(
         recursion
             .starts_with("error: operation `hostile.recurse` failed (stack): it called too deep\n")
@@ -194,23 +197,26 @@ fn a_hostile_guest_gets_a_verdict_of_a_few_lines() {
 }
 
 #[tokio::test]
-async fn a_core_module_with_metadata_is_made_a_component() {
+async fn core_module_with_metadata_is_componentized() {
     let project = Project::new();
     project.add("benign", &guest::wat_module("benign").expect("a module"));
     project.add("exit", &guest::wat_module("exit").expect("a module"));
     let host = host(&project).await;
     assert_eq!(run(&host, "benign").await.outcome, Outcome::Success(json!({})));
-    failed(&run(&host, "exit").await, FailureKind::Trap, "exit(1)");
+    assert_failed(&run(&host, "exit").await, FailureKind::Trap, "exit(1)");
 }
 
 #[tokio::test]
-async fn a_flood_is_kept_in_part_and_the_rest_is_counted() {
+async fn log_beyond_the_limit_is_dropped_and_counted() {
     let project = Project::with_wat(&["panic_after_flood", "flood"]);
     let host = host(&project).await;
     let trail = run(&host, "panic_after_flood").await.trail;
     assert_eq!(trail.log.len() as u64 + trail.log_dropped, 1000 + 1 + 1000 + 1);
     let lengths: Vec<_> = trail.log.iter().map(|entry| entry.message.len()).collect();
-    assert!(lengths.is_sorted_by(|a, b| a >= b), "the order is that of the guest: {lengths:?}");
+    assert!(
+        lengths.is_sorted_by(|a, b| a >= b),
+        "the entries are not in the order of the guest: {lengths:?}"
+    );
     assert!(lengths.contains(&4096) && lengths.contains(&5), "{lengths:?}");
     let trail = run(&host, "flood").await.trail;
     assert!(trail.log_dropped > 0 && trail.item_errors_dropped > 0);
@@ -219,7 +225,7 @@ async fn a_flood_is_kept_in_part_and_the_rest_is_counted() {
 }
 
 #[tokio::test]
-async fn a_line_without_end_becomes_entries_and_nothing_is_lost() {
+async fn long_line_without_newline_is_split_into_log_entries() {
     let project = Project::with_wat(&["wasi_long_line"]);
     let log = run(&host(&project).await, "wasi_long_line").await.trail.log;
     assert_eq!(log.iter().map(|entry| entry.message.len()).sum::<usize>(), 100_000);
@@ -227,7 +233,7 @@ async fn a_line_without_end_becomes_entries_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn what_a_trap_shows_of_a_guest_is_short() {
+async fn trap_report_is_short() {
     let long = "long_name_".repeat(9_000);
     let project = Project::new();
     let fields = format!(
@@ -236,7 +242,7 @@ async fn what_a_trap_shows_of_a_guest_is_short() {
     );
     project.add("fields", &guest::of_fields(&fields).expect("a guest"));
     let Outcome::Failed(failure) = run(&host(&project).await, "fields").await.outcome else {
-        panic!("it traps")
+        panic!("the run did not fail")
     };
     let traceback = failure.traceback.expect("a traceback");
     assert!(traceback.starts_with("at long_name_") && traceback.len() < 500, "{traceback}");

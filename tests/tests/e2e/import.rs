@@ -1,4 +1,4 @@
-//! `ophost documents import`: large files, files of spreadsheets and other tools.
+//! `ophost documents import`: batches, large files, and files of spreadsheets and other tools.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Output, Project};
 
-/// Imports a file of this content.
+/// Writes a file with this content and imports it.
 fn import(project: &Project, name: &str, content: impl AsRef<[u8]>, more: &[&str]) -> Output {
     fs::write(project.path().join(name), content).expect("a writable directory");
     project.run(&[&["documents", "import", "things", name], more].concat())
@@ -19,7 +19,7 @@ fn json_of(project: &Project, arguments: &[&str]) -> Value {
     project.run(&[arguments, &["--json"]].concat()).json()
 }
 
-/// Prints the documents of `things` without their ids, a line each.
+/// Returns the documents of `things` without their ids, one per line.
 fn things(project: &Project) -> String {
     let found = project.run(&["documents", "find", "things", "-n", "1000"]).stdout;
     let line = |line: &str| {
@@ -40,7 +40,7 @@ fn lines(count: usize) -> String {
 }
 
 #[test]
-fn each_batch_is_a_run_of_one_parent() {
+fn batches_are_runs_with_one_parent() {
     let project = Project::new();
     let report = import(&project, "it.jsonl", lines(25), &["--batch", "10", "--json"]).json();
     assert_eq!(report["output"], json!({"put": 25, "skipped": 0, "batches": 3}));
@@ -74,7 +74,7 @@ fn each_batch_is_a_run_of_one_parent() {
 }
 
 #[test]
-fn the_batches_before_a_failure_stay_and_the_import_goes_on_after_them() {
+fn import_continues_after_the_batches_before_a_failure() {
     let project = Project::new();
     let mut content = lines(25);
     content = content.replace("{\"_id\":\"024\",\"n\":24}", "{bad");
@@ -87,7 +87,7 @@ fn the_batches_before_a_failure_stay_and_the_import_goes_on_after_them() {
     ");
     assert_eq!(count(&project), "20");
     let parent = json_of(&project, &["runs", "show", "latest"]);
-    assert_eq!(parent["status"], "SUCCESS", "the newest is the second batch");
+    assert_eq!(parent["status"], "SUCCESS", "the latest run is not the second batch");
     let parent = parent["parent_run_id"].as_str().expect("an id").to_owned();
     let parent = json_of(&project, &["runs", "show", &parent]);
     assert_eq!(parent["status"], "FAILED");
@@ -105,7 +105,7 @@ fn the_batches_before_a_failure_stay_and_the_import_goes_on_after_them() {
 }
 
 #[test]
-fn a_batch_with_an_id_that_is_taken_is_refused_replaced_or_left_out() {
+fn batch_with_a_duplicate_id_is_refused_replaced_or_skipped() {
     let project = Project::new();
     let content = format!("{}{}", lines(4), lines(1));
     let by =
@@ -144,7 +144,7 @@ fn every_format_is_imported_in_batches() {
         );
         let numbers = ["documents", "count", "things", r#"{"n": {"$gte": 2}}"#];
         assert_eq!(project.run(&numbers).stdout, "4\n", "{name}");
-        // A column has one type, also in batches that look otherwise.
+        // A column has one type in all batches, even if the values of one batch fit another type.
         let numbers = ["documents", "count", "things", r#"{"zip": {"$gte": 0}}"#];
         assert_eq!(project.run(&numbers).stdout, "0\n", "{name}");
     }
@@ -164,7 +164,7 @@ fn every_format_is_imported_in_batches() {
     assert_eq!(piped("--batch 2 --text").stdout, "{\"put\":5,\"skipped\":0,\"batches\":3}\n");
 }
 
-/// Starts an import of lines that the test writes.
+/// Starts an import from a pipe.
 fn piped(project: &Project, more: &[&str]) -> Child {
     let import = ["documents", "import", "things", "-", "--format", "jsonl"];
     let mut command = project.command(&[&import, more].concat());
@@ -172,7 +172,7 @@ fn piped(project: &Project, more: &[&str]) -> Child {
     command.spawn().expect("the command starts")
 }
 
-/// Returns the largest memory that a running process had, in MiB; `None` if it has ended.
+/// Returns the peak memory of a running process, in MiB. `None` if the process has ended.
 fn peak_memory(child: &Child) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -180,26 +180,26 @@ fn peak_memory(child: &Child) -> Option<u64> {
 }
 
 #[test]
-fn an_import_in_batches_needs_little_memory() {
+fn import_in_batches_needs_little_memory() {
     let project = Project::new();
     let mut child = piped(&project, &["--batch", "10000"]);
     let mut stdin = child.stdin.take().expect("a pipe");
     let part = "{\"a\":1}\n".repeat(50_000);
     for _ in 0..4 {
-        stdin.write_all(part.as_bytes()).expect("it reads");
+        stdin.write_all(part.as_bytes()).expect("a reader");
     }
-    // All but what the pipe holds was read, and the command waits for more.
-    let peak = peak_memory(&child).expect("it has not ended");
+    // The command has read everything except the content of the pipe, and waits for more.
+    let peak = peak_memory(&child).expect("a running process");
     drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("the command ends");
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(stdout, "{\"put\":200000,\"skipped\":0,\"batches\":20}\n");
-    // One run for all of them takes 200 MiB.
+    // An import of all documents in one run takes 200 MiB.
     assert!(peak < 150, "{peak} MiB");
 }
 
 #[test]
-fn an_endless_input_ends_at_the_limit_and_the_way_out_is_named() {
+fn endless_input_ends_at_the_limit_with_a_hint() {
     let project = Project::new();
     let mut child = piped(&project, &[]);
     let mut stdin = child.stdin.take().expect("a pipe");
@@ -208,7 +208,7 @@ fn an_endless_input_ends_at_the_limit_and_the_way_out_is_named() {
     while stdin.write_all(part.as_bytes()).is_ok() {
         peak = peak_memory(&child).unwrap_or_default().max(peak);
     }
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("the command ends");
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     insta::assert_snapshot!(stderr, @"
     error: cannot import `-`: its documents up to line 522503 are more than the 1.0 GiB that one run may write, by the limit `effects`
@@ -216,7 +216,7 @@ fn an_endless_input_ends_at_the_limit_and_the_way_out_is_named() {
     ");
     assert_eq!(output.status.code(), Some(2));
     assert!((1..300).contains(&peak), "{peak} MiB");
-    assert!(!project.path().join(".ophost/store").exists(), "nothing was run");
+    assert!(!project.path().join(".ophost/store").exists(), "a run was recorded");
     project.settings("[limits]\neffects = \"100KB\"\n[limits.max]\neffects = \"100KB\"");
     for (name, content) in [
         ("it.csv", format!("a\n{}", "1\n".repeat(1000))),
@@ -238,8 +238,8 @@ fn an_endless_input_ends_at_the_limit_and_the_way_out_is_named() {
 }
 
 #[test]
-fn an_import_that_waits_for_input_is_stopped_by_a_signal() {
-    for (more, told) in [
+fn signal_stops_an_import_that_waits_for_input() {
+    for (more, message) in [
         (&[][..], "cancelled: nothing was imported\n"),
         (&["--json"], ""),
         (&["--batch", "2"], "hint: the documents up to line 2 are imported: `--skip 2` goes on\n"),
@@ -247,26 +247,26 @@ fn an_import_that_waits_for_input_is_stopped_by_a_signal() {
         let project = Project::new();
         let mut child = piped(&project, more);
         let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(lines(3).as_bytes()).expect("it reads");
-        let wanted = if more.contains(&"--batch") { "2" } else { "0" };
-        while !project.path().join(".ophost/store").exists() && wanted == "2" {
+        stdin.write_all(lines(3).as_bytes()).expect("a reader");
+        let expected = if more.contains(&"--batch") { "2" } else { "0" };
+        while !project.path().join(".ophost/store").exists() && expected == "2" {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        while count(&project) != wanted {
+        while count(&project) != expected {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        // The command receives signals once it reads.
+        // The command handles signals only after it has started to read.
         std::thread::sleep(std::time::Duration::from_millis(500));
         let pid = Pid::from_child(&child);
-        kill_process(pid, Signal::INT).expect("it runs");
-        let output = child.wait_with_output().expect("it ends");
+        kill_process(pid, Signal::INT).expect("a running process");
+        let output = child.wait_with_output().expect("the command ends");
         assert_eq!(output.status.code(), Some(130));
         let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-        assert!(stderr.ends_with(told), "{stderr}");
+        assert!(stderr.ends_with(message), "{stderr}");
         if more == ["--json"] {
-            let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
             assert_eq!(
-                (&told["error"]["kind"], &told["run_id"]),
+                (&report["error"]["kind"], &report["run_id"]),
                 (&json!("cancelled"), &Value::Null)
             );
             assert_eq!(stderr, "");
@@ -276,18 +276,18 @@ fn an_import_that_waits_for_input_is_stopped_by_a_signal() {
 }
 
 #[test]
-fn where_the_store_is_removed_between_batches_no_place_is_named_to_go_on_at() {
+fn import_names_no_resume_position_if_the_store_is_removed() {
     let project = Project::new();
     let mut child = piped(&project, &["--batch", "2"]);
     let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(lines(3).as_bytes()).expect("it reads");
+    stdin.write_all(lines(3).as_bytes()).expect("a reader");
     while !project.path().join(".ophost/store").exists() || count(&project) != "2" {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    fs::remove_dir_all(project.path().join(".ophost/store")).expect("our own directory");
-    stdin.write_all(b"{}\n").expect("it reads");
+    fs::remove_dir_all(project.path().join(".ophost/store")).expect("a directory of this user");
+    stdin.write_all(b"{}\n").expect("a reader");
     drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(5));
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(stderr.contains("import the file again without `--skip`"), "{stderr}");
@@ -295,7 +295,7 @@ fn where_the_store_is_removed_between_batches_no_place_is_named_to_go_on_at() {
 }
 
 #[test]
-fn the_delimiter_of_a_csv_file_is_detected_or_named() {
+fn csv_delimiter_is_detected_or_set() {
     let expected = "{\"name\":\"Müller\",\"price\":\"1,5\",\"n\":1}\n{\"name\":\"a;b|c\",\"price\":\"2\",\"n\":2}\n";
     let with = |delimiter: &str| {
         ["name", "price", "n"].join(delimiter)
@@ -340,7 +340,7 @@ fn the_delimiter_of_a_csv_file_is_detected_or_named() {
 }
 
 #[test]
-fn a_file_in_another_encoding_is_read_or_named_by_line_and_column() {
+fn other_encodings_are_read_or_reported_with_line_and_column() {
     let project = Project::new();
     let latin = b"name;n\nM\xfcller;1\n";
     insta::assert_snapshot!(import(&project, "it.csv", latin, &[]), @"
@@ -395,7 +395,7 @@ fn a_file_in_another_encoding_is_read_or_named_by_line_and_column() {
 }
 
 #[test]
-fn names_that_no_filter_can_use_are_refused_with_the_way_out() {
+fn field_names_that_no_filter_can_use_are_refused_with_a_hint() {
     let project = Project::new();
     let frame = ",a.b,$c,d\n0,1,2,3\n";
     insta::assert_snapshot!(import(&project, "it.csv", frame, &[]), @"
@@ -436,14 +436,14 @@ fn names_that_no_filter_can_use_are_refused_with_the_way_out() {
     assert_eq!(import(&project, "it.jsonl", document, &renames).code, Some(0));
     let get = |id| project.run(&["documents", "get", "things", id]).stdout;
     assert_eq!(get("x"), "{\"_id\":\"x\",\"ab\":1}\n");
-    // What an export holds can be imported again, whatever its names.
+    // An export with such names can be imported again.
     let plain = "{\"_id\":\"y\",\"a.b\":{\"$date\":\"x\"},\"\":1}\n";
     assert_eq!(import(&project, "it.jsonl", plain, &["--plain-json"]).code, Some(0));
     assert_eq!(get("y"), plain);
 }
 
 #[test]
-fn the_field_of_the_id_is_known_by_its_name_in_the_file() {
+fn id_option_uses_the_field_name_of_the_file() {
     let csv = "_id,n\nx,1\n";
     let jsonl = "{\"_id\":\"x\",\"n\":1}\n";
     for (name, content) in [("it.csv", csv), ("it.jsonl", jsonl)] {
@@ -468,12 +468,12 @@ fn the_field_of_the_id_is_known_by_its_name_in_the_file() {
 }
 
 #[test]
-fn a_host_that_cannot_read_is_told_from_a_file_that_cannot_be() {
+fn read_errors_of_host_and_file_are_distinguished() {
     let project = Project::new();
     fs::create_dir(project.path().join("it.jsonl")).expect("a writable directory");
     let import = |file| project.run(&["documents", "import", "things", file, "--format", "jsonl"]);
     assert_eq!((import("it.jsonl").code, import("missing").code), (Some(2), Some(2)));
-    // The memory at address 0 cannot be read: an error of input and output.
+    // Reading the memory at address 0 fails with EIO.
     insta::assert_snapshot!(import("/proc/self/mem"), @"
     ---- stderr
     error: cannot import `/proc/self/mem`: cannot read it: Input/output error (os error 5)
@@ -483,7 +483,7 @@ fn a_host_that_cannot_read_is_told_from_a_file_that_cannot_be() {
 }
 
 #[test]
-fn objects_one_after_the_other_are_documents_of_a_json_file() {
+fn concatenated_json_objects_are_documents() {
     let project = Project::new();
     let content = "{\"n\": 1}\n{\n  \"n\": 2\n}\n{\"n\": 3}\n";
     assert_eq!(import(&project, "it.json", content, &[]).stdout, "{\"put\":3,\"skipped\":0}\n");

@@ -1,9 +1,9 @@
-//! Limits that a caller sets: obeyed and exceeded.
+//! Limits that a caller sets.
 
 use crate::harness::Project;
 
 #[test]
-fn a_timeout_is_obeyed_and_exceeded() {
+fn run_beyond_its_timeout_fails() {
     let project = Project::with_rust(&["misbehave", "text"]);
     let spin = project.run(&["run", "misbehave.spin", "--timeout", "200ms"]);
     let first = spin.stderr.lines().next().unwrap();
@@ -17,7 +17,7 @@ fn a_timeout_is_obeyed_and_exceeded() {
 }
 
 #[test]
-fn what_had_the_most_there_is_is_not_told_to_ask_for_more() {
+fn failure_at_the_maximum_suggests_no_higher_flag() {
     let project = Project::with_rust(&["misbehave"]);
     project.settings("[limits.max]\ntimeout = \"200ms\"\n");
     insta::assert_snapshot!(project.run(&["run", "misbehave.spin"]), @"
@@ -36,23 +36,23 @@ fn what_had_the_most_there_is_is_not_told_to_ask_for_more() {
 }
 
 #[test]
-fn memory_is_bounded() {
+fn memory_is_limited() {
     let project = Project::with_rust(&["misbehave"]);
     let output = project.run(&["run", "misbehave.allocate", "--memory", "32MiB"]);
-    let verdict = "error: operation `misbehave.allocate` failed (memory): it needed more than 32.0 MiB of memory";
-    assert!(output.stderr.lines().any(|line| line == verdict), "{output}");
+    let expected = "error: operation `misbehave.allocate` failed (memory): it needed more than 32.0 MiB of memory";
+    assert!(output.stderr.lines().any(|line| line == expected), "{output}");
     assert_eq!(output.code, Some(1));
 }
 
 #[test]
-fn a_rust_guest_that_recurses_ends_as_stack() {
+fn recursion_of_a_rust_guest_fails_with_kind_stack() {
     let output = Project::with_rust(&["misbehave"]).run(&["run", "misbehave.recurse"]);
     let first = output.stderr.lines().next().unwrap();
     assert_eq!(first, "error: operation `misbehave.recurse` failed (stack): it called too deep");
 }
 
 #[test]
-fn output_is_bounded_and_the_bound_can_be_raised() {
+fn output_limit_can_be_raised() {
     let project = Project::with_rust(&["misbehave"]);
     let huge = ["run", "misbehave.huge_output", "mib=9"];
     insta::assert_snapshot!(project.run(&huge), @"
@@ -66,7 +66,7 @@ fn output_is_bounded_and_the_bound_can_be_raised() {
 }
 
 #[test]
-fn the_log_is_bounded_and_never_fails_a_run() {
+fn log_limit_never_fails_a_run() {
     let project = Project::with_rust(&["misbehave"]);
     let output = project.run(&["run", "--json", "misbehave.flood_log", "mib=3"]);
     assert_eq!(output.json()["status"], "SUCCESS");
@@ -74,7 +74,7 @@ fn the_log_is_bounded_and_never_fails_a_run() {
 }
 
 #[test]
-fn more_than_the_maximum_is_denied() {
+fn limit_above_the_maximum_is_denied() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--timeout", "2h"]), @"
     ---- stderr
@@ -91,14 +91,14 @@ fn more_than_the_maximum_is_denied() {
 }
 
 #[test]
-fn limits_as_large_as_can_be_written_overflow_nothing() {
+fn largest_limits_do_not_overflow() {
     let project = Project::with_rust(&["text"]);
     let (time, size) = ("584542046000 years", "15EiB");
     let all = format!("timeout = \"{time}\"\nmemory = \"{size}\"\noutput = \"{size}\"\n");
     let all = format!("{all}effects = \"{size}\"\n");
     let compile = format!("[compile]\ntime = \"{time}\"\nmemory = \"{size}\"\n");
     project.settings(&format!("[limits]\n{all}[limits.max]\n{all}{compile}"));
-    // No run takes longer than a year.
+    // The maximum of a timeout is one year.
     let flags =
         ["--timeout", "365d", "--memory", size, "--max-output", size, "--max-effects", size];
     let run = ["run", "slugify", "text=A b", "--record"];
@@ -123,10 +123,10 @@ fn limits_as_large_as_can_be_written_overflow_nothing() {
             assert!(matches!(output.code, Some(0 | 2)), "{span}: {output}");
         }
     }
-    let most = u64::MAX.to_string();
+    let max = u64::MAX.to_string();
     for arguments in [
-        &["runs", "list", "--after", &most][..],
-        &["documents", "find", "things", "-n", &most],
+        &["runs", "list", "--after", &max][..],
+        &["documents", "find", "things", "-n", &max],
         &["runs", "wait", "latest", "--timeout", time],
     ] {
         let output = project.run(arguments);

@@ -1,4 +1,4 @@
-//! `ophost list`: what there is, and what is not used.
+//! `ophost list`: operations and rejected files.
 
 use crate::harness::Project;
 use crate::terminal;
@@ -14,7 +14,7 @@ fn operations_are_listed_by_category_and_name() {
 }
 
 #[test]
-fn a_project_without_plugins_says_what_to_do() {
+fn project_without_plugins_prints_a_hint() {
     insta::assert_snapshot!(Project::new().run(&["list"]), @"
     ---- stderr
     There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
@@ -22,7 +22,7 @@ fn a_project_without_plugins_says_what_to_do() {
 }
 
 #[test]
-fn a_bad_file_is_named_and_stops_nothing() {
+fn rejected_file_is_named_and_does_not_stop_the_listing() {
     let project = Project::with_rust(&["text"]);
     project.add("empty", b"");
     project.add("page", b"<html>");
@@ -41,7 +41,7 @@ fn a_bad_file_is_named_and_stops_nothing() {
 }
 
 #[test]
-fn json_has_everything_that_an_operation_declares() {
+fn json_has_all_declarations_of_an_operation() {
     let project = Project::with_rust(&["text"]);
     let listed = project.run(&["list", "--json"]).json();
     let slugify = &listed["operations"][0];
@@ -54,7 +54,7 @@ fn json_has_everything_that_an_operation_declares() {
 }
 
 #[test]
-fn plugins_are_found_from_below_the_top_of_the_project() {
+fn plugins_are_found_from_a_subdirectory() {
     let project = Project::with_rust(&["text"]);
     project.settings("");
     let below = project.path().join("a/b");
@@ -64,7 +64,7 @@ fn plugins_are_found_from_below_the_top_of_the_project() {
 }
 
 #[test]
-fn the_plugin_directory_can_be_named_by_flag_and_by_variable() {
+fn plugin_directory_is_set_by_flag_or_variable() {
     let project = Project::with_rust(&["text"]);
     let elsewhere = tempfile::tempdir().unwrap();
     let plugins = project.plugins();
@@ -77,7 +77,7 @@ fn the_plugin_directory_can_be_named_by_flag_and_by_variable() {
 }
 
 #[test]
-fn a_plugin_directory_that_is_a_file_is_named() {
+fn plugin_directory_that_is_a_file_is_an_error() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["--plugins", "plugins/text.wasm", "list"]), @"
     ---- stderr
@@ -88,7 +88,7 @@ fn a_plugin_directory_that_is_a_file_is_named() {
 }
 
 #[test]
-fn odd_files_never_hang_or_stop_the_others() {
+fn special_files_do_not_block_the_listing() {
     let project = Project::with_rust(&["text"]);
     let text = std::fs::read(project.plugins().join("text.wasm")).unwrap();
     project.add("cut", &text[..text.len() / 2]);
@@ -101,14 +101,20 @@ fn odd_files_never_hang_or_stop_the_others() {
     .unwrap();
     let output = project.run(&["list"]);
     assert_eq!(output.stdout.lines().count(), 3, "{output}");
-    let refused: Vec<_> = output.stderr.lines().collect();
-    assert!(refused[0].contains("`plugins/cut.wasm` is not used: not a component"), "{output}");
-    assert!(refused[1].contains("`plugins/dangling.wasm` is not used: cannot be read"), "{output}");
-    assert!(refused[2].contains("`plugins/fifo.wasm` is not used: not a regular file"), "{output}");
+    let rejected: Vec<_> = output.stderr.lines().collect();
+    assert!(rejected[0].contains("`plugins/cut.wasm` is not used: not a component"), "{output}");
+    assert!(
+        rejected[1].contains("`plugins/dangling.wasm` is not used: cannot be read"),
+        "{output}"
+    );
+    assert!(
+        rejected[2].contains("`plugins/fifo.wasm` is not used: not a regular file"),
+        "{output}"
+    );
 }
 
 #[test]
-fn a_list_is_narrowed_and_says_what_there_is_where_nothing_matches() {
+fn list_is_filtered_and_shows_choices_if_nothing_matches() {
     let project = Project::with_rust(&["text", "misbehave"]);
     let narrow = ["list", "--category", "text", "--tag", "text", "--tag", "web"];
     insta::assert_snapshot!(project.run(&narrow), @"
@@ -128,7 +134,7 @@ fn a_list_is_narrowed_and_says_what_there_is_where_nothing_matches() {
 }
 
 #[test]
-fn empty_parts_of_the_variable_name_nothing() {
+fn empty_parts_of_the_variable_are_ignored() {
     let project = Project::with_rust(&["text"]);
     for value in ["", ":", "plugins:", ":plugins"] {
         let output = project.output(project.command(&["list"]).env("OPHOST_PLUGINS", value));
@@ -138,7 +144,7 @@ fn empty_parts_of_the_variable_name_nothing() {
 }
 
 #[test]
-fn a_terminal_gets_bold_names_and_lines_that_fit() {
+fn list_on_a_terminal_has_bold_names_and_fits_its_width() {
     let project = Project::with_rust(&["text"]);
     let (text, code) = terminal::run(project.command(&["list"]), 60);
     assert_eq!(code, Some(0));

@@ -1,11 +1,14 @@
-//! Drives the built command and real components, a module for each thing that users do.
+//! End-to-end tests of the built command and the library with real components. Each task of a user
+//! has one module.
 
 mod architecture;
 mod build;
 mod cache;
 mod check;
 mod completions;
+mod component_validation;
 mod config;
+mod crash_recovery;
 mod csv;
 mod describe;
 mod doctor;
@@ -24,7 +27,6 @@ mod plugins;
 mod process_limits;
 mod progress;
 mod readme;
-mod refusals;
 mod registry;
 mod reload;
 mod run;
@@ -34,5 +36,4 @@ mod shim;
 mod store_access;
 mod streams;
 mod terminal;
-mod trial;
 mod trust;

@@ -1,4 +1,4 @@
-//! What a run is part of: flags, the environment, and what the library does not look at.
+//! Orchestration context of runs: flags, environment variables and library calls.
 
 use ophost::{Host, OrchestrationContext, Request};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ const FLOW: &str = "11111111-1111-4111-8111-111111111111";
 const TASK: &str = "22222222-2222-4222-8222-222222222222";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-/// Returns what a run in an environment says it is part of.
+/// Returns the orchestration context of a run with these flags and variables.
 fn orchestration(project: &Project, flags: &[&str], variables: &[(&str, &str)]) -> Value {
     let mut command = project.command(&["run", "--json", "slugify", "text=x"]);
     let output = project.output(command.args(flags).envs(variables.iter().copied()));
@@ -18,14 +18,14 @@ fn orchestration(project: &Project, flags: &[&str], variables: &[(&str, &str)]) 
 }
 
 #[test]
-fn a_run_that_is_part_of_nothing_says_nothing() {
+fn run_outside_of_an_orchestrator_has_no_orchestration() {
     let project = Project::with_rust(&["text"]);
     let envelope = project.run(&["run", "--json", "slugify", "text=x"]).json();
     assert_eq!(envelope.get("orchestration"), None);
 }
 
 #[test]
-fn a_run_in_a_prefect_task_names_it() {
+fn run_in_a_prefect_task_has_its_ids() {
     let project = Project::with_rust(&["text"]);
     let variables = [
         ("PREFECT__FLOW_RUN_ID", FLOW),
@@ -64,7 +64,7 @@ fn a_run_in_a_prefect_task_names_it() {
 }
 
 #[test]
-fn flags_name_what_no_variable_does() {
+fn flags_set_orchestration_ids() {
     let project = Project::with_rust(&["text"]);
     let named = [
         "--orchestrator=luigi",
@@ -74,17 +74,17 @@ fn flags_name_what_no_variable_does() {
         FLOW,
         "--no-detect",
     ];
-    let said = orchestration(&project, &named, &[("PREFECT__TASK_RUN_ID", TASK)]);
+    let context = orchestration(&project, &named, &[("PREFECT__TASK_RUN_ID", TASK)]);
     let systems: Vec<_> =
-        said["systems"].as_array().unwrap().iter().map(|found| &found["system"]).collect();
+        context["systems"].as_array().unwrap().iter().map(|found| &found["system"]).collect();
     assert_eq!(systems, ["luigi", "prefect"]);
-    assert_eq!(said["systems"][0]["ids"], json!({"run_id": "7", "task_id": "step"}));
-    assert_eq!(said["prefect_flow_run_id"], FLOW);
-    assert_eq!(said["prefect_task_run_id"], Value::Null);
+    assert_eq!(context["systems"][0]["ids"], json!({"run_id": "7", "task_id": "step"}));
+    assert_eq!(context["prefect_flow_run_id"], FLOW);
+    assert_eq!(context["prefect_task_run_id"], Value::Null);
 }
 
 #[test]
-fn wrong_flags_run_nothing() {
+fn invalid_orchestration_flags_run_nothing() {
     let project = Project::with_rust(&["text"]);
     let run = |flags: &[&str]| project.run(&[&["run", "slugify", "text=x"], flags].concat());
     let wrong = run(&["--prefect-flow-run-id", "flow-run-123"]);
@@ -97,11 +97,11 @@ fn wrong_flags_run_nothing() {
 }
 
 #[tokio::test]
-async fn a_library_call_is_part_of_what_the_request_says_alone() {
+async fn library_call_ignores_the_environment() {
     let project = Project::with_rust(&["text"]);
     let host = Host::builder().plugins(project.plugins()).build().await.unwrap();
     let request = || Request::new("slugify", json!({"text": "x"}));
-    // `cargo` sets variables, and perhaps so does CI; none of that is looked at.
+    // The library must ignore the variables that cargo and CI set.
     assert!(host.run(request()).await.unwrap().context.is_empty());
     let variable = |name: &str| (name == "WM_JOB_ID").then(|| "j".to_owned());
     let context =

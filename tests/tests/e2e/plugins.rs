@@ -1,4 +1,4 @@
-//! What a plugin's description may say, and what makes its file refused.
+//! Validation of plugin descriptions.
 
 use e2e::guest::{Described, Operation, describing};
 use ophost::{Host, Outcome, Request};
@@ -14,7 +14,7 @@ async fn reasons(project: &Project) -> Vec<String> {
 async fn reason(described: Described) -> String {
     let project = Project::new();
     project.add("it", &describing(&described).expect("a guest"));
-    reasons(&project).await.pop().expect("the file is refused")
+    reasons(&project).await.pop().expect("a rejected file")
 }
 
 fn operation(name: &str) -> Operation {
@@ -22,7 +22,7 @@ fn operation(name: &str) -> Operation {
 }
 
 #[tokio::test]
-async fn a_description_that_breaks_a_rule_is_refused_in_one_sentence() {
+async fn description_that_breaks_a_rule_is_rejected_with_the_reason() {
     let one = |operation| Described::new("it").with(operation);
     insta::assert_snapshot!(reason(Described::new("it")).await, @"its description breaks a rule: it declares no operation");
     insta::assert_snapshot!(reason(one(operation("Shout"))).await, @"its description breaks a rule: `Shout` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots");
@@ -42,7 +42,7 @@ async fn a_description_that_breaks_a_rule_is_refused_in_one_sentence() {
 }
 
 #[tokio::test]
-async fn annotations_of_the_author_are_kept_and_hints_are_read() {
+async fn custom_annotations_are_shown_and_hints_are_parsed() {
     let project = Project::new();
     let annotated = operation("a")
         .annotated("team", r#""data""#)
@@ -55,13 +55,13 @@ async fn annotations_of_the_author_are_kept_and_hints_are_read() {
 }
 
 #[tokio::test]
-async fn a_run_is_a_fresh_instance_with_no_memory_of_the_last() {
+async fn each_run_is_a_fresh_instance() {
     let project = Project::with_rust(&["misbehave"]);
     let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
     let mut seen = std::collections::HashSet::new();
     for _ in 0..3 {
         let report =
-            host.run(Request::new("misbehave.context", json!({}))).await.expect("it begins");
+            host.run(Request::new("misbehave.context", json!({}))).await.expect("the run starts");
         let Outcome::Success(output) = report.outcome else { panic!("{report:?}") };
         assert!(seen.insert(output["random"].to_string()), "the random bits repeat");
     }

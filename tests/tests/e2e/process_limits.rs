@@ -1,9 +1,9 @@
-//! Limits of the process: whatever it may not have, a command works or says which limit it was.
+//! Resource limits of the process: a command works or names the limit that it reached.
 
 use crate::harness::{OPHOST, Output, Project};
 use crate::store_access::as_plain_user;
 
-/// Runs an operation that has to be compiled, or was, with a limit of the process.
+/// Runs a command with a resource limit.
 fn limited(project: &Project, limit: &str, command: &[&str]) -> Output {
     let arguments = [&[limit, OPHOST], command].concat();
     project.output(&mut as_plain_user(project, "prlimit", &arguments))
@@ -11,7 +11,7 @@ fn limited(project: &Project, limit: &str, command: &[&str]) -> Output {
 
 const RUN: [&str; 4] = ["run", "slugify", "text=A b", "--record"];
 
-/// Says whether a command worked, or was refused by a limit of that name, and nothing else.
+/// Returns whether a command succeeded. If it failed, the message must name this limit.
 fn works_or_names(output: &Output, limit: &str, names: &str) -> bool {
     let all = format!("{}{}", output.stdout, output.stderr);
     assert!(!all.contains("panicked") && !all.contains("RUST_BACKTRACE"), "{limit}: {output}");
@@ -24,21 +24,21 @@ fn works_or_names(output: &Output, limit: &str, names: &str) -> bool {
     false
 }
 
-/// Runs commands under limits, each in a project that knows nothing of its plugin and in one that
-/// does, and then one without. Returns how many of the limits let both work.
+/// Runs commands under each limit, in a project whose plugin is not compiled and in one whose
+/// plugin is, and then again without a limit. Returns how many limits let both succeed.
 fn under(limits: impl Iterator<Item = String>, names: &str) -> usize {
-    let known = Project::with_rust(&["text"]);
-    assert_eq!(known.output(&mut as_plain_user(&known, OPHOST, &RUN)).code, Some(0));
+    let compiled = Project::with_rust(&["text"]);
+    assert_eq!(compiled.output(&mut as_plain_user(&compiled, OPHOST, &RUN)).code, Some(0));
     let mut working = 0;
     for limit in limits {
         let fresh = Project::with_rust(&["text"]);
-        let both = [&fresh, &known].map(|project| {
+        let both = [&fresh, &compiled].map(|project| {
             let output = limited(project, &limit, &RUN);
             let works = works_or_names(&output, &limit, names);
             let listed = limited(project, &limit, &["list"]);
             works_or_names(&listed, &limit, names);
             let after = project.output(&mut as_plain_user(project, OPHOST, &RUN));
-            assert_eq!(after.code, Some(0), "{limit}: something was remembered: {after}");
+            assert_eq!(after.code, Some(0), "{limit}: the failure was cached: {after}");
             works
         });
         working += usize::from(both == [true, true]);
@@ -51,34 +51,34 @@ fn mebibytes(count: u64) -> String {
 }
 
 #[test]
-fn with_few_descriptors_a_command_works_or_names_the_limit() {
+fn command_with_few_file_descriptors_works_or_names_the_limit() {
     assert!(
         under((4..=40).step_by(3).map(|count| format!("--nofile={count}")), "RLIMIT_NOFILE") == 0
     );
-    // They suffice, and a soft limit is raised.
+    // These limits suffice, and the command raises a soft limit.
     let enough = ["--nofile=64", "--nofile=80", "--nofile=10:1000"].map(ToOwned::to_owned);
     assert_eq!(under(enough.into_iter(), "RLIMIT_NOFILE"), 3);
 }
 
 #[test]
-fn with_little_address_space_a_command_works_or_names_the_limit() {
+fn command_with_little_address_space_works_or_names_the_limit() {
     let sizes = [200, 400, 511, 512, 520, 600, 700, 800, 1_000, 1_500];
     under(sizes.into_iter().map(mebibytes), "RLIMIT_AS");
-    // What a guest could grow to is not reserved where the address space is limited.
+    // With a limited address space, the host does not reserve the maximum memory of a guest.
     let enough = [2_000, 3_000, 4_000, 6_000].map(mebibytes);
     assert_eq!(under(enough.into_iter(), "RLIMIT_AS"), 4);
 }
 
 #[test]
-fn with_few_processes_a_command_works_or_names_the_limit() {
-    // The command itself is one of them; other tests may run some, too.
+fn command_with_few_processes_works_or_names_the_limit() {
+    // The command itself counts, and so do the processes of concurrent tests.
     let working = under((1..=12).map(|count| format!("--nproc={count}")), "RLIMIT_NPROC");
     assert!(working < 12, "one thread is too few");
 }
 
-/// The schemas of `jobs` have defaults, which are checked on a thread of their own.
+/// The schemas of `jobs` have defaults, which are validated on a separate thread.
 #[test]
-fn a_schema_that_cannot_be_checked_for_want_of_threads_is_not_refused() {
+fn plugin_is_not_rejected_if_no_thread_can_check_its_schema() {
     for limit in (1..=12).map(|count| format!("--nproc={count}")) {
         let project = Project::with_rust(&["jobs"]);
         let file = project.path().join("plugins/jobs.wasm");
@@ -93,7 +93,7 @@ fn a_schema_that_cannot_be_checked_for_want_of_threads_is_not_refused() {
 }
 
 #[test]
-fn doctor_names_what_the_sandbox_has_not_enough_of() {
+fn doctor_names_the_limit_that_is_too_low_for_the_sandbox() {
     let project = Project::new();
     let output = limited(&project, "--nproc=1", &["doctor"]);
     let line = output.stdout.lines().find(|line| line.contains("cannot start the host"));
@@ -102,9 +102,9 @@ fn doctor_names_what_the_sandbox_has_not_enough_of() {
     assert!(output.stdout.contains("ulimit -u"), "{output}");
 }
 
-/// A large input is checked on a thread of the runtime's pool.
+/// A large input is validated on a thread of the runtime's pool.
 #[test]
-fn a_large_input_without_a_thread_to_check_it_is_no_panic() {
+fn large_input_without_a_thread_to_validate_it_does_not_panic() {
     let project = Project::with_rust(&["text"]);
     std::fs::write(project.path().join("large.txt"), "a b ".repeat(75_000)).expect("a file");
     let run = ["run", "word_count", "text=@large.txt"];
@@ -115,11 +115,11 @@ fn a_large_input_without_a_thread_to_check_it_is_no_panic() {
 }
 
 #[test]
-fn a_file_that_may_not_grow_ends_no_command_by_a_signal() {
+fn file_size_limit_never_kills_a_command_by_a_signal() {
     let sizes = [0, 4_096, 100_000, 1_000_000, 2_000_000].map(|size| format!("--fsize={size}"));
     under(sizes.into_iter(), "RLIMIT_FSIZE");
     assert_eq!(under(std::iter::once("--fsize=100000000".to_owned()), "RLIMIT_FSIZE"), 1);
-    // What is printed may go to a file, too.
+    // The limit also applies to a redirected stdout.
     let project = Project::with_rust(&["text"]);
     assert_eq!(project.run(&RUN).code, Some(0));
     let script = "ulimit -f 0; exec \"$0\" runs export >exported";

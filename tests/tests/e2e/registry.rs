@@ -1,4 +1,4 @@
-//! The files of a plugin directory: which are used, and why the others are not.
+//! The files of a plugin directory: accepted and rejected files, and name conflicts.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -25,11 +25,11 @@ fn text_component(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("a component")
 }
 
-/// Returns the refused files and the reasons, as `ophost plugins` shows them.
-fn refused(project: &Project) -> String {
+/// Returns the rejected files with their reasons, as `ophost plugins` shows them.
+fn rejected(project: &Project) -> String {
     let listed = project.run(&["plugins", "--json"]).json();
     let states = listed["plugins"].as_array().expect("a list").iter();
-    let refused = states.filter(|state| state["state"] == "refused");
+    let rejected = states.filter(|state| state["state"] == "refused");
     let line = |state: &Value| {
         let file = Path::new(state["file"].as_str().expect("a path")).file_name();
         format!(
@@ -38,14 +38,14 @@ fn refused(project: &Project) -> String {
             state["reason"].as_str().expect("a reason")
         )
     };
-    refused.map(line).collect()
+    rejected.map(line).collect()
 }
 
-/// Returns the refused files of a project that has this one file.
-fn refusal(bytes: &[u8]) -> String {
+/// Returns the rejected files of a project with this single file.
+fn rejection(bytes: &[u8]) -> String {
     let project = Project::new();
     project.add("it", bytes);
-    refused(&project)
+    rejected(&project)
 }
 
 fn with_input_schema(schema: &str) -> Vec<u8> {
@@ -54,31 +54,31 @@ fn with_input_schema(schema: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_plugin_is_refused_with_what_it_is() {
-    insta::assert_snapshot!(refusal(b"<html>"), @"it.wasm: not a WebAssembly file");
+fn file_that_is_not_a_plugin_is_rejected_with_its_type() {
+    insta::assert_snapshot!(rejection(b"<html>"), @"it.wasm: not a WebAssembly file");
     let other = r#"(component (instance $i) (export "shop:cart/api@1.0.0" (instance $i)))"#;
-    insta::assert_snapshot!(refusal(&text_component(other)), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports `shop:cart/api@1.0.0`");
-    insta::assert_snapshot!(refusal(&text_component("(component)")), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports nothing");
+    insta::assert_snapshot!(rejection(&text_component(other)), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports `shop:cart/api@1.0.0`");
+    insta::assert_snapshot!(rejection(&text_component("(component)")), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports nothing");
     let younger =
         r#"(component (instance $i) (export "ophost:plugin/operations@0.2.0" (instance $i)))"#;
-    insta::assert_snapshot!(refusal(&text_component(younger)), @"it.wasm: built for version 0.2.0 of the contract; this host runs 0.1.x");
+    insta::assert_snapshot!(rejection(&text_component(younger)), @"it.wasm: built for version 0.2.0 of the contract; this host runs 0.1.x");
     let half = &plugin("a")[..2000];
-    insta::assert_snapshot!(refusal(half), @"it.wasm: not a component that this host can run: unexpected end-of-file (at offset 0x7cf)");
+    insta::assert_snapshot!(rejection(half), @"it.wasm: not a component that this host can run: unexpected end-of-file (at offset 0x7cf)");
     let wants_files = e2e::guest::wat_component("unknown_import").expect("a guest");
-    insta::assert_snapshot!(refusal(&wants_files), @"it.wasm: it imports `acme:tools/magic@1.0.0`, which this host does not offer");
+    insta::assert_snapshot!(rejection(&wants_files), @"it.wasm: it imports `acme:tools/magic@1.0.0`, which this host does not offer");
 }
 
 #[test]
-fn what_describes_itself_wrongly_is_refused_with_the_place() {
-    insta::assert_snapshot!(refusal(&with_input_schema(r#"{"properties": {"a": {"minimum": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a/minimum`: "x" is not of type "number""#);
-    insta::assert_snapshot!(refusal(&with_input_schema(r#"{"properties": {"a": {"type": "integer", "default": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a`: the default breaks its own schema: "x" is not of type "integer""#);
+fn invalid_description_is_rejected_with_its_location() {
+    insta::assert_snapshot!(rejection(&with_input_schema(r#"{"properties": {"a": {"minimum": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a/minimum`: "x" is not of type "number""#);
+    insta::assert_snapshot!(rejection(&with_input_schema(r#"{"properties": {"a": {"type": "integer", "default": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a`: the default breaks its own schema: "x" is not of type "integer""#);
     let unknown = Operation::new("a").annotated("ophost.magic", "1");
     let unknown = describing(&Described::new("it").with(unknown)).expect("a guest");
-    insta::assert_snapshot!(refusal(&unknown), @"it.wasm: its description breaks a rule: unknown annotation `ophost.magic`");
+    insta::assert_snapshot!(rejection(&unknown), @"it.wasm: its description breaks a rule: unknown annotation `ophost.magic`");
 }
 
 #[test]
-fn what_is_no_plain_file_of_the_directory_is_refused_and_nothing_hangs() {
+fn special_files_are_rejected_without_blocking() {
     let project = Project::with_rust(&["text"]);
     let plugins = project.plugins();
     let outside = project.path().join("outside.wasm");
@@ -95,7 +95,7 @@ fn what_is_no_plain_file_of_the_directory_is_refused_and_nothing_hangs() {
     fs::set_permissions(plugins.join("open.wasm"), everybody).expect("a file");
     let large = fs::File::create(plugins.join("large.wasm")).expect("a file");
     large.set_len((64 << 20) + 1).expect("a sparse file");
-    insta::assert_snapshot!(refused(&project).replace(&project.path().display().to_string(), "[DIR]"), @"
+    insta::assert_snapshot!(rejected(&project).replace(&project.path().display().to_string(), "[DIR]"), @"
     directory.wasm: not a regular file
     fifo.wasm: not a regular file
     large.wasm: larger than 64.0 MiB
@@ -110,9 +110,10 @@ fn what_is_no_plain_file_of_the_directory_is_refused_and_nothing_hangs() {
 }
 
 #[test]
-fn a_directory_that_every_user_can_write_is_not_read() {
+fn world_writable_plugin_directory_is_not_read() {
     let project = Project::with_rust(&["text"]);
-    fs::set_permissions(project.plugins(), fs::Permissions::from_mode(0o777)).expect("ours");
+    fs::set_permissions(project.plugins(), fs::Permissions::from_mode(0o777))
+        .expect("a file of this user");
     insta::assert_snapshot!(project.run(&["list"]), @"
     ---- stderr
     error: the plugins are not trusted: `plugins`: every user can write to it (mode 0777)
@@ -122,7 +123,7 @@ fn a_directory_that_every_user_can_write_is_not_read() {
 }
 
 #[test]
-fn a_directory_that_is_named_twice_is_read_once() {
+fn plugin_directory_that_is_listed_twice_is_read_once() {
     let project = Project::with_rust(&["text"]);
     let again = project.path().join("./plugins");
     let again = again.to_str().expect("UTF-8");
@@ -132,37 +133,37 @@ fn a_directory_that_is_named_twice_is_read_once() {
 }
 
 #[test]
-fn a_name_stays_with_the_file_that_holds_it() {
+fn operation_name_stays_with_the_file_that_registered_it() {
     let project = Project::new();
     project.add("second", &plugin("same"));
-    assert_eq!(refused(&project), "");
+    assert_eq!(rejected(&project), "");
     project.add("first", &versioned("same", "9.9.9"));
-    insta::assert_snapshot!(refused(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
-    // A new version of the holder is the holder still.
+    insta::assert_snapshot!(rejected(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
+    // A new version of the file keeps the name.
     project.add("second", &versioned("same", "0.2.0"));
-    insta::assert_snapshot!(refused(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
+    insta::assert_snapshot!(rejected(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
     let known = project.run(&["describe", "same", "--json"]).json();
     assert_eq!(known["plugin"]["version"], "0.2.0");
-    // Who was refused is next when the holder goes.
+    // The rejected file gets the name when the owner is removed.
     fs::remove_file(project.plugins().join("second.wasm")).expect("a file");
-    assert_eq!(refused(&project), "");
+    assert_eq!(rejected(&project), "");
     let known = project.run(&["describe", "same", "--json"]).json();
     assert_eq!(known["plugin"]["version"], "9.9.9");
 }
 
 #[test]
-fn a_tie_among_new_files_refuses_all_of_them() {
+fn new_files_with_the_same_operation_name_are_all_rejected() {
     let project = Project::new();
     for file in ["a", "b", "c"] {
         project.add(file, &versioned("same", file));
     }
     project.add("other", &plugin("other"));
-    insta::assert_snapshot!(refused(&project), @"
+    insta::assert_snapshot!(rejected(&project), @"
     a.wasm: the name `same` is also in `plugins/b.wasm`, and none of them was here first
     b.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
     c.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
     ");
-    insta::assert_snapshot!(refused(&project), @"
+    insta::assert_snapshot!(rejected(&project), @"
     a.wasm: the name `same` is also in `plugins/b.wasm`, and none of them was here first
     b.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
     c.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
@@ -170,33 +171,33 @@ fn a_tie_among_new_files_refuses_all_of_them() {
 }
 
 #[test]
-fn a_known_file_wins_a_new_name_over_a_newcomer() {
+fn known_file_wins_a_name_conflict_with_a_new_file() {
     let project = Project::new();
     project.add("z-known", &plugin("a"));
-    assert_eq!(refused(&project), "");
+    assert_eq!(rejected(&project), "");
     let grown = Described::new("it").with(Operation::new("a")).with(Operation::new("b"));
     project.add("z-known", &describing(&grown).expect("a guest"));
     project.add("newcomer", &plugin("b"));
-    insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `b` is held by `plugins/z-known.wasm`");
+    insta::assert_snapshot!(rejected(&project), @"newcomer.wasm: the name `b` is held by `plugins/z-known.wasm`");
 }
 
 #[test]
-fn an_alias_is_a_name_like_any_other() {
+fn aliases_follow_the_rules_of_operation_names() {
     let project = Project::new();
     let operation = Operation::new("long.name").annotated("ophost.aliases", r#"["ln"]"#);
     project.add("it", &describing(&Described::new("it").with(operation)).expect("a guest"));
     let report = project.run(&["run", "ln", "--json"]).json();
     assert_eq!((&report["operation"], &report["status"]), (&json!("long.name"), &json!("SUCCESS")));
     project.add("newcomer", &plugin("ln"));
-    insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `ln` is held by `plugins/it.wasm`");
+    insta::assert_snapshot!(rejected(&project), @"newcomer.wasm: the name `ln` is held by `plugins/it.wasm`");
     let wrong = Operation::new("a").annotated("ophost.aliases", r#"["a"]"#);
-    insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: it declares the operation `a` twice");
+    insta::assert_snapshot!(rejection(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: it declares the operation `a` twice");
     let wrong = Operation::new("a").annotated("ophost.aliases", r#""b""#);
-    insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: the annotation `ophost.aliases` is not a list of at most 16 names");
+    insta::assert_snapshot!(rejection(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: the annotation `ophost.aliases` is not a list of at most 16 names");
 }
 
 #[test]
-fn two_hundred_plugins_with_twenty_bad_ones_list_in_one_call() {
+fn list_shows_180_operations_and_20_rejected_files() {
     let project = Project::new();
     for number in 0..180 {
         project.add(&format!("good{number}"), &plugin(&format!("good.op{number}")));
@@ -210,7 +211,7 @@ fn two_hundred_plugins_with_twenty_bad_ones_list_in_one_call() {
 }
 
 #[test]
-fn a_run_looks_at_the_file_of_its_operation_alone() {
+fn run_inspects_only_the_file_of_its_operation() {
     let project = Project::with_rust(&["text"]);
     project.add("other", &plugin("other"));
     settle();
@@ -224,13 +225,13 @@ fn a_run_looks_at_the_file_of_its_operation_alone() {
     assert_eq!(entries(), before + 1);
 }
 
-/// Waits until the times of files are old enough to tell contents apart.
+/// Waits until the timestamps of the files are old enough to detect a change.
 fn settle() {
     std::thread::sleep(Duration::from_millis(2_100));
 }
 
 #[test]
-fn a_change_within_the_clock_s_resolution_is_seen() {
+fn change_within_the_timestamp_granularity_is_detected() {
     let project = Project::new();
     let (one, two) = (versioned("same", "0.1.0"), versioned("same", "0.2.0"));
     assert_eq!(one.len(), two.len());
@@ -242,25 +243,25 @@ fn a_change_within_the_clock_s_resolution_is_seen() {
             .append(true)
             .open(&file)
             .and_then(|it| it.set_modified(time))
-            .expect("ours");
+            .expect("a file of this user");
         let known = project.run(&["describe", "same", "--json"]).json();
         assert_eq!(known["plugin"]["version"], version);
     }
 }
 
 #[test]
-fn a_plugin_file_may_have_any_time() {
+fn plugin_files_with_extreme_timestamps_are_usable() {
     let project = Project::new();
     project.add("it", &versioned("same", "0.1.0"));
     let file = project.plugins().join("it.wasm");
-    // Beyond 2262 and before 1678 nanoseconds since 1970 do not fit into 64 bits.
+    // After 2262 and before 1678 the nanoseconds since 1970 do not fit into 64 bits.
     let year = Duration::from_secs(365 * 24 * 3600);
     let far = [1, 100, 290, 400, 8_000, 100_000].map(|years| year * years);
     let epoch = SystemTime::UNIX_EPOCH;
     let early = far.iter().map(|span| epoch.checked_sub(*span));
     let times = far.iter().map(|span| epoch.checked_add(*span)).chain(early);
     for time in times.map(|time| time.expect("a time of the system")) {
-        let opened = fs::File::options().append(true).open(&file).expect("our own file");
+        let opened = fs::File::options().append(true).open(&file).expect("a file of this user");
         opened.set_modified(time).expect("a file system that takes or bounds it");
         for arguments in [&["list"][..], &["run", "same"], &["run", "same"]] {
             let output = project.run(arguments);
@@ -269,7 +270,7 @@ fn a_plugin_file_may_have_any_time() {
     }
 }
 
-/// Makes `date` and whoever else asks the C library for the time believe that it is 1965.
+/// A library for `LD_PRELOAD` that sets the clock to 1965 for callers of the C library.
 const CLOCK: &str = "#include <time.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
 int clock_gettime(clockid_t id, struct timespec *now) {\n\
     int result = syscall(SYS_clock_gettime, id, now);\n\
@@ -278,7 +279,7 @@ int clock_gettime(clockid_t id, struct timespec *now) {\n\
 }\n";
 
 #[test]
-fn a_clock_before_1970_stops_no_command() {
+fn commands_work_with_a_clock_before_1970() {
     let project = Project::with_rust(&["text", "misbehave"]);
     let (source, library) = (project.path().join("clock.c"), project.path().join("clock.so"));
     fs::write(&source, CLOCK).expect("a writable directory");
@@ -294,7 +295,7 @@ fn a_clock_before_1970_stops_no_command() {
     };
     early(&["list"]);
     early(&["run", "slugify", "text=A b", "--record", "--verbose"]);
-    // It asks for the time.
+    // This operation reads the clock.
     early(&["run", "misbehave.context", "--record"]);
     fs::write(project.path().join("things.jsonl"), "{\"n\": 1}\n").expect("a file");
     early(&["documents", "import", "things", "things.jsonl"]);
@@ -305,9 +306,9 @@ fn a_clock_before_1970_stops_no_command() {
     assert_eq!(project.run(&["store", "check"]).code, Some(0));
 }
 
-/// What is run is what the digest names, whatever happens to the file meanwhile.
+/// The digest always belongs to the loaded content, even if the file is replaced during the load.
 #[tokio::test]
-async fn a_file_that_is_replaced_while_it_is_read_is_one_version_or_the_other() {
+async fn file_that_is_replaced_during_a_read_is_one_complete_version() {
     let project = Project::new();
     let versions = ["0.1.0", "0.2.0"].map(|version| (version, versioned("same", version)));
     project.add("it", &versions[0].1);
@@ -346,7 +347,7 @@ async fn a_file_that_is_replaced_while_it_is_read_is_one_version_or_the_other() 
 }
 
 #[test]
-fn a_name_whose_file_is_not_used_is_said_so() {
+fn operation_of_a_rejected_file_is_reported_with_the_reason() {
     let project = Project::new();
     for file in ["a", "b"] {
         project.add(file, &versioned("same", file));
@@ -360,7 +361,7 @@ fn a_name_whose_file_is_not_used_is_said_so() {
 }
 
 #[test]
-fn a_plugin_directory_that_is_not_the_project_s_is_warned_of() {
+fn plugin_directory_outside_the_project_causes_a_warning() {
     let project = Project::with_rust(&["text"]);
     fs::create_dir(project.path().join(".ophost")).expect("a directory");
     let inner = project.path().join("inner");
@@ -380,11 +381,11 @@ fn a_plugin_directory_that_is_not_the_project_s_is_warned_of() {
 }
 
 #[tokio::test]
-async fn whoever_trusts_everybody_reads_what_everybody_can_write() {
+async fn world_writable_trust_reads_world_writable_plugins() {
     let project = Project::new();
     project.add("it", &plugin("a"));
     for path in [project.plugins(), project.plugins().join("it.wasm")] {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("ours");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("a file of this user");
     }
     let builder = || Host::builder().plugins(project.plugins());
     assert!(builder().build().await.is_err());

@@ -1,4 +1,4 @@
-//! A host in a program sees what happens to its plugin directories.
+//! `Host::watch` and `Host::reload`: changes of plugin directories while a program runs.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -14,10 +14,10 @@ fn plugin(operation: &str, version: &str) -> Vec<u8> {
     describing(&Described { version: version.to_owned(), ..described }).expect("a guest")
 }
 
-/// Waits until the host's catalog is as wanted; gives up after many times what it takes.
-async fn until(host: &Host, wanted: impl Fn(&Catalog) -> bool) {
+/// Waits until the host's catalog meets a condition. Fails after 30 seconds.
+async fn wait_for(host: &Host, condition: impl Fn(&Catalog) -> bool) {
     let started = Instant::now();
-    while !wanted(&host.catalog()) {
+    while !condition(&host.catalog()) {
         assert!(started.elapsed() < Duration::from_secs(30), "{:?}", host.catalog().plugins());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -40,7 +40,7 @@ async fn runs(host: &Host, operation: &str) -> bool {
 }
 
 #[tokio::test]
-async fn changes_are_served_and_the_last_good_version_outlives_a_bad_one() {
+async fn watched_changes_are_loaded_and_the_last_good_version_survives_a_rejected_one() {
     let project = Project::new();
     project.add("it", &plugin("a", "1"));
     let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
@@ -48,34 +48,34 @@ async fn changes_are_served_and_the_last_good_version_outlives_a_bad_one() {
     let watching = host.watch().expect("a watcher");
 
     project.add("it", &plugin("a", "2"));
-    until(&host, |catalog| version(catalog, "a") == Some("2")).await;
-    assert_eq!(version(&before, "a"), Some("1"), "a catalog never changes");
+    wait_for(&host, |catalog| version(catalog, "a") == Some("2")).await;
+    assert_eq!(version(&before, "a"), Some("1"), "a catalog is immutable");
 
     project.add("it", b"half of a file");
-    until(&host, |catalog| newer_refused(catalog).is_some()).await;
+    wait_for(&host, |catalog| newer_refused(catalog).is_some()).await;
     assert_eq!(newer_refused(&host.catalog()).as_deref(), Some("not a WebAssembly file"));
     assert_eq!(version(&host.catalog(), "a"), Some("2"));
     assert!(runs(&host, "a").await);
 
-    // A newcomer does not get the name of what is served.
+    // A new file does not get the name of a loaded plugin.
     project.add("another", &plugin("a", "9"));
-    until(&host, |catalog| catalog.refused().count() == 1).await;
+    wait_for(&host, |catalog| catalog.refused().count() == 1).await;
     assert_eq!(version(&host.catalog(), "a"), Some("2"));
     fs::remove_file(project.plugins().join("another.wasm")).expect("a file");
 
     project.add("it", &plugin("a", "3"));
-    until(&host, |catalog| version(catalog, "a") == Some("3")).await;
+    wait_for(&host, |catalog| version(catalog, "a") == Some("3")).await;
     assert_eq!(newer_refused(&host.catalog()), None);
 
     fs::remove_file(project.plugins().join("it.wasm")).expect("a file");
-    until(&host, |catalog| catalog.plugins().is_empty()).await;
+    wait_for(&host, |catalog| catalog.plugins().is_empty()).await;
     assert!(!runs(&host, "a").await);
 
     fs::remove_dir(project.plugins()).expect("an empty directory");
     tokio::time::sleep(Duration::from_millis(500)).await;
     fs::create_dir(project.plugins()).expect("a directory");
     project.add("it", &plugin("b", "1"));
-    until(&host, |catalog| version(catalog, "b") == Some("1")).await;
+    wait_for(&host, |catalog| version(catalog, "b") == Some("1")).await;
 
     drop(watching);
     project.add("it", &plugin("b", "2"));
@@ -84,20 +84,21 @@ async fn changes_are_served_and_the_last_good_version_outlives_a_bad_one() {
 }
 
 #[tokio::test]
-async fn a_reload_that_fails_changes_nothing() {
+async fn failed_reload_changes_nothing() {
     use std::os::unix::fs::PermissionsExt as _;
     let project = Project::new();
     project.add("it", &plugin("a", "1"));
     let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
-    fs::set_permissions(project.plugins(), fs::Permissions::from_mode(0o777)).expect("ours");
+    fs::set_permissions(project.plugins(), fs::Permissions::from_mode(0o777))
+        .expect("a file of this user");
     let error = host.reload().await.expect_err("every user can write to it");
     assert!(error.to_string().contains("every user can write to it"), "{error}");
     assert!(runs(&host, "a").await);
 }
 
-/// A run that began goes on with what it began with.
+/// A run continues with the version of its plugin that it started with.
 #[tokio::test]
-async fn a_reload_leaves_running_runs_alone() {
+async fn reload_does_not_affect_running_runs() {
     let project = Project::with_wat(&["sleep"]);
     let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
     let limits = ophost::LimitRequest {

@@ -1,4 +1,4 @@
-//! `ophost run`: from words to output.
+//! `ophost run`: arguments, input and output.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -9,13 +9,13 @@ use crate::harness::{Output, Project};
 use crate::terminal;
 
 #[test]
-fn the_output_alone_is_on_stdout() {
+fn stdout_has_only_the_output() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=Hello, World!"]), @r#"{"slug":"hello-world"}"#);
 }
 
 #[test]
-fn a_field_can_be_read_from_a_file() {
+fn field_is_read_from_a_file() {
     let project = Project::with_rust(&["text"]);
     std::fs::write(project.path().join("notes.txt"), "one two\nthree\n").unwrap();
     insta::assert_snapshot!(project.run(&["run", "word_count", "text=@notes.txt"]), @r#"{"words":3,"lines":2,"characters":14,"most_frequent":[]}"#);
@@ -28,7 +28,7 @@ fn a_field_can_be_read_from_a_file() {
 }
 
 #[test]
-fn the_whole_input_can_be_json_a_file_or_stdin() {
+fn complete_input_is_json_a_file_or_stdin() {
     let project = Project::with_rust(&["misbehave"]);
     let echo = |input: &str| project.run(&["run", "misbehave.echo", "--input", input]).json();
     assert_eq!(echo(r#"{"value": [1, null]}"#), json!({"value": [1, null]}));
@@ -42,12 +42,12 @@ fn the_whole_input_can_be_json_a_file_or_stdin() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"value\":\"stdin\"}\n");
 }
 
-/// Of a text as UTF-16, with or without a byte order mark.
+/// Encodes a text as UTF-16LE.
 fn utf16(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// Runs `misbehave.echo` with these bytes on stdin.
+/// Runs `misbehave.echo` with these bytes as stdin.
 fn echo_stdin(project: &Project, arguments: &[&str], bytes: &[u8]) -> Output {
     std::fs::write(project.path().join("stdin"), bytes).expect("a directory");
     let stdin = std::fs::File::open(project.path().join("stdin")).expect("a file");
@@ -55,7 +55,7 @@ fn echo_stdin(project: &Project, arguments: &[&str], bytes: &[u8]) -> Output {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_a_text_or_json() {
+fn byte_order_mark_is_removed() {
     let project = Project::with_rust(&["misbehave"]);
     let write = |name: &str, text: &str| {
         std::fs::write(project.path().join(name), text).expect("a directory");
@@ -64,22 +64,24 @@ fn a_byte_order_mark_is_no_part_of_a_text_or_json() {
     write("value.json", "\u{feff}\"ä\"");
     write("value.txt", "\u{feff}ä");
     let expected = json!({"value": "ä"});
-    for words in [&["--input", "@whole.json"][..], &["value:=@value.json"], &["value=@value.txt"]] {
-        let run = project.run(&[&["run", "misbehave.echo"], words].concat());
-        assert_eq!(run.json(), expected, "{words:?}");
+    for arguments in
+        [&["--input", "@whole.json"][..], &["value:=@value.json"], &["value=@value.txt"]]
+    {
+        let run = project.run(&[&["run", "misbehave.echo"], arguments].concat());
+        assert_eq!(run.json(), expected, "{arguments:?}");
     }
-    for (words, file) in [
+    for (arguments, file) in [
         (&["--input", "-"][..], "whole.json"),
         (&["value:=@-"], "value.json"),
         (&["value=@-"], "value.txt"),
     ] {
         let bytes = std::fs::read(project.path().join(file)).expect("a file");
-        assert_eq!(echo_stdin(&project, words, &bytes).json(), expected, "{words:?}");
+        assert_eq!(echo_stdin(&project, arguments, &bytes).json(), expected, "{arguments:?}");
     }
 }
 
 #[test]
-fn text_of_another_encoding_is_named_with_what_converts_it() {
+fn text_that_is_not_utf_8_is_reported_with_a_conversion_command() {
     let project = Project::with_rust(&["misbehave"]);
     let write = |name: &str, bytes: &[u8]| {
         std::fs::write(project.path().join(name), bytes).expect("a directory");
@@ -87,7 +89,7 @@ fn text_of_another_encoding_is_named_with_what_converts_it() {
     write("marked.json", &utf16("\u{feff}{\"value\": 1}"));
     write("bare.json", &utf16("{\"value\": 1}"));
     write("latin 1.txt", b"one\ncaf\xe9\n");
-    let run = |words: &[&str]| project.run(&[&["run", "misbehave.echo"], words].concat());
+    let run = |arguments: &[&str]| project.run(&[&["run", "misbehave.echo"], arguments].concat());
     insta::assert_snapshot!(run(&["--input", "@marked.json"]), @"
     ---- stderr
     error: `marked.json` is UTF-16 text, not UTF-8
@@ -116,9 +118,9 @@ fn text_of_another_encoding_is_named_with_what_converts_it() {
 }
 
 #[test]
-fn what_json_does_not_have_is_named_with_what_it_has() {
+fn invalid_json_is_reported_with_a_valid_alternative() {
     let project = Project::with_rust(&["misbehave"]);
-    let run = |words: &[&str]| project.run(&[&["run", "misbehave.echo"], words].concat());
+    let run = |arguments: &[&str]| project.run(&[&["run", "misbehave.echo"], arguments].concat());
     insta::assert_snapshot!(run(&["--input", r#"{"value": NaN}"#]), @"
     ---- stderr
     error: `--input` is not JSON: unexpected `NaN` at line 1 column 11
@@ -159,7 +161,7 @@ fn what_json_does_not_have_is_named_with_what_it_has() {
 }
 
 #[test]
-fn an_input_that_breaks_its_schema_is_told_whole_and_runs_nothing() {
+fn all_violations_of_an_input_are_reported_and_nothing_runs() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["run", "slugify", "txt=x", "max_length=0"]), @"
     ---- stderr
@@ -190,7 +192,7 @@ fn an_input_that_breaks_its_schema_is_told_whole_and_runs_nothing() {
 }
 
 #[test]
-fn a_declared_failure_is_shown_as_declared() {
+fn declared_failure_is_shown_with_code_and_details() {
     let project = Project::with_rust(&["misbehave"]);
     let fail = |kind: &str| {
         project.run(&["run", "misbehave.fail", kind, "message=no such job", "code=not-found"])
@@ -213,7 +215,7 @@ fn a_declared_failure_is_shown_as_declared() {
 }
 
 #[test]
-fn a_panic_is_shown_with_its_place_and_the_functions_above_it() {
+fn panic_is_shown_with_location_and_backtrace() {
     let project = Project::with_rust(&["misbehave"]);
     let output = project.run(&["run", "misbehave.panic", "message=boom"]);
     let lines: Vec<_> = output.stderr.lines().collect();
@@ -247,7 +249,7 @@ fn json_prints_the_envelope_also_on_failure() {
 }
 
 #[test]
-fn json_prints_why_a_run_did_not_begin() {
+fn json_prints_why_a_run_did_not_start() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["run", "--json", "slugify"]), @r#"
     {"run_id":null,"status":null,"error":{"kind":"invalid_input","message":"the input of `slugify` breaks its schema in 1 place","violations":[{"pointer":"/text","problem":"missing, but required"}],"hint":"`ophost describe slugify` shows what it takes"}}
@@ -260,7 +262,7 @@ fn json_prints_why_a_run_did_not_begin() {
 }
 
 #[test]
-fn the_log_is_shown_while_it_runs_where_asked() {
+fn verbose_shows_the_log_during_the_run() {
     let project = Project::with_rust(&["misbehave"]);
     let quiet = project.run(&["run", "misbehave.flood_log", "mib=1"]);
     assert_eq!(quiet.stderr, "");
@@ -270,7 +272,7 @@ fn the_log_is_shown_while_it_runs_where_asked() {
 }
 
 #[test]
-fn errors_of_items_are_listed_and_the_run_succeeds() {
+fn item_errors_are_listed_and_the_run_succeeds() {
     let project = Project::with_rust(&["misbehave"]);
     insta::assert_snapshot!(project.run(&["run", "misbehave.item_errors", "count=2"]), @r#"
     {"count":2}
@@ -282,7 +284,7 @@ fn errors_of_items_are_listed_and_the_run_succeeds() {
 }
 
 #[test]
-fn the_guest_is_told_who_asks_and_how() {
+fn guest_context_has_user_channel_and_flags() {
     let project = Project::with_rust(&["misbehave"]);
     let arguments = [
         "run",
@@ -303,7 +305,7 @@ fn the_guest_is_told_who_asks_and_how() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_failure() {
+fn closed_pipe_is_not_a_failure() {
     let project = Project::with_rust(&["text"]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -313,7 +315,7 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
-fn a_closed_pipe_hides_no_failure() {
+fn closed_pipe_does_not_hide_a_failure() {
     let project = Project::with_rust(&["misbehave"]);
     let closed = |arguments: &[&str]| {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -329,27 +331,27 @@ fn a_closed_pipe_hides_no_failure() {
 }
 
 #[test]
-fn a_size_has_a_unit() {
+fn sizes_need_a_unit() {
     let project = Project::with_rust(&["text"]);
-    for (size, told) in [("5", "a unit is needed, for example"), ("x", "no size, which is")] {
+    for (size, message) in [("5", "a unit is needed, for example"), ("x", "no size, which is")] {
         let output = project.run(&["run", "slugify", "text=x", "--memory", size]);
-        let start = format!("error: invalid value '{size}' for '--memory <SIZE>': {told}");
+        let start = format!("error: invalid value '{size}' for '--memory <SIZE>': {message}");
         assert!(output.stderr.starts_with(&start) && output.code == Some(2), "{output}");
     }
 }
 
 #[test]
-fn i2_a_dry_run_is_said_so() {
+fn dry_run_is_announced() {
     let project = Project::with_rust(&["text"]);
     let run = ["run", "slugify", "text=x", "--dry-run"];
-    let said = "DRY RUN: nothing is kept; it would have changed no document\n";
-    assert_eq!(project.run(&run).stderr, said);
+    let message = "DRY RUN: nothing is kept; it would have changed no document\n";
+    assert_eq!(project.run(&run).stderr, message);
     let (text, code) = terminal::run(project.command(&run), 80);
     assert!(text.contains("DRY RUN") && code == Some(0), "{text}");
 }
 
 #[test]
-fn wrong_usage_is_json_too_where_asked() {
+fn usage_error_is_printed_as_json() {
     let project = Project::new();
     insta::assert_snapshot!(project.run(&["run", "--json", "--nope"]), @r#"
     {"run_id":null,"status":null,"error":{"kind":"usage","message":"unexpected argument '--nope' found","hint":"`ophost help` shows the commands"}}
@@ -357,12 +359,12 @@ fn wrong_usage_is_json_too_where_asked() {
     "#);
 }
 
-/// A command line may be made of what somebody else wrote.
+/// A command line may contain text from an untrusted source.
 #[test]
-fn wrong_usage_says_nothing_to_the_terminal() {
+fn usage_error_escapes_control_characters() {
     let project = Project::new();
     let title = "\u{1b}]0;mine\u{7}";
-    for words in [
+    for arguments in [
         &["runs", "list", "--status"][..],
         &["runs", "list", "--since"],
         &["runs", "list", "--limit"],
@@ -371,7 +373,7 @@ fn wrong_usage_says_nothing_to_the_terminal() {
         &["list"],
     ] {
         for word in [title.to_owned(), format!("--{title}"), format!("--{title}=1")] {
-            let command = project.command(&[words, &[word.as_str()]].concat());
+            let command = project.command(&[arguments, &[word.as_str()]].concat());
             let (text, code) = terminal::run(command, 80);
             assert_eq!(code, Some(2), "{text:?}");
             assert!(!text.contains("\u{1b}]") && !text.contains('\u{7}'), "{text:?}");

@@ -1,4 +1,4 @@
-//! Runs are recorded: what is kept, and what happens when things go wrong.
+//! Run records: content, failures, idempotency keys, reruns, secrets and logs.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::Project;
 use crate::terminal;
 
-/// Runs a command and returns its JSON; ids and all.
+/// Runs a command and returns its JSON, without replacing ids.
 fn raw(project: &Project, arguments: &[&str]) -> Value {
     let output = project.command(arguments).output().expect("the command starts");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
@@ -33,26 +33,27 @@ fn with_operation(operation: Operation) -> Project {
     project
 }
 
-/// Waits until there are more runs than before.
-fn until_recorded(project: &Project, before: usize) {
+/// Waits until there are more than `before` runs.
+fn wait_for_new_run(project: &Project, before: usize) {
     let started = Instant::now();
     while runs(project, &[]).len() == before {
         assert!(started.elapsed() < Duration::from_secs(30), "the run is not recorded");
     }
 }
 
-/// Starts a guest that spins until it is stopped, and returns when its run is there.
-fn spinning(project: &Project, arguments: &[&str]) -> Child {
+/// Starts a recorded run of a spinning guest and returns when its record exists.
+fn start_spinning(project: &Project, arguments: &[&str]) -> Child {
     let before = runs(project, &[]).len();
     let all = [&["run", "misbehave.spin", "--record", "--timeout", "60s"], arguments].concat();
     let mut command = project.command(&all);
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    until_recorded(project, before);
+    let child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    wait_for_new_run(project, before);
     child
 }
 
 #[test]
-fn l8_a_record_holds_who_ran_what_when_and_how_it_ended() {
+fn run_record_has_actor_input_output_and_times() {
     let project = Project::with_rust(&["text"]);
     let arguments = ["run", "slugify", "text=a b", "--user", "ann", "--tag", "mine", "--json"];
     let report = raw(&project, &arguments);
@@ -81,7 +82,7 @@ fn l8_a_record_holds_who_ran_what_when_and_how_it_ended() {
 }
 
 #[test]
-fn a_guest_knows_the_record_that_is_kept_of_it_and_its_key() {
+fn guest_context_has_run_id_and_idempotency_key_of_its_record() {
     let project = Project::with_rust(&["misbehave"]);
     let run = |flags: &[&str]| {
         let report = raw(&project, &[&["run", "misbehave.context", "--json"], flags].concat());
@@ -95,13 +96,13 @@ fn a_guest_knows_the_record_that_is_kept_of_it_and_its_key() {
     assert_eq!(context["idempotency_key"], Value::Null);
     let (_, context) = run(&["--no-record"]);
     assert_eq!((&context["run_id"], &context["idempotency_key"]), (&Value::Null, &Value::Null));
-    // A dry run takes no key.
+    // A dry run ignores the key.
     let (_, context) = run(&["--idempotency-key", "k", "--dry-run"]);
     assert_eq!(context["idempotency_key"], Value::Null);
 }
 
 #[test]
-fn l5_a_failure_is_recorded_with_its_kind_and_backtrace() {
+fn failure_is_recorded_with_kind_and_backtrace() {
     let project = Project::with_rust(&["misbehave"]);
     assert_eq!(project.run(&["run", "misbehave.panic", "--record", "message=boom"]).code, Some(1));
     let run = latest(&project);
@@ -113,7 +114,7 @@ fn l5_a_failure_is_recorded_with_its_kind_and_backtrace() {
 }
 
 #[test]
-fn r1_what_declares_no_record_touches_no_store() {
+fn operation_without_records_does_not_open_the_store() {
     let silent = Operation { async_enabled: false, ..Operation::new("quiet") };
     let project = with_operation(silent);
     assert_eq!(raw(&project, &["run", "quiet", "--json"])["run_id"], Value::Null);
@@ -127,7 +128,7 @@ fn r1_what_declares_no_record_touches_no_store() {
 }
 
 #[test]
-fn r1_settings_keep_what_declares_no_record() {
+fn record_setting_records_operations_without_records() {
     let silent = Operation { async_enabled: false, ..Operation::new("quiet") };
     let project = with_operation(silent);
     let id = |variable: &str, arguments: &[&str]| {
@@ -149,21 +150,21 @@ fn r1_settings_keep_what_declares_no_record() {
 }
 
 #[test]
-fn r2_an_invalid_input_leaves_no_record() {
+fn invalid_input_creates_no_record() {
     let project = Project::with_rust(&["text"]);
     assert_eq!(project.run(&["run", "slugify", "txt=a"]).code, Some(2));
     assert_eq!(runs(&project, &[]).len(), 0);
 }
 
 #[test]
-fn r3_what_cannot_be_recorded_is_not_run() {
+fn operation_does_not_run_if_its_record_cannot_be_written() {
     let project = Project::with_rust(&["text"]);
     assert_eq!(project.run(&["list"]).code, Some(0));
     fs::write(project.path().join(".ophost/store"), "a file").expect("a writable directory");
     let output = project.run(&["run", "slugify", "text=a"]);
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(5)), "{output}");
     assert!(output.stderr.starts_with("error: it was not run: "), "{output}");
-    // A way out is named where there is one.
+    // The hint suggests `--no-record` only if that would help.
     assert!(output.stderr.contains("`--no-record` runs it without"), "{output}");
     fs::write(project.path().join("it.jsonl"), "{}\n").expect("a writable directory");
     for other in [
@@ -178,12 +179,12 @@ fn r3_what_cannot_be_recorded_is_not_run() {
 }
 
 #[test]
-fn l7_the_run_of_a_killed_process_is_found_crashed() {
+fn run_of_a_killed_process_is_marked_as_crashed() {
     let project = Project::with_rust(&["misbehave"]);
-    let mut child = spinning(&project, &[]);
+    let mut child = start_spinning(&project, &[]);
     assert_eq!(latest(&project)["status"], "RUNNING");
-    child.kill().expect("it still runs");
-    child.wait().expect("it is gone");
+    child.kill().expect("a running process");
+    child.wait().expect("a terminated process");
     let run = latest(&project);
     assert_eq!((&run["status"], &run["failure_kind"]), (&json!("FAILED"), &json!("crashed")));
     assert_eq!(
@@ -192,21 +193,21 @@ fn l7_the_run_of_a_killed_process_is_found_crashed() {
     );
 }
 
-/// Whoever uses the library may give up waiting, and the process goes on.
+/// A library caller may drop the future of a run while the process continues.
 #[tokio::test]
-async fn l7_a_run_that_its_caller_abandons_is_found_crashed_while_the_process_lives() {
+async fn run_whose_future_is_dropped_is_marked_as_crashed() {
     let project = Project::with_rust(&["misbehave"]);
     let builder = Host::builder().plugins(project.plugins()).data(project.path().join(".ophost"));
     let host = builder.build().await.expect("a host");
     let echo = Request::new("misbehave.echo", json!({"value": 1})).record(true);
     assert!(host.run(echo.clone()).await.is_ok_and(|report| report.run_id.is_some()));
     let request = Request::new("misbehave.spin", json!({})).record(true);
-    let begun = tokio::time::timeout(Duration::from_secs(2), host.run(request)).await;
-    assert!(begun.is_err(), "it ended by itself");
+    let timed_out = tokio::time::timeout(Duration::from_secs(2), host.run(request)).await;
+    assert!(timed_out.is_err(), "the run has ended");
     let started = Instant::now();
-    // Another process cannot tell whether this one still means to end it.
+    // Only this process can mark the run as crashed, because it is still alive.
     while latest(&project)["status"] == "RUNNING" {
-        assert!(started.elapsed() < Duration::from_secs(30), "it is still running");
+        assert!(started.elapsed() < Duration::from_secs(30), "the run is still running");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let run = latest(&project);
@@ -218,43 +219,43 @@ async fn l7_a_run_that_its_caller_abandons_is_found_crashed_while_the_process_li
 }
 
 #[test]
-fn l1_a_run_that_is_stopped_is_cancelled() {
+fn interrupted_run_is_cancelled() {
     let project = Project::with_rust(&["misbehave"]);
-    let mut child = spinning(&project, &[]);
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it still runs");
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let mut child = start_spinning(&project, &[]);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a running process");
+    assert_eq!(child.wait().expect("the command ends").code(), Some(130));
     assert_eq!(latest(&project)["status"], "CANCELLED");
-    // Whoever ends well leaves nothing behind.
+    // A process that exits normally removes its owner file.
     let owners = fs::read_dir(project.path().join(".ophost/owners")).expect("a directory");
     assert_eq!(owners.count(), 0);
 }
 
-/// From the request of one process to the end of the other's guest.
+/// Measures from the request of one process to the exit of the other.
 #[test]
-fn q7_a_run_is_cancelled_from_another_process() {
+fn run_is_cancelled_from_another_process() {
     let project = Project::with_rust(&["misbehave"]);
     let mut took = Vec::new();
     for _ in 0..10 {
-        let mut child = spinning(&project, &[]);
+        let mut child = start_spinning(&project, &[]);
         let id = latest(&project)["id"].as_str().expect("an id").to_owned();
         let started = Instant::now();
         let cancelled = project.run(&["runs", "cancel", &id]);
         assert_eq!(cancelled.code, Some(0), "{cancelled}");
-        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        assert_eq!(child.wait().expect("the command ends").code(), Some(130));
         took.push(started.elapsed());
         assert_eq!(latest(&project)["status"], "CANCELLED");
     }
     took.sort();
     println!("cancel, with the start of the command: median {:?}, slowest {:?}", took[5], took[9]);
-    // The promise is a tenth of a second; the bound is for a machine that is busy elsewhere.
+    // The goal is 100 ms. The limit allows for a busy machine.
     assert!(took[5] < Duration::from_secs(1), "{took:?}");
     assert_eq!(project.run(&["runs", "cancel", "latest"]).code, Some(2));
     let wake = project.path().join(".ophost/wake");
     assert_eq!(fs::read_dir(wake).expect("a directory").count(), 0);
 }
 
-/// Returns the quickest of a few calls: what else this machine does slows most of them.
-fn quickest(project: &Project, arguments: &[&str]) -> Duration {
+/// Returns the minimum time of ten calls, because other load slows some of them.
+fn minimum_time(project: &Project, arguments: &[&str]) -> Duration {
     let call = || {
         let started = Instant::now();
         let output = project.run(arguments);
@@ -265,20 +266,20 @@ fn quickest(project: &Project, arguments: &[&str]) -> Duration {
 }
 
 #[test]
-fn two_terminals_are_as_fast_as_one() {
+fn commands_are_not_slowed_down_by_a_run_of_another_process() {
     let project = Project::with_rust(&["misbehave"]);
     let calls = [&["runs", "list"][..], &["run", "misbehave.echo", "value=a", "--record"]];
-    let alone = calls.map(|call| quickest(&project, call));
-    let mut child = spinning(&project, &["--tag", "long"]);
-    let beside = calls.map(|call| quickest(&project, call));
+    let alone = calls.map(|call| minimum_time(&project, call));
+    let mut child = start_spinning(&project, &["--tag", "long"]);
+    let concurrent = calls.map(|call| minimum_time(&project, call));
     assert_eq!(runs(&project, &["--tag", "long"])[0]["status"], "RUNNING");
     assert_eq!(project.run(&["runs", "cancel", &id_of(&project, "long")]).code, Some(0));
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
-    for (alone, beside) in alone.into_iter().zip(beside) {
-        let ratio = beside.as_secs_f64() / alone.as_secs_f64();
-        println!("beside a run that goes on: {beside:.1?}, {ratio:.2} of {alone:.1?} alone");
-        // Waiting for the other would take until its end, which is a minute away.
-        assert!(ratio < 5.0, "{alone:?} alone, {beside:?} beside another");
+    assert_eq!(child.wait().expect("the command ends").code(), Some(130));
+    for (alone, concurrent) in alone.into_iter().zip(concurrent) {
+        let ratio = concurrent.as_secs_f64() / alone.as_secs_f64();
+        println!("concurrent with a run: {concurrent:.1?}, {ratio:.2} of {alone:.1?} alone");
+        // Waiting for the other run would take one minute.
+        assert!(ratio < 5.0, "{alone:?} alone, {concurrent:?} concurrent with a run");
     }
 }
 
@@ -287,15 +288,16 @@ fn id_of(project: &Project, tag: &str) -> String {
 }
 
 #[test]
-fn l1_a_run_that_was_taken_for_dead_does_not_end_otherwise() {
+fn run_that_was_marked_as_crashed_keeps_this_status() {
     let project = Project::with_rust(&["misbehave"]);
     let before = runs(&project, &[]).len();
     let mut command = project.command(&["run", "misbehave.spin", "--record", "--timeout", "10s"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    until_recorded(&project, before);
+    let child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
+    wait_for_new_run(&project, before);
     fs::remove_dir_all(project.path().join(".ophost/owners")).expect("a directory");
     assert_eq!(latest(&project)["failure_kind"], "crashed");
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(5), "{output:?}");
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(stderr.contains("another process took this one for dead"), "{stderr}");
@@ -303,7 +305,7 @@ fn l1_a_run_that_was_taken_for_dead_does_not_end_otherwise() {
 }
 
 #[test]
-fn q6_a_key_runs_once_and_its_input_is_fixed() {
+fn idempotency_key_runs_once_and_rejects_another_input() {
     let project = Project::with_rust(&["text"]);
     let first = raw(&project, &["run", "slugify", "text=a", "--idempotency-key", "k", "--json"]);
     let again = raw(&project, &["run", "slugify", "text=a", "--idempotency-key", "k", "--json"]);
@@ -322,17 +324,17 @@ fn q6_a_key_runs_once_and_its_input_is_fixed() {
     hint: another key, or the same input
     ---- exit 6
     "#);
-    // Another operation has keys of its own, and a dry run takes none.
+    // Keys are scoped by operation, and a dry run ignores its key.
     let other = ["run", "word_count", "text=b", "--idempotency-key", "k", "--json"];
     assert_eq!(raw(&project, &other)["status"], "SUCCESS");
     let dry = ["run", "slugify", "text=c", "--idempotency-key", "dry", "--dry-run", "--json"];
     assert_eq!(raw(&project, &dry)["status"], "SUCCESS");
-    let wet = ["run", "slugify", "text=d", "--idempotency-key", "dry", "--json"];
-    assert_eq!(raw(&project, &wet)["status"], "SUCCESS");
+    let normal = ["run", "slugify", "text=d", "--idempotency-key", "dry", "--json"];
+    assert_eq!(raw(&project, &normal)["status"], "SUCCESS");
 }
 
 #[test]
-fn q6_a_failed_run_is_run_again_under_its_key() {
+fn idempotency_key_is_free_after_failure() {
     let project = Project::with_rust(&["misbehave"]);
     let run =
         ["run", "misbehave.panic", "--record", "message=x", "--idempotency-key", "k", "--json"];
@@ -342,32 +344,32 @@ fn q6_a_failed_run_is_run_again_under_its_key() {
 }
 
 #[test]
-fn q6_a_run_in_progress_is_said_so_or_waited_for() {
+fn idempotency_key_of_a_running_run_is_reported() {
     let project = Project::with_rust(&["misbehave"]);
-    let mut child = spinning(&project, &["--idempotency-key", "k"]);
+    let mut child = start_spinning(&project, &["--idempotency-key", "k"]);
     let same = ["run", "misbehave.spin", "--timeout", "1s", "--idempotency-key", "k"];
     let output = project.run(&same);
     assert_eq!(output.code, Some(6), "{output}");
     assert!(output.stderr.contains("is still running"), "{output}");
-    child.kill().expect("it still runs");
-    child.wait().expect("it is gone");
-    // The dead hold no key.
+    child.kill().expect("a running process");
+    child.wait().expect("a terminated process");
+    // A crashed run does not hold its key.
     assert_eq!(project.run(&same).code, Some(1));
 }
 
 #[test]
-fn q6_many_processes_with_one_key_are_one_execution() {
+fn idempotency_key_of_many_processes_runs_once() {
     let project = Project::with_rust(&["text"]);
     assert_eq!(project.run(&["list"]).code, Some(0));
     let run = ["run", "slugify", "text=a", "--idempotency-key", "k", "--wait", "--json"];
     let start = |_| {
         let mut command = project.command(&run);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
     };
     let children: Vec<_> = (0..64).map(start).collect();
     let mut ids = std::collections::BTreeSet::new();
     for child in children {
-        let output = child.wait_with_output().expect("it ends");
+        let output = child.wait_with_output().expect("the command ends");
         let report: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {output:?}"));
         assert_eq!(report["status"], "SUCCESS", "{report}");
@@ -378,7 +380,7 @@ fn q6_many_processes_with_one_key_are_one_execution() {
 }
 
 #[test]
-fn runs_are_listed_by_what_they_are_newest_first() {
+fn runs_are_filtered_and_listed_newest_first() {
     let project = Project::with_rust(&["text", "misbehave"]);
     for text in ["a", "b", "c"] {
         project.run(&["run", "slugify", &format!("text={text}"), "--tag", text]);
@@ -397,7 +399,7 @@ fn runs_are_listed_by_what_they_are_newest_first() {
     assert_eq!(inputs(&["--until", "1h ago"]), 0);
     let newest = &runs(&project, &[])[0];
     assert_eq!(newest["operation_name"], "misbehave.panic");
-    // Pages go on where the last one ended.
+    // Pages continue after the last run of the previous page.
     let mut seen = Vec::new();
     let mut after = None;
     loop {
@@ -422,7 +424,7 @@ fn runs_are_listed_by_what_they_are_newest_first() {
 }
 
 #[test]
-fn q8_a_rerun_is_a_new_run_of_the_same_input_or_an_edited_one() {
+fn rerun_is_a_new_run_with_the_same_or_edited_input() {
     let project = Project::with_rust(&["text"]);
     let first = raw(&project, &["run", "slugify", "text=a b", "--json"]);
     let again = raw(&project, &["runs", "rerun", "latest", "--json"]);
@@ -433,37 +435,37 @@ fn q8_a_rerun_is_a_new_run_of_the_same_input_or_an_edited_one() {
     assert_eq!(project.run(&["runs", "rerun", "latest", "--edit", "txt=c"]).code, Some(2));
 }
 
-/// Returns every byte that the host keeps.
-fn kept_bytes(directory: &std::path::Path) -> Vec<u8> {
+/// Returns the content of all files in a data directory.
+fn stored_bytes(directory: &std::path::Path) -> Vec<u8> {
     let entries = fs::read_dir(directory).expect("a directory");
     let read = |entry: std::io::Result<fs::DirEntry>| {
         let path = entry.expect("an entry").path();
-        if path.is_dir() { kept_bytes(&path) } else { fs::read(&path).unwrap_or_default() }
+        if path.is_dir() { stored_bytes(&path) } else { fs::read(&path).unwrap_or_default() }
     };
     entries.flat_map(read).collect()
 }
 
-/// A secret in which nothing repeats, and the same backwards: the store packs values, and what
-/// repeats would not stand in its file as it is.
+/// A secret without repetitions, so that compression leaves its bytes in the file unchanged.
 const SECRET: &str = "kqzvxw8391";
+/// The reversed secret, which the guest returns.
 const BACKWARDS: &str = "1938wxvzqk";
 
 fn holds(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|part| part == word.as_bytes())
 }
 
-/// Whoever looks for a secret that is not masked finds it.
-fn a_word_that_is_kept_is_found(word: &str) {
+/// Proves that the search of the secret tests finds a value that is not masked.
+fn assert_unmasked_value_is_found(word: &str) {
     let project = Project::with_rust(&["misbehave"]);
     project.run(&["run", "misbehave.echo", &format!("value={word}"), "--record", "--verbose"]);
-    assert!(holds(&kept_bytes(&project.path().join(".ophost")), word), "{word}");
+    assert!(holds(&stored_bytes(&project.path().join(".ophost")), word), "{word}");
     for command in [&["runs", "export"][..], &["runs", "logs", "latest"]] {
         assert!(project.run(command).stdout.contains(word), "{command:?}");
     }
 }
 
 #[test]
-fn i4_a_secret_is_given_to_the_guest_and_the_caller_and_kept_nowhere() {
+fn secrets_reach_guest_and_caller_and_are_stored_nowhere() {
     let project = Project::with_rust(&["misbehave"]);
     let admit = |word: &str, more: &[&str]| {
         let word = format!("word={word}");
@@ -479,31 +481,31 @@ fn i4_a_secret_is_given_to_the_guest_and_the_caller_and_kept_nowhere() {
     assert_eq!(output["token"]["masked"], true);
     assert_eq!(run["masked"], json!(["input", "output"]));
     assert_eq!(run["log_entries"][0]["data"]["input"], *input);
-    // Equal secrets look equal here.
+    // Equal secrets have equal digests within one data directory.
     admit(SECRET, &[]);
     assert_eq!(latest(&project)["input_dump"]["word"], input["word"]);
     admit("other-other", &[]);
     assert_ne!(latest(&project)["input_dump"]["word"]["digest"], input["word"]["digest"]);
-    // Where callers are told, that may be kept as well, as by CI.
+    // Error messages may be stored too, for example by CI.
     let wrong = admit(SECRET, &["wrong=true"]);
     let details = wrong["error"]["details"].to_string();
     assert!(details.contains("got a secret") && !details.contains(BACKWARDS), "{wrong}");
     assert_eq!(latest(&project)["failure_kind"], "invalid_output");
 
-    let kept = kept_bytes(&project.path().join(".ophost"));
-    assert!(holds(&kept, "misbehave.admit"));
+    let bytes = stored_bytes(&project.path().join(".ophost"));
+    assert!(holds(&bytes, "misbehave.admit"));
     let exported = project.run(&["runs", "export"]).stdout;
     assert_eq!(exported.lines().count(), 4);
     let logs = project.run(&["runs", "logs", "latest"]).stdout;
     assert!(logs.contains("Starting operation"), "{logs}");
     for word in [SECRET, BACKWARDS] {
-        a_word_that_is_kept_is_found(word);
-        assert!(!holds(&kept, word) && !exported.contains(word) && !logs.contains(word), "{word}");
+        assert_unmasked_value_is_found(word);
+        assert!(!holds(&bytes, word) && !exported.contains(word) && !logs.contains(word), "{word}");
     }
 }
 
 #[test]
-fn i4_what_is_masked_is_not_run_again_and_differences_show_no_secret() {
+fn masked_run_cannot_be_rerun_and_error_shows_no_secret() {
     let project = Project::with_rust(&["misbehave"]);
     let run = |word: &str| {
         let word = format!("word={word}");
@@ -529,7 +531,7 @@ fn i4_what_is_masked_is_not_run_again_and_differences_show_no_secret() {
     ");
 }
 
-/// Returns a project with a failed run, a dry run that failed, and one that succeeded.
+/// Returns a project with a failed run, a failed dry run, and a successful run.
 fn with_failures() -> Project {
     let project = Project::with_rust(&["misbehave"]);
     for arguments in [
@@ -543,7 +545,7 @@ fn with_failures() -> Project {
 }
 
 #[test]
-fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
+fn filtered_rerun_runs_oldest_first_after_confirmation() {
     let project = with_failures();
     let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
     let failed = ["--status", "failed"];
@@ -566,12 +568,12 @@ fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
         (&lines[0]["status"], &lines[0]["error"]["kind"]),
         (&json!("FAILED"), &json!("trap"))
     );
-    // As `run --json` prints it.
+    // The line has the fields of `run --json`.
     assert!(lines[0]["usage"]["wall_ms"].is_u64() && lines[0]["log"].is_array(), "{}", lines[0]);
     let again =
         raw(&project, &["runs", "show", lines[0]["run_id"].as_str().expect("an id"), "--json"]);
     assert_eq!((&again["rerun_of"], &again["actor"]["user_id"]), (&earlier[0], &json!("ann")));
-    // A dry run is one again.
+    // The rerun of a dry run is a dry run.
     assert_eq!(latest(&project)["metadata"]["dry_run"], true);
 
     assert_eq!(runs(&project, &[]).len(), 5);
@@ -584,8 +586,8 @@ fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
         ("1 run again: 1 succeeded\n", Some(0)),
         "{good}"
     );
-    // What cannot be run is told, and is no reason not to run the others; what was run again
-    // already is not done twice.
+    // A run that cannot be rerun is reported and does not stop the others. A run that was rerun
+    // before is skipped.
     project.run(&["run", "--record", "misbehave.echo", "value:=3"]);
     project.run(&["runs", "erase", "latest"]);
     project.run(&["run", "--record", "misbehave.echo", "value:=2"]);
@@ -608,10 +610,10 @@ fn q8_all_that_fit_are_run_again_the_oldest_first_where_that_is_meant() {
 }
 
 #[test]
-fn q8_where_all_that_fit_were_run_again_or_go_on_that_is_said() {
+fn filtered_rerun_reports_skipped_runs() {
     let project = Project::with_rust(&["misbehave"]);
     let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
-    // A rerun has no tags but those of its operation.
+    // A rerun has only the tags of its operation.
     project.run(&["run", "--record", "misbehave.echo", "value:=1", "--tag", "mine"]);
     assert_eq!(rerun(&["--tag", "mine", "--yes"]).code, Some(0));
     insta::assert_snapshot!(rerun(&["--tag", "mine", "--yes"]), @"
@@ -619,19 +621,19 @@ fn q8_where_all_that_fit_were_run_again_or_go_on_that_is_said() {
     1 run left out: run again before
     Nothing is left to run again.
     ");
-    let mut child = spinning(&project, &[]);
+    let mut child = start_spinning(&project, &[]);
     insta::assert_snapshot!(rerun(&["--status", "running", "--yes"]), @"
     ---- stderr
     1 run left out: not ended
     Nothing is left to run again.
     ");
-    child.kill().expect("it still runs");
-    child.wait().expect("it is gone");
+    child.kill().expect("a running process");
+    child.wait().expect("a terminated process");
     assert_eq!(runs(&project, &[]).len(), 3);
 }
 
 #[test]
-fn q8_a_rerun_that_succeeded_is_run_again_by_its_id_alone() {
+fn successful_rerun_is_rerun_only_by_its_id() {
     let project = Project::with_rust(&["misbehave"]);
     let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
     project.run(&["run", "--record", "misbehave.echo", "value:=1"]);
@@ -651,21 +653,22 @@ fn q8_a_rerun_that_succeeded_is_run_again_by_its_id_alone() {
 }
 
 #[test]
-fn q8_a_rerun_that_was_cancelled_leaves_its_original_to_be_run_again() {
+fn run_is_rerun_again_if_its_rerun_was_cancelled() {
     let project = Project::with_rust(&["misbehave"]);
     let spin = ["run", "--record", "misbehave.spin", "--timeout", "100ms"];
     assert_eq!(project.run(&spin).code, Some(1));
     let mut command = project.command(&["runs", "rerun", "--status", "failed", "--yes"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    until_recorded(&project, 1);
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it still runs");
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    wait_for_new_run(&project, 1);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a running process");
+    assert_eq!(child.wait().expect("the command ends").code(), Some(130));
     let cancelled = latest(&project);
     assert_eq!(cancelled["status"], "CANCELLED");
     let would = |filter: &[&str]| project.run(&[&["runs", "rerun"], filter].concat()).stderr;
     let failed = would(&["--status", "failed"]);
     assert!(failed.contains("error: 1 run would be run again"), "{failed}");
-    // Where both fit, one of them is run again: each would do the same.
+    // If the run and its rerun both match, only one is rerun.
     let both = would(&["--operation", "misbehave.spin"]);
     assert!(both.starts_with("1 run left out: run again before\n"), "{both}");
     assert!(both.contains(cancelled["id"].as_str().expect("an id")), "{both}");
@@ -673,32 +676,34 @@ fn q8_a_rerun_that_was_cancelled_leaves_its_original_to_be_run_again() {
 }
 
 #[test]
-fn q8_what_was_run_again_by_way_of_a_cancelled_rerun_is_not_run_again() {
+fn run_is_not_rerun_while_a_rerun_of_its_cancelled_rerun_runs() {
     let project = Project::with_rust(&["misbehave"]);
     assert_eq!(
         project.run(&["run", "--record", "misbehave.spin", "--timeout", "100ms"]).code,
         Some(1)
     );
     let mut command = project.command(&["runs", "rerun", "latest"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    until_recorded(&project, 1);
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it still runs");
-    child.wait().expect("it ends");
-    // Still running: what it will have done is not known.
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    wait_for_new_run(&project, 1);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a running process");
+    child.wait().expect("the command ends");
+    // The result of a running rerun is not known yet.
     let mut command = project.command(&["runs", "rerun", "latest"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    until_recorded(&project, 2);
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    wait_for_new_run(&project, 2);
     insta::assert_snapshot!(project.run(&["runs", "rerun", "--status", "failed", "-y"]), @"
     ---- stderr
     1 run left out: run again before
     Nothing is left to run again.
     ");
-    child.kill().expect("it still runs");
-    child.wait().expect("it is gone");
+    child.kill().expect("a running process");
+    child.wait().expect("a terminated process");
 }
 
 #[test]
-fn filters_leave_out_failures_that_were_declared_permanent_and_an_id_does_not() {
+fn permanent_failures_are_rerun_only_by_id_or_flag() {
     let project = Project::with_rust(&["misbehave"]);
     let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
     for kind in ["error", "permanent", "retryable"] {
@@ -738,7 +743,7 @@ fn filters_leave_out_failures_that_were_declared_permanent_and_an_id_does_not() 
 }
 
 #[test]
-fn a_run_whose_rerun_failed_permanently_is_left_out_too() {
+fn run_whose_rerun_failed_permanently_is_skipped() {
     let project = Project::with_rust(&["misbehave"]);
     let fail = ["run", "--record", "misbehave.fail", "kind=retryable", "message=busy"];
     project.run(&fail);
@@ -755,7 +760,7 @@ fn a_run_whose_rerun_failed_permanently_is_left_out_too() {
 }
 
 #[test]
-fn a_failure_without_words_is_said_to_be_one() {
+fn failure_without_a_message_is_reported() {
     let project = Project::with_rust(&["misbehave"]);
     insta::assert_snapshot!(project.run(&["run", "--record", "misbehave.fail", "kind=error"]), @r#"
     ---- stderr
@@ -775,7 +780,7 @@ fn a_failure_without_words_is_said_to_be_one() {
 }
 
 #[test]
-fn what_is_recorded_and_cannot_be_printed_is_named() {
+fn failed_write_to_stdout_names_the_recorded_run() {
     let project = Project::with_rust(&["text"]);
     let full = || fs::File::options().write(true).open("/dev/full").expect("a device");
     let run = |arguments: &[&str]| {
@@ -800,7 +805,7 @@ fn what_is_recorded_and_cannot_be_printed_is_named() {
 }
 
 #[test]
-fn q6_a_dry_run_says_that_it_takes_no_key() {
+fn dry_run_warns_that_it_ignores_the_idempotency_key() {
     let project = Project::with_rust(&["text"]);
     let run = ["run", "slugify", "text=a", "--idempotency-key", "k", "--dry-run"];
     insta::assert_snapshot!(project.run(&run), @r#"
@@ -813,11 +818,11 @@ fn q6_a_dry_run_says_that_it_takes_no_key() {
 }
 
 #[test]
-fn q8_a_terminal_is_asked_before_several_are_run_again() {
+fn filtered_rerun_asks_for_confirmation_on_a_terminal() {
     let project = with_failures();
     let asked = |typed: &str| {
         let command = project.command(&["runs", "rerun", "--status", "success"]);
-        terminal::answering(command, 100, typed)
+        terminal::run_with_input(command, 100, typed)
     };
     let (text, code) = asked("\n");
     assert!(text.contains("Run 1 run again? [y/N]") && text.contains("Nothing was run."), "{text}");
@@ -828,7 +833,7 @@ fn q8_a_terminal_is_asked_before_several_are_run_again() {
 }
 
 #[test]
-fn a_list_of_runs_has_a_header_on_a_terminal_and_only_runs_in_a_pipe() {
+fn runs_list_has_a_header_only_on_a_terminal() {
     let project = with_failures();
     let (text, code) = terminal::run(project.command(&["runs", "list", "--color", "never"]), 200);
     let lines: Vec<_> = text.lines().collect();
@@ -843,13 +848,13 @@ fn a_list_of_runs_has_a_header_on_a_terminal_and_only_runs_in_a_pipe() {
     }
     assert_eq!((lines.len(), code), (4, Some(0)), "{text}");
     assert_eq!(project.run(&["runs", "list"]).stdout.lines().count(), 3);
-    let none = ["runs", "list", "--user", "nobody"];
+    let none = ["runs", "list", "--user", "none"];
     assert_eq!(terminal::run(project.command(&none), 200).0, "No run matches.\r\n");
 }
 
-/// In the rules of a zone itself, so that no machine has to know the zone.
+/// `TZ` has the rules of the zones, so that the test needs no time zone database.
 #[test]
-fn a_local_time_that_clocks_leave_out_or_repeat_is_told_or_the_first() {
+fn skipped_local_times_are_rejected() {
     let project = Project::with_rust(&["text"]);
     let berlin = "CET-1CEST,M3.5.0,M10.5.0/3";
     let in_zone = |zone: &str, time: &str| {
@@ -873,14 +878,14 @@ fn a_local_time_that_clocks_leave_out_or_repeat_is_told_or_the_first() {
     For more information, try '--help'.
     ---- exit 2
     ");
-    // Where clocks are set forward at midnight a day begins later.
+    // In this zone clocks are set forward at midnight, so the day starts at 01:00.
     let beirut = "EET-2EEST,M3.5.0/0,M10.5.0/0";
     assert_eq!(in_zone(beirut, "2026-03-29").code, Some(0));
     assert_eq!(in_zone(beirut, "2026-03-29T00:30").code, Some(2));
 }
 
 #[test]
-fn a_run_below_a_millisecond_is_not_shown_as_zero() {
+fn durations_below_a_millisecond_are_not_shown_as_zero() {
     let project = Project::with_rust(&["text"]);
     assert_eq!(project.run(&["run", "slugify", "text=a", "--record"]).code, Some(0));
     let exact =
@@ -896,7 +901,7 @@ fn a_run_below_a_millisecond_is_not_shown_as_zero() {
 }
 
 #[test]
-fn stats_show_how_times_are_distributed() {
+fn stats_show_a_histogram_of_durations() {
     let project = with_failures();
     let stats = raw(&project, &["runs", "stats", "--json"]);
     let buckets = stats["operations"]["misbehave.panic"]["histogram"].as_array().expect("a list");
@@ -911,7 +916,7 @@ fn stats_show_how_times_are_distributed() {
 }
 
 #[test]
-fn an_erased_run_keeps_that_it_happened() {
+fn erased_run_keeps_its_record() {
     let project = Project::with_rust(&["text"]);
     project.run(&["run", "slugify", "text=secret", "--verbose"]);
     assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
@@ -922,7 +927,7 @@ fn an_erased_run_keeps_that_it_happened() {
 }
 
 #[test]
-fn v1_a_verbose_run_logs_its_beginning_and_its_end() {
+fn verbose_run_logs_its_start_and_end() {
     let project = Project::with_rust(&["text", "misbehave"]);
     project.run(&["run", "slugify", "text=a", "--verbose"]);
     let logs = project.run(&["runs", "logs", "latest"]).stdout;
@@ -935,24 +940,24 @@ fn v1_a_verbose_run_logs_its_beginning_and_its_end() {
 }
 
 #[test]
-fn a_run_is_waited_for_and_its_log_followed_from_another_process() {
+fn wait_and_log_follow_work_from_another_process() {
     let project = Project::with_rust(&["misbehave"]);
-    let mut child = spinning(&project, &["--verbose"]);
+    let mut child = start_spinning(&project, &["--verbose"]);
     let waited = project.run(&["runs", "wait", "latest", "--timeout", "300ms"]);
     assert_eq!(waited.code, Some(8), "{waited}");
     let mut command = project.command(&["runs", "logs", "latest", "--follow"]);
-    let following = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let following = command.stdout(Stdio::piped()).spawn().expect("the command starts");
     std::thread::sleep(Duration::from_millis(300));
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it still runs");
-    child.wait().expect("it ends");
-    let output = following.wait_with_output().expect("it ends with the run");
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a running process");
+    child.wait().expect("the command ends");
+    let output = following.wait_with_output().expect("the command ends with the run");
     let log = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(log.contains("Starting operation") && log.contains("Operation failed"), "{log}");
     assert_eq!(project.run(&["runs", "wait", "latest"]).code, Some(130));
 }
 
 #[test]
-fn the_store_is_checked_and_copied_while_it_is_used() {
+fn store_is_checked_and_backed_up_after_a_run() {
     let project = Project::with_rust(&["text"]);
     project.run(&["run", "slugify", "text=a"]);
     assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
@@ -960,14 +965,14 @@ fn the_store_is_checked_and_copied_while_it_is_used() {
     let other = project.path().join("other/store");
     fs::create_dir_all(&other).expect("a directory");
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    fs::set_permissions(&other, private).expect("ours");
+    fs::set_permissions(&other, private).expect("a file of this user");
     fs::copy(project.path().join("copy.redb"), other.join("store.redb")).expect("a copy");
     let copied = raw(&project, &["runs", "list", "--json", "--data", "other"]);
     assert_eq!(copied["runs"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]
-fn what_names_no_run_is_said_so() {
+fn unknown_and_ambiguous_run_ids_are_reported() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["runs", "show", "latest"]), @"
     ---- stderr
@@ -984,42 +989,49 @@ fn what_names_no_run_is_said_so() {
 }
 
 #[tokio::test]
-async fn q6_a_key_without_a_data_directory_runs_nothing() {
+async fn idempotency_key_without_a_data_directory_is_an_error() {
     let project = Project::with_rust(&["text"]);
     let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
     let request = || Request::new("slugify", json!({"text": "a"}));
-    let error = host.run(request().idempotency_key("k")).await.expect_err("nobody keeps the key");
+    let error = host
+        .run(request().idempotency_key("k"))
+        .await
+        .expect_err("an idempotency key without a store");
     assert!(matches!(error, RunError::Store(_)), "{error}");
-    let report = host.run(request()).await.expect("it begins");
+    let report = host.run(request()).await.expect("the run starts");
     assert_eq!(report.run_id, None);
 }
 
 #[test]
-fn v2_the_log_is_written_while_a_run_goes_on_and_stands_there_once() {
+fn log_is_written_during_the_run_and_stored_once() {
     let project = Project::with_wat(&["flood"]);
     let run = ["run", "hostile.flood", "--record", "--timeout", "2500ms", "--json"];
     let report = raw(&project, &run);
     assert!(report["log"].as_array().is_some_and(|log| log.len() > 100), "a log");
-    assert!(latest(&project)["log_entries"] == report["log"], "not the log that was reported");
+    assert!(
+        latest(&project)["log_entries"] == report["log"],
+        "the stored log differs from the reported one"
+    );
 
     let before = runs(&project, &[]).len();
     let mut command = project.command(&["run", "hostile.flood", "--record", "--timeout", "60s"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    until_recorded(&project, before);
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    wait_for_new_run(&project, before);
     let logged = || latest(&project)["log_entries"].as_array().map_or(0, Vec::len);
     let started = Instant::now();
     while logged() <= 100 {
         assert!(started.elapsed() < Duration::from_secs(30), "the log is not written");
     }
-    child.kill().expect("it still runs");
-    child.wait().expect("it is gone");
+    child.kill().expect("a running process");
+    child.wait().expect("a terminated process");
     let run = latest(&project);
     assert_eq!(run["failure_kind"], "crashed");
-    assert!(run["log_entries"].as_array().is_some_and(|log| log.len() > 100), "its log is lost");
+    assert!(run["log_entries"].as_array().is_some_and(|log| log.len() > 100), "the log is lost");
 }
 
 #[test]
-fn v2_a_long_log_goes_on_in_a_file_that_is_erased_with_the_run() {
+fn long_log_overflows_to_a_file_that_is_erased_with_the_run() {
     let project = Project::with_rust(&["misbehave"]);
     let run = ["run", "misbehave.flood_log", "mib=3", "--record", "--verbose", "--json"];
     let report = raw(&project, &run);
@@ -1027,18 +1039,18 @@ fn v2_a_long_log_goes_on_in_a_file_that_is_erased_with_the_run() {
     let id = run["id"].as_str().expect("an id");
     assert_eq!(run["logs_ref"], format!("logs/{id}.jsonl"));
     assert_eq!((&report["logs_ref"], &run["log_dropped"]), (&run["logs_ref"], &json!(0)));
-    let kept = run["log_entries"].as_array().map_or(0, Vec::len);
-    assert!((900..1100).contains(&kept), "{kept}");
+    let stored = run["log_entries"].as_array().map_or(0, Vec::len);
+    assert!((900..1100).contains(&stored), "{stored}");
     let file = project.path().join(".ophost").join(run["logs_ref"].as_str().expect("a name"));
     let lines = fs::read_to_string(&file).expect("a file").lines().count();
-    // The first and the last entry are the host's.
-    assert_eq!(kept + lines, 3 * 1024 + 2);
+    // The host wrote the first and the last entry.
+    assert_eq!(stored + lines, 3 * 1024 + 2);
     let logs = project.run(&["runs", "logs", "latest"]).stdout;
     assert_eq!(logs.lines().count(), 3 * 1024 + 2);
     assert!(logs.lines().last().is_some_and(|last| last.contains("Operation completed")));
     let shown = project.run(&["runs", "show", "latest"]).stdout;
     let (_, log) = shown.split_once("\nLog\n").expect("a log");
-    let before = format!("{} came before; `ophost runs logs {id}` shows all", kept - 50);
+    let before = format!("{} came before; `ophost runs logs {id}` shows all", stored - 50);
     assert_eq!((log.lines().next(), log.lines().count()), (Some(before.as_str()), 52), "{log}");
     assert!(log.lines().last().is_some_and(|last| last.starts_with("more is in ")), "{log}");
     let copied = project.run(&["store", "backup", "copy.redb"]).stderr;
@@ -1049,62 +1061,67 @@ fn v2_a_long_log_goes_on_in_a_file_that_is_erased_with_the_run() {
 }
 
 #[test]
-fn v2_what_is_missing_of_a_log_is_said_at_its_end() {
+fn lost_log_entries_are_reported_at_the_end() {
     let project = Project::with_rust(&["misbehave"]);
     let logs = project.path().join(".ophost/logs");
     fs::create_dir(project.path().join(".ophost")).expect("a writable directory");
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    fs::set_permissions(project.path().join(".ophost"), private).expect("ours");
-    // No file can be made here.
+    fs::set_permissions(project.path().join(".ophost"), private).expect("a file of this user");
+    // A file in place of the directory prevents log files.
     fs::write(&logs, "").expect("a writable directory");
     let run = ["run", "misbehave.flood_log", "mib=2", "--record", "--json"];
     let dropped = raw(&project, &run)["log_dropped"].as_u64().expect("a number");
-    fs::remove_file(&logs).expect("ours");
+    fs::remove_file(&logs).expect("a file of this user");
     assert!(dropped > 0);
     for more in [&[][..], &["--json"]] {
         let shown = project.run(&[&["runs", "logs", "latest"], more].concat());
-        let told = format!("{dropped} entries had no room\n");
-        assert_eq!((shown.stderr, shown.code), (told, Some(0)));
+        let expected = format!("{dropped} entries had no room\n");
+        assert_eq!((shown.stderr, shown.code), (expected, Some(0)));
     }
     raw(&project, &run);
-    fs::remove_dir_all(&logs).expect("ours");
+    fs::remove_dir_all(&logs).expect("a file of this user");
     let shown = project.run(&["runs", "logs", "latest"]);
     let id = latest(&project)["id"].as_str().expect("an id").to_owned();
-    assert!(shown.stdout.lines().count() > 100, "the record has the beginning");
+    assert!(shown.stdout.lines().count() > 100, "the record lacks the start of the log");
     assert_eq!(shown.code, Some(1), "{}", shown.stderr);
-    let warned = project.command(&["runs", "logs", "latest"]).output().expect("it starts").stderr;
-    let told = format!("warning: the rest of the log is gone: logs/{id}.jsonl\n");
-    assert_eq!(String::from_utf8_lossy(&warned), told);
+    let warned =
+        project.command(&["runs", "logs", "latest"]).output().expect("the command starts").stderr;
+    let expected = format!("warning: the rest of the log is gone: logs/{id}.jsonl\n");
+    assert_eq!(String::from_utf8_lossy(&warned), expected);
 }
 
 #[test]
-fn v2_the_file_of_a_killed_run_can_be_read() {
+fn log_file_of_a_killed_run_is_readable() {
     let project = Project::with_wat(&["flood"]);
     let before = runs(&project, &[]).len();
     let mut command = project.command(&["run", "hostile.flood", "--record", "--timeout", "60s"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    until_recorded(&project, before);
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    wait_for_new_run(&project, before);
     let started = Instant::now();
     while latest(&project)["logs_ref"].is_null() {
         assert!(started.elapsed() < Duration::from_secs(30), "the log is not written");
     }
-    child.kill().expect("it still runs");
-    child.wait().expect("it is gone");
+    child.kill().expect("a running process");
+    child.wait().expect("a terminated process");
     let run = latest(&project);
     assert_eq!(run["failure_kind"], "crashed");
     let file = project.path().join(".ophost").join(run["logs_ref"].as_str().expect("a name"));
     assert!(fs::metadata(file).expect("a file").len() <= 64 << 20);
     let logs = project.run(&["runs", "logs", "latest"]);
     assert_eq!((logs.stderr.as_str(), logs.code), ("", Some(0)));
-    let kept = run["log_entries"].as_array().map_or(0, Vec::len);
-    assert!(logs.stdout.lines().count() >= kept, "its log is lost");
+    let stored = run["log_entries"].as_array().map_or(0, Vec::len);
+    assert!(logs.stdout.lines().count() >= stored, "the log is lost");
 }
 
 #[test]
-fn looking_at_runs_reads_no_plugin() {
+fn listing_runs_loads_no_plugin() {
     let project = Project::with_rust(&["text"]);
     assert_eq!(project.run(&["run", "slugify", "text=a"]).code, Some(0));
-    project.add("new", &describing(&Described::new("it").with(Operation::new("new"))).expect("it"));
+    project.add(
+        "new",
+        &describing(&Described::new("it").with(Operation::new("new"))).expect("a guest"),
+    );
     let entries = || fs::read_dir(project.path().join(".ophost/cache")).expect("a cache").count();
     let before = entries();
     assert_eq!(runs(&project, &[]).len(), 1);
@@ -1112,7 +1129,7 @@ fn looking_at_runs_reads_no_plugin() {
 }
 
 #[test]
-fn q8_a_rerun_of_a_dry_run_is_a_dry_run() {
+fn rerun_of_a_dry_run_is_a_dry_run() {
     let project = Project::with_rust(&["text"]);
     project.run(&["run", "slugify", "text=a", "--dry-run", "--user", "ann"]);
     project.run(&["runs", "rerun", "latest"]);
@@ -1125,24 +1142,24 @@ fn q8_a_rerun_of_a_dry_run_is_a_dry_run() {
 }
 
 #[test]
-fn q6_whoever_waits_for_a_key_can_be_interrupted() {
+fn waiting_for_an_idempotency_key_can_be_interrupted() {
     let project = Project::with_rust(&["misbehave"]);
-    let mut holder = spinning(&project, &["--idempotency-key", "k"]);
+    let mut holder = start_spinning(&project, &["--idempotency-key", "k"]);
     let same = ["run", "misbehave.spin", "--idempotency-key", "k", "--wait"];
     let mut command = project.command(&same);
     let mut waiter =
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
     std::thread::sleep(Duration::from_secs(1));
     let started = Instant::now();
-    kill_process(Pid::from_child(&waiter), Signal::INT).expect("it waits");
-    assert_eq!(waiter.wait().expect("it ends").code(), Some(130));
+    kill_process(Pid::from_child(&waiter), Signal::INT).expect("a waiting process");
+    assert_eq!(waiter.wait().expect("the command ends").code(), Some(130));
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    holder.kill().expect("it still runs");
-    holder.wait().expect("it is gone");
+    holder.kill().expect("a running process");
+    holder.wait().expect("a terminated process");
 }
 
 #[test]
-fn what_cannot_be_done_with_a_run_is_said_with_its_id() {
+fn error_of_a_run_command_has_the_run_id() {
     let project = Project::with_rust(&["text"]);
     project.run(&["run", "slugify", "text=a"]);
     insta::assert_snapshot!(project.run(&["runs", "cancel", "latest"]), @"
@@ -1156,7 +1173,7 @@ fn what_cannot_be_done_with_a_run_is_said_with_its_id() {
 }
 
 #[test]
-fn q6_another_input_than_one_that_was_erased_is_told_so() {
+fn idempotency_key_rejects_another_input_after_erasure() {
     let project = Project::with_rust(&["text"]);
     let run = |text: &str| project.run(&["run", "slugify", text, "--idempotency-key", "k"]);
     assert_eq!(run("text=a").code, Some(0));
@@ -1170,7 +1187,7 @@ fn q6_another_input_than_one_that_was_erased_is_told_so() {
 }
 
 #[test]
-fn i4_a_secret_that_breaks_its_schema_is_not_told() {
+fn violations_show_no_secret() {
     let schema = json!({
         "properties": {
             "pin": {"type": "string", "maxLength": 4, "writeOnly": true},
@@ -1189,14 +1206,17 @@ fn i4_a_secret_that_breaks_its_schema_is_not_told() {
     hint: `ophost describe it.works` shows what it takes
     ---- exit 2
     "#);
-    let told = project.run(&["run", "it.works", "pin:=55555", "--json"]);
-    assert!(told.stdout.contains("got a secret") && !told.stdout.contains("55555"), "{told}");
+    let invalid = project.run(&["run", "it.works", "pin:=55555", "--json"]);
+    assert!(
+        invalid.stdout.contains("got a secret") && !invalid.stdout.contains("55555"),
+        "{invalid}"
+    );
     let described = project.run(&["describe", "it.works"]).stdout;
     assert!(described.lines().any(|line| line.contains("pin") && line.contains("secret")));
 }
 
 #[test]
-fn o1_what_is_wrong_with_an_output_is_told_as_that_of_an_input() {
+fn output_violations_are_reported_like_input_violations() {
     let project = Project::new();
     let output_schema = json!({"required": ["pin", "puk"], "additionalProperties": false});
     let output_schema = output_schema.to_string();
@@ -1215,7 +1235,7 @@ fn o1_what_is_wrong_with_an_output_is_told_as_that_of_an_input() {
 }
 
 #[test]
-fn q8_a_rerun_has_the_limits_that_its_flags_say() {
+fn rerun_uses_the_limits_of_its_flags() {
     let project = Project::with_rust(&["misbehave"]);
     project.run(&["run", "misbehave.spin", "--record", "--timeout", "200ms"]);
     let one = project.run(&["runs", "rerun", "latest", "--timeout", "300ms"]);
@@ -1229,7 +1249,7 @@ fn q8_a_rerun_has_the_limits_that_its_flags_say() {
 }
 
 #[test]
-fn q6_an_erased_answer_is_no_answer() {
+fn idempotency_key_of_an_erased_run_has_no_result() {
     let project = Project::with_rust(&["text"]);
     let run = ["run", "slugify", "text=a", "--idempotency-key", "k"];
     assert_eq!(project.run(&run).code, Some(0));
@@ -1243,7 +1263,7 @@ fn q6_an_erased_answer_is_no_answer() {
 }
 
 #[test]
-fn a_copy_of_the_store_takes_the_place_of_nothing() {
+fn backup_and_salvage_never_overwrite_a_file() {
     let project = Project::with_rust(&["text"]);
     project.run(&["run", "slugify", "text=a"]);
     fs::write(project.path().join("notes.txt"), "mine").expect("a writable directory");

@@ -1,11 +1,11 @@
-//! What the Rust SDK promises of plugins, in a host.
+//! Guarantees of the Rust SDK, tested in a host.
 
 use std::collections::BTreeMap;
 
 use crate::harness::Project;
 
 #[test]
-fn integers_are_bounded_by_their_types_and_may_be_written_with_a_fraction_of_zero() {
+fn integer_fields_are_range_checked_and_accept_a_zero_fraction() {
     let project = Project::with_rust(&["text"]);
     let slug = |length: &str| {
         let field = format!("max_length:={length}");
@@ -22,7 +22,7 @@ fn integers_are_bounded_by_their_types_and_may_be_written_with_a_fraction_of_zer
 }
 
 #[test]
-fn floats_leave_a_guest_as_they_came() {
+fn floats_pass_through_a_guest_unchanged() {
     let project = Project::with_rust(&["misbehave"]);
     let value = "[31.245270191439438,0.30000000000000004,5e-324,1.7976931348623157e+308,5.0]";
     let echo = project.run(&["run", "misbehave.echo", &format!("value:={value}")]);
@@ -30,7 +30,7 @@ fn floats_leave_a_guest_as_they_came() {
 }
 
 #[test]
-fn odd_calls_are_refused_as_in_a_unit_test() {
+fn invalid_calls_fail_as_in_a_unit_test() {
     let project = Project::with_rust(&["ledger"]);
     let output = project.run(&["run", "ledger.odd_documents"]).json();
     let answers: BTreeMap<String, String> =

@@ -1,4 +1,4 @@
-//! `ophost shim`: a module for a workflow system. `cargo xtask prefect` runs it.
+//! `ophost shim`: the module for Prefect. `cargo xtask prefect` tests it with a real Prefect.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use crate::harness::{OPHOST, Output, Project};
 
 #[test]
-fn the_shim_is_printed_or_written() {
+fn shim_is_printed_or_written_to_a_file() {
     let project = Project::new();
     let printed = project.run(&["shim", "prefect"]);
     assert!(printed.stdout.contains("\ndef prefect_env() -> dict[str, str]:\n"), "{printed}");
@@ -19,7 +19,7 @@ fn the_shim_is_printed_or_written() {
 }
 
 #[test]
-fn a_shim_that_cannot_be_written_is_told() {
+fn failed_write_of_the_shim_is_an_error() {
     let output = Project::new().run(&["shim", "prefect", "--output", "missing/shim.py"]);
     insta::assert_snapshot!(output, @"
     ---- stderr
@@ -28,8 +28,8 @@ fn a_shim_that_cannot_be_written_is_told() {
     ");
 }
 
-/// Stands in for Prefect outside of flows: the shim's input needs no more of it.
-const CONTEXT: &str = "
+/// A stub of the Prefect module that the shim imports. It behaves as outside of a flow.
+const PREFECT_STUB: &str = "
 class FlowRunContext:
     @staticmethod
     def get():
@@ -38,11 +38,11 @@ class FlowRunContext:
 TaskRunContext = FlowRunContext
 ";
 
-/// Runs Python that calls the shim's `report` and `run`.
+/// Runs a Python script that calls `report` and `run` of the shim.
 fn python(project: &Project, script: &str) -> Output {
     let modules = project.path().join("modules");
     fs::create_dir_all(modules.join("prefect")).expect("a directory");
-    fs::write(modules.join("prefect/context.py"), CONTEXT).expect("a directory");
+    fs::write(modules.join("prefect/context.py"), PREFECT_STUB).expect("a directory");
     let programs = project.path().join("programs");
     fs::create_dir_all(&programs).expect("a directory");
     symlink(OPHOST, programs.join("ophost")).ok();
@@ -57,7 +57,7 @@ fn python(project: &Project, script: &str) -> Output {
 }
 
 #[test]
-fn the_shim_names_the_place_of_what_json_cannot_hold() {
+fn shim_names_the_path_of_a_value_that_is_not_json() {
     let project = Project::with_rust(&["misbehave"]);
     let output = python(
         &project,
@@ -79,10 +79,10 @@ for value in [
     uuid.UUID(int=1), Number(), Frame(), NAType(), {1, 2}, b"x", {(1, 2): 3}, {float("nan"): 1},
     {"a" * 100: object()}, ring, deep,
 ]:
-    said = report("misbehave.echo", {"value": value})
-    assert said["status"] is None and said["run_id"] is None, said
-    assert said["error"]["kind"] == "invalid_input", said
-    print(said["error"]["message"])
+    result = report("misbehave.echo", {"value": value})
+    assert result["status"] is None and result["run_id"] is None, result
+    assert result["error"]["kind"] == "invalid_input", result
+    print(result["error"]["message"])
 try:
     run("misbehave.echo", {"value": float("nan")})
 except OphostError as error:
@@ -112,15 +112,15 @@ except OphostError as error:
 }
 
 #[test]
-fn the_shim_passes_everything_that_json_holds_as_it_is() {
+fn shim_passes_all_json_values_unchanged() {
     let project = Project::with_rust(&["misbehave"]);
     let output = python(
         &project,
         r#"
 class Float(float): pass  # as numpy's
 value = [None, True, 2**63, -1, 0.1, Float(2.5), "\u00e4\U0001f525\x85", {"a": [], "b": {}}, (1, 2)]
-said = run("misbehave.echo", {"value": value, })["value"]
-assert said == value[:-1] + [[1, 2]], said
+result = run("misbehave.echo", {"value": value, })["value"]
+assert result == value[:-1] + [[1, 2]], result
 assert run("misbehave.echo", {"value": {1: "one"}})["value"] == {"1": "one"}
 shared = [1]
 assert run("misbehave.echo", {"value": [shared, shared]})["value"] == [[1], [1]]

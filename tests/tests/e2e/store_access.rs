@@ -1,5 +1,5 @@
-//! A store that may not be written, that disappears, or that the system limits: it is sound, and
-//! every message says so.
+//! A store that is read-only, removed, replaced or empty: messages name the cause and do not call
+//! an intact store corrupted.
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -10,13 +10,13 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use e2e::guest::{Described, Operation, describing};
 use serde_json::Value;
 
-use crate::harness::{OPHOST, Output, Project};
+use crate::harness::{OPHOST, Output, Project, require_mount_namespace};
 
-/// The user who runs commands where root would be allowed too much.
+/// The user that runs commands if root would bypass the permissions.
 const NOBODY: u32 = 65534;
 
-/// Returns a project with two documents and three recorded runs. As after every command, its
-/// store needs recovery.
+/// Returns a project with two documents and three recorded runs. The store needs recovery, as
+/// after every command.
 fn used_project() -> Project {
     let project = Project::new();
     let plugin = Described::new("it").with(Operation::new("it.works"));
@@ -33,8 +33,8 @@ fn store_file(project: &Project) -> std::path::PathBuf {
     project.path().join(".ophost/store/store.redb")
 }
 
-/// Commands that only read, each with what it prints of [`used_project`].
-const READING: &str = r#"
+/// Commands that only read [`used_project`].
+const READ_COMMANDS: &str = r#"
 "$0" runs list --json | grep -o '"operation_name"' | wc -l
 "$0" runs show latest --json | grep -c '"SUCCESS"'
 "$0" runs export | wc -l
@@ -49,10 +49,12 @@ const READING: &str = r#"
 rm -f copy.redb
 "#;
 
-const READ: &str = "3\n1\n3\n\"SUCCESS\":2\n\"SUCCESS\":1\n1\n2\n2\n2\nthe store is sound\n{}\ncopied to `copy.redb`\n";
+/// The output of [`READ_COMMANDS`].
+const READ_OUTPUT: &str = "3\n1\n3\n\"SUCCESS\":2\n\"SUCCESS\":1\n1\n2\n2\n2\nthe store is sound\n{}\ncopied to `copy.redb`\n";
 
-/// Runs a script where the data directory is mounted read-only.
+/// Runs a script in a mount namespace in which the data directory is read-only.
 fn on_a_read_only_mount(project: &Project, script: &str) -> Output {
+    require_mount_namespace();
     let data = project.path().join(".ophost");
     let mount = r#"mount --bind "$OPHOST_DATA" "$OPHOST_DATA" && mount -o remount,bind,ro "$OPHOST_DATA" || exit 77
 "#;
@@ -61,8 +63,8 @@ fn on_a_read_only_mount(project: &Project, script: &str) -> Output {
     project.output(project.program("unshare", &arguments).env("OPHOST_DATA", data))
 }
 
-/// Gives all files of a project to a user whom permissions bind, and returns a program that
-/// runs as that user: as root, another one; else this one.
+/// Returns a program that runs as a user without special permissions, who owns the project. If
+/// the tests run as root, this is another user, else the current one.
 pub(crate) fn as_plain_user(project: &Project, program: &str, arguments: &[&str]) -> Command {
     if !rustix::process::geteuid().is_root() {
         return project.program(program, arguments);
@@ -83,15 +85,15 @@ fn give(path: &Path) {
 }
 
 fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own file");
+    fs::set_permissions(path, Permissions::from_mode(mode)).expect("a file of this user");
 }
 
 #[test]
-fn a_store_on_a_read_only_mount_is_read_and_not_called_damaged() {
+fn store_on_a_read_only_mount_is_read() {
     let project = used_project();
     let before = fs::read(store_file(&project)).expect("a store");
-    let output = on_a_read_only_mount(&project, READING);
-    assert_eq!((output.stdout.as_str(), output.code), (READ, Some(0)), "{output}");
+    let output = on_a_read_only_mount(&project, READ_COMMANDS);
+    assert_eq!((output.stdout.as_str(), output.code), (READ_OUTPUT, Some(0)), "{output}");
     let record = r#""$0" run it.works --record; echo "exit $?""#;
     insta::assert_snapshot!(on_a_read_only_mount(&project, record), @r"
     exit 5
@@ -99,17 +101,17 @@ fn a_store_on_a_read_only_mount_is_read_and_not_called_damaged() {
     error: it was not run: its record cannot be written: the store may only be read: Read-only file system (os error 30)
     hint: mount its file system writable, or name another data directory with `--data`; `--no-record` runs it without a record
     ");
-    assert!(before == fs::read(store_file(&project)).expect("a store"), "it was written");
+    assert!(before == fs::read(store_file(&project)).expect("a store"), "the store was written");
     assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
 }
 
 #[test]
-fn a_store_without_write_permission_is_read_and_not_called_damaged() {
+fn store_without_write_permission_is_read() {
     let project = used_project();
     let store = store_file(&project);
     mode(&store, 0o444);
-    let output = project.output(&mut as_plain_user(&project, "sh", &["-c", READING, OPHOST]));
-    assert_eq!((output.stdout.as_str(), output.code), (READ, Some(0)), "{output}");
+    let output = project.output(&mut as_plain_user(&project, "sh", &["-c", READ_COMMANDS, OPHOST]));
+    assert_eq!((output.stdout.as_str(), output.code), (READ_OUTPUT, Some(0)), "{output}");
     let record =
         project.output(&mut as_plain_user(&project, OPHOST, &["run", "it.works", "--record"]));
     insta::assert_snapshot!(record, @"
@@ -129,10 +131,10 @@ fn a_store_without_write_permission_is_read_and_not_called_damaged() {
 }
 
 #[test]
-fn a_store_that_another_process_uses_is_read_on_a_read_only_mount() {
+fn store_in_use_is_read_on_a_read_only_mount() {
     let project = Project::with_rust(&["misbehave"]);
     assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1", "--record"]).code, Some(0));
-    // Of two commands that write, one is under way outside the mount.
+    // The command with the running run started outside of the mount.
     let mut running = project
         .command(&["run", "misbehave.spin", "--record", "--timeout", "60s"])
         .spawn()
@@ -144,14 +146,14 @@ fn a_store_that_another_process_uses_is_read_on_a_read_only_mount() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let output = on_a_read_only_mount(&project, r#""$0" runs list --json"#);
-    running.kill().expect("a child of ours");
-    running.wait().expect("it is gone");
+    running.kill().expect("a running child");
+    running.wait().expect("a terminated process");
     let runs: Value = output.json();
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(2), "{output}");
 }
 
-/// Starts a recorded run of two seconds, and returns it when its operation runs.
-fn two_seconds(project: &Project, more: &[&str]) -> (Child, BufReader<ChildStderr>) {
+/// Starts a recorded run of two seconds and returns when the operation runs.
+fn start_two_second_run(project: &Project, more: &[&str]) -> (Child, BufReader<ChildStderr>) {
     let arguments = ["run", "misbehave.steps", "steps:=200", "--record", "--verbose"];
     let mut command = project.command(&[&arguments[..], more].concat());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -160,7 +162,7 @@ fn two_seconds(project: &Project, more: &[&str]) -> (Child, BufReader<ChildStder
     let mut line = String::new();
     while !line.contains("log of step") {
         line.clear();
-        assert!(stderr.read_line(&mut line).expect("a text") > 0, "it ended at once");
+        assert!(stderr.read_line(&mut line).expect("a text") > 0, "the run has ended early");
     }
     (child, stderr)
 }
@@ -168,7 +170,7 @@ fn two_seconds(project: &Project, more: &[&str]) -> (Child, BufReader<ChildStder
 fn rest(child: Child, mut stderr: BufReader<ChildStderr>) -> Output {
     let mut errors = String::new();
     stderr.read_to_string(&mut errors).expect("a text");
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("the command ends");
     let errors = errors.lines().filter(|line| !line.contains("log of step"));
     Output {
         stdout: String::from_utf8(output.stdout).expect("UTF-8"),
@@ -178,11 +180,11 @@ fn rest(child: Child, mut stderr: BufReader<ChildStderr>) -> Output {
 }
 
 #[test]
-fn a_run_whose_store_is_removed_or_replaced_does_not_end_as_recorded() {
+fn run_whose_store_is_removed_or_replaced_reports_an_error() {
     let project = Project::with_rust(&["misbehave"]);
     assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1", "--no-record"]).code, Some(0));
-    let (child, stderr) = two_seconds(&project, &[]);
-    fs::remove_dir_all(project.path().join(".ophost/store")).expect("our own directory");
+    let (child, stderr) = start_two_second_run(&project, &[]);
+    fs::remove_dir_all(project.path().join(".ophost/store")).expect("a directory of this user");
     insta::assert_snapshot!(rest(child, stderr), @r#"
     {"count":200}
     ---- stderr
@@ -190,28 +192,28 @@ fn a_run_whose_store_is_removed_or_replaced_does_not_end_as_recorded() {
     hint: run `ophost runs list` to see what is recorded now
     ---- exit 5
     "#);
-    assert!(!project.path().join(".ophost/store").exists(), "no other store is begun");
+    assert!(!project.path().join(".ophost/store").exists(), "a new store was created");
 
-    let (child, stderr) = two_seconds(&project, &["--json"]);
-    fs::remove_dir_all(project.path().join(".ophost")).expect("our own directory");
-    // Another command begins a store in its place.
+    let (child, stderr) = start_two_second_run(&project, &["--json"]);
+    fs::remove_dir_all(project.path().join(".ophost")).expect("a directory of this user");
+    // Another command creates a new store.
     assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1", "--record"]).code, Some(0));
     let output = rest(child, stderr);
     assert_eq!(output.code, Some(5), "{output}");
-    let told = output.json();
-    assert_eq!(told["status"], Value::Null);
-    assert_eq!(told["output"]["count"], 200);
-    assert_eq!(told["error"]["kind"], "store");
-    assert!(told["run_id"].is_string(), "{told}");
+    let report = output.json();
+    assert_eq!(report["status"], Value::Null);
+    assert_eq!(report["output"]["count"], 200);
+    assert_eq!(report["error"]["kind"], "store");
+    assert!(report["run_id"].is_string(), "{report}");
     let runs = project.run(&["runs", "list", "--json"]).json();
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
     assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
 }
 
 #[test]
-fn an_empty_store_file_is_damage_and_no_new_store() {
+fn empty_store_file_is_corrupted_and_not_replaced() {
     let project = used_project();
-    fs::write(store_file(&project), "").expect("our own file");
+    fs::write(store_file(&project), "").expect("a file of this user");
     for arguments in [&["runs", "list"][..], &["store", "check"], &["run", "it.works", "--record"]]
     {
         let output = project.run(arguments);
@@ -219,8 +221,8 @@ fn an_empty_store_file_is_damage_and_no_new_store() {
         let message = "the store is damaged at `store.redb`: it is empty";
         assert!(output.stderr.contains(message), "{output}");
     }
-    assert_eq!(fs::read(store_file(&project)).expect("a file"), b"", "it is left alone");
-    fs::remove_file(store_file(&project)).expect("our own file");
+    assert_eq!(fs::read(store_file(&project)).expect("a file"), b"", "the file was changed");
+    fs::remove_file(store_file(&project)).expect("a file of this user");
     assert_eq!(project.run(&["run", "it.works", "--record"]).code, Some(0));
     let left = fs::read_dir(project.path().join(".ophost/store")).expect("a directory");
     let left: Vec<_> = left.map(|it| it.expect("an entry").file_name()).collect();
@@ -228,7 +230,7 @@ fn an_empty_store_file_is_damage_and_no_new_store() {
 }
 
 #[test]
-fn what_changes_documents_does_not_run_where_they_may_only_be_read() {
+fn operation_that_changes_documents_does_not_run_on_a_read_only_store() {
     let project = Project::with_rust(&["ledger"]);
     assert_eq!(project.run(&["run", "ledger.bump"]).code, Some(0));
     mode(&store_file(&project), 0o444);
@@ -255,11 +257,11 @@ fn what_changes_documents_does_not_run_where_they_may_only_be_read() {
 }
 
 #[test]
-fn a_link_in_place_of_the_store_is_named_with_the_way_out() {
+fn symbolic_link_in_place_of_the_store_is_an_error_with_a_hint() {
     let project = used_project();
     let elsewhere = project.path().join("elsewhere.redb");
-    fs::rename(store_file(&project), &elsewhere).expect("our own file");
-    std::os::unix::fs::symlink(&elsewhere, store_file(&project)).expect("our own directory");
+    fs::rename(store_file(&project), &elsewhere).expect("a file of this user");
+    std::os::unix::fs::symlink(&elsewhere, store_file(&project)).expect("a directory of this user");
     insta::assert_snapshot!(project.run(&["runs", "list"]), @"
     ---- stderr
     error: cannot use the store: `.ophost/store/store.redb` may not be a symbolic link

@@ -1,4 +1,4 @@
-//! Pipes that another process made non-blocking: nothing of what goes through them is lost.
+//! Non-blocking pipes: commands lose no data.
 
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::os::fd::AsFd;
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use crate::harness::Project;
 
-/// Makes an end of a pipe non-blocking: as whoever else has it may do.
+/// Makes an end of a pipe non-blocking, as another process that shares the pipe may do.
 fn non_blocking<E: AsFd>(end: E) -> E {
     ioctl_fionbio(&end, true).expect("a pipe can be non-blocking");
     end
 }
 
-/// Reads all of a pipe, after it has been full for a while.
-fn slowly(mut reader: PipeReader) -> JoinHandle<Vec<u8>> {
+/// Reads a pipe to its end, at first so slowly that the pipe is full.
+fn read_slowly(mut reader: PipeReader) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut all = Vec::new();
         let mut part = [0; 8 << 10];
@@ -35,22 +35,22 @@ fn slowly(mut reader: PipeReader) -> JoinHandle<Vec<u8>> {
     })
 }
 
-/// Returns what a command prints to non-blocking pipes, stdout and stderr, and how it ends.
-fn printed(mut command: Command) -> (Vec<u8>, Vec<u8>, Option<i32>) {
+/// Runs a command with non-blocking stdout and stderr. Returns both and the exit code.
+fn run_nonblocking(mut command: Command) -> (Vec<u8>, Vec<u8>, Option<i32>) {
     let (stdout, writer) = io::pipe().expect("a pipe");
     command.stdout(non_blocking(writer));
     let (stderr, writer) = io::pipe().expect("a pipe");
     command.stderr(non_blocking(writer));
-    let (stdout, stderr) = (slowly(stdout), slowly(stderr));
-    let status = command.spawn().expect("it starts").wait().expect("it ends");
-    // It has ends of the pipes, too.
+    let (stdout, stderr) = (read_slowly(stdout), read_slowly(stderr));
+    let status = command.spawn().expect("the command starts").wait().expect("the command ends");
+    // `Command` holds the write ends of the pipes too.
     drop(command);
-    let all = |reading: JoinHandle<_>| reading.join().expect("it reads");
+    let all = |reading: JoinHandle<_>| reading.join().expect("a reader");
     (all(stdout), all(stderr), status.code())
 }
 
-/// Returns a project with documents of two mebibytes, and as many bytes in the output of a run.
-fn with_much() -> Project {
+/// Returns a project with 2 MiB of documents and a run with 2 MB of output.
+fn project_with_large_data() -> Project {
     let project = Project::with_rust(&["misbehave"]);
     let text = "text ".repeat(100);
     let line = |number| format!("{{\"_id\":\"{number:04}\",\"text\":\"{text}\"}}\n");
@@ -66,8 +66,8 @@ fn with_much() -> Project {
 }
 
 #[test]
-fn stdout_that_does_not_block_gets_every_byte() {
-    let project = with_much();
+fn nonblocking_stdout_gets_every_byte() {
+    let project = project_with_large_data();
     for arguments in [
         &["documents", "export", "things"][..],
         &["documents", "find", "things", "-n", "1000"],
@@ -76,9 +76,9 @@ fn stdout_that_does_not_block_gets_every_byte() {
         &["runs", "show", "latest"],
         &["runs", "export"],
     ] {
-        let expected = project.command(arguments).output().expect("it starts");
+        let expected = project.command(arguments).output().expect("the command starts");
         assert!(expected.stdout.len() > 400_000, "{arguments:?}");
-        let (stdout, stderr, code) = printed(project.command(arguments));
+        let (stdout, stderr, code) = run_nonblocking(project.command(arguments));
         assert_eq!((stderr, code), (expected.stderr, Some(0)), "{arguments:?}");
         let lengths = (stdout.len(), expected.stdout.len());
         assert!(stdout == expected.stdout, "{arguments:?}: {lengths:?}");
@@ -86,44 +86,44 @@ fn stdout_that_does_not_block_gets_every_byte() {
 }
 
 #[test]
-fn the_json_of_a_run_is_whole_where_stdout_does_not_block() {
-    let project = with_much();
+fn nonblocking_stdout_gets_complete_json() {
+    let project = project_with_large_data();
     let run = ["run", "misbehave.echo", "--input", "@input.json", "--json"];
-    let (stdout, _, code) = printed(project.command(&run));
+    let (stdout, _, code) = run_nonblocking(project.command(&run));
     let report: Value = serde_json::from_slice(&stdout).expect("JSON");
     assert_eq!((&report["status"], code), (&json!("SUCCESS"), Some(0)));
     assert_eq!(report["output"]["value"], "value ".repeat(300_000));
 }
 
 #[test]
-fn stderr_that_does_not_block_gets_every_line_of_a_log() {
+fn nonblocking_stderr_gets_every_log_line() {
     let project = Project::with_rust(&["misbehave"]);
     let run = ["run", "misbehave.flood_log", "mib=1", "--verbose"];
-    let expected = project.command(&run).output().expect("it starts");
-    let (_, stderr, code) = printed(project.command(&run));
+    let expected = project.command(&run).output().expect("the command starts");
+    let (_, stderr, code) = run_nonblocking(project.command(&run));
     let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
     assert!(lines(&expected.stderr) > 200, "{}", lines(&expected.stderr));
     assert_eq!((lines(&stderr), code), (lines(&expected.stderr), Some(0)));
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure_where_stdout_does_not_block() {
-    let project = with_much();
+fn closed_nonblocking_pipe_is_not_a_failure() {
+    let project = project_with_large_data();
     let (mut reader, writer) = io::pipe().expect("a pipe");
     let mut command = project.command(&["documents", "export", "things"]);
     command.stdout(non_blocking(writer));
-    let child = command.stderr(std::process::Stdio::piped()).spawn().expect("it starts");
+    let child = command.stderr(std::process::Stdio::piped()).spawn().expect("the command starts");
     drop(command);
     reader.read_exact(&mut [0; 100]).expect("some output");
     thread::sleep(Duration::from_millis(200));
     drop(reader);
-    let output = child.wait_with_output().expect("it ends");
+    let output = child.wait_with_output().expect("the command ends");
     assert_eq!((output.stderr.as_slice(), output.status.code()), (&b""[..], Some(0)));
 }
 
 #[test]
-fn stdin_that_does_not_block_is_read_to_its_end() {
-    let project = with_much();
+fn nonblocking_stdin_is_read_completely() {
+    let project = project_with_large_data();
     let lines = std::fs::read_to_string(project.path().join("things.jsonl")).expect("a file");
     let expected = json!({"value": "value ".repeat(100_000)}).to_string();
     let echo = ["run", "misbehave.echo", "--input", "-"];
@@ -141,7 +141,7 @@ fn stdin_that_does_not_block_is_read_to_its_end() {
             writer.write_all(rest).expect("a reader");
         });
         let output = project.output(&mut command);
-        writing.join().expect("it writes");
+        writing.join().expect("the writer thread");
         assert_eq!(output.code, Some(0), "{output}");
         if arguments == echo {
             assert_eq!(output.stdout.trim_end(), expected);

@@ -1,4 +1,4 @@
-//! Files that other users own or can change: what is refused, what is accepted, and the way out.
+//! Files that other users own or can change: rejection, acceptance by a setting, and fixes.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::harness::{Output, Project, SHARED_GROUP, require_root};
 
-/// A user that no list has.
+/// A user id that is not in `/etc/passwd`.
 const USER: u32 = 54_321;
-/// Another one.
+/// Another user id that is not in `/etc/passwd`.
 const OTHER: u32 = 54_322;
 
-/// Every command that looks at the store or loads plugins.
-const NEEDING: [&[&str]; 13] = [
+/// Commands that open the store or load plugins.
+const TRUSTING: [&[&str]; 13] = [
     &["build", "plugins", "--install"],
     &["run", "slugify", "text=a"],
     &["list"],
@@ -31,8 +31,8 @@ const NEEDING: [&[&str]; 13] = [
     &["store", "backup", "copy"],
 ];
 
-/// Commands that need neither.
-const OTHERS: [&[&str]; 6] = [
+/// Commands that neither open the store nor load plugins.
+const INDEPENDENT: [&[&str]; 6] = [
     &["config", "show"],
     &["completions", "bash"],
     &["shim", "prefect"],
@@ -42,16 +42,16 @@ const OTHERS: [&[&str]; 6] = [
 ];
 
 fn mode(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("root may do that");
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("root permissions");
 }
 
 fn give(path: &Path, user: u32) {
     require_root();
     let user = rustix::fs::Uid::from_raw(user);
-    rustix::fs::chown(path, Some(user), None).expect("root may do that");
+    rustix::fs::chown(path, Some(user), None).expect("root permissions");
 }
 
-/// Returns a project of a user with the plugin `text`, and a directory for temporary files.
+/// Returns a project that a user owns, with the plugin `text` and a directory `tmp`.
 fn project_of(user: u32) -> Project {
     let project = Project::with_rust(&["text"]);
     fs::create_dir(project.path().join("tmp")).expect("a writable directory");
@@ -62,7 +62,7 @@ fn project_of(user: u32) -> Project {
     project
 }
 
-/// Returns the first command in a hint, which has to work as it stands.
+/// Returns the first command in a hint.
 fn command_of(hint: &str) -> String {
     hint.split('`').nth(1).expect("a command").to_owned()
 }
@@ -72,13 +72,13 @@ fn hint(output: &Output) -> &str {
     hint.unwrap_or_else(|| panic!("no hint in {output}"))
 }
 
-/// Runs a command of a hint, as root instead of by `sudo`.
-fn follow(project: &Project, command: &str) {
+/// Runs a command from a hint. The tests are root, so `sudo` is removed.
+fn run_fix(project: &Project, command: &str) {
     let status = Command::new("sh")
         .args(["-c", &command.replace("sudo ", "")])
         .current_dir(project.path())
         .status();
-    assert!(status.expect("it starts").success(), "{command}");
+    assert!(status.expect("the command starts").success(), "{command}");
 }
 
 fn run_count(output: &Output) -> usize {
@@ -92,13 +92,13 @@ fn findings<'a>(report: &'a Value, check: &'a str) -> impl Iterator<Item = &'a V
 }
 
 #[test]
-fn settings_that_others_can_write_never_select_another_store() {
+fn group_writable_settings_never_select_the_store() {
     let project = Project::with_rust(&["text"]);
     project.settings("data = \"state\"\n[limits]\nmemory = \"256MiB\"\n");
     fs::write(project.path().join("people.jsonl"), "{}\n").expect("a writable directory");
     assert_eq!(project.run(&["run", "slugify", "text=a", "--record"]).code, Some(0));
     project.share("ophost.toml", 0o664);
-    for arguments in NEEDING {
+    for arguments in TRUSTING {
         let output = project.run(arguments);
         assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{arguments:?}: {output}");
         let message = "error: `ophost.toml` decides on `data` and is not trusted: \
@@ -106,7 +106,7 @@ fn settings_that_others_can_write_never_select_another_store() {
         assert!(output.stderr.starts_with(message), "{arguments:?}: {output}");
         assert_eq!(output.stderr.lines().count(), 2, "{arguments:?}: {output}");
     }
-    for arguments in OTHERS {
+    for arguments in INDEPENDENT {
         let output = project.run(arguments);
         assert_eq!(output.code, Some(0), "{arguments:?}: {output}");
     }
@@ -119,12 +119,12 @@ fn settings_that_others_can_write_never_select_another_store() {
     assert!(shown.stderr.contains("ignored: data, limits.memory"), "{shown}");
     let failed = project.run(&["list", "--json"]).json();
     assert_eq!(failed["error"]["kind"], "untrusted");
-    follow(&project, &command_of(hint(&project.run(&["list"]))));
+    run_fix(&project, &command_of(hint(&project.run(&["list"]))));
     assert_eq!(run_count(&project.run(&["runs", "list", "--json"])), 1);
 }
 
 #[test]
-fn a_flag_or_a_variable_does_without_settings_that_are_not_trusted() {
+fn flag_or_variable_replaces_untrusted_settings() {
     let project = Project::with_rust(&["text"]);
     project.settings("data = \"state\"\nplugins = [\"plugins\"]\n[limits]\nmemory = \"256MiB\"\n");
     assert_eq!(project.run(&["run", "slugify", "text=a", "--record"]).code, Some(0));
@@ -135,7 +135,7 @@ fn a_flag_or_a_variable_does_without_settings_that_are_not_trusted() {
     assert!(output.stderr.contains("ignored: limits.memory\n"), "{output}");
     let mut list = project.command(&["runs", "list", "--json"]);
     let output = project.output(list.env("OPHOST_DATA", "state"));
-    assert_eq!(run_count(&output), 2, "the plugins do not matter here");
+    assert_eq!(run_count(&output), 2, "this command needs no plugins");
     assert!(output.stderr.contains("ignored: plugins, limits.memory\n"), "{output}");
     let output = project.run(&["run", "slugify", "text=a", "--data", "state"]);
     assert!(output.stderr.contains("decides on `plugins` and is not trusted"), "{output}");
@@ -143,66 +143,65 @@ fn a_flag_or_a_variable_does_without_settings_that_are_not_trusted() {
 }
 
 #[test]
-fn settings_of_another_user_never_select_another_store() {
+fn settings_of_another_user_never_select_the_store() {
     let project = project_of(USER);
     project.settings("data = \"state\"\n");
     give(&project.path().join("ophost.toml"), OTHER);
-    for arguments in NEEDING {
+    for arguments in TRUSTING {
         let output = project.run_as(USER, arguments);
         assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{arguments:?}: {output}");
         assert!(output.stderr.contains("not trusted: belongs to uid 54322\n"), "{output}");
     }
     let hint = hint(&project.run_as(USER, &["list"])).to_owned();
     assert!(hint.starts_with("read what is there, then `sudo chown -R 54321 ophost.toml`; "));
-    follow(&project, &command_of(&hint));
+    run_fix(&project, &command_of(&hint));
     assert_eq!(project.run_as(USER, &["list"]).code, Some(0));
     assert!(project.path().join("state").is_dir());
 }
 
-/// What another user put above a directory must not be passed over in silence.
+/// A project marker of another user in a parent directory must not be ignored silently.
 #[test]
-fn a_project_of_another_user_is_not_passed_over() {
-    for mark in ["ophost.toml", ".ophost"] {
+fn project_of_another_user_is_an_error() {
+    for marker in ["ophost.toml", ".ophost"] {
         let project = project_of(USER);
         let below = project.path().join("below");
         fs::create_dir(&below).expect("a writable directory");
         give(&below, USER);
-        if mark == "ophost.toml" {
+        if marker == "ophost.toml" {
             project.settings("");
         } else {
-            fs::create_dir(project.path().join(mark)).expect("a writable directory");
+            fs::create_dir(project.path().join(marker)).expect("a writable directory");
         }
-        give(&project.path().join(mark), OTHER);
+        give(&project.path().join(marker), OTHER);
         let run = |arguments: &[&str]| {
             let mut command = project.command_of(USER, &[], arguments);
             project.output(command.current_dir(&below))
         };
         let output = run(&["runs", "list"]);
-        let message = format!("error: `[DIR]/{mark}` decides on `data` and is not trusted: ");
+        let message = format!("error: `[DIR]/{marker}` decides on `data` and is not trusted: ");
         assert!(output.stderr.starts_with(&message), "{output}");
         assert_eq!(output.code, Some(4), "{output}");
         assert_eq!(run(&["runs", "list", "--data", "here"]).code, Some(0));
         fs::write(below.join("ophost.toml"), "").expect("a writable directory");
-        assert_eq!(run(&["runs", "list"]).code, Some(0), "a mark of root is trusted");
+        assert_eq!(run(&["runs", "list"]).code, Some(0), "a marker of root is trusted");
     }
 }
 
 #[test]
-fn completions_of_settings_that_are_not_trusted_say_nothing() {
+fn completions_with_untrusted_settings_are_empty() {
     let project = Project::with_rust(&["text"]);
     project.settings("data = \"state\"\n");
     project.share("ophost.toml", 0o664);
-    let words = ["--", "ophost", "run", "slu"];
-    let mut command = project.command(&words);
+    let arguments = ["--", "ophost", "run", "slu"];
+    let mut command = project.command(&arguments);
     command.env("OPHOST_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "2").env("_CLAP_IFS", "\n");
     let output = project.output(&mut command);
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""));
     assert!(!project.path().join(".ophost").exists());
 }
 
-/// As root in a mount namespace: the lists of users and groups are these, and the user's command
-/// says whether the file is trusted.
-const WITH_LISTS: &str = r#"
+/// Replaces `/etc/passwd` and `/etc/group` in a mount namespace, and runs a command as the user.
+const WITH_ACCOUNTS: &str = r#"
 mount --bind passwd.txt /etc/passwd && mount --bind group.txt /etc/group || exit 77
 exec setpriv --reuid 54321 --regid 54321 --clear-groups "$0" list
 "#;
@@ -213,15 +212,15 @@ fn is_trusted(project: &Project, passwd: &str, group: &str) -> bool {
     fs::write(project.path().join("group.txt"), format!("root:x:0:\n{group}")).expect("writable");
     let program = project.program_for_all();
     let program = program.to_str().expect("UTF-8");
-    let script = ["--mount", "sh", "-c", WITH_LISTS, program];
+    let script = ["--mount", "sh", "-c", WITH_ACCOUNTS, program];
     let output = project.output(&mut project.program("unshare", &script));
-    let is_refused = output.stderr.contains("its group can write to it");
-    assert_eq!(output.code, Some(if is_refused { 4 } else { 0 }), "{output}");
-    !is_refused
+    let is_rejected = output.stderr.contains("its group can write to it");
+    assert_eq!(output.code, Some(if is_rejected { 4 } else { 0 }), "{output}");
+    !is_rejected
 }
 
 #[test]
-fn a_group_is_private_only_where_that_is_proven() {
+fn group_is_private_only_if_it_has_one_known_member() {
     let project = project_of(USER);
     let file = project.path().join("ophost.toml");
     project.settings_of_mode("data = \"state\"\n", 0o664);
@@ -239,7 +238,7 @@ fn a_group_is_private_only_where_that_is_proven() {
     assert!(!is_trusted(&project, "", "ann:x:54321:\n"), "a user who is not listed");
     let bob = format!("{ann}bob:x:54322:54321::/:/bin/sh\n");
     assert!(!is_trusted(&project, &bob, "ann:x:54321:\n"), "the group of another user too");
-    // An access control list lets another user write, and looks like a mode of the group.
+    // An access control list that lets another user write appears as the mode of the group.
     let mut acl = 2_u32.to_le_bytes().to_vec();
     for (tag, permissions, id) in [
         (1_u16, 6_u16, u32::MAX),
@@ -258,7 +257,7 @@ fn a_group_is_private_only_where_that_is_proven() {
 }
 
 #[test]
-fn settings_cannot_accept_their_own_mode() {
+fn trust_setting_does_not_apply_to_its_own_file() {
     let project = Project::with_rust(&["text"]);
     let text = "trust = [\"group-writable\"]\n";
     project.settings(text);
@@ -282,7 +281,7 @@ fn settings_cannot_accept_their_own_mode() {
 }
 
 #[test]
-fn every_plugin_path_that_others_can_write_is_named_with_one_command() {
+fn all_untrusted_plugin_paths_are_fixed_by_one_command() {
     let project = Project::with_rust(&["text", "misbehave"]);
     fs::create_dir(project.path().join("more")).expect("a writable directory");
     project.share("plugins", 0o775);
@@ -300,18 +299,18 @@ fn every_plugin_path_that_others_can_write_is_named_with_one_command() {
     let report = doctor.json();
     let operations: Vec<_> = findings(&report, "operations").collect();
     assert_eq!(operations[0]["fix"], *hint(&output), "{doctor}");
-    follow(&project, &command_of(hint(&output)));
+    run_fix(&project, &command_of(hint(&output)));
     let output = project.run(&arguments);
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
-    // Of a directory that is trusted, only the file is not used.
+    // In a trusted directory only the untrusted file is rejected.
     project.share("plugins/text.wasm", 0o664);
     let output = project.run(&["plugins"]);
     assert!(output.stdout.contains("its group can write to it (mode 0664)"), "{output}");
-    follow(&project, &command_of(hint(&output)));
+    run_fix(&project, &command_of(hint(&output)));
     assert_eq!(project.run(&["plugins"]).stderr, "");
 }
 
-/// Makes the layout of a ConfigMap volume: root's, links to a directory of this version.
+/// Creates the layout of a ConfigMap volume: owned by root, with links to a versioned directory.
 fn config_map(project: &Project, directory_mode: u32) {
     let plugins = project.plugins();
     let version = plugins.join("..2026_11_28");
@@ -320,12 +319,13 @@ fn config_map(project: &Project, directory_mode: u32) {
     symlink("..2026_11_28", plugins.join("..data")).expect("a link");
     symlink("..data/text.wasm", plugins.join("text.wasm")).expect("a link");
     let status = Command::new("chown").args(["-hR", "0:0"]).arg(&plugins).status();
-    assert!(status.expect("it starts").success());
+    assert!(status.expect("the command starts").success());
     mode(&version, 0o755);
     mode(&version.join("text.wasm"), 0o644);
     mode(&plugins, directory_mode);
 }
 
+/// Mounts the plugin directory read-only and runs a command as the user.
 const READ_ONLY: &str = r#"
 mount --bind plugins plugins && mount -o remount,ro,bind plugins || exit 77
 exec setpriv --reuid 54321 --regid 54321 --clear-groups "$0" "$@"
@@ -346,14 +346,14 @@ fn links_of_a_config_map_are_followed_within_the_directory() {
     config_map(&project, 0o755);
     let output = project.run_as(USER, &["run", "slugify", "text=a"]);
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
-    // Whoever can write to the directory behind the link can replace the file.
+    // A user with write access to the target directory of the link can replace the file.
     mode(&project.plugins().join("..2026_11_28"), 0o757);
     let output = project.run_as(USER, &["plugins"]);
     assert!(output.stdout.contains("..2026_11_28`: every user can write to it"), "{output}");
 }
 
 #[test]
-fn a_config_map_that_is_mounted_for_everybody_is_accepted_by_the_setting() {
+fn world_writable_config_map_is_accepted_by_the_trust_setting() {
     let project = project_of(USER);
     config_map(&project, 0o1777);
     let output = on_read_only_plugins(&project, None, &["run", "slugify", "text=a"]);
@@ -370,22 +370,22 @@ fn a_config_map_that_is_mounted_for_everybody_is_accepted_by_the_setting() {
     let trust = Some("world-writable");
     let output = on_read_only_plugins(&project, trust, &["run", "slugify", "text=a"]);
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
-    // An emptyDir is as open, but its mode can be changed.
+    // An emptyDir volume has the same mode, but its mode can be changed.
     let output = project.run_as(USER, &["list"]);
     assert!(hint(&output).starts_with("`chmod go-w plugins`; "), "{output}");
 }
 
-/// Does what Kubernetes does to a volume with `fsGroup` at each start.
+/// Changes the data directory like Kubernetes changes a volume with `fsGroup` at each start.
 fn fs_group(project: &Project) {
     let script = format!(
         "chgrp -R {SHARED_GROUP} .ophost && chmod -R g+rwX .ophost && \
          find .ophost -type d -exec chmod g+s {{}} +"
     );
-    follow(project, &script);
+    run_fix(project, &script);
 }
 
 #[test]
-fn a_data_directory_of_an_fs_group_is_refused_with_every_path_and_accepted_by_the_setting() {
+fn data_directory_of_an_fs_group_is_accepted_by_the_trust_setting() {
     let project = project_of(USER);
     let run = ["run", "slugify", "text=a", "--record"];
     let as_pod = |arguments: &[&str], trust: Option<&str>| {
@@ -407,9 +407,9 @@ fn a_data_directory_of_an_fs_group_is_refused_with_every_path_and_accepted_by_th
     let data: Vec<_> = findings(&report, "data").collect();
     assert_eq!((&data[0]["state"], &data[0]["fix"]), (&"problem".into(), &hint(&output).into()));
     assert!(!doctor.stdout.contains("ophost doctor"), "{doctor}");
-    follow(&project, &command_of(hint(&output)));
+    run_fix(&project, &command_of(hint(&output)));
     assert_eq!(run_count(&as_pod(&["runs", "list", "--json"], None)), 1);
-    // The next start undoes that; the setting does not.
+    // The next start reverts the fix, but the setting remains.
     fs_group(&project);
     let trust = Some("group-writable");
     assert_eq!(as_pod(&run, trust).code, Some(0));
@@ -417,7 +417,7 @@ fn a_data_directory_of_an_fs_group_is_refused_with_every_path_and_accepted_by_th
 }
 
 #[test]
-fn compiled_code_that_others_have_access_to_is_never_loaded() {
+fn compiled_code_that_is_open_to_others_is_never_loaded() {
     let project = project_of(USER);
     let run = |trust: Option<&str>, cache: Option<&str>| {
         let mut command = project.command_of(USER, &[SHARED_GROUP], &["run", "slugify", "text=a"]);
@@ -442,17 +442,17 @@ fn compiled_code_that_others_have_access_to_is_never_loaded() {
     let temporary = project.path().join(format!("tmp/ophost-cache-{USER}"));
     let status = fs::metadata(&temporary).expect("a directory");
     assert_eq!((status.mode() & 0o777, status.uid()), (0o700, USER));
-    // It is used again, and the other one is left alone.
-    let [kept] = &code(&temporary)[..] else { panic!("{:?}", code(&temporary)) };
-    let written = fs::metadata(kept).expect("a file").ino();
+    // The temporary cache is used again, and the first one is not changed.
+    let [cached] = &code(&temporary)[..] else { panic!("{:?}", code(&temporary)) };
+    let written = fs::metadata(cached).expect("a file").ino();
     assert_eq!(run(Some("world-writable"), None).code, Some(0));
-    assert_eq!(fs::metadata(kept).expect("a file").ino(), written);
+    assert_eq!(fs::metadata(cached).expect("a file").ino(), written);
     assert!(fs::read(&own).expect("a file") == before);
-    // The key alone is enough to seal other code.
+    // A readable key would allow others to authenticate their code.
     mode(&project.path().join(".ophost/cache"), 0o700);
     let output = run(Some("group-writable"), None);
     assert!(output.stderr.contains("cache/key`: its group has access to it"), "{output}");
-    // A place of its own is used in silence.
+    // A configured cache directory causes no warning.
     let output = run(Some("group-writable"), Some("elsewhere"));
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
     assert_eq!(code(&project.path().join("elsewhere")).len(), 1);
@@ -462,12 +462,12 @@ fn compiled_code_that_others_have_access_to_is_never_loaded() {
     let cache: Vec<_> = findings(&report, "cache").collect();
     let fix = cache[0]["fix"].as_str().expect("a fix");
     assert!(fix.starts_with("`rm -rf .ophost/cache`"), "{doctor}");
-    follow(&project, &command_of(fix));
+    run_fix(&project, &command_of(fix));
     assert_eq!(run(Some("group-writable"), None).stderr, "");
 }
 
 #[test]
-fn a_temporary_directory_that_somebody_else_made_is_not_used() {
+fn temporary_directory_of_another_user_is_not_used() {
     let project = project_of(USER);
     assert_eq!(project.run_as(USER, &["list"]).code, Some(0));
     mode(&project.path().join(".ophost/cache"), 0o755);
@@ -481,11 +481,11 @@ fn a_temporary_directory_that_somebody_else_made_is_not_used() {
 }
 
 #[test]
-fn what_one_run_as_root_leaves_can_be_mended_by_one_command() {
+fn files_of_a_run_as_root_are_fixed_by_one_command() {
     let project = project_of(USER);
     let run = ["run", "slugify", "text=a", "--record"];
     let output = project.run(&run);
-    assert_eq!(output.code, Some(4), "root does not believe a user's plugins: {output}");
+    assert_eq!(output.code, Some(4), "root must not trust the plugins of a user: {output}");
     assert!(!project.path().join(".ophost").exists());
     let accepting = format!("owner:{USER}");
     let mut as_root = project.command(&run);
@@ -510,17 +510,17 @@ fn what_one_run_as_root_leaves_can_be_mended_by_one_command() {
     let doctor = project.run_as(USER, &["doctor", "--json"]).json();
     let data: Vec<_> = findings(&doctor, "data").collect();
     assert_eq!((&data[0]["state"], &data[0]["fix"]), (&"problem".into(), &hint(&listed).into()));
-    follow(&project, &command_of(hint(&output)));
+    run_fix(&project, &command_of(hint(&output)));
     assert_eq!(run_count(&project.run_as(USER, &["runs", "list", "--json"])), 1);
     let output = project.run_as(USER, &run);
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
-    // A single file of root is named too.
+    // A single file of root is reported too.
     give(&project.path().join(".ophost/store/store.redb"), 0);
     let output = project.run_as(USER, &["runs", "list"]);
     assert!(output.stderr.contains("store.redb`: belongs to `root` (uid 0)"), "{output}");
-    follow(&project, &command_of(hint(&output)));
+    run_fix(&project, &command_of(hint(&output)));
     assert_eq!(project.run_as(USER, &["runs", "list"]).code, Some(0));
-    // Root does not believe what a user keeps, unless that user is accepted.
+    // Root does not trust the data of a user, unless the trust setting accepts that user.
     let mut list = project.command(&["runs", "list", "--json"]);
     assert_eq!(run_count(&project.output(list.env("OPHOST_TRUST", &accepting))), 2);
     insta::assert_snapshot!(project.run(&["runs", "list"]), @"
@@ -532,7 +532,7 @@ fn what_one_run_as_root_leaves_can_be_mended_by_one_command() {
 }
 
 #[test]
-fn a_plugin_directory_that_root_left_closed_is_named_with_its_owner() {
+fn closed_plugin_directory_is_reported_with_its_owner() {
     let project = project_of(USER);
     give(&project.plugins(), 0);
     mode(&project.plugins(), 0o700);
@@ -542,13 +542,13 @@ fn a_plugin_directory_that_root_left_closed_is_named_with_its_owner() {
     let doctor = project.run_as(USER, &["doctor", "--json"]).json();
     let plugins: Vec<_> = findings(&doctor, "plugins").collect();
     assert_eq!(plugins[0]["fix"], fix);
-    follow(&project, &command_of(fix));
+    run_fix(&project, &command_of(fix));
     assert_eq!(project.run_as(USER, &["list"]).code, Some(0));
 }
 
-/// Under the umask of a group that is not private.
+/// The umask 0 would make files writable for all.
 #[test]
-fn what_the_command_makes_is_trusted_under_any_umask() {
+fn created_files_are_trusted_under_any_umask() {
     let project = project_of(USER);
     let program = project.program_for_all();
     let script = "umask 0 && exec setpriv --reuid 54321 --regid 54321 --clear-groups \"$0\" \
@@ -562,11 +562,11 @@ fn what_the_command_makes_is_trusted_under_any_umask() {
 }
 
 #[test]
-fn an_operation_of_a_plugin_that_others_can_write_is_refused_with_the_way_out() {
+fn operation_of_an_untrusted_plugin_is_refused_with_a_fix() {
     let project = Project::with_rust(&["text", "misbehave"]);
     assert_eq!(project.run(&["run", "slugify", "text=A"]).code, Some(0));
     mode(&project.path().join("plugins/text.wasm"), 0o646);
-    // With an index that knows the file, and with one that does not.
+    // The index knows the file in the first iteration, but not in the second.
     for _ in 0..2 {
         for arguments in [&["run", "slugify", "text=A"][..], &["describe", "slugify"]] {
             let output = project.run(arguments);
@@ -574,53 +574,53 @@ fn an_operation_of_a_plugin_that_others_can_write_is_refused_with_the_way_out() 
             let what = "`plugins/text.wasm`: every user can write to it (mode 0646)";
             assert!(output.stderr.contains(what), "{output}");
             assert_eq!(command_of(hint(&output)), "chmod go-w plugins/text.wasm");
-            let told = project.run(&[arguments, &["--json"]].concat()).json();
-            assert_eq!(told["error"]["kind"], "untrusted");
+            let json = project.run(&[arguments, &["--json"]].concat()).json();
+            assert_eq!(json["error"]["kind"], "untrusted");
         }
     }
     assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1"]).code, Some(0));
-    follow(&project, "chmod go-w plugins/text.wasm");
+    run_fix(&project, "chmod go-w plugins/text.wasm");
     assert_eq!(project.run(&["run", "slugify", "text=A"]).code, Some(0));
     project.add("broken", b"no wasm");
     let output = project.run(&["run", "nothing_like_it"]);
-    let told = "1 plugin file is not used, and `ophost plugins` says why";
-    assert!(hint(&output).ends_with(told), "{output}");
+    let expected = "1 plugin file is not used, and `ophost plugins` says why";
+    assert!(hint(&output).ends_with(expected), "{output}");
     assert_eq!(output.code, Some(3), "{output}");
 }
 
 #[test]
-fn a_key_for_secrets_that_others_have_access_to_is_refused_with_the_way_out() {
+fn key_for_secrets_that_is_open_to_others_is_refused_with_a_fix() {
     let project = Project::with_rust(&["misbehave"]);
     let run = ["run", "misbehave.admit", "user=a", "word=b", "--record"];
     assert!(project.run(&run).code < Some(2));
     mode(&project.path().join(".ophost/keys"), 0o777);
     let output = project.run(&run);
     assert_eq!(output.code, Some(4), "{output}");
-    follow(&project, &command_of(hint(&output)));
+    run_fix(&project, &command_of(hint(&output)));
     for file in fs::read_dir(project.path().join(".ophost/keys")).expect("a directory") {
         mode(&file.expect("an entry").path(), 0o666);
     }
     let output = project.run(&run);
     assert_eq!(output.code, Some(4), "{output}");
-    follow(&project, &command_of(hint(&output)));
+    run_fix(&project, &command_of(hint(&output)));
     assert!(project.run(&run).code < Some(2));
 }
 
 #[test]
-fn a_mark_that_is_a_link_of_another_user_is_not_followed() {
-    for mark in ["ophost.toml", ".ophost"] {
+fn project_marker_that_is_a_link_of_another_user_is_not_followed() {
+    for marker in ["ophost.toml", ".ophost"] {
         let project = project_of(USER);
         let target = project.path().join("target");
-        if mark == "ophost.toml" {
+        if marker == "ophost.toml" {
             fs::write(&target, "").expect("a writable directory");
         } else {
             fs::create_dir(&target).expect("a writable directory");
         }
         give(&target, USER);
-        let link = project.path().join(mark);
+        let link = project.path().join(marker);
         symlink("target", &link).expect("a writable directory");
         assert_eq!(project.run_as(USER, &["list"]).code, Some(0), "a link of root is trusted");
-        std::os::unix::fs::lchown(&link, Some(OTHER), None).expect("root may do that");
+        std::os::unix::fs::lchown(&link, Some(OTHER), None).expect("root permissions");
         fs::create_dir(project.path().join("below")).expect("a writable directory");
         let mut command = project.command_of(USER, &[], &["runs", "list"]);
         let output = project.output(command.current_dir(project.path().join("below")));
@@ -631,7 +631,7 @@ fn a_mark_that_is_a_link_of_another_user_is_not_followed() {
 }
 
 #[test]
-fn a_data_directory_of_another_user_is_not_used_whoever_can_write_to_it() {
+fn data_directory_of_another_user_is_never_used() {
     let project = project_of(USER);
     let data = project.path().join("data");
     fs::create_dir(&data).expect("a writable directory");
@@ -644,5 +644,9 @@ fn a_data_directory_of_another_user_is_not_used_whoever_can_write_to_it() {
     assert!(!data.join("store").exists());
     assert_eq!(project.run_as(USER, &["runs", "list", "--data", "data"]).code, Some(4));
     give(&data, USER);
-    assert_eq!(project.run_as(USER, &run).code, Some(0), "its mode alone is a warning of doctor");
+    assert_eq!(
+        project.run_as(USER, &run).code,
+        Some(0),
+        "an open mode alone is only a warning of `doctor`"
+    );
 }

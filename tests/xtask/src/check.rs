@@ -2,92 +2,121 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Instant;
 
 use crate::guests;
+use crate::install;
 use crate::prefect;
-use crate::session::{Failure, Session, cargo, works};
+use crate::runner::{Failure, Runner, cargo, works};
 
-/// What is installed where no `cargo-deny` is: a later one may ask for a later Rust.
+/// The `cargo-deny` that is installed if there is none. Later versions may need a later Rust.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
 
 /// The checks that need more than Rust.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Also {
-    /// Licences and sources; the tool may have to be built.
+pub(crate) struct Extra {
+    /// Checks licences and sources with `cargo-deny`, which may have to be built.
     deny: bool,
-    /// A real Prefect; it may have to be installed.
+    /// Runs flows of a real Prefect, which may have to be installed.
     prefect: bool,
 }
 
-impl Also {
-    /// Reads the flags of the command.
-    pub(crate) fn said(flags: &[&str]) -> Result<Self, Failure> {
-        let mut also = Self::default();
+impl Extra {
+    /// Parses the flags of the command.
+    pub(crate) fn parse(flags: &[&str]) -> Result<Self, Failure> {
+        let mut extra = Self::default();
         for flag in flags {
             match *flag {
-                "--deny" => also.deny = true,
-                "--prefect" => also.prefect = true,
-                other => return Err(Failure::new(format!("`test` has no flag `{other}`"))),
+                "--deny" => extra.deny = true,
+                "--prefect" => extra.prefect = true,
+                other => return Err(Failure::new(format!("unknown flag `{other}` of `test`"))),
             }
         }
-        Ok(also)
+        Ok(extra)
     }
 }
 
-/// Runs every check.
-pub(crate) fn run(session: &Session, also: Also) -> Result<(), Failure> {
-    need_component(session, "fmt", "rustfmt")?;
-    need_component(session, "clippy", "clippy")?;
-    session.cargo(&["fmt", "--all", "--check"])?;
-    if also.deny {
-        check_dependencies(session)?;
+/// Runs the stages of the check one after the other and measures each of them.
+struct Stages<'a> {
+    runner: &'a Runner,
+    passed: Vec<String>,
+}
+
+impl Stages<'_> {
+    fn run(
+        &mut self,
+        name: &str,
+        stage: impl FnOnce(&Runner) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        stage(self.runner)?;
+        let passed = format!("{name} {} s", started.elapsed().as_secs());
+        self.runner.announce(&format!("passed: {passed}"));
+        self.passed.push(passed);
+        Ok(())
     }
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    session.cargo(&clippy)?;
-    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
-    session.run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))?;
-    guests::build(session)?;
-    session.cargo(&["test", "--workspace", "--locked"])?;
-    if also.prefect {
-        prefect::check(session)?;
+}
+
+/// Runs every check and prints the seconds of each stage.
+pub(crate) fn run(runner: &Runner, extra: Extra) -> Result<(), Failure> {
+    let mut stages = Stages { runner, passed: Vec::new() };
+    stages.run("fmt", |runner| {
+        need_component(runner, "fmt", "rustfmt")?;
+        runner.cargo(&["fmt", "--all", "--check"])
+    })?;
+    if extra.deny {
+        stages.run("deny", check_dependencies)?;
     }
-    let deny = if also.deny { ", deny" } else { "" };
-    let prefect = if also.prefect { ", prefect" } else { "" };
-    let names = format!("fmt, clippy, doc, tests{deny}{prefect}");
-    println!("test: all checks passed ({names}) in {} s", session.seconds());
+    stages.run("clippy", |runner| {
+        need_component(runner, "clippy", "clippy")?;
+        let targets = ["clippy", "--workspace", "--all-targets", "--locked"];
+        runner.run(cargo(&targets).args(["--", "-D", "warnings"]))
+    })?;
+    stages.run("doc", |runner| {
+        let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+        runner.run(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
+    })?;
+    stages.run("guests", guests::build)?;
+    stages.run("tests", |runner| runner.cargo(&["test", "--workspace", "--locked"]))?;
+    stages.run("install", install::check)?;
+    if extra.prefect {
+        stages.run("prefect", prefect::check)?;
+    }
+    let passed = stages.passed.join(", ");
+    println!("test: all checks passed in {} s ({passed})", runner.seconds());
     Ok(())
 }
 
-/// Makes sure of a part of Rust that minimal installations lack.
-fn need_component(session: &Session, subcommand: &str, component: &str) -> Result<(), Failure> {
+/// Installs a component of the Rust toolchain if it is missing, as in minimal installations.
+fn need_component(runner: &Runner, subcommand: &str, component: &str) -> Result<(), Failure> {
     if works(&mut cargo(&[subcommand, "--version"])) {
         return Ok(());
     }
     let mut rustup = Command::new("rustup");
-    session.run(rustup.args(["component", "add", component])).map_err(|_| {
-        let way_out = "install the whole of Rust with rustup, https://rustup.rs";
-        Failure::new(format!("this Rust has no `cargo {subcommand}`: {way_out}"))
+    runner.run(rustup.args(["component", "add", component])).map_err(|_| {
+        let hint = "install the complete toolchain with rustup, https://rustup.rs";
+        Failure::new(format!("this Rust has no `cargo {subcommand}`: {hint}"))
     })
 }
 
-/// Checks the licences and the origin of what the workspace depends on. Advisories are left
-/// out: they change without any change here.
-fn check_dependencies(session: &Session) -> Result<(), Failure> {
-    let mut deny = Command::new(cargo_deny(session)?);
-    session.run(deny.args(["check", "bans", "licenses", "sources"]))
+/// Checks the licences and the sources of all dependencies. Advisories are excluded, because
+/// they change without a change in this repository.
+fn check_dependencies(runner: &Runner) -> Result<(), Failure> {
+    let mut deny = Command::new(cargo_deny(runner)?);
+    runner.run(deny.args(["check", "bans", "licenses", "sources"]))
 }
 
-/// Returns a `cargo-deny`: the author's, or one in the target directory, built where needed.
-fn cargo_deny(session: &Session) -> Result<PathBuf, Failure> {
+/// Returns `cargo-deny`: from `PATH`, else from the target directory, where it is built once.
+fn cargo_deny(runner: &Runner) -> Result<PathBuf, Failure> {
     let name = PathBuf::from("cargo-deny");
-    let tools = session.target().join("tools");
-    let own = tools.join("bin").join(&name);
+    let tools = runner.target().join("tools");
+    let built = tools.join("bin").join(&name);
     if works(Command::new(&name).arg("--version")) {
         return Ok(name);
     }
-    if !own.exists() {
+    if !built.exists() {
         let mut install = cargo(&["install", "--locked", CARGO_DENY, "--root"]);
-        session.run(install.arg(&tools))?;
+        runner.run(install.arg(&tools))?;
     }
-    Ok(own)
+    Ok(built)
 }

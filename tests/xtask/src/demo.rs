@@ -1,11 +1,11 @@
-//! From a clean clone to a result.
+//! `cargo xtask demo`: from a clean clone to the results of sample plugins.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::session::{Failure, Session, succeed};
+use crate::runner::{Failure, Runner, succeed};
 
-/// What is shown: the arguments of `ophost`, as they are typed and as it gets them.
+/// Commands that build, list and run plugins: the printed command line and its arguments.
 const COMMANDS: [(&str, &[&str]); 8] = [
     ("build plugins/text --install", &["build", "plugins/text", "--install"]),
     ("build plugins/csv --install", &["build", "plugins/csv", "--install"]),
@@ -28,13 +28,13 @@ const COMMANDS: [(&str, &[&str]); 8] = [
     ),
 ];
 
-/// A run that fails, since it gets too little memory for its input.
+/// A run that fails, because its memory limit is too low for its input.
 const FAILING: (&str, &[&str]) = (
     "run profile_csv csv=@plugins/csv/data/birdstrikes.csv --memory 2MiB",
     &["run", "profile_csv", "csv=@plugins/csv/data/birdstrikes.csv", "--memory", "2MiB"],
 );
 
-/// Operations that change data: what a dry run shows, what is there, and who did it.
+/// Operations that change documents: a dry run, a query and the record of a run.
 const DATA: [(&str, &[&str]); 5] = [
     ("build plugins/jobs --install", &["build", "plugins/jobs", "--install"]),
     (
@@ -52,17 +52,17 @@ const DATA: [(&str, &[&str]); 5] = [
     ("runs show latest", &["runs", "show", "latest"]),
 ];
 
-/// What is kept of all that.
+/// Commands that read the records of these runs.
 const RECORDS: [(&str, &[&str]); 3] = [
     ("runs list --limit 5", &["runs", "list", "--limit", "5"]),
     ("runs logs latest", &["runs", "logs", "latest"]),
     ("runs stats", &["runs", "stats"]),
 ];
 
-/// Builds `ophost` and three plugins, runs their operations, one on open data and some that change
-/// data, and shows the records.
-pub(crate) fn run(session: &Session) -> Result<(), Failure> {
-    let ophost = session.ophost()?;
+/// Builds `ophost` and three plugins, runs their operations and prints the run records. One
+/// operation reads open data, others change documents.
+pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
+    let ophost = runner.ophost()?;
     for (typed, arguments) in COMMANDS {
         show(&ophost, typed, arguments)?;
     }
@@ -70,7 +70,7 @@ pub(crate) fn run(session: &Session) -> Result<(), Failure> {
     for (typed, arguments) in DATA.into_iter().chain(RECORDS) {
         show(&ophost, typed, arguments)?;
     }
-    println!("\ndemo: done in {} s; `ophost` is `{}`", session.seconds(), ophost.display());
+    println!("\ndemo: done in {} s; `ophost` is `{}`", runner.seconds(), ophost.display());
     Ok(())
 }
 
@@ -79,13 +79,15 @@ fn show(ophost: &Path, typed: &str, arguments: &[&str]) -> Result<(), Failure> {
     succeed(Command::new(ophost).args(arguments), &format!("ophost {typed}"))
 }
 
-/// As [`show`], for a command that has to fail as an operation does.
+/// Like [`show`], for a command that must exit with 1, the code of a failed operation.
 fn show_failing(ophost: &Path, typed: &str, arguments: &[&str]) -> Result<(), Failure> {
     println!("\n$ ophost {typed}");
     let status = Command::new(ophost).args(arguments).stdin(Stdio::null()).status();
     match status.map(|status| status.code()) {
         Ok(Some(1)) => Ok(()),
-        Ok(code) => Err(Failure::new(format!("`ophost {typed}` ended with {code:?}, not 1"))),
+        Ok(code) => {
+            Err(Failure::new(format!("`ophost {typed}` exited with {code:?} instead of 1")))
+        }
         Err(error) => Err(Failure::new(format!("cannot run `ophost {typed}`: {error}"))),
     }
 }

@@ -1,24 +1,24 @@
-//! The plugins in Rust that the tests run.
+//! `cargo xtask guests`: builds the Rust plugins that the tests run.
 
 use std::process::Command;
 
-use crate::session::{Failure, Session};
+use crate::runner::{Failure, Runner};
 
-/// Where their packages are.
+/// The packages of the plugins.
 const PACKAGES: [&str; 5] =
     ["plugins/csv", "plugins/jobs", "plugins/text", "tests/guests/ledger", "tests/guests/rust"];
 
-/// Builds them, and says so.
-pub(crate) fn run(session: &Session) -> Result<(), Failure> {
-    build(session)?;
-    println!("guests: built in {} s", session.seconds());
+/// Builds the plugins and prints how long that took.
+pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
+    build(runner)?;
+    println!("guests: built in {} s", runner.seconds());
     Ok(())
 }
 
-/// Builds them into `guests` in the target directory, where the tests look for them.
-pub(crate) fn build(session: &Session) -> Result<(), Failure> {
-    let mut ophost = Command::new(session.ophost()?);
+/// Builds the plugins into `guests` of the target directory, where the tests expect them.
+pub(crate) fn build(runner: &Runner) -> Result<(), Failure> {
+    let mut ophost = Command::new(runner.ophost()?);
     ophost.arg("build").args(PACKAGES).arg("--install");
-    ophost.arg("--plugins").arg(session.target().join("guests"));
-    session.run(&mut ophost)
+    ophost.arg("--plugins").arg(runner.target().join("guests"));
+    runner.run(&mut ophost)
 }

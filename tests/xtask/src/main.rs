@@ -1,45 +1,48 @@
-//! `cargo xtask`: what a contributor does with this repository, in one word each.
+//! `cargo xtask`: the tasks of a contributor.
 //!
-//! - `demo` goes from a clean clone to a result.
+//! - `demo` builds the command and sample plugins, and runs them.
 //! - `check` is `cargo xtask test`: every check, as CI runs them.
-//! - `prefect` lets a real workflow system call the command.
-//! - `python` is what that needs.
-//! - `guests` builds the plugins that the tests run; `bench` measures.
-//! - `session` runs commands and tells what it does.
+//! - `install` checks that `cargo install` gives a working command.
+//! - `prefect` runs flows of a real Prefect that call the command.
+//! - `python` provides Python and its packages for `prefect`.
+//! - `guests` builds the plugins that the tests run.
+//! - `bench` runs the benchmarks.
+//! - `runner` runs commands and prints them.
 //!
-//! It depends on nothing, so that it starts in a second on a clean clone.
+//! This crate has no dependencies, so that it builds in a second on a clean clone.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to people")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
 mod check;
 mod demo;
 mod guests;
+mod install;
 mod prefect;
 mod python;
-mod session;
+mod runner;
 
 use std::env;
 use std::process::ExitCode;
 
-use session::{Failure, Session};
+use runner::{Failure, Runner};
 
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  demo           build ophost and two plugins, and run them
-  test           check everything: format, clippy, docs, tests
-    --deny       also the licences and sources of the dependencies
-    --prefect    also what `prefect` does
-  prefect        let tasks of a real Prefect call ophost; installs it in the target directory
-  guests         build the plugins that the tests run; `test` does so by itself
-  bench          measure";
+  demo           Build ophost and three plugins, and run them
+  test           Run every check: format, clippy, docs, tests, installation
+    --deny       Also check the licences and sources of the dependencies
+    --prefect    Also run the flows of `prefect`
+  prefect        Run flows of a real Prefect that call ophost; installs it in the target directory
+  guests         Build the plugins that the tests run; `test` includes this
+  bench          Run the benchmarks in the release profile";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
-    match dispatch(&words) {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -48,19 +51,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(words: &[&str]) -> Result<(), Failure> {
-    match words {
+fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
+    match arguments {
         [] | ["help" | "-h" | "--help"] => {
             println!("{HELP}");
             Ok(())
         }
-        ["demo"] => demo::run(&Session::start()?),
-        ["test", flags @ ..] => check::run(&Session::start()?, check::Also::said(flags)?),
-        ["prefect"] => prefect::run(&Session::start()?),
-        ["guests"] => guests::run(&Session::start()?),
-        ["bench"] => bench::run(&Session::start()?),
+        ["demo"] => demo::run(&Runner::start()?),
+        ["test", flags @ ..] => check::run(&Runner::start()?, check::Extra::parse(flags)?),
+        ["prefect"] => prefect::run(&Runner::start()?),
+        ["guests"] => guests::run(&Runner::start()?),
+        ["bench"] => bench::run(&Runner::start()?),
         other => {
-            Err(Failure::new(format!("no command `{}`; `cargo xtask` lists them", other.join(" "))))
+            let command = other.join(" ");
+            Err(Failure::new(format!("unknown command `{command}`; run `cargo xtask` for a list")))
         }
     }
 }

@@ -1,63 +1,67 @@
-//! A real Prefect runs flows whose tasks call the command.
+//! `cargo xtask prefect`: flows of a real Prefect whose tasks call the command.
 //!
-//! Prefect is installed from the package index that `pip` is configured for, once, below the
-//! target directory. The flows start a server of their own, which listens on the loopback
-//! interface alone and ends with them.
+//! Prefect is installed once, below the target directory, from the package index that `pip` is
+//! configured for. The flows start their own server, which listens only on the loopback
+//! interface and stops with them.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::guests;
 use crate::python::Python;
-use crate::session::{Failure, Session, succeed};
+use crate::runner::{Failure, Runner, succeed};
 
-/// What is installed. A later FastAPI than this breaks this Prefect.
+/// The installed packages. Later versions of FastAPI break this version of Prefect.
 const PACKAGES: [&str; 2] = ["prefect==3.8.8", "fastapi==0.140.0"];
-/// How the variables begin that neither Prefect nor the command may take from whoever runs
-/// the tests, perhaps a workflow system itself.
-const TELLING: [&str; 9] =
+/// Prefixes of variables that are removed from the environment of the flows. If a workflow
+/// system runs the tests, its variables would change the behaviour of Prefect and the command.
+const REMOVED_PREFIXES: [&str; 9] =
     ["AIRFLOW", "BAGGAGE", "DAGSTER", "GITHUB", "KUBERNETES", "OPHOST", "PREFECT", "TRACE", "WM_"];
 
-/// Installs Prefect where it is not, and runs the flows.
-pub(crate) fn run(session: &Session) -> Result<(), Failure> {
-    guests::build(session)?;
-    check(session)?;
-    println!("prefect: done in {} s", session.seconds());
+/// Builds the plugins, installs Prefect if it is missing, and runs the flows.
+pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
+    guests::build(runner)?;
+    check(runner)?;
+    println!("prefect: done in {} s", runner.seconds());
     Ok(())
 }
 
-/// As [`run`], where the plugins are built.
-pub(crate) fn check(session: &Session) -> Result<(), Failure> {
-    let own = session.target().join("prefect");
-    let python = Python::with(&PACKAGES, session, &own)?;
-    let work = own.join("work");
-    // Of an earlier session: its database may be another version's.
+/// Like [`run`], but expects that the plugins have been built.
+pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
+    let directory = runner.target().join("prefect");
+    let python = Python::with(&PACKAGES, runner, &directory)?;
+    let work = directory.join("work");
+    // The database of an earlier execution may have the format of another Prefect version.
     fs::remove_dir_all(&work).ok();
     fs::create_dir_all(&work)
-        .map_err(|error| Failure::new(format!("cannot make `{}`: {error}", work.display())))?;
-    let ophost = session.ophost()?;
+        .map_err(|error| Failure::new(format!("cannot create `{}`: {error}", work.display())))?;
+    let ophost = runner.ophost()?;
     let mut shim = Command::new(&ophost);
     let module = work.join("ophost_prefect.py");
-    session.run(shim.args(["shim", "prefect", "--output"]).arg(module))?;
+    runner.run(shim.args(["shim", "prefect", "--output"]).arg(module))?;
     let mut flows = python.command(&work);
     for (name, _) in env::vars_os() {
-        if TELLING.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {
+        if has_removed_prefix(&name) {
             flows.env_remove(name);
         }
     }
     flows.arg("tests/prefect/flow.py").env("PATH", path_with(&ophost)?);
-    session.announce("python tests/prefect/flow.py");
-    succeed(settings(&mut flows, session, &work), "python tests/prefect/flow.py")
+    runner.announce("python tests/prefect/flow.py");
+    succeed(settings(&mut flows, runner, &work), "python tests/prefect/flow.py")
 }
 
-/// Keeps Prefect to itself: its own home, nothing sent anywhere, and nothing on its output
-/// but failures.
-fn settings<'a>(flows: &'a mut Command, session: &Session, work: &Path) -> &'a mut Command {
+/// Returns whether `name` begins with one of [`REMOVED_PREFIXES`].
+fn has_removed_prefix(name: &OsStr) -> bool {
+    REMOVED_PREFIXES.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+}
+
+/// Isolates Prefect: its own home directory, no analytics, and only failures on its output.
+fn settings<'a>(flows: &'a mut Command, runner: &Runner, work: &Path) -> &'a mut Command {
     flows
-        .env("OPHOST_PLUGINS", session.target().join("guests"))
+        .env("OPHOST_PLUGINS", runner.target().join("guests"))
         .env("OPHOST_DATA", work.join("data"))
         .env("PREFECT_HOME", work)
         .env("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
@@ -67,10 +71,11 @@ fn settings<'a>(flows: &'a mut Command, session: &Session, work: &Path) -> &'a m
         .env("DO_NOT_TRACK", "1")
 }
 
-/// Puts the command's directory before all others.
+/// Returns `PATH` with the directory of the command in front.
 fn path_with(ophost: &Path) -> Result<OsString, Failure> {
-    let own = ophost.parent().map(Path::to_owned);
-    let others = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(own.into_iter().chain(env::split_paths(&others)))
-        .map_err(|error| Failure::new(format!("the target directory cannot be in PATH: {error}")))
+    let directory = ophost.parent().map(Path::to_owned);
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::join_paths(directory.into_iter().chain(env::split_paths(&path))).map_err(|error| {
+        Failure::new(format!("cannot add the target directory to `PATH`: {error}"))
+    })
 }

@@ -1,63 +1,69 @@
 //! A Python with packages from the index that `pip` is configured for, below the target
-//! directory: a virtual environment, or, where Python comes without that module, as on
-//! Debian, a directory of packages.
+//! directory.
+//!
+//! The packages are in a virtual environment. If Python has no `venv` module, as on Debian,
+//! they are in a plain directory.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::session::{Failure, Session, works};
+use crate::runner::{Failure, Runner, works};
 
-/// A Python and where its packages are.
+/// A Python interpreter and the location of its packages.
 #[derive(Clone)]
 pub(crate) struct Python {
     program: PathBuf,
-    /// Where packages are that the program does not look for by itself.
+    /// The directory of the packages, unless the interpreter finds them by itself.
     packages: Option<PathBuf>,
 }
 
 impl Python {
-    /// Returns the one in `own` with these packages, made now if it is not there or has others.
-    pub(crate) fn with(packages: &[&str], session: &Session, own: &Path) -> Result<Self, Failure> {
-        let venv = Self { program: own.join("venv/bin/python"), packages: None };
-        let bare = Self { program: "python3".into(), packages: Some(own.join("packages")) };
-        let stamp = own.join("installed");
-        let known = fs::read_to_string(&stamp).unwrap_or_default();
+    /// Returns the Python in `directory`. Installs it if it is missing or has other packages.
+    pub(crate) fn with(
+        packages: &[&str],
+        runner: &Runner,
+        directory: &Path,
+    ) -> Result<Self, Failure> {
+        let venv = Self { program: directory.join("venv/bin/python"), packages: None };
+        let bare = Self { program: "python3".into(), packages: Some(directory.join("packages")) };
+        let stamp = directory.join("installed");
+        let installed = fs::read_to_string(&stamp).unwrap_or_default();
         let stamped = |name: &str| format!("{name} {}", packages.join(" "));
         for (name, python) in [("venv", &venv), ("packages", &bare)] {
-            if known == stamped(name) && works(python.command(own).arg("--version")) {
+            if installed == stamped(name) && works(python.command(directory).arg("--version")) {
                 return Ok(python.clone());
             }
         }
         if !works(Command::new("python3").arg("--version")) {
-            return Err(Failure::new("there is no `python3`: install Python 3.10 or newer"));
+            return Err(Failure::new("cannot find `python3`: install Python 3.10 or newer"));
         }
-        let (name, python) = match make_venv(session, &own.join("venv")) {
+        let (name, python) = match make_venv(runner, &directory.join("venv")) {
             Ok(()) => ("venv", venv),
             Err(_) => ("packages", bare),
         };
-        python.install(packages, session, own)?;
+        python.install(packages, runner, directory)?;
         fs::write(&stamp, stamped(name)).map_err(|error| unwritable(&stamp, &error))?;
         Ok(python)
     }
 
-    fn install(&self, packages: &[&str], session: &Session, own: &Path) -> Result<(), Failure> {
+    fn install(&self, packages: &[&str], runner: &Runner, directory: &Path) -> Result<(), Failure> {
         let mut install = Command::new(&self.program);
         if works(Command::new(&self.program).args(["-m", "pip", "--version"])) {
             install.args(["-m", "pip"]);
         } else {
-            install.arg(debian_pip(session, &own.join("pip"))?);
+            install.arg(debian_pip(runner, &directory.join("pip"))?);
         }
         install.args(["install", "--quiet", "--disable-pip-version-check"]);
-        if let Some(directory) = &self.packages {
-            fs::remove_dir_all(directory).ok();
-            install.arg("--target").arg(directory);
+        if let Some(packages) = &self.packages {
+            fs::remove_dir_all(packages).ok();
+            install.arg("--target").arg(packages);
         }
-        session.run(install.args(packages))
+        runner.run(install.args(packages))
     }
 
-    /// Returns Python about to run something that also finds modules in `directory`.
+    /// Returns a command that starts Python with `directory` on its module path.
     pub(crate) fn command(&self, directory: &Path) -> Command {
         let mut command = Command::new(&self.program);
         let mut modules = directory.as_os_str().to_owned();
@@ -74,14 +80,14 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("cannot write `{}`: {error}", path.display()))
 }
 
-fn make_venv(session: &Session, venv: &Path) -> Result<(), Failure> {
-    session.run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
+fn make_venv(runner: &Runner, venv: &Path) -> Result<(), Failure> {
+    runner.run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
 }
 
-/// Returns a `pip` that is only unpacked: Debian keeps `venv` and `pip` in packages of their
-/// own.
-fn debian_pip(session: &Session, directory: &Path) -> Result<PathBuf, Failure> {
-    let way_out = || {
+/// Downloads and unpacks `pip` without installing it, because Debian ships `venv` and `pip` in
+/// separate packages.
+fn debian_pip(runner: &Runner, directory: &Path) -> Result<PathBuf, Failure> {
+    let missing = || {
         let packages = "install `python3-venv` or `python3-pip`";
         Failure::new(format!("this Python has neither `venv` nor `pip`: {packages}"))
     };
@@ -93,23 +99,23 @@ fn debian_pip(session: &Session, directory: &Path) -> Result<PathBuf, Failure> {
     for arguments in [&["update"][..], &["download", "python3-pip-whl"]] {
         let mut apt = Command::new("apt-get");
         apt.arg("--quiet=2").args(arguments).current_dir(directory);
-        // Lists of its own, for which nobody has to be root; and where it is root, it would
-        // download as a user who may not enter this directory.
+        // Private package lists need no root permissions. As root, apt would download as another
+        // user, who has no access to this directory.
         for (option, part) in [("Dir::State", "state"), ("Dir::Cache", "cache")] {
             apt.arg("-o").arg(format!("{option}={}", directory.join(part).display()));
         }
         apt.args(["-o", "APT::Sandbox::User=root"]);
-        session.run(&mut apt).map_err(|_| way_out())?;
+        runner.run(&mut apt).map_err(|_| missing())?;
     }
-    let package = file_in(directory, "python3-pip-whl").ok_or_else(way_out)?;
-    session.run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(directory))?;
-    let wheel = file_in(&directory.join("usr/share/python-wheels"), "pip-").ok_or_else(way_out)?;
+    let package = file_in(directory, "python3-pip-whl").ok_or_else(missing)?;
+    runner.run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(directory))?;
+    let wheel = file_in(&directory.join("usr/share/python-wheels"), "pip-").ok_or_else(missing)?;
     // Python runs a program in an archive as it runs one in a directory.
     Ok(wheel.join("pip"))
 }
 
-fn file_in(directory: &Path, start: &str) -> Option<PathBuf> {
+fn file_in(directory: &Path, prefix: &str) -> Option<PathBuf> {
     let mut names = fs::read_dir(directory).ok()?.flatten().map(|entry| entry.file_name());
-    let name = names.find(|name| name.as_encoded_bytes().starts_with(start.as_bytes()))?;
+    let name = names.find(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes()))?;
     Some(directory.join(name))
 }

@@ -1,6 +1,6 @@
 //! Many processes, killed at random, on one store; one that is stopped; and a disk that is full.
 //!
-//! A child is this test program again, running one test that does nothing elsewhere.
+//! A child is this test program again, running one ignored test.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -32,21 +32,22 @@ fn child(test: &str, directory: &Path, script: &str) -> Child {
     Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(program)
-        .args(["--exact", test, "--test-threads=1", "--nocapture"])
+        .args(["--ignored", "--exact", test, "--test-threads=1", "--nocapture"])
         .env(DIRECTORY, directory)
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }
 
-fn directory() -> Option<std::path::PathBuf> {
-    std::env::var_os(DIRECTORY).map(Into::into)
+fn directory() -> std::path::PathBuf {
+    std::env::var_os(DIRECTORY).expect("the directory of the parent test").into()
 }
 
 /// Runs for ever, and notes what it was told: `I` and `F` with the run's id.
 #[tokio::test]
+#[ignore = "entry point of a child process that another test starts"]
 async fn child_that_writes() {
-    let Some(directory) = directory() else { return };
+    let directory = directory();
     let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
     let owner = ProcessRegistry::new(DataDir::new(directory.join("data"))).register().unwrap();
     let mut told = File::create(directory.join(format!("told-{}", owner.id()))).unwrap();
@@ -127,8 +128,9 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
 
 /// Fills the store until it may not grow, then is given more.
 #[tokio::test]
+#[ignore = "entry point of a child process that another test starts"]
 async fn child_with_a_full_disk() {
-    let Some(directory) = directory() else { return };
+    let directory = directory();
     let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
     let mut ids = Vec::new();
     let full = loop {
@@ -172,8 +174,9 @@ fn f4_a_full_disk_is_said_loses_nothing_and_passes() {
 
 /// Has its turn to write and is stopped; when it goes on it writes nothing.
 #[test]
+#[ignore = "entry point of a child process that another test starts"]
 fn child_that_is_stopped() {
-    let Some(directory) = directory() else { return };
+    let directory = directory();
     let file = StoreFile::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
     let turn = file.for_writing().unwrap().begin_write().unwrap();
     fs::write(directory.join("turn"), "").unwrap();

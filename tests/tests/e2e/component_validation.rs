@@ -1,4 +1,4 @@
-//! Components that are refused before they run, each in one sentence.
+//! Validation of components: rejected before they run, with a reason of one sentence.
 
 use e2e::guest::{Described, Operation, crowded, describing};
 use ophost::{Host, Outcome, Request};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::Project;
 
-/// The longest that a reason may be, in bytes.
+/// Maximum length of a reason, in bytes.
 const MAX_SENTENCE: usize = 600;
 
 async fn host(component: &[u8]) -> Host {
@@ -15,11 +15,11 @@ async fn host(component: &[u8]) -> Host {
     Host::builder().plugins(project.plugins()).build().await.expect("a host")
 }
 
-/// Returns why a component is refused, checked to be a sentence.
+/// Returns the reason why a component is rejected. The reason must be one short line.
 async fn reason(component: &[u8]) -> String {
     let host = host(component).await;
     let catalog = host.catalog();
-    let (_, reason) = catalog.refused().next().expect("the file is refused");
+    let (_, reason) = catalog.refused().next().expect("a rejected file");
     assert!(reason.len() <= MAX_SENTENCE && !reason.contains('\n'), "{reason}");
     reason
 }
@@ -28,63 +28,63 @@ async fn reason_of_text(text: &str) -> String {
     reason(&wat::parse_str(text).expect("a component")).await
 }
 
-/// Returns a module of many globals.
+/// Returns a module with this number of globals.
 fn globals(count: usize) -> String {
     format!("(module {})", "(global i32 (i32.const 0))".repeat(count))
 }
 
 #[tokio::test]
-async fn what_the_host_holds_for_instances_is_bounded() {
-    let bound = "a run of it needs more than 16.0 MiB outside its memory";
-    assert_eq!(reason(&crowded(&globals(17_000), 62).expect("a component")).await, bound);
+async fn host_memory_for_instances_is_limited() {
+    let expected = "a run of it needs more than 16.0 MiB outside its memory";
+    assert_eq!(reason(&crowded(&globals(17_000), 62).expect("a component")).await, expected);
     let elements = format!("(module (func) (elem func {}))", "0 ".repeat(20_000));
-    assert_eq!(reason(&crowded(&elements, 60).expect("a component")).await, bound);
+    assert_eq!(reason(&crowded(&elements, 60).expect("a component")).await, expected);
     let functions = format!("(module {})", "(func)".repeat(10_000));
-    assert_eq!(reason(&crowded(&functions, 60).expect("a component")).await, bound);
+    assert_eq!(reason(&crowded(&functions, 60).expect("a component")).await, expected);
 
     let host = host(&crowded(&globals(16_000), 62).expect("a component")).await;
-    let report = host.run(Request::new("hostile.benign", json!({}))).await.expect("it begins");
-    assert_eq!(report.outcome, Outcome::Success(json!({})), "just below the bound");
+    let report = host.run(Request::new("hostile.benign", json!({}))).await.expect("the run starts");
+    assert_eq!(report.outcome, Outcome::Success(json!({})), "just below the limit");
 }
 
-/// Returns what makes `count` instances of a component of this text, named `$inner`.
-fn times(count: usize, component: &str) -> String {
+/// Returns the text that defines a component `$inner` and instantiates it `count` times.
+fn instantiated(count: usize, component: &str) -> String {
     format!("(component $inner {component}) {}", "(instance (instantiate $inner))".repeat(count))
 }
 
 #[tokio::test]
-async fn instances_are_counted_as_often_as_they_are_made() {
-    let bound = "it has more than 64 core instances";
-    assert_eq!(reason(&crowded("(module)", 64).expect("a component")).await, bound);
-    // Four in each of four in each of four in each of four, and nowhere more than four.
+async fn nested_instances_are_counted_each_time() {
+    let expected = "it has more than 64 core instances";
+    assert_eq!(reason(&crowded("(module)", 64).expect("a component")).await, expected);
+    // Four levels with four instances each. No level alone exceeds the limit.
     let four = "(core module $m) (core instance (instantiate $m)) (core instance (instantiate $m))
         (core instance (instantiate $m)) (core instance (instantiate $m))";
-    let nested = times(4, &times(4, &times(4, four)));
-    assert_eq!(reason_of_text(&format!("(component {nested})")).await, bound);
-    // Under another name it is the same.
+    let nested = instantiated(4, &instantiated(4, &instantiated(4, four)));
+    assert_eq!(reason_of_text(&format!("(component {nested})")).await, expected);
+    // Aliases and exports do not hide the instances.
     let renamed = format!(
         "(component (component $inner {}) (component
             (alias outer 1 $inner (component $alias))
             (export $exported \"c\" (component $alias))
             (instance (instantiate $exported)) (instance (instantiate $exported))))",
-        times(40, "(core module $m) (core instance (instantiate $m))")
+        instantiated(40, "(core module $m) (core instance (instantiate $m))")
     );
-    assert_eq!(reason_of_text(&renamed).await, bound);
+    assert_eq!(reason_of_text(&renamed).await, expected);
 }
 
-/// Returns components in each other.
+/// Returns components that are nested `depth` levels deep.
 fn nested(depth: usize) -> String {
     format!("{}{}", "(component ".repeat(depth), ")".repeat(depth))
 }
 
 #[tokio::test]
-async fn what_a_component_is_made_of_is_bounded() {
+async fn size_of_a_component_is_limited() {
     let of = |part: &str, count: usize| format!("(component {})", part.repeat(count));
     let module = |part: &str, count: usize| of(&format!("(core module {})", part.repeat(count)), 1);
     let reasons = [
         (of("(core module)", 65), "it has more than 64 core modules"),
         (of("(component)", 256), "it has more than 256 components"),
-        (of(&times(256, ""), 1), "it has more than 256 component instances"),
+        (of(&instantiated(256, ""), 1), "it has more than 256 component instances"),
         (nested(9), "it has more than 8 levels of components"),
         (of("(type u8)", 20_001), "it has more than 20000 definitions"),
         (module("(memory 0)", 17), "it has more than 16 memories"),
@@ -107,16 +107,16 @@ async fn what_a_component_is_made_of_is_bounded() {
     for (text, expected) in reasons {
         assert_eq!(reason_of_text(&text).await, expected);
     }
-    assert!(reason_of_text(&nested(8)).await.starts_with("not a plugin"), "just within");
-    // Before it is made a component, which takes time too.
+    assert!(reason_of_text(&nested(8)).await.starts_with("not a plugin"), "at the limit");
+    // Core modules are checked before they are componentized, because that takes time too.
     let module = format!("(module {})", "(memory 0)".repeat(17));
     assert_eq!(reason_of_text(&module).await, "it has more than 16 memories");
 }
 
 #[tokio::test]
-async fn what_is_young_in_webassembly_is_left_off() {
+async fn recent_webassembly_proposals_are_disabled() {
     let core = |fields: &str| format!("(component (core module {fields}))");
-    let refused = [
+    let disabled = [
         (core("(memory i64 1)"), "memory64"),
         (core("(table i64 1 funcref)"), "memory64"),
         (core("(memory 1 1 shared)"), "threads"),
@@ -135,7 +135,7 @@ async fn what_is_young_in_webassembly_is_left_off() {
         ("(component (type (list u8 4)))".to_owned(), "fixed-length lists"),
         ("(component (type (map string u8)))".to_owned(), "map feature"),
     ];
-    for (text, word) in refused {
+    for (text, word) in disabled {
         let reason = reason_of_text(&text).await;
         assert!(reason.starts_with("not a component that this host can run: "), "{reason}");
         assert!(reason.contains(word), "{word}: {reason}");
@@ -143,7 +143,7 @@ async fn what_is_young_in_webassembly_is_left_off() {
 }
 
 #[tokio::test]
-async fn a_reason_is_a_sentence_however_long_the_names_are() {
+async fn rejection_reason_is_short_for_long_names() {
     let long = "a".repeat(90_000);
     let exports: String =
         (0..5000).map(|n| format!(r#"(export "e{n}-{long:.200}" (type $t))"#)).collect();
@@ -169,14 +169,14 @@ async fn a_reason_is_a_sentence_however_long_the_names_are() {
             "bytes, cut]",
         ),
     ];
-    for (text, words) in texts {
+    for (text, part) in texts {
         let reason = reason_of_text(&text).await;
-        assert!(reason.contains(words), "{words}: {reason}");
+        assert!(reason.contains(part), "{part}: {reason}");
     }
 }
 
 #[tokio::test]
-async fn a_description_is_refused_in_a_sentence_however_long_its_texts_are() {
+async fn rejection_of_a_description_is_short_for_long_texts() {
     let long = "a".repeat(500_000);
     let one = |operation| Described::new("it").with(operation);
     let plain = || Operation::new("a");
@@ -189,8 +189,8 @@ async fn a_description_is_refused_in_a_sentence_however_long_its_texts_are() {
         (one(plain()).annotated(&long, &"9".repeat(1000)), "needs more than 64 bits"),
         (one(Operation { input_schema: twice, ..plain() }), "stands twice"),
     ];
-    for (described, words) in descriptions {
+    for (described, part) in descriptions {
         let reason = reason(&describing(&described).expect("a guest")).await;
-        assert!(reason.contains(words), "{words}: {reason}");
+        assert!(reason.contains(part), "{part}: {reason}");
     }
 }

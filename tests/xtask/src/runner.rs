@@ -1,4 +1,4 @@
-//! Runs commands one after the other, at the top of the repository.
+//! Runs commands one after the other, in the root directory of the repository.
 
 use std::env;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// Why xtask gave up: one line.
+/// The error of a task: one line.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
 
@@ -22,22 +22,22 @@ impl fmt::Display for Failure {
     }
 }
 
-/// One run of xtask.
-pub(crate) struct Session {
+/// Runs the commands of one task and measures its time.
+pub(crate) struct Runner {
     started: Instant,
     target: PathBuf,
 }
 
-impl Session {
-    /// Starts the clock, and makes the top of the repository the current directory.
+impl Runner {
+    /// Starts the clock and changes to the root directory of the repository.
     pub(crate) fn start() -> Result<Self, Failure> {
-        let as_cargo = || Failure::new("run xtask as `cargo xtask`");
-        // Asked for now, not when it was compiled: the repository may have been moved since.
-        let package = env::var_os("CARGO_MANIFEST_DIR").ok_or_else(as_cargo)?;
-        let top = Path::new(&package).join("../..");
-        let target = own_target().ok_or_else(as_cargo)?;
-        env::set_current_dir(&top)
-            .map_err(|error| Failure::new(format!("cannot enter `{}`: {error}", top.display())))?;
+        let not_cargo = || Failure::new("xtask has been started directly: run `cargo xtask`");
+        // Read at run time, because the repository may have been moved since xtask was compiled.
+        let package = env::var_os("CARGO_MANIFEST_DIR").ok_or_else(not_cargo)?;
+        let root = Path::new(&package).join("../..");
+        let target = target_directory().ok_or_else(not_cargo)?;
+        env::set_current_dir(&root)
+            .map_err(|error| Failure::new(format!("cannot enter `{}`: {error}", root.display())))?;
         Ok(Self { started: Instant::now(), target })
     }
 
@@ -46,22 +46,22 @@ impl Session {
         &self.target
     }
 
-    /// Returns how long this session has taken, for a closing line.
+    /// Returns the seconds since the start of the task.
     pub(crate) fn seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
 
-    /// Says what comes next.
-    pub(crate) fn announce(&self, what: &str) {
-        println!("[{:>4} s] {what}", self.seconds());
+    /// Prints a line with the seconds since the start.
+    pub(crate) fn announce(&self, text: &str) {
+        println!("[{:>4} s] {text}", self.seconds());
     }
 
-    /// Runs a cargo subcommand to its end, after a line that says so.
+    /// Prints and runs a cargo subcommand.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Result<(), Failure> {
         self.run(&mut cargo(arguments))
     }
 
-    /// Runs `command` to its end, after a line that says so. It gets no stdin.
+    /// Prints and runs `command`, without stdin.
     pub(crate) fn run(&self, command: &mut Command) -> Result<(), Failure> {
         let line = line(command);
         self.announce(&line);
@@ -70,19 +70,19 @@ impl Session {
 
     /// Builds the `ophost` command and returns its path.
     pub(crate) fn ophost(&self) -> Result<PathBuf, Failure> {
-        self.cargo(&["build", "--locked", "--package", "ophost"])?;
+        self.cargo(&["build", "--locked", "--bin", "ophost"])?;
         Ok(self.target.join("debug/ophost"))
     }
 }
 
-/// Returns the cargo that runs xtask, about to run a subcommand.
+/// Returns a command of the cargo that runs xtask, with these arguments.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments);
     command
 }
 
-/// Runs `command`, named `line` in the failure, to its end.
+/// Runs `command` and waits for it. A failure names the command by `line`.
 pub(crate) fn succeed(command: &mut Command, line: &str) -> Result<(), Failure> {
     match command.stdin(Stdio::null()).status() {
         Ok(status) if status.success() => Ok(()),
@@ -91,25 +91,25 @@ pub(crate) fn succeed(command: &mut Command, line: &str) -> Result<(), Failure> 
     }
 }
 
-/// Returns whether `command` runs and succeeds, whatever it prints.
+/// Returns whether `command` succeeds. Discards its output.
 pub(crate) fn works(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// Returns the command as a person would type it.
+/// Returns the command line, for messages.
 fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let variables = command.get_envs().filter_map(|(name, value)| {
         value.map(|value| format!("{}={}", name.display(), value.display()))
     });
-    let words = std::iter::once(program).chain(command.get_args());
-    let words = words.map(|word| word.display().to_string());
-    variables.chain(words).collect::<Vec<_>>().join(" ")
+    let parts = std::iter::once(program).chain(command.get_args());
+    let parts = parts.map(|part| part.display().to_string());
+    variables.chain(parts).collect::<Vec<_>>().join(" ")
 }
 
-/// Cargo put this program at `<target>/<profile>/xtask`.
-fn own_target() -> Option<PathBuf> {
+/// Returns the target directory. Cargo writes this program to `<target>/<profile>/xtask`.
+fn target_directory() -> Option<PathBuf> {
     let program = env::current_exe().ok()?;
     Some(program.parent()?.parent()?.to_owned())
 }
@@ -119,14 +119,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_shown_as_typed() {
+    fn command_line_has_variables_program_name_and_arguments() {
         let mut command = Command::new("/usr/bin/cargo");
         command.args(["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-Dwarnings");
         assert_eq!(line(&command), "RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps");
     }
 
     #[test]
-    fn a_failing_command_is_named() {
+    fn failure_names_the_command() {
         let failure = succeed(&mut Command::new("no-such-program"), "no-such-program").unwrap_err();
         assert!(failure.to_string().starts_with("cannot run `no-such-program`: "));
     }
