@@ -1,7 +1,7 @@
-//! Dagster Pipes: one variable, base64 of zlib of JSON.
+//! Dagster Pipes: one variable with base64 of zlib-compressed JSON.
 //!
-//! Dagster's own clients often hand over only where the JSON is, `{"path": ..}`. No file is
-//! read for that: then it is known that there is a run, not which.
+//! Clients of Dagster often pass only the location of the JSON, `{"path": ..}`. The file is not
+//! read, so the run is detected without its ids.
 
 use data_encoding::BASE64;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
@@ -9,24 +9,24 @@ use serde_json::Value;
 
 use super::Orchestration;
 use super::environment::{Environment, InvalidValue, Label};
-use super::systems::Signs;
+use super::systems::SystemBuilder;
 use ophost_document::json;
 
 const VARIABLE: &str = "DAGSTER_PIPES_CONTEXT";
-/// The longest value, in bytes. Linux allows a variable 128 KiB.
+/// Maximum length of the value, in bytes. Linux limits a variable to 128 KiB.
 const MAX_ENCODED: usize = 128 << 10;
-/// The most that it may unpack to, in bytes: a few kilobytes could hold gigabytes of blanks.
+/// Maximum decompressed size in bytes, because a few kilobytes can decompress to gigabytes.
 const MAX_DECODED: usize = 1 << 20;
-/// What is copied, and its name here.
+/// Copied fields, and their names in the record.
 const IDS: [(&str, &str); 3] =
     [("run_id", "run_id"), ("job_name", "job_name"), ("retry_number", "retry_number")];
 
 pub(super) fn detect(environment: &Environment<'_>) -> Option<Orchestration> {
     let context = environment.parsed(VARIABLE, |text| decode(&text))?;
-    let mut signs = Signs::new(environment);
-    signs.sign(VARIABLE);
-    let mut system = signs.into_system("dagster", None);
-    // The context itself, or what holds it.
+    let mut system = SystemBuilder::new(environment);
+    system.sign(VARIABLE);
+    let mut system = system.into_system("dagster", None);
+    // Dagster passes the context, or an object with the context in `data`.
     let context = context.get("data").unwrap_or(&context);
     for (field, id) in IDS {
         if let Some(value) = context.get(field).and_then(word) {

@@ -1,13 +1,13 @@
-//! Variables, read with suspicion: what is of no use is remembered by name, never by value.
+//! Validated environment variables. Unusable ones are collected by name, without their values.
 
 use std::cell::RefCell;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// The longest name or id, in bytes. Airflow's are at most 250 characters.
-const MAX_WORD: usize = 1024;
-/// The longest URL, in bytes.
+/// Maximum length of a name or id, in bytes. Those of Airflow have at most 250 characters.
+const MAX_LABEL: usize = 1024;
+/// Maximum length of a URL, in bytes.
 const MAX_URL: usize = 2048;
 
 /// A name or an id: 1 to 1,024 bytes without control characters.
@@ -28,17 +28,17 @@ impl FromStr for Label {
         if text.is_empty() {
             return Err(InvalidValue::Empty);
         }
-        checked(text.to_owned(), MAX_WORD).map(Self)
+        checked(text.to_owned(), MAX_LABEL).map(Self)
     }
 }
 
-/// A variable that was set and could not be used.
+/// A variable with an unusable value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{variable}` {reason}")]
 pub struct IgnoredVariable {
-    /// Its name.
+    /// Name of the variable.
     pub variable: &'static str,
-    /// Why.
+    /// The problem of its value.
     pub reason: InvalidValue,
 }
 
@@ -48,42 +48,42 @@ impl Serialize for IgnoredVariable {
     }
 }
 
-/// What is wrong with a value.
+/// The problem of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidValue {
-    /// It has no characters.
+    /// The value is empty.
     #[error("is empty")]
     Empty,
-    /// It is longer than such a value has reason to be.
+    /// The value is longer than its maximum, in bytes.
     #[error("is longer than {0} bytes")]
     TooLong(usize),
-    /// It holds what a terminal or a log could act on.
-    #[error("holds control characters")]
+    /// The value contains control characters.
+    #[error("contains control characters")]
     Control,
-    /// It is no UUID.
+    /// The value is not a UUID.
     #[error("is not a UUID")]
     NotAUuid,
-    /// It is no number.
+    /// The value is not a number.
     #[error("is not a number")]
     NotANumber,
-    /// It is no address of a page.
-    #[error("is not a URL of http or https")]
+    /// The value is not a URL of a page.
+    #[error("is not an http or https URL")]
     NotAUrl,
-    /// It is an address that says a user's name or password.
+    /// The URL contains a user name or a password.
     #[error("is a URL with credentials")]
     Credentials,
-    /// It is not what Dagster hands over.
+    /// The value is not in the format of Dagster Pipes.
     #[error("is not base64 of zlib of JSON")]
     NotPipes,
-    /// Dagster handed over a place where the run's id is, not the id.
-    #[error("names no `run_id`: the rest of it is elsewhere")]
+    /// Dagster passed the location of the context, and not the context.
+    #[error("contains no `run_id`, only the location of the context")]
     NoRunId,
-    /// It breaks the W3C's rules.
-    #[error("is not as the W3C defines it")]
+    /// The value violates the W3C specification.
+    #[error("violates the W3C specification")]
     NotW3c,
 }
 
-/// The variables that a process was started with.
+/// The environment variables of a process.
 pub(super) struct Environment<'a> {
     read: &'a dyn Fn(&str) -> Option<String>,
     ignored: RefCell<Vec<IgnoredVariable>>,
@@ -94,12 +94,12 @@ impl<'a> Environment<'a> {
         Self { read, ignored: RefCell::default() }
     }
 
-    /// Returns a variable as it stands; an empty one counts as none.
+    /// Returns the value of a variable; an empty value counts as missing.
     pub(super) fn raw(&self, variable: &str) -> Option<String> {
         (self.read)(variable).filter(|value| !value.is_empty())
     }
 
-    /// Returns what `parse` makes of a variable, or remembers why it makes nothing.
+    /// Returns the parsed value of a variable, or adds the variable to the ignored ones.
     pub(super) fn parsed<T>(
         &self,
         variable: &'static str,
@@ -109,16 +109,16 @@ impl<'a> Environment<'a> {
     }
 
     /// Returns a name or an id.
-    pub(super) fn word(&self, variable: &'static str) -> Option<String> {
-        self.parsed(variable, |value| checked(value, MAX_WORD))
+    pub(super) fn label(&self, variable: &'static str) -> Option<String> {
+        self.parsed(variable, |value| checked(value, MAX_LABEL))
     }
 
-    /// Returns the address of a page.
+    /// Returns the URL of a page.
     pub(super) fn url(&self, variable: &'static str) -> Option<String> {
         self.parsed(variable, url)
     }
 
-    /// Remembers that a variable was of no use.
+    /// Adds a variable to the ignored ones.
     pub(super) fn ignore(&self, variable: &'static str, reason: InvalidValue) {
         let ignored = IgnoredVariable { variable, reason };
         let mut all = self.ignored.borrow_mut();
@@ -132,9 +132,9 @@ impl<'a> Environment<'a> {
     }
 }
 
-fn checked(text: String, longest: usize) -> Result<String, InvalidValue> {
-    if text.len() > longest {
-        Err(InvalidValue::TooLong(longest))
+fn checked(text: String, max: usize) -> Result<String, InvalidValue> {
+    if text.len() > max {
+        Err(InvalidValue::TooLong(max))
     } else if text.chars().any(char::is_control) {
         Err(InvalidValue::Control)
     } else {
@@ -142,7 +142,7 @@ fn checked(text: String, longest: usize) -> Result<String, InvalidValue> {
     }
 }
 
-/// Credentials in an address would be shown and kept with every run.
+/// Validates a URL. Credentials are rejected, because the record of every run would contain them.
 fn url(text: String) -> Result<String, InvalidValue> {
     let text = checked(text, MAX_URL)?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));

@@ -1,12 +1,12 @@
-//! What a run is part of: a workflow's run, a trace.
+//! Orchestration and trace context of a run.
 //!
-//! A door reads it once, from flags and from the environment that it was started in. A
-//! long-lived server must not: its own environment says nothing about who asks it.
+//! A command reads the context once, from flags and from its environment. A long-lived server
+//! must not read its environment, because that describes the server and not the request.
 //!
-//! - `systems` knows the workflow systems, in the order in which they are reported.
-//! - `prefect` and `dagster` are those that take more than copying variables.
-//! - `trace` reads the W3C's trace context.
-//! - `environment` reads variables and remembers which ones were of no use.
+//! - `systems`: the workflow systems, in the order of the report.
+//! - `prefect`, `dagster`: systems that need more than copying variables.
+//! - `trace`: W3C Trace Context.
+//! - `environment`: reads variables and collects the unusable ones.
 
 mod dagster;
 mod environment;
@@ -23,62 +23,63 @@ use self::environment::Environment;
 pub use self::environment::{IgnoredVariable, InvalidValue, Label};
 pub use self::trace::Trace;
 
-/// What a caller says in so many words about the workflow that a run is part of.
+/// Explicit settings of the orchestration context, from flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrchestrationOverrides {
-    /// A run of a workflow system of any name.
+    /// A run of any workflow system.
     pub orchestrator: Option<Orchestrator>,
-    /// Prefect's id of the flow run.
+    /// Id of the Prefect flow run.
     pub prefect_flow_run_id: Option<Uuid>,
-    /// Prefect's id of the task run.
+    /// Id of the Prefect task run.
     pub prefect_task_run_id: Option<Uuid>,
-    /// Read nothing from the environment.
+    /// Ignore the environment.
     pub no_detect: bool,
 }
 
-/// A run of a workflow system, as a caller names it.
+/// A run of a workflow system, named by the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orchestrator {
-    /// The system.
+    /// Name of the system.
     pub name: Label,
-    /// Its id of the run.
+    /// Id of the run in the system.
     pub run_id: Label,
-    /// Its id of the step.
+    /// Id of the task in the system.
     pub task_id: Option<Label>,
 }
 
-/// What a run is part of. The default is nothing.
+/// Orchestration and trace context of a run. The default is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OrchestrationContext {
-    /// Whether the run happens inside a workflow system. Kubernetes alone is none.
+    /// Whether the run belongs to a workflow system. Kubernetes alone does not count.
     pub orchestrated: bool,
-    /// Prefect's id of the flow run.
+    /// Id of the Prefect flow run.
     pub prefect_flow_run_id: Option<String>,
-    /// Prefect's id of the task run.
+    /// Id of the Prefect task run.
     pub prefect_task_run_id: Option<String>,
-    /// Where people see the workflow's run: of the first system that has a place for that.
+    /// Page of the workflow run, from the first system that has one.
     pub run_url: Option<String>,
-    /// All systems that there are signs of, what was said in so many words first. The order
-    /// tells nothing about which runs inside which: an environment cannot tell.
+    /// Detected systems; explicit ones first. The order does not express nesting, because an
+    /// environment does not show it.
     #[serde(rename = "systems")]
     pub orchestration: Vec<Orchestration>,
-    /// The trace that the run is a child in.
+    /// Trace context of the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
-    /// What was in the environment and could not be used.
+    /// Variables with unusable values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<IgnoredVariable>,
 }
 
 impl OrchestrationContext {
-    /// Returns what flags and variables say. Never fails: what cannot be used is listed in
-    /// [`OrchestrationContext::ignored`], by name.
+    /// Detects the context from flags and variables. Unusable variables are listed by name in
+    /// [`OrchestrationContext::ignored`].
     ///
     /// ```
-    /// use ophost::{Context, Explicit};
+    /// use ophost::{OrchestrationContext, OrchestrationOverrides};
     ///
     /// let variable = |name: &str| (name == "AIRFLOW_CTX_DAG_ID").then(|| "nightly".to_owned());
-    /// let context = Context::detect(&Explicit::default(), &variable);
+    /// let overrides = OrchestrationOverrides::default();
+    /// let context = OrchestrationContext::detect(&overrides, &variable);
     /// assert!(context.orchestrated);
     /// assert_eq!(context.orchestration[0].ids["dag_id"], "nightly");
     /// ```
@@ -102,7 +103,7 @@ impl OrchestrationContext {
         }
     }
 
-    /// Returns whether there is nothing to tell.
+    /// Returns whether the context is empty.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -1,38 +1,38 @@
-//! Prefect: what its workers and our shim set, and where its pages are.
+//! Prefect: variables of its workers and of our shim, and the URLs of its pages.
 
 use uuid::Uuid;
 
 use super::environment::{Environment, InvalidValue};
-use super::systems::Signs;
+use super::systems::SystemBuilder;
 use super::{Orchestration, OrchestrationOverrides};
 
 const NAME: &str = "prefect";
 const FLOW_RUN_ID: &str = "flow_run_id";
 const TASK_RUN_ID: &str = "task_run_id";
 
-/// Where Prefect Cloud answers programs, and where it answers people.
+/// Base URLs of the API and of the pages of Prefect Cloud.
 const CLOUD_API: &str = "https://api.prefect.cloud/api";
 const CLOUD_UI: &str = "https://app.prefect.cloud";
 
-/// Returns what flags say.
+/// Returns the orchestration that flags name.
 pub(super) fn explicit(
     explicit: &OrchestrationOverrides,
     environment: &Environment<'_>,
 ) -> Option<Orchestration> {
-    let mut signs = Signs::new(environment);
+    let mut system = SystemBuilder::new(environment);
     let OrchestrationOverrides { prefect_flow_run_id: flow, prefect_task_run_id: task, .. } =
         explicit;
     if let Some(flow) = flow {
-        signs.id(FLOW_RUN_ID, "--prefect-flow-run-id", flow.to_string());
+        system.id(FLOW_RUN_ID, "--prefect-flow-run-id", flow.to_string());
     }
     if let Some(task) = task {
-        signs.id(TASK_RUN_ID, "--prefect-task-run-id", task.to_string());
+        system.id(TASK_RUN_ID, "--prefect-task-run-id", task.to_string());
     }
-    found(signs, environment, *flow, *task)
+    found(system, environment, *flow, *task)
 }
 
-/// Returns what variables say. Flags win as a whole: the flow of one with the task of the
-/// other would be a run that never was.
+/// Returns the orchestration that variables name. Flags override all variables, because a flow of
+/// the flags with a task of the variables would be a combination that does not exist.
 pub(super) fn detect(
     explicit: &OrchestrationOverrides,
     environment: &Environment<'_>,
@@ -40,20 +40,20 @@ pub(super) fn detect(
     if explicit.prefect_flow_run_id.or(explicit.prefect_task_run_id).is_some() {
         return None;
     }
-    let mut signs = Signs::new(environment);
+    let mut system = SystemBuilder::new(environment);
     let mut id = |variable, name| {
         let id = environment.parsed(variable, |text| uuid(&text))?;
-        signs.id(name, variable, id.to_string());
+        system.id(name, variable, id.to_string());
         Some(id)
     };
     let flow = id("PREFECT__FLOW_RUN_ID", FLOW_RUN_ID);
     let task = id("PREFECT__TASK_RUN_ID", TASK_RUN_ID);
-    signs.ids(&[("PREFECT__DEPLOYMENT_NAME", "deployment_name")]);
-    found(signs, environment, flow, task)
+    system.ids(&[("PREFECT__DEPLOYMENT_NAME", "deployment_name")]);
+    found(system, environment, flow, task)
 }
 
-/// Returns the ids of the flow run and the task run, of the first that says any: also where
-/// our own variables name Prefect.
+/// Returns the ids of the flow run and the task run from the first entry of Prefect that has one.
+/// The variables of `ophost` can name Prefect too.
 pub(super) fn ids(all: &[Orchestration]) -> (Option<String>, Option<String>) {
     let id = |found: &Orchestration, name| {
         found.ids.get(name).filter(|id| Uuid::parse_str(id).is_ok()).cloned()
@@ -64,12 +64,12 @@ pub(super) fn ids(all: &[Orchestration]) -> (Option<String>, Option<String>) {
 }
 
 fn found(
-    mut signs: Signs<'_>,
+    mut system: SystemBuilder<'_>,
     environment: &Environment<'_>,
     flow: Option<Uuid>,
     task: Option<Uuid>,
 ) -> Option<Orchestration> {
-    if signs.is_empty() {
+    if system.is_empty() {
         return None;
     }
     let path = match (task, flow) {
@@ -79,17 +79,17 @@ fn found(
     };
     let url = path.and_then(|path| {
         let (base, variable) = pages(environment)?;
-        signs.sign(variable);
+        system.sign(variable);
         Some(format!("{}/{path}", base.trim_end_matches('/')))
     });
-    Some(signs.into_system(NAME, url))
+    Some(system.into_system(NAME, url))
 }
 
 fn uuid(text: &str) -> Result<Uuid, InvalidValue> {
     Uuid::parse_str(text).map_err(|_| InvalidValue::NotAUuid)
 }
 
-/// Returns where its pages are, and the variable that says so.
+/// Returns the base URL of the pages, and the variable that it comes from.
 fn pages(environment: &Environment<'_>) -> Option<(String, &'static str)> {
     let is_base = |url: &String| !url.contains(['?', '#']);
     let base = |variable| environment.url(variable).filter(is_base);
@@ -97,7 +97,7 @@ fn pages(environment: &Environment<'_>) -> Option<(String, &'static str)> {
     base("PREFECT_UI_URL").map(|ui| (ui, "PREFECT_UI_URL")).or_else(of_api)
 }
 
-/// Returns the address of the pages that belong to an API, by Prefect's own rules.
+/// Returns the base URL of the pages that belong to an API, by the rules of Prefect.
 fn ui_of(api: &str) -> String {
     let ui = match api.strip_prefix(CLOUD_API) {
         Some(rest) => format!("{CLOUD_UI}{rest}"),

@@ -1,4 +1,4 @@
-//! Environments and what they say, a line for each rule.
+//! Table tests: environments and the context that is detected from them.
 
 use std::fmt::Write as _;
 
@@ -24,8 +24,8 @@ fn found(variables: &[(&str, &str)]) -> OrchestrationContext {
     detect(&OrchestrationOverrides::default(), variables)
 }
 
-/// Returns what a context says, in a line: `prefect task_run_id=..` and so on, after a `*`
-/// where it is orchestrated; then what was ignored.
+/// Returns a context in one line: `*` if it is orchestrated, systems with their ids, and the
+/// ignored variables in parentheses.
 fn line(context: &OrchestrationContext) -> String {
     let mut text = if context.orchestrated { "*".to_owned() } else { String::new() };
     for found in &context.orchestration {
@@ -49,20 +49,20 @@ fn check(cases: &[Case<'_>]) {
 }
 
 #[test]
-fn nothing_says_nothing() {
+fn an_empty_environment_gives_an_empty_context() {
     assert!(found(&[]).is_empty());
     assert!(found(&[("PATH", "/bin"), ("PREFECT__FLOW_RUN_ID", "")]).is_empty());
 }
 
 #[test]
-fn the_neutral_variables_name_any_system() {
+fn the_variables_of_ophost_name_any_system() {
     let url = ("OPHOST_RUN_URL", "https://flows.example/7");
     check(&[
         (&[("OPHOST_ORCHESTRATOR", "luigi")], "* luigi"),
         (&[("OPHOST_ORCHESTRATOR", "luigi"), ("OPHOST_FLOW_RUN_ID", "7")], "* luigi flow_run_id=7"),
         (&[("OPHOST_TASK_RUN_ID", "8")], "* unnamed task_run_id=8"),
         (&[url], "* unnamed"),
-        (&[("OPHOST_ORCHESTRATOR", "a\nb")], "(`OPHOST_ORCHESTRATOR` holds control characters)"),
+        (&[("OPHOST_ORCHESTRATOR", "a\nb")], "(`OPHOST_ORCHESTRATOR` contains control characters)"),
     ]);
     assert_eq!(found(&[url]).run_url.as_deref(), Some(url.1));
     let long = "x".repeat(1025);
@@ -71,11 +71,11 @@ fn the_neutral_variables_name_any_system() {
 }
 
 #[test]
-fn a_url_is_a_page_and_no_secret() {
+fn a_url_with_credentials_is_ignored() {
     for (url, problem) in [
-        ("javascript:alert(1)", "(`OPHOST_RUN_URL` is not a URL of http or https)"),
-        ("https:///x", "(`OPHOST_RUN_URL` is not a URL of http or https)"),
-        ("https://a b", "(`OPHOST_RUN_URL` is not a URL of http or https)"),
+        ("javascript:alert(1)", "(`OPHOST_RUN_URL` is not an http or https URL)"),
+        ("https:///x", "(`OPHOST_RUN_URL` is not an http or https URL)"),
+        ("https://a b", "(`OPHOST_RUN_URL` is not an http or https URL)"),
         ("https://ann:secret@x.example/", "(`OPHOST_RUN_URL` is a URL with credentials)"),
     ] {
         assert_eq!(line(&found(&[("OPHOST_RUN_URL", url)])), problem);
@@ -83,7 +83,7 @@ fn a_url_is_a_page_and_no_secret() {
 }
 
 #[test]
-fn prefect_is_known_by_what_its_workers_and_the_shim_set() {
+fn prefect_is_detected_from_variables_of_its_workers_and_of_the_shim() {
     let flow = ("PREFECT__FLOW_RUN_ID", FLOW);
     let task = ("PREFECT__TASK_RUN_ID", TASK);
     check(&[
@@ -111,7 +111,7 @@ fn prefect_is_known_by_what_its_workers_and_the_shim_set() {
 }
 
 #[test]
-fn our_own_variables_can_name_prefect() {
+fn the_variables_of_ophost_can_name_prefect() {
     let named = ("OPHOST_ORCHESTRATOR", "prefect");
     let context = found(&[named, ("OPHOST_FLOW_RUN_ID", FLOW)]);
     assert_eq!(context.prefect_flow_run_id.as_deref(), Some(FLOW));
@@ -120,7 +120,7 @@ fn our_own_variables_can_name_prefect() {
 }
 
 #[test]
-fn the_page_of_a_prefect_run_is_where_prefect_itself_says() {
+fn the_url_of_a_prefect_run_is_built_from_the_variables_of_prefect() {
     let run = |variable, base: &str| {
         let variables = [("PREFECT__FLOW_RUN_ID", FLOW), (variable, base)];
         found(&variables).run_url.unwrap_or_default().replace(FLOW, "FLOW")
@@ -144,7 +144,7 @@ fn the_page_of_a_prefect_run_is_where_prefect_itself_says() {
 }
 
 #[test]
-fn airflow_windmill_and_github_are_known_by_their_variables() {
+fn airflow_windmill_and_github_are_detected_from_their_variables() {
     let actions = ("GITHUB_ACTIONS", "true");
     check(&[
         (
@@ -187,7 +187,7 @@ fn airflow_windmill_and_github_are_known_by_their_variables() {
 }
 
 #[test]
-fn kubernetes_alone_is_no_workflow() {
+fn kubernetes_alone_is_not_orchestrated() {
     let pod = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
     check(&[
         (&[pod], "kubernetes"),
@@ -201,10 +201,9 @@ fn pipes(json: &str) -> String {
 }
 
 #[test]
-fn dagster_s_variable_is_unpacked() {
+fn the_variable_of_dagster_is_decoded() {
     let problem = "(`DAGSTER_PIPES_CONTEXT` is not base64 of zlib of JSON)";
-    let elsewhere =
-        "* dagster (`DAGSTER_PIPES_CONTEXT` names no `run_id`: the rest of it is elsewhere)";
+    let elsewhere = "* dagster (`DAGSTER_PIPES_CONTEXT` contains no `run_id`, only the location of the context)";
     for (value, expected) in [
         (pipes(r#"{"run_id": "r", "secret": "s"}"#), "* dagster run_id=r"),
         (
@@ -223,7 +222,7 @@ fn dagster_s_variable_is_unpacked() {
 }
 
 #[test]
-fn what_unpacks_to_too_much_is_ignored() {
+fn a_variable_of_dagster_that_decompresses_to_too_much_is_ignored() {
     let bomb = pipes(&format!(r#"{{"run_id": "r"{}}}"#, " ".repeat(64 << 20)));
     assert!(bomb.len() < 128 << 10);
     let context = found(&[("DAGSTER_PIPES_CONTEXT", &bomb)]);
@@ -234,7 +233,7 @@ fn what_unpacks_to_too_much_is_ignored() {
 }
 
 #[test]
-fn all_that_hold_are_kept_in_one_order() {
+fn all_detected_systems_are_listed_in_a_fixed_order() {
     let dagster = pipes(r#"{"run_id": "r"}"#);
     let variables = [
         ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
@@ -259,7 +258,7 @@ fn all_that_hold_are_kept_in_one_order() {
 }
 
 #[test]
-fn flags_win_over_prefect_s_variables_as_a_whole() {
+fn flags_override_all_variables_of_prefect() {
     let explicit = OrchestrationOverrides {
         prefect_flow_run_id: Some(OTHER.parse().unwrap()),
         ..OrchestrationOverrides::default()
@@ -272,12 +271,12 @@ fn flags_win_over_prefect_s_variables_as_a_whole() {
     let context = detect(&explicit, &variables);
     assert_eq!(line(&context), "* prefect flow_run_id=OTHER");
     assert_eq!(context.prefect_task_run_id, None);
-    let signs = &context.orchestration[0].detected_from;
-    assert_eq!(*signs, ["--prefect-flow-run-id", "PREFECT_UI_URL"]);
+    let system = &context.orchestration[0].detected_from;
+    assert_eq!(*system, ["--prefect-flow-run-id", "PREFECT_UI_URL"]);
 }
 
 #[test]
-fn without_detection_only_flags_count() {
+fn no_detect_ignores_the_environment() {
     let explicit = OrchestrationOverrides { no_detect: true, ..OrchestrationOverrides::default() };
     let variables = [("PREFECT__FLOW_RUN_ID", FLOW), ("TRACEPARENT", PARENT), ("WM_JOB_ID", "j")];
     assert!(detect(&explicit, &variables).is_empty());
@@ -287,7 +286,7 @@ fn without_detection_only_flags_count() {
 }
 
 #[test]
-fn a_trace_is_taken_only_as_the_w3c_defines_it() {
+fn a_traceparent_must_conform_to_the_specification() {
     let (zero_trace, zero_span) = ("0".repeat(32), "0".repeat(16));
     let later = PARENT.replacen("00", "01", 1);
     let goes_on = format!("{later}-what-will-come");
@@ -306,13 +305,13 @@ fn a_trace_is_taken_only_as_the_w3c_defines_it() {
     ] {
         let context = found(&[("TRACEPARENT", &bad), ("TRACESTATE", "a=1")]);
         assert_eq!(context.trace, None);
-        assert_eq!(line(&context), "(`TRACEPARENT` is not as the W3C defines it)");
+        assert_eq!(line(&context), "(`TRACEPARENT` violates the W3C specification)");
     }
     assert!(!found(&[("TRACEPARENT", PARENT)]).orchestrated);
 }
 
 #[test]
-fn state_and_baggage_are_checked_too() {
+fn tracestate_and_baggage_must_conform_to_the_specification() {
     let many = ["a=1"; 33].join(",");
     for (state, is_good) in [
         ("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", true),
@@ -339,7 +338,7 @@ fn state_and_baggage_are_checked_too() {
 }
 
 #[test]
-fn what_is_ignored_is_told_without_its_value() {
+fn an_ignored_variable_is_reported_without_its_value() {
     let json = serde_json::to_string(&found(&[("PREFECT__FLOW_RUN_ID", "hunter2")])).unwrap();
     assert!(json.contains(r#""ignored":["`PREFECT__FLOW_RUN_ID` is not a UUID"]"#), "{json}");
     assert!(!json.contains("hunter2"));

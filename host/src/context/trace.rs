@@ -1,4 +1,4 @@
-//! The W3C's trace context and baggage, as variables.
+//! W3C Trace Context and Baggage in environment variables.
 //!
 //! <https://www.w3.org/TR/trace-context/>, <https://www.w3.org/TR/baggage/>
 
@@ -8,42 +8,43 @@ use serde::Serialize;
 
 use super::environment::{Environment, InvalidValue};
 
-/// The longest list of a trace's states, in bytes, and the most members of it.
+/// Maximum length of `tracestate` in bytes, and its maximum number of members.
 const MAX_STATE: (usize, usize) = (4096, 32);
-/// The same of baggage.
+/// Maximum length of `baggage` in bytes, and its maximum number of members.
 const MAX_BAGGAGE: (usize, usize) = (8192, 64);
 
-/// The trace that a run is a child in.
+/// Trace context of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Trace {
-    /// The trace and the parent's span.
+    /// Trace id and parent span.
     pub traceparent: Option<String>,
-    /// What tracing systems add to it; there is none without a `traceparent`.
+    /// Data of tracing systems; `None` without a `traceparent`.
     pub tracestate: Option<String>,
-    /// What the caller hands on, whether there is a trace or not.
+    /// Baggage of the caller, with or without a trace.
     pub baggage: Option<String>,
-    /// The variables that say so.
+    /// Variables that the context was read from.
     pub detected_from: Vec<String>,
 }
 
 pub(super) fn detect(environment: &Environment<'_>) -> Option<Trace> {
     let mut trace = Trace::default();
     let mut read = |variable, is_valid: fn(&str) -> bool| {
-        let judge =
+        let validate =
             |value: String| if is_valid(&value) { Ok(value) } else { Err(InvalidValue::NotW3c) };
-        let value = environment.parsed(variable, judge)?;
+        let value = environment.parsed(variable, validate)?;
         trace.detected_from.push(variable.to_owned());
         Some(value)
     };
     let traceparent = read("TRACEPARENT", is_traceparent);
-    // Without its parent a state belongs to nothing.
+    // The specification ignores `tracestate` without `traceparent`.
     let tracestate = traceparent.as_ref().and_then(|_| read("TRACESTATE", is_tracestate));
     let baggage = read("BAGGAGE", is_baggage);
     let trace = Trace { traceparent, tracestate, baggage, ..trace };
     (!trace.detected_from.is_empty()).then_some(trace)
 }
 
-/// `00-` trace `-` span `-` flags, in lower-case hexadecimal; later versions may go on.
+/// Format: `00-` trace `-` span `-` flags, in lower-case hexadecimal. Later versions can have
+/// more parts.
 fn is_traceparent(text: &str) -> bool {
     let is_hex = |part: &str, length| {
         part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -52,7 +53,7 @@ fn is_traceparent(text: &str) -> bool {
     let mut parts = text.splitn(5, '-');
     let mut next = || parts.next().unwrap_or_default();
     let (version, trace, span, flags) = (next(), next(), next(), next());
-    let goes_on = parts.next().is_some();
+    let has_more_parts = parts.next().is_some();
     is_hex(version, 2)
         && version != "ff"
         && is_hex(trace, 32)
@@ -60,7 +61,7 @@ fn is_traceparent(text: &str) -> bool {
         && is_hex(span, 16)
         && !is_zero(span)
         && is_hex(flags, 2)
-        && (version != "00" || !goes_on)
+        && (version != "00" || !has_more_parts)
         && text.len() <= 512
         && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -68,7 +69,7 @@ fn is_traceparent(text: &str) -> bool {
 fn is_tracestate(text: &str) -> bool {
     let mut keys = BTreeSet::new();
     is_list(text, MAX_STATE, |member| {
-        // An empty member is allowed and means nothing.
+        // The specification allows empty members and ignores them.
         member.is_empty()
             || member.split_once('=').is_some_and(|(key, value)| {
                 is_state_key(key) && is_state_value(value) && keys.insert(key.to_owned())
@@ -104,7 +105,7 @@ fn is_baggage(text: &str) -> bool {
     })
 }
 
-/// A token of HTTP.
+/// Returns whether a text is a token of HTTP.
 fn is_token(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !text.is_empty() && text.bytes().all(allowed)
@@ -114,7 +115,7 @@ fn is_baggage_value(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic() && !b"\",;\\".contains(&b))
 }
 
-/// Returns whether every member of a list with commas is right, and the list not too long.
+/// Returns whether a comma-separated list is within its limits and every member is valid.
 fn is_list(
     text: &str,
     (bytes, members): (usize, usize),

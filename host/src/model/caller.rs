@@ -1,51 +1,48 @@
-//! Who asks for a run.
-//!
-//! A door knows what it was told in so many words; the input may say more. Here the two
-//! become one: flags are true if either says so, the actor is the first that is named.
+//! Merges the caller's explicit settings with those in the input. Explicit settings win.
 
 use serde_json::Value;
 
 use crate::model::outcome::{Actor, Flags};
 
-/// What a door was told about a call.
+/// Explicit settings of a call: user, channel and flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The user on whose behalf the run happens.
+    /// The user of the run.
     pub user_id: Option<String>,
-    /// The channel, if the caller named one.
+    /// The channel, if the caller names one.
     pub channel: Option<String>,
-    /// The door's own name, for where nobody named a channel: `cli`, `api`.
+    /// Channel of the entry point, for calls that name none: `cli`, `api`.
     pub default_channel: &'static str,
-    /// What the caller switched on.
+    /// Flags that the caller sets.
     pub flags: Flags,
 }
 
 impl Caller {
-    /// Returns a caller that said nothing, through the given door.
-    pub fn at(door: &'static str) -> Self {
-        Self { user_id: None, channel: None, default_channel: door, flags: Flags::default() }
+    /// Returns a caller without settings, with the default channel of an entry point.
+    pub fn at(default_channel: &'static str) -> Self {
+        Self { user_id: None, channel: None, default_channel, flags: Flags::default() }
     }
 
-    /// Returns the actor of a run on `input`: the caller's word, else the input's, else the
-    /// door's. A null or empty word counts as none.
+    /// Returns the actor of a run with this input: from the caller, else from the input, else the
+    /// default channel. A null or empty value counts as missing.
     pub(crate) fn actor(&self, input: &Value) -> Actor {
-        let named = |own: &Option<String>| own.clone().filter(|text| !text.is_empty());
-        let said = |own, field| named(own).or_else(|| text(input, field));
+        let explicit = |value: &Option<String>| value.clone().filter(|text| !text.is_empty());
+        let merged = |value, field| explicit(value).or_else(|| text(input, field));
         Actor {
-            user_id: said(&self.user_id, "user_id"),
-            channel: said(&self.channel, "channel")
+            user_id: merged(&self.user_id, "user_id"),
+            channel: merged(&self.channel, "channel")
                 .unwrap_or_else(|| self.default_channel.to_owned()),
         }
     }
 
-    /// Returns the flags of a run on `input`, as it came: each is true if the caller or the
-    /// input says so.
+    /// Returns the flags of a run with this input, before defaults are applied: a flag is set if
+    /// the caller or the input sets it.
     pub(crate) fn flags(&self, input: &Value) -> Flags {
-        let said = |field| input.get(field) == Some(&Value::Bool(true));
+        let is_set = |field| input.get(field) == Some(&Value::Bool(true));
         Flags {
-            dry_run: self.flags.dry_run || said("dry_run"),
-            test_mode: self.flags.test_mode || said("test_mode"),
-            verbose: self.flags.verbose || said("verbose"),
+            dry_run: self.flags.dry_run || is_set("dry_run"),
+            test_mode: self.flags.test_mode || is_set("test_mode"),
+            verbose: self.flags.verbose || is_set("verbose"),
         }
     }
 }
@@ -61,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn i2_a_flag_is_true_if_the_caller_or_the_input_says_so() {
+    fn a_flag_is_set_by_the_caller_or_by_the_input() {
         let mut caller = Caller::at("cli");
         caller.flags.dry_run = true;
         let flags = caller.flags(&json!({"dry_run": false, "verbose": true, "test_mode": "yes"}));
@@ -69,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn i3_the_actor_is_the_caller_s_then_the_input_s_then_the_door_s() {
+    fn the_actor_is_from_the_caller_then_the_input_then_the_default_channel() {
         let mut caller = Caller::at("cli");
         let actor = |caller: &Caller, input| {
             let Actor { user_id, channel } = caller.actor(&input);

@@ -1,4 +1,4 @@
-//! What names a content: SHA-256 of its bytes.
+//! Content digests (SHA-256).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of some bytes, shown as 64 lower-case hex digits.
+/// A SHA-256 digest, printed as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Digest([u8; 32]);
@@ -17,17 +17,17 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Returns the digest of these bytes.
+    /// Returns the digest with these 32 bytes.
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Returns the digest's bytes.
+    /// Returns the 32 bytes of the digest.
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Returns the first twelve digits: enough for people to tell files apart.
+    /// Returns the first 12 digits, for messages.
     pub fn short(&self) -> String {
         hex(&self.0[..6])
     }
@@ -76,7 +76,7 @@ impl FromStr for Digest {
     }
 }
 
-/// A text that is not 64 lower-case hex digits.
+/// The error of parsing a [`Digest`]: the text is not 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a SHA-256 digest")]
 pub struct ParseDigestError;
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_read_as_it_is_shown() {
+    fn a_digest_is_parsed_as_printed() {
         let digest = Digest::sha256(b"abc");
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), text);

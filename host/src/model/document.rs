@@ -1,7 +1,7 @@
-//! Documents: what runs read and change.
+//! Document changes and the read set of a run.
 //!
-//! What a document is, and what is asked of many, is `ophost-document`'s, which plugins'
-//! tests share. Here is what a run leaves behind.
+//! Documents, filters and queries are in `ophost-document`, because the unit tests of plugins use
+//! them too.
 
 use std::collections::BTreeMap;
 
@@ -14,35 +14,35 @@ pub use ophost_document::{
     body::type_name, edit,
 };
 
-/// The most documents and filters that a run's reads of one collection are remembered by;
-/// beyond it the whole collection counts as read.
+/// Maximum number of documents in the read set of one collection. Beyond it, the whole collection
+/// counts as read.
 const MAX_READS: usize = 10_000;
+/// Maximum number of filters in the read set of one collection.
 const MAX_FILTERS: usize = 100;
-/// How many steps finding out whether a run read what changed since may take: some 100
-/// milliseconds.
-const MAX_TOUCHING: u64 = 4 << 20;
+/// Budget of the conflict check of one collection, in steps: about 100 ms.
+const MAX_CONFLICT_CHECK: u64 = 4 << 20;
 
-/// Where a document is.
+/// Address of a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Address {
     /// The collection.
     pub collection: CollectionName,
-    /// The document in it.
+    /// Id of the document in the collection.
     #[serde(rename = "document_id")]
     pub id: DocumentId,
 }
 
-/// A document before a run and after it; none where there is none.
+/// Change of a document: its content before and after a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DocumentChange {
-    /// As it was.
+    /// Content before the run; `None` if the document did not exist.
     pub before: Option<Body>,
-    /// As it is then.
+    /// Content after the run; `None` if the run deleted the document.
     pub after: Option<Body>,
 }
 
 impl DocumentChange {
-    /// Returns what is done; `None` if that is nothing.
+    /// Returns the kind of the change; `None` if the content is equal.
     pub fn kind(&self) -> Option<ChangeKind> {
         match (&self.before, &self.after) {
             (None, Some(_)) => Some(ChangeKind::Created),
@@ -53,20 +53,20 @@ impl DocumentChange {
     }
 }
 
-/// What is done to a document.
+/// Kind of a document change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
-    /// There was none.
+    /// The document is new.
     Created,
-    /// It is another.
+    /// The document has other content.
     Updated,
-    /// It is gone.
+    /// The document was deleted.
     Deleted,
 }
 
 impl ChangeKind {
-    /// Returns the word for it, as stored and shown.
+    /// Returns the name of the kind, as stored and printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -76,33 +76,33 @@ impl ChangeKind {
     }
 }
 
-/// All that a run changes, in the order of addresses. Each of them changes something.
+/// The document changes of a run, ordered by address. Changes without effect are not included.
 pub type ChangeSet = BTreeMap<Address, DocumentChange>;
 
-/// How many documents a run changed.
+/// Number of documents that a run changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeCount {
-    /// Which change of the store it was, as the record says; `None` for a dry run, which made
-    /// none, and in the report of a run that has just ended.
+    /// Revision of the store after the commit, in a record; `None` for a dry run and in the report
+    /// of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// How many are new.
+    /// Number of created documents.
     pub created: u64,
-    /// How many are others.
+    /// Number of updated documents.
     pub updated: u64,
-    /// How many are gone.
+    /// Number of deleted documents.
     pub deleted: u64,
 }
 
 impl ChangeCount {
-    /// Counts changes that are not kept.
+    /// Counts changes that are not committed.
     pub fn of(changes: &ChangeSet) -> Self {
         let mut count = Self::default();
         changes.values().for_each(|change| count.add(change.kind()));
         count
     }
 
-    /// Counts one more change.
+    /// Adds one change.
     pub(crate) fn add(&mut self, kind: Option<ChangeKind>) {
         match kind {
             Some(ChangeKind::Created) => self.created += 1,
@@ -113,35 +113,34 @@ impl ChangeCount {
     }
 }
 
-/// What a run knows of documents, so that it can be asked whether that is still so.
+/// The read set of a run, by collection. The commit validates it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ReadSet(BTreeMap<CollectionName, CollectionReads>);
 
-/// What a run knows of one collection.
+/// The read set of a run in one collection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CollectionReads {
-    /// Which revision these documents have, if they are there, and which ones these filters
-    /// mean.
+    /// Documents that were read by id, and filters that were evaluated.
     Some {
-        /// The documents.
+        /// Revision of each document; `None` for a document that did not exist.
         documents: BTreeMap<DocumentId, Option<u64>>,
         /// The filters.
         filters: Vec<Filter>,
     },
-    /// So much of it that all is meant.
+    /// The whole collection.
     Whole,
 }
 
 impl CollectionReads {
-    /// Returns the budget to find out in whether changes touch what a run read: this happens while
-    /// all others wait to write.
-    pub(crate) fn touching() -> Budget {
-        Budget::unlimited().with_steps(MAX_TOUCHING)
+    /// Returns the budget of a conflict check. The check has a bound because other writers wait
+    /// for its end.
+    pub(crate) fn check_budget() -> Budget {
+        Budget::unlimited().with_steps(MAX_CONFLICT_CHECK)
     }
 
-    /// Returns whether a run that knows this has to hear of a change. Where the budget is used up,
-    /// it has to.
-    pub(crate) fn is_touched(
+    /// Returns whether a change conflicts with the filters. Returns `true` if the budget is used
+    /// up.
+    pub(crate) fn has_conflict(
         &self,
         id: &DocumentId,
         change: &DocumentChange,
@@ -150,13 +149,13 @@ impl CollectionReads {
         let Self::Some { filters, .. } = self else { return true };
         let bodies = || [&change.before, &change.after].into_iter().flatten();
         let fits = |filter: &Filter, body: &Body| {
-            // What takes too long to find out is taken for true: the run is executed again.
+            // A false conflict costs a conflict retry; a missed conflict loses an update.
             filter.matches_within(id, body, budget).unwrap_or(true)
         };
         filters.iter().any(|filter| bodies().any(|body| fits(filter, body)))
     }
 
-    /// Returns whether changes have to be looked at one by one.
+    /// Returns whether each later change must be checked against the filters.
     pub(crate) fn has_filters(&self) -> bool {
         match self {
             Self::Some { filters, .. } => !filters.is_empty(),
@@ -164,7 +163,7 @@ impl CollectionReads {
         }
     }
 
-    /// Returns the documents that are known by their revision.
+    /// Returns the documents that were read by id, with their revisions.
     pub(crate) fn documents(&self) -> impl Iterator<Item = (&DocumentId, Option<u64>)> {
         let documents = match self {
             Self::Some { documents, .. } => Some(documents),
@@ -175,22 +174,22 @@ impl CollectionReads {
 }
 
 impl ReadSet {
-    /// Adds that a document has this revision, or is not there.
+    /// Adds a document that was read by id; `None` as the revision if it does not exist.
     pub(crate) fn add_document(&mut self, address: &Address, revision: Option<u64>) {
-        let known = self.collection(&address.collection);
-        let CollectionReads::Some { documents, .. } = known else { return };
+        let reads = self.collection(&address.collection);
+        let CollectionReads::Some { documents, .. } = reads else { return };
         documents.insert(address.id.clone(), revision);
         if documents.len() > MAX_READS {
-            *known = CollectionReads::Whole;
+            *reads = CollectionReads::Whole;
         }
     }
 
-    /// Adds that a filter means what it means.
+    /// Adds a filter that was evaluated.
     pub(crate) fn add_filter(&mut self, collection: &CollectionName, filter: &Filter) {
-        let known = self.collection(collection);
-        let CollectionReads::Some { filters, .. } = known else { return };
+        let reads = self.collection(collection);
+        let CollectionReads::Some { filters, .. } = reads else { return };
         if filters.len() == MAX_FILTERS {
-            *known = CollectionReads::Whole;
+            *reads = CollectionReads::Whole;
         } else if !filters.contains(filter) {
             filters.push(filter.clone());
         }
@@ -201,7 +200,7 @@ impl ReadSet {
         self.0.entry(name.clone()).or_insert_with(nothing)
     }
 
-    /// Returns what is known, by collection.
+    /// Returns the reads of each collection.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&CollectionName, &CollectionReads)> {
         self.0.iter()
     }
@@ -212,13 +211,13 @@ impl ReadSet {
     }
 }
 
-/// What a run did with documents: what it saw, and what it wants to be true afterwards.
+/// The data that a commit validates and writes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct CommitRequest {
-    /// The newest change that it saw.
+    /// Revision of the store in the snapshot of the run.
     pub(crate) snapshot_revision: u64,
-    /// What it knows of them.
+    /// The read set.
     pub(crate) read_set: ReadSet,
-    /// What it changes; every one of these it read, too.
+    /// The changes. Each changed document is in the read set.
     pub(crate) changes: ChangeSet,
 }

@@ -5,29 +5,30 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The bounds of one run. They are always on; each one that is exceeded fails the run
-/// with a kind of its own, but for the log, which is cut.
+/// Limits of a run. All of them are always on.
+///
+/// A run that exceeds a limit fails with the failure kind of the limit. Exception: log entries
+/// beyond `log` are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Wall time from the call until the end is about to be written, without the loading of the
-    /// code. Default 30 s. In JSON whole milliseconds, as
-    /// `timeout_ms`.
+    /// Wall time from the call until the final commit, without loading the code. Default 30 s. In
+    /// JSON `timeout_ms`, in whole milliseconds.
     #[serde(rename = "timeout_ms", with = "crate::model::outcome::milliseconds")]
     pub timeout: Duration,
-    /// Bytes of linear memory, summed over all memories of the instance. Default 128 MiB. One
-    /// instruction of a guest may fill all of it, and is not interrupted.
+    /// Bytes of linear memory, summed over all memories of the instance. Default 128 MiB. A single
+    /// instruction can fill all of it and cannot be interrupted.
     pub memory: u64,
     /// Bytes of the output's JSON text. Default 8 MiB.
     pub output: u64,
-    /// Bytes of documents that it may write: of each, its id, its JSON texts before and after,
-    /// and 256 more. Default 64 MiB.
+    /// Bytes of document changes: for each change the id, the JSON texts before and after, and 256
+    /// bytes. Default 64 MiB.
     pub effects: u64,
-    /// Bytes of log that are kept. Default 1 MiB.
+    /// Bytes of log entries in the record. Default 1 MiB.
     pub log: u64,
 }
 
 impl Limits {
-    /// The bounds where nobody says otherwise.
+    /// The default limits.
     pub const DEFAULT: Self = Self {
         timeout: Duration::from_secs(30),
         memory: 128 << 20,
@@ -36,7 +37,7 @@ impl Limits {
         log: 1 << 20,
     };
 
-    /// The most that a call may ask for where the host does not say otherwise.
+    /// The default maxima: the highest limits that a call can request.
     pub const DEFAULT_MAXIMA: Self = Self {
         timeout: Duration::from_secs(3600),
         memory: 512 << 20,
@@ -52,7 +53,7 @@ impl Default for Limits {
     }
 }
 
-/// The bounds that a caller asks for; what is `None` is left to the operation and the host.
+/// Requested limits. `None` selects the limit of the operation or of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitRequest {
     /// See [`Limits::timeout`].
@@ -67,16 +68,16 @@ pub struct LimitRequest {
     pub log: Option<u64>,
 }
 
-/// What a host says of one operation, over what it says of all.
+/// Limits that the settings of a host define for one operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperationLimits {
-    /// What its runs get where the caller says nothing. Wins over the operation's hints.
+    /// Limits of calls that request none. They override the hints of the operation.
     pub defaults: LimitRequest,
-    /// The most that its callers may ask for. Wins over the host's maxima, both ways.
+    /// The highest limits that a call can request. They override the maxima of the host.
     pub maxima: LimitRequest,
 }
 
-/// Which limit an error speaks of.
+/// Name of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitName {
     /// [`Limits::timeout`].
@@ -108,12 +109,12 @@ impl fmt::Display for LimitName {
     }
 }
 
-/// A limit's value, for people.
+/// Value of a limit, for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// A number of bytes.
+    /// A size in bytes.
     Bytes(u64),
-    /// A time.
+    /// A duration.
     Time(Duration),
 }
 
@@ -138,7 +139,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// What compiling one plugin may use.
+/// Limits of compiling one plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileBudget {
     /// Wall time. Default 60 s.
@@ -148,7 +149,7 @@ pub struct CompileBudget {
 }
 
 impl CompileBudget {
-    /// The budget where nobody says otherwise.
+    /// The default limits.
     pub const DEFAULT: Self = Self { time: Duration::from_secs(60), memory: 2 << 30 };
 }
 

@@ -1,8 +1,6 @@
-//! What an operation declares about itself, checked.
+//! Metadata of plugins and operations, validated against the rules of the contract.
 //!
-//! [`Plugin`] is a component's answer to "what are you?" after every rule of the
-//! contract held; it cannot be made in any other way. Nothing here knows how the
-//! answer was obtained.
+//! A [`Plugin`] is the validated result of `describe`. The sandbox obtains the result.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -16,25 +14,25 @@ use ophost_document::text;
 
 use crate::model::document::CollectionName;
 
-/// The longest name, category or version, in bytes.
+/// Maximum length of a name, category or version, in bytes.
 const MAX_NAME: usize = 128;
-/// The first part of the names of the host's own operations.
+/// First part of the names of built-in operations.
 const HOST: &str = "ophost";
-/// The longest description, in bytes.
+/// Maximum length of a description, in bytes.
 const MAX_DESCRIPTION: usize = 8 << 10;
-/// The most operations that one plugin may hold.
+/// Maximum number of operations of a plugin.
 const MAX_OPERATIONS: usize = 256;
-/// The most aliases of one operation.
+/// Maximum number of aliases of an operation.
 const MAX_ALIASES: usize = 16;
-/// The longest annotation key, in bytes.
+/// Maximum length of an annotation key, in bytes.
 const MAX_KEY: usize = 255;
-/// The annotation that says where documents are.
+/// The annotation that maps models to collections.
 const COLLECTIONS: &str = "ophost.collections";
 
-/// The name of an operation: unique in a host.
+/// Name of an operation, unique in a host.
 ///
-/// Parts of `[a-z][a-z0-9_]*` joined by dots, at most 128 bytes; the first part is not
-/// `ophost`, which is reserved for the host itself.
+/// A name has parts of the form `[a-z][a-z0-9_]*`, joined by dots, and at most 128 bytes. The
+/// first part `ophost` is reserved for built-in operations.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct OperationName(String);
@@ -48,13 +46,13 @@ impl From<OperationName> for String {
 impl TryFrom<String> for OperationName {
     type Error = MetadataError;
 
-    /// Takes the host's own names, too: records have them.
+    /// Accepts reserved names too, because records of built-in operations contain them.
     fn try_from(name: String) -> Result<Self, MetadataError> {
         Self::any(name)
     }
 }
 
-/// Names are ordered and hashed as their text is.
+/// The order and the hash of a name are those of its text.
 impl Borrow<str> for OperationName {
     fn borrow(&self) -> &str {
         &self.0
@@ -62,11 +60,11 @@ impl Borrow<str> for OperationName {
 }
 
 impl OperationName {
-    /// Returns the name if it follows the grammar.
+    /// Parses a name.
     ///
     /// # Errors
     ///
-    /// Returns [`MetadataError::Name`] if it does not.
+    /// Returns [`MetadataError::Name`] if the text is not a name, or is a reserved name.
     pub fn new(name: impl Into<String>) -> Result<Self, MetadataError> {
         let name = Self::any(name)?;
         match name.0.split('.').next() {
@@ -75,11 +73,11 @@ impl OperationName {
         }
     }
 
-    /// Returns the name if it follows the grammar, also one that is reserved for the host.
+    /// Parses a name, and accepts reserved names.
     ///
     /// # Errors
     ///
-    /// Returns [`MetadataError::Name`] if it does not.
+    /// Returns [`MetadataError::Name`] if the text is not a name.
     pub fn any(name: impl Into<String>) -> Result<Self, MetadataError> {
         let name = name.into();
         if name.len() > MAX_NAME || !name.split('.').all(is_part) {
@@ -88,12 +86,12 @@ impl OperationName {
         Ok(Self(name))
     }
 
-    /// Returns the name of the operation by which documents are imported.
+    /// Returns `ophost.import`, the name of the built-in import.
     pub fn import() -> Self {
         Self(format!("{HOST}.import"))
     }
 
-    /// Returns the name as text.
+    /// Returns the text of the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -111,94 +109,96 @@ impl fmt::Display for OperationName {
     }
 }
 
-/// A plugin: who made the operations, and the operations.
+/// Metadata of a plugin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plugin {
-    /// The plugin's own name, for people.
+    /// Name of the plugin, for display.
     pub name: String,
-    /// The plugin's version, for people.
+    /// Version of the plugin, for display.
     pub version: String,
-    /// The author's own annotations.
+    /// Annotations of the author.
     pub annotations: BTreeMap<String, Value>,
-    /// The operations, at least one, no two of one name.
+    /// The operations: at least one, with unique names.
     pub operations: Vec<Operation>,
 }
 
-/// One operation, as it declared itself.
+/// Metadata of an operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Unique in a host.
+    /// Name, unique in a host.
     pub name: OperationName,
-    /// What it does, for people; not empty.
+    /// Description; not empty.
     pub description: String,
-    /// The group it is listed under; not empty.
+    /// Category; not empty.
     pub category: String,
-    /// JSON Schema of the input, as declared. Whether it is a schema is not checked here.
+    /// JSON Schema of the input, as declared. The registry compiles it.
     pub input_schema: Value,
-    /// JSON Schema of the output, as declared.
+    /// JSON Schema of the output, as declared. The registry compiles it.
     pub output_schema: Value,
-    /// Words to filter by.
+    /// Tags, for filters.
     pub tags: Vec<String>,
-    /// What a caller must be allowed to do.
+    /// Permissions that a caller needs.
     pub permissions: Vec<String>,
-    /// The models that are read.
+    /// Models that the operation reads.
     pub models_in: Vec<String>,
-    /// The models that are created, changed or deleted.
+    /// Models that the operation creates, updates or deletes.
     pub models_out: Vec<String>,
-    /// The step of a pipeline that it belongs to.
+    /// Stage of a pipeline.
     pub stage: Option<String>,
-    /// Whether a direct call keeps a record.
+    /// Whether direct calls are recorded by default.
     pub async_enabled: bool,
-    /// Whether a record may be kept at all.
+    /// Whether runs can have a record.
     pub create_taskrun: bool,
-    /// What the operation asks of the host beyond the fields above.
+    /// Hints for the host.
     #[serde(flatten)]
     pub hints: Hints,
-    /// The author's own annotations, those outside `ophost.`.
+    /// Annotations of the author: keys outside `ophost.`.
     pub annotations: BTreeMap<String, Value>,
 }
 
-/// What the annotations under `ophost.` say, read.
+/// Values of the annotations under `ophost.`.
 ///
-/// The registry of these keys is in `wit/README.md`.
+/// `wit/README.md` lists the keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hints {
-    /// `ophost.timeout-ms`: how long a run may take unless the caller says otherwise.
+    /// `ophost.timeout-ms`: default of the time limit, in milliseconds.
     pub timeout_ms: Option<u64>,
-    /// `ophost.memory-mib`: how much memory a run may use unless the caller says otherwise.
+    /// `ophost.memory-mib`: default of the memory limit, in MiB.
     pub memory_mib: Option<u64>,
-    /// `ophost.idempotent`: whether running it twice is the same as once.
+    /// `ophost.idempotent`: whether two runs have the same effect as one.
     pub idempotent: bool,
-    /// `ophost.destructive`: whether it deletes or overwrites what cannot be made again.
+    /// `ophost.destructive`: whether the operation deletes or overwrites data that cannot be
+    /// restored.
     pub destructive: bool,
-    /// `ophost.aliases`: other names that it can be called by, at most sixteen.
+    /// `ophost.aliases`: other names of the operation, at most 16.
     pub aliases: Vec<OperationName>,
-    /// `ophost.collections`: where the documents of a model are, if not where its name says.
+    /// `ophost.collections`: collections of models, where they differ from the default collection
+    /// of the model name.
     #[serde(default)]
     pub collections: BTreeMap<String, CollectionName>,
 }
 
 impl Hints {
-    /// Returns how long a run may take unless the caller says otherwise.
+    /// Returns the default of the time limit.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }
 
-    /// Returns how many bytes of memory a run may use unless the caller says otherwise.
+    /// Returns the default of the memory limit, in bytes.
     pub fn memory(&self) -> Option<u64> {
         self.memory_mib.map(|mib| mib.saturating_mul(1 << 20))
     }
 
     fn read(&mut self, key: &str, value: &Value) -> Result<(), MetadataError> {
-        let wrong = |expected| MetadataError::AnnotationValue { key: key.to_owned(), expected };
+        let error = |expected| MetadataError::AnnotationValue { key: key.to_owned(), expected };
         let positive =
-            || value.as_u64().filter(|number| *number > 0).ok_or(wrong("a positive integer"));
-        let truth = || value.as_bool().ok_or(wrong("true or false"));
+            || value.as_u64().filter(|number| *number > 0).ok_or(error("a positive integer"));
+        let boolean = || value.as_bool().ok_or(error("true or false"));
         match key {
             "ophost.timeout-ms" => self.timeout_ms = Some(positive()?),
             "ophost.memory-mib" => self.memory_mib = Some(positive()?),
-            "ophost.idempotent" => self.idempotent = truth()?,
-            "ophost.destructive" => self.destructive = truth()?,
+            "ophost.idempotent" => self.idempotent = boolean()?,
+            "ophost.destructive" => self.destructive = boolean()?,
             "ophost.aliases" => self.aliases = aliases(value)?,
             COLLECTIONS => self.collections = collections(value)?,
             _ => return Err(MetadataError::UnknownAnnotation(key.to_owned())),
@@ -219,20 +219,20 @@ fn aliases(value: &Value) -> Result<Vec<OperationName>, MetadataError> {
 
 fn collections(value: &Value) -> Result<BTreeMap<String, CollectionName>, MetadataError> {
     let expected = "an object of model names and collection names";
-    let wrong = || MetadataError::AnnotationValue { key: COLLECTIONS.to_owned(), expected };
+    let error = || MetadataError::AnnotationValue { key: COLLECTIONS.to_owned(), expected };
     let named = |(model, name): (&String, &Value)| {
         let name = name.as_str().and_then(|name| name.parse().ok());
-        Ok((model.clone(), name.ok_or_else(wrong)?))
+        Ok((model.clone(), name.ok_or_else(error)?))
     };
-    value.as_object().ok_or_else(wrong)?.iter().map(named).collect()
+    value.as_object().ok_or_else(error)?.iter().map(named).collect()
 }
 
 impl Plugin {
-    /// Checks what holds for a plugin as a whole.
+    /// Validates the fields of the plugin and the uniqueness of its operation names.
     ///
     /// # Errors
     ///
-    /// Returns the first rule of the contract that is broken.
+    /// Returns the first violated rule of the contract.
     pub(crate) fn checked(self) -> Result<Self, MetadataError> {
         check_text("plugin name", &self.name, MAX_NAME)?;
         check_text("plugin version", &self.version, MAX_NAME)?;
@@ -241,45 +241,45 @@ impl Plugin {
             1..=MAX_OPERATIONS => {}
             count => return Err(MetadataError::TooManyOperations(count)),
         }
-        let twice = {
+        let duplicate = {
             let mut seen = std::collections::HashSet::new();
             self.names().find(|name| !seen.insert(*name)).cloned()
         };
-        match twice {
-            Some(twice) => Err(MetadataError::Twice(twice)),
+        match duplicate {
+            Some(name) => Err(MetadataError::Duplicate(name)),
             None => Ok(self),
         }
     }
 
-    /// Returns the names that the operations can be called by, aliases too.
+    /// Returns the names and aliases of all operations.
     pub(crate) fn names(&self) -> impl Iterator<Item = &OperationName> {
         self.operations.iter().flat_map(Operation::names)
     }
 }
 
 impl Operation {
-    /// Returns whether a direct call keeps a record where nobody says otherwise.
+    /// Returns whether direct calls are recorded by default.
     pub fn is_recorded(&self) -> bool {
         self.create_taskrun && self.async_enabled
     }
 
-    /// Returns the names that it can be called by: its own, then its aliases.
+    /// Returns the name, then the aliases.
     pub fn names(&self) -> impl Iterator<Item = &OperationName> {
         std::iter::once(&self.name).chain(&self.hints.aliases)
     }
 
-    /// Returns where the documents of a model are; `None` for what names no collection.
+    /// Returns the collection of a model; `None` if the model name gives no collection name.
     pub fn collection(&self, model: &str) -> Option<CollectionName> {
-        let said = self.hints.collections.get(model).cloned();
-        said.or_else(|| CollectionName::of_model(model).ok())
+        let mapped = self.hints.collections.get(model).cloned();
+        mapped.or_else(|| CollectionName::of_model(model).ok())
     }
 
-    /// Checks the texts of an operation, and that what is said of models is said of its own;
-    /// its name and hints were checked when they were made.
+    /// Validates the texts of the operation and the models of `ophost.collections`. The
+    /// constructors of the name and the hints have validated these.
     ///
     /// # Errors
     ///
-    /// Returns the first rule of the contract that is broken.
+    /// Returns the first violated rule of the contract.
     pub(crate) fn checked(self) -> Result<Self, MetadataError> {
         check_text("description", &self.description, MAX_DESCRIPTION)?;
         check_text("category", &self.category, MAX_NAME)?;
@@ -292,22 +292,22 @@ impl Operation {
     }
 }
 
-fn check_text(what: &'static str, text: &str, longest: usize) -> Result<(), MetadataError> {
+fn check_text(what: &'static str, text: &str, max: usize) -> Result<(), MetadataError> {
     if text.trim().is_empty() {
         return Err(MetadataError::Empty(what));
     }
-    if text.len() > longest {
-        return Err(MetadataError::TooLong { what, longest });
+    if text.len() > max {
+        return Err(MetadataError::TooLong { what, max });
     }
     Ok(())
 }
 
-/// Splits annotations into what the host reads and what is the author's own.
+/// Splits annotations into hints for the host and annotations of the author.
 ///
 /// # Errors
 ///
-/// Returns the first key that is too long, stands twice, is under `ophost.` without being
-/// known, or has a value of the wrong type.
+/// Returns the first key that is too long, is a duplicate, is an unknown key under `ophost.`, or
+/// has a value of the wrong type.
 pub(crate) fn read_annotations(
     annotations: Vec<(String, Value)>,
 ) -> Result<(Hints, BTreeMap<String, Value>), MetadataError> {
@@ -316,10 +316,10 @@ pub(crate) fn read_annotations(
     let mut seen = std::collections::HashSet::new();
     for (key, value) in annotations {
         if key.len() > MAX_KEY {
-            return Err(MetadataError::TooLong { what: "annotation key", longest: MAX_KEY });
+            return Err(MetadataError::TooLong { what: "annotation key", max: MAX_KEY });
         }
         if !seen.insert(key.clone()) {
-            return Err(MetadataError::AnnotationTwice(key));
+            return Err(MetadataError::DuplicateAnnotation(key));
         }
         if key.starts_with("ophost.") {
             hints.read(&key, &value)?;
@@ -330,58 +330,58 @@ pub(crate) fn read_annotations(
     Ok((hints, own))
 }
 
-/// A rule of the contract that a plugin's description breaks.
+/// A violated rule of the contract in the metadata of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
-    /// A name outside the grammar.
+    /// A text that is not an operation name.
     #[error(
-        "`{}` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots",
+        "`{}` is not an operation name: lower case letters, digits and `_`, in parts joined by dots",
         text::quote(.0)
     )]
     Name(String),
-    /// A text that has to say something says nothing.
+    /// A required text is empty.
     #[error("the {0} is empty")]
     Empty(&'static str),
-    /// A text over its bound, in bytes.
-    #[error("the {what} is longer than {longest} bytes")]
+    /// A text is too long.
+    #[error("the {what} is longer than {max} bytes")]
     TooLong {
-        /// Which text.
+        /// Name of the text.
         what: &'static str,
-        /// The bound in bytes.
-        longest: usize,
+        /// Maximum length in bytes.
+        max: usize,
     },
-    /// A plugin without operations.
-    #[error("it declares no operation")]
+    /// The plugin has no operation.
+    #[error("the plugin declares no operation")]
     NoOperations,
-    /// A plugin with too many operations.
-    #[error("it declares {0} operations, the most is {MAX_OPERATIONS}")]
+    /// The plugin has too many operations.
+    #[error("the plugin declares {0} operations; the maximum is {MAX_OPERATIONS}")]
     TooManyOperations(usize),
-    /// Two operations of one name in one plugin.
-    #[error("it declares the operation `{0}` twice")]
-    Twice(OperationName),
-    /// A schema or annotation that is not JSON.
+    /// Two operations of the plugin have the same name.
+    #[error("the plugin declares the operation `{0}` twice")]
+    Duplicate(OperationName),
+    /// A schema or an annotation is not JSON.
     #[error("the {what} is not JSON: {}", text::single_line(problem))]
     NotJson {
-        /// Which text.
+        /// Name of the text.
         what: String,
-        /// What the JSON reader says.
+        /// Message of the JSON parser.
         problem: String,
     },
-    /// A key under `ophost.` that this host does not know.
+    /// An unknown key under `ophost.`.
     #[error("unknown annotation `{}`", text::quote(.0))]
     UnknownAnnotation(String),
-    /// A collection for a model that the operation does not name.
-    #[error("the annotation `{COLLECTIONS}` names `{}`, which is none of the operation's models", text::quote(.0))]
+    /// A collection for a model that the operation does not declare.
+    #[error("the annotation `{COLLECTIONS}` names `{}`, which is not a model of the operation", text::quote(.0))]
     UnknownModel(String),
-    /// One key twice in one list.
-    #[error("the annotation `{}` stands twice", text::quote(.0))]
-    AnnotationTwice(String),
-    /// A key under `ophost.` with a value of the wrong type.
+    /// A duplicate annotation.
+    #[error("the annotation `{}` is declared twice", text::quote(.0))]
+    DuplicateAnnotation(String),
+    /// A value of the wrong type under `ophost.`.
     #[error("the annotation `{}` is not {expected}", text::quote(key))]
     AnnotationValue {
         /// The key.
         key: String,
-        /// What its value has to be.
+        /// The expected value.
         expected: &'static str,
     },
 }
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn known_annotations_become_hints_and_others_stay() {
+    fn known_annotations_become_hints_and_others_are_preserved() {
         let (hints, own) = read_annotations(vec![
             ("ophost.timeout-ms".into(), json!(1500)),
             ("ophost.idempotent".into(), json!(true)),
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn annotations_that_the_host_does_not_know_are_refused() {
+    fn unknown_and_duplicate_annotations_are_rejected() {
         let read = |key: &str, value| read_annotations(vec![(key.into(), value)]).unwrap_err();
         assert_eq!(read("ophost.magic", json!(1)).to_string(), "unknown annotation `ophost.magic`");
         assert_eq!(
@@ -425,6 +425,6 @@ mod tests {
             "the annotation `ophost.timeout-ms` is not a positive integer"
         );
         let twice = read_annotations(vec![("a".into(), json!(1)), ("a".into(), json!(1))]);
-        assert_eq!(twice.unwrap_err(), MetadataError::AnnotationTwice("a".into()));
+        assert_eq!(twice.unwrap_err(), MetadataError::DuplicateAnnotation("a".into()));
     }
 }

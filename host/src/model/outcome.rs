@@ -1,4 +1,4 @@
-//! What a run is: who asked, how it ended, what it left behind.
+//! Actor, flags and outcome of a run, its log, item errors and resource usage.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,40 +7,39 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// On whose behalf a run happens, and through which door the call came.
+/// The user and the channel of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// The user, if the caller or the input said so.
+    /// The user, if the caller or the input names one.
     pub user_id: Option<String>,
-    /// `cli`, `api`, or what the caller named.
+    /// The channel: `cli`, `api`, or the name that the caller set.
     pub channel: String,
 }
 
-/// What a caller may switch on for a run. Each is also true if the input has a field of
-/// that name which is true.
+/// Flags of a run. A flag is also set if the input has a field of its name that is `true`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flags {
-    /// Show what would happen and keep nothing of it.
+    /// Report the document changes and do not commit them.
     pub dry_run: bool,
-    /// This is a test; only told to the guest.
+    /// Test mode. The host only passes the flag to the guest.
     pub test_mode: bool,
-    /// Say more.
+    /// Verbose output.
     pub verbose: bool,
 }
 
-/// How a run ended.
+/// Outcome of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// It returned an output that conforms to the operation's schema.
+    /// The run returned an output that conforms to the operation's schema.
     Success(Value),
-    /// It did not.
+    /// The run failed.
     Failed(Failure),
-    /// The caller stopped it.
+    /// The run was cancelled.
     Cancelled,
 }
 
 impl Outcome {
-    /// Returns the word for the outcome: `SUCCESS`, `FAILED` or `CANCELLED`.
+    /// Returns the status: `SUCCESS`, `FAILED` or `CANCELLED`.
     pub fn status(&self) -> &'static str {
         match self {
             Self::Success(_) => "SUCCESS",
@@ -50,29 +49,29 @@ impl Outcome {
     }
 }
 
-/// Why a run failed.
+/// Failure of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Failure {
-    /// The kind, for programs.
+    /// Kind of the failure, for programs.
     pub kind: FailureKind,
-    /// One line for people. Guest text: escape it before a terminal sees it.
+    /// Message in one line. Guest text: escape it for a terminal.
     pub message: String,
-    /// The plugin's own word for it.
+    /// Error code of the plugin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// What the plugin, or the output's schema, says further.
+    /// Details from the plugin, or the violations of the output schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
-    /// The guest's stack: of the wasm code for a trap, its own for a declared failure.
+    /// Stack of the wasm code for a trap, or the stack that the plugin reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceback: Option<String>,
-    /// Whether the plugin said that trying again helps (true) or does not (false).
+    /// Whether the plugin declared the failure retryable (`true`) or permanent (`false`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retryable: Option<bool>,
 }
 
 impl Failure {
-    /// Returns a failure that has nothing but a kind and a message.
+    /// Returns a failure with only a kind and a message.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -85,7 +84,7 @@ impl Failure {
     }
 }
 
-/// The kinds of failure.
+/// Kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
@@ -93,35 +92,35 @@ pub enum FailureKind {
     Error,
     /// The guest trapped: a panic, an exit, an illegal instruction.
     Trap,
-    /// It was still running at its deadline.
+    /// The run reached its deadline.
     Timeout,
-    /// It needed more memory than it may use.
+    /// The guest exceeded the memory limit.
     Memory,
-    /// It needed larger tables than it may use.
+    /// The guest exceeded the limit of table elements.
     Table,
-    /// It called too deep.
+    /// The guest overflowed its stack.
     Stack,
-    /// Its output was larger than allowed.
+    /// The output exceeded its size limit.
     Output,
-    /// Its output was not JSON or broke its own schema.
+    /// The output was not JSON or violated the output schema.
     InvalidOutput,
-    /// It asked for what its models do not name, and failed because it was denied.
+    /// The guest failed after access to a collection outside its models was denied.
     Denied,
-    /// Other runs changed what it read, however often it was executed again.
+    /// The document transaction still had a conflict after the last conflict retry.
     Conflict,
-    /// It wrote more of documents than it may.
+    /// The document changes exceeded the limit `effects`.
     Effects,
     /// The host ran out of memory or another resource of its machine.
     Host,
-    /// The process that ran it was gone before it ended.
+    /// The process that executed the run terminated before the run ended.
     Crashed,
-    /// A kind that a newer version wrote and this one does not know.
+    /// A kind of a newer version that this version does not know.
     #[serde(other)]
     Unknown,
 }
 
 impl FailureKind {
-    /// Every kind that this version writes, as they are listed above.
+    /// Every kind that this version writes, in the order of the variants.
     pub const ALL: [Self; Self::Unknown as usize] = [
         Self::Error,
         Self::Trap,
@@ -138,7 +137,7 @@ impl FailureKind {
         Self::Crashed,
     ];
 
-    /// Returns the word for the kind, as stored and shown.
+    /// Returns the name of the kind, as stored and printed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -158,7 +157,7 @@ impl FailureKind {
         }
     }
 
-    /// Returns who has to do something about it.
+    /// Returns where the cause of the failure is.
     pub fn blame(self) -> FaultDomain {
         match self {
             Self::Error | Self::Trap | Self::InvalidOutput => FaultDomain::Guest,
@@ -180,38 +179,38 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// Who has to do something about a failure.
+/// The part of the system that has the cause of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultDomain {
-    /// The plugin's author.
+    /// The plugin.
     Guest,
-    /// Whoever sets the limits, or the author for needing so much.
+    /// A limit, or the plugin that needs more than the limit.
     Limit,
-    /// Whoever says what may be reached, or the author for asking.
+    /// The policy, or the plugin that needs a capability which the policy denies.
     Policy,
-    /// Whoever runs the host.
+    /// The host or its machine.
     Host,
 }
 
-/// How much an entry of a log matters.
+/// Level of a log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LogLevel {
-    /// Every step, for the author.
+    /// Single steps, for the author of the plugin.
     Trace,
-    /// What helps to find a fault.
+    /// Information for finding a fault.
     Debug,
-    /// What a user may want to know.
+    /// Information for the user.
     Info,
-    /// Something odd that did not stop the work.
+    /// A problem that did not stop the run.
     Warn,
-    /// Something failed.
+    /// A failure.
     Error,
 }
 
 impl LogLevel {
-    /// Returns the word for the level, in upper case.
+    /// Returns the name of the level in upper case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Trace => "TRACE",
@@ -223,11 +222,11 @@ impl LogLevel {
     }
 }
 
-/// Where an entry of a log comes from.
+/// Source of a log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogSource {
-    /// The host itself.
+    /// The host.
     Host,
     /// The guest, through the `log` import.
     Guest,
@@ -240,76 +239,76 @@ pub enum LogSource {
 /// One entry of a run's log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogEntry {
-    /// When the host got it.
+    /// Time at which the host received the entry.
     pub timestamp: DateTime<Utc>,
-    /// How much it matters.
+    /// Level of the entry.
     pub level: LogLevel,
-    /// Guest text: escape it before a terminal sees it.
+    /// Message. Guest text: escape it for a terminal.
     pub message: String,
-    /// What belongs to the message.
+    /// Structured data of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
-    /// Where it comes from.
+    /// Source of the entry.
     pub source: LogSource,
 }
 
 /// The error of one item of a bulk input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ItemError {
-    /// The item's place in the input, from 0.
+    /// Index of the item in the input, from 0.
     pub index: u64,
-    /// The item, or what identifies it.
+    /// The item, or its identifier.
     pub item: Value,
-    /// What went wrong with it.
+    /// Message of the error.
     pub error: String,
-    /// The guest's own stack.
+    /// Stack that the plugin reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceback: Option<String>,
 }
 
-/// The newest that a guest said about how far it is.
+/// The newest progress report of a guest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Progress {
-    /// The steps that are done.
+    /// Number of completed steps.
     pub done: u64,
-    /// All steps, where the guest knows.
+    /// Number of all steps, if the guest knows it.
     pub total: Option<u64>,
-    /// What it is doing.
+    /// Name of the current step.
     pub message: Option<String>,
 }
 
-/// Something that a running guest lets the outside know.
+/// Event of a running guest.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// An entry was added to the log.
+    /// The log has a new entry.
     Log(&'a LogEntry),
     /// The guest reported progress.
     Progress(&'a Progress),
 }
 
-/// What a run left behind besides its outcome.
+/// Log and item errors of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunDiagnostics {
-    /// The log, in order, as far as it was kept.
+    /// The log in order, up to its limit.
     pub log: Vec<LogEntry>,
-    /// How many entries were left out because the log had no room for them.
+    /// Number of log entries beyond the limit. They are dropped.
     pub log_dropped: u64,
-    /// The errors of single items, as far as they were kept.
+    /// Item errors, up to the limit of the list.
     pub item_errors: Vec<ItemError>,
-    /// How many item errors were left out because the list had no room for them.
+    /// Number of item errors beyond the limit. They are dropped.
     pub item_errors_dropped: u64,
 }
 
-/// What a run used.
+/// Resource usage of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// From just before the instance was made until it was gone, on a monotonic clock. In
-    /// JSON whole milliseconds, as `wall_ms`.
+    /// Time from before the creation of the instance until after its destruction, on a monotonic
+    /// clock. In JSON `wall_ms`, in whole milliseconds.
     #[serde(rename = "wall_ms", with = "milliseconds")]
     pub wall: Duration,
-    /// The most memory that the instance had at once, in bytes, summed over its memories.
+    /// Peak size of the linear memories of the instance, in bytes, summed.
     pub peak_memory: u64,
-    /// How often it was executed again because other runs changed what it had read.
+    /// Number of executions after the first one, each after a document conflict.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub conflict_retries: u32,
 }
@@ -319,18 +318,18 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// A time as whole milliseconds in JSON.
+/// JSON form of a duration: whole milliseconds.
 pub(crate) mod milliseconds {
     use std::time::Duration;
 
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    /// Writes the time, cut to milliseconds.
+    /// Serializes a duration, rounded down to milliseconds.
     pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Reads a time.
+    /// Deserializes a duration.
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_millis)
     }

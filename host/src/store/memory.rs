@@ -94,12 +94,12 @@ impl DocumentSnapshot for MemoryDocuments {
     fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
         let since = self.commits.iter().skip(usize::try_from(base).unwrap());
         let changes: Vec<_> = since.flatten().collect();
-        let budget = CollectionReads::touching();
+        let budget = CollectionReads::check_budget();
         Ok(reads.iter().any(|(collection, known)| {
             let touched = changes.iter().any(|(address, change)| {
                 address.collection == *collection
                     && known.has_filters()
-                    && known.is_touched(&address.id, change, &budget)
+                    && known.has_conflict(&address.id, change, &budget)
             });
             touched
                 || known.documents().any(|(id, revision)| {

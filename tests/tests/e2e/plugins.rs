@@ -24,8 +24,8 @@ fn operation(name: &str) -> Operation {
 #[tokio::test]
 async fn description_that_breaks_a_rule_is_rejected_with_the_reason() {
     let one = |operation| Described::new("it").with(operation);
-    insta::assert_snapshot!(reason(Described::new("it")).await, @"its description breaks a rule: it declares no operation");
-    insta::assert_snapshot!(reason(one(operation("Shout"))).await, @"its description breaks a rule: `Shout` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots");
+    insta::assert_snapshot!(reason(Described::new("it")).await, @"its description breaks a rule: the plugin declares no operation");
+    insta::assert_snapshot!(reason(one(operation("Shout"))).await, @"its description breaks a rule: `Shout` is not an operation name: lower case letters, digits and `_`, in parts joined by dots");
     insta::assert_snapshot!(reason(one(operation("a")).with(operation("a"))).await, @"its description breaks a rule: it declares the operation `a` twice");
     insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.magic", "1"))).await, @"its description breaks a rule: unknown annotation `ophost.magic`");
     insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout-ms", "\"x\""))).await, @"its description breaks a rule: the annotation `ophost.timeout-ms` is not a positive integer");

@@ -139,7 +139,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         if reads.is_empty() || self.documents_revision()? == base {
             return Ok(false);
         }
-        let budget = CollectionReads::touching();
+        let budget = CollectionReads::check_budget();
         for (collection, known) in reads.iter() {
             if self.has_other_revisions(collection, known)?
                 || self.has_touching_changes((collection, known), base, &budget)?
@@ -178,7 +178,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         for entry in self.range(&first, &end)? {
             let (key, value) = entry?;
             let change: DocumentChange = codec::decode(&key, &value)?;
-            if known.is_touched(&id_of_change(&key)?, &change, budget) {
+            if known.has_conflict(&id_of_change(&key)?, &change, budget) {
                 return Ok(true);
             }
         }
