@@ -1,18 +1,18 @@
-//! What a run changed of documents, or would have in a dry run, for people and for programs.
+//! Document changes of a run, as text and as JSON.
 
 use std::fmt::Write as _;
 
-use ophost_document::diff;
-use serde_json::{Value, json};
+use ophost::document::{Address, ChangeCount, ChangeKind, ChangeSet, DocumentChange};
+use ophost_document::diff::{self, FieldChange};
+use ophost_document::text::truncate_chars;
+use serde_json::{Map, Value, json};
 
 use super::output::{DIM, EscapedLine, NAME, OK, WARNING};
-use ophost::document::{Address, ChangeCount, ChangeKind, ChangeSet, DocumentChange};
-use ophost_document::text::truncate_chars;
 
-/// How many documents, and fields of each, are shown to people.
+/// Maximum number of printed documents, and of printed fields of each.
 const DOCUMENTS: usize = 20;
 const FIELDS: usize = 20;
-/// How much of a value is shown, in characters.
+/// Maximum number of printed characters of a value.
 const VALUE: usize = 60;
 
 /// Returns changes as JSON.
@@ -29,24 +29,25 @@ pub(super) fn as_json(changes: &ChangeSet) -> Value {
     changes.iter().map(change).collect()
 }
 
-/// Adds what a dry run would have changed.
+/// Adds the changes of a dry run.
 pub(super) fn dry_run(text: &mut String, changes: &ChangeSet) {
     let count = counted(ChangeCount::of(changes));
-    let _ = writeln!(text, "{WARNING}DRY RUN{WARNING:#}: nothing is kept; it would have {count}");
+    let _ =
+        writeln!(text, "{WARNING}DRY RUN{WARNING:#}: no change was committed; would have {count}");
     documents(text, changes);
 }
 
-/// Adds what was changed in each document.
+/// Adds the changes of each document.
 pub(super) fn documents(text: &mut String, changes: &ChangeSet) {
     for (address, change) in changes.iter().take(DOCUMENTS) {
         document(text, address, change);
     }
     if let Some(more) = changes.len().checked_sub(DOCUMENTS).filter(|more| *more > 0) {
-        let _ = writeln!(text, "  {DIM}and {more} more; `--json` prints all{DIM:#}");
+        let _ = writeln!(text, "  {DIM}and {more} more; use `--json` to print all{DIM:#}");
     }
 }
 
-/// Returns how many documents were changed, in words.
+/// Returns the number of changed documents as text.
 pub(super) fn counted(count: ChangeCount) -> String {
     let ChangeCount { created, updated, deleted, .. } = count;
     let parts = [(created, "created"), (updated, "updated"), (deleted, "deleted")];
@@ -82,6 +83,47 @@ fn document(text: &mut String, address: &Address, change: &DocumentChange) {
     }
 }
 
+/// Returns the differences between two inputs, one line for each, at most 20.
+pub(super) fn input_differences(before: &Value, after: &Value) -> Vec<String> {
+    const MAX_LINES: usize = 20;
+    let (before, after) = match (before, after) {
+        (Value::Object(before), Value::Object(after)) => (before.clone(), after.clone()),
+        _ => {
+            let wrapped = |value: &Value| Map::from_iter([("input".to_owned(), value.clone())]);
+            (wrapped(before), wrapped(after))
+        }
+    };
+    let side = |value: &Option<Value>| value.as_ref().map_or("missing".to_owned(), shown);
+    let diff = diff::changes(Some(&before), Some(&after), MAX_LINES);
+    let line =
+        |it: &FieldChange| format!("{}: {} -> {}", it.path, side(&it.before), side(&it.after));
+    let mut lines: Vec<_> = diff.listed.iter().map(line).collect();
+    if diff.rest > 0 {
+        lines.push(format!("and {} more", diff.rest));
+    }
+    lines
+}
+
 fn shown(value: &Value) -> String {
     truncate_chars(&value.to_string(), VALUE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_between_inputs_are_lines() {
+        let before = json!({"a": 1, "b": {"c": "x", "d": [1]}, "e": null});
+        let after = json!({"a": 1, "b": {"c": "y", "d": [1, 2]}, "f": true});
+        let expected = [
+            r#"b.c: "x" -> "y""#,
+            "b.d.1: missing -> 2",
+            "e: null -> missing",
+            "f: missing -> true",
+        ];
+        assert_eq!(input_differences(&before, &after), expected);
+        assert_eq!(input_differences(&after, &after), [""; 0]);
+        assert_eq!(input_differences(&json!(1), &json!("1")), [r#"input: 1 -> "1""#]);
+    }
 }

@@ -1,21 +1,20 @@
-//! Showing that plugins are being compiled, where that takes long.
+//! Progress of compiling plugins, if it takes long.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ophost::{HostBuilder, HostError, LoadProgress};
 
 use super::output::{self, EscapedLine};
 use super::progress::keep_drawing;
-use ophost::LoadProgress;
-use ophost::{HostBuilder, HostError};
 
-/// How long nothing is said on a terminal, and where nobody looks.
+/// Delays before the first message on a terminal and elsewhere.
 const PROGRESS_DELAY: Duration = Duration::from_millis(500);
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Builds with `build`; what is compiled meanwhile is shown on a terminal after half a
-/// second, elsewhere in one line after ten.
+/// Calls `build` and shows the plugin that is being compiled: on a terminal after 0.5 s, elsewhere
+/// in one line after 10 s.
 pub(super) async fn shown<T>(
     builder: HostBuilder,
     build: impl AsyncFnOnce(HostBuilder) -> Result<T, HostError>,
@@ -35,7 +34,7 @@ pub(super) async fn shown<T>(
     let built = tokio::select! {
         built = &mut build => return built,
         () = tokio::time::sleep(PROGRESS_DELAY) => {
-            // Stays hidden where stderr is no terminal.
+            // The bar is hidden if stderr is not a terminal.
             bar.set_draw_target(ProgressDrawTarget::stderr());
             keep_drawing(&bar);
             tokio::select! {
@@ -43,7 +42,7 @@ pub(super) async fn shown<T>(
                 () = tokio::time::sleep(LONG_PATIENCE) => {
                     if bar.is_hidden() {
                         let text = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                        output::stderr(&format!("{text}, which takes long\n"));
+                        output::stderr(&format!("{text} takes long\n"));
                     }
                     build.await
                 }

@@ -1,4 +1,4 @@
-//! `ophost describe`: what an operation takes and gives.
+//! `ophost describe`: the input, the output and the metadata of an operation.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
+use ophost::{Hints, Host, Operation, OperationInfo};
 use serde_json::Value;
 
 use super::error::CliError;
@@ -14,14 +15,11 @@ use super::fields::{self, Side};
 use super::output::{self, DIM, EscapedLine, EscapedText, HEADING, NAME};
 use super::table::{Overflow, table, wrapped};
 use super::{complete, example, list};
-use ophost::Host;
-use ophost::OperationInfo;
-use ophost::{Hints, Operation};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DescribeArgs {
-    /// The operation's name.
+    /// Name of the operation.
     #[arg(add = ArgValueCandidates::new(complete::operations))]
     pub(super) name: String,
 }
@@ -57,7 +55,7 @@ fn text(known: &OperationInfo<'_>, width: Option<usize>) -> String {
     text
 }
 
-/// Returns a description as wide as the terminal; its paragraphs and lists stay what they are.
+/// Wraps a description to the width of the terminal. Its paragraphs and lists are preserved.
 fn paragraphs(description: &str, width: Option<usize>) -> String {
     let lines = description.trim().lines().map(str::trim_end);
     let Some(width) = width else { return lines.collect::<Vec<_>>().join("\n") };
@@ -89,7 +87,7 @@ fn facts(known: &OperationInfo<'_>) -> Vec<[String; 2]> {
     rows
 }
 
-/// Returns models with the collections that hold their documents.
+/// Returns models with their collections.
 fn models(operation: &Operation, models: &[String]) -> String {
     let with_collection = |model: &String| match operation.collection(model) {
         Some(collection) => format!("{model} (collection {collection})"),
@@ -104,12 +102,12 @@ fn hints(hints: &Hints) -> [(&'static str, String); 4] {
     [
         ("timeout", hints.timeout().map(time).unwrap_or_default()),
         ("memory", hints.memory().map(|it| ByteSize(it).to_string()).unwrap_or_default()),
-        ("idempotent", yes(hints.idempotent, "running it twice is the same as once")),
-        ("destructive", yes(hints.destructive, "it deletes or overwrites")),
+        ("idempotent", yes(hints.idempotent, "two runs have the same effect as one")),
+        ("destructive", yes(hints.destructive, "deletes or overwrites data")),
     ]
 }
 
-/// Adds a table of an object schema's fields, or the schema itself where it is none.
+/// Adds a table of the fields of an object schema, or the schema itself if it is not an object.
 fn section(text: &mut String, title: &str, schema: &Value, (side, width): (Side, Option<usize>)) {
     let _ = writeln!(text, "\n{HEADING}{title}{HEADING:#}");
     let (rows, is_cut) = fields::rows(schema, side);
@@ -120,6 +118,6 @@ fn section(text: &mut String, title: &str, schema: &Value, (side, width): (Side,
     }
     text.push_str(&table(&rows, 2, Overflow::Wrap, width));
     if is_cut {
-        let _ = writeln!(text, "  {DIM}and more: `--json` prints the whole schema{DIM:#}");
+        let _ = writeln!(text, "  {DIM}and more; use `--json` to print the whole schema{DIM:#}");
     }
 }

@@ -1,53 +1,48 @@
-//! What a command's failure looks like, and the number it exits with.
+//! Errors of commands: messages, hints, JSON form and exit codes.
 
 use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ophost::{
+    FindError, HostError, OperationName, Outcome, PolicyError, RegistryError, RunError, RunId,
+    RunRecord, StoreError, Untrusted,
+    config::ConfigError,
+    document::{CollectionName, DocumentId},
+    os_error::{self, Shortage},
+};
+use ophost_schema::Violation;
 use ophost_toolchain::BuildError;
 use serde_json::{Value, json};
 
 use super::build::ComponentError;
-use super::difference::differences;
+use super::changes::input_differences;
 use super::output::{self, ERROR, EscapedLine, EscapedText, HINT};
 use super::run::MORE_IN_SETTINGS;
 use super::untrusted::{fix, permit};
-use ophost::FindError;
-use ophost::OperationName;
-use ophost::Outcome;
-use ophost::PolicyError;
-use ophost::RegistryError;
-use ophost::Untrusted;
-use ophost::config::ConfigError;
-use ophost::document::{CollectionName, DocumentId};
-use ophost::os_error::{self, Shortage};
-use ophost::{self, StoreError};
-use ophost::{HostError, RunError};
-use ophost::{RunId, RunRecord};
-use ophost_schema::Violation;
 
-/// Exit codes. They are part of the command's interface.
+/// Exit codes. They are part of the public interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Exit {
-    /// The operation failed, or a check found something wrong.
+    /// The operation failed, or a check found a problem.
     Failed = 1,
-    /// Wrong usage, an input that breaks its schema, or a file or a run that cannot be used so.
+    /// Invalid arguments or input, or an unsuitable file or run.
     Usage = 2,
     /// No such operation, run or document.
     NotFound = 3,
-    /// Not allowed here, or not trusted: other users own it or have access to it.
+    /// Denied by the policy, or an untrusted file that another user owns or can change.
     Denied = 4,
-    /// The host itself failed.
+    /// The host or its store failed.
     Host = 5,
-    /// Another request has the idempotency key, or a run under it has not ended.
+    /// The idempotency key belongs to another request or to a run in progress.
     IdempotencyConflict = 6,
-    /// Whether something was written is unknown.
+    /// Whether a commit succeeded is unknown.
     OutcomeUnknown = 7,
-    /// What was waited for did not happen in time.
+    /// Waiting timed out.
     WaitTimeout = 8,
-    /// Stopped by Ctrl-C.
+    /// Interrupted by Ctrl-C or SIGTERM.
     Interrupted = 130,
 }
 
@@ -57,7 +52,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do its work.
+/// Error of a command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error("{message}")]
@@ -74,9 +69,7 @@ pub(super) enum CliError {
     Store(#[from] StoreError),
     #[error("run {run_id} {what}")]
     RunState { run_id: RunId, what: String },
-    #[error(
-        "run {run_id} was given secrets, which are not kept: it cannot be run again from there"
-    )]
+    #[error("run {run_id} cannot be rerun: its input contains secrets, which are not stored")]
     MaskedInput { run_id: RunId, operation: OperationName },
     #[error("run {run_id} has not ended after {}", humantime::format_duration(*timeout))]
     WaitedTooLong { run_id: RunId, timeout: Duration },
@@ -96,41 +89,41 @@ pub(super) enum CliError {
     NoSuchDocument {
         collection: CollectionName,
         id: DocumentId,
-        /// The collection that was probably meant, if there is none of that name.
+        /// An existing collection with a similar name, if the collection does not exist.
         similar: Option<CollectionName>,
     },
     #[error(transparent)]
     NotImported(#[from] super::documents::NotImported),
     #[error(transparent)]
     NotMade(#[from] super::atomic_file::CreateFileError),
-    /// Of `ophost run`, which can do without a record.
-    #[error("it was not run: its record cannot be written")]
+    /// The error of a run that does not need a record.
+    #[error("the operation was not run, because its record cannot be written")]
     NotRecorded(#[source] StoreError),
     #[error("the limit {name} of this process is too low: {limit}")]
     Limit { name: &'static str, limit: String, hint: String },
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
-    #[error("run {run_id} ended, {status}, and that cannot be written to stdout")]
+    #[error("run {run_id} ended with {status}, but its output cannot be written to stdout")]
     Unprinted { run_id: RunId, status: &'static str, source: io::Error },
-    #[error("the system refuses")]
+    #[error("operating system error")]
     System(#[from] io::Error),
 }
 
 impl CliError {
-    /// Returns what the reader of arguments says, as an error like any other.
+    /// Returns the error for a message of the argument parser.
     pub(super) fn usage(text: &str) -> Self {
         let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
         let first = lines.collect::<Vec<_>>().join(" ");
         let message = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
-        Self::Usage { message, hint: "`ophost help` shows the commands".to_owned() }
+        Self::Usage { message, hint: "run `ophost help` to list the commands".to_owned() }
     }
 
-    /// Returns the error that says that a run is not as it would have to be.
+    /// Returns the error for a run in an unsuitable state.
     pub(super) fn run_state(run: &RunRecord, what: impl Into<String>) -> Self {
         Self::RunState { run_id: run.id, what: what.into() }
     }
 
-    /// Prints the error, as JSON on stdout where asked, and returns the number to exit with.
+    /// Prints the error, as JSON on stdout if requested, and returns the exit code.
     pub(super) fn report(&self, json: bool) -> ExitCode {
         if !json || output::json(&self.envelope()).is_err() {
             output::stderr(&self.text());
@@ -150,7 +143,7 @@ impl CliError {
         text
     }
 
-    /// Returns the error as JSON, as `--json` prints it.
+    /// Returns the JSON form of the error.
     pub(super) fn envelope(&self) -> Value {
         let mut error = json!({"kind": self.kind(), "message": self.message()});
         if !self.violations().is_empty() {
@@ -173,7 +166,7 @@ impl CliError {
         envelope
     }
 
-    /// Returns the error and what caused it, in one line.
+    /// Returns the error and its causes in one line.
     pub(super) fn message(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -187,7 +180,7 @@ impl CliError {
         text
     }
 
-    /// Returns the run that the error speaks of.
+    /// Returns the run of the error.
     fn run_id(&self) -> Option<RunId> {
         match self {
             Self::Run(
@@ -209,11 +202,11 @@ impl CliError {
         }
     }
 
-    /// Returns where the inputs of two requests under one key differ.
+    /// Returns the differences between the inputs of two requests with the same idempotency key.
     fn differences(&self) -> Vec<String> {
         match self {
             Self::Run(RunError::Conflict { inputs: Some(inputs), .. }) => {
-                differences(&inputs.0, &inputs.1)
+                input_differences(&inputs.0, &inputs.1)
             }
             _ => Vec::new(),
         }
@@ -226,7 +219,7 @@ impl CliError {
         }
     }
 
-    /// Returns the number to exit with.
+    /// Returns the exit code.
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Run(error) => run_exit(error),
@@ -298,20 +291,22 @@ impl CliError {
             Self::Run(error) => run_hint(error),
             Self::Find(FindError::Store(error)) | Self::Store(error) => Some(store_hint(error)),
             Self::Find(FindError::None { .. }) => {
-                Some("`ophost runs list` shows what there is".to_owned())
+                Some("run `ophost runs list` to list the runs".to_owned())
             }
-            Self::Find(FindError::Several { .. }) => Some("give more of the id".to_owned()),
+            Self::Find(FindError::Several { .. }) => {
+                Some("use a longer prefix of the id".to_owned())
+            }
             Self::RunState { run_id, .. } | Self::Unprinted { run_id, .. } => {
-                Some(format!("`ophost runs show {run_id}` shows it"))
+                Some(format!("run `ophost runs show {run_id}` to show the run"))
             }
             Self::NotRecorded(error) => {
-                Some(format!("{}; `--no-record` runs it without a record", store_hint(error)))
+                Some(format!("{}; or use `--no-record`", store_hint(error)))
             }
             Self::MaskedInput { operation, .. } => {
-                Some(format!("`ophost run {operation}` runs it with the secrets given again"))
+                Some(format!("use `ophost run {operation}` with the secrets"))
             }
             Self::WaitedTooLong { run_id, .. } => {
-                Some(format!("`ophost runs show {run_id}` says how far it is"))
+                Some(format!("run `ophost runs show {run_id}` to show its state"))
             }
             Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
             Self::Host(HostError::Shortage(shortage)) => Some(shortage.hint().to_owned()),
@@ -328,7 +323,7 @@ impl CliError {
             }
             Self::NotImported(error) => error.hint(),
             Self::NoSuchDocument { collection, .. } => {
-                Some(format!("`ophost documents find {collection}` shows what there is"))
+                Some(format!("run `ophost documents find {collection}` to list the documents"))
             }
             Self::File(_) | Self::Shim(_) | Self::Host(HostError::Sandbox(_)) => None,
             Self::Component(error) => error.host_hint().map(ToOwned::to_owned),
@@ -340,10 +335,10 @@ impl CliError {
     }
 }
 
-/// Returns what to do about settings that are not trusted, or how to do without them.
+/// Returns the hint for untrusted settings.
 fn settings_hint(keys: &[&str], untrusted: &Untrusted) -> String {
     let flags: Vec<_> = keys.iter().map(|key| format!("--{key} DIR")).collect();
-    format!("{}; `{}` does without", fix(untrusted), flags.join(" "))
+    format!("{}; or use `{}`", fix(untrusted), flags.join(" "))
 }
 
 fn registry_hint(error: &RegistryError) -> String {
@@ -363,7 +358,7 @@ fn registry_hint(error: &RegistryError) -> String {
         RegistryError::Directory { .. }
         | RegistryError::TooMany { .. }
         | RegistryError::Watch(_) => {
-            "`--plugins` names a directory that holds `.wasm` files".to_owned()
+            "use `--plugins` to name a directory with `.wasm` files".to_owned()
         }
     }
 }
@@ -431,63 +426,69 @@ fn run_hint(error: &RunError) -> Option<String> {
             unknown_hint(similar.as_deref(), *refused)
         }
         RunError::Untrusted { untrusted, .. } => fix(untrusted),
-        RunError::PluginRejected { .. } => "`ophost plugins` lists every file, and why".to_owned(),
+        RunError::PluginRejected { .. } => "run `ophost plugins` to show the reason".to_owned(),
         RunError::Shortage { source, .. } => source.hint().to_owned(),
-        RunError::Unavailable { .. } => "`ophost plugins` reads every file again".to_owned(),
-        RunError::Policy(PolicyError::AboveMaximum { .. }) => {
-            "ask for less, or leave it out".to_owned()
+        RunError::Unavailable { .. } => {
+            "run `ophost plugins` to load all plugin files again".to_owned()
         }
-        RunError::Policy(PolicyError::Zero(_)) => "leave it out for the default".to_owned(),
+        RunError::Policy(PolicyError::AboveMaximum { .. }) => {
+            "use a lower value, or omit the flag".to_owned()
+        }
+        RunError::Policy(PolicyError::Zero(_)) => "omit the flag for the default".to_owned(),
         RunError::InvalidInput { operation, .. } => {
-            format!("`ophost describe {operation}` shows what it takes")
+            format!("run `ophost describe {operation}` to show the input schema")
         }
         RunError::TimedOut { at_maximum: true, .. } => MORE_IN_SETTINGS?.to_owned(),
-        RunError::TimedOut { .. } => "`--timeout` gives it more time".to_owned(),
+        RunError::TimedOut { .. } => "use `--timeout` to allow more time".to_owned(),
         RunError::Cancelled { .. } => return None,
         RunError::InProgress { run_id } => {
-            format!("`--wait` waits for it; `ophost runs show {run_id}` says how far it is")
+            format!("use `--wait`, or run `ophost runs show {run_id}` to show its state")
         }
-        RunError::Erased { .. } | RunError::Masked { .. } => "another key runs it again".to_owned(),
-        RunError::Conflict { .. } => "another key, or the same input".to_owned(),
+        RunError::Erased { .. } | RunError::Masked { .. } => "use another key".to_owned(),
+        RunError::Conflict { .. } => "use another key, or the same input".to_owned(),
         RunError::Store(error) | RunError::Unkeepable { source: error, .. } => store_hint(error),
         RunError::Unrecorded(unrecorded) => store_hint(&unrecorded.source),
     })
 }
 
-/// Returns what to do about a name that no operation has: it may be in a file that is not used.
-fn unknown_hint(similar: Option<&str>, refused: usize) -> String {
-    let known = match similar {
+/// Returns the hint for an unknown operation. A rejected plugin file may contain it.
+fn unknown_hint(similar: Option<&str>, rejected: usize) -> String {
+    let suggestion = match similar {
         Some(similar) => format!("did you mean `{similar}`?"),
-        None => "`ophost list` shows what there is".to_owned(),
+        None => "run `ophost list` to list the operations".to_owned(),
     };
-    match refused {
-        0 => known,
-        1 => format!("{known}; 1 plugin file is not used, and `ophost plugins` says why"),
-        more => format!("{known}; {more} plugin files are not used, and `ophost plugins` says why"),
+    match rejected {
+        0 => suggestion,
+        1 => format!("{suggestion}; 1 plugin file was rejected, see `ophost plugins`"),
+        more => format!("{suggestion}; {more} plugin files were rejected, see `ophost plugins`"),
     }
 }
 
-/// Returns what to do about a store that cannot be used.
+/// Returns the hint for an error of the store.
 fn store_hint(error: &StoreError) -> String {
     match error {
         StoreError::Newer { .. } => "use the newer version of ophost".to_owned(),
         StoreError::Corrupted { key, .. } if key == ophost::STORE_FILE => {
-            "`ophost store salvage FILE` saves what can be read; if that cannot read it either, \
-             put a backup in its place, or move it away and begin anew"
+            "run `ophost store salvage FILE` to copy the readable data; if that fails, restore a \
+             backup, or move the file away to start with an empty store"
                 .to_owned()
         }
         StoreError::Corrupted { .. } => {
-            "`ophost store check` finds all that is, `ophost store salvage FILE` saves the rest"
+            "`ophost store check` lists all corruption; `ophost store salvage FILE` copies the \
+             intact data"
                 .to_owned()
         }
         StoreError::Untrusted(untrusted) => fix(untrusted),
-        StoreError::Full => "free some space, and try again".to_owned(),
-        StoreError::Replaced => "run `ophost runs list` to see what is recorded now".to_owned(),
+        StoreError::Full => "free some disk space and retry".to_owned(),
+        StoreError::Replaced => {
+            "run `ophost runs list` to list the runs of the current store".to_owned()
+        }
         StoreError::Busy => {
-            "it is stopped, which `ps` shows as T: let it go on, or end it, and try again"
+            "the process that holds the lock is suspended (state `T` in `ps`); resume or kill it, \
+             then retry"
                 .to_owned()
         }
-        StoreError::OutcomeUnknown(id) => format!("`ophost runs show {id}` says what is there"),
+        StoreError::OutcomeUnknown(id) => format!("run `ophost runs show {id}` to find out"),
         StoreError::ReadOnly(error) | StoreError::Io(error) => {
             ophost::store_io_hint(error).unwrap_or_else(|| os_error::data_hint(error)).to_owned()
         }

@@ -1,30 +1,30 @@
 //! Escapes characters that a terminal acts on or does not show.
 //!
-//! Text of plugins, documents, files and arguments passes here before it is printed for people.
-//! Each unsafe character becomes visible as `\u{...}`, in JSON as `\u....`:
+//! Text of plugins, documents, files and arguments is escaped before it is printed. Each unsafe
+//! character is printed as `\u{...}`, in JSON as `\u....`:
 //!
 //! | characters | why |
 //! |------------|-----|
 //! | C0 and C1 controls, DEL | a terminal acts on them |
 //! | U+2028, U+2029 | end a line for some programs |
 //! | direction marks and overrides | change the order in which text is shown |
-//! | characters that are never shown, such as tags (U+E0000 to U+E007F), U+200B, U+FEFF | hide text from people that programs and language models read |
+//! | invisible characters, such as tags (U+E0000 to U+E007F), U+200B, U+FEFF | hide text that programs and language models read |
 //!
-//! Joiners (U+200C, U+200D) and variation selectors (U+FE00 to U+FE0F, U+180B to U+180F) are not
-//! shown either, but Persian, Indic and Mongolian text and emoji need them. They stay directly
-//! behind a visible character; a sequence of them, which could carry hidden text, is escaped. The
-//! variation selectors U+E0100 to U+E01EF are escaped: each can carry a hidden byte, and
-//! terminals do not show the variants that they select. Flags made of tags are escaped, too.
+//! Joiners (U+200C, U+200D) and variation selectors (U+FE00 to U+FE0F, U+180B to U+180F) are
+//! invisible too, but Persian, Indic and Mongolian text and emoji need them. One of them directly
+//! behind a visible character is not escaped. A sequence of them is escaped, because it could
+//! carry hidden text. The variation selectors U+E0100 to U+E01EF are escaped, because each can
+//! carry a hidden byte and terminals do not show the variants. Flags made of tags are escaped.
 
 use std::fmt::{self, Write as _};
 
 /// Text on one line: every unsafe character is escaped.
 pub(super) struct EscapedLine<'a>(pub(super) &'a str);
 
-/// Text of several lines: line ends and tabs stay.
+/// Text of several lines: line ends and tabs are not escaped.
 pub(super) struct EscapedText<'a>(pub(super) &'a str);
 
-/// JSON text: the escaped text is the same JSON, since only strings hold unsafe characters.
+/// JSON text: the escaped text is the same JSON, because only strings contain unsafe characters.
 pub(super) struct Json<'a>(pub(super) &'a str);
 
 impl fmt::Display for EscapedLine<'_> {
@@ -45,7 +45,7 @@ impl fmt::Display for Json<'_> {
     }
 }
 
-/// Returns whether a text can be shown as it is, on one line.
+/// Returns whether a text can be printed in one line without escapes.
 pub(super) fn is_safe(text: &str) -> bool {
     marked(text).all(|(_, is_unsafe)| !is_unsafe)
 }
@@ -69,7 +69,7 @@ fn in_json(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
     c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(f, "\\u{unit:04x}"))
 }
 
-/// Returns each character, and whether it is unsafe where it stands.
+/// Returns each character, and whether it is unsafe in its context.
 fn marked(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut before = None;
     text.chars().map(move |c| {
@@ -81,7 +81,7 @@ fn marked(text: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
-/// Returns whether a character only changes how the one before it is shown.
+/// Returns whether a character only changes the display of the previous one.
 fn attaches(c: char) -> bool {
     is_joiner(c) || is_variation_selector(c)
 }
@@ -94,8 +94,8 @@ fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Returns whether `c`, which attaches, has something to attach to. Emoji have a joiner behind a
-/// variation selector.
+/// Returns whether the attaching character `c` follows a character that it can attach to. Emoji
+/// have a joiner behind a variation selector.
 fn carries(before: char, c: char) -> bool {
     let is_visible = !before.is_control() && !before.is_whitespace() && !is_hidden(before);
     match attaches(before) {
@@ -104,9 +104,9 @@ fn carries(before: char, c: char) -> bool {
     }
 }
 
-/// Returns whether a character ends lines, sets the direction of writing, or is not shown: what
-/// Unicode calls `Default_Ignorable_Code_Point` but for those that attach, `Bidi_Control`, and
-/// the separators and annotations that are neither.
+/// Returns whether a character ends lines, sets the direction of text, or is invisible: the Unicode
+/// property `Default_Ignorable_Code_Point` without attaching characters, the property
+/// `Bidi_Control`, and the separators and annotations with neither property.
 fn is_hidden(c: char) -> bool {
     matches!(
         c,
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// One of each kind that must not reach a terminal.
+    /// One character of each unsafe kind.
     const UNSAFE: [char; 30] = [
         '\0',
         '\u{7}',

@@ -1,14 +1,14 @@
-//! From the words of a command line to one JSON input.
+//! Builds the JSON input from the arguments of a command.
 //!
-//! `field=value` is typed by the operation's schema, `field:=json` is JSON as it stands,
-//! `field=@file` and `field:=@file` read files, `a.b=c` reaches into objects, and a field
-//! that takes a list may be given several times; a backslash takes a dot in a name as it stands
-//! (`a\.b=c`). `--input` gives the document as a whole;
-//! fields are set over it.
+//! `field=value` has the type that the schema requires, and `field:=json` is JSON. `field=@file`
+//! and `field:=@file` read files. `a.b=c` sets a field of an object, and `a\.b=c` a field with a
+//! dot in its name. A field with a list type can be given several times. `--input` gives the whole
+//! document, and fields override its values.
 
 use std::fs::File;
 use std::io::{self, Read};
 
+use ophost_document::json;
 use serde_json::{Map, Value};
 
 use super::field_path::{self, Word};
@@ -16,19 +16,17 @@ use super::output::quoted;
 use super::shape::Node;
 use super::stdio;
 use super::text_file::{self, NotUtf8};
-use ophost_document::json;
 
-/// The most that is read from one file or from stdin, in bytes.
+/// Maximum size of a file or of stdin, in bytes.
 const MAX_INPUT: u64 = 64 << 20;
-/// How many lists deep one value is typed: a schema can be a list of itself.
+/// Maximum nesting of lists when a value is typed, because a schema can be recursive.
 const MAX_LISTS: usize = 8;
 
-/// Returns the input that a command line describes.
+/// Builds the input. The input is not validated against the schema.
 ///
 /// # Errors
 ///
-/// Returns [`InputError`] for the first word that cannot be understood or file that cannot
-/// be read. Whether the input fits the schema is not checked here.
+/// Returns [`InputError`] for the first invalid argument or unreadable file.
 pub(super) fn assemble(
     whole: Option<&str>,
     fields: &[String],
@@ -49,11 +47,11 @@ pub(super) fn assemble(
     edited(input, fields, schema)
 }
 
-/// Returns the input with fields set over it.
+/// Returns the input with changed fields.
 ///
 /// # Errors
 ///
-/// As [`assemble`].
+/// Like [`assemble`].
 pub(super) fn edited(
     mut input: Value,
     fields: &[String],
@@ -66,7 +64,7 @@ pub(super) fn edited(
     Ok(input)
 }
 
-/// Where JSON stands.
+/// Source of JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Argument,
@@ -83,7 +81,7 @@ fn parse(source: &str, text: &str, from: Place) -> Result<Value, InputError> {
     })
 }
 
-/// Reads a file of JSON, or stdin where it is called `-`.
+/// Reads a JSON file, or stdin if the name is `-`.
 fn json_of(file: &str) -> Result<Value, InputError> {
     let text = read(file)?;
     parse(name(file), &text, Place::File).map_err(|error| {
@@ -92,7 +90,7 @@ fn json_of(file: &str) -> Result<Value, InputError> {
     })
 }
 
-/// Reads a text file, or stdin where it is called `-`.
+/// Reads a text file, or stdin if the name is `-`.
 fn read(file: &str) -> Result<String, InputError> {
     let failed = |source| InputError::Unreadable { file: file.to_owned(), source };
     let reader: Box<dyn Read> = match file {
@@ -108,7 +106,7 @@ fn read(file: &str) -> Result<String, InputError> {
         .map_err(|problem| InputError::NotText { file: file.to_owned(), problem })
 }
 
-/// Returns a file as messages name it.
+/// Returns the name of a file for messages.
 fn name(file: &str) -> &str {
     if file == "-" { "stdin" } else { file }
 }
@@ -142,7 +140,7 @@ impl Word<'_> {
         Ok(())
     }
 
-    /// Returns the place in the input that the path leads to, made where it is missing.
+    /// Returns the value at the path, and creates missing objects.
     fn place<'v>(&self, input: &'v mut Value) -> Result<&'v mut Value, InputError> {
         let mut place = input;
         for (index, part) in self.path.iter().enumerate() {
@@ -159,8 +157,8 @@ impl Word<'_> {
 }
 
 impl Node<'_> {
-    /// Returns the value that a text stands for here. Text wins only over null: `5` is a
-    /// number where numbers and texts are taken.
+    /// Converts a text to a type of the schema. A string is the last choice before null: `5` is a
+    /// number if the schema allows numbers and strings.
     fn typed(&self, text: &str, lists_left: usize) -> Option<Value> {
         let types = self.types();
         let takes = |name| types.contains(&name);
@@ -174,7 +172,7 @@ impl Node<'_> {
         number().or_else(boolean).or_else(object).or_else(array).or_else(string).or_else(null)
     }
 
-    /// Returns the list that a text stands for: a JSON list, or one item.
+    /// Converts a text to a list: a JSON list, or a list with one item.
     fn list(&self, text: &str, lists_left: usize) -> Option<Value> {
         if let Some(list) = json::parse(text).ok().filter(Value::is_array) {
             return Some(list);
@@ -184,17 +182,17 @@ impl Node<'_> {
     }
 }
 
-/// Words that do not make an input.
+/// Invalid arguments for an input.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InputError {
-    /// It can be read once only.
-    #[error("stdin is asked for more than once")]
+    /// Two arguments read stdin.
+    #[error("stdin can be used only once")]
     StdinTwice,
-    #[error("`{0}` is not a field: there is no `=` after a name")]
+    #[error("`{0}` is not a field: expected `=` after a name")]
     NotAField(String),
-    #[error("`{field}` takes {wants}")]
+    #[error("`{field}` must be {wants}")]
     WrongType { field: String, wants: String },
-    #[error("`{0}` leads into something that is not an object")]
+    #[error("cannot set `{0}`: its parent is not an object")]
     NotAnObject(String),
     #[error("`{place}` is not JSON: {problem}")]
     NotJson { place: String, problem: String, from: Place },
@@ -207,32 +205,32 @@ pub(super) enum InputError {
 }
 
 impl InputError {
-    /// Returns the way out.
+    /// Returns the hint.
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NotAField(_) => {
-                "write `field=value`, `field:=json` or `field=@file`; `--input` takes a whole document"
+                "use `field=value`, `field:=json` or `field=@file`, or `--input` for the whole input"
             }
             Self::NotJson { problem, from, .. } => return json_hint(problem, *from),
-            Self::WrongType { .. } => "`ophost describe` shows what each field takes",
+            Self::WrongType { .. } => "run `ophost describe` to show the type of each field",
             Self::NotText { file, problem } => return Some(conversion(file, problem)),
             Self::Unreadable { file, .. } if file != "-" => {
-                "a text that begins with `@` is written as JSON: `field:='\"@text\"'`"
+                "to pass a text that begins with `@`, use JSON: `field:='\"@text\"'`"
             }
-            Self::StdinTwice => "write it to a file, and name that as often as you like",
+            Self::StdinTwice => "write stdin to a file, and use the file",
             Self::NotAnObject(_) | Self::Unreadable { .. } | Self::TooLarge(_) => return None,
         };
         Some(hint.to_owned())
     }
 }
 
-/// Returns how to write what JSON writes otherwise.
+/// Returns the hint for a syntax error in JSON.
 fn json_hint(problem: &str, from: Place) -> Option<String> {
     let unexpected = problem.strip_prefix("unexpected `").and_then(|rest| rest.split_once('`'));
     let word = unexpected.map(|(word, _)| word.trim_start_matches(['+', '-']).to_ascii_lowercase());
     let hint = match word.as_deref() {
         Some("nan" | "inf" | "infinity") => {
-            "JSON has no NaN and no Infinity: write `null`, or leave the field out"
+            "JSON has no NaN and no Infinity; use `null`, or omit the field"
         }
         Some("none" | "nil" | "undefined") => "JSON has `null` for a missing value",
         Some("true" | "false") => "JSON has `true` and `false`, in lower case",
@@ -240,19 +238,19 @@ fn json_hint(problem: &str, from: Place) -> Option<String> {
         _ if problem.starts_with("key must be a string") => {
             "JSON has text and keys in double quotes"
         }
-        _ if from == Place::Field => "`field=value` takes text as it is, `field:=json` wants JSON",
+        _ if from == Place::Field => "`field=value` is text, `field:=json` must be JSON",
         _ => return None,
     };
     Some(hint.to_owned())
 }
 
-/// Returns how to make UTF-8 of a file.
+/// Returns the hint for converting a file to UTF-8.
 fn conversion(file: &str, problem: &NotUtf8) -> String {
     let file = if file == "-" { String::new() } else { format!(" {}", quoted(file)) };
     match problem.encoding() {
-        Some(encoding) => format!("convert it: `iconv -f {encoding} -t UTF-8{file}`"),
+        Some(encoding) => format!("convert the text: `iconv -f {encoding} -t UTF-8{file}`"),
         None => format!(
-            "convert it: `iconv -f ENCODING -t UTF-8{file}`, with its encoding, such as WINDOWS-1252"
+            "convert the text: `iconv -f ENCODING -t UTF-8{file}`, with its encoding, such as WINDOWS-1252"
         ),
     }
 }
@@ -309,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_grow_and_objects_are_reached_into() {
+    fn repeated_fields_extend_lists_and_dots_set_fields_of_objects() {
         assert_eq!(input(&["tags=a", "tags=b c"]), Ok(json!({"tags": ["a", "b c"]})));
         assert_eq!(input(&["sizes=[1,2]", "sizes=3"]), Ok(json!({"sizes": [1, 2, 3]})));
         let place = input(&["place.city=Rome", "place.zip=118"]);
@@ -319,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_takes_a_dot_in_a_name_as_it_stands() {
+    fn a_backslash_escapes_a_dot_in_a_name() {
         let schema = json!({"properties": {
             "a.b": {"type": "integer"},
             "o": {"type": "object", "properties": {"c=d": {"type": "integer"}}},
@@ -328,11 +326,11 @@ mod tests {
         let input = assemble(None, &words, &schema).unwrap();
         assert_eq!(input, json!({"a.b": 1, "o": {"c=d": 2}, "x:": "3", "-v": 4}));
         let error = assemble(None, &[r"a\.b=x".to_owned()], &schema).unwrap_err();
-        assert_eq!(error.to_string(), r"`a\.b` takes integer");
+        assert_eq!(error.to_string(), r"`a\.b` must be integer");
     }
 
     #[test]
-    fn a_field_that_alternatives_type_differently_takes_what_any_of_them_takes() {
+    fn a_field_accepts_the_types_of_all_alternatives() {
         let schema = json!({"oneOf": [
             {"properties": {"kind": {"const": "number"}, "value": {"type": "integer"}}},
             {"properties": {"kind": {"const": "text"}, "value": {"type": "string"}}},
@@ -343,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_made_of_itself_is_looked_at_for_a_while() {
+    fn a_recursive_schema_is_read_to_a_bounded_depth() {
         let schema = json!({"allOf": vec![json!({"$ref": "#"}); 20]});
         let words = ["a=1".to_owned()];
         assert_eq!(assemble(None, &words, &schema).unwrap(), json!({"a": "1"}));
@@ -353,27 +351,27 @@ mod tests {
     }
 
     #[test]
-    fn json_is_taken_as_it_stands() {
+    fn json_values_are_not_converted() {
         assert_eq!(input(&["text:=5", "new:=[null]"]), Ok(json!({"text": 5, "new": [null]})));
         let problem = "`text` is not JSON: unexpected `hello` at line 1 column 1";
         assert_eq!(input(&["text:=hello"]), Err(problem.to_owned()));
     }
 
     #[test]
-    fn words_that_cannot_be_understood_are_named() {
+    fn an_invalid_argument_is_named_in_the_error() {
         assert_eq!(
             input(&["text"]),
-            Err("`text` is not a field: there is no `=` after a name".into())
+            Err("`text` is not a field: expected `=` after a name".into())
         );
         assert!(input(&["=x"]).is_err() && input(&["a..b=x"]).is_err());
-        assert_eq!(input(&["count=many"]), Err("`count` takes integer or null".into()));
-        assert_eq!(input(&["exact=yes"]), Err("`exact` takes boolean".into()));
-        let problem = "`text.x` leads into something that is not an object";
+        assert_eq!(input(&["count=many"]), Err("`count` must be integer or null".into()));
+        assert_eq!(input(&["exact=yes"]), Err("`exact` must be boolean".into()));
+        let problem = "cannot set `text.x`: its parent is not an object";
         assert_eq!(input(&["text=a", "text.x=b"]), Err(problem.into()));
     }
 
     #[test]
-    fn fields_are_set_over_a_whole_document() {
+    fn fields_override_the_whole_input() {
         let words = ["text=new".to_owned()];
         let input = assemble(Some(r#"{"text": "old", "count": 1}"#), &words, &schema()).unwrap();
         assert_eq!(input, json!({"text": "new", "count": 1}));

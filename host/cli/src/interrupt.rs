@@ -1,4 +1,4 @@
-//! Signals. The first Ctrl-C or SIGTERM stops the run, the second ends the process.
+//! Signals: the first Ctrl-C or SIGTERM cancels the run, the second terminates the process.
 
 use std::fs;
 use std::io;
@@ -6,31 +6,31 @@ use std::process;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use ophost::os_error;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::error::Exit;
 use super::output::{self, HINT};
-use ophost::os_error;
 
-/// How long a run that was stopped may take before the user is told what else there is.
+/// Time after which a hint is printed if a cancelled run has not ended.
 const EXIT_DELAY: Duration = Duration::from_secs(1);
 
-/// Cancels `cancel` at the first signal and ends the process at the second. A signal that this
-/// process was started to ignore, as `nohup` and background jobs of scripts are, stays ignored.
+/// Cancels `cancel` at the first signal and terminates the process at the second. A signal that the
+/// process was started to ignore (`nohup`, background jobs of scripts) stays ignored.
 ///
-/// Signals are waited for in a thread of its own: what happens outside the sandbox, such as a
-/// check of an input, holds the thread of the run and would hear nothing.
+/// A separate thread waits for signals, because work outside the sandbox, such as a check of an
+/// input, can block the thread of the run.
 ///
 /// # Errors
 ///
-/// Returns the system's error if signals cannot be received.
+/// Returns the error of the operating system if signals cannot be received.
 pub(super) fn cancels(cancel: CancellationToken) -> io::Result<()> {
     let Some(heeded) = Heeded::here() else { return Ok(()) };
     let (ready, is_ready) = mpsc::channel();
     os_error::spawn("signals", move || {
-        // Made in the thread: a runtime must not be dropped where the thread is not started.
+        // Created in the thread, because a runtime must not be dropped in an async context.
         let runtime = Builder::new_current_thread().enable_all().build();
         let signals = runtime.and_then(|runtime| Ok((Signals::new(heeded, &runtime)?, runtime)));
         match signals {
@@ -44,23 +44,23 @@ pub(super) fn cancels(cancel: CancellationToken) -> io::Result<()> {
     is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("no thread for signals")))
 }
 
-/// Makes it possible to wait for children if this process was started to ignore SIGCHLD: the
-/// system then forgets how they ended, and compiling would fail. Children do not inherit this.
+/// Enables waiting for child processes if this process was started to ignore SIGCHLD. Otherwise
+/// the system discards their exit status and compilation fails. Children do not inherit this.
 ///
 /// # Errors
 ///
-/// Returns the system's error if the signal cannot be received.
+/// Returns the error of the operating system if the signal cannot be received.
 pub(super) fn waits_for_children() -> io::Result<()> {
     if is_ignored(SignalKind::child()) {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let _inside = runtime.enter();
-        // What hears it stays for as long as the process.
+        // The handler stays until the process exits.
         drop(signal(SignalKind::child())?);
     }
     Ok(())
 }
 
-/// Which signals stop a run.
+/// The signals that cancel a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heeded {
     Both,
@@ -69,7 +69,7 @@ enum Heeded {
 }
 
 impl Heeded {
-    /// Returns what this process does not ignore.
+    /// Returns the signals that this process does not ignore.
     fn here() -> Option<Self> {
         match (is_ignored(SignalKind::interrupt()), is_ignored(SignalKind::terminate())) {
             (false, false) => Some(Self::Both),
@@ -79,22 +79,22 @@ impl Heeded {
         }
     }
 
-    /// Returns what ends a process that is still stopping.
+    /// Returns the text for the second signal.
     fn again(self) -> &'static str {
         match self {
-            Self::Both | Self::Interrupt => "Ctrl-C once more",
-            Self::Terminate => "SIGTERM once more",
+            Self::Both | Self::Interrupt => "a second Ctrl-C",
+            Self::Terminate => "a second SIGTERM",
         }
     }
 }
 
-/// Returns whether this process ignores a signal; `false` if the system does not say.
+/// Returns whether this process ignores a signal; `false` if this cannot be read.
 fn is_ignored(signal: SignalKind) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status).is_some_and(|mask| mask >> (signal.as_raw_value() - 1) & 1 == 1)
 }
 
-/// Returns the mask of ignored signals: the first is the lowest bit.
+/// Returns the mask of ignored signals; signal 1 is the lowest bit.
 fn ignored(status: &str) -> Option<u64> {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(mask.trim(), 16).ok()
@@ -126,8 +126,8 @@ impl Signals {
         self.next().await;
         cancel.cancel();
         if tokio::time::timeout(EXIT_DELAY, self.next()).await.is_err() {
-            let text = format!("still stopping; {} ends it at once", self.heeded.again());
-            // In a thread of its own: stderr may be what the run cannot go on for.
+            let text = format!("still cancelling; {} terminates the process", self.heeded.again());
+            // Printed by a thread, because a blocked stderr may be the reason for the delay.
             let hint = format!("{HINT}hint{HINT:#}: {text}\n");
             os_error::spawn("hint", move || output::stderr(&hint)).ok();
             self.next().await;
@@ -136,7 +136,7 @@ impl Signals {
     }
 }
 
-/// Returns when a signal was received; never for one that is ignored.
+/// Waits for a signal; forever for an ignored one.
 async fn received(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => {

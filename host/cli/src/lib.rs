@@ -23,7 +23,6 @@ mod complete;
 mod completions;
 mod config;
 mod describe;
-mod difference;
 mod doctor;
 mod documents;
 mod error;
@@ -59,13 +58,12 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use ophost::{Host, HostBuilder, config::Config};
+use ophost_document::text;
 
 use self::error::CliError;
 use self::output::{Color, EscapedText, HINT};
 use self::settings::Settings;
-use ophost::config::Config;
-use ophost::{self, Host, HostBuilder};
-use ophost_document::text;
 
 /// Runs WebAssembly operations: small programs that declare what they take and give, run
 /// in a sandbox with nothing granted.
@@ -77,7 +75,7 @@ struct Cli {
     /// Print JSON: the result or the error, on stdout.
     #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
-    /// When to use colours; `auto` is on a terminal, unless `NO_COLOR` is set
+    /// When to use colours; `auto` uses them on a terminal unless `NO_COLOR` is set
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     #[arg(help_heading = GLOBAL)]
     color: Color,
@@ -89,14 +87,14 @@ const GLOBAL: &str = "Global options";
 
 const EXAMPLES: &str = "\
 Examples:
-  ophost list                                what there is
-  ophost describe slugify                    what an operation takes and gives
-  ophost run slugify text='Hello, World!'    run it
-  ophost build my-plugin --install           build a Rust plugin and add it
-  ophost doctor                              whether everything works here
+  ophost list                                list the operations
+  ophost describe slugify                    show the input and output of an operation
+  ophost run slugify text='Hello, World!'    run an operation
+  ophost build my-plugin --install           build a Rust plugin and install it
+  ophost doctor                              check the environment
 
-Exit codes: 0 success, 1 the operation or a check failed, 2 wrong usage or input, or a file or run
-that cannot be used so, 3 no such operation, run or document, 4 denied, or not trusted: files that
+Exit codes: 0 success, 1 the operation or a check failed, 2 invalid arguments or input, or an
+unsuitable file or run, 3 no such operation, run or document, 4 denied, or untrusted files that
 other users can change, 5 the host or its store failed, 6 idempotency conflict or still in progress,
 7 outcome unknown, 8 waiting timed out, 130 interrupted.";
 
@@ -106,36 +104,36 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// List the operations.
     List(list::ListArgs),
-    /// Show what an operation takes and gives.
+    /// Show the input, the output and the metadata of an operation.
     Describe(describe::DescribeArgs),
-    /// List the plugin files, those that are used and those that are not, and why.
+    /// List the plugin files, and the reason for each rejected file.
     Plugins,
-    /// Say whether a host would take a file, and what it holds.
+    /// Check whether a host accepts a plugin file, and list its operations.
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
-    /// Look at what was run, and run it again.
+    /// Show, rerun, cancel and erase runs.
     Runs(runs::RunsArgs),
-    /// Look at the documents that runs read and change, put some in, take them out.
+    /// Find, import and export documents.
     Documents(documents::DocumentsArgs),
-    /// Check, copy or save the store of all records.
+    /// Check, back up or salvage the store.
     Store(runs::StoreArgs),
-    /// Show the settings and where each came from.
+    /// Show the settings and the source of each.
     Config(config::ConfigArgs),
-    /// Look whether everything is as it should be here, and say what to do where not.
+    /// Check the environment and suggest fixes.
     Doctor,
-    /// Print a script that lets a shell complete commands, operations and fields.
+    /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
-    /// Print a module that calls this command from a workflow system.
+    /// Print a module for calling operations from a workflow system.
     Shim(shim::ShimArgs),
-    /// Compile the component on stdin, for another process of this program.
+    /// Compile the component on stdin, as the child process of another `ophost`.
     #[command(name = ophost::COMPILER_COMMAND, hide = true)]
     CompileComponent {
-        /// The most bytes of address space.
+        /// Maximum address space, in bytes.
         memory: u64,
-        /// The most seconds of processor time.
+        /// Maximum processor time, in seconds.
         seconds: u64,
-        /// Whether the code is for a limited address space.
+        /// Whether the address space of the host is limited.
         #[arg(action = clap::ArgAction::Set)]
         is_small: bool,
     },
@@ -161,7 +159,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Reads the arguments; help and wrong usage are printed here.
+/// Parses the arguments. Prints help and usage errors.
 fn parse() -> Result<Cli, ExitCode> {
     let words: Vec<_> = env::args_os().skip(1).take_while(|word| word != "--").collect();
     let color = color_of(&words);
@@ -182,17 +180,17 @@ fn parse() -> Result<Cli, ExitCode> {
     Err(output::stdout(&text).map_or_else(|error| error.report(false), |()| ExitCode::SUCCESS))
 }
 
-/// Returns help or wrong usage as it is printed. It quotes what was typed: where a terminal must
-/// not get that, all of it is plain and escaped.
+/// Returns help or a usage error for printing. If an argument contains characters that a terminal
+/// must not receive, the whole text is plain and escaped, because it quotes the argument.
 fn safe(error: &clap::Error) -> String {
     let plain = error.to_string();
     let safe = EscapedText(&plain).to_string();
-    // Escape sequences of an argument are not in the plain text.
-    let is_odd = env::args_os().any(|word| !escape::is_safe(&word.to_string_lossy()));
-    if plain != safe || is_odd { safe } else { error.render().ansi().to_string() }
+    // The plain text does not contain the escape sequences of an argument.
+    let is_unsafe = env::args_os().any(|word| !escape::is_safe(&word.to_string_lossy()));
+    if plain != safe || is_unsafe { safe } else { error.render().ansi().to_string() }
 }
 
-/// Returns what is said of wrong usage, with no more of a wrong value than fits a sentence.
+/// Truncates the invalid value in a usage error.
 fn cut(mut error: clap::Error) -> clap::Error {
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
         let value = text::quote(value);
@@ -201,11 +199,12 @@ fn cut(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Returns when colours are wanted: help and wrong usage are printed before all is read.
+/// Returns the value of `--color`. Help and usage errors are printed before the arguments are
+/// parsed completely.
 fn color_of(words: &[OsString]) -> Color {
-    let text = |place: usize| words.get(place).and_then(|word| word.to_str());
-    let named = (0..words.len()).find_map(|place| match text(place)?.strip_prefix("--color")? {
-        "" => text(place + 1),
+    let text = |index: usize| words.get(index).and_then(|word| word.to_str());
+    let named = (0..words.len()).find_map(|index| match text(index)?.strip_prefix("--color")? {
+        "" => text(index + 1),
         value => value.strip_prefix('='),
     });
     named.and_then(|name| Color::from_str(name, false).ok()).unwrap_or_default()
@@ -250,7 +249,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Loads the plugins that the settings name on a runtime of one thread and does the rest there.
+/// Loads the plugins of the settings and runs the command, on a runtime with one thread.
 fn with_host(
     config: &Config,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
@@ -258,15 +257,15 @@ fn with_host(
     runtime()?.block_on(async { command(host_for_all(config).await?).await })
 }
 
-/// Returns a host that knows every operation.
+/// Returns a host with all operations.
 async fn host_for_all(config: &Config) -> Result<Host, CliError> {
-    let left = settings::left_by_root(config);
+    let root_files = settings::left_by_root(config);
     let host = compile_progress::shown(settings::builder(config)?, HostBuilder::build).await?;
-    left.iter().for_each(settings::warn_of_root);
+    root_files.iter().for_each(settings::warn_of_root);
     Ok(warned(host))
 }
 
-/// As [`with_host`], for one operation: the host need not know any other.
+/// Like [`with_host`], with a host that only needs one operation.
 fn with_host_for(
     config: &Config,
     operation: &str,
@@ -275,20 +274,20 @@ fn with_host_for(
     runtime()?.block_on(async { command(host_for(config, operation).await?).await })
 }
 
-/// Returns a host that need not know any operation but one.
+/// Returns a host that only needs one operation.
 async fn host_for(config: &Config, operation: &str) -> Result<Host, CliError> {
     let build = async |builder: HostBuilder| builder.build_for(operation).await;
-    let left = settings::left_by_root(config);
+    let root_files = settings::left_by_root(config);
     let host = compile_progress::shown(settings::builder(config)?, build).await?;
-    left.iter().for_each(settings::warn_of_root);
+    root_files.iter().for_each(settings::warn_of_root);
     Ok(warned(host))
 }
 
-/// Says what makes everything slow, once.
+/// Warns about a cache that cannot be used.
 fn warned(host: Host) -> Host {
     if let Some(problem) = host.cache_error() {
         output::warn(&problem);
-        let text = "remove that path, or name a private directory by `OPHOST_CACHE`";
+        let text = "remove the path, or set `OPHOST_CACHE` to a private directory";
         output::stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));
     }
     host

@@ -1,33 +1,31 @@
-//! What a run may use, as flags say it.
+//! Flags for the limits of a run.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
+use ophost::{LimitRequest, config};
 
-use ophost::LimitRequest;
-use ophost::config;
-
-/// Flags that say what a run may use; what they leave out is as the settings and the operation
-/// say now.
+/// Flags for the limits of a run. A missing flag selects the limit of the settings or of the
+/// operation.
 #[derive(Clone, Debug, Args)]
 pub(super) struct LimitArgs {
-    /// How long it may run, such as 500ms, 30s, 5m.
+    /// Time limit, such as 500ms, 30s, 5m.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// How much memory it may use, such as 64MiB.
+    /// Memory limit, such as 64MiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<ByteSize>,
-    /// How large its output may be, such as 8MiB.
+    /// Limit of the output size, such as 8MiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_output: Option<ByteSize>,
-    /// How much it may write of documents, before and after, such as 64MiB.
+    /// Limit of the document changes (sizes before and after), such as 64MiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_effects: Option<ByteSize>,
 }
 
 impl LimitArgs {
-    /// Returns what the flags ask for.
+    /// Returns the requested limits.
     pub(super) fn request(&self) -> LimitRequest {
         LimitRequest {
             timeout: self.timeout,
@@ -39,10 +37,11 @@ impl LimitArgs {
     }
 }
 
-/// Reads a size. A number alone is none, but for zero: nobody means so many bytes.
+/// Parses a size. A number without a unit is rejected, except for zero, because a limit of so few
+/// bytes is a mistake.
 fn size(text: &str) -> Result<ByteSize, String> {
     if config::is_without_unit(text) {
-        return Err("a unit is needed, for example 64MiB or 512KiB".to_owned());
+        return Err("missing unit; expected a value such as 64MiB or 512KiB".to_owned());
     }
-    text.parse().map_err(|_| "no size, which is for example 64MiB or 512KiB".to_owned())
+    text.parse().map_err(|_| "invalid size; expected a value such as 64MiB or 512KiB".to_owned())
 }

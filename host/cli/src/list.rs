@@ -6,32 +6,30 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use ophost::{Catalog, Host, Operation, OperationFilter, OperationInfo};
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output::{self, EscapedLine, HEADING, HINT, first_paragraph};
 use super::table::{Overflow, table};
 use super::untrusted::fix;
-use ophost::Host;
-use ophost::Operation;
-use ophost::{Catalog, OperationFilter, OperationInfo};
 
-/// How many of the values that there are a message names.
+/// Maximum number of existing values in a message.
 const MAX_VALUES: usize = 20;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ListArgs {
-    /// Only those of a category.
+    /// Only operations of this category.
     #[arg(long, value_name = "NAME")]
     category: Option<String>,
-    /// Only those with a tag; given several times, with all of them.
+    /// Only operations with this tag; repeatable, and all tags must match.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// Only those of a stage of a pipeline.
+    /// Only operations of this pipeline stage.
     #[arg(long, value_name = "NAME")]
     stage: Option<String>,
-    /// Only those that read or write a model.
+    /// Only operations that read or write this model.
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
 }
@@ -79,17 +77,20 @@ fn print(
     }
     if catalog.operations().next().is_none() {
         output::stderr(
-            "There are no operations yet. `ophost build DIR --install` adds a Rust plugin; \
-             any component goes into the plugin directory as it is.\n",
+            "No operations. Run `ophost build DIR --install` to add a Rust plugin, or copy a \
+             component into the plugin directory.\n",
         );
     } else if chosen.is_empty() {
-        output::stderr(&format!("Nothing matches.\n{}", what_there_is(catalog, filter)));
+        output::stderr(&format!(
+            "No operation matches. Existing values:\n{}",
+            existing_values(catalog, filter)
+        ));
     }
     Ok(())
 }
 
 fn not_used(file: &Path, reason: &str) {
-    output::warn(&format!("`{}` is not used: {reason}", file.display()));
+    output::warn(&format!("`{}` was rejected: {reason}", file.display()));
 }
 
 fn grouped(chosen: &[OperationInfo<'_>], width: Option<usize>) -> String {
@@ -97,7 +98,7 @@ fn grouped(chosen: &[OperationInfo<'_>], width: Option<usize>) -> String {
     for known in chosen {
         groups.entry(&known.operation.category).or_default().push(row(known.operation));
     }
-    // One width of names for all groups.
+    // All groups have the same width of names.
     let all = table(
         &groups.values().flatten().cloned().collect::<Vec<_>>(),
         2,
@@ -120,8 +121,8 @@ fn row(operation: &Operation) -> [String; 2] {
     [operation.name.to_string(), first_paragraph(&operation.description)]
 }
 
-/// Returns, for each filter that was given, the values that it could have had.
-fn what_there_is(catalog: &Catalog, filter: &OperationFilter) -> String {
+/// Returns the existing values of each given filter.
+fn existing_values(catalog: &Catalog, filter: &OperationFilter) -> String {
     let values = |of: &dyn Fn(&Operation) -> Vec<String>| {
         let all: BTreeSet<_> = catalog.operations().flat_map(|it| of(it.operation)).collect();
         let mut shown: Vec<_> = all.iter().take(MAX_VALUES).cloned().collect();
@@ -143,14 +144,14 @@ fn what_there_is(catalog: &Catalog, filter: &OperationFilter) -> String {
     text
 }
 
-/// Returns the collection of each model, declared or derived from its name.
+/// Returns the collection of each model, declared or derived from the model name.
 fn collections(operation: &Operation) -> Value {
     let models = operation.models_in.iter().chain(&operation.models_out);
     let named = models.filter_map(|model| Some((model.clone(), operation.collection(model)?)));
     json!(named.collect::<BTreeMap<_, _>>())
 }
 
-/// Returns everything that is known of an operation.
+/// Returns the JSON form of an operation.
 pub(super) fn as_json(known: &OperationInfo<'_>) -> Value {
     let mut value = json!(known.operation);
     value["collections"] = collections(known.operation);

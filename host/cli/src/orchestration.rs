@@ -1,38 +1,37 @@
-//! What a run is part of, as flags say it and the environment of the command shows it.
+//! Orchestration context of a run, from flags and the environment of the command.
 
 use std::env;
 
 use clap::Args;
+use ophost::{Label, OrchestrationContext, OrchestrationOverrides, Orchestrator};
 use uuid::Uuid;
 
-use ophost::{Label, OrchestrationContext, OrchestrationOverrides, Orchestrator};
-
-/// Flags that say which workflow a run is part of.
+/// Flags for the orchestration context of a run.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Orchestration")]
 pub(super) struct OrchestrationArgs {
-    /// The workflow system that this run is part of.
+    /// Name of the workflow system.
     #[arg(long, value_name = "NAME", requires = "orchestrator_run_id")]
     orchestrator: Option<Label>,
-    /// That system's id of its run.
+    /// Id of the run in the workflow system.
     #[arg(long, value_name = "ID", requires = "orchestrator")]
     orchestrator_run_id: Option<Label>,
-    /// That system's id of the step.
+    /// Id of the task in the workflow system.
     #[arg(long, value_name = "ID", requires = "orchestrator")]
     orchestrator_task_id: Option<Label>,
-    /// The Prefect flow run that this run is part of.
+    /// Id of the Prefect flow run.
     #[arg(long, value_name = "UUID")]
     prefect_flow_run_id: Option<Uuid>,
-    /// The Prefect task run that this run is part of.
+    /// Id of the Prefect task run.
     #[arg(long, value_name = "UUID")]
     prefect_task_run_id: Option<Uuid>,
-    /// Do not look for a workflow or a trace in the environment.
+    /// Do not detect a workflow or a trace in the environment.
     #[arg(long)]
     no_detect: bool,
 }
 
 impl OrchestrationArgs {
-    /// Returns what the flags and the environment of this process say.
+    /// Returns the context of the flags and the environment of this process.
     pub(super) fn context(self) -> OrchestrationContext {
         let named = self.orchestrator.zip(self.orchestrator_run_id);
         let task_id = self.orchestrator_task_id;
@@ -42,7 +41,7 @@ impl OrchestrationArgs {
             prefect_task_run_id: self.prefect_task_run_id,
             no_detect: self.no_detect,
         };
-        // What is no text says nothing.
+        // A variable that is not UTF-8 is ignored.
         OrchestrationContext::detect(&explicit, &|name| env::var(name).ok())
     }
 }

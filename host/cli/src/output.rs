@@ -1,8 +1,8 @@
-//! What a terminal may see.
+//! Output of commands.
 //!
-//! Results go to stdout, everything else to stderr. Text that comes from a guest or a file
-//! is escaped: see `escape`. Every byte is written by `stdio`, which waits where others give up.
-//! Colours and indented JSON are for terminals; a pipe gets plain text, one JSON a line.
+//! Results go to stdout, everything else to stderr. Text of guests and files is escaped by
+//! `escape`. All output is written by `stdio`, which supports non-blocking streams. A terminal
+//! gets colours and indented JSON; a pipe gets plain text and one JSON value per line.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -18,7 +18,7 @@ use super::escape::Json;
 pub(super) use super::escape::{EscapedLine, EscapedText};
 use super::stdio;
 
-/// A terminal that says it is narrower than this does not know.
+/// Minimum width of a terminal in columns. A smaller reported width is ignored.
 const MIN_WIDTH: usize = 20;
 
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -29,10 +29,10 @@ pub(super) const HEADING: Style = Style::new().bold().underline();
 pub(super) const NAME: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
 
-/// When colours are used.
+/// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
-    // Without words of their own: help would show each on a line.
+    // The values have no help texts, because clap would print each on a line of its own.
     #[default]
     Auto,
     Always,
@@ -40,7 +40,7 @@ pub(super) enum Color {
 }
 
 impl Color {
-    /// Makes this the choice for all that is printed from here on.
+    /// Applies the choice to all later output.
     pub(super) fn choose(self) {
         match self {
             Self::Auto => ColorChoice::Auto,
@@ -50,7 +50,7 @@ impl Color {
         .write_global();
     }
 
-    /// Returns the same for help and usage errors.
+    /// Returns the choice for help and usage errors.
     pub(super) fn of_help(self) -> clap::ColorChoice {
         match self {
             Self::Auto => clap::ColorChoice::Auto,
@@ -74,7 +74,7 @@ pub(super) fn json_line(value: &impl Serialize) -> Result<(), CliError> {
     print_json(&serde_json::to_string(value).map_err(io::Error::from)?)
 }
 
-/// Prints JSON: on a terminal with what it must not get escaped, in a pipe as it is.
+/// Prints JSON: escaped on a terminal, unchanged in a pipe.
 fn print_json(text: &str) -> Result<(), CliError> {
     let line = match io::stdout().is_terminal() {
         true => format!("{}\n", Json(text)),
@@ -83,7 +83,7 @@ fn print_json(text: &str) -> Result<(), CliError> {
     written(stdio::stdout().write_all(line.as_bytes()))
 }
 
-/// Whoever reads from us and goes away has seen enough: that is no failure.
+/// Ignores a closed pipe, because its reader does not need more output.
 fn written(result: io::Result<()>) -> Result<(), CliError> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -91,14 +91,13 @@ fn written(result: io::Result<()>) -> Result<(), CliError> {
     }
 }
 
-/// Prints text to stdout, with its styles where colours are used; the caller escapes what is not
-/// its own.
+/// Prints text to stdout, with styles if colours are used. The caller escapes foreign text.
 pub(super) fn stdout(text: &str) -> Result<(), CliError> {
     let text = styled(text, AutoStream::choice(&io::stdout()));
     written(stdio::stdout().write_all(text.as_bytes()))
 }
 
-/// Prints the content of a file to stdout: as it is in a pipe, escaped on a terminal.
+/// Prints the content of a file to stdout: unchanged in a pipe, escaped on a terminal.
 pub(super) fn file(content: &str) -> Result<(), CliError> {
     if io::stdout().is_terminal() {
         return stdout(&EscapedText(content).to_string());
@@ -106,14 +105,14 @@ pub(super) fn file(content: &str) -> Result<(), CliError> {
     written(stdio::stdout().write_all(content.as_bytes()))
 }
 
-/// Prints text to stderr, with its styles where colours are used; the caller escapes what is not
-/// its own. There is nobody to tell if that fails.
+/// Prints text to stderr, with styles if colours are used. The caller escapes foreign text. Errors
+/// are ignored, because they cannot be reported.
 pub(super) fn stderr(text: &str) {
     let text = styled(text, AutoStream::choice(&io::stderr()));
     stdio::stderr().write_all(text.as_bytes()).ok();
 }
 
-/// Returns a text without its styles, unless colours are used.
+/// Removes the styles of a text, unless colours are used.
 fn styled(text: &str, choice: ColorChoice) -> Cow<'_, str> {
     match choice {
         ColorChoice::Never => Cow::Owned(strip_str(text).to_string()),
@@ -126,7 +125,7 @@ pub(super) fn warn(text: &str) {
     stderr(&format!("{WARNING}warning{WARNING:#}: {}\n", EscapedLine(text)));
 }
 
-/// Returns how wide the terminal on stdout is; `None` in a pipe, which has no width.
+/// Returns the width of the terminal on stdout; `None` in a pipe.
 pub(super) fn width() -> Option<usize> {
     let size = terminal_size::terminal_size_of(io::stdout());
     size.map(|(columns, _)| usize::from(columns.0)).filter(|width| *width >= MIN_WIDTH)
@@ -142,8 +141,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// Returns what a text says first, up to an empty line, as one line: lines of sources end where
-/// there is no more room.
+/// Returns the first paragraph of a text in one line.
 pub(super) fn first_paragraph(text: &str) -> String {
     let lines = text.trim().lines().map(str::trim).take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")

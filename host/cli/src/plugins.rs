@@ -1,16 +1,14 @@
-//! `ophost plugins`: every file of the plugin directories, used or not.
+//! `ophost plugins`: the files of the plugin directories, loaded and rejected.
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use ophost::{Host, OperationName, PluginState};
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::output::{self, DIM, ERROR, EscapedLine, HINT, NAME};
 use super::untrusted::fix;
-use ophost::Host;
-use ophost::OperationName;
-use ophost::PluginState;
 
 pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
     let catalog = host.catalog();

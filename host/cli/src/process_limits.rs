@@ -1,7 +1,7 @@
-//! Prepares for the limits of this process: what reaches one must be able to say so.
+//! Checks of the resource limits of this process, so that reaching a limit gives an error.
 //!
-//! Signals, the runtime and the allocator panic or abort where they run out of descriptors or
-//! address space, and a file that may not grow ends the process by a signal.
+//! Signals, the runtime and the allocator panic or abort if they run out of descriptors or address
+//! space, and a write beyond the maximum file size terminates the process by a signal.
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use super::error::CliError;
 
-/// The fewest file descriptors that commands work with.
+/// Minimum number of file descriptors.
 const MIN_DESCRIPTORS: u64 = 64;
-/// The least address space that commands work with, in bytes.
+/// Minimum address space, in bytes.
 const MIN_ADDRESS_SPACE: u64 = 512 << 20;
 
-/// Checks the limits, and raises the soft one of descriptors where the hard one allows that. From
-/// now on a write beyond the largest size of a file (RLIMIT_FSIZE) is an error.
+/// Checks the limits, and raises the soft limit of descriptors up to the hard limit. After the call,
+/// a write beyond the maximum file size (RLIMIT_FSIZE) returns an error.
 ///
 /// # Errors
 ///
 /// Returns the first limit that is too low.
 pub(super) fn prepare() -> Result<(), CliError> {
     descriptors()?;
-    // A signal that is handled ends nothing; what matters is the error of the write.
+    // With a handler, the signal does not terminate the process, and the write returns an error.
     signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::default())?;
     match getrlimit(Resource::As).current {
         Some(limit) if limit < MIN_ADDRESS_SPACE => Err(CliError::Limit {
             name: "RLIMIT_AS",
             limit: format!("{} KiB", limit >> 10),
-            hint: format!("`ulimit -v {}` or more is needed", MIN_ADDRESS_SPACE >> 10),
+            hint: format!("set `ulimit -v {}` or more", MIN_ADDRESS_SPACE >> 10),
         }),
         _ => Ok(()),
     }
@@ -45,6 +45,6 @@ fn descriptors() -> Result<(), CliError> {
     Err(CliError::Limit {
         name: "RLIMIT_NOFILE",
         limit: format!("{limit} file descriptors"),
-        hint: format!("`ulimit -n {MIN_DESCRIPTORS}` or more is needed"),
+        hint: format!("set `ulimit -n {MIN_DESCRIPTORS}` or more"),
     })
 }

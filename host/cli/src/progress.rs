@@ -1,8 +1,7 @@
-//! How far a run is, on a terminal.
+//! Progress bar of a run, on a terminal.
 //!
-//! Nothing is made before the first report, and nothing at all in a pipe: a run that reports
-//! nothing costs nothing. What is drawn is drawn by a thread of its own, a few times a second,
-//! however often the guest reports.
+//! The bar is created at the first report, and never in a pipe. A thread draws it a few times per
+//! second, independent of the number of reports.
 
 use std::env;
 use std::fmt::Write;
@@ -12,22 +11,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-
-use super::output::{self, EscapedLine};
-use ophost::Progress;
-use ophost::os_error;
+use ophost::{Progress, os_error};
 use ophost_document::text;
 
-/// How often the bar is drawn, and how often a guest's report is looked at.
+use super::output::{self, EscapedLine};
+
+/// Interval of drawing the bar and of reading reports.
 const HERTZ: u8 = 10;
 const INTERVAL: Duration = Duration::from_millis(100);
-/// How much of a guest's message is shown, in characters.
+/// Maximum number of characters of a message.
 const MAX_MESSAGE: usize = 120;
 
 const BAR: &str = "{bar:16} {pos}/{len}  {rate}  {eta} left  {wide_msg}";
 const SPINNER: &str = "{spinner} {pos}  {rate}  {wide_msg}";
 
-/// A progress bar, not there before it is needed.
+/// A progress bar that is created at the first report.
 #[derive(Debug, Default)]
 pub(super) struct Bar {
     bar: OnceLock<ProgressBar>,
@@ -35,13 +33,13 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// Returns a bar if there is somebody to see it: stderr is a terminal that can move.
+    /// Returns a bar if stderr is a terminal that can move its cursor.
     pub(super) fn for_terminal() -> Option<Self> {
         let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         (io::stderr().is_terminal() && !is_dumb).then(Self::default)
     }
 
-    /// Shows a report, unless the last one was shown just before.
+    /// Shows a report, unless the last one was shown within the drawing interval.
     pub(super) fn report(&self, progress: &Progress) {
         let is_last = progress.total.is_some_and(|total| progress.done >= total);
         if !self.is_due() && !is_last {
@@ -58,7 +56,7 @@ impl Bar {
     }
 
     fn is_due(&self) -> bool {
-        // Only the time of the last look is in there: any value that is left behind will do.
+        // The mutex only holds a time, so every value is valid after a panic.
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = looked.is_none_or(|last| last.elapsed() >= INTERVAL);
         if is_due {
@@ -75,7 +73,7 @@ impl Bar {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn clear(&self) {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
@@ -84,14 +82,14 @@ impl Bar {
 }
 
 impl Drop for Bar {
-    /// Whatever ended what it showed: what is printed then has the line to itself.
+    /// Removes the bar, so that later output starts on a line of its own.
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-/// Draws a bar a few times a second until it is finished. Where the system starts no thread, which
-/// would be a panic of the bar's own ticker, it is drawn when it changes.
+/// Draws a bar a few times per second until it is finished. If no thread can be started, the bar is
+/// drawn at each change; the ticker of `indicatif` would panic.
 pub(super) fn keep_drawing(bar: &ProgressBar) {
     let bar = bar.downgrade();
     let draw = move || {
@@ -104,7 +102,7 @@ pub(super) fn keep_drawing(bar: &ProgressBar) {
     os_error::spawn("progress", draw).ok();
 }
 
-/// Returns a bar that is not yet drawn: it knows nothing to show.
+/// Returns a bar that is not drawn yet.
 fn hidden() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     bar.set_style(style(SPINNER));
@@ -134,7 +132,7 @@ fn style(template: &str) -> ProgressStyle {
     style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
         let rate = state.per_sec();
         let digits = usize::from(rate < 10.0);
-        // A failed write is for whoever draws.
+        // The caller of the formatter reports the error.
         write!(text, "{rate:.digits$}/s").ok();
     })
 }

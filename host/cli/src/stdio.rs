@@ -1,9 +1,9 @@
-//! Standard input, output and error that wait where `std` returns `WouldBlock`.
+//! Standard streams that support `O_NONBLOCK`: they wait if `std` would return `WouldBlock`.
 //!
-//! `O_NONBLOCK` belongs to the open file, which all processes of a pipeline or terminal share:
-//! another process may set it at any time, and clearing it would change that process. These
-//! types call the system directly and wait with `poll`. They have no buffer, so nothing is lost
-//! if the process exits.
+//! `O_NONBLOCK` is a property of the open file, which all processes of a pipeline or terminal
+//! share. Another process can set it at any time, and clearing it would affect that process. These
+//! types call the system directly and wait with `poll`. They have no buffer, so no data is lost if
+//! the process exits.
 
 use std::io::{self, Read, StderrLock, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,11 +11,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-/// A stream that is read or written to the end, whether it is non-blocking or not.
+/// A blocking or non-blocking stream.
 #[derive(Debug)]
 pub(super) struct Waiting<F>(F);
 
-/// Returns standard input. Nothing else in this process may read it through `std`, which buffers.
+/// Returns standard input. No other code of the process may read it through `std`, which buffers.
 pub(super) fn stdin() -> Waiting<io::Stdin> {
     Waiting(io::stdin())
 }
@@ -25,7 +25,7 @@ pub(super) fn stdout() -> Waiting<io::Stdout> {
     Waiting(io::stdout())
 }
 
-/// Returns standard error. Other threads that write to it wait until the value is dropped.
+/// Returns standard error. The value holds a lock: other threads wait until it is dropped.
 pub(super) fn stderr() -> Waiting<StderrLock<'static>> {
     Waiting(io::stderr().lock())
 }
@@ -48,7 +48,7 @@ impl<F: AsFd> Write for Waiting<F> {
     }
 }
 
-/// Makes a system call, again whenever the stream is ready, until it does something.
+/// Repeats a system call until it makes progress, and waits for the stream in between.
 fn when_ready(
     file: BorrowedFd<'_>,
     ready: PollFlags,
@@ -65,7 +65,7 @@ fn when_ready(
 
 fn wait(file: BorrowedFd<'_>, ready: PollFlags) -> io::Result<()> {
     match poll(&mut [PollFd::from_borrowed_fd(file, ready)], None) {
-        // The caller tries again in either case.
+        // The caller repeats the system call in both cases.
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,32 +1,32 @@
-//! Rows in columns, as wide as the terminal.
+//! Tables that fit the width of the terminal.
 
 use std::fmt::Write as _;
 
+use ophost_document::text;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::output::{EscapedLine, NAME};
-use ophost_document::text;
 
-/// The widest cell of a column before the last, in columns of the terminal.
+/// Maximum width of a cell that is not the last, in columns of the terminal.
 const MAX_CELL: usize = 48;
-/// The longest last cell where there is no terminal, in characters.
+/// Maximum length of a last cell without a terminal, in characters.
 const MAX_LAST: usize = 1_000;
-/// The narrowest last column; below that it goes under the others.
+/// Minimum width of the last column. A narrower one is printed below the others.
 const MIN_LAST: usize = 28;
-/// What stands between two columns.
+/// Width of the gap between two columns.
 const GAP: usize = 2;
 
-/// What happens to a last cell that is too wide.
+/// Treatment of a last cell that is too wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overflow {
-    /// It is cut.
+    /// The cell is truncated.
     Truncate,
-    /// It goes on below itself.
+    /// The cell is wrapped.
     Wrap,
 }
 
-/// Returns rows as a table: columns as wide as their widest cell, the first one bold, the last
-/// one up to the width of the terminal. The cells are escaped here.
+/// Returns rows as a table. Each column is as wide as its widest cell; the first is bold, and the
+/// last ends at the width of the terminal. The function escapes the cells.
 pub(super) fn table<const N: usize>(
     rows: &[[String; N]],
     indent: usize,
@@ -40,13 +40,13 @@ pub(super) fn table<const N: usize>(
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().enumerate().map(cell).collect()).collect();
     let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
-    // A column without a word takes no room.
+    // An empty column has no gap.
     let widths: Vec<_> = (0..N.saturating_sub(1)).map(widest).collect();
     let layout = Layout { indent, widths, last, width };
     rows.iter().map(|row| layout.row(row)).collect()
 }
 
-/// How wide the columns before the last are, and what becomes of the last.
+/// Widths of the columns before the last, and the treatment of the last.
 struct Layout {
     indent: usize,
     widths: Vec<usize>,
@@ -97,8 +97,8 @@ fn below(cell: &str, room: usize, start: usize) -> String {
     wrapped(cell, room).join(&format!("\n{}", " ".repeat(start)))
 }
 
-/// Returns a text in lines of at most `width` columns, broken between words; a longer word
-/// keeps a line of its own.
+/// Wraps a text between words into lines of at most `width` columns. A longer word is a line of its
+/// own.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
@@ -120,7 +120,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Returns a text cut to `width` columns, with a mark where something is missing.
+/// Truncates a text to `width` columns, and marks the truncation with `...`.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

@@ -1,19 +1,19 @@
-//! Work that a hostile plugin could make endless: waited for only so long.
+//! Runs work with a timeout, for inputs that a hostile plugin controls.
 
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Returns what `work` returns, unless that takes longer than `patience`. Then the work goes
-/// on in a thread of its own until the process ends, so this is for processes that soon do.
+/// Returns the result of `work`; `None` after `timeout`. Then the thread of the work continues
+/// until the process exits, so this is for processes that exit soon.
 pub(super) fn run_with_timeout<T: Send + 'static>(
-    patience: Duration,
+    timeout: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
     let worker = thread::Builder::new().spawn(move || sender.send(work()).ok());
     worker.ok()?;
-    receiver.recv_timeout(patience).ok()
+    receiver.recv_timeout(timeout).ok()
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! `ophost runs`: what was run.
+//! `ophost runs` and `ophost store`.
 
-mod again;
-mod bulk;
+mod filter;
 mod list;
-mod reruns;
+mod rerun;
 mod show;
+mod stats;
+mod time;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,19 +13,15 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
+use ophost::{EraseOutcome, FindError, Host, Runs, SalvageReport, Status, config::Config};
 use serde_json::json;
 
 use super::atomic_file::ensure_absent;
 use super::error::{CliError, Exit};
 use super::output::{self, EscapedLine};
 use super::{changes, complete, settings};
-use ophost::Host;
-use ophost::Status;
-use ophost::config::Config;
-use ophost::{EraseOutcome, SalvageReport};
-use ophost::{FindError, Runs};
 
-/// How often a run is looked at that is waited for.
+/// Interval at which a run is polled while the command waits for it.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
@@ -44,35 +41,34 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
-    /// List runs, the newest first; exits with 1 if damaged ones are left out.
+    /// List runs, newest first. Exit code 1 if corrupted records were skipped.
     List(list::ListArgs),
-    /// Show everything that is kept of a run.
+    /// Show the record of a run.
     Show(RunSelector),
     /// Show the log of a run.
     Logs(show::LogsArgs),
-    /// Show what a run changed of documents.
+    /// Show the document changes of a run.
     Changes(RunSelector),
-    /// Count runs, failures and times of each operation; exits with 1 if damaged ones are left out.
-    Stats(list::FilterArgs),
-    /// Run again what was run, with the input, user and flags that it had: a dry run stays one.
-    Rerun(Box<again::RerunArgs>),
-    /// Stop a run, also one of another terminal; exits with 1 if it ended otherwise meanwhile, with
-    /// 2 if it had ended before.
+    /// Show counts, failures and times per operation. Exit code 1 if corrupted records were skipped.
+    Stats(filter::FilterArgs),
+    /// Run again with the same input, user and flags (including --dry-run).
+    Rerun(Box<rerun::RerunArgs>),
+    /// Cancel a run of any process. Exit code: 1 if the run ended in another way, 2 if it had
+    /// ended before.
     Cancel(RunSelector),
-    /// Wait until a run has ended; exits as that: 0, 1 failed, 130 cancelled, 8 out of time.
+    /// Wait for a run to finish. Exit code: 0 success, 1 failed, 130 cancelled, 8 timed out.
     Wait(WaitArgs),
-    /// Print runs as JSON, one a line, with all that is kept of each; exits with 1 if damaged ones
-    /// are left out.
-    Export(list::FilterArgs),
-    /// Remove what an ended run was given, returned and said; that it happened stays, and so do
-    /// the documents that it changed, with what `runs changes` shows of them.
+    /// Print complete records as JSON lines. Exit code 1 if corrupted records were skipped.
+    Export(filter::FilterArgs),
+    /// Delete the input, output and log of a finished run. The rest of the record and its document
+    /// changes (`runs changes`) are kept.
     Erase(RunSelector),
 }
 
-/// A run.
+/// Selects a run.
 #[derive(Debug, Args)]
 struct RunSelector {
-    /// Its id, the beginning of it, or `latest`.
+    /// Id of the run, a prefix of the id, or `latest`.
     #[arg(value_name = "ID", add = ArgValueCandidates::new(complete::runs))]
     id: String,
 }
@@ -81,7 +77,7 @@ struct RunSelector {
 struct WaitArgs {
     #[command(flatten)]
     run: RunSelector,
-    /// How long to wait, such as 30s or 5m [default: for ever].
+    /// Maximum time to wait, such as 30s or 5m [default: no limit].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
 }
@@ -99,28 +95,28 @@ async fn dispatch(
 ) -> Result<ExitCode, CliError> {
     match command {
         RunsCommand::List(args) => list::run(runs, args, json).await,
-        RunsCommand::Show(named) => {
-            show::print(&runs.find(&named.id).await?, json)?;
+        RunsCommand::Show(selector) => {
+            show::print(&runs.find(&selector.id).await?, json)?;
             Ok(ExitCode::SUCCESS)
         }
         RunsCommand::Logs(args) => show::logs(runs, args, json).await,
-        RunsCommand::Changes(named) => show_changes(runs, &named.id, json).await,
-        RunsCommand::Stats(filter) => list::stats(runs, filter, json).await,
-        RunsCommand::Rerun(args) => again::run(runs, *args, config, json).await,
-        RunsCommand::Cancel(named) => cancel(runs, &named.id, json).await,
+        RunsCommand::Changes(selector) => show_changes(runs, &selector.id, json).await,
+        RunsCommand::Stats(filter) => stats::run(runs, filter, json).await,
+        RunsCommand::Rerun(args) => rerun::run(runs, *args, config, json).await,
+        RunsCommand::Cancel(selector) => cancel(runs, &selector.id, json).await,
         RunsCommand::Wait(args) => wait(runs, args, json).await,
         RunsCommand::Export(filter) => list::export(runs, filter).await,
-        RunsCommand::Erase(named) => erase(runs, &named.id, json).await,
+        RunsCommand::Erase(selector) => erase(runs, &selector.id, json).await,
     }
 }
 
-/// Returns the records; every command has a data directory.
+/// Returns the read API of run records.
 fn runs(host: &Host) -> Result<Runs<'_>, CliError> {
     host.runs().ok_or_else(|| CliError::usage("there is no data directory"))
 }
 
 async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, CliError> {
-    // Another run may be the latest meanwhile.
+    // `latest` must name the same run in every iteration.
     let run_id = runs.find(&args.run.id).await?.id;
     let ended = async {
         loop {
@@ -145,7 +141,7 @@ async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, C
 async fn cancel(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
     let run = runs.find(name).await?;
     if run.state.status().is_final() {
-        let what = format!("has ended already: {}", run.state.status());
+        let what = format!("has already ended: {}", run.state.status());
         return Err(CliError::run_state(&run, what));
     }
     let run = runs.cancel(run).await?;
@@ -179,7 +175,9 @@ async fn erase(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliE
         EraseOutcome::Done(run) if json => {
             output::json(&json!({"id": run.id, "erased_at": run.erased_at}))?
         }
-        EraseOutcome::Done(run) => output::stderr(&format!("erased what run {} held\n", run.id)),
+        EraseOutcome::Done(run) => {
+            output::stderr(&format!("erased the input, output and log of run {}\n", run.id))
+        }
         EraseOutcome::Unfinished(run) => return Err(CliError::run_state(&run, "has not ended")),
         EraseOutcome::NotFound => return Err(FindError::None { name: name.to_owned() }.into()),
     }
@@ -194,29 +192,29 @@ pub(super) struct StoreArgs {
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
-    /// Read every value and say what is wrong.
+    /// Read every value of the store and print the problems.
     Check,
-    /// Copy the store as it is now to a file; others may go on writing. Log files, which hold what
-    /// long logs have beyond their records, are not in it.
+    /// Copy the store to a file, while other processes use it. The files of long logs
+    /// (`.ophost/logs`) are not copied.
     Backup(Target),
-    /// Copy what can be read of a damaged store to a new one; exits with 1 if anything is lost.
+    /// Copy the readable data of a corrupted store to a new file. Exit code 1 if data was lost.
     Salvage(Target),
 }
 
 #[derive(Debug, Args)]
 struct Target {
-    /// The new file.
+    /// Path of the new file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// `ophost store`: the file that holds the records.
+/// Runs `ophost store`.
 pub(super) fn store(args: StoreArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let host = settings::store_builder(config)?.build_without_plugins()?;
-    super::runtime()?.block_on(look_after(&runs(&host)?, args.command, json))
+    super::runtime()?.block_on(maintain(&runs(&host)?, args.command, json))
 }
 
-async fn look_after(
+async fn maintain(
     runs: &Runs<'_>,
     command: StoreCommand,
     json: bool,
@@ -237,13 +235,13 @@ async fn backup(runs: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, Cl
     } else {
         output::stderr(&format!("copied to `{}`\n", EscapedLine(&name)));
     }
-    if let Some(told) = not_copied(runs.log_files()) {
-        output::stderr(&told);
+    if let Some(note) = not_copied(runs.log_files()) {
+        output::stderr(&note);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says how many log files a copy of the store leaves out, if there are any.
+/// Returns a note about the log files that a backup does not contain, if there are any.
 fn not_copied(log_files: usize) -> Option<String> {
     let files = match log_files {
         0 => return None,
@@ -260,7 +258,7 @@ async fn salvage(from: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, C
         output::json(&json!({"runs": runs, "documents": documents, "lost": lost}))?;
     } else {
         lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", EscapedLine(line))));
-        output::stderr(&saved(runs, documents, lost.len()));
+        output::stderr(&salvage_summary(runs, documents, lost.len()));
     }
     Ok(if lost.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
@@ -270,7 +268,7 @@ async fn check(runs: &Runs<'_>, json: bool) -> Result<ExitCode, CliError> {
     if json {
         output::json(&json!({"problems": found}))?;
     } else if found.is_empty() {
-        output::stdout("the store is sound\n")?;
+        output::stdout("no problems found\n")?;
     } else {
         output::stdout(
             &found.iter().map(|line| format!("{}\n", EscapedLine(line))).collect::<String>(),
@@ -279,11 +277,11 @@ async fn check(runs: &Runs<'_>, json: bool) -> Result<ExitCode, CliError> {
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 
-fn saved(runs: u64, documents: u64, lost: usize) -> String {
-    let some = |count: u64, one: &str| match count {
+fn salvage_summary(runs: u64, documents: u64, lost: usize) -> String {
+    let counted = |count: u64, one: &str| match count {
         1 => format!("1 {one}"),
         count => format!("{count} {one}s"),
     };
-    let (runs, documents) = (some(runs, "run"), some(documents, "document"));
-    format!("saved {runs} and {documents}, lost {}\n", some(lost as u64, "thing"))
+    let (runs, documents) = (counted(runs, "run"), counted(documents, "document"));
+    format!("recovered {runs} and {documents}, {}\n", counted(lost as u64, "problem"))
 }

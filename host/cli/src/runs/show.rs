@@ -7,28 +7,25 @@ use std::process::ExitCode;
 use bytesize::ByteSize;
 use chrono::{DateTime, Local, Utc};
 use clap::Args;
+use ophost::{
+    Digest, Flags, ItemError, Limits, LogEntry, Masked, RunRecord, RunState, Runs, Status,
+    StoreError, document::ChangeCount,
+};
+use ophost_document::text;
 use serde_json::json;
 
-use super::super::changes;
-use super::super::error::{CliError, Exit};
-use super::super::output::{self, DIM, ERROR, EscapedLine, HEADING, NAME};
-use super::super::run::{MAX_ITEM, detail, failure_message, log_line, violations};
-use super::super::table::{Overflow, table};
-use super::list::format_duration;
+use super::time::format_duration;
 use super::{POLL_INTERVAL, RunSelector};
-use ophost::Digest;
-use ophost::Limits;
-use ophost::Runs;
-use ophost::StoreError;
-use ophost::document::ChangeCount;
-use ophost::{Flags, ItemError, LogEntry};
-use ophost::{Masked, RunRecord, RunState, Status};
-use ophost_document::text;
+use crate::changes;
+use crate::error::{CliError, Exit};
+use crate::output::{self, DIM, ERROR, EscapedLine, HEADING, NAME};
+use crate::run::{MAX_ITEM, detail, failure_message, log_line, violations};
+use crate::table::{Overflow, table};
 
-/// How many errors of items are shown.
+/// Maximum number of printed item errors.
 const MAX_SHOWN_ENTRIES: usize = 20;
-/// How many entries of the log are shown.
-const LOGGED: usize = 50;
+/// Maximum number of printed log entries.
+const MAX_LOG_ENTRIES: usize = 50;
 
 pub(super) fn print(run: &RunRecord, json: bool) -> Result<(), CliError> {
     if json {
@@ -80,17 +77,17 @@ fn facts(run: &RunRecord) -> Vec<[String; 2]> {
     add("plugin", Some(format!("{} {digest}", run.plugin_version).trim_end().to_owned()));
     add("host", Some(run.host_version.clone()));
     add("limits", Some(limits(&run.limits)));
-    add("may use", Some(run.capabilities.granted.join(", ")));
-    add("was denied", Some(run.capabilities.denied.join(", ")));
+    add("capabilities", Some(run.capabilities.granted.join(", ")));
+    add("denied", Some(run.capabilities.denied.join(", ")));
     let masked = run.masked.iter().map(|part| match part {
         Masked::Input => "secrets of the input",
         Masked::Output => "secrets of the output",
     });
     add("masked", Some(masked.collect::<Vec<_>>().join(", ")));
     add("memory", run.usage.map(|usage| ByteSize(usage.peak_memory).to_string()));
-    let again = run.usage.map(|usage| usage.conflict_retries).filter(|reruns| *reruns > 0);
-    add("again", again.map(executed_again));
-    add("changes", run.changes.map(|count| changed(count, dry_run)));
+    let retries = run.usage.map(|usage| usage.conflict_retries).filter(|retries| *retries > 0);
+    add("retries", retries.map(|retries| format!("{retries} (document conflicts)")));
+    add("changes", run.changes.map(|count| change_summary(count, dry_run)));
     let refs = run.result_refs.iter().map(|it| match it.change {
         Some(change) => format!("{}/{} ({})", it.collection, it.document_id, change.as_str()),
         None => format!("{}/{}", it.collection, it.document_id),
@@ -100,14 +97,9 @@ fn facts(run: &RunRecord) -> Vec<[String; 2]> {
     rows
 }
 
-fn executed_again(times: u32) -> String {
-    let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
-    format!("{times}, since what it had read was changed")
-}
-
-fn changed(count: ChangeCount, is_dry: bool) -> String {
+fn change_summary(count: ChangeCount, is_dry_run: bool) -> String {
     let counted = changes::counted(count);
-    if is_dry { format!("none; it would have {counted}") } else { counted }
+    if is_dry_run { format!("none; without --dry-run: {counted}") } else { counted }
 }
 
 fn limits(limits: &Limits) -> String {
@@ -140,38 +132,48 @@ fn item_errors(text: &mut String, errors: &[ItemError]) {
     if errors.is_empty() {
         return;
     }
-    let _ = writeln!(text, "\n{HEADING}Items that failed{HEADING:#}");
+    let _ = writeln!(text, "\n{HEADING}Item errors{HEADING:#}");
     for ItemError { index, item, error, .. } in errors.iter().take(MAX_SHOWN_ENTRIES) {
         let item = text::truncate_chars(&item.to_string(), MAX_ITEM);
         let _ = writeln!(text, "{index}  {}: {}", EscapedLine(&item), EscapedLine(error));
     }
     if errors.len() > MAX_SHOWN_ENTRIES {
-        let _ = writeln!(text, "and {} more; `--json` has them", errors.len() - MAX_SHOWN_ENTRIES);
+        let _ = writeln!(
+            text,
+            "and {} more; use `--json` to print them",
+            errors.len() - MAX_SHOWN_ENTRIES
+        );
     }
 }
 
-/// Adds the end of what the record holds of the log: all of it can be very long.
+/// Adds the last entries of the log in the record.
 fn log(text: &mut String, run: &RunRecord) {
     if run.log_entries.is_empty() && run.logs_ref.is_none() {
         return;
     }
     let id = run.id;
     let _ = writeln!(text, "\n{HEADING}Log{HEADING:#}");
-    let before = run.log_entries.len().saturating_sub(LOGGED);
+    let before = run.log_entries.len().saturating_sub(MAX_LOG_ENTRIES);
     if before > 0 {
-        let _ = writeln!(text, "{before} came before; `ophost runs logs {id}` shows all");
+        let _ = writeln!(
+            text,
+            "{before} earlier entries; `ophost runs logs {id}` prints the whole log"
+        );
     }
     run.log_entries.iter().skip(before).for_each(|entry| log_line(text, entry));
     if let Some(file) = &run.logs_ref {
-        let _ =
-            writeln!(text, "more is in {}; `ophost runs logs {id}` shows all", EscapedLine(file));
+        let _ = writeln!(
+            text,
+            "more entries are in {}; `ophost runs logs {id}` prints the whole log",
+            EscapedLine(file)
+        );
     }
     if run.log_dropped > 0 {
-        let _ = writeln!(text, "{} entries had no room", run.log_dropped);
+        let _ = writeln!(text, "{} entries were dropped (log limit)", run.log_dropped);
     }
 }
 
-/// Returns the exit code of a command that ran this, or waited for it.
+/// Returns the exit code of a command that executed the run or waited for it.
 pub(super) fn exit_code(run: &RunRecord) -> ExitCode {
     match run.state.status() {
         Status::Success => ExitCode::SUCCESS,
@@ -184,7 +186,7 @@ pub(super) fn exit_code(run: &RunRecord) -> ExitCode {
 pub(super) struct LogsArgs {
     #[command(flatten)]
     run: RunSelector,
-    /// Go on until the run has ended.
+    /// Print new entries until the run has ended.
     #[arg(short, long)]
     follow: bool,
 }
@@ -201,9 +203,9 @@ pub(super) async fn logs(
         if file.is_none() {
             file = runs.log_file(id)?;
         }
-        // What is in the file came before what the host added at the end.
-        let known = run.log_entries.iter().skip(shown).cloned().map(Ok).peekable();
-        for entry in in_order(known, file.iter_mut().flatten().peekable()) {
+        // The file contains entries that are older than the last entries of the record.
+        let in_record = run.log_entries.iter().skip(shown).cloned().map(Ok).peekable();
+        for entry in in_order(in_record, file.iter_mut().flatten().peekable()) {
             print_entry(entry, json)?;
         }
         shown = run.log_entries.len();
@@ -215,14 +217,14 @@ pub(super) async fn logs(
     }
 }
 
-/// Says what of a log is not to be seen: what had no room, and a file that is gone.
+/// Reports dropped entries and a missing log file.
 fn end_of_log(run: &RunRecord, has_file: bool) -> ExitCode {
     if run.log_dropped > 0 {
-        output::stderr(&format!("{} entries had no room\n", run.log_dropped));
+        output::stderr(&format!("{} entries were dropped (log limit)\n", run.log_dropped));
     }
     match &run.logs_ref {
         Some(file) if !has_file => {
-            output::warn(&format!("the rest of the log is gone: {file}"));
+            output::warn(&format!("the rest of the log is missing: {file}"));
             Exit::Failed.into()
         }
         Some(_) | None => ExitCode::SUCCESS,
@@ -231,7 +233,7 @@ fn end_of_log(run: &RunRecord, has_file: bool) -> ExitCode {
 
 type Entry = Result<LogEntry, StoreError>;
 
-/// Returns the entries of both in the order of their times; each is in order itself.
+/// Merges two ordered sequences of entries by time.
 fn in_order(
     mut one: Peekable<impl Iterator<Item = Entry>>,
     mut other: Peekable<impl Iterator<Item = Entry>>,
@@ -252,7 +254,7 @@ fn print_entry(entry: Entry, json: bool) -> Result<(), CliError> {
             output::stdout(&text)
         }
         Err(StoreError::Corrupted { key, what }) => {
-            output::warn(&format!("an entry is left out: `{key}`: {what}"));
+            output::warn(&format!("skipping a corrupted log entry: `{key}`: {what}"));
             Ok(())
         }
         Err(error) => Err(error.into()),

@@ -1,132 +1,131 @@
-//! Running again all runs that fit.
+//! The rerun of all runs that match a filter.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Args;
+use ophost::{
+    FindError, Host, OperationName, Outcome, Progress, RunError, RunFilter, RunId, RunReport,
+    RunSummary, Runs, Status, config::Config,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::super::error::{CliError, Exit};
-use super::super::output::{self, ERROR, EscapedLine};
-use super::super::progress::Bar;
-use super::super::table::{Overflow, table};
-use super::super::{host_for, host_for_all, interrupt, run, stdio};
-use super::again::Rerunner;
-use super::list::{PAGE, row};
-use super::reruns::Reruns;
-use ophost::OperationName;
-use ophost::RunFilter;
-use ophost::config::Config;
-use ophost::{FindError, Runs};
-use ophost::{Host, RunError, RunReport};
-use ophost::{Outcome, Progress};
-use ophost::{RunId, RunSummary, Status};
+use super::history::RerunHistory;
+use super::one::Rerunner;
+use crate::error::{CliError, Exit};
+use crate::output::{self, ERROR, EscapedLine};
+use crate::progress::Bar;
+use crate::runs::list::{PAGE, row};
+use crate::table::{Overflow, table};
+use crate::{host_for, host_for_all, interrupt, run, stdio};
 
-/// How many of the runs are shown before they are run again.
+/// Maximum number of runs in the preview.
 const MAX_SHOWN_RUNS: usize = 5;
 
 #[derive(Debug, Args)]
 pub(super) struct BulkArgs {
-    /// At most so many, the newest [default: all that fit].
+    /// Maximum number of runs; the newest are selected [default: no limit].
     #[arg(short = 'n', long, value_name = "COUNT", conflicts_with = "id")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Also run failures again that their operation declared permanent.
+    /// Include failures that their operation declared permanent.
     #[arg(long, conflicts_with = "id")]
     include_permanent: bool,
-    /// Do not ask before several are run again.
+    /// Rerun without confirmation.
     #[arg(short, long)]
     yes: bool,
 }
 
-/// Runs again, one after the other, what fits a filter now.
+/// Reruns the runs that match a filter at the time of the call, one after the other.
 pub(super) async fn run(
     runs: &Runs<'_>,
     filter: &RunFilter,
     args: BulkArgs,
-    again: &Rerunner,
+    rerunner: &Rerunner,
     (config, json): (&Config, bool),
 ) -> Result<ExitCode, CliError> {
-    let chosen = choose(runs, filter, &args).await?;
-    output::stderr(&chosen.left_out());
-    if json && chosen.has_left_out() {
-        output::json_line(&json!({"left_out": chosen.left_out_as_json()}))?;
+    let selection = select(runs, filter, &args).await?;
+    output::stderr(&selection.skipped());
+    if json && selection.has_skipped() {
+        output::json_line(&json!({"left_out": selection.skipped_as_json()}))?;
     }
-    if chosen.ids.is_empty() {
-        output::stderr(chosen.nothing());
+    if selection.ids.is_empty() {
+        output::stderr(selection.empty_message());
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.yes && !chosen.is_confirmed()? {
-        output::stderr("Nothing was run.\n");
+    if !args.yes && !selection.is_confirmed()? {
+        output::stderr("No run was started.\n");
         return Ok(ExitCode::SUCCESS);
     }
-    let host = match chosen.operations.iter().collect::<Vec<_>>().as_slice() {
+    let host = match selection.operations.iter().collect::<Vec<_>>().as_slice() {
         [one] => host_for(config, one.as_str()).await?,
         _ => host_for_all(config).await?,
     };
     let cancel = CancellationToken::new();
     interrupt::cancels(cancel.clone())?;
-    let tally = run_all(runs, &host, &chosen.ids, (again, &cancel), json).await?;
+    let summary = run_all(runs, &host, &selection.ids, (rerunner, &cancel), json).await?;
     if !json {
-        output::stdout(&tally.text())?;
+        output::stdout(&summary.text())?;
     }
-    Ok(tally.exit_code(cancel.is_cancelled()))
+    Ok(summary.exit_code(cancel.is_cancelled()))
 }
 
-/// What is to be run again.
+/// The runs to rerun, and the number of skipped runs for each reason.
 #[derive(Default)]
 struct Selection {
-    /// The newest first.
+    /// Newest first.
     ids: Vec<RunId>,
     operations: BTreeSet<OperationName>,
     first: Vec<RunSummary>,
-    /// How many fit and have not ended.
+    /// Runs that have not ended.
     unfinished: usize,
-    /// How many fit and were run again already.
+    /// Runs that were rerun already.
     repeated: usize,
-    /// How many fit and are themselves reruns, and succeeded.
+    /// Reruns that succeeded.
     succeeded_rerun: usize,
-    /// How many fit and failed permanently.
+    /// Runs that failed permanently.
     permanent: usize,
-    /// How many fit and have a rerun that failed permanently.
+    /// Runs with a rerun that failed permanently.
     permanent_rerun: usize,
 }
 
-/// Returns the runs that fit and have ended, as they are now: what is run again may fit, too.
-/// What was run again already is left out, and so is a rerun that succeeded: what they did would
-/// be done twice. So is what would fail again, as its operation declared.
-async fn choose(
+/// Selects the finished runs that match the filter, before the first rerun starts, because reruns
+/// can match the filter too.
+///
+/// Skips runs that were rerun already and reruns that succeeded, because their changes would be
+/// made twice. Skips permanent failures, because they would fail again.
+async fn select(
     runs: &Runs<'_>,
     filter: &RunFilter,
     args: &BulkArgs,
 ) -> Result<Selection, CliError> {
     let limit = args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    let (mut chosen, mut reruns) = (Selection::default(), Reruns::new());
+    let (mut selection, mut history) = (Selection::default(), RerunHistory::new());
     let mut after = None;
     loop {
         let page = runs.list(filter, after, PAGE).await?;
-        reruns.report(&page.damaged);
+        history.report(&page.damaged);
         for run in page.runs {
-            if chosen.ids.len() == limit {
-                return Ok(chosen);
+            if selection.ids.len() == limit {
+                return Ok(selection);
             }
-            reruns.look_back(runs, &run).await?;
-            chosen.add(run, &mut reruns, args.include_permanent);
+            history.read_until(runs, &run).await?;
+            selection.add(run, &mut history, args.include_permanent);
         }
         after = page.next;
         if after.is_none() {
-            return Ok(chosen);
+            return Ok(selection);
         }
     }
 }
 
 impl Selection {
-    fn add(&mut self, run: RunSummary, reruns: &mut Reruns, include_permanent: bool) {
-        // Whatever becomes of a rerun that fits itself: it is the one to be run again.
-        reruns.mark_superseded(run.id);
-        if reruns.is_superseded(run.id) {
+    fn add(&mut self, run: RunSummary, history: &mut RerunHistory, include_permanent: bool) {
+        // A rerun that matches the filter replaces the runs that it repeats.
+        history.mark_superseded(run.id);
+        if history.is_superseded(run.id) {
             self.repeated += 1;
             return;
         }
@@ -142,7 +141,7 @@ impl Selection {
             self.permanent += 1;
             return;
         }
-        if !include_permanent && reruns.failed_permanently(run.id) {
+        if !include_permanent && history.failed_permanently(run.id) {
             self.permanent_rerun += 1;
             return;
         }
@@ -155,16 +154,16 @@ impl Selection {
         }
     }
 
-    /// Shows what would be run, and asks.
+    /// Prints the preview and asks for confirmation.
     fn is_confirmed(&self) -> Result<bool, CliError> {
         output::stderr(&self.preview());
         let runs = counted(self.ids.len());
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            let message = format!("{runs} would be run again, which needs `--yes` here");
-            let hint = "`--limit` and more filters make it fewer".to_owned();
+            let message = format!("cannot ask for confirmation of {runs} without a terminal");
+            let hint = "use `--yes`, or select fewer runs by `--limit` and filters".to_owned();
             return Err(CliError::Usage { message, hint });
         }
-        output::stderr(&format!("Run {runs} again? [y/N] "));
+        output::stderr(&format!("Rerun {runs}? [y/N] "));
         let mut answer = String::new();
         BufReader::new(stdio::stdin()).read_line(&mut answer)?;
         Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
@@ -180,23 +179,20 @@ impl Selection {
         text
     }
 
-    /// Returns how many fit and are not run again, and why.
-    fn left_out(&self) -> String {
+    /// Returns the number of skipped runs for each reason.
+    fn skipped(&self) -> String {
         let reasons = [
-            (self.repeated, "run again before"),
-            (self.succeeded_rerun, "itself a rerun, which succeeded"),
-            (self.unfinished, "not ended"),
-            (self.permanent, "failed permanently (`--include-permanent` reruns them)"),
-            (
-                self.permanent_rerun,
-                "a rerun failed permanently (`--include-permanent` reruns them)",
-            ),
+            (self.repeated, "already rerun"),
+            (self.succeeded_rerun, "a rerun that succeeded"),
+            (self.unfinished, "not finished"),
+            (self.permanent, "permanent failure (use `--include-permanent`)"),
+            (self.permanent_rerun, "permanent failure of a rerun (use `--include-permanent`)"),
         ];
         let reasons = reasons.into_iter().filter(|(runs, _)| *runs > 0);
-        reasons.map(|(runs, why)| format!("{} left out: {why}\n", counted(runs))).collect()
+        reasons.map(|(runs, why)| format!("{} skipped: {why}\n", counted(runs))).collect()
     }
 
-    fn left_out_as_json(&self) -> Value {
+    fn skipped_as_json(&self) -> Value {
         json!({
             "rerun_before": self.repeated,
             "succeeded_rerun": self.succeeded_rerun,
@@ -206,14 +202,14 @@ impl Selection {
         })
     }
 
-    fn has_left_out(&self) -> bool {
+    fn has_skipped(&self) -> bool {
         let repeated = self.repeated + self.succeeded_rerun;
         repeated + self.unfinished + self.permanent + self.permanent_rerun > 0
     }
 
-    /// Returns what is said where there is nothing to run.
-    fn nothing(&self) -> &'static str {
-        if self.has_left_out() { "Nothing is left to run again.\n" } else { "No run matches.\n" }
+    /// Returns the message for an empty selection.
+    fn empty_message(&self) -> &'static str {
+        if self.has_skipped() { "All matching runs were skipped.\n" } else { "No run matches.\n" }
     }
 }
 
@@ -221,33 +217,33 @@ fn counted(runs: usize) -> String {
     if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
 }
 
-/// Runs them again, the oldest first, until there are no more or it is cancelled.
+/// Reruns the runs, oldest first, until the end or a cancellation.
 async fn run_all(
     runs: &Runs<'_>,
     host: &Host,
     ids: &[RunId],
-    (again, cancel): (&Rerunner, &CancellationToken),
+    (rerunner, cancel): (&Rerunner, &CancellationToken),
     json: bool,
 ) -> Result<RerunSummary, CliError> {
     let bar = Bar::for_terminal();
-    let mut tally = RerunSummary { all: ids.len(), ..RerunSummary::default() };
+    let mut summary = RerunSummary { all: ids.len(), ..RerunSummary::default() };
     for (done, id) in ids.iter().rev().enumerate() {
         if cancel.is_cancelled() {
             break;
         }
-        let ended = match runs.get(*id).await? {
-            Some(earlier) => again.run(host, earlier, cancel.clone()).await,
+        let result = match runs.get(*id).await? {
+            Some(earlier) => rerunner.run(host, earlier, cancel.clone()).await,
             None => Err(FindError::None { name: id.to_string() }.into()),
         };
         if let Some(bar) = &bar {
             let (done, total) = (done as u64 + 1, Some(ids.len() as u64));
             bar.report(&Progress { done, total, message: None });
         }
-        let ended = Rerun { of: *id, ended };
-        tally.count(&ended);
-        ended.report(json, bar.as_ref())?;
-        // What keeps one from being recorded keeps all that follow.
-        if let Err(error) = ended.ended
+        let rerun = Rerun { of: *id, result };
+        summary.count(&rerun);
+        rerun.report(json, bar.as_ref())?;
+        // An error of the store or the host would stop every following rerun too.
+        if let Err(error) = rerun.result
             && matches!(error.exit(), Exit::Host | Exit::OutcomeUnknown)
         {
             return Err(error);
@@ -256,13 +252,13 @@ async fn run_all(
     if let Some(bar) = bar {
         bar.clear();
     }
-    Ok(tally)
+    Ok(summary)
 }
 
-/// What became of one.
+/// Result of one rerun.
 struct Rerun {
     of: RunId,
-    ended: Result<RunReport, CliError>,
+    result: Result<RunReport, CliError>,
 }
 
 impl Rerun {
@@ -270,7 +266,7 @@ impl Rerun {
         if json {
             return output::json_line(&self.as_json());
         }
-        let text = match &self.ended {
+        let text = match &self.result {
             Ok(RunReport { outcome: Outcome::Success(_), .. }) => return Ok(()),
             Ok(RunReport { outcome: Outcome::Cancelled, .. }) => "cancelled".to_owned(),
             Ok(RunReport { outcome: Outcome::Failed(failure), .. }) => {
@@ -278,8 +274,7 @@ impl Rerun {
             }
             Err(error) => error.message(),
         };
-        let text =
-            format!("{ERROR}error{ERROR:#}: run {} again: {}\n", self.of, EscapedLine(&text));
+        let text = format!("{ERROR}error{ERROR:#}: rerun of {}: {}\n", self.of, EscapedLine(&text));
         match bar {
             Some(bar) => bar.print(&text),
             None => output::stderr(&text),
@@ -288,7 +283,7 @@ impl Rerun {
     }
 
     fn as_json(&self) -> Value {
-        let mut line = match &self.ended {
+        let mut line = match &self.result {
             Ok(report) => json!(run::envelope(report)),
             Err(error) => error.envelope(),
         };
@@ -297,40 +292,40 @@ impl Rerun {
     }
 }
 
-/// How they ended.
+/// Number of reruns for each outcome.
 #[derive(Default)]
 struct RerunSummary {
     all: usize,
     succeeded: usize,
     failed: usize,
     cancelled: usize,
-    /// They did not begin.
-    refused: usize,
+    /// Reruns that did not start.
+    rejected: usize,
 }
 
 impl RerunSummary {
     fn count(&mut self, rerun: &Rerun) {
-        match &rerun.ended {
+        match &rerun.result {
             Ok(RunReport { outcome: Outcome::Success(_), .. }) => self.succeeded += 1,
             Ok(RunReport { outcome: Outcome::Failed(_), .. }) => self.failed += 1,
             Ok(RunReport { outcome: Outcome::Cancelled, .. })
             | Err(CliError::Run(RunError::Cancelled { .. })) => self.cancelled += 1,
-            Err(_) => self.refused += 1,
+            Err(_) => self.rejected += 1,
         }
     }
 
     fn text(&self) -> String {
-        let Self { all, succeeded, failed, cancelled, refused } = *self;
-        let left = all - succeeded - failed - cancelled - refused;
+        let Self { all, succeeded, failed, cancelled, rejected } = *self;
+        let remaining = all - succeeded - failed - cancelled - rejected;
         let others = [
             (failed, "failed"),
             (cancelled, "cancelled"),
-            (refused, "could not be run"),
-            (left, "left"),
+            (rejected, "not started"),
+            (remaining, "remaining"),
         ];
         let others = others.iter().filter(|(count, _)| *count > 0);
         let others: String = others.map(|(count, how)| format!(", {count} {how}")).collect();
-        format!("{} again: {succeeded} succeeded{others}\n", counted(all))
+        format!("reran {}: {succeeded} succeeded{others}\n", counted(all))
     }
 
     fn exit_code(&self, is_interrupted: bool) -> ExitCode {

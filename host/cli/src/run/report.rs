@@ -1,0 +1,258 @@
+//! Reports of runs: text on a terminal and in a pipe, and the JSON of `--json`.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use ophost::{
+    Failure, FailureKind, ItemError, LimitName, LogEntry, LogLevel, OperationName,
+    OrchestrationContext, Outcome, RunDiagnostics, RunId, RunReport, Usage, document::ChangeCount,
+};
+use ophost_document::text;
+use ophost_schema::Violation;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::changes;
+use crate::error::{CliError, Exit};
+use crate::output::{self, DIM, ERROR, EscapedLine, HINT, NAME, WARNING};
+
+/// Maximum number of log entries and item errors that are printed with a report.
+const MAX_SHOWN_ENTRIES: usize = 10;
+/// Maximum number of characters that are printed of a failed item.
+pub(crate) const MAX_ITEM: usize = 60;
+
+/// Prints the report of a run and returns its exit code.
+pub(crate) fn print_report(
+    report: &RunReport,
+    verbose: bool,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let printed = if json { output::json(&envelope(report)) } else { print(report, verbose) };
+    printed.map_err(|error| unprinted(report, error))?;
+    Ok(exit_code(&report.outcome))
+}
+
+/// Adds the run id to an error of stdout, because the record has the output too.
+fn unprinted(report: &RunReport, error: CliError) -> CliError {
+    match (error, report.run_id) {
+        (CliError::Output(source), Some(run_id)) => {
+            CliError::Unprinted { run_id, status: report.outcome.status(), source }
+        }
+        (error, _) => error,
+    }
+}
+
+fn exit_code(outcome: &Outcome) -> ExitCode {
+    match outcome {
+        Outcome::Success(_) => ExitCode::SUCCESS,
+        Outcome::Failed(failure) if failure.kind == FailureKind::Denied => Exit::Denied.into(),
+        Outcome::Failed(failure) if failure.kind == FailureKind::Host => Exit::Host.into(),
+        Outcome::Failed(_) => Exit::Failed.into(),
+        Outcome::Cancelled => Exit::Interrupted.into(),
+    }
+}
+
+/// Returns the JSON form of a report.
+pub(crate) fn envelope(report: &RunReport) -> Envelope<'_> {
+    let (mut output, mut error) = (None, None);
+    match &report.outcome {
+        Outcome::Success(value) => output = Some(value),
+        Outcome::Failed(failure) => error = Some(json!(failure)),
+        Outcome::Cancelled => error = Some(json!({"kind": "cancelled", "message": "cancelled"})),
+    }
+    Envelope {
+        run_id: report.run_id,
+        operation: &report.operation,
+        status: report.outcome.status(),
+        output,
+        error,
+        from_record: report.from_record.then_some(true),
+        orchestration: Some(&report.context).filter(|context| !context.is_empty()),
+        item_errors: &report.trail.item_errors,
+        item_errors_dropped: report.trail.item_errors_dropped,
+        log: &report.trail.log,
+        log_dropped: report.trail.log_dropped,
+        logs_ref: report.logs_ref.as_deref(),
+        dry_run: report.dry_run.is_some().then_some(true),
+        change_set: report.dry_run.as_ref().map(changes::as_json),
+        changes: report.changes,
+        usage: report.usage,
+    }
+}
+
+/// JSON form of a report. Borrows the output, which can be large.
+#[derive(Serialize)]
+pub(crate) struct Envelope<'a> {
+    run_id: Option<RunId>,
+    operation: &'a OperationName,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_record: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orchestration: Option<&'a OrchestrationContext>,
+    item_errors: &'a [ItemError],
+    item_errors_dropped: u64,
+    log: &'a [LogEntry],
+    log_dropped: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs_ref: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dry_run: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change_set: Option<Value>,
+    changes: ChangeCount,
+    usage: Usage,
+}
+
+pub(super) fn print(report: &RunReport, verbose: bool) -> Result<(), CliError> {
+    let mut text = String::new();
+    match &report.outcome {
+        Outcome::Success(output) => output::json(output)?,
+        Outcome::Failed(failure) => {
+            if !verbose {
+                log_tail(&mut text, &report.trail, failure);
+            }
+            failed(&mut text, report, failure);
+        }
+        Outcome::Cancelled => {
+            let _ =
+                writeln!(text, "{WARNING}cancelled{WARNING:#}: operation `{}`", report.operation);
+        }
+    }
+    item_errors(&mut text, &report.trail);
+    if let Some(changes) = &report.dry_run {
+        changes::dry_run(&mut text, changes);
+    }
+    output::stderr(&text);
+    Ok(())
+}
+
+pub(crate) fn log_line(text: &mut String, entry: &LogEntry) {
+    let _ = write!(text, "{DIM}{:5}{DIM:#} {}", entry.level.as_str(), EscapedLine(&entry.message));
+    if let Some(data) = &entry.data {
+        let _ = write!(text, " {}", EscapedLine(&data.to_string()));
+    }
+    text.push('\n');
+}
+
+/// Adds the last warnings and errors of the log, without the message of the failure.
+fn log_tail(text: &mut String, diagnostics: &RunDiagnostics, failure: &Failure) {
+    let is_shown =
+        |entry: &&LogEntry| entry.level >= LogLevel::Warn && entry.message != failure.message;
+    let shown: Vec<_> = diagnostics.log.iter().filter(is_shown).collect();
+    for entry in shown.iter().skip(shown.len().saturating_sub(MAX_SHOWN_ENTRIES)) {
+        log_line(text, entry);
+    }
+}
+
+fn failed(text: &mut String, report: &RunReport, failure: &Failure) {
+    let _ = writeln!(
+        text,
+        "{ERROR}error{ERROR:#}: operation `{}` failed ({}): {}",
+        report.operation,
+        failure
+            .code
+            .as_deref()
+            .map_or(failure.kind.to_string(), |code| EscapedLine(code).to_string()),
+        EscapedLine(failure_message(failure))
+    );
+    details(text, failure);
+    if let Some(traceback) = &failure.traceback {
+        for line in traceback.lines() {
+            let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLine(line));
+        }
+    }
+    if let Some(hint) = hint(report, failure) {
+        let _ = writeln!(text, "{HINT}hint{HINT:#}: {hint}");
+    }
+}
+
+/// Returns the message of a failure.
+pub(crate) fn failure_message(failure: &Failure) -> &str {
+    if failure.message.is_empty() { "no message" } else { &failure.message }
+}
+
+fn details(text: &mut String, failure: &Failure) {
+    if let Some(lines) = violations(failure) {
+        return lines.iter().for_each(|line| detail(text, line));
+    }
+    let lines = match &failure.details {
+        Some(Value::Array(items)) => items.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    lines.iter().for_each(|line| detail(text, &line.to_string()));
+}
+
+/// Adds a line of details.
+pub(crate) fn detail(text: &mut String, line: &str) {
+    let _ = writeln!(text, "  {}", EscapedLine(line));
+}
+
+/// Returns the violations of the output schema, in the format of those of the input schema;
+/// `None` for other failures.
+pub(crate) fn violations(failure: &Failure) -> Option<Vec<String>> {
+    let details = failure.details.as_ref().filter(|_| failure.kind == FailureKind::InvalidOutput);
+    let violations: Vec<Violation> = serde_json::from_value(details?.clone()).ok()?;
+    Some(violations.iter().map(ToString::to_string).collect())
+}
+
+/// Hint for a run that already had the maximum of a limit.
+pub(crate) const MORE_IN_SETTINGS: Option<&str> =
+    Some("the run already used the maximum; raise it in `[limits.max]` or `[operations.NAME]`");
+
+fn hint(report: &RunReport, failure: &Failure) -> Option<&'static str> {
+    let is_import = report.operation == OperationName::import();
+    let at_maximum = |limit| report.at_maximum.contains(&limit);
+    match (failure.kind, failure.retryable) {
+        (FailureKind::Timeout | FailureKind::Effects, _) if is_import => {
+            Some("raise the maximum in `[limits.max]` of the settings")
+        }
+        (FailureKind::Timeout, _) if at_maximum(LimitName::Timeout) => MORE_IN_SETTINGS,
+        (FailureKind::Memory, _) if at_maximum(LimitName::Memory) => MORE_IN_SETTINGS,
+        (FailureKind::Output, _) if at_maximum(LimitName::Output) => MORE_IN_SETTINGS,
+        (FailureKind::Effects, _) if at_maximum(LimitName::Effects) => MORE_IN_SETTINGS,
+        (FailureKind::Timeout, _) => Some("use `--timeout` to allow more time"),
+        (FailureKind::Memory, _) => Some("use `--memory` to allow more"),
+        (FailureKind::Output, _) => Some("use `--max-output` to allow more"),
+        (FailureKind::Effects, _) => Some("use `--max-effects` to allow more"),
+        (FailureKind::Denied, _) => Some("the models of the operation must include the collection"),
+        (FailureKind::Conflict, _) => Some("try again later"),
+        (FailureKind::InvalidOutput, _) => Some("report this fault of the plugin to its author"),
+        (FailureKind::Error, Some(true)) => Some("try again later"),
+        (FailureKind::Error, Some(false) | None)
+        | (FailureKind::Trap | FailureKind::Table | FailureKind::Stack, _)
+        | (FailureKind::Host | FailureKind::Crashed | FailureKind::Unknown, _) => None,
+    }
+}
+
+fn item_errors(text: &mut String, diagnostics: &RunDiagnostics) {
+    let count = diagnostics.item_errors.len() as u64 + diagnostics.item_errors_dropped;
+    if count == 0 {
+        return;
+    }
+    let items = if count == 1 { "item" } else { "items" };
+    let _ = writeln!(text, "{WARNING}warning{WARNING:#}: {count} {items} failed");
+    for ItemError { index, item, error, .. } in
+        diagnostics.item_errors.iter().take(MAX_SHOWN_ENTRIES)
+    {
+        let item = text::truncate_chars(&item.to_string(), MAX_ITEM);
+        let _ = writeln!(
+            text,
+            "  {NAME}{index}{NAME:#} {}: {}",
+            EscapedLine(&item),
+            EscapedLine(error)
+        );
+    }
+    if count > MAX_SHOWN_ENTRIES as u64 {
+        let _ = writeln!(
+            text,
+            "  and {} more; use `--json` to print them",
+            count - MAX_SHOWN_ENTRIES as u64
+        );
+    }
+}
