@@ -287,7 +287,7 @@ fn remembered(reason: FileError) -> Result<Inspection<Arc<PluginFile>>, FileErro
         FileError::Load(LoadError::Compiler(_)) | FileError::Unreadable(_) => return Err(reason),
         _ if reason.shortage().is_some() => return Err(reason),
         FileError::Load(LoadError::Budget { .. }) => files::now().saturating_add(COMPILE_BACK_OFF),
-        FileError::Describe(DescribeError::NoAnswer(_)) => {
+        FileError::Describe(DescribeError::NoDescription(_)) => {
             files::now().saturating_add(DESCRIBE_BACK_OFF)
         }
         _ => i64::MAX,

@@ -166,11 +166,11 @@ async fn a_compiler_that_takes_too_much_is_stopped() {
     let started = Instant::now();
     let time = Duration::from_millis(500);
     let reason = refusal(&bomb, CompileBudget { time, ..CompileBudget::DEFAULT }).await;
-    assert_eq!(reason, "compiling it takes more than 500ms of time");
+    assert_eq!(reason, "compilation exceeds the time limit of 500ms");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     let memory = 128 << 20;
     let reason = refusal(&bomb, CompileBudget { memory, ..CompileBudget::DEFAULT }).await;
-    assert_eq!(reason, "compiling it takes more than 128.0 MiB of memory");
+    assert_eq!(reason, "compilation exceeds the memory limit of 128.0 MiB");
     let good = fs::read(rust_guest("text")).expect("a built guest");
     assert_eq!(refusal(&good, CompileBudget::DEFAULT).await, "");
 }
@@ -183,7 +183,7 @@ async fn a_compiler_that_is_missing_is_said_so_and_not_remembered() {
     let missing = builder().compiler("/nowhere/ophost", CompileBudget::DEFAULT);
     let host = missing.build().await.expect("a host");
     let refused: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
-    assert_eq!(refused, ["it cannot be compiled now: No such file or directory (os error 2)"]);
+    assert_eq!(refused, ["cannot compile the component: No such file or directory (os error 2)"]);
     let host = builder().build().await.expect("a host");
     let report = host.run(Request::new("slugify", json!({"text": "a"}))).await.expect("it begins");
     assert_eq!(report.outcome, ophost::Outcome::Success(json!({"slug": "a"})));
@@ -239,7 +239,7 @@ fn a_compiler_that_was_killed_is_said_so_and_tried_again() {
     kill_process(compiler, Signal::KILL).expect("it still compiles");
     let output = child.wait_with_output().expect("it ends");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(text.contains("cannot be compiled now: the compiler ended with signal: 9"), "{text}");
+    assert!(text.contains("the compiler process ended with signal: 9"), "{text}");
     // Something else is in its place now, which is found out at once.
     project.add("it", &fs::read(rust_guest("text")).expect("a built guest"));
     slugify(&project);

@@ -459,7 +459,7 @@ fn l5_a_run_that_writes_more_than_it_may_fails_as_effects() {
     assert_eq!(output.code, Some(1), "{output}");
     let lines: Vec<_> = output.stderr.lines().filter(|line| !line.starts_with("  at ")).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    error: operation `ledger.bulk_insert` failed (effects): it wrote more than 1000 B of documents
+    error: operation `ledger.bulk_insert` failed (effects): document changes exceed the limit of 1000 B
     hint: `--max-effects` allows more
     ");
     assert_eq!(latest(&project)["failure_kind"], "effects");

@@ -26,7 +26,7 @@ const ENDINGS: [(&str, Ending); 27] = [
     ("bulk_fill", Failed(FailureKind::Timeout, "still running after 400ms")),
     (
         "call_invalid_utf8",
-        Failed(FailureKind::Trap, "it called the host with a text that is not UTF-8"),
+        Failed(FailureKind::Trap, "a string passed to the host is not UTF-8"),
     ),
     ("deep_json", Failed(FailureKind::InvalidOutput, "recursion limit exceeded")),
     ("doze", Failed(FailureKind::Timeout, "still running after 400ms")),
@@ -35,23 +35,23 @@ const ENDINGS: [(&str, Ending); 27] = [
     ("exit_ok", Failed(FailureKind::Trap, "the guest called exit(0)")),
     ("float_json", Failed(FailureKind::InvalidOutput, "number out of range")),
     ("flood", Failed(FailureKind::Timeout, "still running after 400ms")),
-    ("giant_memory", Refused("it needed more than 128.0 MiB of memory")),
-    ("grow_memory", Failed(FailureKind::Memory, "it needed more than 200.0 MiB of memory")),
+    ("giant_memory", Refused("memory exceeds the limit of 128.0 MiB")),
+    ("grow_memory", Failed(FailureKind::Memory, "memory exceeds the limit of 200.0 MiB")),
     ("hoard_handles", Failed(FailureKind::Trap, "table has no free keys")),
-    ("huge_output", Failed(FailureKind::Output, "is larger than the 8.0 MiB allowed")),
+    ("huge_output", Failed(FailureKind::Output, "exceeds the limit of 8.0 MiB")),
     ("invalid_utf8", Failed(FailureKind::InvalidOutput, "not UTF-8")),
     ("log_bytes", Success),
     ("loop_at_start", Refused("still running after 1s")),
     ("loop_in_realloc", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("not_json", Failed(FailureKind::InvalidOutput, "the output is not JSON")),
     ("panic_after_flood", Failed(FailureKind::Trap, "panicked at src/lib.rs:7:5: boom")),
-    ("recurse", Failed(FailureKind::Stack, "it called too deep")),
+    ("recurse", Failed(FailureKind::Stack, "stack overflow")),
     ("sleep", Failed(FailureKind::Timeout, "still running after 400ms")),
-    ("table_bomb", Failed(FailureKind::Table, "larger tables than allowed")),
+    ("table_bomb", Failed(FailureKind::Table, "tables exceed the limit of 100000 elements")),
     ("trap", Failed(FailureKind::Trap, "unreachable")),
     (
         "unknown_import",
-        Refused("it imports `acme:tools/magic@1.0.0`, which this host does not offer"),
+        Refused("imports `acme:tools/magic@1.0.0`, which this host does not provide"),
     ),
     ("wasi_long_line", Success),
     ("wasi_stdout", Success),
@@ -188,7 +188,7 @@ fn a_hostile_guest_gets_a_verdict_of_a_few_lines() {
     let recursion = verdict("recurse").stderr;
     assert!(
         recursion
-            .starts_with("error: operation `hostile.recurse` failed (stack): it called too deep\n")
+            .starts_with("error: operation `hostile.recurse` failed (stack): stack overflow\n")
     );
     assert!(recursion.ends_with("  ...\n"), "{recursion}");
 }

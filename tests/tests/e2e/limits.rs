@@ -39,7 +39,7 @@ fn what_had_the_most_there_is_is_not_told_to_ask_for_more() {
 fn memory_is_bounded() {
     let project = Project::with_rust(&["misbehave"]);
     let output = project.run(&["run", "misbehave.allocate", "--memory", "32MiB"]);
-    let verdict = "error: operation `misbehave.allocate` failed (memory): it needed more than 32.0 MiB of memory";
+    let verdict = "error: operation `misbehave.allocate` failed (memory): memory exceeds the limit of 32.0 MiB";
     assert!(output.stderr.lines().any(|line| line == verdict), "{output}");
     assert_eq!(output.code, Some(1));
 }
@@ -48,7 +48,7 @@ fn memory_is_bounded() {
 fn a_rust_guest_that_recurses_ends_as_stack() {
     let output = Project::with_rust(&["misbehave"]).run(&["run", "misbehave.recurse"]);
     let first = output.stderr.lines().next().unwrap();
-    assert_eq!(first, "error: operation `misbehave.recurse` failed (stack): it called too deep");
+    assert_eq!(first, "error: operation `misbehave.recurse` failed (stack): stack overflow");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn output_is_bounded_and_the_bound_can_be_raised() {
     let huge = ["run", "misbehave.huge_output", "mib=9"];
     insta::assert_snapshot!(project.run(&huge), @"
     ---- stderr
-    error: operation `misbehave.huge_output` failed (output): the output of 9.0 MiB is larger than the 8.0 MiB allowed
+    error: operation `misbehave.huge_output` failed (output): the output of 9.0 MiB exceeds the limit of 8.0 MiB
     hint: `--max-output` allows more
     ---- exit 1
     ");

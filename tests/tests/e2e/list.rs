@@ -35,7 +35,7 @@ fn a_bad_file_is_named_and_stops_nothing() {
     ---- stderr
     warning: `plugins/empty.wasm` is not used: not a WebAssembly file
     warning: `plugins/folder.wasm` is not used: not a regular file
-    warning: `plugins/module.wasm` is not used: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports nothing
+    warning: `plugins/module.wasm` is not used: not a plugin: does not export `ophost:plugin/operations@0.1.x`; exports nothing
     warning: `plugins/page.wasm` is not used: not a WebAssembly file
     ");
 }
@@ -102,7 +102,10 @@ fn odd_files_never_hang_or_stop_the_others() {
     let output = project.run(&["list"]);
     assert_eq!(output.stdout.lines().count(), 3, "{output}");
     let refused: Vec<_> = output.stderr.lines().collect();
-    assert!(refused[0].contains("`plugins/cut.wasm` is not used: not a component"), "{output}");
+    assert!(
+        refused[0].contains("`plugins/cut.wasm` is not used: invalid or unsupported component"),
+        "{output}"
+    );
     assert!(refused[1].contains("`plugins/dangling.wasm` is not used: cannot be read"), "{output}");
     assert!(refused[2].contains("`plugins/fifo.wasm` is not used: not a regular file"), "{output}");
 }

@@ -24,16 +24,16 @@ fn operation(name: &str) -> Operation {
 #[tokio::test]
 async fn a_description_that_breaks_a_rule_is_refused_in_one_sentence() {
     let one = |operation| Described::new("it").with(operation);
-    insta::assert_snapshot!(reason(Described::new("it")).await, @"its description breaks a rule: it declares no operation");
-    insta::assert_snapshot!(reason(one(operation("Shout"))).await, @"its description breaks a rule: `Shout` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots");
-    insta::assert_snapshot!(reason(one(operation("a")).with(operation("a"))).await, @"its description breaks a rule: it declares the operation `a` twice");
-    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.magic", "1"))).await, @"its description breaks a rule: unknown annotation `ophost.magic`");
-    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout-ms", "\"x\""))).await, @"its description breaks a rule: the annotation `ophost.timeout-ms` is not a positive integer");
-    insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"its description breaks a rule: unknown annotation `ophost.idempotent`");
+    insta::assert_snapshot!(reason(Described::new("it")).await, @"invalid description: it declares no operation");
+    insta::assert_snapshot!(reason(one(operation("Shout"))).await, @"invalid description: `Shout` is not a name for an operation: lower case letters, digits and `_`, in parts joined by dots");
+    insta::assert_snapshot!(reason(one(operation("a")).with(operation("a"))).await, @"invalid description: it declares the operation `a` twice");
+    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.magic", "1"))).await, @"invalid description: unknown annotation `ophost.magic`");
+    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout-ms", "\"x\""))).await, @"invalid description: the annotation `ophost.timeout-ms` is not a positive integer");
+    insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"invalid description: unknown annotation `ophost.idempotent`");
     let category = Operation { category: String::new(), ..operation("a") };
-    insta::assert_snapshot!(reason(one(category)).await, @"its description breaks a rule: the category is empty");
+    insta::assert_snapshot!(reason(one(category)).await, @"invalid description: the category is empty");
     let not_json = Operation { input_schema: "{".to_owned(), ..operation("a") };
-    insta::assert_snapshot!(reason(one(not_json)).await, @"its description breaks a rule: the input schema of `a` is not JSON: EOF while parsing an object at line 1 column 1");
+    insta::assert_snapshot!(reason(one(not_json)).await, @"invalid description: the input schema of `a` is not JSON: EOF while parsing an object at line 1 column 1");
     let not_a_schema =
         Operation { output_schema: r#"{"type": "strnig"}"#.to_owned(), ..operation("a") };
     insta::assert_snapshot!(reason(one(not_a_schema)).await, @r#"the output schema of `a` is not a valid schema at `/type`: "strnig" is not valid under any of the schemas listed in the 'anyOf' keyword"#);

@@ -57,15 +57,15 @@ fn with_input_schema(schema: &str) -> Vec<u8> {
 fn what_is_no_plugin_is_refused_with_what_it_is() {
     insta::assert_snapshot!(refusal(b"<html>"), @"it.wasm: not a WebAssembly file");
     let other = r#"(component (instance $i) (export "shop:cart/api@1.0.0" (instance $i)))"#;
-    insta::assert_snapshot!(refusal(&text_component(other)), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports `shop:cart/api@1.0.0`");
-    insta::assert_snapshot!(refusal(&text_component("(component)")), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports nothing");
+    insta::assert_snapshot!(refusal(&text_component(other)), @"it.wasm: not a plugin: does not export `ophost:plugin/operations@0.1.x`; exports `shop:cart/api@1.0.0`");
+    insta::assert_snapshot!(refusal(&text_component("(component)")), @"it.wasm: not a plugin: does not export `ophost:plugin/operations@0.1.x`; exports nothing");
     let younger =
         r#"(component (instance $i) (export "ophost:plugin/operations@0.2.0" (instance $i)))"#;
-    insta::assert_snapshot!(refusal(&text_component(younger)), @"it.wasm: built for version 0.2.0 of the contract; this host runs 0.1.x");
+    insta::assert_snapshot!(refusal(&text_component(younger)), @"it.wasm: built for contract version 0.2.0; this host supports 0.1.x");
     let half = &plugin("a")[..2000];
-    insta::assert_snapshot!(refusal(half), @"it.wasm: not a component that this host can run: unexpected end-of-file (at offset 0x7cf)");
+    insta::assert_snapshot!(refusal(half), @"it.wasm: invalid or unsupported component: unexpected end-of-file (at offset 0x7cf)");
     let wants_files = e2e::guest::wat_component("unknown_import").expect("a guest");
-    insta::assert_snapshot!(refusal(&wants_files), @"it.wasm: it imports `acme:tools/magic@1.0.0`, which this host does not offer");
+    insta::assert_snapshot!(refusal(&wants_files), @"it.wasm: imports `acme:tools/magic@1.0.0`, which this host does not provide");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn what_describes_itself_wrongly_is_refused_with_the_place() {
     insta::assert_snapshot!(refusal(&with_input_schema(r#"{"properties": {"a": {"type": "integer", "default": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a`: the default breaks its own schema: "x" is not of type "integer""#);
     let unknown = Operation::new("a").annotated("ophost.magic", "1");
     let unknown = describing(&Described::new("it").with(unknown)).expect("a guest");
-    insta::assert_snapshot!(refusal(&unknown), @"it.wasm: its description breaks a rule: unknown annotation `ophost.magic`");
+    insta::assert_snapshot!(refusal(&unknown), @"it.wasm: invalid description: unknown annotation `ophost.magic`");
 }
 
 #[test]
@@ -190,9 +190,9 @@ fn an_alias_is_a_name_like_any_other() {
     project.add("newcomer", &plugin("ln"));
     insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `ln` is held by `plugins/it.wasm`");
     let wrong = Operation::new("a").annotated("ophost.aliases", r#"["a"]"#);
-    insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: it declares the operation `a` twice");
+    insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: invalid description: it declares the operation `a` twice");
     let wrong = Operation::new("a").annotated("ophost.aliases", r#""b""#);
-    insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: the annotation `ophost.aliases` is not a list of at most 16 names");
+    insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: invalid description: the annotation `ophost.aliases` is not a list of at most 16 names");
 }
 
 #[test]
