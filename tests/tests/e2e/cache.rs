@@ -155,7 +155,7 @@ async fn refusal(content: &[u8], budget: CompileBudget) -> String {
     project.add("it", content);
     let host = Host::builder().plugins(project.plugins()).compiler(OPHOST, budget);
     let host = host.build().await.expect("a host");
-    let mut refused: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
+    let mut refused: Vec<_> = host.catalog().rejected().map(|(_, reason)| reason).collect();
     refused.pop().unwrap_or_default()
 }
 
@@ -182,7 +182,7 @@ async fn a_compiler_that_is_missing_is_said_so_and_not_remembered() {
     let builder = || Host::builder().plugins(project.plugins()).data(&data);
     let missing = builder().compiler("/nowhere/ophost", CompileBudget::DEFAULT);
     let host = missing.build().await.expect("a host");
-    let refused: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
+    let refused: Vec<_> = host.catalog().rejected().map(|(_, reason)| reason).collect();
     assert_eq!(refused, ["cannot compile the component: No such file or directory (os error 2)"]);
     let host = builder().build().await.expect("a host");
     let report = host.run(Request::new("slugify", json!({"text": "a"}))).await.expect("it begins");

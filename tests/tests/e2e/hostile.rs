@@ -24,10 +24,7 @@ use Ending::{Failed, Refused, Success};
 const ENDINGS: [(&str, Ending); 27] = [
     ("benign", Success),
     ("bulk_fill", Failed(FailureKind::Timeout, "still running after 400ms")),
-    (
-        "call_invalid_utf8",
-        Failed(FailureKind::Trap, "a string passed to the host is not UTF-8"),
-    ),
+    ("call_invalid_utf8", Failed(FailureKind::Trap, "a string passed to the host is not UTF-8")),
     ("deep_json", Failed(FailureKind::InvalidOutput, "recursion limit exceeded")),
     ("doze", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("duplicate_keys", Failed(FailureKind::InvalidOutput, "the key \"a\" stands twice")),
@@ -100,7 +97,7 @@ async fn each_guest_ends_as_its_kind_and_the_host_goes_on() {
 fn refused(host: &Host, name: &str, expected: &str) {
     let file = format!("{name}.wasm");
     let catalog = host.catalog();
-    let mut refused = catalog.refused().filter(|(path, _)| path.ends_with(&file));
+    let mut refused = catalog.rejected().filter(|(path, _)| path.ends_with(&file));
     let (_, reason) = refused.next().unwrap_or_else(|| panic!("{name} is used"));
     assert!(reason.contains(expected), "{name}: {reason}");
 }

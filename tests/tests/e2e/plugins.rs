@@ -8,7 +8,7 @@ use crate::harness::Project;
 
 async fn reasons(project: &Project) -> Vec<String> {
     let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
-    host.catalog().refused().map(|(_, reason)| reason).collect()
+    host.catalog().rejected().map(|(_, reason)| reason).collect()
 }
 
 async fn reason(described: Described) -> String {

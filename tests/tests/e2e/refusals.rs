@@ -19,7 +19,7 @@ async fn host(component: &[u8]) -> Host {
 async fn reason(component: &[u8]) -> String {
     let host = host(component).await;
     let catalog = host.catalog();
-    let (_, reason) = catalog.refused().next().expect("the file is refused");
+    let (_, reason) = catalog.rejected().next().expect("the file is refused");
     assert!(reason.len() <= MAX_SENTENCE && !reason.contains('\n'), "{reason}");
     reason
 }

@@ -101,7 +101,7 @@ fn what_is_no_plain_file_of_the_directory_is_refused_and_nothing_hangs() {
     large.wasm: larger than 64.0 MiB
     link-in.wasm: the same file as `plugins/text.wasm`
     link-nowhere.wasm: cannot be read: No such file or directory (os error 2)
-    link-out.wasm: a link that leaves the plugin directory, to `[DIR]/outside.wasm`
+    link-out.wasm: symbolic link points outside the plugin directory: `[DIR]/outside.wasm`
     open.wasm: every user can write to it (mode 0666)
     twin.wasm: the same file as `plugins/text.wasm`
     ");
@@ -137,10 +137,10 @@ fn a_name_stays_with_the_file_that_holds_it() {
     project.add("second", &plugin("same"));
     assert_eq!(refused(&project), "");
     project.add("first", &versioned("same", "9.9.9"));
-    insta::assert_snapshot!(refused(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
+    insta::assert_snapshot!(refused(&project), @"first.wasm: the name `same` belongs to `plugins/second.wasm`");
     // A new version of the holder is the holder still.
     project.add("second", &versioned("same", "0.2.0"));
-    insta::assert_snapshot!(refused(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
+    insta::assert_snapshot!(refused(&project), @"first.wasm: the name `same` belongs to `plugins/second.wasm`");
     let known = project.run(&["describe", "same", "--json"]).json();
     assert_eq!(known["plugin"]["version"], "0.2.0");
     // Who was refused is next when the holder goes.
@@ -158,14 +158,14 @@ fn a_tie_among_new_files_refuses_all_of_them() {
     }
     project.add("other", &plugin("other"));
     insta::assert_snapshot!(refused(&project), @"
-    a.wasm: the name `same` is also in `plugins/b.wasm`, and none of them was here first
-    b.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
-    c.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
+    a.wasm: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
+    b.wasm: `same` is also declared by `plugins/a.wasm`, and neither file registered it before
+    c.wasm: `same` is also declared by `plugins/a.wasm`, and neither file registered it before
     ");
     insta::assert_snapshot!(refused(&project), @"
-    a.wasm: the name `same` is also in `plugins/b.wasm`, and none of them was here first
-    b.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
-    c.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
+    a.wasm: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
+    b.wasm: `same` is also declared by `plugins/a.wasm`, and neither file registered it before
+    c.wasm: `same` is also declared by `plugins/a.wasm`, and neither file registered it before
     ");
 }
 
@@ -177,7 +177,7 @@ fn a_known_file_wins_a_new_name_over_a_newcomer() {
     let grown = Described::new("it").with(Operation::new("a")).with(Operation::new("b"));
     project.add("z-known", &describing(&grown).expect("a guest"));
     project.add("newcomer", &plugin("b"));
-    insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `b` is held by `plugins/z-known.wasm`");
+    insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `b` belongs to `plugins/z-known.wasm`");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn an_alias_is_a_name_like_any_other() {
     let report = project.run(&["run", "ln", "--json"]).json();
     assert_eq!((&report["operation"], &report["status"]), (&json!("long.name"), &json!("SUCCESS")));
     project.add("newcomer", &plugin("ln"));
-    insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `ln` is held by `plugins/it.wasm`");
+    insta::assert_snapshot!(refused(&project), @"newcomer.wasm: the name `ln` belongs to `plugins/it.wasm`");
     let wrong = Operation::new("a").annotated("ophost.aliases", r#"["a"]"#);
     insta::assert_snapshot!(refusal(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: invalid description: it declares the operation `a` twice");
     let wrong = Operation::new("a").annotated("ophost.aliases", r#""b""#);
@@ -353,7 +353,7 @@ fn a_name_whose_file_is_not_used_is_said_so() {
     }
     insta::assert_snapshot!(project.run(&["run", "same"]), @"
     ---- stderr
-    error: `same` is in `plugins/a.wasm`, which is not used: the name `same` is also in `plugins/b.wasm`, and none of them was here first
+    error: `same` is in `plugins/a.wasm`, which is not used: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
     hint: `ophost plugins` lists every file, and why
     ---- exit 3
     ");
