@@ -121,7 +121,7 @@ fn are_used(written: &[Written], config: &Config) -> Result<bool, CliError> {
     let host = super::runtime()?.block_on(settings::builder(config)?.build())?;
     let catalog = host.catalog();
     let installed = |path: &Path| written.iter().any(|it| it.file == path);
-    let refused: Vec<_> = catalog.refused().filter(|(path, _)| installed(path)).collect();
+    let refused: Vec<_> = catalog.rejected().filter(|(path, _)| installed(path)).collect();
     for (path, reason) in &refused {
         output::warn(&format!("`{}` is installed but not used: {reason}", path.display()));
     }

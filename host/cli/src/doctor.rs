@@ -385,7 +385,7 @@ fn load(config: &Config) -> Result<Host, CliError> {
 
 fn operations(host: &Host) -> Finding {
     let catalog = host.catalog();
-    let (known, refused) = (catalog.operations().count(), catalog.refused().count());
+    let (known, refused) = (catalog.operations().count(), catalog.rejected().count());
     let files = if refused == 1 { "file is" } else { "files are" };
     let text = format!("{known} can be run; {refused} plugin {files} not used");
     match (known, refused) {

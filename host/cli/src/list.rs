@@ -49,7 +49,7 @@ pub(super) fn run(host: &Host, args: ListArgs, json: bool) -> Result<ExitCode, C
     if json {
         let operations: Vec<_> = chosen.iter().map(as_json).collect();
         let refused: Vec<_> = catalog
-            .refused()
+            .rejected()
             .map(|(file, reason)| json!({"file": file.display().to_string(), "reason": reason}))
             .collect();
         output::json(&json!({"operations": operations, "refused": refused}))?;
@@ -69,7 +69,7 @@ fn print(
     filter: &OperationFilter,
 ) -> Result<(), CliError> {
     output::stdout(&grouped(chosen, output::width()))?;
-    for (file, reason) in catalog.refused() {
+    for (file, reason) in catalog.rejected() {
         not_used(file, &reason);
     }
     if let Some(untrusted) = catalog.untrusted() {

@@ -228,14 +228,14 @@ impl Import {
             format!("document {}{id}: {message}", self.number(place))
         };
         let failure = match refusal {
-            DocumentCallError::Stale => return InvokeError::Stale,
+            DocumentCallError::Conflict => return InvokeError::Conflict,
             DocumentCallError::Interrupted(Interruption::Cancelled) => {
                 return InvokeError::Cancelled;
             }
             DocumentCallError::Interrupted(Interruption::Deadline | Interruption::Steps) => {
                 Failure::new(FailureKind::Timeout, of("not put in before the deadline".to_owned()))
             }
-            DocumentCallError::Effects => {
+            DocumentCallError::ChangesTooLarge => {
                 let message = "the documents are more than a run may write".to_owned();
                 Failure::new(FailureKind::Effects, message)
             }

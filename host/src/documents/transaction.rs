@@ -114,7 +114,7 @@ impl DocumentTransaction {
     /// writes for all.
     pub(crate) fn has_conflict_at_end(&self) -> bool {
         !self.state().effects.changes.is_empty()
-            && matches!(self.open(), Err(DocumentCallError::Stale))
+            && matches!(self.open(), Err(DocumentCallError::Conflict))
     }
 
     /// Ends the session, and returns what the run did. What it only read is no matter: it saw
@@ -255,7 +255,7 @@ impl State {
                 .has_conflict(&effects.read_set, effects.snapshot_revision)
                 .map_err(|error| failed(&error))?
         {
-            return Err(DocumentCallError::Stale);
+            return Err(DocumentCallError::Conflict);
         }
         self.has_begun = true;
         effects.snapshot_revision = snapshot.revision();
@@ -306,7 +306,7 @@ impl State {
         }
         self.written += change_size(address, &change);
         if self.written > limit {
-            return Err(DocumentCallError::Effects);
+            return Err(DocumentCallError::ChangesTooLarge);
         }
         self.effects.changes.insert(address.clone(), change);
         Ok(())
@@ -683,10 +683,10 @@ mod tests {
         assert_eq!(still.get(&job("a")).await.unwrap(), None, "it sees one moment");
         tokio::time::sleep(MAX_SNAPSHOT_AGE).await;
         assert!(
-            matches!(still.get(&job("b")).await, Err(DocumentCallError::Stale)),
+            matches!(still.get(&job("b")).await, Err(DocumentCallError::Conflict)),
             "it was another"
         );
-        assert!(matches!(moved.get(&job("b")).await, Err(DocumentCallError::Stale)));
+        assert!(matches!(moved.get(&job("b")).await, Err(DocumentCallError::Conflict)));
         assert!(moved.has_conflict().unwrap());
         let unconcerned = session(&store);
         unconcerned.get(&job("other")).await.unwrap();
@@ -718,12 +718,15 @@ mod tests {
         put(&session, "a", json!({"text": "x".repeat(400)})).await.unwrap();
         put(&session, "a", json!({"text": "y".repeat(400)})).await.unwrap();
         let more = put(&session, "b", json!({"text": "x".repeat(800)})).await;
-        assert!(matches!(more, Err(DocumentCallError::Effects)));
+        assert!(matches!(more, Err(DocumentCallError::ChangesTooLarge)));
         let session = self::session(&memory());
         for id in ["a", "b", "c"] {
             put(&session, id, json!({})).await.unwrap();
         }
         let more = put(&session, "d", json!({})).await;
-        assert!(matches!(more, Err(DocumentCallError::Effects)), "small ones need room, too");
+        assert!(
+            matches!(more, Err(DocumentCallError::ChangesTooLarge)),
+            "small ones need room, too"
+        );
     }
 }

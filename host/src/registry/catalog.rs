@@ -1,7 +1,7 @@
-//! What there is to run, at one moment.
+//! The public view of a registry: operations and plugin files.
 //!
-//! A [`Catalog`] is a picture of the plugin directories that never changes: a host that
-//! watches them makes a new one, and whoever holds the old one keeps it.
+//! A [`Catalog`] is an immutable snapshot of the plugin directories. A host that watches the
+//! directories creates a new catalog after a change. Existing catalogs stay valid.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::registry::{PluginFile, RegisteredOperation, Registry};
 use crate::util::trust::Untrusted;
 use ophost_document::suggest::closest_match;
 
-/// The operations and plugin files of a host, at one moment. Cheap to clone.
+/// An immutable snapshot of the operations and plugin files of a host. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalog {
     registry: Arc<Registry>,
@@ -24,142 +24,148 @@ impl Catalog {
         Self { registry }
     }
 
-    /// Returns the operations, by name.
+    /// Returns the operations, sorted by name.
     pub fn operations(&self) -> impl Iterator<Item = OperationInfo<'_>> {
-        self.registry.entries().map(|entry| OperationInfo::from(entry.as_ref()))
+        self.registry.operations().map(|operation| OperationInfo::from(operation.as_ref()))
     }
 
-    /// Returns the operation of that name or alias.
+    /// Returns the operation with this name or alias.
     pub fn get(&self, name: &str) -> Option<OperationInfo<'_>> {
-        self.registry.get(name).map(|entry| OperationInfo::from(entry.as_ref()))
+        self.registry.get(name).map(|operation| OperationInfo::from(operation.as_ref()))
     }
 
-    /// Returns the known name that is most like one that is not known, if it is much like it.
+    /// Returns the operation name that is closest to an unknown name, if one is close enough.
     pub fn similar(&self, name: &str) -> Option<&str> {
-        closest_match(name, self.operations().map(|known| known.operation.name.as_str()))
+        closest_match(name, self.operations().map(|info| info.operation.name.as_str()))
     }
 
-    /// Returns every plugin file, used or not, by path.
+    /// Returns every plugin file, used or rejected, sorted by path.
     pub fn plugins(&self) -> Vec<PluginState<'_>> {
         let mut files = BTreeMap::<&Path, (&PluginFile, Vec<_>)>::new();
-        for entry in self.registry.entries() {
-            let file = files.entry(&entry.file.path).or_insert((&entry.file, Vec::new()));
-            file.1.push(&entry.operation().name);
+        for registered in self.registry.operations() {
+            let PluginFile { path, .. } = registered.file.as_ref();
+            let (_, names) = files.entry(path).or_insert((&registered.file, Vec::new()));
+            names.push(&registered.operation().name);
         }
         let used = files.into_values().map(|(file, operations)| {
-            let PluginFile { path, digest, plugin, reload_error: newer_refused, .. } = file;
+            let PluginFile { path, digest, plugin, reload_error, .. } = file;
             let Plugin { name, version, .. } = plugin;
-            let newer_refused = newer_refused.as_deref();
             PluginState::Used {
                 file: path,
                 digest: *digest,
                 plugin: name,
                 version,
                 operations,
-                newer_refused,
+                reload_error: reload_error.as_deref(),
             }
         });
-        let refused = self.refused().map(|(file, reason)| PluginState::Rejected { file, reason });
-        let mut all: Vec<_> = used.chain(refused).collect();
+        let rejected = self.rejected().map(|(file, reason)| PluginState::Rejected { file, reason });
+        let mut all: Vec<_> = used.chain(rejected).collect();
         all.sort_by_key(|state| state.file());
         all
     }
 
-    /// Returns the plugin files that are not used, and for each one sentence why.
-    pub fn refused(&self) -> impl Iterator<Item = (&Path, String)> {
-        let refused = self.registry.refused();
-        refused.iter().map(|refused| (refused.path.as_path(), refused.reason.to_string()))
+    /// Returns the rejected plugin files, each with a reason in one sentence.
+    pub fn rejected(&self) -> impl Iterator<Item = (&Path, String)> {
+        let rejected = self.registry.rejected().iter();
+        rejected.map(|rejected| (rejected.path.as_path(), rejected.reason.to_string()))
     }
 
-    /// Returns the paths of plugin files that are not used since other users can change them;
-    /// `None` if there is no such file.
+    /// Returns the paths because of which plugin files are not trusted: other users can modify
+    /// them. Returns `None` if all files are trusted.
     pub fn untrusted(&self) -> Option<Untrusted> {
-        let refused = self.registry.refused().iter();
-        let paths = refused.filter_map(|refused| refused.reason.untrusted());
-        Untrusted::of(paths.flat_map(|untrusted| untrusted.paths.clone()).collect())
+        let rejected = self.registry.rejected().iter();
+        let untrusted = rejected.filter_map(|rejected| rejected.reason.untrusted());
+        Untrusted::of(untrusted.flat_map(|untrusted| untrusted.paths.clone()).collect())
     }
 }
 
-/// An operation that can be run, and where it comes from.
+/// An operation with its plugin file.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationInfo<'a> {
-    /// What it declares.
+    /// The declaration of the operation.
     pub operation: &'a Operation,
-    /// The plugin's own name.
+    /// The name of the plugin.
     pub plugin: &'a str,
-    /// The plugin's version.
+    /// The version of the plugin.
     pub version: &'a str,
-    /// The file that holds it.
+    /// The plugin file.
     pub file: &'a Path,
-    /// SHA-256 of that file's bytes.
+    /// SHA-256 of the file.
     pub digest: Digest,
 }
 
 impl<'a> From<&'a RegisteredOperation> for OperationInfo<'a> {
-    fn from(entry: &'a RegisteredOperation) -> Self {
-        let PluginFile { path, digest, plugin, .. } = entry.file.as_ref();
+    fn from(registered: &'a RegisteredOperation) -> Self {
+        let PluginFile { path, digest, plugin, .. } = registered.file.as_ref();
         let Plugin { name, version, .. } = plugin;
-        Self { operation: entry.operation(), plugin: name, version, file: path, digest: *digest }
+        Self {
+            operation: registered.operation(),
+            plugin: name,
+            version,
+            file: path,
+            digest: *digest,
+        }
     }
 }
 
-/// Which operations are meant: those that have everything that is said. The empty value
-/// means all.
+/// A filter of operations. An operation matches if it matches every field that is set. The default
+/// matches all operations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperationFilter {
-    /// The category.
+    /// Category of the operation.
     pub category: Option<String>,
-    /// Tags; an operation has them all.
+    /// Tags that the operation must have.
     pub tags: Vec<String>,
-    /// The stage.
+    /// Stage of the operation.
     pub stage: Option<String>,
-    /// A model that is read or written.
+    /// A model that the operation reads or writes.
     pub model: Option<String>,
 }
 
 impl OperationFilter {
-    /// Returns whether an operation is among those that are meant.
+    /// Returns whether an operation matches the filter.
     pub fn matches(&self, operation: &Operation) -> bool {
-        let is = |wanted: &Option<String>, given: Option<&String>| {
-            wanted.as_ref().is_none_or(|wanted| given == Some(wanted))
+        let is = |expected: &Option<String>, actual: Option<&String>| {
+            expected.as_ref().is_none_or(|expected| actual == Some(expected))
         };
         let mut models = operation.models_in.iter().chain(&operation.models_out);
         is(&self.category, Some(&operation.category))
             && is(&self.stage, operation.stage.as_ref())
             && self.tags.iter().all(|tag| operation.tags.contains(tag))
-            && self.model.as_ref().is_none_or(|model| models.any(|known| known == model))
+            && self.model.as_ref().is_none_or(|model| models.any(|other| other == model))
     }
 }
 
-/// A file of a plugin directory.
+/// State of a file of a plugin directory.
 #[derive(Clone, Debug)]
 pub enum PluginState<'a> {
-    /// Its operations can be run.
+    /// The operations of the file can be run.
     Used {
-        /// Where it is.
+        /// Path of the file.
         file: &'a Path,
-        /// SHA-256 of its bytes, or of those that are still served.
+        /// SHA-256 of the content that is served.
         digest: Digest,
-        /// The plugin's own name.
+        /// The name of the plugin.
         plugin: &'a str,
-        /// The plugin's version.
+        /// The version of the plugin.
         version: &'a str,
-        /// What it holds, by name.
+        /// The names of its operations, sorted.
         operations: Vec<&'a OperationName>,
-        /// Why the file as it is now is not used, where an earlier content of it still is.
-        newer_refused: Option<&'a str>,
+        /// Reason why the current content of the file is rejected, if an earlier content is served.
+        reload_error: Option<&'a str>,
     },
-    /// It is not used.
+    /// The file is rejected.
     Rejected {
-        /// Where it is.
+        /// Path of the file.
         file: &'a Path,
-        /// Why, in one sentence.
+        /// Reason, in one sentence.
         reason: String,
     },
 }
 
 impl<'a> PluginState<'a> {
-    /// Returns where the file is.
+    /// Returns the path of the file.
     pub fn file(&self) -> &'a Path {
         match self {
             Self::Used { file, .. } | Self::Rejected { file, .. } => file,
@@ -193,19 +199,19 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_wants_everything_that_it_says() {
+    fn filter_matches_operations_with_all_its_fields() {
         let some = |text: &str| Some(text.to_owned());
         let all = OperationFilter::default();
-        let fitting = OperationFilter {
+        let matching = OperationFilter {
             category: some("text"),
             tags: vec!["y".into(), "x".into()],
             stage: some("load"),
             model: some("Company"),
         };
-        let tag = OperationFilter { tags: vec!["x".into(), "z".into()], ..fitting.clone() };
+        let tag = OperationFilter { tags: vec!["x".into(), "z".into()], ..matching.clone() };
         let stage = OperationFilter { stage: some("extract"), ..all.clone() };
         let model = OperationFilter { model: some("job"), ..all.clone() };
-        let matches = [&all, &fitting, &tag, &stage, &model].map(|it| it.matches(&operation()));
+        let matches = [&all, &matching, &tag, &stage, &model].map(|it| it.matches(&operation()));
         assert_eq!(matches, [true, true, false, false, false]);
     }
 }

@@ -1,4 +1,4 @@
-//! Why a directory or a file is not used.
+//! Errors of plugin directories, and rejection reasons of plugin files.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,46 +10,46 @@ use crate::util::os_error::Shortage;
 use crate::util::trust::Untrusted;
 use ophost_schema::SchemaError;
 
-/// The plugin directories cannot be used.
+/// Error of loading or watching the plugin directories.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// The system's answer for one directory.
+    /// A directory cannot be read.
     #[error("cannot read the plugin directory `{}`", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Other users could put a plugin there, or change one.
+    /// Other users can add or modify plugins.
     #[error("the plugins are not trusted: {0}")]
     Untrusted(Untrusted),
-    /// More files than a host looks at.
+    /// A directory has more plugin files than a host reads (10,000).
     #[error("the plugin directory `{}` has more than {MAX_FILES} plugins", path.display())]
     TooMany {
         /// The directory.
         path: PathBuf,
     },
-    /// The host ran out of something while it loaded a file. That says nothing about the file.
+    /// The host ran out of a resource while it loaded a file. The file may be valid.
     #[error("cannot load the plugin `{}`", path.display())]
     Shortage {
         /// The file.
         path: PathBuf,
-        /// What it ran out of.
+        /// The resource.
         source: Shortage,
     },
-    /// The host ran out of something while it looked for its index of the plugins.
-    #[error("cannot read the index of plugins")]
+    /// The host ran out of a resource while it read the plugin index.
+    #[error("cannot read the plugin index")]
     Index(#[source] Shortage),
-    /// The system does not tell of changes.
+    /// The operating system cannot report changes.
     #[error("cannot watch the plugin directories: {0}")]
     Watch(String),
 }
 
-/// Why something in a plugin directory is not read, and the way out, in one sentence.
+/// Reason why an entry of a plugin directory is ignored, with a fix, in one sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum IgnoredReason {
-    #[error("the extension has to be `.wasm` in lower case: rename the file")]
+    #[error("the extension must be `.wasm` in lower case: rename the file")]
     Extension,
     #[error(
         "subdirectories are not read: move its `.wasm` files ({plugins}) up, or add it to `plugins`"
@@ -58,7 +58,7 @@ pub(crate) enum IgnoredReason {
 }
 
 impl FileError {
-    /// Returns the paths of a file that other users can change, if that is the reason.
+    /// Returns the paths that other users can modify, if that is the reason.
     pub(crate) fn untrusted(&self) -> Option<&Untrusted> {
         match self {
             Self::Untrusted { untrusted, .. } => Some(untrusted),
@@ -66,7 +66,7 @@ impl FileError {
         }
     }
 
-    /// Returns what the host ran out of, if that is why: then the file may be as good as any.
+    /// Returns the resource that the host is out of, if that is the reason. The file may be valid.
     pub(crate) fn shortage(&self) -> Option<Shortage> {
         match self {
             Self::Unreadable(error) => Shortage::of(error),
@@ -78,7 +78,7 @@ impl FileError {
     }
 }
 
-/// Why a file is not used, in one sentence.
+/// Reason why a plugin file is rejected, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     #[error("cannot be read: {0}")]
@@ -87,11 +87,11 @@ pub(crate) enum FileError {
     NotAFile,
     #[error("larger than {}", bytesize::ByteSize(MAX_FILE))]
     TooLarge,
-    #[error("it goes on changing while it is read")]
+    #[error("the file changes while it is being read")]
     Changing,
-    #[error("it changed since it was described")]
+    #[error("the file has changed since it was described")]
     Changed,
-    #[error("a link that leaves the plugin directory, to `{}`", target.display())]
+    #[error("symbolic link points outside the plugin directory: `{}`", target.display())]
     Outside { target: PathBuf },
     #[error("{}", untrusted.reason_for(path))]
     Untrusted { path: PathBuf, untrusted: Untrusted },
@@ -103,11 +103,14 @@ pub(crate) enum FileError {
     Describe(#[from] DescribeError),
     #[error("the {which} schema of `{name}` is {source}")]
     Schema { which: &'static str, name: OperationName, source: SchemaError },
-    #[error("the name `{name}` is held by `{}`", holder.display())]
-    NameHeld { name: OperationName, holder: PathBuf },
-    #[error("the name `{name}` is also in `{}`, and none of them was here first", other.display())]
-    NameTied { name: OperationName, other: PathBuf },
-    /// What was found out before about the same content.
+    #[error("the name `{name}` belongs to `{}`", owner.display())]
+    NameTaken { name: OperationName, owner: PathBuf },
+    #[error(
+        "`{name}` is also declared by `{}`, and neither file registered it before",
+        other.display()
+    )]
+    NameConflict { name: OperationName, other: PathBuf },
+    /// The content was rejected, now or by an earlier inspection.
     #[error("{0}")]
-    Remembered(String),
+    Content(String),
 }

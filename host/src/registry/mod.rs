@@ -1,27 +1,38 @@
-//! Which operations there are, and which file holds each.
+//! Finds plugin files and registers their operations.
 //!
-//! - [`Registry`] is an immutable picture of the plugin directories.
-//! - [`Loader`] makes one: of everything, or, where an index knows it, of one operation.
-//! - [`RegisteredOperation`] is one operation, ready to run; [`PluginFile`] is what holds it.
-//!   A file that is not used is kept with the reason: a bad one never stops the others.
-//! - [`watch`] tells when the directories change.
+//! | file | content |
+//! |------|---------|
+//! | `catalog.rs` | [`catalog::Catalog`]: the public view of a registry |
+//! | `snapshot.rs` | [`Registry`]: immutable snapshot of the plugin directories |
+//! | `load.rs` | [`Loader`]: creates snapshots from directories and index |
+//! | `files.rs` | finds the files of the plugin directories, and reads one safely |
+//! | `inspection.rs` | compiles and describes new files, a few at a time |
+//! | `resolve.rs` | decides which files are served, and keeps the last good content of a file |
+//! | `name_ownership.rs` | resolves conflicts of operation names |
+//! | `index/` | index of inspected files on disk, for the next process |
+//! | `watch.rs` | [`watch`]: reports changes of the plugin directories |
+//! | `error.rs` | errors of directories, and rejection reasons of files |
 //!
-//! A plugin is compiled and described once for its content, by SHA-256. The index is a
-//! saving of time and never needed.
+//! A plugin is compiled and described once for each content (SHA-256). A file that cannot be used
+//! is rejected with a reason, and does not affect the other files. The index is only an
+//! optimisation: without it, all files are inspected again.
 
 pub(crate) mod catalog;
 mod error;
 mod files;
 mod index;
+mod inspection;
 mod load;
 mod name_ownership;
+mod resolve;
 mod snapshot;
 mod watch;
 
 pub(crate) use self::error::FileError;
 pub use self::error::RegistryError;
 pub(crate) use self::files::{Ignored, read_plugin};
-pub use self::load::LoadProgress;
-pub(crate) use self::load::{LoadObserver, Loader, LoaderOptions, inspect};
+pub use self::inspection::LoadProgress;
+pub(crate) use self::inspection::{LoadObserver, inspect};
+pub(crate) use self::load::{Loader, LoaderOptions};
 pub(crate) use self::snapshot::{PluginFile, RegisteredOperation, Registry, Schemas};
 pub(crate) use self::watch::watch;

@@ -1,106 +1,106 @@
-//! Who holds a name.
+//! Resolves conflicts of operation names between plugin files.
 //!
-//! A name stays with the file that holds it; whoever comes later with the same name is
-//! refused, as a whole. Among files that were never accepted a tie refuses all of them:
-//! which one is meant cannot be known, and the order of a directory says nothing.
+//! The file that first registered a name owns it. A file that declares a name owned by another
+//! file is rejected as a whole. If several files without an owner declare the same name, all of
+//! them are rejected: the order of files in a directory does not tell which one is meant.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::error::FileError;
-use super::index::IndexEntry;
-use super::snapshot::PluginFile;
+use super::snapshot::InspectedFile;
 use crate::model::operation::OperationName;
 
-/// What was accepted before: by whom each name was held.
+/// The accepted file of each operation name.
 #[derive(Default)]
 pub(super) struct NameOwners {
     by_name: HashMap<OperationName, PathBuf>,
 }
 
-/// How good a file's claim to a name is.
+/// Priority of a file for a name, the lowest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Claim {
-    /// It was never accepted.
+    /// The file was never accepted.
     New,
-    /// It was accepted, without this name.
-    Known,
-    /// It held the name.
-    Holder,
+    /// The file was accepted, but without this name.
+    Accepted,
+    /// The file owns the name.
+    Owner,
 }
 
 impl NameOwners {
-    /// Returns who held what, as these records say.
+    /// Returns the owners from the accepted files and their names.
     pub(super) fn of<'a>(
-        records: impl Iterator<Item = (&'a Path, Vec<&'a OperationName>)>,
+        accepted: impl Iterator<Item = (&'a Path, Vec<&'a OperationName>)>,
     ) -> Self {
         let mut by_name = HashMap::new();
-        for (path, names) in records {
+        for (path, names) in accepted {
             by_name.extend(names.into_iter().map(|name| (name.clone(), path.to_owned())));
         }
         Self { by_name }
     }
 
     fn claim(&self, name: &OperationName, path: &Path) -> Claim {
-        if self.by_name.get(name).is_some_and(|holder| holder == path) {
-            Claim::Holder
-        } else if self.by_name.values().any(|holder| holder == path) {
-            Claim::Known
+        if self.by_name.get(name).is_some_and(|owner| owner == path) {
+            Claim::Owner
+        } else if self.by_name.values().any(|owner| owner == path) {
+            Claim::Accepted
         } else {
             Claim::New
         }
     }
 
-    /// Returns the files that lose a name to another, and why, by path.
+    /// Returns the files that lose a name to another file, with the reason, by path.
     pub(super) fn conflicting_files(
         &self,
-        records: &[IndexEntry<Arc<PluginFile>>],
+        files: &[InspectedFile],
     ) -> BTreeMap<PathBuf, FileError> {
-        let mut lost = BTreeMap::new();
-        // First what is held: who loses there does not stand in the way of others.
-        for least in [Claim::Holder, Claim::New] {
-            for (name, paths) in contested(records, &lost) {
+        let mut conflicting = BTreeMap::new();
+        // Owned names are resolved first. A file that loses one of them contests no other name.
+        for min_claim in [Claim::Owner, Claim::New] {
+            for (name, paths) in contested(files, &conflicting) {
                 let claims: Vec<_> = paths.iter().map(|path| self.claim(name, path)).collect();
-                let best = claims.iter().copied().max().filter(|best| *best >= least);
+                let best = claims.iter().copied().max().filter(|best| *best >= min_claim);
                 let Some(best) = best else { continue };
-                lost.extend(refuse(name, &paths, &claims, best));
+                conflicting.extend(reject(name, &paths, &claims, best));
             }
         }
-        lost
+        conflicting
     }
 }
 
-/// Returns the names that several files want, without those files that lost already.
+/// Returns the names that several files declare. Files in `conflicting` are ignored.
 fn contested<'a>(
-    records: &'a [IndexEntry<Arc<PluginFile>>],
-    lost: &BTreeMap<PathBuf, FileError>,
+    files: &'a [InspectedFile],
+    conflicting: &BTreeMap<PathBuf, FileError>,
 ) -> BTreeMap<&'a OperationName, Vec<&'a Path>> {
-    let mut wanted = BTreeMap::<_, Vec<_>>::new();
-    for record in records.iter().filter(|record| !lost.contains_key(&record.path)) {
-        for name in record.plugin().into_iter().flat_map(|file| file.plugin.names()) {
-            wanted.entry(name).or_default().push(record.path.as_path());
+    let mut declared = BTreeMap::<_, Vec<_>>::new();
+    for file in files.iter().filter(|file| !conflicting.contains_key(&file.path)) {
+        for name in file.plugin().into_iter().flat_map(|plugin| plugin.plugin.names()) {
+            declared.entry(name).or_default().push(file.path.as_path());
         }
     }
-    wanted.retain(|_, paths| paths.len() > 1);
-    wanted
+    declared.retain(|_, paths| paths.len() > 1);
+    declared
 }
 
-fn refuse(
+/// Returns the rejection of each file that does not win the name. Only a single file with the best
+/// claim wins.
+fn reject(
     name: &OperationName,
     paths: &[&Path],
     claims: &[Claim],
     best: Claim,
 ) -> Vec<(PathBuf, FileError)> {
-    let bests: Vec<_> = paths.iter().zip(claims).filter(|(_, claim)| **claim == best).collect();
-    let reason = |path: &Path| match bests.as_slice() {
-        [(holder, _)] if **holder == path => None,
-        [(holder, _)] => {
-            Some(FileError::NameHeld { name: name.clone(), holder: holder.to_path_buf() })
+    let winners: Vec<_> = paths.iter().zip(claims).filter(|(_, claim)| **claim == best).collect();
+    let reason = |path: &Path| match winners.as_slice() {
+        [(owner, _)] if **owner == path => None,
+        [(owner, _)] => {
+            Some(FileError::NameTaken { name: name.clone(), owner: owner.to_path_buf() })
         }
         _ => {
             let other = paths.iter().find(|other| **other != path)?;
-            Some(FileError::NameTied { name: name.clone(), other: other.to_path_buf() })
+            Some(FileError::NameConflict { name: name.clone(), other: other.to_path_buf() })
         }
     };
     paths.iter().filter_map(|path| Some((path.to_path_buf(), reason(path)?))).collect()

@@ -1,4 +1,4 @@
-//! The picture itself: operations, the files that hold them, the files that are refused.
+//! An immutable snapshot of the plugin directories: operations, their files, and rejected files.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,78 +9,120 @@ use tokio::sync::OnceCell;
 
 use super::error::FileError;
 use super::files::read_plugin;
-use super::index::IndexEntry;
+use super::index::{IndexEntry, Inspection};
 use crate::model::digest::Digest;
 use crate::model::operation::{Operation, OperationName, Plugin};
 use crate::sandbox::{Guest, Sandbox};
 use ophost_schema::Schema;
 
+/// An inspected file in memory, served or rejected.
+pub(super) type InspectedFile = IndexEntry<Arc<PluginFile>>;
+
 /// The operations of a host, and every file of its plugin directories.
 #[derive(Default)]
 pub(crate) struct Registry {
-    pub(super) entries: BTreeMap<OperationName, Arc<RegisteredOperation>>,
-    pub(super) aliases: BTreeMap<OperationName, Arc<RegisteredOperation>>,
-    pub(super) refused: Vec<Rejected>,
-    /// What is known of each file that was read, used or not.
-    pub(super) records: Vec<IndexEntry<Arc<PluginFile>>>,
-    /// Earlier contents that are served in place of ones that are refused.
-    pub(super) outdated: Vec<IndexEntry<Arc<PluginFile>>>,
-    /// It is of one operation alone, and says nothing of others.
-    pub(super) is_part: bool,
+    operations: BTreeMap<OperationName, Arc<RegisteredOperation>>,
+    aliases: BTreeMap<OperationName, Arc<RegisteredOperation>>,
+    pub(super) rejected: Vec<Rejected>,
+    /// All inspected files.
+    pub(super) files: Vec<InspectedFile>,
+    /// Earlier contents that are served in place of rejected ones.
+    pub(super) last_good: Vec<InspectedFile>,
+    /// Whether the snapshot has only the file of one operation.
+    pub(super) is_partial: bool,
 }
 
 impl Registry {
-    /// Returns the operation of that name or alias.
+    /// Returns a snapshot that serves the accepted files. `rejected` has the files that are
+    /// rejected for another reason than their content.
+    pub(super) fn new(
+        files: Vec<InspectedFile>,
+        mut rejected: BTreeMap<PathBuf, FileError>,
+    ) -> Self {
+        let mut registry = Self::default();
+        for file in &files {
+            match &file.inspection {
+                Inspection::Plugin(plugin) if file.accepted => registry.add(plugin),
+                Inspection::Plugin(_) => {}
+                Inspection::Rejected { reason, .. } => {
+                    rejected.insert(file.path.clone(), FileError::Content(reason.clone()));
+                }
+            }
+        }
+        registry.rejected =
+            rejected.into_iter().map(|(path, reason)| Rejected { path, reason }).collect();
+        registry.files = files;
+        registry
+    }
+
+    /// Returns a partial snapshot with one file.
+    pub(super) fn of_one_file(file: InspectedFile) -> Self {
+        Self { is_partial: true, ..Self::new(vec![file], BTreeMap::new()) }
+    }
+
+    fn add(&mut self, file: &Arc<PluginFile>) {
+        for registered in RegisteredOperation::all(file) {
+            let operation = registered.operation();
+            for alias in &operation.hints.aliases {
+                self.aliases.insert(alias.clone(), Arc::clone(&registered));
+            }
+            self.operations.insert(operation.name.clone(), registered);
+        }
+    }
+
+    /// Returns the operation with this name or alias.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<RegisteredOperation>> {
-        self.entries.get(name).or_else(|| self.aliases.get(name))
+        self.operations.get(name).or_else(|| self.aliases.get(name))
     }
 
-    /// Returns the file that would hold the operation of that name or alias if it were used.
-    pub(crate) fn not_used(&self, name: &str) -> Option<&Rejected> {
-        let has = |file: &Arc<PluginFile>| file.plugin.names().any(|known| known.as_str() == name);
-        let unused = self.records.iter().filter(|record| !record.accepted);
-        let mut holding = unused.filter(|record| record.plugin().is_some_and(has));
-        holding.find_map(|record| self.refused.iter().find(|refused| refused.path == record.path))
+    /// Returns the rejected file that declares an operation with this name or alias.
+    pub(crate) fn rejected_with(&self, name: &str) -> Option<&Rejected> {
+        let declares =
+            |file: &Arc<PluginFile>| file.plugin.names().any(|other| other.as_str() == name);
+        let unused = self.files.iter().filter(|file| !file.accepted);
+        let mut declaring = unused.filter(|file| file.plugin().is_some_and(declares));
+        declaring.find_map(|file| self.rejected.iter().find(|it| it.path == file.path))
     }
 
-    /// Returns all operations, by name.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<RegisteredOperation>> {
-        self.entries.values()
+    /// Returns all operations, sorted by name.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &Arc<RegisteredOperation>> {
+        self.operations.values()
     }
 
-    /// Returns the files that are not used, by path.
-    pub(crate) fn refused(&self) -> &[Rejected] {
-        &self.refused
+    /// Returns the rejected files, sorted by path.
+    pub(crate) fn rejected(&self) -> &[Rejected] {
+        &self.rejected
     }
 }
 
-/// One operation, ready to run.
+/// An operation that can be run.
 pub(crate) struct RegisteredOperation {
     pub(crate) file: Arc<PluginFile>,
-    /// Which of the file's operations it is.
-    position: usize,
+    /// Index of the operation in the file.
+    index: usize,
     schemas: OnceLock<Arc<Schemas>>,
 }
 
 impl RegisteredOperation {
     /// Returns the operations of a file.
     pub(super) fn all(file: &Arc<PluginFile>) -> impl Iterator<Item = Arc<Self>> {
-        (0..file.plugin.operations.len()).map(|position| {
+        (0..file.plugin.operations.len()).map(|index| {
             let file = Arc::clone(file);
-            Arc::new(Self { file, position, schemas: OnceLock::new() })
+            Arc::new(Self { file, index, schemas: OnceLock::new() })
         })
     }
 
-    /// Returns what it declares.
+    /// Returns the declaration of the operation.
     pub(crate) fn operation(&self) -> &Operation {
-        &self.file.plugin.operations[self.position]
+        &self.file.plugin.operations[self.index]
     }
 
-    /// Returns its schemas, compiled when they are first asked for.
+    /// Returns the schemas of the operation. They are compiled on first use.
     ///
     /// # Errors
     ///
-    /// Returns [`FileError::Schema`] if an index that was tampered with let a bad one in.
+    /// Returns [`FileError::Schema`] if a schema is invalid. This is possible only if the index was
+    /// tampered with.
     pub(crate) fn schemas(&self) -> Result<&Arc<Schemas>, FileError> {
         match self.schemas.get() {
             Some(schemas) => Ok(schemas),
@@ -92,16 +134,18 @@ impl RegisteredOperation {
     }
 }
 
-/// What an operation takes and gives, ready to check.
+/// Compiled input and output schema of an operation.
 pub(crate) struct Schemas {
     pub(crate) input: Arc<Schema>,
     pub(crate) output: Arc<Schema>,
 }
 
 impl Schemas {
+    /// Compiles the schemas of an operation.
+    ///
     /// # Errors
     ///
-    /// Returns [`FileError::Schema`] for the first that is no usable schema.
+    /// Returns [`FileError::Schema`] for the first invalid schema.
     pub(super) fn compile(operation: &Operation) -> Result<Self, FileError> {
         let compile = |which, schema: &Value| {
             Schema::compile(schema.clone()).map(Arc::new).map_err(|source| FileError::Schema {
@@ -116,40 +160,40 @@ impl Schemas {
     }
 }
 
-/// A file that holds operations.
+/// A plugin file with operations.
 pub(crate) struct PluginFile {
     pub(crate) path: PathBuf,
     pub(crate) digest: Digest,
-    /// What it says of itself.
+    /// The description that the plugin returned.
     pub(crate) plugin: Plugin,
-    /// Why the file as it is now is not used, where an earlier content of it still is.
+    /// Reason why the current content of the file is rejected, if an earlier content is served.
     pub(crate) reload_error: Option<String>,
     guest: OnceCell<Guest>,
 }
 
 impl PluginFile {
-    /// Returns a file whose code is loaded when it is first run.
+    /// Returns a plugin file. If `guest` is `None`, the code is loaded on first use.
     pub(super) fn new(path: PathBuf, digest: Digest, plugin: Plugin, guest: Option<Guest>) -> Self {
         let guest = OnceCell::new_with(guest);
         Self { path, digest, plugin, reload_error: None, guest }
     }
 
-    /// Returns the same content in another place.
+    /// Returns the same content with another path.
     pub(super) fn at(&self, path: PathBuf) -> Self {
         Self::new(path, self.digest, self.plugin.clone(), self.guest.get().cloned())
     }
 
-    /// Returns the same content, known to have been replaced by one that is refused.
+    /// Returns the same content as last good content. `reason` is the rejection of the current one.
     pub(super) fn last_good(&self, reason: String) -> Self {
         Self { reload_error: Some(reason), ..self.at(self.path.clone()) }
     }
 
-    /// Returns the compiled component of exactly the content that was described: from
-    /// memory, else from the cache, else compiled again.
+    /// Returns the compiled component of the content that was described: from memory, from the code
+    /// cache, or compiled again.
     ///
     /// # Errors
     ///
-    /// Returns [`FileError`] if it has to be read again and cannot be, or has changed.
+    /// Returns [`FileError`] if the file must be read again, but cannot be read or has changed.
     pub(crate) async fn guest(&self, sandbox: &Sandbox) -> Result<&Guest, FileError> {
         self.guest.get_or_try_init(|| self.load(sandbox)).await
     }
@@ -166,7 +210,7 @@ impl PluginFile {
     }
 }
 
-/// A file that is not used.
+/// A rejected plugin file.
 pub(crate) struct Rejected {
     pub(crate) path: PathBuf,
     pub(crate) reason: FileError,

@@ -1,4 +1,4 @@
-//! Hearing of changes in the plugin directories.
+//! Reports changes of the plugin directories.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,89 +10,91 @@ use tokio::sync::mpsc;
 use super::error::RegistryError;
 use super::load::Loader;
 
-/// How long a directory has to be quiet before it is read: a copy is not whole at once.
+/// Time without further changes before a change is reported. Copying a file causes many changes.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 
-/// Says when plugin directories have changed. Dropping it ends that.
+/// Watches the plugin directories. Dropping the watcher stops watching.
 pub(crate) struct Watcher {
     watcher: RecommendedWatcher,
     changes: mpsc::Receiver<()>,
     directories: Vec<PathBuf>,
 }
 
-/// Begins to watch the directories of a loader.
+/// Starts watching the directories of a loader.
 ///
 /// # Errors
 ///
-/// Returns [`RegistryError::Watch`] if the system does not tell of changes.
+/// Returns [`RegistryError::Watch`] if the operating system cannot report changes.
 pub(crate) fn watch(loader: &Loader) -> Result<Watcher, RegistryError> {
-    // One that waits is as good as many.
+    // One pending change is enough, because a reload reads all files.
     let (sender, changes) = mpsc::channel(1);
     let directories = loader.absolute_directories();
     let watched = directories.clone();
-    let tell = move |event: notify::Result<Event>| {
-        // An error, or a queue that ran over, can mean that events were lost.
-        let matters = |event: Event| {
-            let is_near = |path: &PathBuf| is_relevant(&watched, path);
-            event.need_rescan() || !is_reading(event.kind) && event.paths.iter().any(is_near)
+    let on_event = move |event: notify::Result<Event>| {
+        // After an error or an overflow of the queue, events may be lost.
+        let is_change = |event: Event| {
+            let is_watched = |path: &PathBuf| is_relevant(&watched, path);
+            event.need_rescan() || !is_read(event.kind) && event.paths.iter().any(is_watched)
         };
-        if event.map_or(true, matters) {
+        if event.map_or(true, is_change) {
             sender.try_send(()).ok();
         }
     };
-    let watcher = notify::recommended_watcher(tell).map_err(|error| failed(&error))?;
+    let watcher = notify::recommended_watcher(on_event).map_err(|error| watch_error(&error))?;
     let mut watcher = Watcher { watcher, changes, directories };
     watcher.attach()?;
     Ok(watcher)
 }
 
 impl Watcher {
-    /// Waits for the next change, and then until it is quiet.
+    /// Waits for the next change, and then for 200 ms without changes.
     pub(crate) async fn changed(&mut self) {
         if self.changes.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
         while let Ok(Some(())) = tokio::time::timeout(DEBOUNCE, self.changes.recv()).await {}
-        // A directory that was replaced or made is another one for the system. What cannot be
-        // watched now is watched after the next change of what can.
+        // A directory that was created or replaced needs a new watch. If that fails, it is tried
+        // again after the next change.
         self.attach().ok();
     }
 
-    /// Watches each directory, and the one above it, which tells when it comes and goes.
+    /// Watches each directory, and its nearest existing ancestor, which reports its creation and
+    /// removal.
     fn attach(&mut self) -> Result<(), RegistryError> {
         let watcher = &mut self.watcher;
         for directory in &self.directories {
             if directory.exists() {
                 watcher
                     .watch(directory, RecursiveMode::NonRecursive)
-                    .map_err(|error| failed(&error))?;
+                    .map_err(|error| watch_error(&error))?;
             }
-            if let Some(above) = nearest(directory) {
+            if let Some(ancestor) = nearest_ancestor(directory) {
                 watcher
-                    .watch(above, RecursiveMode::NonRecursive)
-                    .map_err(|error| failed(&error))?;
+                    .watch(ancestor, RecursiveMode::NonRecursive)
+                    .map_err(|error| watch_error(&error))?;
             }
         }
         Ok(())
     }
 }
 
-/// Returns whether a path is in or above one of the directories, and not beside it.
+/// Returns whether a path is inside one of the directories, or is an ancestor of one.
 fn is_relevant(directories: &[PathBuf], path: &Path) -> bool {
     directories.iter().any(|directory| path.starts_with(directory) || directory.starts_with(path))
 }
 
-/// Reading the directories, as a reload does, is no change.
-fn is_reading(kind: EventKind) -> bool {
+/// Returns whether the event is a read access. A reload reads the directories and must not cause
+/// another reload.
+fn is_read(kind: EventKind) -> bool {
     matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
 
-/// Returns the nearest directory above that exists.
-fn nearest(directory: &Path) -> Option<&Path> {
-    directory.ancestors().skip(1).find(|above| above.exists())
+/// Returns the nearest ancestor that exists.
+fn nearest_ancestor(directory: &Path) -> Option<&Path> {
+    directory.ancestors().skip(1).find(|ancestor| ancestor.exists())
 }
 
-fn failed(error: &notify::Error) -> RegistryError {
+fn watch_error(error: &notify::Error) -> RegistryError {
     RegistryError::Watch(error.to_string())
 }
 
@@ -107,7 +109,7 @@ mod tests {
     use crate::sandbox::{Compiler, Sandbox, SandboxOptions};
 
     #[tokio::test]
-    async fn reading_a_directory_is_no_change_of_it() {
+    async fn reading_a_directory_is_not_a_change() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = scratch.path().join("plugins");
         fs::create_dir(&directory).unwrap();
@@ -122,9 +124,12 @@ mod tests {
             fs::read(directory.join("a.wasm")).unwrap();
         }
         let second = Duration::from_secs(1);
-        assert!(timeout(second, watcher.changed()).await.is_err(), "reading was a change");
+        assert!(
+            timeout(second, watcher.changed()).await.is_err(),
+            "reading was reported as a change"
+        );
         fs::write(directory.join("a.wasm"), "b").unwrap();
         timeout(30 * second, watcher.changed()).await.unwrap();
-        assert!(timeout(second, watcher.changed()).await.is_err(), "it was told twice");
+        assert!(timeout(second, watcher.changed()).await.is_err(), "one change was reported twice");
     }
 }

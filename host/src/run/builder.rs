@@ -143,7 +143,7 @@ impl HostBuilder {
     /// # Errors
     ///
     /// Returns [`HostError`] if wasm cannot run here or a directory cannot be read or
-    /// trusted. A bad plugin is no error: see [`Catalog::refused`](crate::Catalog::refused).
+    /// trusted. A bad plugin is no error: see [`Catalog::rejected`](crate::Catalog::rejected).
     pub async fn build(self) -> Result<Host, HostError> {
         let unloaded = self.unloaded()?;
         let registry = unloaded.loader.load(None).await?;

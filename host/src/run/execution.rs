@@ -101,7 +101,7 @@ impl<'a> Execution<'a> {
         self.usage.wall += wall;
         self.usage.peak_memory = self.usage.peak_memory.max(peak_memory);
         let outcome = match outcome {
-            Err(InvokeError::Stale) => return None,
+            Err(InvokeError::Conflict) => return None,
             Err(InvokeError::Cancelled) => Outcome::Cancelled,
             Err(InvokeError::Failed(failure)) => {
                 Outcome::Failed(classify_failure(*failure, &session))
@@ -202,7 +202,7 @@ impl<'a> Execution<'a> {
             flags: self.work.flags,
             deadline: self.work.deadline.at(),
             cancel: self.work.deadline.cancel().clone(),
-            journal: self.journal.clone(),
+            guest_output: self.journal.clone(),
             documents: Some(Arc::<DocumentTransaction>::clone(session)),
         }
     }

@@ -250,7 +250,7 @@ impl Host {
     /// Returns what is in the plugin directories now and probably meant to be a plugin, but not
     /// read, and for each a sentence why and what to do: files whose extension is not in lower
     /// case, and subdirectories with plugins. What is read and not used is in
-    /// [`Catalog::refused`].
+    /// [`Catalog::rejected`].
     pub fn ignored_files(&self) -> Vec<(PathBuf, String)> {
         let ignored = self.shared.loader.ignored().into_iter();
         ignored.map(|Ignored { path, reason }| (path, reason.to_string())).collect()
@@ -316,12 +316,12 @@ impl Host {
     /// Returns the error that says that no operation has this name.
     pub fn no_such_operation(&self, name: &str) -> RunError {
         let registry = self.registry();
-        let untrusted = registry.refused().iter().filter_map(|it| it.reason.untrusted());
+        let untrusted = registry.rejected().iter().filter_map(|it| it.reason.untrusted());
         let paths: Vec<_> = untrusted.flat_map(|untrusted| untrusted.paths.clone()).collect();
         if let Some(untrusted) = Untrusted::of(paths) {
             return RunError::Untrusted { name: name.to_owned(), untrusted };
         }
-        if let Some(refused) = registry.not_used(name) {
+        if let Some(refused) = registry.rejected_with(name) {
             let (name, file) = (name.to_owned(), refused.path.clone());
             return RunError::PluginRejected { name, file, reason: refused.reason.to_string() };
         }
@@ -329,7 +329,7 @@ impl Host {
         RunError::NoSuchOperation {
             name: name.to_owned(),
             similar: catalog.similar(name).map(ToOwned::to_owned),
-            refused: catalog.refused().count(),
+            refused: catalog.rejected().count(),
         }
     }
 }

@@ -54,7 +54,7 @@ impl RunReport {
         effects: &CommitRequest,
     ) -> Self {
         let changes = &effects.changes;
-        let mut trail = execution.journal.trail();
+        let mut trail = execution.journal.diagnostics();
         let rest = keeping.rest_of_log();
         trail.log_dropped += rest.lost;
         Self {

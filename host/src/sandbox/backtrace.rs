@@ -1,18 +1,17 @@
-//! Where in its code a guest was stopped, for people.
+//! Formats the backtrace of a stopped guest as text.
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
 use ophost_document::text;
 
-/// How many frames are shown, the innermost.
+/// Number of frames in the text. The innermost frames are shown.
 const MAX_SHOWN_FRAMES: usize = 20;
-/// Rust calls this last before it reports a panic: what is further in is its machinery.
-const END_OF_RUST_CODE: &str = "__rust_end_short_backtrace";
-/// Where Rust's machinery for panics lives; what of it is left after that call.
-const RUST_PANICKING: [&str; 2] = ["__rustc::", "core::panicking::"];
+/// Frame between the code that panics and Rust's panic reporting, which is further in.
+const SHORT_BACKTRACE_END: &str = "__rust_end_short_backtrace";
+/// Prefixes of the frames of Rust's panic runtime that are outside of that frame.
+const PANIC_RUNTIME: [&str; 2] = ["__rustc::", "core::panicking::"];
 
-/// Returns the functions that were running, innermost first; none where wasmtime took no
-/// backtrace.
+/// Returns the active functions, innermost first. Empty if wasmtime captured no backtrace.
 pub(super) fn frames(error: &wasmtime::Error) -> Vec<String> {
     let backtrace = error.downcast_ref::<WasmBacktrace>();
     backtrace.map_or_else(Vec::new, |backtrace| backtrace.frames().iter().map(name).collect())
@@ -25,13 +24,12 @@ fn name(frame: &FrameInfo) -> String {
     }
 }
 
-/// Returns the innermost frames of the author's code, a line each.
+/// Returns the innermost frames of the guest's own code, one line each.
 pub(super) fn text(frames: &[String]) -> String {
-    let machinery = frames.iter().rposition(|frame| frame.contains(END_OF_RUST_CODE));
-    let left = frames.iter().skip(machinery.map_or(0, |place| place + 1));
-    let is_panicking =
-        |frame: &&String| RUST_PANICKING.iter().any(|prefix| frame.starts_with(prefix));
-    let own: Vec<_> = left.skip_while(is_panicking).collect();
+    let end = frames.iter().rposition(|frame| frame.contains(SHORT_BACKTRACE_END));
+    let outer = frames.iter().skip(end.map_or(0, |position| position + 1));
+    let is_runtime = |frame: &&String| PANIC_RUNTIME.iter().any(|prefix| frame.starts_with(prefix));
+    let own: Vec<_> = outer.skip_while(is_runtime).collect();
     let mut lines: Vec<_> =
         own.iter().take(MAX_SHOWN_FRAMES).map(|frame| format!("at {frame}")).collect();
     if own.len() > MAX_SHOWN_FRAMES {
@@ -40,11 +38,12 @@ pub(super) fn text(frames: &[String]) -> String {
     lines.join("\n")
 }
 
-/// Returns whether the same few functions call each other over and over.
+/// Returns whether the backtrace looks like unbounded recursion: the innermost function is at
+/// least every fourth frame.
 pub(super) fn is_runaway(frames: &[String]) -> bool {
     let Some(innermost) = frames.first() else { return false };
-    let again = frames.iter().filter(|frame| *frame == innermost).count();
-    frames.len() > MAX_SHOWN_FRAMES && again * 4 >= frames.len()
+    let repeats = frames.iter().filter(|frame| *frame == innermost).count();
+    frames.len() > MAX_SHOWN_FRAMES && repeats * 4 >= frames.len()
 }
 
 #[cfg(test)]
@@ -56,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machinery_of_a_panic_is_left_out() {
+    fn frames_of_the_panic_runtime_are_omitted() {
         let end = "std::sys::backtrace::__rust_end_short_backtrace::<f>";
         let panicked =
             ["abort", end, "__rustc::rust_begin_unwind", "core::panicking::panic", "mine", "main"];
@@ -65,14 +64,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_backtrace_is_cut() {
+    fn long_backtrace_is_truncated() {
         let lines = text(&vec!["f".to_owned(); MAX_SHOWN_FRAMES + 1]);
         assert_eq!(lines.lines().count(), MAX_SHOWN_FRAMES + 1);
         assert!(lines.ends_with("..."));
     }
 
     #[test]
-    fn recursion_is_told_from_a_deep_call() {
+    fn recursion_differs_from_deep_call_chain() {
         assert!(is_runaway(&frames(&["even", "odd"].repeat(20))));
         let deep: Vec<_> = (0..40).map(|depth| format!("f{depth}")).collect();
         assert!(!is_runaway(&deep) && !is_runaway(&frames(&["f"])) && !is_runaway(&[]));

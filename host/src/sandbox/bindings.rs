@@ -1,9 +1,9 @@
-//! The contract as Rust: generated from the files under `wit/`.
+//! Rust bindings of the contract, generated from the files under `wit/`.
 
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "plugin",
-    // Asking the operating system for random bits is the one import that can fail.
+    // `random` reads the operating system's random source, which can fail.
     imports: {
         "ophost:plugin/context.random": trappable,
         "ophost:plugin/documents": async | trappable,

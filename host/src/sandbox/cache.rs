@@ -1,10 +1,11 @@
-//! Compiled code, kept between runs of the host.
+//! Cache of compiled components, on disk.
 //!
-//! What is loaded from here is executed outside of any sandbox, so nothing is believed:
-//! the directory is private, each file carries a keyed digest of its name and content, and
-//! its name says for which component, engine and version of the host it was made. What does
-//! not fit is removed and compiled again. wasmtime has a cache too, but that one copies and
-//! decompresses; a file here is mapped.
+//! Compiled code is executed outside of any sandbox, so each entry is authenticated. The
+//! directory is private, and each file ends with a keyed hash of its name and content. The file
+//! name holds the digest of the component and the compatibility key of engine and host version.
+//! An entry that fails a check is removed, and the component is compiled again.
+//!
+//! wasmtime's own cache copies and decompresses its entries. A file of this cache is mapped.
 
 use std::fs::File;
 use std::hash::{Hash as _, Hasher};
@@ -24,41 +25,41 @@ use crate::util::code_dir::{CodeDir, KEY};
 use crate::util::os_error::Shortage;
 use crate::util::private_dir::{PrivateDir, PrivateDirError};
 
-/// What makes this version's files different from those of others.
+/// Format of the entries. It is part of the compatibility key.
 const FORMAT: &str = concat!("ophost ", env!("CARGO_PKG_VERSION"), " code 1");
-/// Bytes of the keyed digest at the end of each file.
-const SEAL: usize = blake3::OUT_LEN;
-/// How long an entry stays that nobody uses.
+/// Size of the keyed hash at the end of each file, in bytes.
+const MAC_BYTES: usize = blake3::OUT_LEN;
+/// An entry that has not been used for this time is removed.
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// An entry's time is renewed when it is used and this old.
+/// The modification time of a used entry is updated when it is older than this.
 const TOUCH_AFTER: Duration = Duration::from_secs(24 * 3600);
-/// After how many writes all entries are looked at.
+/// Number of writes after which all entries are checked.
 const PRUNE_EVERY: u64 = 256;
-/// How many bytes all entries may have together.
+/// Maximum size of all entries together, in bytes.
 const MAX_BYTES: u64 = 4 << 30;
 
 /// Compiled components in a private directory.
 #[derive(Clone, Debug)]
 pub(super) struct CodeCache {
     directory: CodeDir,
-    /// What an entry was made by, in hex.
-    maker: String,
-    /// How many entries were written.
-    written: Arc<AtomicU64>,
+    /// Hash of the engine and the host version, in hex.
+    compat_key: String,
+    /// Number of entries written by this cache.
+    writes: Arc<AtomicU64>,
 }
 
 impl CodeCache {
-    /// Returns the cache in a directory.
+    /// Returns a cache in `directory`, with the entries of `engine`.
     pub(super) fn new(directory: CodeDir, engine: &Engine) -> Self {
-        Self { directory, maker: compat_key(engine), written: Arc::default() }
+        Self { directory, compat_key: compat_key(engine), writes: Arc::default() }
     }
 
-    /// Returns the compiled component of that digest, if there is one that can be trusted.
-    /// A directory that cannot be trusted has none.
+    /// Returns the compiled component with this digest, if a valid entry exists. A directory
+    /// that is not trusted has no valid entries.
     ///
     /// # Errors
     ///
-    /// Returns [`Shortage`] if the host ran out of something; the entry stays.
+    /// Returns [`Shortage`] if the host is out of a resource. The entry stays.
     pub(super) fn get(
         &self,
         engine: &Engine,
@@ -73,60 +74,61 @@ impl CodeCache {
         match load(engine, &directory, &name) {
             Ok(Some(component)) => Ok(Some(component)),
             Err(Unloadable::Shortage(shortage)) => Err(shortage),
-            Ok(None) | Err(Unloadable::Useless) => {
-                // Either there is none, or one that will never be of use.
+            Ok(None) | Err(Unloadable::Invalid) => {
+                // An invalid entry can never be used, so it is removed.
                 directory.remove(&name).ok();
                 Ok(None)
             }
         }
     }
 
-    /// Keeps the compiled component of that digest.
+    /// Stores the compiled component with this digest.
     ///
     /// # Errors
     ///
-    /// Returns [`PrivateDirError`] if no directory can be trusted and written; the cache is as it
-    /// was.
+    /// Returns [`PrivateDirError`] if no trusted, writable directory exists. The cache is
+    /// unchanged.
     pub(super) fn put(&self, digest: &Digest, code: &[u8]) -> Result<(), PrivateDirError> {
         let directory = self.directory.create()?;
         let name = self.name(digest);
-        let system = |source| directory.failed(source);
-        let key = directory.key(KEY).map_err(system)?;
-        let seal = mac(&key, &name, code).map_err(system)?;
-        directory.replace(&name, &[code, seal.as_bytes()]).map_err(system)?;
-        // Looking at every entry takes longer than writing one.
-        match self.written.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY {
-            0 => prune(&directory, MAX_BYTES).map_err(system),
+        let failed = |source| directory.failed(source);
+        let key = directory.key(KEY).map_err(failed)?;
+        let mac = mac(&key, &name, code).map_err(failed)?;
+        directory.replace(&name, &[code, mac.as_bytes()]).map_err(failed)?;
+        // Checking all entries takes longer than writing one.
+        match self.writes.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY {
+            0 => prune(&directory, MAX_BYTES).map_err(failed),
             _ => Ok(()),
         }
     }
 
-    /// Returns where code is kept.
+    /// Returns the directory of the cache.
     pub(super) fn directory(&self) -> &CodeDir {
         &self.directory
     }
 
-    /// Returns what makes code of this host and engine different from that of others.
+    /// Returns the compatibility key of engine and host version, in hex. Code with another key
+    /// cannot be used.
     pub(super) fn compat_key(&self) -> &str {
-        &self.maker
+        &self.compat_key
     }
 
     fn name(&self, digest: &Digest) -> String {
-        format!("{digest}-{}.cwasm", self.maker)
+        format!("{digest}-{}.cwasm", self.compat_key)
     }
 }
 
 fn compat_key(engine: &Engine) -> String {
-    let mut hasher = MakerHasher(blake3::Hasher::new());
+    let mut hasher = StableHasher(blake3::Hasher::new());
     FORMAT.hash(&mut hasher);
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.0.finalize().to_hex()[..16].to_owned()
 }
 
-/// The standard library's hashers are free to change from one version to the next.
-struct MakerHasher(blake3::Hasher);
+/// A hasher with a stable algorithm. Those of the standard library may change between versions.
+struct StableHasher(blake3::Hasher);
 
-impl Hasher for MakerHasher {
+impl Hasher for StableHasher {
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -137,7 +139,7 @@ impl Hasher for MakerHasher {
     }
 }
 
-/// Returns what proves that the holder of the key wrote this content under this name.
+/// Returns the keyed hash (MAC) of a file name and its content.
 fn mac(key: &[u8; 32], name: &str, content: impl io::Read) -> io::Result<blake3::Hash> {
     let mut hasher = blake3::Hasher::new_keyed(key);
     hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
@@ -147,15 +149,15 @@ fn mac(key: &[u8; 32], name: &str, content: impl io::Read) -> io::Result<blake3:
 
 /// Why an entry cannot be loaded.
 enum Unloadable {
-    /// It will never be of use.
-    Useless,
-    /// The host ran out of something.
+    /// The entry is missing a valid MAC, or the engine cannot load it.
+    Invalid,
+    /// The host is out of a resource.
     Shortage(Shortage),
 }
 
 impl From<io::Error> for Unloadable {
     fn from(error: io::Error) -> Self {
-        Shortage::of(&error).map_or(Self::Useless, Self::Shortage)
+        Shortage::of(&error).map_or(Self::Invalid, Self::Shortage)
     }
 }
 
@@ -166,33 +168,34 @@ fn load(
 ) -> Result<Option<Component>, Unloadable> {
     let Some(file) = directory.open_file(name)? else { return Ok(None) };
     let Some(key) = directory.read_key(KEY)? else { return Ok(None) };
-    if !is_sealed(&file, &key, name)? {
+    if !has_valid_mac(&file, &key, name)? {
         return Ok(None);
     }
     touch(&file);
     let path = format!("/dev/fd/{}", file.as_raw_fd());
     #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
-    // SAFETY: the seal says that this user's host wrote the file as wasmtime's output. Files
-    // here are replaced but never changed, only this user can do even that, and the open
-    // file is the one that was just read, whatever its name means now.
+    // SAFETY: the MAC proves that this user's host wrote the file, as output of wasmtime. Files
+    // of this directory are replaced but never modified, and only this user can replace them.
+    // The open descriptor refers to the file that was checked, even if its name was replaced.
     let component = unsafe { Component::deserialize_file(engine, path) };
     component.map(Some).map_err(|error| match failure::shortage(&error) {
-        // The mount may be the reason, as of `noexec`; compiled anew it needs no file.
-        None | Some(Shortage::ExecutableMemory) => Unloadable::Useless,
+        // The cause may be the mount (`noexec`). Newly compiled code is not mapped from a file.
+        None | Some(Shortage::ExecutableMemory) => Unloadable::Invalid,
         Some(shortage) => Unloadable::Shortage(shortage),
     })
 }
 
-fn is_sealed(mut file: &File, key: &[u8; 32], name: &str) -> io::Result<bool> {
-    let length = file.metadata()?.len().checked_sub(SEAL as u64);
+fn has_valid_mac(mut file: &File, key: &[u8; 32], name: &str) -> io::Result<bool> {
+    let length = file.metadata()?.len().checked_sub(MAC_BYTES as u64);
     let Some(length) = length.filter(|length| *length <= MAX_CODE) else { return Ok(false) };
     let expected = mac(key, name, file.take(length))?;
-    let mut found = [0; SEAL];
-    file.read_exact(&mut found)?;
-    Ok(expected == blake3::Hash::from_bytes(found))
+    let mut actual = [0; MAC_BYTES];
+    file.read_exact(&mut actual)?;
+    Ok(expected == blake3::Hash::from_bytes(actual))
 }
 
-/// Says that an entry is used. Where that fails it is only thrown away too early.
+/// Updates the modification time of a used entry. If that fails, the entry is removed too early,
+/// which is harmless.
 fn touch(file: &File) {
     let age = file.metadata().and_then(|status| status.modified()).map(|time| time.elapsed());
     if matches!(age, Ok(Ok(age)) if age > TOUCH_AFTER) {
@@ -200,8 +203,9 @@ fn touch(file: &File) {
     }
 }
 
-/// Removes what nobody used for long, then the oldest until the rest is small enough.
-fn prune(directory: &PrivateDir, most: u64) -> io::Result<()> {
+/// Removes entries that are older than [`MAX_AGE`], then the oldest ones until the total size is
+/// at most `max_bytes`.
+fn prune(directory: &PrivateDir, max_bytes: u64) -> io::Result<()> {
     let mut entries = Vec::new();
     for name in directory.names()?.into_iter().filter(|name| name.ends_with(".cwasm")) {
         let Ok(Some(file)) = directory.open_file(&name) else { continue };
@@ -210,11 +214,11 @@ fn prune(directory: &PrivateDir, most: u64) -> io::Result<()> {
     }
     directory.remove_stale_temp(MAX_AGE)?;
     entries.sort();
-    // A sparse file may be as long as it likes.
+    // The length of a sparse file is arbitrary, so the sum could overflow.
     let mut total = entries.iter().fold(0, |sum: u64, (_, length, _)| sum.saturating_add(*length));
     for (time, length, name) in entries {
-        let old = time.elapsed().is_ok_and(|age| age > MAX_AGE);
-        if old || total > most {
+        let is_expired = time.elapsed().is_ok_and(|age| age > MAX_AGE);
+        if is_expired || total > max_bytes {
             directory.remove(&name)?;
             total = total.saturating_sub(length);
         }
@@ -227,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_old_goes_first_and_then_what_is_too_much() {
+    fn prune_removes_expired_entries_then_the_oldest() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = PrivateDir::create(&scratch.path().join("cache")).unwrap();
         let day = Duration::from_secs(24 * 3600);
@@ -241,8 +245,8 @@ mod tests {
         directory.replace(".half.1.1", &[b"x"]).unwrap();
         let half = directory.open_file(".half.1.1").unwrap().unwrap();
         half.set_modified(SystemTime::now() - 40 * day).unwrap();
-        let names = |most| {
-            prune(&directory, most).unwrap();
+        let names = |max_bytes| {
+            prune(&directory, max_bytes).unwrap();
             let mut names = directory.names().unwrap();
             names.sort();
             names

@@ -1,8 +1,8 @@
-//! Compiling: from a plugin's bytes to machine code, where it can do no harm.
+//! Compiles plugins to machine code in a child process.
 //!
-//! A component of 60 KB can keep a compiler busy for seconds and fill gigabytes, and
-//! compiling cannot be interrupted. So it happens in a process of its own, under limits of
-//! the system: [`Compiler::Child`] starts one, [`serve`] is what it does.
+//! Compiling a component of 60 KB can take seconds and gigabytes, and cannot be interrupted.
+//! [`Compiler::Child`] therefore starts a child process with resource limits of the operating
+//! system. [`serve`] is the main function of that process.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
@@ -21,23 +21,23 @@ use super::static_limits;
 use crate::model::limits::{Amount, CompileBudget};
 use crate::util::os_error::{self, Shortage};
 
-/// The word that makes the `ophost` command a compiler.
+/// Subcommand of `ophost` that runs the compiler process.
 pub const COMPILER_COMMAND: &str = "compile-component";
-/// Machine code is larger than wasm, but not by so much.
+/// Maximum size of compiled code, in bytes. Compiled code is larger than wasm, but far below this.
 pub(super) const MAX_CODE: u64 = 1 << 30;
-/// The most that a compiler says about a file that it refuses, in bytes.
+/// Maximum size of a rejection reason, in bytes.
 const MAX_REASON: usize = 64 << 10;
-/// The compiler's threads; each takes memory of its own.
+/// Maximum number of compiler threads. Each thread needs memory of its own.
 const MAX_THREADS: usize = 4;
-/// The exit code of a compiler that refuses a file for what is in it.
-const REFUSED: u8 = 1;
-/// The exit code of a compiler that cannot do its work here and now.
+/// Exit code for a rejected file. The output is the reason.
+const EXIT_REJECTED: u8 = 1;
+/// Exit code if the compiler cannot run, for a cause other than the file. The output is the cause.
 const EXIT_UNAVAILABLE: u8 = 2;
-/// The exit code of a compiler that ran out of something, whose answer is a [`Shortage`].
-const SHORT: u8 = 4;
-/// The exit code of a compiler that cannot pass on its answer.
+/// Exit code if the compiler is out of a resource. The output is a [`Shortage`].
+const EXIT_SHORTAGE: u8 = 4;
+/// Exit code if the output cannot be written.
 const EXIT_WRITE_FAILED: u8 = 3;
-/// Lets whoever waits for the machine go first.
+/// Niceness of the compiler process: interactive processes have priority.
 const NICENESS: i32 = 5;
 
 /// Where plugins are compiled.
@@ -45,16 +45,16 @@ const NICENESS: i32 = 5;
 pub(crate) enum Compiler {
     /// In this process, without limits.
     Here,
-    /// In a child: this program, which calls [`serve`] when it is told so.
+    /// In a child process: `program` with the subcommand [`COMPILER_COMMAND`] calls [`serve`].
     Child { program: PathBuf, budget: CompileBudget },
 }
 
 impl Compiler {
-    /// Returns the machine code of a component, or of a core module that can be made one.
+    /// Compiles a component, or a core module that can be converted to one.
     ///
     /// # Errors
     ///
-    /// Returns [`LoadError`] if the bytes are refused, or use up the budget.
+    /// Returns [`LoadError`] if the bytes are rejected or compilation exceeds the budget.
     pub(super) async fn compile(
         &self,
         (engine, reservation): (&Engine, Reservation),
@@ -63,7 +63,7 @@ impl Compiler {
         match self {
             Self::Here => compile(engine, bytes),
             Self::Child { program, budget } => {
-                in_child(command(program, *budget, reservation), *budget, bytes).await
+                compile_in_child(command(program, *budget, reservation), *budget, bytes).await
             }
         }
     }
@@ -78,20 +78,20 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     })
 }
 
-async fn in_child(
+async fn compile_in_child(
     mut command: Command,
     budget: CompileBudget,
     bytes: &[u8],
 ) -> Result<Vec<u8>, LoadError> {
     let child = command.spawn().map_err(|error| os_error::not_started(&error));
-    let mut child = child.map_err(|error| no_compiler(&error))?;
+    let mut child = child.map_err(|error| unavailable(&error))?;
     match tokio::time::timeout(budget.time, exchange(&mut child, bytes)).await {
-        Ok(answer) => {
-            let (status, answer) = answer.map_err(|error| no_compiler(&error))?;
-            judge(status, answer, budget)
+        Ok(exchanged) => {
+            let (status, output) = exchanged.map_err(|error| unavailable(&error))?;
+            interpret_exit(status, output, budget)
         }
-        // Dropping the child kills it.
-        Err(_) => Err(LoadError::Budget { what: "time", most: Amount::Time(budget.time) }),
+        // Dropping the child kills the process.
+        Err(_) => Err(LoadError::Budget { what: "time", max: Amount::Time(budget.time) }),
     }
 }
 
@@ -104,7 +104,7 @@ fn command(program: &PathBuf, budget: CompileBudget, reservation: Reservation) -
         .arg(budget.time.as_secs().saturating_add(1).saturating_mul(threads as u64).to_string())
         .arg((reservation == Reservation::Small).to_string())
         .env_clear()
-        // Address space is limited: a thread's heap reserves some of it.
+        // The address space is limited, and each thread and heap arena reserves a part of it.
         .env("RAYON_NUM_THREADS", threads.to_string())
         .env("MALLOC_ARENA_MAX", "2")
         .stdin(Stdio::piped())
@@ -114,95 +114,105 @@ fn command(program: &PathBuf, budget: CompileBudget, reservation: Reservation) -
     command
 }
 
-/// Passes the bytes and waits for the answer. The child's stdin stays open until then: it
-/// ends when this process does.
+/// Sends the bytes to the child and waits for its output.
+///
+/// The child's stdin stays open until then. The child exits when its stdin is closed, so it does
+/// not outlive this process.
 async fn exchange(child: &mut Child, bytes: &[u8]) -> io::Result<(ExitStatus, Vec<u8>)> {
     let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
     let mut stdin = child.stdin.take().ok_or_else(missing)?;
     let stdout = child.stdout.take().ok_or_else(missing)?;
-    let sent = async {
+    let send = async {
         stdin.write_u64_le(bytes.len() as u64).await?;
         stdin.write_all(bytes).await?;
         stdin.flush().await
     };
-    // A child that ended early says more by its status than by the broken pipe.
-    sent.await.ok();
-    let mut answer = Vec::new();
-    stdout.take(MAX_CODE).read_to_end(&mut answer).await?;
+    // If the child exited early, its exit status names the cause. The broken pipe does not.
+    send.await.ok();
+    let mut output = Vec::new();
+    stdout.take(MAX_CODE).read_to_end(&mut output).await?;
     let status = child.wait().await?;
     drop(stdin);
-    Ok((status, answer))
+    Ok((status, output))
 }
 
-fn judge(status: ExitStatus, answer: Vec<u8>, budget: CompileBudget) -> Result<Vec<u8>, LoadError> {
+/// Returns the compiled code, or the error that the exit status stands for.
+fn interpret_exit(
+    status: ExitStatus,
+    output: Vec<u8>,
+    budget: CompileBudget,
+) -> Result<Vec<u8>, LoadError> {
     use std::os::unix::process::ExitStatusExt as _;
     if status.success() {
-        return Ok(answer);
+        return Ok(output);
     }
     let is = |signal: Signal| status.signal() == Some(signal.as_raw());
-    let words = || String::from_utf8_lossy(&answer).into_owned();
-    Err(if status.code() == Some(REFUSED.into()) && !answer.is_empty() {
-        LoadError::Refused(words())
-    } else if status.code() == Some(EXIT_UNAVAILABLE.into()) && !answer.is_empty() {
-        LoadError::Compiler(words())
-    } else if status.code() == Some(SHORT.into()) {
-        match Shortage::from_word(&words()) {
+    let text = || String::from_utf8_lossy(&output).into_owned();
+    Err(if status.code() == Some(EXIT_REJECTED.into()) && !output.is_empty() {
+        LoadError::Rejected(text())
+    } else if status.code() == Some(EXIT_UNAVAILABLE.into()) && !output.is_empty() {
+        LoadError::Compiler(text())
+    } else if status.code() == Some(EXIT_SHORTAGE.into()) {
+        match Shortage::from_word(&text()) {
             Some(Shortage::Memory) | None => out_of_memory(budget),
             Some(shortage) => LoadError::Shortage(shortage),
         }
     } else if is(Signal::XCPU) {
-        LoadError::Budget { what: "time", most: Amount::Time(budget.time) }
+        LoadError::Budget { what: "time", max: Amount::Time(budget.time) }
     } else if is(Signal::ABORT) {
-        // Rust ends so when it gets no memory.
+        // Rust aborts when an allocation fails.
         out_of_memory(budget)
     } else {
-        LoadError::Compiler(format!("the compiler ended with {status}"))
+        LoadError::Compiler(format!("the compiler process ended with {status}"))
     })
 }
 
-/// Returns the error of a compiler without memory: the file needs more than its budget, unless
-/// this process may not use as much as that itself.
+/// Returns the error of a compiler process that is out of memory.
+///
+/// The file exceeds the memory budget, unless the limit of this process is not above the budget.
+/// In that case the limit is the cause.
 fn out_of_memory(budget: CompileBudget) -> LoadError {
-    let allowed = rustix::process::getrlimit(Resource::As).current;
-    if allowed.is_some_and(|allowed| allowed <= budget.memory) {
+    let limit = rustix::process::getrlimit(Resource::As).current;
+    if limit.is_some_and(|limit| limit <= budget.memory) {
         return LoadError::Shortage(Shortage::Memory);
     }
-    LoadError::Budget { what: "memory", most: Amount::Bytes(budget.memory) }
+    LoadError::Budget { what: "memory", max: Amount::Bytes(budget.memory) }
 }
 
-fn no_compiler(error: &io::Error) -> LoadError {
+fn unavailable(error: &io::Error) -> LoadError {
     Shortage::of(error).map_or_else(|| LoadError::Compiler(error.to_string()), LoadError::Shortage)
 }
 
-/// Compiles what comes by stdin and writes it to stdout, under the given limits: bytes of
-/// address space, seconds of processor time. The code is for a process with a limited address
-/// space if `is_small`. This is the whole life of a child process.
+/// Runs the compiler process: compiles the plugin from stdin and writes the code to stdout.
+///
+/// `memory` limits the address space, in bytes. `seconds` limits the processor time. If `is_small`
+/// is true, the code is for a process with a limited address space.
 pub fn serve(memory: u64, seconds: u64, is_small: bool) -> ExitCode {
     let reservation = if is_small { Reservation::Small } else { Reservation::Full };
-    let answer = limit(memory, seconds).and_then(|()| read_input());
-    let compiled = match answer {
-        Ok(bytes) => compile_alone(&bytes, reservation),
-        Err(error) => Err(no_compiler(&error)),
+    let input = limit(memory, seconds).and_then(|()| read_input());
+    let compiled = match input {
+        Ok(bytes) => compile_in_new_engine(&bytes, reservation),
+        Err(error) => Err(unavailable(&error)),
     };
-    let (answer, code) = match compiled {
+    let (output, exit_code) = match compiled {
         Ok(code) => (code, ExitCode::SUCCESS),
         Err(LoadError::Compiler(reason)) => (reason.into_bytes(), EXIT_UNAVAILABLE.into()),
-        Err(LoadError::Shortage(shortage)) => (shortage.as_str().into(), SHORT.into()),
+        Err(LoadError::Shortage(shortage)) => (shortage.as_str().into(), EXIT_SHORTAGE.into()),
         Err(error) => {
             let mut reason = error.to_string();
             reason.truncate(reason.floor_char_boundary(MAX_REASON));
-            (reason.into_bytes(), REFUSED.into())
+            (reason.into_bytes(), EXIT_REJECTED.into())
         }
     };
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(&answer).and_then(|()| stdout.flush()) {
-        Ok(()) => code,
+    match stdout.write_all(&output).and_then(|()| stdout.flush()) {
+        Ok(()) => exit_code,
         Err(_) => EXIT_WRITE_FAILED.into(),
     }
 }
 
-fn compile_alone(bytes: &[u8], reservation: Reservation) -> Result<Vec<u8>, LoadError> {
-    // Without this the engine would panic where no thread can be started.
+fn compile_in_new_engine(bytes: &[u8], reservation: Reservation) -> Result<Vec<u8>, LoadError> {
+    // If rayon's pool does not exist yet and no thread can be started, the engine panics.
     let threads = match rayon::ThreadPoolBuilder::new().build_global() {
         Ok(()) => Threads::Several,
         Err(_) => Threads::One,
@@ -214,13 +224,15 @@ fn compile_alone(bytes: &[u8], reservation: Reservation) -> Result<Vec<u8>, Load
     compile(&engine, bytes)
 }
 
+/// Sets the resource limits of this process.
 fn limit(memory: u64, seconds: u64) -> io::Result<()> {
     let set = |resource, wanted: u64| {
-        // Whoever started us may have allowed less.
+        // The parent process may have set a lower hard limit.
         let maximum = rustix::process::getrlimit(resource).maximum;
-        let most = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-        // Only above the soft limit, and below the hard one, there is a signal that says why.
-        rustix::process::setrlimit(resource, Rlimit { current: most, maximum })
+        let current = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+        // Only the soft limit of processor time sends `SIGXCPU`, which names the cause, so the
+        // hard limit stays.
+        rustix::process::setrlimit(resource, Rlimit { current, maximum })
     };
     set(Resource::As, memory)?;
     set(Resource::Cpu, seconds)?;
@@ -229,8 +241,8 @@ fn limit(memory: u64, seconds: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the bytes, and from then on waits for the end of the pipe, which is the end of
-/// whoever wanted the answer.
+/// Reads the plugin, and starts a thread that exits this process when stdin is closed, which
+/// means that the parent process has ended.
 fn read_input() -> io::Result<Vec<u8>> {
     let mut stdin = io::stdin();
     let mut length = [0; 8];
@@ -242,15 +254,15 @@ fn read_input() -> io::Result<Vec<u8>> {
     }
     os_error::spawn("parent", move || {
         if stdin.read(&mut [0]).is_ok() {
-            #[expect(clippy::exit, reason = "nobody waits for what the main thread does")]
-            std::process::exit(i32::from(REFUSED));
+            #[expect(clippy::exit, reason = "no process reads the result of the main thread")]
+            std::process::exit(i32::from(EXIT_REJECTED));
         }
     })?;
     Ok(bytes)
 }
 
-/// Returns this program, for use as the compiler: it has to be `ophost`, or end up in
-/// [`serve`] as that does.
+/// Returns the path of this program, for use as the compiler. The program must be `ophost`, or
+/// call [`serve`] for the subcommand [`COMPILER_COMMAND`].
 pub fn this_program() -> io::Result<PathBuf> {
     env::current_exe()
 }

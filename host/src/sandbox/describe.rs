@@ -1,4 +1,4 @@
-//! Asking a guest what it is.
+//! Reads the operations that a guest declares.
 
 use std::time::Duration;
 
@@ -22,37 +22,40 @@ use crate::util::os_error::Shortage;
 use ophost_document::json;
 use ophost_document::text;
 
-/// How long a description may take.
+/// Deadline of a `describe` call.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// How large it may be, in bytes.
+/// Maximum size of a description, in bytes.
 const MAX_DESCRIPTION: usize = 2 << 20;
 
 impl Sandbox {
-    /// Asks a guest what it is, with no capability, under a tight deadline.
+    /// Calls `describe` of a guest, without capabilities and with a deadline of one second.
     ///
     /// # Errors
     ///
-    /// Returns [`DescribeError`] if the guest does not answer, or answers something that
-    /// breaks a rule of the contract.
+    /// Returns [`DescribeError`] if the call does not return, or the description violates the
+    /// contract.
     pub(crate) async fn describe(&self, guest: &Guest) -> Result<Plugin, DescribeError> {
         let limits = Limits { timeout: TIMEOUT, ..Limits::DEFAULT };
-        let watch = Interrupter::new(clock::deadline(limits.timeout), CancellationToken::new());
-        let journal = GuestOutput::new(limits.log, None, None);
-        let state = GuestState::new(guest, limits.memory, journal, nobody(), None);
-        let mut store = self.store(&watch, state);
+        let interrupter =
+            Interrupter::new(clock::deadline(limits.timeout), CancellationToken::new());
+        let output = GuestOutput::new(limits.log, None, None);
+        let state = GuestState::new(guest, limits.memory, output, describe_context(), None);
+        let mut store = self.store(&interrupter, state);
         store.set_hostcall_fuel(MAX_DESCRIPTION);
         let called = {
             let _running = self.ticker.running();
-            watch.run_with_interrupts(call(&mut store, guest)).await
+            interrupter.run_with_interrupts(call(&mut store, guest)).await
         };
         match called {
             Ok(plugin) => Ok(read_plugin(plugin)?),
             Err(error) if let Some(shortage) = failure::shortage(&error) => Err(shortage.into()),
             Err(error) => {
-                match failure::stopped(&error, store.data().limiter.denied_growth(), &limits) {
-                    InvokeError::Failed(failure) => Err(DescribeError::NoAnswer(failure.message)),
-                    InvokeError::Cancelled | InvokeError::Stale => {
-                        Err(DescribeError::NoAnswer("cancelled".to_owned()))
+                match failure::invoke_error(&error, store.data().limiter.denied_growth(), &limits) {
+                    InvokeError::Failed(failure) => {
+                        Err(DescribeError::NoDescription(failure.message))
+                    }
+                    InvokeError::Cancelled | InvokeError::Conflict => {
+                        Err(DescribeError::NoDescription("cancelled".to_owned()))
                     }
                 }
             }
@@ -65,7 +68,7 @@ async fn call(store: &mut Store<GuestState>, guest: &Guest) -> wasmtime::Result<
     instance.ophost_plugin_operations().call_describe(store).await
 }
 
-fn nobody() -> RunContext {
+fn describe_context() -> RunContext {
     let actor = Actor { user_id: None, channel: "describe".to_owned() };
     RunContext {
         run_id: None,
@@ -78,7 +81,7 @@ fn nobody() -> RunContext {
 
 fn read_plugin(plugin: wit::Plugin) -> Result<Plugin, MetadataError> {
     let operations = plugin.operations.into_iter().map(read_operation).collect::<Result<_, _>>()?;
-    let annotations = pairs("plugin", plugin.annotations)?;
+    let annotations = parse_annotations("plugin", plugin.annotations)?;
     if let Some((key, _)) = annotations.iter().find(|(key, _)| key.starts_with("ophost.")) {
         return Err(MetadataError::UnknownAnnotation(key.clone()));
     }
@@ -88,7 +91,8 @@ fn read_plugin(plugin: wit::Plugin) -> Result<Plugin, MetadataError> {
 
 fn read_operation(operation: types::Operation) -> Result<Operation, MetadataError> {
     let name = OperationName::new(operation.name)?;
-    let (hints, annotations) = read_annotations(pairs(name.as_str(), operation.annotations)?)?;
+    let (hints, annotations) =
+        read_annotations(parse_annotations(name.as_str(), operation.annotations)?)?;
     Operation {
         description: operation.description,
         category: operation.category,
@@ -111,7 +115,7 @@ fn read_operation(operation: types::Operation) -> Result<Operation, MetadataErro
     .checked()
 }
 
-fn pairs(
+fn parse_annotations(
     owner: &str,
     annotations: Vec<types::Annotation>,
 ) -> Result<Vec<(String, Value)>, MetadataError> {
@@ -130,17 +134,17 @@ fn read_json(what: impl FnOnce() -> String, text: &str) -> Result<Value, Metadat
         .map_err(|error| MetadataError::NotJson { what: what(), problem: error.to_string() })
 }
 
-/// A guest that does not say what it is.
+/// Error of a `describe` call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum DescribeError {
-    /// It trapped, or exceeded a bound.
-    #[error("it does not describe itself: {0}")]
-    NoAnswer(String),
-    /// The host ran out of something. That says nothing about the guest.
+    /// The guest trapped or exceeded a limit.
+    #[error("`describe` failed: {0}")]
+    NoDescription(String),
+    /// The host is out of a resource. The guest may be valid.
     #[error(transparent)]
     Shortage(#[from] Shortage),
-    /// It answered something that breaks a rule.
-    #[error("its description breaks a rule: {0}")]
+    /// The description violates the contract.
+    #[error("invalid description: {0}")]
     Metadata(#[from] MetadataError),
 }

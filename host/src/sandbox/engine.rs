@@ -1,4 +1,4 @@
-//! The engine: how guests are compiled, what is linked, how a store is made.
+//! The wasmtime engine: configuration, linkers and stores.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -17,32 +17,32 @@ use super::ticker::EpochTicker;
 use crate::util::code_dir::CodeDir;
 use crate::util::os_error::Shortage;
 
-/// Bytes of wasm stack. Ends as `stack` when used up.
+/// Size of the wasm stack, in bytes. An overflow has the failure kind `stack`.
 const MAX_WASM_STACK: usize = 512 << 10;
-/// How many bytes beyond its size a memory reserves to grow into, and how many lie behind it,
-/// where the address space is limited.
+/// Bytes that a memory reserves for growth, if the address space is limited.
 const SMALL_GROWTH: u64 = 1 << 20;
+/// Size of the guard region of a memory in bytes, if the address space is limited.
 const SMALL_GUARD: u64 = 64 << 10;
-/// Frames that are looked at for a backtrace; what is kept is less.
+/// Number of frames that wasmtime captures for a backtrace. Fewer are stored.
 const MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 
-/// How a sandbox compiles, and where it keeps what it compiled.
+/// Options of a [`Sandbox`].
 #[derive(Clone, Debug)]
 pub(crate) struct SandboxOptions {
     pub(crate) compiler: Compiler,
-    /// Where compiled code is kept; without it, plugins are compiled each time.
+    /// Directory of the code cache. If `None`, plugins are compiled each time.
     pub(crate) code: Option<CodeDir>,
 }
 
-/// An engine with everything that guests may be linked to. Cheap to clone.
+/// A wasmtime engine with its linkers and code cache. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sandbox {
     pub(super) engine: Engine,
     pub(super) reservation: Reservation,
-    /// For guests that import nothing but the contract.
+    /// Linker for guests that import only the contract.
     pub(super) linker: Arc<Linker<GuestState>>,
-    /// For guests that import WASI too: made for the first of them, since it takes a
-    /// millisecond.
+    /// Linker for guests that also import WASI. Created for the first of them, because that takes
+    /// one millisecond.
     wasi_linker: Arc<OnceLock<Linker<GuestState>>>,
     pub(super) ticker: Arc<EpochTicker>,
     pub(super) compiler: Compiler,
@@ -50,11 +50,11 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes an engine and starts its clock.
+    /// Creates an engine and starts its epoch ticker.
     ///
     /// # Errors
     ///
-    /// Returns [`SandboxError`] if this machine cannot run wasm or gives no thread.
+    /// Returns [`SandboxError`] if this machine cannot run wasm or start a thread.
     pub(crate) fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
         let reservation = Reservation::of_this_process();
         let engine = new_engine(reservation, Threads::Several)?;
@@ -66,11 +66,11 @@ impl Sandbox {
         Ok(Self { engine, reservation, linker, wasi_linker, ticker, compiler, cache })
     }
 
-    /// Returns what guests that import WASI are linked to.
+    /// Returns the linker for guests that import WASI.
     ///
     /// # Errors
     ///
-    /// Returns [`SandboxError`] if two definitions have one name, which is a fault of ours.
+    /// Returns [`SandboxError`] if two definitions have the same name, which is a bug in the host.
     pub(super) fn wasi_linker(&self) -> Result<&Linker<GuestState>, SandboxError> {
         match self.wasi_linker.get() {
             Some(linker) => Ok(linker),
@@ -81,42 +81,43 @@ impl Sandbox {
         }
     }
 
-    /// Returns where compiled code is kept.
+    /// Returns the directory of the code cache.
     pub(crate) fn code_dir(&self) -> Option<&CodeDir> {
         self.cache.as_ref().map(CodeCache::directory)
     }
 
-    /// Returns what makes this version, engine and compiler's budget different from others:
-    /// what one of them remembers of a plugin is of no use to another.
+    /// Returns the compatibility key of host version, engine and compile budget. Cached facts
+    /// about a plugin are valid only for the same key.
     pub(crate) fn compat_key(&self) -> Option<String> {
-        let maker = self.cache.as_ref()?.compat_key();
+        let key = self.cache.as_ref()?.compat_key();
         Some(match &self.compiler {
-            Compiler::Here => maker.to_owned(),
-            Compiler::Child { budget, .. } => format!("{maker} {budget:?}"),
+            Compiler::Here => key.to_owned(),
+            Compiler::Child { budget, .. } => format!("{key} {budget:?}"),
         })
     }
 
-    /// Returns a fresh store: its guest yields at every tick and stops when `watch` says so.
-    pub(super) fn store(&self, watch: &Interrupter, state: GuestState) -> Store<GuestState> {
+    /// Returns a new store. Its guest yields at every tick, and traps when `interrupter` has a
+    /// pending interrupt.
+    pub(super) fn store(&self, interrupter: &Interrupter, state: GuestState) -> Store<GuestState> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(1);
-        let watch = watch.clone();
-        store.epoch_deadline_callback(move |_| match watch.pending() {
-            Some(stop) => Err(stop.into()),
+        let interrupter = interrupter.clone();
+        store.epoch_deadline_callback(move |_| match interrupter.pending() {
+            Some(interrupt) => Err(interrupt.into()),
             None => Ok(UpdateDeadline::Yield(1)),
         });
         store
     }
 }
 
-/// How much address space each memory of a guest reserves. Code that was compiled for one does
-/// not run with another.
+/// Address space that each memory of a guest reserves. Code that was compiled for one reservation
+/// does not run with the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reservation {
-    /// All that a memory can ever have, 4 GiB: its code needs no bounds checks.
+    /// 4 GiB, the maximum size of a memory. The compiled code needs no bounds checks.
     Full,
-    /// Little more than the memory has now: where the address space is limited (RLIMIT_AS).
+    /// The current size and 1 MiB for growth. For a limited address space (`RLIMIT_AS`).
     Small,
 }
 
@@ -129,14 +130,14 @@ impl Reservation {
     }
 }
 
-/// How many threads compile.
+/// Number of threads that compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Threads {
     One,
     Several,
 }
 
-/// Returns an engine that makes and runs the code of all sandboxes.
+/// Returns an engine with the configuration of all sandboxes.
 ///
 /// # Errors
 ///
@@ -158,7 +159,7 @@ fn config(reservation: Reservation, threads: Threads) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        // Component-model async costs every call, and is not audited for hostile guests.
+        // Component-model async slows down every call and is not audited for hostile guests.
         .concurrency_support(false)
         .max_wasm_stack(MAX_WASM_STACK)
         .wasm_backtrace_max_frames(Some(MAX_FRAMES))
@@ -174,17 +175,17 @@ fn config(reservation: Reservation, threads: Threads) -> Config {
     config
 }
 
-/// The host cannot run guests at all.
+/// Error of creating a [`Sandbox`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum SandboxError {
-    /// The engine could not be made.
-    #[error("the wasm engine does not start: {0}")]
+    /// The engine cannot be created.
+    #[error("cannot start the wasm engine: {0}")]
     Engine(String),
-    /// The clock's thread did not start.
-    #[error("the clock's thread does not start")]
+    /// The thread of the epoch ticker cannot be started.
+    #[error("cannot start the epoch ticker thread")]
     Thread(#[source] io::Error),
-    /// The host ran out of something.
+    /// The host is out of a resource.
     #[error(transparent)]
     Shortage(#[from] Shortage),
 }

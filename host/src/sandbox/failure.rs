@@ -1,4 +1,4 @@
-//! From what wasmtime and a guest say of a failure to one of our kinds.
+//! Maps wasmtime errors and declared failures to failure kinds.
 
 use std::error::Error;
 use std::io;
@@ -11,35 +11,35 @@ use wasmtime_wasi::I32Exit;
 use super::backtrace;
 use super::bindings::exports::ophost::plugin::operations::Failure as Declared;
 use super::invoke::{Interrupt, InvokeError};
-use super::limiter::GrowthDenied;
-use super::text::{MAX_TEXT, data};
+use super::limiter::{GrowthDenied, MAX_TABLE_ELEMENTS};
+use super::text::{MAX_TEXT, parse_data};
 use crate::model::limits::{Amount, Limits};
 use crate::model::outcome::{Failure, FailureKind};
 use crate::util::os_error::Shortage;
 use ophost_document::text;
 
-/// The longest code, in bytes: it is a word.
+/// Maximum size of a failure code, in bytes.
 const MAX_CODE: usize = 255;
 
-/// Returns what a guest declared as a failure, its texts cut to their bounds.
+/// Returns the failure that a guest declared, with texts truncated to their size limits.
 pub(super) fn declared(failure: Declared) -> Failure {
     let (info, retryable) = match failure {
         Declared::Error(info) => (info, None),
         Declared::Permanent(info) => (info, Some(false)),
         Declared::Retryable(info) => (info, Some(true)),
     };
-    let cut = |text| text::truncate_bytes(text, MAX_TEXT);
+    let truncate = |text| text::truncate_bytes(text, MAX_TEXT);
     Failure {
         kind: FailureKind::Error,
-        message: cut(info.message),
+        message: truncate(info.message),
         code: info.code.map(|code| text::truncate_bytes(code, MAX_CODE)),
-        details: info.details.map(|details| data(&details)),
-        traceback: info.traceback.map(cut),
+        details: info.details.map(|details| parse_data(&details)),
+        traceback: info.traceback.map(truncate),
         retryable,
     }
 }
 
-/// Returns what the host ran out of, if that is why the engine failed.
+/// Returns the resource that the host is out of, if that is the cause of the error.
 pub(super) fn shortage(error: &wasmtime::Error) -> Option<Shortage> {
     if error.is::<OutOfMemory>() {
         return Some(Shortage::Memory);
@@ -55,75 +55,77 @@ pub(super) fn shortage(error: &wasmtime::Error) -> Option<Shortage> {
     error.chain().find_map(of_cause)
 }
 
-/// Returns why a guest that did not return was stopped.
-pub(super) fn stopped(
+/// Returns the error of a call that did not return.
+pub(super) fn invoke_error(
     error: &wasmtime::Error,
-    refused: Option<GrowthDenied>,
+    denied_growth: Option<GrowthDenied>,
     limits: &Limits,
 ) -> InvokeError {
     let (kind, message) = match error.downcast_ref::<Interrupt>() {
         Some(Interrupt::Cancel) => return InvokeError::Cancelled,
-        Some(Interrupt::Stale) => return InvokeError::Stale,
-        Some(Interrupt::Effects) => {
-            let bound = Amount::Bytes(limits.effects);
-            (FailureKind::Effects, format!("it wrote more than {bound} of documents"))
+        Some(Interrupt::Conflict) => return InvokeError::Conflict,
+        Some(Interrupt::ChangesTooLarge) => {
+            let max = Amount::Bytes(limits.effects);
+            (FailureKind::Effects, format!("document changes exceed the limit of {max}"))
         }
         Some(Interrupt::Deadline) => {
             (FailureKind::Timeout, format!("still running after {}", Amount::Time(limits.timeout)))
         }
         None if let Some(shortage) = shortage(error) => (FailureKind::Host, shortage.to_string()),
-        None if is_guest_fault(error) => trapped(error),
-        None => after_refusal(refused, limits).unwrap_or_else(|| trapped(error)),
+        None if is_guest_fault(error) => trap_failure(error),
+        None => growth_failure(denied_growth, limits).unwrap_or_else(|| trap_failure(error)),
     };
     let frames = backtrace::frames(error);
     let traceback = (!frames.is_empty()).then(|| backtrace::text(&frames));
     InvokeError::failed(Failure { traceback, ..Failure::new(kind, message) })
 }
 
-/// Returns whether a guest ended for a reason of its own, whatever it was refused before.
+/// Returns whether the trap has a cause in the guest's code, independent of a denied growth.
 fn is_guest_fault(error: &wasmtime::Error) -> bool {
-    let own = [Trap::StackOverflow, Trap::IntegerDivisionByZero];
-    error.is::<I32Exit>() || error.downcast_ref::<Trap>().is_some_and(|trap| own.contains(trap))
+    let guest_traps = [Trap::StackOverflow, Trap::IntegerDivisionByZero];
+    error.is::<I32Exit>()
+        || error.downcast_ref::<Trap>().is_some_and(|trap| guest_traps.contains(trap))
 }
 
-/// A trap that follows a refused growth is the guest's way to say that it cannot go on.
-fn after_refusal(refused: Option<GrowthDenied>, limits: &Limits) -> Option<(FailureKind, String)> {
-    match refused? {
+/// Returns the failure of a trap after a denied growth. Guests trap if they get no memory.
+fn growth_failure(denied: Option<GrowthDenied>, limits: &Limits) -> Option<(FailureKind, String)> {
+    match denied? {
         GrowthDenied::Memory => {
-            let bound = Amount::Bytes(limits.memory);
-            Some((FailureKind::Memory, format!("it needed more than {bound} of memory")))
+            let max = Amount::Bytes(limits.memory);
+            Some((FailureKind::Memory, format!("memory exceeds the limit of {max}")))
         }
         GrowthDenied::Table => {
-            Some((FailureKind::Table, "it needed larger tables than allowed".to_owned()))
+            let message = format!("tables exceed the limit of {MAX_TABLE_ELEMENTS} elements");
+            Some((FailureKind::Table, message))
         }
     }
 }
 
-/// Lets a trap say why: what follows a panic is an instruction that says nothing.
-pub(super) fn with_panic_message(stopped: InvokeError, panic: Option<String>) -> InvokeError {
-    match (stopped, panic) {
+/// Replaces the message of a trap by the panic message. The trap of a panic is only `unreachable`.
+pub(super) fn with_panic_message(error: InvokeError, panic: Option<String>) -> InvokeError {
+    match (error, panic) {
         (InvokeError::Failed(mut failure), Some(panic)) if failure.kind == FailureKind::Trap => {
             failure.message = panic;
             InvokeError::Failed(failure)
         }
-        (stopped, _) => stopped,
+        (error, _) => error,
     }
 }
 
-fn trapped(error: &wasmtime::Error) -> (FailureKind, String) {
+fn trap_failure(error: &wasmtime::Error) -> (FailureKind, String) {
     if let Some(I32Exit(status)) = error.downcast_ref() {
         return (FailureKind::Trap, format!("the guest called exit({status})"));
     }
     if error.is::<std::str::Utf8Error>() {
-        return not_utf8(error);
+        return utf8_failure(error);
     }
-    let too_deep = || (FailureKind::Stack, "it called too deep".to_owned());
+    let stack_overflow = || (FailureKind::Stack, "stack overflow".to_owned());
     match error.downcast_ref::<Trap>() {
-        Some(Trap::StackOverflow) => too_deep(),
-        // Compilers keep part of the stack in memory, at its very beginning: running over
-        // that is an access below the first byte.
+        Some(Trap::StackOverflow) => stack_overflow(),
+        // Compilers put a second stack at the start of the linear memory. An overflow of that
+        // stack is an access below address 0.
         Some(Trap::MemoryOutOfBounds) if backtrace::is_runaway(&backtrace::frames(error)) => {
-            too_deep()
+            stack_overflow()
         }
         Some(trap) => {
             (FailureKind::Trap, trap.to_string().trim_start_matches("wasm trap: ").to_owned())
@@ -132,12 +134,13 @@ fn trapped(error: &wasmtime::Error) -> (FailureKind, String) {
     }
 }
 
-/// Both a call to the host and the answer are checked. Only in a call is the guest running.
-fn not_utf8(error: &wasmtime::Error) -> (FailureKind, String) {
+/// Returns the failure of a string that is not UTF-8: an argument of a host call, or the output.
+/// Only during a host call the guest has frames.
+fn utf8_failure(error: &wasmtime::Error) -> (FailureKind, String) {
     if backtrace::frames(error).is_empty() {
         (FailureKind::InvalidOutput, "the output is not UTF-8".to_owned())
     } else {
-        (FailureKind::Trap, "it called the host with a text that is not UTF-8".to_owned())
+        (FailureKind::Trap, "a string passed to the host is not UTF-8".to_owned())
     }
 }
 
@@ -146,18 +149,18 @@ mod tests {
     use super::*;
 
     fn message_of(kind: FailureKind, panic: Option<&str>) -> String {
-        let stopped = InvokeError::failed(Failure::new(kind, "its own message"));
-        match with_panic_message(stopped, panic.map(ToOwned::to_owned)) {
+        let error = InvokeError::failed(Failure::new(kind, "trap message"));
+        match with_panic_message(error, panic.map(ToOwned::to_owned)) {
             InvokeError::Failed(failure) => failure.message,
-            InvokeError::Cancelled | InvokeError::Stale => String::new(),
+            InvokeError::Cancelled | InvokeError::Conflict => String::new(),
         }
     }
 
     #[test]
-    fn a_panic_is_the_message_of_a_trap_alone() {
+    fn panic_message_replaces_only_the_message_of_a_trap() {
         let panic = "panicked at src/lib.rs:1:1: boom";
         assert_eq!(message_of(FailureKind::Trap, Some(panic)), panic);
-        assert_eq!(message_of(FailureKind::Trap, None), "its own message");
-        assert_eq!(message_of(FailureKind::Memory, Some(panic)), "its own message");
+        assert_eq!(message_of(FailureKind::Trap, None), "trap message");
+        assert_eq!(message_of(FailureKind::Memory, Some(panic)), "trap message");
     }
 }

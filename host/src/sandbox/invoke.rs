@@ -1,4 +1,4 @@
-//! One run: a fresh instance, watched by the clock and by the caller.
+//! Executes one operation in a fresh instance, with a deadline and cancellation.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,65 +20,66 @@ use crate::policy::Grants;
 use crate::util::clock;
 use ophost_schema::ValidInput;
 
-/// What the host and a guest may pass each other at once, besides the largest text.
+/// Bytes that a guest may pass to the host in one call, in addition to the size of its memory.
 const HOSTCALL_SLACK: usize = 1 << 20;
 
-/// What one run needs to know.
+/// An operation to execute, with input, grants and context.
 pub(crate) struct Invocation<'a> {
     pub(crate) operation: &'a OperationName,
     pub(crate) input: &'a ValidInput,
     pub(crate) grants: &'a Grants,
-    /// The record's id, where one is kept.
+    /// Id of the run record, if the run is recorded.
     pub(crate) run_id: Option<String>,
-    /// The key under which the run happens once.
+    /// Idempotency key of the run.
     pub(crate) idempotency_key: Option<String>,
     pub(crate) actor: Actor,
     pub(crate) flags: Flags,
-    /// When it is stopped.
+    /// Time at which the guest is interrupted.
     pub(crate) deadline: Instant,
     pub(crate) cancel: CancellationToken,
-    /// Where what it says goes.
-    pub(crate) journal: GuestOutput,
-    /// What it reads and changes; without it every collection is denied.
+    /// Receives the log, item errors and progress of the guest.
+    pub(crate) guest_output: GuestOutput,
+    /// Documents of the run. If `None`, access to every collection is denied.
     pub(crate) documents: Option<Arc<dyn DocumentHost>>,
 }
 
-/// How an execution ended, before its output is looked at.
+/// Result of an execution, before its output is validated.
 pub(crate) struct InvokeResult {
-    /// The output as the guest gave it, or why there is none.
+    /// Output of the guest as JSON text, not yet parsed.
     pub(crate) outcome: Result<String, InvokeError>,
     pub(crate) usage: Usage,
 }
 
-/// Why there is no output.
+/// Reason why an execution has no output.
 pub(crate) enum InvokeError {
     Failed(Box<Failure>),
     Cancelled,
-    /// What it read is no longer so: it has to be executed again.
-    Stale,
+    /// A document in the read set has changed. The run needs another execution.
+    Conflict,
 }
 
 impl InvokeError {
-    /// Boxed, since a failure is much larger than an output.
+    /// Returns [`InvokeError::Failed`]. The failure is boxed, because it is much larger than an
+    /// output.
     pub(super) fn failed(failure: Failure) -> Self {
         Self::Failed(Box::new(failure))
     }
 }
 
-/// What can stop a guest from outside.
+/// Reason to stop a guest that has not returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Interrupt {
     #[error("the deadline passed")]
     Deadline,
-    #[error("the caller cancelled")]
+    #[error("the run was cancelled")]
     Cancel,
-    #[error("what it read has changed")]
-    Stale,
-    #[error("it writes more than allowed")]
-    Effects,
+    #[error("a document that the run has read was changed")]
+    Conflict,
+    #[error("document changes exceed the limit")]
+    ChangesTooLarge,
 }
 
-/// Knows when a guest has to stop.
+/// Interrupts a guest at its deadline or on cancellation.
 #[derive(Clone)]
 pub(super) struct Interrupter {
     deadline: Instant,
@@ -90,7 +91,7 @@ impl Interrupter {
         Self { deadline, cancel }
     }
 
-    /// Returns why the guest has to stop now, if it has to.
+    /// Returns the pending interrupt, if the deadline has passed or the run is cancelled.
     pub(super) fn pending(&self) -> Option<Interrupt> {
         if self.cancel.is_cancelled() {
             Some(Interrupt::Cancel)
@@ -101,17 +102,17 @@ impl Interrupter {
         }
     }
 
-    /// Drives a guest until it ends or has to stop.
+    /// Drives a guest until it returns or is interrupted.
     ///
-    /// A guest that computes is stopped from inside, at a tick, which gives a backtrace;
-    /// one that waits in the host is stopped here, two ticks later.
+    /// A guest that computes is interrupted by a trap at the next tick, which has a backtrace. A
+    /// guest that waits in the host is interrupted by this function, two ticks later.
     pub(super) async fn run_with_interrupts<T>(
         &self,
         guest: impl Future<Output = wasmtime::Result<T>>,
     ) -> wasmtime::Result<T> {
         tokio::select! {
             biased;
-            ended = guest => ended,
+            returned = guest => returned,
             () = self.cancel.cancelled() => Err(Interrupt::Cancel.into()),
             () = sleep_until((self.deadline + 2 * TICK).into()) => Err(Interrupt::Deadline.into()),
         }
@@ -119,76 +120,88 @@ impl Interrupter {
 }
 
 impl Sandbox {
-    /// Executes an operation once. Whatever the guest does, this returns by the deadline and a
-    /// few ticks, and the sandbox is as good as before.
+    /// Executes an operation once.
     ///
-    /// Needs a tokio runtime with time enabled.
-    pub(crate) async fn invoke(&self, guest: &Guest, job: Invocation<'_>) -> InvokeResult {
+    /// Returns at most a few ticks after the deadline, whatever the guest does. The sandbox stays
+    /// usable.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with time enabled.
+    pub(crate) async fn invoke(&self, guest: &Guest, invocation: Invocation<'_>) -> InvokeResult {
         let started = Instant::now();
-        let limits = job.grants.limits();
-        let watch = Interrupter::new(job.deadline, job.cancel.clone());
+        let limits = invocation.grants.limits();
+        let interrupter = Interrupter::new(invocation.deadline, invocation.cancel.clone());
         let context = RunContext {
-            run_id: job.run_id.clone(),
-            idempotency_key: job.idempotency_key.clone(),
-            actor: job.actor.clone(),
-            flags: job.flags,
-            deadline: clock::time_after(job.deadline.saturating_duration_since(started)),
+            run_id: invocation.run_id.clone(),
+            idempotency_key: invocation.idempotency_key.clone(),
+            actor: invocation.actor.clone(),
+            flags: invocation.flags,
+            deadline: clock::time_after(invocation.deadline.saturating_duration_since(started)),
         };
-        let documents = job.documents.clone();
-        let state = GuestState::new(guest, limits.memory, job.journal.clone(), context, documents);
-        let mut store = self.store(&watch, state);
-        // A text from the guest is never larger than its memory, so that this is never
-        // used up: running out of it could not be told from other errors.
+        let documents = invocation.documents.clone();
+        let state = GuestState::new(
+            guest,
+            limits.memory,
+            invocation.guest_output.clone(),
+            context,
+            documents,
+        );
+        let mut store = self.store(&interrupter, state);
+        // A string from the guest is never larger than its memory, so the guest cannot use up this
+        // fuel. The error of exhausted fuel could not be distinguished from other errors.
         let memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(memory.saturating_add(HOSTCALL_SLACK));
         let called = {
             let _running = self.ticker.running();
-            watch.run_with_interrupts(call(&mut store, guest, &job)).await
+            interrupter.run_with_interrupts(call(&mut store, guest, &invocation)).await
         };
         let state = store.into_data();
         let outcome = classify_result(called, limits, &state);
-        let peak_memory = state.limiter.memory_peak();
+        let peak_memory = state.limiter.peak_memory();
         let usage = Usage { wall: started.elapsed(), peak_memory, conflict_retries: 0 };
         drop(state);
-        let panic = job.journal.panic();
+        let panic = invocation.guest_output.panic();
         InvokeResult {
-            outcome: outcome.map_err(|stopped| failure::with_panic_message(stopped, panic)),
+            outcome: outcome.map_err(|error| failure::with_panic_message(error, panic)),
             usage,
         }
     }
 }
 
-type Answer = Result<String, Failure>;
+/// Output of the guest, or the failure that it declared.
+type GuestResult = Result<String, Failure>;
 
 async fn call(
     store: &mut Store<GuestState>,
     guest: &Guest,
-    job: &Invocation<'_>,
-) -> wasmtime::Result<Answer> {
+    invocation: &Invocation<'_>,
+) -> wasmtime::Result<GuestResult> {
     let instance = guest.pre().instantiate_async(&mut *store).await?;
     let operations = instance.ophost_plugin_operations();
-    let answer = operations.call_invoke(store, job.operation.as_str(), job.input.text()).await?;
-    Ok(answer.map_err(failure::declared))
+    let (name, input) = (invocation.operation.as_str(), invocation.input.text());
+    let result = operations.call_invoke(store, name, input).await?;
+    Ok(result.map_err(failure::declared))
 }
 
 fn classify_result(
-    called: wasmtime::Result<Answer>,
+    called: wasmtime::Result<GuestResult>,
     limits: &Limits,
     state: &GuestState,
 ) -> Result<String, InvokeError> {
     match called {
-        Ok(Ok(output)) => bounded(output, limits.output),
+        Ok(Ok(output)) => check_size(output, limits.output),
         Ok(Err(declared)) => Err(InvokeError::failed(declared)),
-        Err(error) => Err(failure::stopped(&error, state.limiter.denied_growth(), limits)),
+        Err(error) => Err(failure::invoke_error(&error, state.limiter.denied_growth(), limits)),
     }
 }
 
-fn bounded(output: String, bound: u64) -> Result<String, InvokeError> {
+fn check_size(output: String, max: u64) -> Result<String, InvokeError> {
     let size = output.len() as u64;
-    if size <= bound {
+    if size <= max {
         return Ok(output);
     }
-    let (size, bound) = (Amount::Bytes(size), Amount::Bytes(bound));
-    let message = format!("the output of {size} is larger than the {bound} allowed");
+    let (size, max) = (Amount::Bytes(size), Amount::Bytes(max));
+    let message = format!("the output of {size} exceeds the limit of {max}");
     Err(InvokeError::failed(Failure::new(FailureKind::Output, message)))
 }

@@ -1,71 +1,72 @@
-//! The bounds on what one instance may hold.
+//! Limits on the memories and tables of a store.
 //!
-//! wasmtime's own `StoreLimits` bounds each memory by itself; a component has many. This
-//! one bounds the sum, and remembers what it refused: the trap that follows a refused
-//! growth looks like any other.
+//! wasmtime's `StoreLimits` limits each memory separately, but a component can have several.
+//! [`Limiter`] limits the sum. It also records the first denied growth, because the trap that
+//! follows a denied growth does not name the cause.
 
 use wasmtime::ResourceLimiter;
 
 use super::failure;
 
-/// Table elements, summed over all tables of an instance. A JavaScript engine compiled to
-/// wasm has 8,000.
+/// Maximum number of table elements, summed over all tables of a store. A JavaScript engine
+/// compiled to wasm has 8,000.
 pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
-/// Core instances in a component. A Python component has up to 38.
+/// Maximum number of core instances. A Python component has up to 38.
 const MAX_INSTANCES: usize = 100;
 pub(super) const MAX_TABLES: usize = 100;
 pub(super) const MAX_MEMORIES: usize = 16;
 
-/// What was refused first.
+/// The first growth request that was denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GrowthDenied {
-    /// Memory over the bound.
+    /// Memory over the limit.
     Memory,
-    /// Table elements over the bound.
+    /// Table elements over the limit.
     Table,
 }
 
-/// Counts what an instance holds.
+/// Counts and limits the memory and table elements of a store.
 pub(super) struct Limiter {
-    memory_bound: usize,
+    max_memory: usize,
     memory: usize,
-    memory_peak: usize,
+    peak_memory: usize,
     table_elements: usize,
-    refused: Option<GrowthDenied>,
+    denied_growth: Option<GrowthDenied>,
 }
 
 impl Limiter {
-    /// Returns a limiter for one store, of at most `memory` bytes.
-    pub(super) fn new(memory: u64) -> Self {
+    /// Returns a limiter for one store with at most `max_memory` bytes of memory.
+    pub(super) fn new(max_memory: u64) -> Self {
         Self {
-            memory_bound: usize::try_from(memory).unwrap_or(usize::MAX),
+            max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
             memory: 0,
-            memory_peak: 0,
+            peak_memory: 0,
             table_elements: 0,
-            refused: None,
+            denied_growth: None,
         }
     }
 
-    /// Returns the most memory that was held at once, in bytes.
-    pub(super) fn memory_peak(&self) -> u64 {
-        self.memory_peak as u64
+    /// Returns the peak memory use, in bytes.
+    pub(super) fn peak_memory(&self) -> u64 {
+        self.peak_memory as u64
     }
 
-    /// Returns what was refused, if anything was.
+    /// Returns the first denied growth.
     pub(super) fn denied_growth(&self) -> Option<GrowthDenied> {
-        self.refused
+        self.denied_growth
     }
 
-    fn refuse(&mut self, what: GrowthDenied) -> bool {
-        self.refused.get_or_insert(what);
+    fn deny(&mut self, growth: GrowthDenied) -> bool {
+        self.denied_growth.get_or_insert(growth);
         false
     }
 }
 
-/// Returns `held` after one part of it grew, if that stays within `bound`.
-fn grown(held: usize, current: usize, desired: usize, bound: usize) -> Option<usize> {
-    let total = held.saturating_sub(current).checked_add(desired)?;
-    (total <= bound).then_some(total)
+/// Returns the new sum if one part of `sum` grows from `current` to `desired`, or `None` if the new
+/// sum exceeds `max`.
+fn grown(sum: usize, current: usize, desired: usize, max: usize) -> Option<usize> {
+    let total = sum.saturating_sub(current).checked_add(desired)?;
+    (total <= max).then_some(total)
 }
 
 impl ResourceLimiter for Limiter {
@@ -75,22 +76,22 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // Over the memory's own maximum: the engine refuses, and nothing was allocated.
+        // The growth exceeds the memory's own maximum, so the engine denies it.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        Ok(match grown(self.memory, current, desired, self.memory_bound) {
+        Ok(match grown(self.memory, current, desired, self.max_memory) {
             Some(total) => {
                 self.memory = total;
-                self.memory_peak = self.memory_peak.max(total);
+                self.peak_memory = self.peak_memory.max(total);
                 true
             }
-            None => self.refuse(GrowthDenied::Memory),
+            None => self.deny(GrowthDenied::Memory),
         })
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        // What the host has no memory for is not the guest's to deal with.
+        // If the host is out of memory, the execution ends: the guest cannot handle that.
         if failure::shortage(&error).is_some() { Err(error) } else { Ok(()) }
     }
 
@@ -108,7 +109,7 @@ impl ResourceLimiter for Limiter {
                 self.table_elements = total;
                 true
             }
-            None => self.refuse(GrowthDenied::Table),
+            None => self.deny(GrowthDenied::Table),
         })
     }
 
@@ -130,24 +131,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memories_are_summed() {
+    fn memory_limit_applies_to_the_sum_of_memories() {
         let mut limiter = Limiter::new(100);
         assert!(limiter.memory_growing(0, 60, None).unwrap());
         assert!(!limiter.memory_growing(0, 41, None).unwrap(), "a second memory");
         assert_eq!(limiter.denied_growth(), Some(GrowthDenied::Memory));
         assert!(limiter.memory_growing(0, 40, None).unwrap());
-        assert_eq!(limiter.memory_peak(), 100);
+        assert_eq!(limiter.peak_memory(), 100);
     }
 
     #[test]
-    fn growth_over_a_memory_s_own_maximum_is_not_our_refusal() {
+    fn growth_over_the_maximum_of_a_memory_is_not_recorded_as_denied() {
         let mut limiter = Limiter::new(100);
         assert!(!limiter.memory_growing(10, 60, Some(50)).unwrap());
-        assert_eq!((limiter.denied_growth(), limiter.memory_peak()), (None, 0));
+        assert_eq!((limiter.denied_growth(), limiter.peak_memory()), (None, 0));
     }
 
     #[test]
-    fn tables_are_summed() {
+    fn table_limit_applies_to_the_sum_of_tables() {
         let mut limiter = Limiter::new(100);
         assert!(limiter.table_growing(0, MAX_TABLE_ELEMENTS, None).unwrap());
         assert!(!limiter.table_growing(0, 1, None).unwrap());

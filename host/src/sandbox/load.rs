@@ -1,4 +1,4 @@
-//! From a file's bytes to a guest that is ready to run.
+//! Compiles, links and type-checks a component.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,14 +18,15 @@ use crate::model::limits::Amount;
 use crate::util::os_error::Shortage;
 use ophost_document::text;
 
-/// The interface that makes a component a plugin, up to its version's last number.
+/// The interface that a plugin must export, without the version.
 const OPERATIONS: &str = "ophost:plugin/operations@";
-/// How imports of the contract begin, and the one of them that is words alone.
+/// Prefix of the interfaces of the contract.
 const CONTRACT_PACKAGE: &str = "ophost:plugin/";
+/// The interface of the contract that has only types.
 const TYPES: &str = "types";
-/// The versions of the contract that this host runs.
+/// Prefix of the contract versions that this host supports.
 pub(crate) const CONTRACT: &str = "0.1.";
-/// What the host can link, besides the contract: the interfaces of these WASI 0.2 packages.
+/// WASI 0.2 packages whose interfaces the host links, in addition to the contract.
 const WASI_PACKAGES: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
@@ -34,44 +35,44 @@ const WASI_PACKAGES: [&str; 6] =
 pub(crate) struct Guest {
     pre: PluginPre<GuestState>,
     imports_wasi: bool,
-    reaches: Arc<[String]>,
+    capabilities: Arc<[String]>,
 }
 
 impl Guest {
-    /// Returns what makes fresh instances.
+    /// Returns the linked component, from which instances are created.
     pub(super) fn pre(&self) -> &PluginPre<GuestState> {
         &self.pre
     }
 
-    /// Returns what it can reach outside the sandbox: interfaces of the contract, and packages
-    /// of WASI behind which there is something.
+    /// Returns the capabilities of the guest: interfaces of the contract, and WASI packages that
+    /// give access to something.
     pub(crate) fn capabilities(&self) -> &[String] {
-        &self.reaches
+        &self.capabilities
     }
 
-    /// Returns whether the guest has to be given WASI's state.
+    /// Returns whether the guest needs the WASI state.
     pub(super) fn imports_wasi(&self) -> bool {
         self.imports_wasi
     }
 }
 
 impl Sandbox {
-    /// Compiles a component, or a core module that can be made one, and links it. The code
-    /// comes from the cache, where it is kept.
+    /// Compiles a component, or a core module that can be converted to one, and links it. Uses the
+    /// code cache.
     ///
-    /// Compiling takes 50 to 120 ms for a small Rust guest, seconds for a language with a
-    /// runtime of its own.
+    /// Compiling takes 50 to 120 ms for a small Rust guest, and seconds for a language with its own
+    /// runtime.
     ///
     /// # Errors
     ///
-    /// Returns [`LoadError`] if the bytes are not a plugin for this host.
+    /// Returns [`LoadError`] if the bytes are not a plugin for this host, or cannot be compiled.
     pub(crate) async fn load(&self, digest: &Digest, bytes: &[u8]) -> Result<Guest, LoadError> {
         if let Some(guest) = self.load_cached(digest)? {
             return Ok(guest);
         }
         let code = self.compiler.compile((&self.engine, self.reservation), bytes).await?;
         #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
-        // SAFETY: the code was made just now, by this engine or by a child of this program.
+        // SAFETY: this engine or a child process of this program has just compiled the code.
         let component = unsafe { Component::deserialize(&self.engine, &code) };
         let component = component.map_err(|error| match failure::shortage(&error) {
             Some(shortage) => LoadError::Shortage(shortage),
@@ -79,17 +80,18 @@ impl Sandbox {
         })?;
         let guest = self.link(&component)?;
         if let Some(cache) = &self.cache {
-            // The cache only saves time: where it cannot be written, time is not saved.
+            // The cache is only an optimisation, so a failed write is ignored.
             cache.put(digest, &code).ok();
         }
         Ok(guest)
     }
 
-    /// Links a component whose code was kept; `None` if there is none.
+    /// Links a component from the code cache. Returns `None` if the cache has no valid entry.
     ///
     /// # Errors
     ///
-    /// Returns [`LoadError`] if it is not a plugin for this host.
+    /// Returns [`LoadError`] if the component is not a plugin for this host, or if the host is out
+    /// of a resource.
     pub(crate) fn load_cached(&self, digest: &Digest) -> Result<Option<Guest>, LoadError> {
         let Some(cache) = &self.cache else { return Ok(None) };
         let component = cache.get(&self.engine, digest)?;
@@ -114,10 +116,10 @@ impl Sandbox {
             }
         })?;
         let kind = component.component_type();
-        let reaches: BTreeSet<_> =
+        let capabilities: BTreeSet<_> =
             kind.imports(&self.engine).filter_map(|(name, _)| capability(name)).collect();
-        let reaches = reaches.into_iter().map(str::to_owned).collect();
-        Ok(Guest { pre, imports_wasi, reaches })
+        let capabilities = capabilities.into_iter().map(str::to_owned).collect();
+        Ok(Guest { pre, imports_wasi, capabilities })
     }
 
     fn check_exports(&self, component: &Component) -> Result<(), LoadError> {
@@ -130,7 +132,7 @@ impl Sandbox {
         }
     }
 
-    /// Checks that every import is one we know, and returns whether WASI is among them.
+    /// Checks that the host provides every import, and returns whether WASI is among them.
     fn check_imports(&self, component: &Component) -> Result<bool, LoadError> {
         let mut imports_wasi = false;
         for (name, _) in component.component_type().imports(&self.engine) {
@@ -144,8 +146,8 @@ impl Sandbox {
     }
 }
 
-/// Returns what an import gives, if it gives anything: the rest of WASI is there to be linked
-/// alone.
+/// Returns the capability that an import gives. Most WASI interfaces are linked but give access to
+/// nothing.
 fn capability(import: &str) -> Option<&str> {
     let (interface, _) = import.split_once('@')?;
     match interface.strip_prefix(CONTRACT_PACKAGE) {
@@ -158,13 +160,16 @@ fn capability(import: &str) -> Option<&str> {
     }
 }
 
-/// Returns a component: the bytes themselves, or what a core module that carries
-/// component-type metadata describes. A module of WASI preview 1 gets the adapter.
+/// Converts a core module with component-type metadata to a component. Returns the bytes of a
+/// component unchanged.
+///
+/// A module that imports WASI preview 1 is linked with the adapter to WASI 0.2.
 ///
 /// # Errors
 ///
-/// Returns [`LoadError::NotWasm`] for anything else, [`LoadError::LimitExceeded`] for a module that
-/// is too much, [`LoadError::Invalid`] for one that its own metadata does not fit.
+/// - Returns [`LoadError::NotWasm`] if the bytes are neither a component nor a core module.
+/// - Returns [`LoadError::LimitExceeded`] if a core module exceeds a static limit.
+/// - Returns [`LoadError::Invalid`] if a core module does not match its metadata.
 pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
@@ -189,57 +194,57 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, impl std::fmt::Display + use<>> {
         .encode()
 }
 
-/// Bytes that are not a plugin for this host.
+/// Error of loading a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum LoadError {
     /// Neither a component nor a core module.
     #[error("not a WebAssembly file")]
     NotWasm,
-    /// Too much of something, known before it is compiled.
+    /// The component exceeds a static limit.
     #[error(transparent)]
     LimitExceeded(#[from] LimitExceeded),
-    /// Broken, or using what this host leaves off.
-    #[error("not a component that this host can run: {}", text::single_line(.0))]
+    /// The component is malformed, or uses features that this host does not support.
+    #[error("invalid or unsupported component: {}", text::single_line(.0))]
     Invalid(String),
-    /// A component of something else.
-    #[error("not a plugin: it does not export `{OPERATIONS}{CONTRACT}x`; {}", exports_text(.0))]
+    /// The component does not export the interface of plugins.
+    #[error("not a plugin: does not export `{OPERATIONS}{CONTRACT}x`; {}", exports_text(.0))]
     NotAPlugin(Vec<String>),
-    /// A plugin for a host that is older or newer.
-    #[error("built for version {} of the contract; this host runs {CONTRACT}x", text::quote(.0))]
+    /// The plugin uses a contract version that this host does not support.
+    #[error("built for contract version {}; this host supports {CONTRACT}x", text::quote(.0))]
     OtherContract(String),
-    /// It wants something that this host does not have.
-    #[error("it imports `{}`, which this host does not offer", text::quote(.0))]
+    /// The component imports an interface that this host does not provide.
+    #[error("imports `{}`, which this host does not provide", text::quote(.0))]
     UnknownImport(String),
-    /// A known name with another type.
-    #[error("it does not fit the contract: {}", text::single_line(.0))]
+    /// An import or export has another type than in the contract.
+    #[error("does not match the contract: {}", text::single_line(.0))]
     Mismatch(String),
-    /// What the compiler in a child process said.
+    /// The compiler process rejected the component, with this reason.
     #[error("{0}")]
-    Refused(String),
-    /// It cannot be compiled within bounds.
-    #[error("compiling it takes more than {most} of {what}")]
+    Rejected(String),
+    /// Compilation exceeds the time or memory budget.
+    #[error("compilation exceeds the {what} limit of {max}")]
     Budget {
         /// `time` or `memory`.
         what: &'static str,
-        /// The bound.
-        most: Amount,
+        /// The limit.
+        max: Amount,
     },
-    /// The host ran out of something. That says nothing about the file.
+    /// The host is out of a resource. The file may be valid.
     #[error(transparent)]
     Shortage(#[from] Shortage),
-    /// It could not be compiled, which is no fault of the file.
-    #[error("it cannot be compiled now: {0}")]
+    /// The compiler cannot run. The file may be valid.
+    #[error("cannot compile the component: {0}")]
     Compiler(String),
 }
 
 fn exports_text(exports: &[String]) -> String {
-    const MAX_SHOWN_IMPORTS: usize = 2;
+    const MAX_SHOWN_EXPORTS: usize = 2;
     let names: Vec<_> =
-        exports.iter().take(MAX_SHOWN_IMPORTS).map(|name| text::quote(name)).collect();
-    match exports.len().saturating_sub(MAX_SHOWN_IMPORTS) {
-        _ if names.is_empty() => "it exports nothing".to_owned(),
-        0 => format!("it exports `{}`", names.join("`, `")),
-        more => format!("it exports `{}` and {more} more", names.join("`, `")),
+        exports.iter().take(MAX_SHOWN_EXPORTS).map(|name| text::quote(name)).collect();
+    match exports.len().saturating_sub(MAX_SHOWN_EXPORTS) {
+        _ if names.is_empty() => "exports nothing".to_owned(),
+        0 => format!("exports `{}`", names.join("`, `")),
+        more => format!("exports `{}` and {more} more", names.join("`, `")),
     }
 }

@@ -1,15 +1,26 @@
-//! Running guests: the only module that knows wasmtime.
+//! Compiles and runs guests. The only module that names wasmtime.
 //!
-//! - [`Sandbox`] holds the engine and what is linked; one for a host.
-//! - [`Compiler`] says where plugins become machine code: in a child process, under limits.
-//!   What it makes is kept in a private directory.
-//! - [`Guest`] is a component that was compiled and type-checked, ready to be run.
-//! - [`Sandbox::describe`] asks a guest what it is, once for a file's content.
-//! - [`Sandbox::invoke`] is one run: a fresh instance under the run's [`Grants`], given a
-//!   [`ValidInput`], ending in an [`InvokeResult`].
+//! | file | content |
+//! |------|---------|
+//! | `engine.rs` | [`Sandbox`]: the wasmtime engine and its linkers, one for each host |
+//! | `compile.rs` | [`Compiler`]: compiles in a child process, under resource limits |
+//! | `cache.rs` | cache of compiled code, in a private directory |
+//! | `static_limits/` | estimates the host memory of a component before compiling it |
+//! | `load.rs` | [`Sandbox::load`]: from bytes to a [`Guest`], compiled and type-checked |
+//! | `describe.rs` | [`Sandbox::describe`]: reads the operations that a guest declares |
+//! | `invoke.rs` | [`Sandbox::invoke`]: executes one operation in a fresh instance |
+//! | `imports/` | the functions that a guest can call: one file for each interface, and WASI |
+//! | `limiter.rs` | limits on the memories and tables of a store |
+//! | `ticker.rs` | advances the epoch, so that guests can be interrupted |
+//! | `guest_output.rs` | [`GuestOutput`]: log, item errors and progress of an execution |
+//! | `text.rs` | size limits of texts and JSON from a guest |
+//! | `failure.rs` | maps wasmtime errors and declared failures to failure kinds |
+//! | `backtrace.rs` | formats the backtrace of a guest |
+//! | `bindings.rs` | Rust bindings of the contract, generated from `wit/` |
 //!
-//! It narrows wasmtime to what this host promises: always a deadline, always bounds,
-//! nothing of WASI granted. It knows no store, no schema but the proof of one, no caller.
+//! An execution always has a deadline and limits, and gets no WASI capability. It runs under
+//! the [`Grants`] of its run, takes a [`ValidInput`] and ends in an [`InvokeResult`]. The
+//! sandbox does not use the store and does not validate schemas.
 //!
 //! [`Grants`]: crate::policy::Grants
 //! [`ValidInput`]: ophost_schema::ValidInput
@@ -39,5 +50,5 @@ pub(crate) use self::imports::{DocumentCallError, DocumentHost};
 pub(crate) use self::invoke::{Invocation, InvokeError, InvokeResult};
 pub(crate) use self::load::{CONTRACT, Guest, LoadError, componentize};
 
-/// The version of wasmtime; a test compares it with the lock file.
+/// Version of wasmtime. A test compares it with the lock file.
 pub(crate) const ENGINE_VERSION: &str = "48.0.8";

@@ -1,34 +1,34 @@
-//! Bounds on the texts that guests give to be kept.
+//! Size limits of texts and JSON values from a guest.
 
 use serde_json::Value;
 
-/// The longest text that is kept in one place, in bytes.
+/// Maximum size of one stored text, in bytes.
 pub(super) const MAX_TEXT: usize = 64 << 10;
 
-/// What a JSON value takes in memory besides its text. A list of a thousand zeros is two
-/// thousand bytes of text, and sixteen times that once it is read.
-const VALUE_COST: usize = size_of::<Value>();
+/// Memory that a JSON value needs besides its text, in bytes. An array of 1,000 zeros is 2,000
+/// bytes of text, and 16 times as much in memory.
+const VALUE_OVERHEAD: usize = size_of::<Value>();
 
-/// Returns what belongs to a message: JSON, or text where it is none. What is too long is
-/// left out, since half a JSON says nothing.
-pub(super) fn data(text: &str) -> Value {
+/// Parses the data of a message: JSON, or a string if it is not JSON. A text over [`MAX_TEXT`] is
+/// replaced by a note, because truncated JSON cannot be parsed.
+pub(super) fn parse_data(text: &str) -> Value {
     if text.len() > MAX_TEXT {
         return Value::String(format!("[{} bytes left out]", text.len()));
     }
     ophost_document::json::parse(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
-/// Returns about how many bytes a value takes.
-pub(super) fn weight(value: &Value) -> usize {
-    let inside = match value {
+/// Returns the approximate size of a value in memory, in bytes.
+pub(super) fn memory_size(value: &Value) -> usize {
+    let content = match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Array(items) => items.iter().map(memory_size).sum(),
         Value::Object(fields) => {
-            fields.iter().map(|(key, value)| VALUE_COST + key.len() + weight(value)).sum()
+            fields.iter().map(|(key, value)| VALUE_OVERHEAD + key.len() + memory_size(value)).sum()
         }
     };
-    VALUE_COST + inside
+    VALUE_OVERHEAD + content
 }
 
 #[cfg(test)]
@@ -38,10 +38,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_weighs_what_it_takes_not_what_its_text_is_long() {
+    fn memory_size_counts_values_and_not_only_text() {
         let zeros = format!("[{}0]", "0,".repeat(999));
-        assert!(weight(&data(&zeros)) >= 1000 * VALUE_COST);
-        assert!(weight(&json!({"key": "text"})) >= "keytext".len() + 2 * VALUE_COST);
-        assert!(weight(&data(&"x".repeat(MAX_TEXT + 1))) < 100);
+        assert!(memory_size(&parse_data(&zeros)) >= 1000 * VALUE_OVERHEAD);
+        assert!(memory_size(&json!({"key": "text"})) >= "keytext".len() + 2 * VALUE_OVERHEAD);
+        assert!(memory_size(&parse_data(&"x".repeat(MAX_TEXT + 1))) < 100);
     }
 }

@@ -1,7 +1,7 @@
-//! The clock that gives every running guest a turn to be stopped.
+//! Advances wasmtime's epoch so that running guests can be interrupted.
 //!
-//! A thread advances the engine's epoch every ten milliseconds while a guest runs. It
-//! sleeps when none has run for a while, so that an idle host wakes up for nothing.
+//! A thread increments the epoch every 10 ms while a guest runs. The thread parks after 500 ms
+//! without a guest, so an idle host has no periodic wakeups.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,14 +12,14 @@ use wasmtime::{Engine, EngineWeak};
 
 use crate::util::os_error;
 
-/// The time between two epochs, and so the longest that a guest runs without being looked at.
+/// Time between two epochs. A guest is checked for interrupts at least this often.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
-/// How many ticks without a guest pass before the thread goes to sleep: waking it costs
-/// more than a short run takes.
+/// Number of ticks without a guest before the thread parks. Waking the thread takes longer than
+/// a short run.
 const IDLE_TICKS: u32 = 50;
 
-/// Owns the thread; dropping it ends the thread.
+/// The ticker thread. Dropping the ticker stops the thread.
 pub(super) struct EpochTicker {
     shared: Arc<Shared>,
     thread: Thread,
@@ -27,32 +27,32 @@ pub(super) struct EpochTicker {
 
 struct Shared {
     running: AtomicUsize,
-    asleep: AtomicBool,
-    ended: AtomicBool,
+    is_parked: AtomicBool,
+    is_stopped: AtomicBool,
 }
 
 impl EpochTicker {
-    /// Starts the thread, asleep.
+    /// Starts the thread, parked.
     ///
     /// # Errors
     ///
-    /// Returns the system's error if it can start no thread.
+    /// Returns the error of the operating system if the thread cannot be started.
     pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             running: AtomicUsize::new(0),
-            asleep: AtomicBool::new(true),
-            ended: AtomicBool::new(false),
+            is_parked: AtomicBool::new(true),
+            is_stopped: AtomicBool::new(false),
         });
-        let (inside, engine) = (Arc::clone(&shared), engine.weak());
+        let (in_thread, engine) = (Arc::clone(&shared), engine.weak());
         let thread =
-            os_error::spawn("ophost-ticker", move || inside.tick(&engine))?.thread().clone();
+            os_error::spawn("ophost-ticker", move || in_thread.tick(&engine))?.thread().clone();
         Ok(Self { shared, thread })
     }
 
-    /// Keeps the epoch advancing until the guard is dropped.
+    /// Returns a guard. The epoch advances until the guard is dropped.
     pub(super) fn running(&self) -> Running<'_> {
         self.shared.running.fetch_add(1, Ordering::SeqCst);
-        if self.shared.asleep.swap(false, Ordering::SeqCst) {
+        if self.shared.is_parked.swap(false, Ordering::SeqCst) {
             self.thread.unpark();
         }
         Running { shared: &self.shared }
@@ -61,17 +61,18 @@ impl EpochTicker {
 
 impl Drop for EpochTicker {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::SeqCst);
+        self.shared.is_stopped.store(true, Ordering::SeqCst);
         self.thread.unpark();
     }
 }
 
 impl Shared {
+    /// Increments the epoch until the ticker is dropped.
     fn tick(&self, engine: &EngineWeak) {
         let mut idle = IDLE_TICKS;
-        while !self.ended.load(Ordering::SeqCst) {
+        while !self.is_stopped.load(Ordering::SeqCst) {
             if idle >= IDLE_TICKS {
-                self.sleep();
+                self.park();
                 idle = 0;
             }
             thread::sleep(TICK);
@@ -83,21 +84,23 @@ impl Shared {
         }
     }
 
-    /// Sleeps until a guest runs. A guest that starts in between finds `asleep` set and
-    /// wakes the thread, or is seen by the second look.
-    fn sleep(&self) {
-        self.asleep.store(true, Ordering::SeqCst);
-        while self.asleep.load(Ordering::SeqCst)
+    /// Parks the thread until a guest runs.
+    ///
+    /// If a guest starts at the same time, either the guest sees `is_parked` and unparks the
+    /// thread, or this function sees the guest in `running`.
+    fn park(&self) {
+        self.is_parked.store(true, Ordering::SeqCst);
+        while self.is_parked.load(Ordering::SeqCst)
             && self.running.load(Ordering::SeqCst) == 0
-            && !self.ended.load(Ordering::SeqCst)
+            && !self.is_stopped.load(Ordering::SeqCst)
         {
             thread::park();
         }
-        self.asleep.store(false, Ordering::SeqCst);
+        self.is_parked.store(false, Ordering::SeqCst);
     }
 }
 
-/// A guest is running.
+/// Guard that keeps the epoch advancing while a guest runs.
 pub(super) struct Running<'a> {
     shared: &'a Shared,
 }

@@ -155,7 +155,7 @@ async fn rejection(content: &[u8], budget: CompileBudget) -> String {
     project.add("it", content);
     let host = Host::builder().plugins(project.plugins()).compiler(OPHOST, budget);
     let host = host.build().await.expect("a host");
-    let mut rejected: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
+    let mut rejected: Vec<_> = host.catalog().rejected().map(|(_, reason)| reason).collect();
     rejected.pop().unwrap_or_default()
 }
 
@@ -166,11 +166,11 @@ async fn compiler_that_exceeds_its_budget_is_killed() {
     let started = Instant::now();
     let time = Duration::from_millis(500);
     let reason = rejection(&bomb, CompileBudget { time, ..CompileBudget::DEFAULT }).await;
-    assert_eq!(reason, "compiling it takes more than 500ms of time");
+    assert_eq!(reason, "compilation exceeds the time limit of 500ms");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     let memory = 128 << 20;
     let reason = rejection(&bomb, CompileBudget { memory, ..CompileBudget::DEFAULT }).await;
-    assert_eq!(reason, "compiling it takes more than 128.0 MiB of memory");
+    assert_eq!(reason, "compilation exceeds the memory limit of 128.0 MiB");
     let good = fs::read(rust_guest("text")).expect("a built guest");
     assert_eq!(rejection(&good, CompileBudget::DEFAULT).await, "");
 }
@@ -182,8 +182,8 @@ async fn missing_compiler_is_reported_and_not_cached() {
     let builder = || Host::builder().plugins(project.plugins()).data(&data);
     let missing = builder().compiler("/nowhere/ophost", CompileBudget::DEFAULT);
     let host = missing.build().await.expect("a host");
-    let rejected: Vec<_> = host.catalog().refused().map(|(_, reason)| reason).collect();
-    assert_eq!(rejected, ["it cannot be compiled now: No such file or directory (os error 2)"]);
+    let rejected: Vec<_> = host.catalog().rejected().map(|(_, reason)| reason).collect();
+    assert_eq!(rejected, ["cannot compile the component: No such file or directory (os error 2)"]);
     let host = builder().build().await.expect("a host");
     let report =
         host.run(Request::new("slugify", json!({"text": "a"}))).await.expect("the run starts");
@@ -241,7 +241,7 @@ fn killed_compiler_is_reported_and_retried() {
     kill_process(compiler, Signal::KILL).expect("a running compiler");
     let output = child.wait_with_output().expect("the command ends");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(text.contains("cannot be compiled now: the compiler ended with signal: 9"), "{text}");
+    assert!(text.contains("the compiler process ended with signal: 9"), "{text}");
     // The next command detects that the file has been replaced.
     project.add("it", &fs::read(rust_guest("text")).expect("a built guest"));
     slugify(&project);

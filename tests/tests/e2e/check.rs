@@ -68,13 +68,13 @@ fn ignored_plugin_files_are_listed_with_a_fix() {
     plugins/old  ignored
       subdirectories are not read: move its `.wasm` files (2) up, or add it to `plugins`
     plugins/shout.WASM  ignored
-      the extension has to be `.wasm` in lower case: rename the file
+      the extension must be `.wasm` in lower case: rename the file
     ");
     insta::assert_snapshot!(project.run(&["list"]), @"
     ---- stderr
     There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
-    warning: `plugins/old` is not used: subdirectories are not read: move its `.wasm` files (2) up, or add it to `plugins`
-    warning: `plugins/shout.WASM` is not used: the extension has to be `.wasm` in lower case: rename the file
+    warning: `plugins/old` was rejected: subdirectories are not read: move its `.wasm` files (2) up, or add it to `plugins`
+    warning: `plugins/shout.WASM` was rejected: the extension must be `.wasm` in lower case: rename the file
     ");
     let listed = project.run(&["plugins", "--json"]).json();
     let states: Vec<_> =

@@ -460,7 +460,7 @@ fn run_that_exceeds_its_effects_limit_fails_with_kind_effects() {
     assert_eq!(output.code, Some(1), "{output}");
     let lines: Vec<_> = output.stderr.lines().filter(|line| !line.starts_with("  at ")).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    error: operation `ledger.bulk_insert` failed (effects): it wrote more than 1000 B of documents
+    error: operation `ledger.bulk_insert` failed (effects): document changes exceed the limit of 1000 B
     hint: `--max-effects` allows more
     ");
     assert_eq!(latest(&project)["failure_kind"], "effects");

@@ -361,7 +361,7 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
     error: cannot import `it.jsonl`: line 3: its id is neither a text nor a number
     error: cannot import `it.jsonl`: line 3: its id is an object
     error: cannot import `it.jsonl`: line 3: `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not an id for a document: 1 to 255 bytes, no control characters
-    error: cannot import `it.jsonl`: line 3: it has more than 64 levels
+    error: cannot import `it.jsonl`: line 3: has more than 64 levels
     error: cannot import `it.jsonl`: line 3: not JSON: recursion limit exceeded at column 636
     error: cannot import `it.jsonl`: line 3: it is larger than 1 MiB
     "#);

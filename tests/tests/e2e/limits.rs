@@ -39,7 +39,7 @@ fn failure_at_the_maximum_suggests_no_higher_flag() {
 fn memory_is_limited() {
     let project = Project::with_rust(&["misbehave"]);
     let output = project.run(&["run", "misbehave.allocate", "--memory", "32MiB"]);
-    let expected = "error: operation `misbehave.allocate` failed (memory): it needed more than 32.0 MiB of memory";
+    let expected = "error: operation `misbehave.allocate` failed (memory): memory exceeds the limit of 32.0 MiB";
     assert!(output.stderr.lines().any(|line| line == expected), "{output}");
     assert_eq!(output.code, Some(1));
 }
@@ -48,7 +48,7 @@ fn memory_is_limited() {
 fn recursion_of_a_rust_guest_fails_with_kind_stack() {
     let output = Project::with_rust(&["misbehave"]).run(&["run", "misbehave.recurse"]);
     let first = output.stderr.lines().next().unwrap();
-    assert_eq!(first, "error: operation `misbehave.recurse` failed (stack): it called too deep");
+    assert_eq!(first, "error: operation `misbehave.recurse` failed (stack): stack overflow");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn output_limit_can_be_raised() {
     let huge = ["run", "misbehave.huge_output", "mib=9"];
     insta::assert_snapshot!(project.run(&huge), @"
     ---- stderr
-    error: operation `misbehave.huge_output` failed (output): the output of 9.0 MiB is larger than the 8.0 MiB allowed
+    error: operation `misbehave.huge_output` failed (output): the output of 9.0 MiB exceeds the limit of 8.0 MiB
     hint: `--max-output` allows more
     ---- exit 1
     ");

@@ -33,10 +33,10 @@ fn rejected_file_is_named_and_does_not_stop_the_listing() {
       slugify     Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
       word_count  Counts the words, lines and characters of a text.
     ---- stderr
-    warning: `plugins/empty.wasm` is not used: not a WebAssembly file
-    warning: `plugins/folder.wasm` is not used: not a regular file
-    warning: `plugins/module.wasm` is not used: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports nothing
-    warning: `plugins/page.wasm` is not used: not a WebAssembly file
+    warning: `plugins/empty.wasm` was rejected: not a WebAssembly file
+    warning: `plugins/folder.wasm` was rejected: not a regular file
+    warning: `plugins/module.wasm` was rejected: not a plugin: does not export `ophost:plugin/operations@0.1.x`; exports nothing
+    warning: `plugins/page.wasm` was rejected: not a WebAssembly file
     ");
 }
 
@@ -102,13 +102,16 @@ fn special_files_do_not_block_the_listing() {
     let output = project.run(&["list"]);
     assert_eq!(output.stdout.lines().count(), 3, "{output}");
     let rejected: Vec<_> = output.stderr.lines().collect();
-    assert!(rejected[0].contains("`plugins/cut.wasm` is not used: not a component"), "{output}");
     assert!(
-        rejected[1].contains("`plugins/dangling.wasm` is not used: cannot be read"),
+        rejected[0].contains("`plugins/cut.wasm` was rejected: invalid or unsupported component"),
         "{output}"
     );
     assert!(
-        rejected[2].contains("`plugins/fifo.wasm` is not used: not a regular file"),
+        rejected[1].contains("`plugins/dangling.wasm` was rejected: cannot be read"),
+        "{output}"
+    );
+    assert!(
+        rejected[2].contains("`plugins/fifo.wasm` was rejected: not a regular file"),
         "{output}"
     );
 }

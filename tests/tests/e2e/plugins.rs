@@ -8,7 +8,7 @@ use crate::harness::Project;
 
 async fn reasons(project: &Project) -> Vec<String> {
     let host = Host::builder().plugins(project.plugins()).build().await.expect("a host");
-    host.catalog().refused().map(|(_, reason)| reason).collect()
+    host.catalog().rejected().map(|(_, reason)| reason).collect()
 }
 
 async fn reason(described: Described) -> String {
@@ -31,9 +31,9 @@ async fn description_that_breaks_a_rule_is_rejected_with_the_reason() {
     insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout-ms", "\"x\""))).await, @"its description breaks a rule: the annotation `ophost.timeout-ms` is not a positive integer");
     insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"its description breaks a rule: unknown annotation `ophost.idempotent`");
     let category = Operation { category: String::new(), ..operation("a") };
-    insta::assert_snapshot!(reason(one(category)).await, @"its description breaks a rule: the category is empty");
+    insta::assert_snapshot!(reason(one(category)).await, @"invalid description: the category is empty");
     let not_json = Operation { input_schema: "{".to_owned(), ..operation("a") };
-    insta::assert_snapshot!(reason(one(not_json)).await, @"its description breaks a rule: the input schema of `a` is not JSON: EOF while parsing an object at line 1 column 1");
+    insta::assert_snapshot!(reason(one(not_json)).await, @"invalid description: the input schema of `a` is not JSON: EOF while parsing an object at line 1 column 1");
     let not_a_schema =
         Operation { output_schema: r#"{"type": "strnig"}"#.to_owned(), ..operation("a") };
     insta::assert_snapshot!(reason(one(not_a_schema)).await, @r#"the output schema of `a` is not a valid schema at `/type`: "strnig" is not valid under any of the schemas listed in the 'anyOf' keyword"#);

@@ -65,7 +65,7 @@ fn file_that_is_not_a_plugin_is_rejected_with_its_type() {
     let half = &plugin("a")[..2000];
     insta::assert_snapshot!(rejection(half), @"it.wasm: not a component that this host can run: unexpected end-of-file (at offset 0x7cf)");
     let wants_files = e2e::guest::wat_component("unknown_import").expect("a guest");
-    insta::assert_snapshot!(rejection(&wants_files), @"it.wasm: it imports `acme:tools/magic@1.0.0`, which this host does not offer");
+    insta::assert_snapshot!(rejection(&wants_files), @"it.wasm: imports `acme:tools/magic@1.0.0`, which this host does not provide");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn special_files_are_rejected_without_blocking() {
     large.wasm: larger than 64.0 MiB
     link-in.wasm: the same file as `plugins/text.wasm`
     link-nowhere.wasm: cannot be read: No such file or directory (os error 2)
-    link-out.wasm: a link that leaves the plugin directory, to `[DIR]/outside.wasm`
+    link-out.wasm: symbolic link points outside the plugin directory: `[DIR]/outside.wasm`
     open.wasm: every user can write to it (mode 0666)
     twin.wasm: the same file as `plugins/text.wasm`
     ");
@@ -354,7 +354,7 @@ fn operation_of_a_rejected_file_is_reported_with_the_reason() {
     }
     insta::assert_snapshot!(project.run(&["run", "same"]), @"
     ---- stderr
-    error: `same` is in `plugins/a.wasm`, which is not used: the name `same` is also in `plugins/b.wasm`, and none of them was here first
+    error: `same` is in `plugins/a.wasm`, which was rejected: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
     hint: `ophost plugins` lists every file, and why
     ---- exit 3
     ");
@@ -370,7 +370,7 @@ fn plugin_directory_outside_the_project_causes_a_warning() {
     insta::assert_snapshot!(project.output(command.current_dir(&inner)), @r#"
     {"slug":"a-b"}
     ---- stderr
-    warning: `plugins` here is not used: this is in the project `[DIR]`
+    warning: `plugins` here was rejected: this is in the project `[DIR]`
     hint: `touch ophost.toml` makes a project of this directory
     "#);
     insta::assert_snapshot!(project.run(&["list", "--plugins", "missing"]), @"

@@ -27,9 +27,9 @@ fn version<'a>(catalog: &'a Catalog, operation: &str) -> Option<&'a str> {
     catalog.get(operation).map(|known| known.version)
 }
 
-fn newer_refused(catalog: &Catalog) -> Option<String> {
+fn reload_error(catalog: &Catalog) -> Option<String> {
     catalog.plugins().iter().find_map(|state| match state {
-        PluginState::Used { newer_refused, .. } => newer_refused.map(ToOwned::to_owned),
+        PluginState::Used { reload_error, .. } => reload_error.map(ToOwned::to_owned),
         PluginState::Rejected { .. } => None,
     })
 }
@@ -52,20 +52,20 @@ async fn watched_changes_are_loaded_and_the_last_good_version_survives_a_rejecte
     assert_eq!(version(&before, "a"), Some("1"), "a catalog is immutable");
 
     project.add("it", b"half of a file");
-    wait_for(&host, |catalog| newer_refused(catalog).is_some()).await;
-    assert_eq!(newer_refused(&host.catalog()).as_deref(), Some("not a WebAssembly file"));
+    wait_for(&host, |catalog| reload_error(catalog).is_some()).await;
+    assert_eq!(reload_error(&host.catalog()).as_deref(), Some("not a WebAssembly file"));
     assert_eq!(version(&host.catalog(), "a"), Some("2"));
     assert!(runs(&host, "a").await);
 
     // A new file does not get the name of a loaded plugin.
     project.add("another", &plugin("a", "9"));
-    wait_for(&host, |catalog| catalog.refused().count() == 1).await;
+    wait_for(&host, |catalog| catalog.rejected().count() == 1).await;
     assert_eq!(version(&host.catalog(), "a"), Some("2"));
     fs::remove_file(project.plugins().join("another.wasm")).expect("a file");
 
     project.add("it", &plugin("a", "3"));
     wait_for(&host, |catalog| version(catalog, "a") == Some("3")).await;
-    assert_eq!(newer_refused(&host.catalog()), None);
+    assert_eq!(reload_error(&host.catalog()), None);
 
     fs::remove_file(project.plugins().join("it.wasm")).expect("a file");
     wait_for(&host, |catalog| catalog.plugins().is_empty()).await;

@@ -1,4 +1,4 @@
-//! `context`: what a guest may know of the run it is in.
+//! Interface `context`: properties of the run, the time and random numbers.
 
 use std::time::SystemTime;
 
@@ -7,21 +7,21 @@ use crate::model::outcome::{Actor, Flags};
 use crate::sandbox::bindings::ophost::plugin::context::Host;
 use crate::util::clock;
 
-/// What `context` answers.
+/// Values that the interface `context` returns.
 pub(in crate::sandbox) struct RunContext {
-    /// The record's id, where one is kept.
+    /// Id of the run record, if the run is recorded.
     pub(in crate::sandbox) run_id: Option<String>,
-    /// What the caller named the request by.
+    /// Idempotency key of the request.
     pub(in crate::sandbox) idempotency_key: Option<String>,
-    /// On whose behalf, through which door.
+    /// User and channel of the request.
     pub(in crate::sandbox) actor: Actor,
-    /// What the caller switched on.
+    /// Flags of the request.
     pub(in crate::sandbox) flags: Flags,
-    /// When the host will stop the run.
+    /// Time at which the host interrupts the guest.
     pub(in crate::sandbox) deadline: SystemTime,
 }
 
-/// Returns milliseconds since 1970; 0 for a clock that is before it.
+/// Returns milliseconds since 1970, or 0 for an earlier time.
 fn timestamp(time: SystemTime) -> u64 {
     u64::try_from(clock::since_1970(time).as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,6 @@
-//! `documents`: what a guest reads and changes.
+//! Interface `documents`: reads and writes of documents.
 //!
-//! Here texts become what they stand for. What a call then does is up to [`DocumentHost`].
+//! This module parses the arguments and converts the results. [`DocumentHost`] executes the calls.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::model::document::{
 use crate::sandbox::bindings::ophost::plugin::documents::{self as wit, Host};
 use crate::sandbox::invoke::Interrupt;
 
-/// The documents that a run reaches, as they were when it began, with what it did to them.
+/// Documents of a run: a snapshot from the start of the run, with the run's own writes.
 #[async_trait]
 pub(crate) trait DocumentHost: Send + Sync {
-    /// Returns a document; `None` if there is none of that id.
+    /// Returns a document, or `None` if no document has this id.
     async fn get(&self, address: &Address) -> Result<Option<Document>, DocumentCallError>;
 
-    /// Puts a document in place of what is there, if the condition holds, and returns its id.
+    /// Creates or replaces a document if the condition holds, and returns its id.
     async fn put(
         &self,
         collection: &CollectionName,
@@ -42,47 +42,47 @@ pub(crate) trait DocumentHost: Send + Sync {
     /// Merges a patch into a document.
     async fn merge(&self, address: &Address, patch: &Value) -> Result<(), DocumentCallError>;
 
-    /// Removes a document, and returns whether there was one.
+    /// Deletes a document, and returns whether it existed.
     async fn delete(&self, address: &Address) -> Result<bool, DocumentCallError>;
 
-    /// Returns a page of the documents that a query means.
+    /// Returns a page of the documents that match a query.
     async fn find(
         &self,
         collection: &CollectionName,
         query: Query,
     ) -> Result<Page, DocumentCallError>;
 
-    /// Returns how many documents a filter means.
+    /// Returns the number of documents that match a filter.
     async fn count(
         &self,
         collection: &CollectionName,
         filter: Filter,
     ) -> Result<u64, DocumentCallError>;
 
-    /// Drops everything that the run wrote so far.
+    /// Discards all writes of the run so far.
     fn discard(&self);
 }
 
-/// Why a call has no answer.
+/// Error of a document call.
 #[derive(Debug)]
 pub(crate) enum DocumentCallError {
-    /// The operation does not reach the collection; says which.
+    /// The operation has no access to the collection. The message names the collection.
     Denied(String),
-    /// What is asked for cannot be.
+    /// The stored document or the arguments do not allow the call.
     Error(DocumentError),
-    /// The store failed; says how.
+    /// The store failed. The message names the cause.
     Store(String),
-    /// What the run read is no longer so: it ends here.
-    Stale,
-    /// The run wrote more than it may: it ends here.
-    Effects,
-    /// There is no time left: it ends here.
+    /// A document that the run has read was changed. Ends the execution.
+    Conflict,
+    /// The run's document changes exceed their size limit. Ends the execution.
+    ChangesTooLarge,
+    /// The run was cancelled or its deadline has passed. Ends the execution.
     Interrupted(Interruption),
 }
 
 impl From<Interruption> for DocumentCallError {
-    fn from(why: Interruption) -> Self {
-        Self::Interrupted(why)
+    fn from(interruption: Interruption) -> Self {
+        Self::Interrupted(interruption)
     }
 }
 
@@ -92,14 +92,17 @@ impl From<DocumentError> for DocumentCallError {
     }
 }
 
-/// What a guest is told, within what stops it.
-type Answer<T> = wasmtime::Result<Result<T, wit::Error>>;
+/// Result of a host call. The outer error ends the execution, the inner error goes to the guest.
+type CallResult<T> = wasmtime::Result<Result<T, wit::Error>>;
 
-fn answer<T, U>(result: Result<T, DocumentCallError>, shown: impl FnOnce(T) -> U) -> Answer<U> {
+fn call_result<T, U>(
+    result: Result<T, DocumentCallError>,
+    convert: impl FnOnce(T) -> U,
+) -> CallResult<U> {
     let error = match result {
-        Ok(value) => return Ok(Ok(shown(value))),
-        Err(DocumentCallError::Stale) => return Err(Interrupt::Stale.into()),
-        Err(DocumentCallError::Effects) => return Err(Interrupt::Effects.into()),
+        Ok(value) => return Ok(Ok(convert(value))),
+        Err(DocumentCallError::Conflict) => return Err(Interrupt::Conflict.into()),
+        Err(DocumentCallError::ChangesTooLarge) => return Err(Interrupt::ChangesTooLarge.into()),
         Err(DocumentCallError::Interrupted(Interruption::Cancelled)) => {
             return Err(Interrupt::Cancel.into());
         }
@@ -143,7 +146,7 @@ impl From<wit::Condition> for Condition {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes it so")]
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` passes the error by value")]
 fn invalid(error: impl ToString) -> DocumentCallError {
     DocumentCallError::Error(DocumentError::Invalid(error.to_string()))
 }
@@ -174,13 +177,14 @@ fn collection(name: String) -> Result<CollectionName, DocumentCallError> {
     CollectionName::new(name).map_err(invalid)
 }
 
-/// What a run reaches. Nothing of a run's state can be held while it waits.
+/// The documents of a run, if it has any. A clone, because a call cannot borrow the state of the
+/// store while it waits.
 #[derive(Clone)]
-struct Reached(Option<Arc<dyn DocumentHost>>);
+struct DocumentAccess(Option<Arc<dyn DocumentHost>>);
 
-impl Reached {
-    fn documents(&self) -> Result<&dyn DocumentHost, DocumentCallError> {
-        let denied = || DocumentCallError::Denied("no documents are reached here".to_owned());
+impl DocumentAccess {
+    fn host(&self) -> Result<&dyn DocumentHost, DocumentCallError> {
+        let denied = || DocumentCallError::Denied("no documents are available".to_owned());
         self.0.as_deref().ok_or_else(denied)
     }
 
@@ -194,31 +198,31 @@ impl Reached {
         let collection = collection(name)?;
         let id = id.map(DocumentId::new).transpose().map_err(invalid)?;
         let body = Body::parse(body).map_err(DocumentError::from)?;
-        self.documents()?.put(&collection, id, body, condition).await
+        self.host()?.put(&collection, id, body, condition).await
     }
 
-    async fn find(&self, name: String, asked: wit::Query) -> Result<Page, DocumentCallError> {
+    async fn find(&self, name: String, arguments: wit::Query) -> Result<Page, DocumentCallError> {
         let collection = collection(name)?;
-        self.documents()?.find(&collection, query(&collection, asked)?).await
+        self.host()?.find(&collection, query(&collection, arguments)?).await
     }
 
-    async fn count(&self, name: String, asked: &str) -> Result<u64, DocumentCallError> {
+    async fn count(&self, name: String, filter_text: &str) -> Result<u64, DocumentCallError> {
         let collection = collection(name)?;
-        self.documents()?.count(&collection, filter(asked)?).await
+        self.host()?.count(&collection, filter(filter_text)?).await
     }
 }
 
 impl GuestState {
-    fn reached(&self) -> Reached {
-        Reached(self.documents.clone())
+    fn document_access(&self) -> DocumentAccess {
+        DocumentAccess(self.documents.clone())
     }
 }
 
 impl Host for GuestState {
-    async fn get(&mut self, collection: String, id: String) -> Answer<Option<wit::Document>> {
-        let reached = self.reached();
-        let found = async { reached.documents()?.get(&address(collection, id)?).await };
-        answer(found.await, |found| found.map(Into::into))
+    async fn get(&mut self, collection: String, id: String) -> CallResult<Option<wit::Document>> {
+        let access = self.document_access();
+        let get = async { access.host()?.get(&address(collection, id)?).await };
+        call_result(get.await, |document| document.map(Into::into))
     }
 
     async fn put(
@@ -227,55 +231,55 @@ impl Host for GuestState {
         id: Option<String>,
         body: String,
         condition: wit::Condition,
-    ) -> Answer<String> {
-        let reached = self.reached();
-        answer(reached.put(collection, id, &body, condition.into()).await, String::from)
+    ) -> CallResult<String> {
+        let access = self.document_access();
+        call_result(access.put(collection, id, &body, condition.into()).await, String::from)
     }
 
     async fn set(
         &mut self,
         collection: String,
         id: String,
-        given: Vec<(String, String)>,
-    ) -> Answer<()> {
-        let reached = self.reached();
+        fields: Vec<(String, String)>,
+    ) -> CallResult<()> {
+        let access = self.document_access();
         let set = async {
-            reached
-                .documents()?
-                .set(&address(collection, id)?, &edit::read_fields(&given).map_err(invalid)?)
+            access
+                .host()?
+                .set(&address(collection, id)?, &edit::read_fields(&fields).map_err(invalid)?)
                 .await
         };
-        answer(set.await, |()| ())
+        call_result(set.await, |()| ())
     }
 
-    async fn merge(&mut self, collection: String, id: String, patch: String) -> Answer<()> {
-        let reached = self.reached();
-        let merged = async {
-            reached
-                .documents()?
+    async fn merge(&mut self, collection: String, id: String, patch: String) -> CallResult<()> {
+        let access = self.document_access();
+        let merge = async {
+            access
+                .host()?
                 .merge(&address(collection, id)?, &edit::read_patch(&patch).map_err(invalid)?)
                 .await
         };
-        answer(merged.await, |()| ())
+        call_result(merge.await, |()| ())
     }
 
-    async fn delete(&mut self, collection: String, id: String) -> Answer<bool> {
-        let reached = self.reached();
-        let deleted = async { reached.documents()?.delete(&address(collection, id)?).await };
-        answer(deleted.await, |was_there| was_there)
+    async fn delete(&mut self, collection: String, id: String) -> CallResult<bool> {
+        let access = self.document_access();
+        let delete = async { access.host()?.delete(&address(collection, id)?).await };
+        call_result(delete.await, |existed| existed)
     }
 
-    async fn find(&mut self, collection: String, query: wit::Query) -> Answer<wit::Page> {
-        let reached = self.reached();
-        answer(reached.find(collection, query).await, |page| wit::Page {
+    async fn find(&mut self, collection: String, query: wit::Query) -> CallResult<wit::Page> {
+        let access = self.document_access();
+        call_result(access.find(collection, query).await, |page| wit::Page {
             documents: page.documents.into_iter().map(Into::into).collect(),
             next: page.next.map(|cursor| cursor.to_string()),
         })
     }
 
-    async fn count(&mut self, collection: String, filter: String) -> Answer<u64> {
-        let reached = self.reached();
-        answer(reached.count(collection, &filter).await, |count| count)
+    async fn count(&mut self, collection: String, filter: String) -> CallResult<u64> {
+        let access = self.document_access();
+        call_result(access.count(collection, &filter).await, |count| count)
     }
 
     async fn discard(&mut self) -> wasmtime::Result<()> {

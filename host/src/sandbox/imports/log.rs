@@ -1,4 +1,4 @@
-//! `log`: the guest's own words.
+//! Interface `log`: log entries of the guest.
 
 use super::GuestState;
 use crate::model::outcome::{LogLevel, LogSource};
@@ -6,7 +6,7 @@ use crate::sandbox::bindings::ophost::plugin::log::{Host, Level};
 
 impl Host for GuestState {
     fn write(&mut self, level: Level, message: String, data: Option<String>) {
-        self.journal.log(level.into(), LogSource::Guest, message, data.as_deref());
+        self.output.log(level.into(), LogSource::Guest, message, data.as_deref());
     }
 }
 

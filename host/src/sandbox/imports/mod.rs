@@ -1,4 +1,13 @@
-//! What a guest can call: one file for each interface of the contract, and WASI.
+//! Host functions that a guest can import.
+//!
+//! | file | interface |
+//! |------|-----------|
+//! | `context.rs` | `context`: id, actor, flags and deadline of the run; time and random numbers |
+//! | `documents.rs` | `documents`: reads and writes documents, through [`DocumentHost`] |
+//! | `item_errors.rs` | `item-errors`: errors of single items of a bulk input |
+//! | `log.rs` | `log`: log entries |
+//! | `progress.rs` | `progress`: progress reports |
+//! | `wasi.rs` | WASI 0.2 without capabilities |
 
 mod context;
 mod documents;
@@ -20,42 +29,42 @@ use super::guest_output::GuestOutput;
 use super::limiter::Limiter;
 use super::load::Guest;
 
-/// Everything that belongs to one run's store.
+/// State of the wasmtime store of one execution.
 pub(super) struct GuestState {
-    /// The bounds on what the instance holds.
+    /// Limits on memories and tables.
     pub(super) limiter: Limiter,
-    /// Where the guest's words go.
-    pub(super) journal: GuestOutput,
-    /// What the guest may know of its run.
+    /// Receives log, item errors and progress.
+    pub(super) output: GuestOutput,
+    /// Values that the interface `context` returns.
     pub(super) context: RunContext,
-    /// What the guest reads and changes; absent where every collection is denied.
+    /// Documents of the run. If `None`, access to every collection is denied.
     pub(super) documents: Option<Arc<dyn DocumentHost>>,
-    /// Present where the guest imports WASI.
+    /// WASI state, if the guest imports WASI.
     pub(super) wasi: Option<Wasi>,
 }
 
 impl GuestState {
-    /// Returns the state of a run of `guest`, with at most `memory` bytes.
+    /// Returns the state for an execution of `guest` with at most `max_memory` bytes of memory.
     pub(super) fn new(
         guest: &Guest,
-        memory: u64,
-        journal: GuestOutput,
+        max_memory: u64,
+        output: GuestOutput,
         context: RunContext,
         documents: Option<Arc<dyn DocumentHost>>,
     ) -> Self {
-        let wasi = guest.imports_wasi().then(|| Wasi::new(&journal));
-        Self { limiter: Limiter::new(memory), journal, context, documents, wasi }
+        let wasi = guest.imports_wasi().then(|| Wasi::new(&output));
+        Self { limiter: Limiter::new(max_memory), output, context, documents, wasi }
     }
 }
 
-/// The shared words are types alone.
+/// The interface `types` has no functions.
 impl types::Host for GuestState {}
 
-/// Links the contract's interfaces, and WASI where asked.
+/// Adds the interfaces of the contract to the linker, and WASI if `with_wasi` is true.
 ///
 /// # Errors
 ///
-/// Returns wasmtime's error if two definitions have one name, which is a fault of ours.
+/// Returns the error of wasmtime if two definitions have the same name, which is a bug in the host.
 pub(super) fn link(linker: &mut Linker<GuestState>, with_wasi: bool) -> wasmtime::Result<()> {
     Plugin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     if with_wasi {

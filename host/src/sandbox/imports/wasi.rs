@@ -1,7 +1,7 @@
-//! WASI 0.2 with nothing granted: most toolchains import it whether a guest uses it or not.
+//! WASI 0.2 without capabilities. Most toolchains import WASI even if the guest does not use it.
 //!
-//! No files, no network, no names, no environment, no arguments, no input. What the guest
-//! writes to its output and error becomes log entries, a line each.
+//! A guest has no files, network, name lookup, environment variables, arguments or stdin. Each
+//! line that it writes to stdout or stderr becomes a log entry.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,28 +21,28 @@ use crate::model::outcome::{LogLevel, LogSource};
 use crate::sandbox::guest_output::GuestOutput;
 use crate::util::clock;
 
-/// How much a guest may write at once, in bytes.
-const CHUNK: usize = 64 << 10;
-/// The longest line, in bytes, before it is broken.
+/// Maximum size of one write, in bytes.
+const MAX_WRITE: usize = 64 << 10;
+/// Maximum length of a line, in bytes. Longer lines are split.
 const MAX_LINE: usize = 16 << 10;
-/// How many handles (streams, pollables) a guest may hold.
+/// Maximum number of open handles (streams, pollables) of a guest.
 const MAX_HANDLES: usize = 1_000;
-/// How many random bytes a guest may ask for at once.
+/// Maximum number of random bytes in one call.
 const MAX_RANDOM: u64 = 1 << 20;
 
-/// The state of WASI in one run.
+/// WASI state of one execution.
 pub(in crate::sandbox) struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
 }
 
 impl Wasi {
-    /// Returns the state that grants nothing and logs to `journal`.
-    pub(in crate::sandbox) fn new(journal: &GuestOutput) -> Self {
-        let line = |level, source| Lines::new(journal.clone(), level, source);
+    /// Returns a state without capabilities that logs stdout and stderr to `output`.
+    pub(in crate::sandbox) fn new(output: &GuestOutput) -> Self {
+        let stream = |level, source| LineLogger::new(output.clone(), level, source);
         let context = WasiCtx::builder()
-            .stdout(line(LogLevel::Info, LogSource::Stdout))
-            .stderr(line(LogLevel::Warn, LogSource::Stderr))
+            .stdout(stream(LogLevel::Info, LogSource::Stdout))
+            .stderr(stream(LogLevel::Warn, LogSource::Stderr))
             .max_random_size(MAX_RANDOM)
             .wall_clock(WallClock)
             .allow_tcp(false)
@@ -55,7 +55,7 @@ impl Wasi {
     }
 }
 
-/// The machine's clock; wasmtime's own panics where that is before 1970.
+/// The clock of the machine. wasmtime's own wall clock panics if the time is before 1970.
 struct WallClock;
 
 impl HostWallClock for WallClock {
@@ -70,86 +70,87 @@ impl HostWallClock for WallClock {
 
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = self.wasi.as_mut().expect("a guest linked to WASI is given its state");
+        let wasi = self.wasi.as_mut().expect("a guest that imports WASI has a WASI state");
         WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
     }
 }
 
-/// Turns what is written into log entries. All streams of one run's output share it.
+/// An output stream that logs each line. All handles of the same stream share the buffer.
 #[derive(Clone)]
-struct Lines(Arc<Mutex<Unfinished>>);
+struct LineLogger(Arc<Mutex<LineBuffer>>);
 
-struct Unfinished {
-    journal: GuestOutput,
+struct LineBuffer {
+    output: GuestOutput,
     level: LogLevel,
     source: LogSource,
     line: Vec<u8>,
 }
 
-impl Lines {
-    fn new(journal: GuestOutput, level: LogLevel, source: LogSource) -> Self {
-        Self(Arc::new(Mutex::new(Unfinished { journal, level, source, line: Vec::new() })))
+impl LineLogger {
+    fn new(output: GuestOutput, level: LogLevel, source: LogSource) -> Self {
+        Self(Arc::new(Mutex::new(LineBuffer { output, level, source, line: Vec::new() })))
     }
 
     fn add(&self, bytes: &[u8]) {
-        let mut unfinished = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            unfinished.add_piece(piece);
+            buffer.add_piece(piece);
         }
     }
 }
 
-impl Unfinished {
-    /// Adds a line, or a part of one. A line that is too long goes on in the next entry.
+impl LineBuffer {
+    /// Adds a line or a part of a line. A line over [`MAX_LINE`] continues in the next entry.
     fn add_piece(&mut self, piece: &[u8]) {
-        let (mut text, ends) = match piece.strip_suffix(b"\n") {
+        let (mut text, is_complete) = match piece.strip_suffix(b"\n") {
             Some(text) => (text, true),
             None => (piece, false),
         };
         while text.len() > MAX_LINE - self.line.len() {
-            let (fits, rest) = text.split_at(MAX_LINE - self.line.len());
-            self.line.extend_from_slice(fits);
-            let torn = self.line.split_off(last_boundary(&self.line));
-            self.finish();
-            self.line = torn;
+            let (head, rest) = text.split_at(MAX_LINE - self.line.len());
+            self.line.extend_from_slice(head);
+            let partial_character = self.line.split_off(last_boundary(&self.line));
+            self.log_line();
+            self.line = partial_character;
             text = rest;
         }
         self.line.extend_from_slice(text);
-        if ends {
-            self.finish();
+        if is_complete {
+            self.log_line();
         }
     }
 
-    fn finish(&mut self) {
+    /// Logs the buffered line and clears the buffer.
+    fn log_line(&mut self) {
         let bytes = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        self.journal.log(self.level, self.source, text, None);
+        self.output.log(self.level, self.source, text, None);
     }
 }
 
-/// Returns where to break a line so that its last character stays whole.
+/// Returns the index at which to split a line, so that no character is split.
 fn last_boundary(line: &[u8]) -> usize {
     let is_start = |byte: &u8| !(0x80..0xc0).contains(byte);
     let start = line.iter().rposition(is_start).unwrap_or(0);
-    let is_torn = line.len() - start < 4 && str::from_utf8(&line[start..]).is_err();
-    if is_torn && start > 0 { start } else { line.len() }
+    let is_partial = line.len() - start < 4 && str::from_utf8(&line[start..]).is_err();
+    if is_partial && start > 0 { start } else { line.len() }
 }
 
-impl Drop for Unfinished {
+impl Drop for LineBuffer {
     fn drop(&mut self) {
         if !self.line.is_empty() {
-            self.finish();
+            self.log_line();
         }
     }
 }
 
-impl IsTerminal for Lines {
+impl IsTerminal for LineLogger {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-impl StdoutStream for Lines {
+impl StdoutStream for LineLogger {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(self.clone())
     }
@@ -160,13 +161,13 @@ impl StdoutStream for Lines {
 }
 
 #[async_trait::async_trait]
-impl Pollable for Lines {
+impl Pollable for LineLogger {
     async fn ready(&mut self) {}
 }
 
-impl OutputStream for Lines {
+impl OutputStream for LineLogger {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        if bytes.len() > CHUNK {
+        if bytes.len() > MAX_WRITE {
             return Err(StreamError::trap("cannot write more than `check-write` allows"));
         }
         self.add(&bytes);
@@ -178,11 +179,11 @@ impl OutputStream for Lines {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(CHUNK)
+        Ok(MAX_WRITE)
     }
 }
 
-impl AsyncWrite for Lines {
+impl AsyncWrite for LineLogger {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -205,19 +206,19 @@ impl AsyncWrite for Lines {
 mod tests {
     use super::*;
 
-    /// Returns the lengths of the entries that these writes become, and all their text.
+    /// Returns the lengths of the log entries of these writes, and their texts joined.
     fn entries(writes: &[&[u8]]) -> (Vec<usize>, String) {
-        let journal = GuestOutput::new(1 << 20, None, None);
-        let lines = Lines::new(journal.clone(), LogLevel::Info, LogSource::Stdout);
-        writes.iter().for_each(|bytes| lines.add(bytes));
-        drop(lines);
-        let log = journal.trail().log;
+        let output = GuestOutput::new(1 << 20, None, None);
+        let stream = LineLogger::new(output.clone(), LogLevel::Info, LogSource::Stdout);
+        writes.iter().for_each(|bytes| stream.add(bytes));
+        drop(stream);
+        let log = output.diagnostics().log;
         let lengths = log.iter().map(|entry| entry.message.len()).collect();
         (lengths, log.into_iter().map(|entry| entry.message).collect())
     }
 
     #[test]
-    fn a_line_is_an_entry_however_it_is_written() {
+    fn each_line_is_one_entry_for_any_sequence_of_writes() {
         let (lengths, text) = entries(&[b"on", b"e\n\ntwo\nunfin", b"ished"]);
         assert_eq!((lengths, text.as_str()), (vec![3, 0, 3, 10], "onetwounfinished"));
         let whole = "x".repeat(MAX_LINE);
@@ -226,17 +227,17 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_broken_between_characters_and_nothing_is_lost() {
+    fn long_line_is_split_between_characters_without_loss() {
         for (unit, before) in [("x", ""), ("ä", ""), ("ä", "x"), ("\u{1f600}", "xx")] {
             let line = format!("{before}{}", unit.repeat(5 * MAX_LINE / unit.len()));
             let (lengths, text) = entries(&[line.as_bytes(), b"\n"]);
-            assert!(text == line, "{unit} is torn");
+            assert!(text == line, "a {unit} is split");
             assert!(lengths.iter().all(|length| *length <= MAX_LINE), "{lengths:?}");
         }
     }
 
     #[test]
-    fn bytes_that_are_no_text_do_not_stop_it() {
+    fn invalid_utf8_is_replaced() {
         for byte in [0x80, 0xc3, 0xff] {
             let (lengths, text) = entries(&[&vec![byte; 5 * MAX_LINE]]);
             assert!(lengths.len() >= 5, "{byte}: {lengths:?}");
