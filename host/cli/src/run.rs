@@ -17,7 +17,7 @@ use super::limits::LimitArgs;
 use super::orchestration::OrchestrationArgs;
 use super::output::{self, DIM, ERROR, EscapedLine, HINT, NAME, WARNING};
 use super::progress::Bar;
-use super::{changes, complete, input, interrupt};
+use super::{changes, completion, input, interrupt};
 use ophost::Caller;
 use ophost::LimitName;
 use ophost::OperationName;
@@ -43,14 +43,14 @@ pub(super) const MAX_ITEM: usize = 60;
 #[command(after_help = FORMS)]
 pub(super) struct RunArgs {
     /// The operation's name.
-    #[arg(add = ArgValueCandidates::new(complete::operations))]
+    #[arg(add = ArgValueCandidates::new(completion::operations))]
     pub(super) name: String,
     /// The input, a field at a time: field=value, field:=json, field=@file.
-    #[arg(value_name = "FIELD", add = ArgValueCompleter::new(complete::fields))]
+    #[arg(value_name = "FIELD", add = ArgValueCompleter::new(completion::fields))]
     fields: Vec<String>,
     /// The whole input: JSON, @FILE, or - for stdin. Fields are set over it.
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
-    #[arg(add = ArgValueCompleter::new(complete::inputs))]
+    #[arg(add = ArgValueCompleter::new(completion::inputs))]
     input: Option<String>,
     /// Show what would happen and keep nothing of it.
     #[arg(long)]

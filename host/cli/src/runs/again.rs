@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::error::CliError;
 use super::super::limits::LimitArgs;
 use super::super::orchestration::OrchestrationArgs;
-use super::super::{complete, host_for, input, interrupt, run};
+use super::super::{completion, host_for, input, interrupt, run};
 use super::bulk::{self, BulkArgs};
 use super::list::FilterArgs;
 use ophost::Caller;
@@ -27,7 +27,7 @@ use ophost::{Masked, RunRecord};
 pub(super) struct RerunArgs {
     /// The run: its id, the beginning of it, or `latest`. Without it, all that fit.
     #[arg(value_name = "ID", conflicts_with = "FilterArgs")]
-    #[arg(add = ArgValueCandidates::new(complete::runs))]
+    #[arg(add = ArgValueCandidates::new(completion::runs))]
     id: Option<String>,
     #[command(flatten)]
     filter: FilterArgs,

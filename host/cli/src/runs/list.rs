@@ -11,7 +11,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::json;
 
-use super::super::complete;
+use super::super::completion;
 use super::super::error::{CliError, Exit};
 use super::super::output::{self, EscapedLine};
 use super::super::table::{Overflow, table};
@@ -30,7 +30,7 @@ pub(super) const PAGE: usize = 100;
 pub(super) struct FilterArgs {
     /// Only runs of an operation.
     #[arg(long, value_name = "NAME", value_parser = |text: &str| OperationName::any(text))]
-    #[arg(add = ArgValueCandidates::new(complete::operations))]
+    #[arg(add = ArgValueCandidates::new(completion::operations))]
     operation: Option<OperationName>,
     /// Only runs that are so far, or ended so.
     #[arg(long, value_name = "STATUS", value_parser = status(), ignore_case = true)]
@@ -63,7 +63,7 @@ pub(super) struct FilterArgs {
     flow_run: Option<String>,
     /// Only runs that a run started, such as the batches of an import.
     #[arg(long, value_name = "ID", value_parser = |text: &str| text.parse::<RunId>())]
-    #[arg(add = ArgValueCandidates::new(complete::runs))]
+    #[arg(add = ArgValueCandidates::new(completion::runs))]
     parent: Option<RunId>,
 }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::atomic_file::ensure_absent;
 use super::error::{CliError, Exit};
 use super::output::{self, EscapedLine};
-use super::{changes, complete, settings};
+use super::{changes, completion, settings};
 use ophost::Host;
 use ophost::Status;
 use ophost::config::Config;
@@ -73,7 +73,7 @@ enum RunsCommand {
 #[derive(Debug, Args)]
 struct RunSelector {
     /// Its id, the beginning of it, or `latest`.
-    #[arg(value_name = "ID", add = ArgValueCandidates::new(complete::runs))]
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(completion::runs))]
     id: String,
 }
 
