@@ -61,8 +61,7 @@ enum DocumentsCommand {
     Get(GetArgs),
     /// Print the number of documents that match a filter.
     Count(CountArgs),
-    /// Import the documents of a file into a collection in a recorded run, all or none; with
-    /// --batch in several runs.
+    /// Import the documents of a file in one recorded run, or with --batch in several runs.
     Import(import::ImportArgs),
     /// Print the documents of a collection or write them to a file.
     Export(export::ExportArgs),
@@ -92,7 +91,7 @@ struct FindArgs {
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Cursor of the next page: the value of `next` of the previous page.
+    /// Cursor that the previous page returned as `next`.
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
 }
