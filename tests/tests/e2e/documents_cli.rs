@@ -435,7 +435,7 @@ fn an_export_is_what_can_be_imported_again() {
     insta::assert_snapshot!(project.run(&["documents", "export", "things", "-o", "out.jsonl"]), @"
     ---- stderr
     error: cannot write `out.jsonl`: File exists (os error 17)
-    hint: what is there is not written over: name another file
+    hint: the file exists and is not overwritten; choose another name
     ---- exit 2
     ");
     let some = project.run(&["documents", "export", "things", "{\"z\":{\"$exists\":true}}"]).stdout;

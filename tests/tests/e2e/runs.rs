@@ -1253,7 +1253,7 @@ fn a_copy_of_the_store_takes_the_place_of_nothing() {
                 insta::assert_snapshot!(project.run(&["store", command, file]).to_string().replace(file, "[FILE]"), @"
                 ---- stderr
                 error: cannot write `[FILE]`: File exists (os error 17)
-                hint: what is there is not written over: name another file
+                hint: the file exists and is not overwritten; choose another name
                 ---- exit 2
                 ")
             );
