@@ -78,7 +78,7 @@ impl ComponentError {
             Self::NotAPlugin { source, .. } => source.shortage().map(Shortage::hint),
             Self::Read { source, .. } | Self::Write { source, .. } => {
                 let is_read_only = source.kind() == io::ErrorKind::ReadOnlyFilesystem;
-                let writable = is_read_only.then_some("mount its file system writable");
+                let writable = is_read_only.then_some("mount the file system writable");
                 os_error::hint(source).or(writable)
             }
         }
@@ -160,8 +160,8 @@ async fn finish(
     }
 }
 
-/// Writes `file` so that no reader ever sees a part of it: a host may be watching. Whatever the
-/// umask is, only this user can write it: no host takes it otherwise.
+/// Replaces `file` atomically, because a host may be watching it. Independent of the umask, only
+/// this user can write to the file, because hosts reject other files.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(directory) = file.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
@@ -173,7 +173,7 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&temporary, file));
     if replaced.is_err() {
-        // The first error says more than one from cleaning up.
+        // The first error is returned, and an error of the cleanup is ignored.
         fs::remove_file(&temporary).ok();
     }
     replaced

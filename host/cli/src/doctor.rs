@@ -146,7 +146,7 @@ fn sandbox() -> Finding {
         Ok(_) => Finding::ok("sandbox", "WebAssembly runs on this machine"),
         Err(error) => {
             let error = CliError::from(error);
-            let fix = "allow more memory and threads: see `ulimit -a`";
+            let fix = "raise the limits for memory and threads; run `ulimit -a` to show them";
             let fix = error.hint().unwrap_or_else(|| fix.to_owned());
             Finding::problem("sandbox", error.message(), Some(fix))
         }

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delimiter_is_detected_from_the_first_rows() {
+    fn delimiter_is_detected_from_the_first_rows() {
         for (text, delimiter) in [
             ("a,b\n1,2\n", b','),
             ("a;b\n1,5;2\n", b';'),

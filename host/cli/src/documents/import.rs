@@ -41,8 +41,8 @@ pub(super) struct ImportArgs {
     /// mark, else UTF-8].
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     encoding: Option<&'static Encoding>,
-    /// Delimiter of a CSV file, an ASCII character or `tab` [default: the one of , ; tab | that fits
-    /// the first rows].
+    /// Delimiter of a CSV file, an ASCII character or `tab` [default: the one of , ; tab | that
+    /// fits the first rows].
     #[arg(long, value_name = "CHAR", value_parser = delimiter::parse, allow_hyphen_values = true)]
     delimiter: Option<u8>,
     /// New name of a field or column; can be repeated. An empty OLD is a column without a name.
@@ -51,8 +51,8 @@ pub(super) struct ImportArgs {
     /// Field or column to leave out; can be repeated.
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     drop: Vec<String>,
-    /// Store JSON unchanged: do not convert MongoDB Extended JSON, such as {"$date": ..}, and accept
-    /// field names that a filter cannot use.
+    /// Store JSON unchanged: do not convert MongoDB Extended JSON, such as {"$date": ..}, and
+    /// accept field names that a filter cannot use.
     #[arg(long)]
     plain_json: bool,
     /// Number of documents per run. If a batch fails, the batches before it are kept [default: all
@@ -368,8 +368,8 @@ impl Importer<'_> {
     }
 }
 
-/// Returns how to continue if an error leaves it unknown whether a batch was imported. `skip` is the
-/// number of documents before the batch, and `count` that of its documents.
+/// Returns how to continue if an error leaves it unknown whether a batch was imported. `skip` is
+/// the number of documents before the batch, and `count` is the number of its documents.
 fn resume_hint(error: &RunError, (skip, count): (u64, u64)) -> Option<String> {
     match error {
         RunError::Store(error) => resume_hint_for_store(error, None, (skip, count)),

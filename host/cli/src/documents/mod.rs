@@ -215,7 +215,9 @@ fn query_error(error: &QueryError) -> CliError {
     let message = error.to_string();
     match error {
         QueryError::Cursor(_) => {
-            let hint = "leave out `--after`, or use the collection, filter and `--sort` of the previous page".to_owned();
+            let hint = "leave out `--after`, or use the collection, filter and `--sort` of the \
+                        previous page"
+                .to_owned();
             CliError::Usage { message, hint }
         }
         _ => CliError::usage(&message),

@@ -101,11 +101,13 @@ pub(super) enum ReadError {
     Io(io::Error),
     #[error("{0}")]
     TextError(TextError),
-    #[error("the file is larger than {}, the maximum that one run may write", bytesize::ByteSize(*.0))]
+    #[error(
+        "the file is larger than {}, the maximum that one run may write", bytesize::ByteSize(*.0)
+    )]
     TooLarge(u64),
     #[error(
-        "the documents up to {location} are larger than {}, the maximum that one run may write (limit \
-         `effects`)", bytesize::ByteSize(*.max_bytes)
+        "the documents up to {location} are larger than {}, the maximum that one run may write \
+         (limit `effects`)", bytesize::ByteSize(*.max_bytes)
     )]
     TooMany { location: Location, max_bytes: u64, is_batch: bool },
     #[error("{problem}")]

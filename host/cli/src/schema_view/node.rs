@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_cycle_is_bounded() {
+    fn reference_cycle_is_bounded() {
         let schema = json!({"allOf": vec![json!({"$ref": "#"}); 50], "type": "object"});
         assert_eq!(Node::new(&schema).types(), ["object"]);
         assert!(Node::new(&schema).parts().len() <= MAX_PARTS);
