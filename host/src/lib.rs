@@ -32,7 +32,7 @@
 //! | `context/`   | orchestration and trace context, read once at the entry point |
 //! | `policy/`    | limits and capability grants; the only constructor of `Grants` |
 //! | `model/`     | types without I/O: operation, caller, digest, outcome, run record, limits, documents |
-//! | `util/`      | private directories, file trust, clock, deadlines, errors of the operating system |
+//! | `util/`      | private directories, file trust, clock, deadlines, system errors, text encodings |
 //!
 //! Other crates: `ophost-document` (`host/document`) has JSON documents, filters, queries and
 //! diffs. `ophost-schema` (`host/schema`) checks values against JSON Schemas.
@@ -118,5 +118,6 @@ pub use crate::store::{
 };
 pub use crate::util::clock;
 pub use crate::util::os_error::{self, Shortage};
+pub use crate::util::text_encoding;
 pub use crate::util::trust::{self, Exposed, TrustPolicy, UnknownWord, Untrusted, User};
 pub use ophost_schema::{Violation, Violations};

@@ -1,4 +1,4 @@
-//! A file that a command makes: it appears whole or not at all, and takes the place of nothing.
+//! Creates a file atomically and never overwrites an existing one.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -11,19 +11,19 @@ use rustix::io::Errno;
 
 use ophost::os_error;
 
-/// There is no such file now; what was there before is as it was.
+/// An error while a file is created. An existing file is unchanged, and no new file exists.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CreateFileError {
-    /// It cannot be where it was wanted. Nothing was written.
+    /// The file cannot be created at this path. Nothing was written.
     #[error("cannot write `{}`", file.display())]
     Misplaced { file: PathBuf, source: io::Error },
-    /// The system failed while it was written.
+    /// The system failed while the file was written.
     #[error("cannot write `{}`", file.display())]
     Unfinished { file: PathBuf, source: io::Error },
 }
 
 impl CreateFileError {
-    /// Returns whether another name would help.
+    /// Returns whether another path would work.
     pub(super) fn is_usage(&self) -> bool {
         use io::ErrorKind::{AlreadyExists, NotADirectory, NotFound, PermissionDenied};
         let wrong = [AlreadyExists, NotADirectory, NotFound, PermissionDenied];
@@ -33,16 +33,17 @@ impl CreateFileError {
     pub(super) fn hint(&self) -> Option<String> {
         let (Self::Misplaced { source, .. } | Self::Unfinished { source, .. }) = self;
         let is_taken = source.kind() == io::ErrorKind::AlreadyExists;
-        let taken = is_taken.then_some("what is there is not written over: name another file");
+        let taken =
+            is_taken.then_some("the file exists and is not overwritten; choose another name");
         taken.or_else(|| os_error::hint(source)).map(ToOwned::to_owned)
     }
 }
 
-/// Makes sure that there is nothing of that name yet, and a directory for it.
+/// Checks that the path does not exist and that its directory exists.
 ///
 /// # Errors
 ///
-/// Returns [`CreateFileError`] where a file cannot be made there.
+/// Returns [`CreateFileError`] if a file cannot be created at the path.
 pub(super) fn ensure_absent(file: &Path) -> Result<(), CreateFileError> {
     is_vacant(file).map_err(|source| CreateFileError::Misplaced { file: file.to_owned(), source })
 }
@@ -58,7 +59,9 @@ fn is_vacant(file: &Path) -> io::Result<()> {
     }
 }
 
-/// A file that is being written, under another name beside its own. One that is not kept is gone.
+/// A file that is written under a temporary name in the same directory.
+///
+/// Dropping it without [`AtomicFile::persist`] removes the temporary file.
 pub(super) struct AtomicFile {
     file: PathBuf,
     part: PathBuf,
@@ -66,11 +69,11 @@ pub(super) struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins a file.
+    /// Creates the temporary file.
     ///
     /// # Errors
     ///
-    /// Returns [`CreateFileError`] if there is one of that name, or none can be made there.
+    /// Returns [`CreateFileError`] if the path exists, or a file cannot be created there.
     pub(super) fn create(file: &Path) -> Result<Self, CreateFileError> {
         ensure_absent(file)?;
         let part = beside(file);
@@ -80,16 +83,16 @@ impl AtomicFile {
         Ok(Self { file: file.to_owned(), part, writer: BufWriter::new(made) })
     }
 
-    /// Forces what was written to the disk and gives the file its name.
+    /// Syncs the file to disk and renames it to its path.
     ///
     /// # Errors
     ///
-    /// Returns the system's error, also where somebody else made a file of that name meanwhile.
+    /// Returns the system's error, also if a file was created at the path in the meantime.
     pub(super) fn persist(&mut self) -> io::Result<()> {
         self.writer.flush()?;
         self.writer.get_ref().sync_all()?;
         match renameat_with(CWD, &self.part, CWD, &self.file, RenameFlags::NOREPLACE) {
-            // Some file systems, such as those of a network, cannot do that, but link.
+            // Some file systems, such as network file systems, support only hard links here.
             Err(Errno::INVAL | Errno::NOSYS) => fs::hard_link(&self.part, &self.file),
             renamed => Ok(renamed?),
         }
@@ -108,7 +111,7 @@ impl Write for AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        // What was kept has another name by now. There is nobody to tell if this fails.
+        // A persisted file no longer has this name. `drop` cannot report an error.
         remove(&self.part).ok();
     }
 }
@@ -119,7 +122,7 @@ fn beside(file: &Path) -> PathBuf {
     name.into()
 }
 
-/// Removes what may be there: also what a process of the same number left when it was killed.
+/// Removes a file if it exists, such as one left by a killed process with the same id.
 fn remove(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -132,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_appears_whole_or_not_at_all_and_replaces_nothing() {
+    fn file_is_created_atomically_and_never_overwrites() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("it");
         let entries = || fs::read_dir(scratch.path()).unwrap().count();
@@ -144,10 +147,10 @@ mod tests {
 
         let mut file = AtomicFile::create(&path).unwrap();
         file.write_all(b"mine").unwrap();
-        fs::write(&path, "somebody else's").unwrap();
+        fs::write(&path, "other").unwrap();
         assert_eq!(file.persist().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         drop(file);
-        assert_eq!((fs::read(&path).unwrap(), entries()), (b"somebody else's".to_vec(), 1));
+        assert_eq!((fs::read(&path).unwrap(), entries()), (b"other".to_vec(), 1));
         assert!(AtomicFile::create(&path).is_err_and(|error| error.is_usage()));
 
         fs::remove_file(&path).unwrap();

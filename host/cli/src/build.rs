@@ -1,4 +1,4 @@
-//! `ophost build`: Rust plugins to components.
+//! `ophost build`: builds Rust plugins into components.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -8,29 +8,28 @@ use std::process::{self, ExitCode};
 
 use bytesize::ByteSize;
 use clap::Args;
-use ophost_toolchain::Artifact;
 use serde_json::json;
+
+use ophost::config::Config;
+use ophost::os_error::{self, Shortage};
+use ophost::{InspectError, Inspector, OperationName};
+use ophost_toolchain::Artifact;
 
 use super::error::{CliError, Exit};
 use super::output::{self, EscapedLine};
 use super::settings;
-use ophost::InspectError;
-use ophost::Inspector;
-use ophost::OperationName;
-use ophost::config::Config;
-use ophost::os_error::{self, Shortage};
 
-/// What to build, and where to put it.
+/// Plugins to build, and the destination of their components.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct BuildArgs {
-    /// The directory of a plugin: that of its `Cargo.toml`
+    /// Directory of a plugin, with its `Cargo.toml`
     #[arg(required = true, value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// Put the component into the plugin directory, in place of an older one
+    /// Write the component to the plugin directory, replacing an older one
     #[arg(long)]
     install: bool,
-    /// Put the component of the only DIR into this file
+    /// Output file, for a single DIR
     #[arg(long, value_name = "FILE", conflicts_with = "install")]
     out: Option<PathBuf>,
 }
@@ -40,18 +39,18 @@ Examples:
   ophost build my-plugin --install
   ophost build my-plugin --out my-plugin.wasm
 
-Without --install or --out the component goes to `wasm/plugins` in cargo's target directory.
-The paths of what was written go to stdout, one a line; everything else goes to stderr.
+Without --install or --out, the component is written to `wasm/plugins` in cargo's target directory.
+The paths of the written files go to stdout, one per line; everything else goes to stderr.
 
 The build uses an installed WebAssembly target. If none is installed, it runs
 `rustup target add wasm32-wasip2`. No other tool is needed.";
 
-/// Why a built module did not become a component where it was wanted.
+/// An error while a built module is turned into a component.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ComponentError {
-    #[error("`--out` names one file for {count} plugins")]
+    #[error("`--out` is one file, but {count} plugins are built")]
     OneFile { count: usize },
-    #[error("package `{package}` is not a plugin that a host takes")]
+    #[error("package `{package}` is not a valid plugin")]
     NotAPlugin {
         package: String,
         #[source]
@@ -72,21 +71,21 @@ pub(super) enum ComponentError {
 }
 
 impl ComponentError {
-    /// Returns what to do about it if the system failed, and not the plugin.
+    /// Returns a hint if the system failed, and not the plugin.
     pub(super) fn host_hint(&self) -> Option<&'static str> {
         match self {
             Self::OneFile { .. } => None,
             Self::NotAPlugin { source, .. } => source.shortage().map(Shortage::hint),
             Self::Read { source, .. } | Self::Write { source, .. } => {
                 let is_read_only = source.kind() == io::ErrorKind::ReadOnlyFilesystem;
-                let writable = is_read_only.then_some("mount its file system writable");
+                let writable = is_read_only.then_some("mount the file system writable");
                 os_error::hint(source).or(writable)
             }
         }
     }
 }
 
-/// A component in its place.
+/// A component that was written.
 struct Written {
     package: String,
     file: PathBuf,
@@ -102,7 +101,7 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
     if args.install {
         config.check_trusted(true)?;
     }
-    let artifacts = ophost_toolchain::build(&args.dirs, &mut |event| say(&event.to_string()))?;
+    let artifacts = ophost_toolchain::build(&args.dirs, &mut |event| progress(&event.to_string()))?;
     let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
     let mut written = Vec::new();
     for artifact in artifacts {
@@ -110,22 +109,22 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
         written.push(super::runtime()?.block_on(finish(&inspector, artifact, file))?);
     }
     print(&written, json)?;
-    if args.install && !are_used(&written, config)? {
+    if args.install && !check_installed(&written, config)? {
         return Ok(Exit::Failed.into());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns whether a host uses the files that were installed; warns of those that it does not.
-fn are_used(written: &[Written], config: &Config) -> Result<bool, CliError> {
+/// Returns whether a host uses all installed files, and warns about each rejected file.
+fn check_installed(written: &[Written], config: &Config) -> Result<bool, CliError> {
     let host = super::runtime()?.block_on(settings::builder(config)?.build())?;
     let catalog = host.catalog();
-    let installed = |path: &Path| written.iter().any(|it| it.file == path);
-    let refused: Vec<_> = catalog.rejected().filter(|(path, _)| installed(path)).collect();
-    for (path, reason) in &refused {
-        output::warn(&format!("`{}` is installed but not used: {reason}", path.display()));
+    let is_written = |path: &Path| written.iter().any(|it| it.file == path);
+    let rejected: Vec<_> = catalog.rejected().filter(|(path, _)| is_written(path)).collect();
+    for (path, reason) in &rejected {
+        output::warn(&format!("`{}` is installed but rejected: {reason}", path.display()));
     }
-    Ok(refused.is_empty())
+    Ok(rejected.is_empty())
 }
 
 impl BuildArgs {
@@ -139,8 +138,7 @@ impl BuildArgs {
     }
 }
 
-/// Makes a component of what the compiler wrote, makes sure that a host will take it, and
-/// writes it to `file`.
+/// Turns a built module into a component, checks that a host accepts it, and writes it to `file`.
 async fn finish(
     inspector: &Inspector,
     artifact: Artifact,
@@ -162,8 +160,8 @@ async fn finish(
     }
 }
 
-/// Writes `file` so that no reader ever sees a part of it: a host may be watching. Whatever the
-/// umask is, only this user can write it: no host takes it otherwise.
+/// Replaces `file` atomically, because a host may be watching it. Independent of the umask, only
+/// this user can write to the file, because hosts reject other files.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(directory) = file.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
@@ -175,7 +173,7 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&temporary, file));
     if replaced.is_err() {
-        // The first error says more than one from cleaning up.
+        // The first error is returned, and an error of the cleanup is ignored.
         fs::remove_file(&temporary).ok();
     }
     replaced
@@ -184,7 +182,11 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
 fn print(written: &[Written], json: bool) -> Result<(), CliError> {
     for Written { package, bytes, operations, .. } in written {
         let names: Vec<_> = operations.iter().map(OperationName::as_str).collect();
-        say(&format!("built `{package}`, {}: {}", ByteSize::b(*bytes as u64), names.join(", ")));
+        progress(&format!(
+            "built `{package}`, {}: {}",
+            ByteSize::b(*bytes as u64),
+            names.join(", ")
+        ));
     }
     if json {
         let components: Vec<_> = written.iter().map(as_json).collect();
@@ -200,7 +202,8 @@ fn as_json(written: &Written) -> serde_json::Value {
     json!({"package": package, "file": file, "bytes": bytes, "operations": operations})
 }
 
-fn say(line: &str) {
+/// Prints a line of progress to stderr.
+fn progress(line: &str) {
     output::stderr(&format!("{}\n", EscapedLine(line)));
 }
 
@@ -220,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn a_component_goes_where_it_is_wanted() {
+    fn component_is_written_to_the_chosen_destination() {
         assert_eq!(destination(None, true), Path::new("plugins/my-plugin.wasm"));
         assert_eq!(destination(Some("a.wasm"), false), Path::new("a.wasm"));
         assert_eq!(destination(None, false), Path::new("/p/target/wasm/plugins/my-plugin.wasm"));
     }
 
     #[test]
-    fn what_the_system_has_not_enough_of_is_no_fault_of_the_plugin() {
+    fn shortage_of_the_system_is_not_a_fault_of_the_plugin() {
         use rustix::io::Errno;
         let written = |errno| {
             let (path, source) = ("a.wasm".into(), io::Error::from(errno));
@@ -247,14 +250,11 @@ mod tests {
             (error.exit(), error.hint().as_deref()),
             (Exit::Host, Some(Shortage::Threads.hint()))
         );
-        assert_eq!(
-            short(InspectError::Rejected("it is too large".to_owned())).exit(),
-            Exit::Failed
-        );
+        assert_eq!(short(InspectError::Rejected("too large".to_owned())).exit(), Exit::Failed);
     }
 
     #[test]
-    fn a_file_is_replaced_and_nothing_left_beside_it() {
+    fn replaced_file_leaves_no_temporary_file() {
         let directory = std::env::temp_dir().join(format!("ophost-build-{}", process::id()));
         let file = directory.join("new/a.wasm");
         replace(&file, b"old").unwrap();

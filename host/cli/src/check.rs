@@ -1,4 +1,4 @@
-//! `ophost check`: whether a host would take a file.
+//! `ophost check`: checks whether a host accepts a plugin file.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,26 +7,25 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
+use ophost::config::Config;
+use ophost::os_error::Shortage;
+use ophost::{InspectError, Inspector, OperationName};
+
 use super::error::{CliError, Exit};
 use super::output::{self, ERROR, EscapedLine};
 use super::settings;
-use ophost::InspectError;
-use ophost::Inspector;
-use ophost::OperationName;
-use ophost::config::Config;
-use ophost::os_error::Shortage;
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  ophost check my-plugin.wasm\n  ophost check my-plugin.wasm --json"
 )]
 pub(super) struct CheckArgs {
-    /// A component, or a core module that carries component-type metadata.
+    /// Component, or core module with component-type metadata.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// The file to check cannot be read.
+/// An error while the file is read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `{}`", file.display())]
 pub(super) struct UnreadableFile {
@@ -34,9 +33,9 @@ pub(super) struct UnreadableFile {
     source: io::Error,
 }
 
-/// The host ran out of something while it checked the file: that says nothing about the file.
+/// A shortage of the host during the check, which says nothing about the file.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot check `{}` now", file.display())]
+#[error("cannot check `{}`", file.display())]
 pub(super) struct UncheckedFile {
     file: PathBuf,
     pub(super) source: Shortage,
@@ -76,7 +75,7 @@ fn print(
         }
         Err(reason) => {
             output::stderr(&format!(
-                "{ERROR}refused{ERROR:#}: `{}`: {}\n",
+                "{ERROR}rejected{ERROR:#}: `{}`: {}\n",
                 EscapedLine(file),
                 EscapedLine(reason)
             ));

@@ -1,4 +1,4 @@
-//! `ophost config show`: every setting, its value, and where it came from.
+//! `ophost config show`: shows every setting with its value and source.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,11 +8,12 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use ophost::config::{Config, PartialLimits, Source, Sourced, SourcedLimits};
+
 use super::error::CliError;
 use super::output;
 use super::settings;
 use super::table::{Overflow, table};
-use ophost::config::{Config, PartialLimits, Source, Sourced, SourcedLimits};
 
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
@@ -23,18 +24,18 @@ pub(super) struct ConfigArgs {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum ConfigCommand {
-    /// Show every setting, its value, and where it came from.
+    /// Show every setting with its value and source.
     #[command(after_help = NOTES)]
     Show,
 }
 
 const NOTES: &str = "\
-A flag wins over a variable, that over `ophost.toml`, that over the default. The file is looked
-for here and in the directories above.
+Sources, highest precedence first: flag, environment variable, `ophost.toml`, default. The file is
+read from the current directory or its nearest parent that has one.
 
-Variables: OPHOST_PLUGINS (directories joined by `:`), OPHOST_DATA, OPHOST_CACHE, OPHOST_TRUST
-(words joined by `,`), OPHOST_RECORD, OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT, OPHOST_EFFECTS, OPHOST_LOG,
-OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
+Variables: OPHOST_PLUGINS (directories separated by `:`), OPHOST_DATA, OPHOST_CACHE, OPHOST_TRUST
+(words separated by `,`), OPHOST_RECORD, OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT,
+OPHOST_EFFECTS, OPHOST_LOG, OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
 
 pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let ConfigCommand::Show = args.command;
@@ -51,10 +52,10 @@ pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// A setting as it is shown.
+/// A row of the table of settings.
 struct Row {
     key: String,
-    /// Seconds, bytes, a path or paths.
+    /// The value in JSON: seconds, bytes, a path or a list of paths, or words.
     value: Value,
     text: String,
     source: Source,
@@ -117,16 +118,16 @@ fn rows(config: &Config) -> Vec<Row> {
             source: config.record.source.clone(),
         },
     ];
-    rows.extend(all("limits", &config.limits));
-    rows.extend(all("limits.max", &config.maxima));
+    rows.extend(limit_rows("limits", &config.limits));
+    rows.extend(limit_rows("limits.max", &config.maxima));
     let (compile, sources) = (config.compile, config.compile_sources.clone());
     let memory = Sourced { value: compile.memory, source: sources.memory };
     rows.push(Row::size("compile.memory".into(), &memory));
     let time = Sourced { value: compile.time, source: sources.time };
     rows.push(Row::time("compile.time".into(), &time));
     for (name, settings) in &config.operations {
-        rows.extend(set(&format!("operations.{name}"), &settings.defaults));
-        rows.extend(set(&format!("operations.{name}.max"), &settings.maxima));
+        rows.extend(operation_limit_rows(&format!("operations.{name}"), &settings.defaults));
+        rows.extend(operation_limit_rows(&format!("operations.{name}.max"), &settings.maxima));
     }
     rows
 }
@@ -143,7 +144,7 @@ fn trust(config: &Config) -> Row {
     Row { key: "trust".into(), value: json!(words), text, source: config.trust.source.clone() }
 }
 
-fn all(key: &str, limits: &SourcedLimits) -> [Row; 5] {
+fn limit_rows(key: &str, limits: &SourcedLimits) -> [Row; 5] {
     [
         Row::time(format!("{key}.timeout"), &limits.timeout),
         Row::size(format!("{key}.memory"), &limits.memory),
@@ -153,7 +154,7 @@ fn all(key: &str, limits: &SourcedLimits) -> [Row; 5] {
     ]
 }
 
-fn set(key: &str, limits: &PartialLimits) -> Vec<Row> {
+fn operation_limit_rows(key: &str, limits: &PartialLimits) -> Vec<Row> {
     let size = |name, it: &Option<Sourced<u64>>| {
         it.as_ref().map(|it| Row::size(format!("{key}.{name}"), it))
     };

@@ -11,16 +11,16 @@ use ophost::{Hints, Host, Operation, OperationInfo};
 use serde_json::Value;
 
 use super::error::CliError;
-use super::fields::{self, Side};
 use super::output::{self, DIM, EscapedLine, EscapedText, HEADING, NAME};
+use super::schema_view::{self, Side, example_command};
 use super::table::{Overflow, table, wrapped};
-use super::{complete, example, list};
+use super::{completion, list};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct DescribeArgs {
     /// Name of the operation.
-    #[arg(add = ArgValueCandidates::new(complete::operations))]
+    #[arg(add = ArgValueCandidates::new(completion::operations))]
     pub(super) name: String,
 }
 
@@ -51,7 +51,7 @@ fn text(known: &OperationInfo<'_>, width: Option<usize>) -> String {
     text.push_str(&table(&facts(known), 0, Overflow::Wrap, width));
     section(&mut text, "Input", &operation.input_schema, (Side::Input, width));
     section(&mut text, "Output", &operation.output_schema, (Side::Output, width));
-    let _ = writeln!(text, "\n{HEADING}Example{HEADING:#}\n  {}", example::command(operation));
+    let _ = writeln!(text, "\n{HEADING}Example{HEADING:#}\n  {}", example_command(operation));
     text
 }
 
@@ -110,7 +110,7 @@ fn hints(hints: &Hints) -> [(&'static str, String); 4] {
 /// Adds a table of the fields of an object schema, or the schema itself if it is not an object.
 fn section(text: &mut String, title: &str, schema: &Value, (side, width): (Side, Option<usize>)) {
     let _ = writeln!(text, "\n{HEADING}{title}{HEADING:#}");
-    let (rows, is_cut) = fields::rows(schema, side);
+    let (rows, is_cut) = schema_view::rows(schema, side);
     if rows.is_empty() {
         let schema = [[schema.to_string()]];
         text.push_str(&table(&schema, 2, Overflow::Truncate, width));

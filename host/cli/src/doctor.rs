@@ -1,4 +1,4 @@
-//! `ophost doctor`: whether everything is as it should be here, and what to do where not.
+//! `ophost doctor`: checks the environment and suggests fixes.
 
 use std::env;
 use std::fmt::Write as _;
@@ -10,36 +10,35 @@ use std::process::ExitCode;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
 use bytesize::ByteSize;
-use ophost_toolchain::ToolchainReport;
 use rustix::fs::{Access, access, statvfs};
 use serde_json::{Value, json};
+
+use ophost::config::{Config, FILE_NAME};
+use ophost::trust::{Exposed, Judge, Purpose, Untrusted, is_on_read_only_mount};
+use ophost::{Host, Inspector, RunFilter, RunPage, Status, StoreError};
+use ophost_toolchain::ToolchainReport;
 
 use super::error::{CliError, Exit};
 use super::output::{self, ERROR, EscapedLine, HINT, NAME, OK, WARNING, quoted};
 use super::settings::{Settings, builder, store_builder};
 use super::untrusted::{fix, permit};
-use ophost::Status;
-use ophost::config::{Config, FILE_NAME};
-use ophost::trust::{Exposed, Judge, Purpose, Untrusted, is_on_read_only_mount};
-use ophost::{self, RunFilter, RunPage, StoreError};
-use ophost::{Host, Inspector};
 
-/// Less free space than this is worth a warning, in bytes.
-const LITTLE_SPACE: u64 = 256 << 20;
+/// Less free space than this is a warning, in bytes.
+const LOW_SPACE: u64 = 256 << 20;
 
-/// With less free space than this runs are no longer recorded, in bytes.
-const NO_SPACE: u64 = 1 << 20;
+/// With less free space than this, runs can no longer be recorded, in bytes.
+const MIN_SPACE: u64 = 1 << 20;
 
-/// How many running runs are counted.
+/// The maximum number of running runs that are counted.
 const MAX_RUNNING: usize = 1_000;
 
-/// How something is.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Ok,
-    /// It works, but not all of it, or not as safely as it could.
+    /// The subject works, but not completely, or not as safely as possible.
     Warning,
-    /// It does not work.
+    /// The subject does not work.
     Problem,
 }
 
@@ -53,33 +52,33 @@ impl State {
     }
 }
 
-/// One thing that was looked at.
+/// One finding of the doctor.
 struct Finding {
-    what: &'static str,
+    subject: &'static str,
     state: State,
     text: String,
     fix: Option<String>,
 }
 
 impl Finding {
-    fn ok(what: &'static str, text: impl Into<String>) -> Self {
-        Self { what, state: State::Ok, text: text.into(), fix: None }
+    fn ok(subject: &'static str, text: impl Into<String>) -> Self {
+        Self { subject, state: State::Ok, text: text.into(), fix: None }
     }
 
-    fn warning(what: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { what, state: State::Warning, text: text.into(), fix: Some(fix.into()) }
+    fn warning(subject: &'static str, text: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { subject, state: State::Warning, text: text.into(), fix: Some(fix.into()) }
     }
 
-    /// A fix that names this command is none.
-    fn problem(what: &'static str, text: impl Into<String>, fix: Option<String>) -> Self {
+    /// Returns a problem. A fix that suggests `ophost doctor` is dropped, because it is running.
+    fn problem(subject: &'static str, text: impl Into<String>, fix: Option<String>) -> Self {
         let fix = fix.filter(|fix| !fix.contains("`ophost doctor`"));
-        Self { what, state: State::Problem, text: text.into(), fix }
+        Self { subject, state: State::Problem, text: text.into(), fix }
     }
 
     fn text(&self) -> String {
         let (word, style) = self.state.word();
-        let (what, text) = (self.what, EscapedLine(&self.text));
-        let mut line = format!("{style}{word:7}{style:#}  {NAME}{what:11}{NAME:#}  {text}\n");
+        let (subject, text) = (self.subject, EscapedLine(&self.text));
+        let mut line = format!("{style}{word:7}{style:#}  {NAME}{subject:11}{NAME:#}  {text}\n");
         if let Some(fix) = &self.fix {
             let _ = writeln!(line, "         {HINT}fix{HINT:#}: {}", EscapedLine(fix));
         }
@@ -88,7 +87,7 @@ impl Finding {
 
     fn as_json(&self) -> Value {
         json!({
-            "check": self.what,
+            "check": self.subject,
             "state": self.state.word().0,
             "text": self.text,
             "fix": self.fix,
@@ -97,7 +96,7 @@ impl Finding {
 }
 
 pub(super) fn run(settings: Settings, json: bool) -> Result<ExitCode, CliError> {
-    let findings = look(settings);
+    let findings = check_all(settings);
     let count = |state| findings.iter().filter(|it| it.state == state).count();
     let (warnings, problems) = (count(State::Warning), count(State::Problem));
     if json {
@@ -112,15 +111,15 @@ pub(super) fn run(settings: Settings, json: bool) -> Result<ExitCode, CliError> 
 }
 
 fn summary(warnings: usize, problems: usize) -> String {
-    let counted = |count, what: &str| match count {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
+    let counted = |count, noun: &str| match count {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
     };
     format!("{}, {}", counted(problems, "problem"), counted(warnings, "warning"))
 }
 
-fn look(settings: Settings) -> Vec<Finding> {
+fn check_all(settings: Settings) -> Vec<Finding> {
     let mut findings = vec![versions(), sandbox()];
     match settings.silent() {
         Ok(config) => {
@@ -138,8 +137,8 @@ fn look(settings: Settings) -> Vec<Finding> {
 
 fn versions() -> Finding {
     let (engine, contract) = Inspector::VERSIONS;
-    let own = env!("CARGO_PKG_VERSION");
-    Finding::ok("versions", format!("ophost {own}, wasmtime {engine}, contract {contract}x"))
+    let version = env!("CARGO_PKG_VERSION");
+    Finding::ok("versions", format!("ophost {version}, wasmtime {engine}, contract {contract}x"))
 }
 
 fn sandbox() -> Finding {
@@ -147,7 +146,7 @@ fn sandbox() -> Finding {
         Ok(_) => Finding::ok("sandbox", "WebAssembly runs on this machine"),
         Err(error) => {
             let error = CliError::from(error);
-            let fix = "allow more memory and threads: see `ulimit -a`";
+            let fix = "raise the limits for memory and threads; run `ulimit -a` to show them";
             let fix = error.hint().unwrap_or_else(|| fix.to_owned());
             Finding::problem("sandbox", error.message(), Some(fix))
         }
@@ -155,36 +154,39 @@ fn sandbox() -> Finding {
 }
 
 fn settings_of(config: &Config) -> [Finding; 2] {
-    let top = config.project.display();
+    let directory = config.project.display();
     let project = if config.is_marked {
-        Finding::ok("project", format!("`{top}`"))
+        Finding::ok("project", format!("`{directory}`"))
     } else {
-        Finding::ok("project", format!("`{top}`: no `{FILE_NAME}` or `.ophost` here or above"))
+        Finding::ok(
+            "project",
+            format!("`{directory}`: no `{FILE_NAME}` or `.ophost` here or in a parent"),
+        )
     };
     [project, settings_file(config)]
 }
 
 fn settings_file(config: &Config) -> Finding {
-    let what = "settings";
-    // Of both, the plugins are named too; a command that needs the data alone may go on.
+    let subject = "settings";
+    // Include the plugins, although commands that need only the data directory do not.
     if let Err(error) = config.check_trusted(true).map_err(CliError::from) {
-        return Finding::problem(what, error.message(), error.hint());
+        return Finding::problem(subject, error.message(), error.hint());
     }
     match (&config.file, &config.untrusted) {
-        (None, _) => Finding::ok(what, format!("no `{FILE_NAME}`: the defaults")),
-        (Some(file), None) => Finding::ok(what, format!("`{}`", file.path.display())),
+        (None, _) => Finding::ok(subject, format!("no `{FILE_NAME}`; using the defaults")),
+        (Some(file), None) => Finding::ok(subject, format!("`{}`", file.path.display())),
         (Some(file), Some(untrusted)) => {
             let (path, reason) = (file.path.display(), untrusted.reason_for(&file.path));
             let mut text = format!("`{path}` is not trusted: {reason}");
             if !file.left_out.is_empty() {
                 let _ = write!(text, "; ignored: {}", file.left_out.join(", "));
             }
-            Finding::warning(what, text, fix(untrusted))
+            Finding::warning(subject, text, fix(untrusted))
         }
     }
 }
 
-/// Looks at what the settings name, as far as other commands would use it.
+/// Checks the plugins, data and cache of the settings, if they are trusted.
 fn project_of(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let has_plugins = config.check_trusted(true).is_ok();
@@ -198,7 +200,7 @@ fn project_of(config: &Config) -> Vec<Finding> {
         if is_usable {
             findings.push(records(config));
         }
-        findings.extend(code(config));
+        findings.extend(code_cache(config));
     }
     if has_plugins {
         findings.extend(plugins(config));
@@ -207,70 +209,70 @@ fn project_of(config: &Config) -> Vec<Finding> {
 }
 
 fn plugin_directory(path: &Path, config: &Config) -> Finding {
-    let what = "plugins";
+    let subject = "plugins";
     let name = path.display();
     let shell = quoted(&name.to_string());
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Finding::warning(
-                what,
-                format!("no directory `{name}`"),
+                subject,
+                format!("`{name}` does not exist"),
                 format!("`mkdir -p {shell}`"),
             );
         }
-        Err(error) => return Finding::problem(what, format!("`{name}`: {error}"), None),
+        Err(error) => return Finding::problem(subject, format!("`{name}`: {error}"), None),
     };
     if !metadata.is_dir() {
-        let fix = "`--plugins` names a directory that holds `.wasm` files".to_owned();
-        return Finding::problem(what, format!("`{name}` is not a directory"), Some(fix));
+        let fix = "pass a directory of `.wasm` files to `--plugins`".to_owned();
+        return Finding::problem(subject, format!("`{name}` is not a directory"), Some(fix));
     }
     if access(path, Access::READ_OK | Access::EXEC_OK).is_err() {
         let fix = permit(path, "u+rx");
-        return Finding::problem(what, format!("`{name}` cannot be read"), Some(fix));
+        return Finding::problem(subject, format!("cannot read `{name}`"), Some(fix));
     }
     match Judge::new(&config.trust.value).exposure(path, &metadata, Purpose::Input) {
-        None => Finding::ok(what, format!("`{name}`")),
+        None => Finding::ok(subject, format!("`{name}`")),
         Some(exposed) => {
-            Finding::problem(what, exposed.to_string(), Some(fix(&Untrusted::from(exposed))))
+            Finding::problem(subject, exposed.to_string(), Some(fix(&Untrusted::from(exposed))))
         }
     }
 }
 
 fn data_directory(path: &Path, config: &Config) -> Finding {
-    let what = "data";
+    let subject = "data";
     let name = path.display();
     let Ok(metadata) = fs::metadata(path) else {
-        let above = existing(path);
-        return if access(&above, Access::WRITE_OK).is_ok() {
-            space(&above, format!("`{name}`, made when it is needed"))
+        let parent = existing_parent(path);
+        return if access(&parent, Access::WRITE_OK).is_ok() {
+            space(&parent, format!("`{name}`, created on first use"))
         } else {
-            let fix = format!("`--data DIR`, or {}", permit(&above, "u+w"));
-            Finding::problem(what, format!("`{name}` cannot be made"), Some(fix))
+            let fix = format!("{}, or pass another directory to `--data`", permit(&parent, "u+w"));
+            Finding::problem(subject, format!("cannot create `{name}`"), Some(fix))
         };
     };
     if !metadata.is_dir() {
-        let fix = "`--data` names a directory".to_owned();
-        return Finding::problem(what, format!("`{name}` is not a directory"), Some(fix));
+        let fix = "pass a directory to `--data`".to_owned();
+        return Finding::problem(subject, format!("`{name}` is not a directory"), Some(fix));
     }
     if let Some(untrusted) = untrusted_data(config) {
-        // Others may look into it; what is trusted lies in private directories below.
+        // Other users may read the directory: trusted files are in private directories below.
         let is_harmless = |it: &Exposed| it.purpose == Purpose::DataDirectory && it.owner.is_none();
         let (text, fix) = (untrusted.to_string(), fix(&untrusted));
         return match untrusted.paths.iter().all(is_harmless) {
-            true => Finding::warning(what, text, fix),
-            false => Finding::problem(what, text, Some(fix)),
+            true => Finding::warning(subject, text, fix),
+            false => Finding::problem(subject, text, Some(fix)),
         };
     }
     if access(path, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let (text, fix) = match is_on_read_only_mount(path) {
             true => (
                 format!("`{name}` is on a read-only mount"),
-                "`--data` names a directory that can be written".to_owned(),
+                "pass a writable directory to `--data`".to_owned(),
             ),
-            false => (format!("`{name}` cannot be written"), permit(path, "u+rwx")),
+            false => (format!("cannot write to `{name}`"), permit(path, "u+rwx")),
         };
-        return Finding::problem(what, text, Some(fix));
+        return Finding::problem(subject, text, Some(fix));
     }
     space(path, format!("`{name}`"))
 }
@@ -279,83 +281,91 @@ fn untrusted_data(config: &Config) -> Option<Untrusted> {
     store_builder(config).ok()?.untrusted_data()
 }
 
-/// Looks at the directory of compiled code, which no policy covers.
-fn code(config: &Config) -> Option<Finding> {
+/// Checks the code cache, to which the trust policy does not apply.
+fn code_cache(config: &Config) -> Option<Finding> {
     let problem = store_builder(config).ok()?.code_problem()?;
     let path = quoted(&config.cache_directory().value.display().to_string());
-    let fix = format!("`rm -rf {path}`: code is compiled again; or `OPHOST_CACHE=DIR`");
+    let fix =
+        format!("run `rm -rf {path}` to recompile, or set `OPHOST_CACHE` to another directory");
     Some(Finding::warning("cache", problem, fix))
 }
 
-/// Returns the nearest directory above a path that exists.
-fn existing(path: &Path) -> PathBuf {
-    let above = path.ancestors().skip(1).find(|it| it.exists());
-    above.map_or_else(|| PathBuf::from("."), Path::to_owned)
+/// Returns the nearest existing parent directory of a path.
+fn existing_parent(path: &Path) -> PathBuf {
+    let parent = path.ancestors().skip(1).find(|it| it.exists());
+    parent.map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 fn space(path: &Path, text: String) -> Finding {
-    let Ok(facts) = statvfs(path) else { return Finding::ok("data", text) };
-    of_space(facts.f_bavail.saturating_mul(facts.f_frsize), &text)
+    let Ok(status) = statvfs(path) else { return Finding::ok("data", text) };
+    space_finding(status.f_bavail.saturating_mul(status.f_frsize), &text)
 }
 
-fn of_space(free: u64, text: &str) -> Finding {
+fn space_finding(free: u64, text: &str) -> Finding {
     let text = format!("{text}, {} free", ByteSize(free));
-    let fix = "free some space, or name another directory by `--data`";
+    let fix = "free disk space, or pass another directory to `--data`";
     match free {
-        ..NO_SPACE => Finding::problem("data", text, Some(fix.to_owned())),
-        NO_SPACE..LITTLE_SPACE => Finding::warning("data", text, fix),
-        LITTLE_SPACE.. => Finding::ok("data", text),
+        ..MIN_SPACE => Finding::problem("data", text, Some(fix.to_owned())),
+        MIN_SPACE..LOW_SPACE => Finding::warning("data", text, fix),
+        LOW_SPACE.. => Finding::ok("data", text),
     }
 }
 
-/// Looks at the store: whether it can be read and written, but not whether all of it can.
+/// Checks that the store can be read and written, without reading all of its records.
 fn records(config: &Config) -> Finding {
-    let what = "records";
-    match super::runtime().map_err(CliError::from).and_then(|it| it.block_on(look_at_runs(config)))
+    let subject = "records";
+    match super::runtime().map_err(CliError::from).and_then(|it| it.block_on(inspect_store(config)))
     {
-        Ok((None, _)) => Finding::ok(what, "none yet"),
+        Ok((None, _)) => Finding::ok(subject, "none yet"),
         Ok((Some(size), page)) if page.damaged.is_empty() => {
             let more = if page.next.is_some() { "more than " } else { "" };
             let running = match page.runs.len() {
-                0 => "none is running".to_owned(),
-                1 => "1 is running".to_owned(),
-                count => format!("{more}{count} are running"),
+                0 => "no run in progress".to_owned(),
+                1 => "1 run in progress".to_owned(),
+                count => format!("{more}{count} runs in progress"),
             };
-            let text = format!("{}, {running}; `ophost store check` reads all", ByteSize(size));
-            Finding::ok(what, text)
+            let text = format!(
+                "{}, {running}; run `ophost store check` to check all records",
+                ByteSize(size)
+            );
+            Finding::ok(subject, text)
         }
         Ok((Some(_), page)) => {
-            let text = format!("damaged: {}", page.damaged[0]);
-            Finding::problem(what, text, Some("`ophost store check` finds all that is".to_owned()))
+            let text = format!("corrupted: {}", page.damaged[0]);
+            Finding::problem(
+                subject,
+                text,
+                Some("run `ophost store check` to list all corruption".to_owned()),
+            )
         }
         Err(CliError::Store(StoreError::ReadOnly(error) | StoreError::Io(error)))
             if error.kind() == io::ErrorKind::PermissionDenied =>
         {
-            let (text, fix) = (StoreError::Io(error).to_string(), closed_to_this_user(config));
-            Finding::problem(what, text, fix)
+            let (text, fix) = (StoreError::Io(error).to_string(), permission_fix(config));
+            Finding::problem(subject, text, fix)
         }
-        Err(error) => Finding::problem(what, error.message(), error.hint()),
+        Err(error) => Finding::problem(subject, error.message(), error.hint()),
     }
 }
 
-/// Returns what gives this user the permissions that the store needs.
-fn closed_to_this_user(config: &Config) -> Option<String> {
+/// Returns the command that gives this user the permissions that the store needs.
+fn permission_fix(config: &Config) -> Option<String> {
     let directory = config.data.value.join("store");
     let file = directory.join(ophost::STORE_FILE);
     if access(&directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         return Some(permit(&directory, "u+rwx"));
     }
-    let is_closed = access(&file, Access::READ_OK | Access::WRITE_OK).is_err();
-    is_closed.then(|| permit(&file, "u+rw"))
+    let is_denied = access(&file, Access::READ_OK | Access::WRITE_OK).is_err();
+    is_denied.then(|| permit(&file, "u+rw"))
 }
 
-/// Returns how large the store is, and which runs are running.
-async fn look_at_runs(config: &Config) -> Result<(Option<u64>, RunPage), CliError> {
+/// Returns the size of the store, in bytes, and the runs in progress.
+async fn inspect_store(config: &Config) -> Result<(Option<u64>, RunPage), CliError> {
     let host = store_builder(config)?.build_without_plugins()?;
     let runs = host.runs().ok_or_else(|| CliError::usage("there is no data directory"))?;
     let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
     let page = runs.list(&running, None, MAX_RUNNING).await?;
-    // What is damaged already is told of as it is.
+    // Do not write to a corrupted store.
     if page.damaged.is_empty() {
         runs.probe_write().await?;
     }
@@ -373,8 +383,8 @@ fn plugins(config: &Config) -> Vec<Finding> {
     let catalog = host.catalog();
     let unknown = config.operations.keys().filter(|name| catalog.get(name.as_str()).is_none());
     findings.extend(unknown.map(|name| {
-        let text = format!("`[operations.{name}]` names no operation that there is");
-        Finding::warning("settings", text, "`ophost list` shows the names")
+        let text = format!("`[operations.{name}]` is not the name of an operation");
+        Finding::warning("settings", text, "run `ophost list` for the names")
     }));
     findings
 }
@@ -385,18 +395,18 @@ fn load(config: &Config) -> Result<Host, CliError> {
 
 fn operations(host: &Host) -> Finding {
     let catalog = host.catalog();
-    let (known, refused) = (catalog.operations().count(), catalog.rejected().count());
-    let files = if refused == 1 { "file is" } else { "files are" };
-    let text = format!("{known} can be run; {refused} plugin {files} not used");
-    match (known, refused) {
+    let (known, rejected) = (catalog.operations().count(), catalog.rejected().count());
+    let files = if rejected == 1 { "file" } else { "files" };
+    let text = format!("{known} available; {rejected} plugin {files} rejected");
+    match (known, rejected) {
         (0, 0) => Finding::ok("operations", "none yet"),
-        (_, 0) => Finding::ok("operations", format!("{known} can be run")),
+        (_, 0) => Finding::ok("operations", format!("{known} available")),
         (_, _) => Finding::warning(
             "operations",
             text,
             match catalog.untrusted() {
-                Some(untrusted) => format!("{}; `ophost plugins` says more", fix(&untrusted)),
-                None => "`ophost plugins` says why".to_owned(),
+                Some(untrusted) => format!("{}; run `ophost plugins` for details", fix(&untrusted)),
+                None => "run `ophost plugins` for the reasons".to_owned(),
             },
         ),
     }
@@ -404,7 +414,7 @@ fn operations(host: &Host) -> Finding {
 
 fn rust() -> [Finding; 2] {
     let ToolchainReport { rust, rustup, targets } = ophost_toolchain::probe(Path::new("."));
-    let only = "only `ophost build` needs it";
+    let only = "needed only by `ophost build`";
     let found = match (&rust, &rustup) {
         (Ok(rust), Some(rustup)) => Finding::ok("rust", format!("{rust}; {rustup}")),
         (Ok(rust), None) => Finding::ok("rust", format!("{rust}; no rustup")),
@@ -415,14 +425,14 @@ fn rust() -> [Finding; 2] {
         ),
     };
     let target = match targets.split_first() {
-        Some((first, [])) => Finding::ok("wasm target", format!("a build uses {first}")),
+        Some((first, [])) => Finding::ok("wasm target", format!("builds use {first}")),
         Some((first, rest)) => Finding::ok(
             "wasm target",
-            format!("a build uses {first}; else {}", rest.join("; else ")),
+            format!("builds use {first}, or else {}", rest.join(", or else ")),
         ),
         None => Finding::warning(
             "wasm target",
-            format!("none is installed; {only}"),
+            format!("not installed; {only}"),
             "run `rustup target add wasm32-wasip2`",
         ),
     };
@@ -430,17 +440,17 @@ fn rust() -> [Finding; 2] {
 }
 
 fn terminal() -> Finding {
-    let place = match output::width() {
+    let width = match output::width() {
         Some(width) => format!("{width} columns"),
         None if io::stdout().is_terminal() => "of unknown width".to_owned(),
-        None => "none: plain text, JSON on one line".to_owned(),
+        None => "none; plain text, JSON on one line".to_owned(),
     };
     let colour = match AutoStream::choice(&io::stdout()) {
         ColorChoice::Never if env::var_os("NO_COLOR").is_some() => "off by `NO_COLOR`",
         ColorChoice::Never => "off",
         ColorChoice::Auto | ColorChoice::Always | ColorChoice::AlwaysAnsi => "on",
     };
-    Finding::ok("terminal", format!("{place}; colours {colour}"))
+    Finding::ok("terminal", format!("{width}; colours {colour}"))
 }
 
 #[cfg(test)]
@@ -448,11 +458,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn little_space_is_a_warning_and_none_a_problem() {
-        let states = [0, NO_SPACE - 1, NO_SPACE, LITTLE_SPACE - 1, LITTLE_SPACE]
-            .map(|free| of_space(free, "`it`").state);
+    fn low_space_is_a_warning_and_too_little_a_problem() {
+        let states = [0, MIN_SPACE - 1, MIN_SPACE, LOW_SPACE - 1, LOW_SPACE]
+            .map(|free| space_finding(free, "`it`").state);
         let (problem, warning) = (State::Problem, State::Warning);
         assert_eq!(states, [problem, problem, warning, warning, State::Ok]);
-        assert_eq!(of_space(3 << 10, "`it`").text, "`it`, 3.0 KiB free");
+        assert_eq!(space_finding(3 << 10, "`it`").text, "`it`, 3.0 KiB free");
     }
 }

@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 
 use super::field_path::{self, Word};
 use super::output::quoted;
-use super::shape::Node;
+use super::schema_view::Node;
 use super::stdio;
-use super::text_file::{self, NotUtf8};
+use ophost::text_encoding::{self, DecodeError};
 
 /// Maximum size of a file or of stdin, in bytes.
 const MAX_INPUT: u64 = 64 << 20;
@@ -85,7 +85,7 @@ fn parse(source: &str, text: &str, from: Place) -> Result<Value, InputError> {
 fn json_of(file: &str) -> Result<Value, InputError> {
     let text = read(file)?;
     parse(name(file), &text, Place::File).map_err(|error| {
-        let encoding = text_file::encoding_of_json(&text).map(NotUtf8::Encoding);
+        let encoding = text_encoding::encoding_of_json(&text).map(DecodeError::Encoding);
         encoding.map_or(error, |problem| InputError::NotText { file: file.to_owned(), problem })
     })
 }
@@ -102,7 +102,7 @@ fn read(file: &str) -> Result<String, InputError> {
     if bytes.len() as u64 > MAX_INPUT {
         return Err(InputError::TooLarge(file.to_owned()));
     }
-    text_file::decode(bytes)
+    text_encoding::decode(bytes)
         .map_err(|problem| InputError::NotText { file: file.to_owned(), problem })
 }
 
@@ -128,7 +128,7 @@ impl Word<'_> {
         }
         let text = file.map_or_else(|| Ok(self.value.to_owned()), read)?;
         let place = self.place(input)?;
-        let schema = Node::whole(schema).field(&self.path);
+        let schema = Node::new(schema).field(&self.path);
         let value = schema.typed(&text, MAX_LISTS).ok_or_else(|| InputError::WrongType {
             field: self.name(),
             wants: schema.types().join(" or "),
@@ -200,8 +200,8 @@ pub(super) enum InputError {
     Unreadable { file: String, source: io::Error },
     #[error("`{}` is larger than {}", name(.0), bytesize::ByteSize(MAX_INPUT))]
     TooLarge(String),
-    #[error("`{}` {problem}", name(file))]
-    NotText { file: String, problem: NotUtf8 },
+    #[error("`{}` is {problem}", name(file))]
+    NotText { file: String, problem: DecodeError },
 }
 
 impl InputError {
@@ -245,7 +245,7 @@ fn json_hint(problem: &str, from: Place) -> Option<String> {
 }
 
 /// Returns the hint for converting a file to UTF-8.
-fn conversion(file: &str, problem: &NotUtf8) -> String {
+fn conversion(file: &str, problem: &DecodeError) -> String {
     let file = if file == "-" { String::new() } else { format!(" {}", quoted(file)) };
     match problem.encoding() {
         Some(encoding) => format!("convert the text: `iconv -f {encoding} -t UTF-8{file}`"),

@@ -3,11 +3,10 @@
 //! Each subcommand is a file: parse, call one method of [`Host`], print. What commands share:
 //!
 //! - `settings`: flags to settings, and those to a host.
-//! - `input`: fields to JSON. `shape`, `fields`, `example`: what a schema takes, for people.
-//! - `text_file`: UTF-8 text, with or without a byte order mark.
+//! - `input`: fields to JSON. `schema_view`: the fields of a schema, and an example command.
 //! - `stdio`: standard streams that may be non-blocking. `escape`: what a terminal must not get.
 //! - `output`: results and messages. `table`: rows in columns. `progress`: how far a run is.
-//! - `complete`: what could come next on a command line.
+//! - `completion`: shell completion.
 //! - `orchestration`, `limits`: flags of whatever runs something.
 //! - `atomic_file`: a file that appears whole. `compile_progress`: what is being compiled.
 //! - `interrupt`: Ctrl-C and other signals. `timeout`: what may take too long. `untrusted`: how
@@ -19,17 +18,14 @@ mod build;
 mod changes;
 mod check;
 mod compile_progress;
-mod complete;
-mod completions;
+mod completion;
 mod config;
 mod describe;
 mod doctor;
 mod documents;
 mod error;
 mod escape;
-mod example;
 mod field_path;
-mod fields;
 mod input;
 mod interrupt;
 mod limits;
@@ -42,12 +38,11 @@ mod process_limits;
 mod progress;
 mod run;
 mod runs;
+mod schema_view;
 mod settings;
-mod shape;
 mod shim;
 mod stdio;
 mod table;
-mod text_file;
 mod timeout;
 mod untrusted;
 
@@ -123,7 +118,7 @@ enum Command {
     /// Check the environment and suggest fixes.
     Doctor,
     /// Print a completion script for a shell.
-    Completions(completions::CompletionsArgs),
+    Completions(completion::CompletionsArgs),
     /// Print a module for calling operations from a workflow system.
     Shim(shim::ShimArgs),
     /// Compile the component on stdin, as the child process of another `ophost`.
@@ -145,7 +140,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = interrupt::waits_for_children() {
         return CliError::from(error).report(false);
     }
-    if completions::answered::<Cli>() {
+    if completion::respond::<Cli>() {
         return ExitCode::SUCCESS;
     }
     let cli = match parse() {
@@ -223,7 +218,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Runs(args) => runs::run(args, &settings.config()?, json),
         Command::Documents(args) => documents::run(args, &settings.config()?, json),
         Command::Store(args) => runs::store(args, &settings.config()?, json),
-        Command::Completions(args) => completions::run(&args, json),
+        Command::Completions(args) => completion::run(&args, json),
         Command::Doctor => doctor::run(settings, json),
         Command::Config(args) => config::run(&args, &settings.silent()?, json),
         Command::Build(args) => build::run(&args, &settings.config()?, json),

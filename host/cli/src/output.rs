@@ -12,6 +12,7 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use serde::Serialize;
+use shlex::Quoter;
 
 use super::error::CliError;
 use super::escape::Json;
@@ -131,14 +132,11 @@ pub(super) fn width() -> Option<usize> {
     size.map(|(columns, _)| usize::from(columns.0)).filter(|width| *width >= MIN_WIDTH)
 }
 
-/// Returns a text as one word of a shell.
+/// Returns a text as one word for a POSIX shell.
 pub(super) fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    // A NUL character cannot be in an argument of a process, so it only appears in output.
+    let quoted = Quoter::new().allow_nul(true).quote(text);
+    quoted.map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 /// Returns the first paragraph of a text in one line.
@@ -159,8 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_quoted_where_a_shell_would_read_more() {
-        let words = ["a=b", "", "it's", "$HOME", "a b", "~"].map(quoted);
-        assert_eq!(words, ["a=b", "''", r"'it'\''s'", "'$HOME'", "'a b'", "'~'"]);
+    fn words_with_shell_syntax_are_quoted() {
+        let words = ["a/b.c", "", "it's", "$HOME", "a b", "~"].map(quoted);
+        assert_eq!(words, ["a/b.c", "''", "\"it's\"", "'$HOME'", "'a b'", "'~'"]);
     }
 }

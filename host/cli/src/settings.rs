@@ -1,4 +1,4 @@
-//! What every command is told of settings, and what it makes of them.
+//! The flags for settings that all commands share, and the hosts built from them.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,28 +8,28 @@ use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 use rustix::process::geteuid;
 
-use super::complete;
+use ophost::config::{Config, Flags, Source};
+use ophost::{Host, HostBuilder, User};
+
+use super::completion;
 use super::error::CliError;
 use super::output::{self, EscapedLine, HINT};
 use super::untrusted;
-use ophost::User;
-use ophost::config::{Config, Flags, Source};
-use ophost::{self, Host, HostBuilder};
 
-/// Where the plugins and the data are.
+/// Flags for the plugins, the data directory and the trust policy.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Settings {
-    /// A directory of *.wasm files; may be given several times [default: `plugins` at the
-    /// top of the project] [env: OPHOST_PLUGINS]
+    /// Directory of *.wasm files; can be repeated [default: `plugins` in the project directory]
+    /// [env: OPHOST_PLUGINS]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
-    #[arg(add = ArgValueCompleter::new(complete::directories))]
+    #[arg(add = ArgValueCompleter::new(completion::directories))]
     pub(super) plugins: Vec<PathBuf>,
-    /// The directory of what the host keeps [default: `.ophost` at the top of the project]
+    /// Directory of records, documents and caches [default: `.ophost` in the project directory]
     /// [env: OPHOST_DATA]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
-    #[arg(add = ArgValueCompleter::new(complete::directories))]
+    #[arg(add = ArgValueCompleter::new(completion::directories))]
     pub(super) data: Option<PathBuf>,
-    /// Owners and modes of settings, plugins and data that are accepted: `group-writable`,
+    /// Accepted owners and modes of settings, plugins and data: `group-writable`,
     /// `world-writable`, `owner:USER` [env: OPHOST_TRUST]
     #[arg(long, global = true, value_name = "WORDS", help_heading = "Global options")]
     #[arg(value_delimiter = ',')]
@@ -37,12 +37,14 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Returns all settings, and warns of those that are left out since the file is not trusted,
-    /// unless a command that needs them fails.
+    /// Returns all settings.
+    ///
+    /// Prints a warning about settings that are ignored because the file is not trusted, unless
+    /// commands that load plugins are going to fail for this reason.
     ///
     /// # Errors
     ///
-    /// Returns the first thing that is not understood.
+    /// Returns [`CliError`] if a setting is not valid or a file cannot be read.
     pub(super) fn config(self) -> Result<Config, CliError> {
         let config = self.silent()?;
         if config.check_trusted(true).is_ok() {
@@ -52,7 +54,7 @@ impl Settings {
         Ok(config)
     }
 
-    /// Returns all settings without a word.
+    /// Returns all settings without printing warnings.
     ///
     /// # Errors
     ///
@@ -62,23 +64,23 @@ impl Settings {
     }
 }
 
-/// Returns a builder of the host that the settings describe: for commands that load plugins.
+/// Returns a host builder for commands that load plugins.
 ///
 /// # Errors
 ///
-/// Returns [`CliError`] if a file that is not trusted says where the data or the plugins are, or
-/// if the system does not say where this program is.
+/// Returns [`CliError`] if a file that is not trusted sets the data or plugin directories, or if
+/// the path of this program is unknown.
 pub(super) fn builder(config: &Config) -> Result<HostBuilder, CliError> {
     config.check_trusted(true)?;
     with_data(config)
 }
 
-/// Returns a builder of a host without plugins: for commands that look at the store alone.
+/// Returns a host builder for commands that use only the store.
 ///
 /// # Errors
 ///
-/// Returns [`CliError`] if a file that is not trusted says where the data are, or if the system
-/// does not say where this program is.
+/// Returns [`CliError`] if a file that is not trusted sets the data directory, or if the path of
+/// this program is unknown.
 pub(super) fn store_builder(config: &Config) -> Result<HostBuilder, CliError> {
     config.check_trusted(false)?;
     if config.check_trusted(true).is_err() {
@@ -87,12 +89,12 @@ pub(super) fn store_builder(config: &Config) -> Result<HostBuilder, CliError> {
     with_data(config)
 }
 
-/// Returns a builder of a host for commands that need neither plugins nor the store. What is
-/// compiled is not kept if it is not known where.
+/// Returns a host builder for commands that need neither plugins nor the store. Compiled code is
+/// not cached if a file that is not trusted sets the data directory.
 ///
 /// # Errors
 ///
-/// Returns [`CliError`] if the system does not say where this program is.
+/// Returns [`CliError`] if the path of this program is unknown.
 pub(super) fn compiling_builder(config: &Config) -> Result<HostBuilder, CliError> {
     match config.check_trusted(false) {
         Ok(()) => with_data(config),
@@ -119,46 +121,50 @@ fn without_data(config: &Config) -> Result<HostBuilder, CliError> {
         .fold(builder, |builder, (name, limits)| builder.operation_limits(name, limits)))
 }
 
-/// Says where plugins are not looked for although somebody may think so.
+/// Warns about plugin directories that are missing, and about `plugins` in the current directory
+/// if it is not used.
 pub(super) fn warn_of_plugins(config: &Config) {
     if config.plugins.source != Source::Default {
         for missing in config.plugins.value.iter().filter(|path| !path.exists()) {
-            output::warn(&format!("there is no plugin directory `{}`", missing.display()));
+            output::warn(&format!("plugin directory `{}` does not exist", missing.display()));
         }
         return;
     }
     let used = config.plugins.value.iter().any(|path| is_same(path, Path::new("plugins")));
     if !used && Path::new("plugins").is_dir() {
         let project = config.project.display();
-        output::warn(&format!("`plugins` here is not used: this is in the project `{project}`"));
-        let text = "`touch ophost.toml` makes a project of this directory";
+        output::warn(&format!(
+            "`plugins` in this directory is not used: the project directory is `{project}`"
+        ));
+        let text = "run `touch ophost.toml` to make this directory a project";
         output::stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));
     }
 }
 
-/// A data directory that root is about to make in a directory of another user.
-pub(super) struct LeftByRoot {
+/// A data directory that root is about to create in the directory of another user.
+pub(super) struct RootOwnedData {
     data: PathBuf,
     owner: User,
 }
 
-/// Returns the data directory that would be in the way of the owner of the directory around it.
-pub(super) fn left_by_root(config: &Config) -> Option<LeftByRoot> {
+/// Returns the data directory if root would create it in a directory of another user, who could
+/// not use it then.
+pub(super) fn left_by_root(config: &Config) -> Option<RootOwnedData> {
     let data = config.data.value.clone();
     if !geteuid().is_root() || data.exists() {
         return None;
     }
-    let above = std::path::absolute(&data).unwrap_or_else(|_| data.clone());
-    let owner = above.ancestors().find_map(|above| fs::metadata(above).ok())?.uid();
-    (owner != 0).then(|| LeftByRoot { data, owner: User::of(owner) })
+    let path = std::path::absolute(&data).unwrap_or_else(|_| data.clone());
+    let owner = path.ancestors().find_map(|parent| fs::metadata(parent).ok())?.uid();
+    (owner != 0).then(|| RootOwnedData { data, owner: User::of(owner) })
 }
 
-/// Says whose the data directory is now.
-pub(super) fn warn_of_root(left: &LeftByRoot) {
-    let LeftByRoot { data, owner } = left;
+/// Warns that the data directory belongs to root.
+pub(super) fn warn_of_root(data: &RootOwnedData) {
+    let RootOwnedData { data, owner } = data;
     output::warn(&format!("`{}` belongs to root, in a directory of {owner}", data.display()));
-    let run = untrusted::switch(owner);
-    let text = format!("run `{run} ophost ..` to run commands as that user");
+    let run = untrusted::switch_user(owner);
+    let text = format!("run `{run} ophost ...` to run commands as that user");
     output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&text)));
 }
 
@@ -166,7 +172,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Says which settings are left out since the file is not trusted.
+/// Warns about settings that are ignored because the file is not trusted.
 pub(super) fn warn_of_left_out(config: &Config) {
     let (Some(file), Some(untrusted)) = (&config.file, &config.untrusted) else { return };
     if file.left_out.is_empty() {

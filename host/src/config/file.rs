@@ -17,6 +17,7 @@ use super::paths;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
 use crate::model::operation::OperationName;
 use crate::policy::RecordPolicy;
+use crate::util::text_encoding;
 use crate::util::trust::{Exposed, Judge, Purpose, TrustPolicy};
 use ophost_document::suggest::closest_match;
 use ophost_document::text;
@@ -74,19 +75,8 @@ fn open(path: &Path) -> io::Result<(String, Metadata)> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(io::Error::other(format!("larger than {}", ByteSize(MAX_FILE))));
     }
-    Ok((decoded(&bytes)?.to_owned(), status))
-}
-
-/// Returns the text of a file, without the mark that Windows programs put before it.
-fn decoded(bytes: &[u8]) -> io::Result<&str> {
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(io::Error::other("encoded as UTF-16, not as UTF-8"));
-    }
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(text).map_err(|error| {
-        let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        io::Error::other(format!("not UTF-8 in line {line}"))
-    })
+    let text = text_encoding::decode(bytes).map_err(io::Error::other)?;
+    Ok((text, status))
 }
 
 /// Reads a text as the settings that it holds.

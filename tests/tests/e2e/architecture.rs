@@ -39,7 +39,7 @@ const RESTRICTED_CRATES: [(&str, &[&str]); 6] = [
     ("sandbox", &["wasmtime", "wasmtime_wasi", "wasmparser", "wit_component"]),
     ("registry", &["notify"]),
     ("config", &["toml"]),
-    ("context", &["data_encoding", "miniz_oxide"]),
+    ("context", &["miniz_oxide"]),
     ("model", &["sha2"]),
     ("store/redb", &["redb"]),
 ];

@@ -61,7 +61,7 @@ fn module_that_is_not_a_plugin_is_not_installed() {
     let mut build = project.command(&["build", "other", "--install"]);
     let output = project.output(build.env("CARGO_TARGET_DIR", target));
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(1)), "{output}");
-    assert!(output.stderr.contains("error: package `other` is not a plugin"), "{output}");
+    assert!(output.stderr.contains("error: package `other` is not a valid plugin"), "{output}");
     assert_eq!(fs::read_dir(project.plugins()).expect("a directory").count(), 0);
 }
 

@@ -37,12 +37,12 @@ fn file_outside_the_plugin_directory_is_checked() {
     insta::assert_snapshot!(project.run(&["check", "plugins/text.wasm"]), @"plugins/text.wasm: word_count, slugify");
     insta::assert_snapshot!(project.run(&["check", "plugins/page.wasm"]), @"
     ---- stderr
-    refused: `plugins/page.wasm`: not a WebAssembly file
+    rejected: `plugins/page.wasm`: not a WebAssembly file
     ---- exit 1
     ");
     insta::assert_snapshot!(project.run(&["check", "plugins"]), @"
     ---- stderr
-    refused: `plugins`: not a regular file
+    rejected: `plugins`: not a regular file
     ---- exit 1
     ");
     insta::assert_snapshot!(project.run(&["check", "plugins/none.wasm"]), @"

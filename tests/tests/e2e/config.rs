@@ -46,7 +46,7 @@ fn every_setting_is_shown_with_its_source() {
     operations.slugify.timeout     2s             ophost.toml:8
     operations.slugify.max.output  1.0 MiB        ophost.toml:9
     ---- stderr
-    warning: there is no plugin directory `more`
+    warning: plugin directory `more` does not exist
     ");
 }
 
@@ -168,7 +168,7 @@ fn privileged_settings_of_a_group_writable_file_are_ignored() {
     {"slug":"x"}
     ---- stderr
     warning: `ophost.toml` is not trusted: every user can write to it (mode 0646); ignored: limits.memory, limits.max.memory, operations.slugify.max.timeout
-    hint: `chmod go-w ophost.toml`; `OPHOST_TRUST=world-writable` accepts it as it is
+    hint: run `chmod go-w ophost.toml`, or set `OPHOST_TRUST=world-writable` to accept it
     "#);
     let show = project.run(&["config", "show", "--json"]);
     assert_eq!(setting(&show, "limits.timeout").0, json!(1.0));
@@ -250,7 +250,7 @@ fn invalid_path_is_named_with_the_reason() {
     fs::write(project.path().join("ophost.toml"), utf_16).expect("a writable directory");
     insta::assert_snapshot!(project.run(&["list"]), @"
     ---- stderr
-    error: cannot read `ophost.toml`: encoded as UTF-16, not as UTF-8
+    error: cannot read `ophost.toml`: UTF-16 text, not UTF-8
     ---- exit 2
     ");
 }

@@ -89,7 +89,7 @@ fn nested_fields_choices_and_constraints_are_shown() {
       place.city  text             required        (at most 3 characters)
       place.zip   integer
       kind        small | large    required        How it is sold.
-      sizes       list of integer  required        (at least 2 items, no two alike)
+      sizes       list of integer  required        (at least 2 items, unique items)
       note        text             default "none"
       day         text                             (date)
 
@@ -97,7 +97,7 @@ fn nested_fields_choices_and_constraints_are_shown() {
       {}
 
     Example
-      ophost run sell 'place={"city":"hel"}' kind=small 'sizes=[3,4]'
+      ophost run sell --input @input.json
     "#);
 }
 
@@ -282,7 +282,7 @@ fn every_alternative_of_a_union_is_described() {
       {}
 
     Example
-      ophost run draw name=hello 'a\.b=true' 'shape={"kind":"circle","radius":1.0}'
+      ophost run draw name=hello "a\\.b"=true shape='{"kind":"circle","radius":1}'
     "#);
     let schema = &project.run(&["describe", "draw", "--json"]).json()["input_schema"];
     assert_eq!(schema["properties"]["shape"]["oneOf"].as_array().map(Vec::len), Some(2));

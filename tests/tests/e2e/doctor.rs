@@ -59,7 +59,7 @@ fn healthy_project_has_no_problem() {
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
     let line = |start: &str| output.stdout.lines().find(|line| line.starts_with(start));
     assert_eq!(line("ok       settings"), Some("ok       settings     `ophost.toml`"), "{output}");
-    assert_eq!(line("ok       operations"), Some("ok       operations   2 can be run"));
+    assert_eq!(line("ok       operations"), Some("ok       operations   2 available"));
     assert_eq!(line("ok       records"), Some("ok       records      none yet"));
     assert!(line("ok       versions").is_some_and(|line| line.contains("wasmtime 48.")));
     assert!(output.stdout.contains("no problems, "), "{output}");
@@ -78,33 +78,33 @@ fn files_that_others_can_change_are_warnings_with_a_fix() {
     let doctor =
         || project.output(project.command(&["doctor", "--json"]).env("TMPDIR", project.path()));
     let output = doctor();
-    let group = "`OPHOST_TRUST=group-writable` accepts it as it is";
-    let world = "`OPHOST_TRUST=world-writable` accepts it as it is";
+    let group = "set `OPHOST_TRUST=group-writable` to accept it";
+    let world = "set `OPHOST_TRUST=world-writable` to accept it";
     let text = "`ophost.toml` is not trusted: every user can write to it (mode 0666)";
-    let fix = format!("`chmod go-w ophost.toml`; {world}");
+    let fix = format!("run `chmod go-w ophost.toml`, or {world}");
     assert_eq!(findings(&output, "settings"), [one("warning", text, &fix)]);
     let text = "`plugins`: its group can write to it (mode 0775)";
-    let fix = format!("`chmod go-w plugins`; {group}");
+    let fix = format!("run `chmod go-w plugins`, or {group}");
     assert_eq!(findings(&output, "plugins"), [one("problem", text, &fix)]);
     let text = format!("the plugins are not trusted: {text}");
     assert_eq!(findings(&output, "operations"), [one("problem", &text, &fix)]);
     let text = "`.ophost`: its group can write to it (mode 0775)";
-    let fix = format!("`chmod go-w .ophost`; {group}");
+    let fix = format!("run `chmod go-w .ophost`, or {group}");
     assert_eq!(findings(&output, "data"), [one("warning", text, &fix)]);
     let [(state, text, Some(fix))] = &findings(&output, "cache")[..] else { panic!("{output}") };
     assert_eq!(state, "warning");
     assert!(text.ends_with("`.ophost/cache`: every user has access to it (mode 0755)"), "{text}");
-    assert!(fix.starts_with("`rm -rf .ophost/cache`"), "{fix}");
+    assert!(fix.starts_with("run `rm -rf .ophost/cache`"), "{fix}");
     assert_eq!(output.code, Some(1));
     allow(&project, "plugins", 0o755);
     let output = doctor();
-    let text = "`[operations.none]` names no operation that there is";
+    let text = "`[operations.none]` is not the name of an operation";
     let settings = findings(&output, "settings");
-    assert_eq!(settings[1], one("warning", text, "`ophost list` shows the names"));
-    let text = "2 can be run; 1 plugin file is not used";
+    assert_eq!(settings[1], one("warning", text, "run `ophost list` for the names"));
+    let text = "2 available; 1 plugin file rejected";
     assert_eq!(
         findings(&output, "operations"),
-        [one("warning", text, "`ophost plugins` says why")]
+        [one("warning", text, "run `ophost plugins` for the reasons")]
     );
     assert_eq!(output.code, Some(0));
 }
@@ -115,7 +115,10 @@ fn number_of_records_is_reported() {
     project.run(&["run", "slugify", "text=a"]);
     let found = findings(&project.run(&["doctor", "--json"]), "records").remove(0);
     assert_eq!(found.0, "ok");
-    assert!(found.1.ends_with(", none is running; `ophost store check` reads all"), "{found:?}");
+    assert!(
+        found.1.ends_with(", no run in progress; run `ophost store check` to check all records"),
+        "{found:?}"
+    );
     fs::write(project.path().join(".ophost/store/store.redb"), [7; 10_000])
         .expect("a file of this user");
     let output = project.run(&["doctor", "--json"]);
@@ -155,7 +158,7 @@ fn world_writable_plugin_directory_is_a_problem() {
     allow(&project, "plugins", 0o777);
     let output = project.run(&["doctor", "--json"]);
     let text = "`plugins`: every user can write to it (mode 0777)";
-    let fix = "`chmod go-w plugins`; `OPHOST_TRUST=world-writable` accepts it as it is";
+    let fix = "run `chmod go-w plugins`, or set `OPHOST_TRUST=world-writable` to accept it";
     assert_eq!(findings(&output, "plugins"), [one("problem", text, fix)]);
     let text = format!("the plugins are not trusted: {text}");
     assert_eq!(findings(&output, "operations"), [one("problem", &text, fix)]);

@@ -49,7 +49,7 @@ fn reading_an_empty_project_finds_nothing_and_creates_no_store() {
     let project = Project::new();
     insta::assert_snapshot!(project.run(&["documents", "collections"]), @"
     ---- stderr
-    No documents. Operations make them, or `ophost documents import`.
+    No documents. Run an operation that writes documents, or `ophost documents import`.
     ");
     insta::assert_snapshot!(project.run(&["documents", "find", "things"]), @"
     ---- stderr
@@ -158,7 +158,7 @@ fn id_option_selects_the_id_and_keeps_the_field() {
     "#);
     insta::assert_snapshot!(import(&project, "it.csv", content, &["--id", "nr"]), @"
     ---- stderr
-    error: cannot import `it.csv`: line 2: it has no field `nr`
+    error: cannot import `it.csv`: line 2: the field `nr` is missing
     ---- exit 2
     ");
     assert_eq!(import(&project, "it.jsonl", "{\"_id\":12}\n{\"n\":1}\n", &[]).code, Some(0));
@@ -197,14 +197,14 @@ fn documents_of_mongoexport_match_extended_json_filters() {
     insta::assert_snapshot!(malformed, @"
     ---- stderr
     error: cannot import `it.jsonl`: line 1: at $.a[0].$date: this type of Extended JSON needs a time such as 2024-01-31T12:00:00Z, of the years 0 to 9999
-    hint: `--plain-json` keeps names that begin with `$` as they are
+    hint: use `--plain-json` to keep names that begin with `$`
     ---- exit 2
     ");
     let unknown = import(&project, "it.jsonl", "{\"a\":{\"$where\":1}}\n", &[]);
     insta::assert_snapshot!(unknown, @"
     ---- stderr
     error: cannot import `it.jsonl`: line 1: at $.a.$where: there is no such type of Extended JSON
-    hint: `--plain-json` keeps names that begin with `$` as they are
+    hint: use `--plain-json` to keep names that begin with `$`
     ---- exit 2
     ");
 }
@@ -348,8 +348,8 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
     let all: String = bad.iter().map(|line| lines(line)).collect();
     insta::assert_snapshot!(all, @r#"
     error: cannot import `it.jsonl`: line 3: not JSON: key must be a string at column 2
-    error: cannot import `it.jsonl`: line 3: it is not an object
-    error: cannot import `it.jsonl`: line 3: it is not an object
+    error: cannot import `it.jsonl`: line 3: expected an object
+    error: cannot import `it.jsonl`: line 3: expected an object
     error: cannot import `it.jsonl`: line 3: not JSON: number out of range at column 10
     error: cannot import `it.jsonl`: line 3: not JSON: the integer 18446744073709551616 needs more than 64 bits
     error: cannot import `it.jsonl`: line 3: not JSON: the integer -9223372036854775809 needs more than 64 bits
@@ -358,8 +358,8 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
     error: cannot import `it.jsonl`: line 3: not JSON: trailing characters at column 3
     error: cannot import `it.jsonl`: line 3: `` is not an id for a document: 1 to 255 bytes, no control characters
     error: cannot import `it.jsonl`: line 3: `a\u{0}` is not an id for a document: 1 to 255 bytes, no control characters
-    error: cannot import `it.jsonl`: line 3: its id is neither a text nor a number
-    error: cannot import `it.jsonl`: line 3: its id is an object
+    error: cannot import `it.jsonl`: line 3: the id is neither text nor a number
+    error: cannot import `it.jsonl`: line 3: the id is an object
     error: cannot import `it.jsonl`: line 3: `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not an id for a document: 1 to 255 bytes, no control characters
     error: cannot import `it.jsonl`: line 3: has more than 64 levels
     error: cannot import `it.jsonl`: line 3: not JSON: recursion limit exceeded at column 636
@@ -375,14 +375,14 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
         import_error("it.txt", "{}"),
     ];
     insta::assert_snapshot!(others.join(""), @"
-    error: cannot import `it.json`: document 2: it is not an object
+    error: cannot import `it.json`: document 2: expected an object
     error: cannot import `it.json`: not JSON: number out of range at line 2 column 11
     error: cannot import `it.json`: not JSON: trailing characters at line 2 column 1
     error: cannot import `it.csv`: line 3: cells: expected 2, got 1
-    error: cannot import `it.csv`: line 2: the file ends within quotes that begin here
-    error: cannot import `it.csv`: two columns are called `a`
-    hint: `--rename a=a1 --rename a=a2` gives other names, in the order of the columns
-    error: cannot import `it.txt`: its name does not say what it holds: use --format
+    error: cannot import `it.csv`: line 2: the file ends within quotes that start here
+    error: cannot import `it.csv`: two columns have the name `a`
+    hint: rename them in the order of the columns with `--rename 'a=a1' --rename 'a=a2'`
+    error: cannot import `it.txt`: unknown file extension; use `--format`
     ");
     write(&project, "it.jsonl", b"{\"n\":1}\n{\"n\":\"\xff\"}\n");
     let bytes = project.run(&["documents", "import", "things", "it.jsonl"]);
@@ -400,8 +400,8 @@ fn import_is_limited_by_the_maximum_effects() {
     let large = import(&project, "it.jsonl", "{\"a\":1}\n{\"a\":2}\n", &[]);
     insta::assert_snapshot!(large, @"
     ---- stderr
-    error: cannot import `it.jsonl`: its documents up to line 2 are more than the 2.4 KiB that one run may write, by the limit `effects`
-    hint: `--batch 10000` imports it in runs of 10000 documents; `effects` in `[limits.max]` of the settings allows more
+    error: cannot import `it.jsonl`: the documents up to line 2 are larger than 2.4 KiB, the maximum that one run may write (limit `effects`)
+    hint: use `--batch 10000` to import 10000 documents per run, or raise `effects` in `[limits.max]` of the settings
     ---- exit 2
     ");
     // Replaced documents count as well.
@@ -436,7 +436,7 @@ fn export_can_be_imported_again() {
     insta::assert_snapshot!(project.run(&["documents", "export", "things", "-o", "out.jsonl"]), @"
     ---- stderr
     error: cannot write `out.jsonl`: File exists (os error 17)
-    hint: what is there is not written over: name another file
+    hint: the file exists and is not overwritten; choose another name
     ---- exit 2
     ");
     let some = project.run(&["documents", "export", "things", "{\"z\":{\"$exists\":true}}"]).stdout;
@@ -523,13 +523,13 @@ fn pages_return_each_document_once_in_order() {
     assert!(seen.is_sorted_by_key(key), "{seen:?}");
     assert_eq!((seen.len(), pages), (19, 4));
     let message = project.run(&find).stderr;
-    assert!(message.starts_with("There are more: `--after "), "{message}");
+    assert!(message.starts_with("There are more documents; use `--after "), "{message}");
     let cursor = next.expect("there were several pages");
     let other = project.run(&["documents", "find", "things", "--after", &cursor]);
     insta::assert_snapshot!(other, @"
     ---- stderr
     error: the cursor is another query's: collection, filter and order have to be the same
-    hint: begin without `--after`, or repeat what the page was asked for
+    hint: leave out `--after`, or use the collection, filter and `--sort` of the previous page
     ---- exit 2
     ");
 }

@@ -82,7 +82,7 @@ fn import_continues_after_the_batches_before_a_failure() {
     insta::assert_snapshot!(failed, @"
     ---- stderr
     error: operation `ophost.import` failed (error): cannot import `it.jsonl`: line 24: not JSON: key must be a string at column 2
-    hint: the documents up to line 20 are imported: `--skip 20` goes on
+    hint: the documents up to line 20 are imported; use `--skip 20` to continue
     ---- exit 2
     ");
     assert_eq!(count(&project), "20");
@@ -92,7 +92,7 @@ fn import_continues_after_the_batches_before_a_failure() {
     let parent = json_of(&project, &["runs", "show", &parent]);
     assert_eq!(parent["status"], "FAILED");
     let log = parent["log_entries"][0]["message"].as_str().expect("a text");
-    assert!(log.contains("`--skip 20` goes on"), "{log}");
+    assert!(log.contains("use `--skip 20` to continue"), "{log}");
     let rest = import(&project, "it.jsonl", lines(25), &["--batch", "10", "--skip", "20"]);
     assert_eq!(rest.stdout, "{\"put\":5,\"skipped\":0,\"batches\":1}\n", "{rest}");
     assert_eq!(count(&project), "25");
@@ -114,13 +114,13 @@ fn batch_with_a_duplicate_id_is_refused_replaced_or_skipped() {
     insta::assert_snapshot!(dry, @r#"
     {"put":5,"skipped":0,"batches":3,"dry_run":true}
     ---- stderr
-    DRY RUN: nothing is kept; the batches would have created 5 documents
+    DRY RUN: nothing was stored; the import would have created 5 documents
     "#);
     assert_eq!(count(&project), "0");
     insta::assert_snapshot!(by(&[]), @"
     ---- stderr
     error: operation `ophost.import` failed (exists): batch from line 5 to line 5: document 5 (`001`): there is such a document already
-    hint: the documents up to line 4 are imported: `--skip 4` goes on
+    hint: the documents up to line 4 are imported; use `--skip 4` to continue
     ---- exit 1
     ");
     assert_eq!(count(&project), "4");
@@ -157,8 +157,8 @@ fn every_format_is_imported_in_batches() {
     assert_eq!(piped("").stdout, "{\"put\":5,\"skipped\":0}\n");
     insta::assert_snapshot!(piped("--batch 2"), @"
     ---- stderr
-    error: cannot import `-`: the type of a column depends on all its values, and stdin is read once
-    hint: `--text` keeps all values as text; a file can be read twice
+    error: cannot import `-`: the type of a column depends on all its values, but stdin can be read only once
+    hint: use `--text` to import all values as text, or import from a file
     ---- exit 2
     ");
     assert_eq!(piped("--batch 2 --text").stdout, "{\"put\":5,\"skipped\":0,\"batches\":3}\n");
@@ -211,8 +211,8 @@ fn endless_input_ends_at_the_limit_with_a_hint() {
     let output = child.wait_with_output().expect("the command ends");
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     insta::assert_snapshot!(stderr, @"
-    error: cannot import `-`: its documents up to line 522503 are more than the 1.0 GiB that one run may write, by the limit `effects`
-    hint: `--batch 10000` imports it in runs of 10000 documents; `effects` in `[limits.max]` of the settings allows more
+    error: cannot import `-`: the documents up to line 522503 are larger than 1.0 GiB, the maximum that one run may write (limit `effects`)
+    hint: use `--batch 10000` to import 10000 documents per run, or raise `effects` in `[limits.max]` of the settings
     ");
     assert_eq!(output.status.code(), Some(2));
     assert!((1..300).contains(&peak), "{peak} MiB");
@@ -242,7 +242,10 @@ fn signal_stops_an_import_that_waits_for_input() {
     for (more, message) in [
         (&[][..], "cancelled: nothing was imported\n"),
         (&["--json"], ""),
-        (&["--batch", "2"], "hint: the documents up to line 2 are imported: `--skip 2` goes on\n"),
+        (
+            &["--batch", "2"],
+            "hint: the documents up to line 2 are imported; use `--skip 2` to continue\n",
+        ),
     ] {
         let project = Project::new();
         let mut child = piped(&project, more);
@@ -291,7 +294,7 @@ fn import_names_no_resume_position_if_the_store_is_removed() {
     assert_eq!(output.status.code(), Some(5));
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(stderr.contains("import the file again without `--skip`"), "{stderr}");
-    assert!(!stderr.contains("goes on"), "{stderr}");
+    assert!(!stderr.contains("to continue"), "{stderr}");
 }
 
 #[test]
@@ -326,8 +329,8 @@ fn csv_delimiter_is_detected_or_set() {
     assert!(lines.stderr.contains("line 4: cells: expected 2, got 1"), "{lines}");
     insta::assert_snapshot!(import(&project, "it.csv", "a,b;c\n1,2;3\n", &[]), @"
     ---- stderr
-    error: cannot import `it.csv`: its cells may be separated by `,` or `;`
-    hint: `--delimiter` names the one
+    error: cannot import `it.csv`: the delimiter may be `,` or `;`
+    hint: use `--delimiter` to set the delimiter
     ---- exit 2
     ");
     insta::assert_snapshot!(import(&project, "it.csv", "a\n", &["--delimiter", "ab"]), @"
@@ -346,32 +349,32 @@ fn other_encodings_are_read_or_reported_with_line_and_column() {
     insta::assert_snapshot!(import(&project, "it.csv", latin, &[]), @"
     ---- stderr
     error: cannot import `it.csv`: line 2, column 2: these bytes are not UTF-8 text
-    hint: name its encoding, such as `--encoding windows-1252`
+    hint: set the encoding of the file, such as `--encoding windows-1252`
     ---- exit 2
     ");
     insta::assert_snapshot!(import(&project, "it.jsonl", b"{}\n{\"a\":\"\xff\"}\n", &[]), @"
     ---- stderr
     error: cannot import `it.jsonl`: line 2, column 7: these bytes are not UTF-8 text
-    hint: name its encoding, such as `--encoding windows-1252`
+    hint: set the encoding of the file, such as `--encoding windows-1252`
     ---- exit 2
     ");
     insta::assert_snapshot!(import(&project, "it.csv", b"a\0;\0b\0\n\0", &[]), @"
     ---- stderr
-    error: cannot import `it.csv`: it has NUL bytes, as UTF-16 text has
-    hint: `--encoding utf-16` reads UTF-16
+    error: cannot import `it.csv`: the file has NUL bytes, as in UTF-16 text
+    hint: use `--encoding utf-16` for UTF-16
     ---- exit 2
     ");
     let utf_32: Vec<_> =
         "\u{feff}a;b\n1;2\n".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     insta::assert_snapshot!(import(&project, "it.csv", utf_32, &[]), @"
     ---- stderr
-    error: cannot import `it.csv`: it is UTF-32 text
-    hint: convert it: `iconv -f UTF-32 -t UTF-8` does
+    error: cannot import `it.csv`: UTF-32 text is not supported
+    hint: convert the file with `iconv -f UTF-32 -t UTF-8`
     ---- exit 2
     ");
     insta::assert_snapshot!(import(&project, "it.csv", latin, &["--encoding", "latin-5000"]), @"
     ---- stderr
-    error: invalid value 'latin-5000' for '--encoding <NAME>': unknown; expected a name such as utf-8, utf-16 or windows-1252
+    error: invalid value 'latin-5000' for '--encoding <NAME>': unknown encoding; use a name such as utf-8, utf-16 or windows-1252
 
     For more information, try '--help'.
     ---- exit 2
@@ -400,8 +403,8 @@ fn field_names_that_no_filter_can_use_are_refused_with_a_hint() {
     let frame = ",a.b,$c,d\n0,1,2,3\n";
     insta::assert_snapshot!(import(&project, "it.csv", frame, &[]), @"
     ---- stderr
-    error: cannot import `it.csv`: no filter can name column 1 (empty), column 2 (`a.b`), column 3 (`$c`)
-    hint: `--rename =index --rename a.b=a_b --rename '$c=c'` gives another name, `--drop NAME` leaves a column out
+    error: cannot import `it.csv`: a filter cannot use the name of column 1 (empty), column 2 (`a.b`), column 3 (`$c`)
+    hint: rename with `--rename '=index' --rename 'a.b=a_b' --rename '$c=c'`, or drop a column with `--drop NAME`
     ---- exit 2
     ");
     let renames = ["--rename", "=index", "--rename", "a.b=a_b", "--rename", "$c=c"];
@@ -414,13 +417,13 @@ fn field_names_that_no_filter_can_use_are_refused_with_a_hint() {
     assert_eq!(project.run(&["documents", "find", "things"]).stdout, "{\"_id\":\"2\",\"d\":3}\n");
     insta::assert_snapshot!(import(&project, "it.csv", frame, &["--rename", "x=y"]), @"
     ---- stderr
-    error: cannot import `it.csv`: there is no column `x`
+    error: cannot import `it.csv`: column `x` does not exist
     hint: the columns are ``, `a.b`, `$c`, `d`
     ---- exit 2
     ");
     insta::assert_snapshot!(import(&project, "it.csv", frame, &["--rename", "d=a.b"]), @"
     ---- stderr
-    error: invalid value 'd=a.b' for '--rename <OLD=NEW>': no filter can name a field `a.b`
+    error: invalid value 'd=a.b' for '--rename <OLD=NEW>': a filter cannot use the field name `a.b`
 
     For more information, try '--help'.
     ---- exit 2
@@ -428,8 +431,8 @@ fn field_names_that_no_filter_can_use_are_refused_with_a_hint() {
     let document = "{\"a.b\":1,\"$c\":{\"e.f\":2},\"_id\":\"x\"}\n";
     insta::assert_snapshot!(import(&project, "it.jsonl", document, &[]), @"
     ---- stderr
-    error: cannot import `it.jsonl`: line 1: no filter can name the field `a.b`, `$c`
-    hint: `--rename a.b=a_b --rename '$c=c'` gives another name, `--drop` leaves a field out, `--plain-json` keeps it
+    error: cannot import `it.jsonl`: line 1: a filter cannot use the field name `a.b`, `$c`
+    hint: rename with `--rename 'a.b=a_b' --rename '$c=c'`, drop a field with `--drop`, or keep all with `--plain-json`
     ---- exit 2
     ");
     let renames = ["--rename", "a.b=ab", "--drop", "$c"];
@@ -462,7 +465,7 @@ fn id_option_uses_the_field_name_of_the_file() {
     let project = Project::new();
     for (name, content) in [("it.csv", "_id,n\nx,\n"), ("it.jsonl", "{\"_id\":\"x\"}\n")] {
         let refused = import(&project, name, content, &["--id", "n", "--drop", "n"]);
-        assert!(refused.stderr.contains("it has no field `n`"), "{refused}");
+        assert!(refused.stderr.contains("the field `n` is missing"), "{refused}");
         assert_eq!(refused.code, Some(2), "{refused}");
     }
 }
@@ -476,7 +479,7 @@ fn read_errors_of_host_and_file_are_distinguished() {
     // Reading the memory at address 0 fails with EIO.
     insta::assert_snapshot!(import("/proc/self/mem"), @"
     ---- stderr
-    error: cannot import `/proc/self/mem`: cannot read it: Input/output error (os error 5)
+    error: cannot import `/proc/self/mem`: cannot read the file: Input/output error (os error 5)
     hint: the disk or its connection failed: see `dmesg`, and copy the data
     ---- exit 5
     ");

@@ -117,7 +117,7 @@ fn world_writable_plugin_directory_is_not_read() {
     insta::assert_snapshot!(project.run(&["list"]), @"
     ---- stderr
     error: the plugins are not trusted: `plugins`: every user can write to it (mode 0777)
-    hint: `chmod go-w plugins`; `OPHOST_TRUST=world-writable` accepts it as it is
+    hint: run `chmod go-w plugins`, or set `OPHOST_TRUST=world-writable` to accept it
     ---- exit 4
     ");
 }
@@ -370,12 +370,12 @@ fn plugin_directory_outside_the_project_causes_a_warning() {
     insta::assert_snapshot!(project.output(command.current_dir(&inner)), @r#"
     {"slug":"a-b"}
     ---- stderr
-    warning: `plugins` here was rejected: this is in the project `[DIR]`
-    hint: `touch ophost.toml` makes a project of this directory
+    warning: `plugins` in this directory is not used: the project directory is `[DIR]`
+    hint: run `touch ophost.toml` to make this directory a project
     "#);
     insta::assert_snapshot!(project.run(&["list", "--plugins", "missing"]), @"
     ---- stderr
-    warning: there is no plugin directory `missing`
+    warning: plugin directory `missing` does not exist
     There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
     ");
 }

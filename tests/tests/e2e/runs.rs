@@ -1273,7 +1273,7 @@ fn backup_and_salvage_never_overwrite_a_file() {
                 insta::assert_snapshot!(project.run(&["store", command, file]).to_string().replace(file, "[FILE]"), @"
                 ---- stderr
                 error: cannot write `[FILE]`: File exists (os error 17)
-                hint: what is there is not written over: name another file
+                hint: the file exists and is not overwritten; choose another name
                 ---- exit 2
                 ")
             );

@@ -253,7 +253,7 @@ fn operation_that_changes_documents_does_not_run_on_a_read_only_store() {
     let doctor = project.output(&mut as_plain_user(&project, OPHOST, &["doctor", "--json"])).json();
     let fixes: Vec<_> = doctor["findings"].as_array().expect("findings").iter().collect();
     let records = fixes.iter().find(|it| it["check"] == "records").expect("a finding");
-    assert_eq!(records["fix"], "`chmod u+rw .ophost/store/store.redb`", "{doctor}");
+    assert_eq!(records["fix"], "run `chmod u+rw .ophost/store/store.redb`", "{doctor}");
 }
 
 #[test]

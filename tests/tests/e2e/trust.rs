@@ -102,7 +102,7 @@ fn group_writable_settings_never_select_the_store() {
         let output = project.run(arguments);
         assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{arguments:?}: {output}");
         let message = "error: `ophost.toml` decides on `data` and is not trusted: \
-            its group can write to it (mode 0664)\nhint: `chmod go-w ophost.toml`; ";
+            its group can write to it (mode 0664)\nhint: run `chmod go-w ophost.toml`, or ";
         assert!(output.stderr.starts_with(message), "{arguments:?}: {output}");
         assert_eq!(output.stderr.lines().count(), 2, "{arguments:?}: {output}");
     }
@@ -153,7 +153,9 @@ fn settings_of_another_user_never_select_the_store() {
         assert!(output.stderr.contains("not trusted: belongs to uid 54322\n"), "{output}");
     }
     let hint = hint(&project.run_as(USER, &["list"])).to_owned();
-    assert!(hint.starts_with("read what is there, then `sudo chown -R 54321 ophost.toml`; "));
+    assert!(
+        hint.starts_with("inspect the content, then run `sudo chown -R 54321 ophost.toml`, or ")
+    );
     run_fix(&project, &command_of(&hint));
     assert_eq!(project.run_as(USER, &["list"]).code, Some(0));
     assert!(project.path().join("state").is_dir());
@@ -292,7 +294,7 @@ fn all_untrusted_plugin_paths_are_fixed_by_one_command() {
     insta::assert_snapshot!(output, @"
     ---- stderr
     error: the plugins are not trusted: `plugins`: its group can write to it (mode 0775); `more`: every user can write to it (mode 0777); `plugins/text.wasm`: its group can write to it (mode 0664)
-    hint: `chmod go-w more plugins plugins/text.wasm`; `OPHOST_TRUST=world-writable` accepts them as they are
+    hint: run `chmod go-w more plugins plugins/text.wasm`, or set `OPHOST_TRUST=world-writable` to accept them
     ---- exit 4
     ");
     let doctor = project.run(&["doctor", "--json", "--plugins", "plugins", "--plugins", "more"]);
@@ -360,7 +362,7 @@ fn world_writable_config_map_is_accepted_by_the_trust_setting() {
     insta::assert_snapshot!(output, @"
     ---- stderr
     error: the plugins are not trusted: `plugins`: every user can write to it (mode 1777)
-    hint: `plugins` is on a read-only mount, where no mode can be changed; `OPHOST_TRUST=world-writable` accepts it as it is
+    hint: `plugins` is on a read-only mount, so its mode cannot be changed; set `OPHOST_TRUST=world-writable` to accept it
     ---- exit 4
     ");
     let doctor = on_read_only_plugins(&project, None, &["doctor", "--json"]).json();
@@ -372,7 +374,7 @@ fn world_writable_config_map_is_accepted_by_the_trust_setting() {
     assert_eq!((output.stderr.as_str(), output.code), ("", Some(0)), "{output}");
     // An emptyDir volume has the same mode, but its mode can be changed.
     let output = project.run_as(USER, &["list"]);
-    assert!(hint(&output).starts_with("`chmod go-w plugins`; "), "{output}");
+    assert!(hint(&output).starts_with("run `chmod go-w plugins`, or "), "{output}");
 }
 
 /// Changes the data directory like Kubernetes changes a volume with `fsGroup` at each start.
@@ -399,7 +401,7 @@ fn data_directory_of_an_fs_group_is_accepted_by_the_trust_setting() {
     insta::assert_snapshot!(output, @"
     ---- stderr
     error: the data directory is not trusted: `.ophost`: its group can write to it (mode 2775); `.ophost/owners`: its group has access to it (mode 2770); `.ophost/store`: its group has access to it (mode 2770); `.ophost/store/store.redb`: its group can write to it (mode 0660); `.ophost/wake`: its group has access to it (mode 2770)
-    hint: `chmod go-w .ophost && chmod -R go-rwx .ophost/owners .ophost/store .ophost/wake`; `OPHOST_TRUST=group-writable` accepts them as they are
+    hint: run `chmod go-w .ophost && chmod -R go-rwx .ophost/owners .ophost/store .ophost/wake`, or set `OPHOST_TRUST=group-writable` to accept them
     ---- exit 4
     ");
     let doctor = as_pod(&["doctor", "--json"], None);
@@ -461,7 +463,7 @@ fn compiled_code_that_is_open_to_others_is_never_loaded() {
     let report = doctor.json();
     let cache: Vec<_> = findings(&report, "cache").collect();
     let fix = cache[0]["fix"].as_str().expect("a fix");
-    assert!(fix.starts_with("`rm -rf .ophost/cache`"), "{doctor}");
+    assert!(fix.starts_with("run `rm -rf .ophost/cache`"), "{doctor}");
     run_fix(&project, &command_of(fix));
     assert_eq!(run(Some("group-writable"), None).stderr, "");
 }
@@ -494,7 +496,7 @@ fn files_of_a_run_as_root_are_fixed_by_one_command() {
     {"slug":"a"}
     ---- stderr
     warning: `.ophost` belongs to root, in a directory of uid 54321
-    hint: run `setpriv --reuid 54321 --regid 54321 --clear-groups ophost ..` to run commands as that user
+    hint: run `setpriv --reuid 54321 --regid 54321 --clear-groups ophost ...` to run commands as that user
     "#);
     let output = project.run_as(USER, &run);
     insta::assert_snapshot!(output, @"
@@ -502,11 +504,11 @@ fn files_of_a_run_as_root_are_fixed_by_one_command() {
     warning: compiled plugins are kept in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: belongs to `root` (uid 0)
     hint: remove that path, or name a private directory by `OPHOST_CACHE`
     error: it was not run: its record cannot be written: the data directory is not trusted: `.ophost`: belongs to `root` (uid 0); `.ophost/owners`: belongs to `root` (uid 0); `.ophost/store`: belongs to `root` (uid 0); `.ophost/wake`: belongs to `root` (uid 0)
-    hint: `sudo chown -R 54321 .ophost`; `--no-record` runs it without a record
+    hint: run `sudo chown -R 54321 .ophost`; `--no-record` runs it without a record
     ---- exit 4
     ");
     let listed = project.run_as(USER, &["runs", "list"]);
-    assert_eq!((listed.code, hint(&listed)), (Some(4), "`sudo chown -R 54321 .ophost`"));
+    assert_eq!((listed.code, hint(&listed)), (Some(4), "run `sudo chown -R 54321 .ophost`"));
     let doctor = project.run_as(USER, &["doctor", "--json"]).json();
     let data: Vec<_> = findings(&doctor, "data").collect();
     assert_eq!((&data[0]["state"], &data[0]["fix"]), (&"problem".into(), &hint(&listed).into()));
@@ -526,7 +528,7 @@ fn files_of_a_run_as_root_are_fixed_by_one_command() {
     insta::assert_snapshot!(project.run(&["runs", "list"]), @"
     ---- stderr
     error: the data directory is not trusted: `.ophost`: belongs to uid 54321; `.ophost/owners`: belongs to uid 54321; `.ophost/store`: belongs to uid 54321; `.ophost/store/store.redb`: belongs to uid 54321; `.ophost/wake`: belongs to uid 54321
-    hint: run this command as the owner, as in `setpriv --reuid 54321 --regid 54321 --clear-groups ophost ..`; `OPHOST_TRUST=owner:54321` accepts them as they are
+    hint: run this command as the owner: `setpriv --reuid 54321 --regid 54321 --clear-groups ophost ...`, or set `OPHOST_TRUST=owner:54321` to accept them
     ---- exit 4
     ");
 }
@@ -537,7 +539,7 @@ fn closed_plugin_directory_is_reported_with_its_owner() {
     give(&project.plugins(), 0);
     mode(&project.plugins(), 0o700);
     let output = project.run_as(USER, &["list"]);
-    let fix = "`sudo chown -R 54321 plugins`; the owner is `root` (uid 0)";
+    let fix = "run `sudo chown -R 54321 plugins`; the owner is `root` (uid 0)";
     assert_eq!((hint(&output), output.code), (fix, Some(5)), "{output}");
     let doctor = project.run_as(USER, &["doctor", "--json"]).json();
     let plugins: Vec<_> = findings(&doctor, "plugins").collect();

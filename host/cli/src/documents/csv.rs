@@ -4,18 +4,18 @@ use std::io::{self, BufRead};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// How much room a row has at first: it grows.
-const BYTES: usize = 4 << 10;
-const FIELDS: usize = 64;
-/// The longest row, in bytes.
+/// The initial size of the buffers for a row, in bytes and in cells.
+const INITIAL_BYTES: usize = 4 << 10;
+const INITIAL_CELLS: usize = 64;
+/// The maximum length of a row, in bytes.
 const MAX_ROW: usize = 16 << 20;
 
-/// The rows of a text, one after the other.
+/// An iterator over the rows of CSV text.
 pub(super) struct Rows<R> {
     parser: Reader,
     reader: R,
     delimiter: u8,
-    /// Which line it is in, from 1.
+    /// The current line, counted from 1.
     line: usize,
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -24,35 +24,35 @@ pub(super) struct Rows<R> {
 /// A row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    /// In which line it begins.
+    /// The line in which the row begins.
     pub(super) line: usize,
     pub(super) content: Content,
 }
 
-/// What a row holds.
+/// The content of a row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
     Cells(Vec<String>),
     /// The text ends within quotes of the row.
-    Cut,
+    Unterminated,
     /// The row is longer than 16 MiB.
     TooLong,
 }
 
 impl<R: BufRead> Rows<R> {
-    /// Returns the rows of a text in UTF-8 whose first line has this number.
+    /// Returns the rows of UTF-8 text whose first line has the number `line`.
     pub(super) fn new(reader: R, delimiter: u8, line: usize) -> Self {
-        let (bytes, ends) = (vec![0; BYTES], vec![0; FIELDS]);
+        let (bytes, ends) = (vec![0; INITIAL_BYTES], vec![0; INITIAL_CELLS]);
         Self { parser: parser(delimiter), reader, delimiter, line, bytes, ends }
     }
 
-    fn go_on(&mut self, count: usize) -> io::Result<()> {
+    fn advance(&mut self, count: usize) -> io::Result<()> {
         self.line += memchr::memchr_iter(b'\n', &self.reader.fill_buf()?[..count]).count();
         self.reader.consume(count);
         Ok(())
     }
 
-    /// Passes over empty lines, which the parser takes for no rows, too.
+    /// Skips empty lines, which are no rows for the parser either.
     fn skip_empty(&mut self) -> io::Result<()> {
         loop {
             let input = self.reader.fill_buf()?;
@@ -60,7 +60,7 @@ impl<R: BufRead> Rows<R> {
             if empty == 0 {
                 return Ok(());
             }
-            self.go_on(empty)?;
+            self.advance(empty)?;
         }
     }
 
@@ -81,20 +81,23 @@ impl<R: BufRead> Rows<R> {
         let (mut written, mut count) = (0, 0);
         loop {
             let input = self.reader.fill_buf()?;
-            // The last line may have no end. Within quotes one more is none.
-            let is_over = input.is_empty();
-            let input = if is_over { b"\n" } else { input };
-            let room = (&mut self.bytes[written..], &mut self.ends[count..]);
-            let (result, read, more_written, more) = self.parser.read_record(input, room.0, room.1);
-            if !is_over {
-                self.go_on(read)?;
+            // A missing end of the last line is added. Within quotes it does not end the row.
+            let is_end = input.is_empty();
+            let input = if is_end { b"\n" } else { input };
+            let buffers = (&mut self.bytes[written..], &mut self.ends[count..]);
+            let (result, read, more_written, more) =
+                self.parser.read_record(input, buffers.0, buffers.1);
+            if !is_end {
+                self.advance(read)?;
             }
             written += more_written;
             count += more;
             match result {
                 ReadRecordResult::Record => return Ok(Content::Cells(self.cells(count))),
-                ReadRecordResult::InputEmpty if !is_over => {}
-                ReadRecordResult::InputEmpty | ReadRecordResult::End => return Ok(Content::Cut),
+                ReadRecordResult::InputEmpty if !is_end => {}
+                ReadRecordResult::InputEmpty | ReadRecordResult::End => {
+                    return Ok(Content::Unterminated);
+                }
                 ReadRecordResult::OutputFull if self.bytes.len() >= MAX_ROW => {
                     return Ok(Content::TooLong);
                 }
@@ -107,7 +110,7 @@ impl<R: BufRead> Rows<R> {
     fn cells(&self, count: usize) -> Vec<String> {
         let starts = std::iter::once(0).chain(self.ends[..count].iter().copied());
         let fields = starts.zip(&self.ends[..count]).map(|(start, end)| &self.bytes[start..*end]);
-        // Cut out of a text at ASCII characters, each is a text.
+        // The text is split at ASCII characters, so each field is valid UTF-8.
         fields.map(|field| String::from_utf8_lossy(field).into_owned()).collect()
     }
 }
@@ -146,17 +149,17 @@ mod tests {
 
     #[test]
     fn quotes_line_ends_and_long_rows_are_read() {
-        let long = "x".repeat(3 * BYTES);
-        let text = format!("a,\"b\"\"\nc\"\r\n\n{long},\n{}", ",".repeat(2 * FIELDS));
+        let long = "x".repeat(3 * INITIAL_BYTES);
+        let text = format!("a,\"b\"\"\nc\"\r\n\n{long},\n{}", ",".repeat(2 * INITIAL_CELLS));
         let rows = rows(&text);
         assert_eq!(cells(&rows[0].1), ["a", "b\"\nc"]);
         assert_eq!(cells(&rows[1].1), [long.as_str(), ""]);
-        assert_eq!(cells(&rows[2].1).len(), 2 * FIELDS + 1);
+        assert_eq!(cells(&rows[2].1).len(), 2 * INITIAL_CELLS + 1);
         assert_eq!(rows.len(), 3);
     }
 
     #[test]
-    fn a_row_is_named_by_the_line_that_it_begins_in() {
+    fn row_has_the_number_of_its_first_line() {
         for end in ["\n", "\r\n"] {
             let text = ["a", "", "\"b", "\"", "c", ""].join(end);
             let lines: Vec<_> = rows(&text).into_iter().map(|(line, _)| line).collect();
@@ -165,18 +168,19 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_ends_within_quotes_is_cut() {
-        let is_cut = |text: &str| rows(text).pop().is_some_and(|(_, last)| last == Content::Cut);
+    fn text_that_ends_within_quotes_is_unterminated() {
+        let is_unterminated =
+            |text: &str| rows(text).pop().is_some_and(|(_, last)| last == Content::Unterminated);
         for text in ["\"", "a\n\"b", "a,\"b\n", "\"b\"\""] {
-            assert!(is_cut(text), "{text:?}");
+            assert!(is_unterminated(text), "{text:?}");
         }
         for text in ["a", "a\n", "\"a\"", "\"a\"\n", "a\"", "a,\n\n", "\"a\"\"\""] {
-            assert!(!is_cut(text), "{text:?}");
+            assert!(!is_unterminated(text), "{text:?}");
         }
     }
 
     #[test]
-    fn a_quote_without_end_does_not_fill_the_memory() {
+    fn memory_for_an_unclosed_quote_is_limited() {
         let endless = BufReader::new(io::Read::chain(&b"a\n\"b"[..], io::repeat(b'x')));
         let mut rows = Rows::new(endless, b',', 1);
         assert_eq!(rows.next().unwrap().unwrap().line, 1);

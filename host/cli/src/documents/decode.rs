@@ -1,20 +1,20 @@
-//! Text in any encoding, read as UTF-8.
+//! Decodes text of any encoding to UTF-8.
 
 use std::io::{self, BufRead, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
-use super::super::text_file;
+use ophost::text_encoding;
 
 /// The size of the two buffers, in bytes.
 const BUFFER: usize = 64 << 10;
-/// The longest byte order mark, in bytes.
-const MARK: usize = 4;
+/// The maximum length of a byte order mark, in bytes.
+const MAX_MARK: usize = 4;
 
-/// A reader of text in an encoding, which yields UTF-8 only.
+/// A reader that decodes text to UTF-8.
 ///
 /// A byte order mark is not part of the text, and overrides the encoding.
-pub(super) struct Decoded<R> {
+pub(super) struct DecodingReader<R> {
     inner: R,
     decoder: Decoder,
     /// Whether the caller chose the encoding.
@@ -25,45 +25,45 @@ pub(super) struct Decoded<R> {
     output: Box<[u8]>,
     /// The part of the output that is not consumed yet.
     unread: std::ops::Range<usize>,
-    /// Where the decoded text ends: line and column, from 1.
-    place: (u64, u64),
+    /// The line and column after the consumed text, counted from 1.
+    position: (u64, u64),
     state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing was read yet.
-    Begins,
-    Reads,
-    /// The input has ended.
-    Ends,
-    /// The input has ended, and so has the text.
-    Ended,
+    /// Nothing has been read.
+    Start,
+    Reading,
+    /// The input has ended, but decoded text may follow.
+    InputEnded,
+    /// The input and the text have ended.
+    Finished,
     /// The next bytes are not text.
     Malformed,
 }
 
-/// Bytes that are not text in the encoding.
+/// An error in the encoding of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotText {
+pub(super) enum TextError {
     #[error("line {line}, column {column}: these bytes are not {encoding} text")]
     Malformed { line: u64, column: u64, encoding: &'static str },
-    #[error("it has NUL bytes, as UTF-16 text has")]
+    #[error("the file has NUL bytes, as in UTF-16 text")]
     Nul,
-    #[error("line {line}, column {column}: a NUL character, which text does not have")]
+    #[error("line {line}, column {column}: unexpected NUL character")]
     NulAt { line: u64, column: u64 },
-    #[error("it is UTF-32 text")]
+    #[error("UTF-32 text is not supported")]
     Utf32,
 }
 
-impl From<NotText> for io::Error {
-    fn from(error: NotText) -> Self {
+impl From<TextError> for io::Error {
+    fn from(error: TextError) -> Self {
         Self::new(io::ErrorKind::InvalidData, error)
     }
 }
 
-impl<R: Read> Decoded<R> {
-    /// Returns a reader of text in an encoding [default: UTF-8].
+impl<R: Read> DecodingReader<R> {
+    /// Returns a reader of text in an encoding, or UTF-8 for `None`.
     pub(super) fn new(inner: R, encoding: Option<&'static Encoding>) -> Self {
         Self {
             inner,
@@ -73,40 +73,40 @@ impl<R: Read> Decoded<R> {
             undecoded: 0..0,
             output: vec![0; BUFFER].into(),
             unread: 0..0,
-            place: (1, 1),
-            state: State::Begins,
+            position: (1, 1),
+            state: State::Start,
         }
     }
 
     fn read_input(&mut self) -> io::Result<()> {
         self.undecoded = 0..self.read_more(0)?;
         if self.undecoded.is_empty() {
-            self.state = State::Ends;
+            self.state = State::InputEnded;
         }
         Ok(())
     }
 
-    /// Reads up to where a byte order mark has ended. The decoder knows none of UTF-32, and takes
-    /// it for another.
+    /// Reads the bytes that may be a byte order mark. The decoder takes the mark of UTF-32 for that
+    /// of UTF-16, so it is recognised here.
     fn begin(&mut self) -> io::Result<()> {
         let mut length = 0;
-        while length < MARK {
+        while length < MAX_MARK {
             match self.read_more(length)? {
                 0 => break,
                 count => length += count,
             }
         }
         self.undecoded = 0..length;
-        if text_file::marked_encoding(&self.input[..length]) == Some("UTF-32") {
-            return Err(NotText::Utf32.into());
+        if text_encoding::marked_encoding(&self.input[..length]) == Some("UTF-32") {
+            return Err(TextError::Utf32.into());
         }
         if length == 0 {
-            self.state = State::Ends;
+            self.state = State::InputEnded;
         }
         Ok(())
     }
 
-    /// Reads behind the first bytes of the input.
+    /// Reads into the input buffer after its first `length` bytes.
     fn read_more(&mut self, length: usize) -> io::Result<usize> {
         loop {
             match self.inner.read(&mut self.input[length..]) {
@@ -116,48 +116,48 @@ impl<R: Read> Decoded<R> {
         }
     }
 
-    fn decode(&mut self) -> Result<(), NotText> {
+    fn decode(&mut self) -> Result<(), TextError> {
         let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(
             &self.input[self.undecoded.clone()],
             &mut self.output,
-            self.state == State::Ends,
+            self.state == State::InputEnded,
         );
         if let Some(at) = memchr::memchr(0, &self.output[..written]) {
-            return Err(self.nul(&self.output[..written], at));
+            return Err(self.nul_error(&self.output[..written], at));
         }
         self.undecoded.start += read;
         self.unread = 0..written;
         self.state = match (result, self.state) {
             (DecoderResult::Malformed(..), _) => State::Malformed,
-            (DecoderResult::InputEmpty, State::Ends) => State::Ended,
-            (_, State::Begins) => State::Reads,
+            (DecoderResult::InputEmpty, State::InputEnded) => State::Finished,
+            (_, State::Start) => State::Reading,
             (_, state) => state,
         };
         Ok(())
     }
 
-    /// Says why there is a NUL character at a place of a text that was decoded.
-    fn nul(&self, text: &[u8], at: usize) -> NotText {
-        let is_first = self.state == State::Begins && !self.is_chosen;
+    /// Returns the error for a NUL character at an offset of decoded text.
+    fn nul_error(&self, text: &[u8], at: usize) -> TextError {
+        let is_first = self.state == State::Start && !self.is_chosen;
         if is_first && self.decoder.encoding() == UTF_8 {
             let begins = std::str::from_utf8(&text[..text.len().min(4)]).unwrap_or_default();
-            return match text_file::encoding_of_json(begins) {
-                Some("UTF-32") => NotText::Utf32,
-                _ => NotText::Nul,
+            return match text_encoding::encoding_of_json(begins) {
+                Some("UTF-32") => TextError::Utf32,
+                _ => TextError::Nul,
             };
         }
-        let (line, column) = behind(self.place, &text[..at]);
-        NotText::NulAt { line, column }
+        let (line, column) = position_after(self.position, &text[..at]);
+        TextError::NulAt { line, column }
     }
 
-    fn malformed(&self) -> NotText {
-        let (line, column) = self.place;
-        NotText::Malformed { line, column, encoding: self.decoder.encoding().name() }
+    fn malformed_error(&self) -> TextError {
+        let (line, column) = self.position;
+        TextError::Malformed { line, column, encoding: self.decoder.encoding().name() }
     }
 }
 
-/// Returns the place behind a text that begins at a place.
-fn behind((line, column): (u64, u64), text: &[u8]) -> (u64, u64) {
+/// Returns the position after a text that begins at a position.
+fn position_after((line, column): (u64, u64), text: &[u8]) -> (u64, u64) {
     let count = |bytes: &[u8]| bytes.iter().filter(|byte| (**byte as i8) >= -0x40).count() as u64;
     match memchr::memrchr(b'\n', text) {
         Some(last) => {
@@ -168,15 +168,15 @@ fn behind((line, column): (u64, u64), text: &[u8]) -> (u64, u64) {
     }
 }
 
-impl<R: Read> BufRead for Decoded<R> {
+impl<R: Read> BufRead for DecodingReader<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.unread.is_empty() {
             match self.state {
-                State::Ended => break,
-                State::Malformed => return Err(self.malformed().into()),
-                State::Begins if self.undecoded.is_empty() => self.begin()?,
-                State::Reads if self.undecoded.is_empty() => self.read_input()?,
-                State::Begins | State::Reads | State::Ends => self.decode()?,
+                State::Finished => break,
+                State::Malformed => return Err(self.malformed_error().into()),
+                State::Start if self.undecoded.is_empty() => self.begin()?,
+                State::Reading if self.undecoded.is_empty() => self.read_input()?,
+                State::Start | State::Reading | State::InputEnded => self.decode()?,
             }
         }
         Ok(&self.output[self.unread.clone()])
@@ -184,12 +184,12 @@ impl<R: Read> BufRead for Decoded<R> {
 
     fn consume(&mut self, count: usize) {
         let start = self.unread.start;
-        self.place = behind(self.place, &self.output[start..start + count]);
+        self.position = position_after(self.position, &self.output[start..start + count]);
         self.unread.start += count;
     }
 }
 
-impl<R: Read> Read for Decoded<R> {
+impl<R: Read> Read for DecodingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.fill_buf()?.read(buffer)?;
         self.consume(count);
@@ -201,10 +201,10 @@ impl<R: Read> Read for Decoded<R> {
 mod tests {
     use super::*;
 
-    /// Gives few bytes at a time.
-    struct Few<'a>(&'a [u8]);
+    /// A reader that returns at most 3 bytes at a time.
+    struct SlowReader<'a>(&'a [u8]);
 
-    impl Read for Few<'_> {
+    impl Read for SlowReader<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let count = buffer.len().min(3);
             self.0.read(&mut buffer[..count])
@@ -214,12 +214,12 @@ mod tests {
     fn read(bytes: &[u8], encoding: Option<&str>) -> Result<String, String> {
         let encoding = encoding.map(|name| Encoding::for_label(name.as_bytes()).unwrap());
         let mut text = String::new();
-        let read = Decoded::new(Few(bytes), encoding).read_to_string(&mut text);
+        let read = DecodingReader::new(SlowReader(bytes), encoding).read_to_string(&mut text);
         read.map(|_| text).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn text_is_read_in_its_encoding() {
+    fn text_is_decoded_from_its_encoding() {
         let text = "a,ä€\n\u{1f600}\n".repeat(10_000);
         let utf_16: Vec<_> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<_> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
@@ -235,37 +235,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_named_by_line_and_column() {
-        let told = |line, column, name| {
+    fn malformed_text_is_reported_with_line_and_column() {
+        let malformed = |line, column, name| {
             Err(format!("line {line}, column {column}: these bytes are not {name} text"))
         };
-        assert_eq!(read(b"a\n\xc3\xa4b\xfcc\n", None), told(2, 3, "UTF-8"));
-        assert_eq!(read(b"\xff", None), told(1, 1, "UTF-8"));
-        assert_eq!(read(b"a\nb\xc3", None), told(2, 2, "UTF-8"), "cut within a character");
-        assert_eq!(read(b"a\0\n\0\x00\xd8b\0", Some("utf-16")), told(2, 1, "UTF-16LE"));
+        assert_eq!(read(b"a\n\xc3\xa4b\xfcc\n", None), malformed(2, 3, "UTF-8"));
+        assert_eq!(read(b"\xff", None), malformed(1, 1, "UTF-8"));
+        assert_eq!(read(b"a\nb\xc3", None), malformed(2, 2, "UTF-8"), "cut within a character");
+        assert_eq!(read(b"a\0\n\0\x00\xd8b\0", Some("utf-16")), malformed(2, 1, "UTF-16LE"));
         let late = ["x\n".repeat(100_000).as_bytes(), b"y\xff"].concat();
-        assert_eq!(read(&late, None), told(100_001, 2, "UTF-8"));
-        let nul = "it has NUL bytes, as UTF-16 text has";
+        assert_eq!(read(&late, None), malformed(100_001, 2, "UTF-8"));
+        let nul = "the file has NUL bytes, as in UTF-16 text";
         assert_eq!(read(b"a\0,\0b\0", None), Err(nul.to_owned()));
         let late = ["x\n".repeat(100_000).as_bytes(), b"y\0"].concat();
-        let nul = |line, column| {
-            Err(format!("line {line}, column {column}: a NUL character, which text does not have"))
-        };
+        let nul =
+            |line, column| Err(format!("line {line}, column {column}: unexpected NUL character"));
         assert_eq!(read(&late, None), nul(100_001, 2));
         assert_eq!(read(b"a\0\0\0", Some("utf-16")), nul(1, 2));
     }
 
     #[test]
-    fn utf_32_is_named_and_not_read_as_another_encoding() {
+    fn utf_32_is_rejected() {
         let units = |text: &str, unit: fn(u32) -> [u8; 4]| -> Vec<u8> {
             text.chars().flat_map(|c| unit(c.into())).collect()
         };
         for unit in [u32::to_le_bytes, u32::to_be_bytes] {
             for encoding in [None, Some("utf-16"), Some("latin1")] {
-                let told = read(&units("\u{feff}a,b\n", unit), encoding);
-                assert_eq!(told, Err("it is UTF-32 text".to_owned()));
+                let result = read(&units("\u{feff}a,b\n", unit), encoding);
+                assert_eq!(result, Err("UTF-32 text is not supported".to_owned()));
             }
-            assert_eq!(read(&units("a,b\n", unit), None), Err("it is UTF-32 text".to_owned()));
+            assert_eq!(
+                read(&units("a,b\n", unit), None),
+                Err("UTF-32 text is not supported".to_owned())
+            );
         }
     }
 }

@@ -1,17 +1,17 @@
-//! The character between the cells of a CSV file.
+//! The delimiter of a CSV file.
 
 use super::csv::{Content, Rows};
 
-/// The characters that are looked for. The first is the usual one.
+/// The delimiters that are detected. The first is the default.
 const CANDIDATES: [u8; 4] = *b",;\t|";
-/// How many rows are looked at.
-const ROWS: usize = 50;
+/// The maximum number of rows that are read to detect the delimiter.
+const MAX_ROWS: usize = 50;
 
-/// Reads the value of `--delimiter`: an ASCII character or a word for one.
+/// Parses the value of `--delimiter`: an ASCII character or its name.
 ///
 /// # Errors
 ///
-/// Returns an error if it is neither.
+/// Returns an error if the text is neither.
 pub(super) fn parse(text: &str) -> Result<u8, String> {
     let delimiter = match text {
         "comma" => b',',
@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<u8, String> {
     is_usable.then_some(delimiter).ok_or_else(|| "cannot separate cells".to_owned())
 }
 
-/// Returns the name of a delimiter, as `--delimiter` takes it.
+/// Returns the value of `--delimiter` for a delimiter.
 pub(super) fn name(delimiter: u8) -> String {
     match delimiter {
         b'\t' => "tab".to_owned(),
@@ -35,9 +35,9 @@ pub(super) fn name(delimiter: u8) -> String {
     }
 }
 
-/// Returns the delimiter that a first line such as `sep=;` names, which Excel writes and reads, and
-/// the length of the line.
-pub(super) fn named_in(head: &str) -> Option<(u8, usize)> {
+/// Returns the delimiter in a first line such as `sep=;`, and the length of the line. Excel writes
+/// and reads such lines.
+pub(super) fn declared_in(head: &str) -> Option<(u8, usize)> {
     let (line, length) = match head.find('\n') {
         Some(end) => (&head[..end], end + 1),
         None => (head, head.len()),
@@ -47,14 +47,14 @@ pub(super) fn named_in(head: &str) -> Option<(u8, usize)> {
     parse(delimiter).ok().map(|delimiter| (delimiter, length))
 }
 
-/// Returns the delimiter of a text, of which this is the beginning.
+/// Detects the delimiter from the start of a text.
 ///
-/// The one wins with which all rows have as many cells as the first and most cells. Without such a
-/// one it is the one with which the first row has most cells.
+/// Delimiters that give all rows the same number of cells are preferred, and then delimiters that
+/// give the first row more cells.
 ///
 /// # Errors
 ///
-/// Returns the two between which the text does not decide.
+/// Returns two delimiters that fit equally well.
 pub(super) fn detect(head: &str, is_whole: bool) -> Result<u8, [u8; 2]> {
     let mut best: Vec<(Fit, u8)> = CANDIDATES
         .into_iter()
@@ -70,25 +70,25 @@ pub(super) fn detect(head: &str, is_whole: bool) -> Result<u8, [u8; 2]> {
     }
 }
 
-/// How well a delimiter fits.
+/// How well a delimiter fits the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fit {
-    /// All rows have the same number of cells, more than one.
+    /// Whether all rows have the same number of cells, and more than one.
     is_table: bool,
-    /// How many cells the first row has.
+    /// The number of cells in the first row.
     cells: usize,
 }
 
 fn fit(head: &str, delimiter: u8, is_whole: bool) -> Fit {
-    let rows = Rows::new(head.as_bytes(), delimiter, 1).map_while(Result::ok).take(ROWS);
+    let rows = Rows::new(head.as_bytes(), delimiter, 1).map_while(Result::ok).take(MAX_ROWS);
     let mut counts: Vec<_> = rows
         .map(|row| match row.content {
             Content::Cells(cells) => cells.len(),
-            Content::Cut | Content::TooLong => 0,
+            Content::Unterminated | Content::TooLong => 0,
         })
         .collect();
-    // The last row may go on behind this part of the text.
-    if !is_whole && (2..ROWS).contains(&counts.len()) {
+    // The last row may continue after this part of the text.
+    if !is_whole && (2..MAX_ROWS).contains(&counts.len()) {
         counts.pop();
     }
     let cells = counts.first().copied().unwrap_or_default();
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delimiter_is_detected_from_the_first_rows() {
+    fn delimiter_is_detected_from_the_first_rows() {
         for (text, delimiter) in [
             ("a,b\n1,2\n", b','),
             ("a;b\n1,5;2\n", b';'),
@@ -123,17 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_spreadsheet_names_the_delimiter() {
-        assert_eq!(named_in("sep=;\r\na;b\r\n"), Some((b';', 7)));
-        assert_eq!(named_in("\"sep=\t\"\na\tb\n"), Some((b'\t', 8)));
-        assert_eq!(named_in("SEP=|"), Some((b'|', 5)));
+    fn sep_line_of_a_spreadsheet_declares_the_delimiter() {
+        assert_eq!(declared_in("sep=;\r\na;b\r\n"), Some((b';', 7)));
+        assert_eq!(declared_in("\"sep=\t\"\na\tb\n"), Some((b'\t', 8)));
+        assert_eq!(declared_in("SEP=|"), Some((b'|', 5)));
         for other in ["sep=", "sep=ab\n", "separator;b\n", "a,b\nsep=;\n", ""] {
-            assert_eq!(named_in(other), None, "{other:?}");
+            assert_eq!(declared_in(other), None, "{other:?}");
         }
     }
 
     #[test]
-    fn a_delimiter_is_one_character_or_a_word() {
+    fn delimiter_is_one_character_or_a_name() {
         assert_eq!(
             ["tab", "\\t", "\t", ";", "pipe"].map(parse),
             [Ok(b'\t'), Ok(b'\t'), Ok(b'\t'), Ok(b';'), Ok(b'|')]

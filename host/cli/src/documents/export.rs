@@ -1,4 +1,4 @@
-//! `ophost documents export`.
+//! `ophost documents export`: writes documents to stdout or a new file.
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 use std::ops::ControlFlow;
@@ -9,27 +9,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use ophost::document::{CollectionName, Document, Filter};
+use ophost::{DocumentReader, Progress};
+
 use super::super::atomic_file::{AtomicFile, CreateFileError};
 use super::super::error::CliError;
 use super::super::escape::Json;
 use super::super::output;
 use super::super::progress::Bar;
 use super::super::stdio::{self, Waiting};
-use super::{CollectionSelector, report, shown, tell_if_missing};
-use ophost::DocumentReader;
-use ophost::Progress;
-use ophost::document::{CollectionName, Document, Filter};
+use super::{CollectionSelector, report, report_if_missing, shown};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
     #[command(flatten)]
-    meant: CollectionSelector,
-    /// The new file; one that is there is not written over [default: stdout].
+    selector: CollectionSelector,
+    /// Output file, which must not exist [default: stdout].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// Where documents go.
+/// The destination of the documents.
 enum Target {
     Stdout { writer: BufWriter<Waiting<Stdout>>, is_terminal: bool },
     File(AtomicFile),
@@ -48,18 +48,18 @@ impl Target {
 
     /// Writes a document as a line.
     fn line(&mut self, fields: &Map<String, Value>) -> io::Result<()> {
-        let to: &mut dyn Write = match self {
+        let writer: &mut dyn Write = match self {
             Self::Stdout { writer, is_terminal: true } => {
                 return writeln!(writer, "{}", Json(&serde_json::to_string(fields)?));
             }
             Self::Stdout { writer, is_terminal: false } => writer,
             Self::File(file) => file,
         };
-        serde_json::to_writer(&mut *to, fields)?;
-        to.write_all(b"\n")
+        serde_json::to_writer(&mut *writer, fields)?;
+        writer.write_all(b"\n")
     }
 
-    fn end(&mut self) -> io::Result<()> {
+    fn finish(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout { writer, .. } => writer.flush(),
             Self::File(file) => file.persist(),
@@ -67,9 +67,9 @@ impl Target {
     }
 }
 
-/// Documents on their way, and what became of it.
+/// An export in progress.
 struct Export {
-    to: Target,
+    target: Target,
     done: u64,
     total: Option<u64>,
     failed: Option<io::Error>,
@@ -88,16 +88,16 @@ impl Export {
     }
 
     fn line(&mut self, document: &Document) -> io::Result<()> {
-        self.to.line(&shown(document).map_err(io::Error::other)?)
+        self.target.line(&shown(document).map_err(io::Error::other)?)
     }
 
-    fn end(&mut self) -> io::Result<u64> {
+    fn finish(&mut self) -> io::Result<u64> {
         if let Some(bar) = self.bar.take() {
             bar.clear();
         }
         match self.failed.take() {
             Some(error) => Err(error),
-            None => self.to.end().map(|()| self.done),
+            None => self.target.finish().map(|()| self.done),
         }
     }
 }
@@ -107,29 +107,29 @@ pub(super) async fn run(
     args: ExportArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let CollectionSelector { collection, filter } = args.meant;
-    let to = Target::open(args.output.as_ref())?;
+    let CollectionSelector { collection, filter } = args.selector;
+    let target = Target::open(args.output.as_ref())?;
     let bar = args.output.as_ref().and_then(|_| Bar::for_terminal());
-    // How many a filter means is known only when all were looked at.
+    // The number of matches of a filter is known only after the scan.
     let total = match bar {
-        Some(_) if filter == Filter::all() => size(documents, &collection).await?,
+        Some(_) if filter == Filter::all() => document_count(documents, &collection).await?,
         _ => None,
     };
-    let export = Arc::new(Mutex::new(Export { to, done: 0, total, failed: None, bar }));
-    let adding = Arc::clone(&export);
-    // Nobody else has the lock, and nothing that holds it can leave it half written.
-    let lock = |export: &Mutex<Export>, document: &Document| {
+    let export = Arc::new(Mutex::new(Export { target, done: 0, total, failed: None, bar }));
+    let writing = Arc::clone(&export);
+    // The lock has no contention, and a panic while it is held leaves the export consistent.
+    let add = |export: &Mutex<Export>, document: &Document| {
         export.lock().unwrap_or_else(PoisonError::into_inner).add(document)
     };
-    documents.each(collection.clone(), filter, move |document| lock(&adding, &document)).await?;
-    let done = export.lock().unwrap_or_else(PoisonError::into_inner).end();
+    documents.each(collection.clone(), filter, move |document| add(&writing, &document)).await?;
+    let done = export.lock().unwrap_or_else(PoisonError::into_inner).finish();
     if matches!(done, Ok(0)) {
-        tell_if_missing(documents, &collection).await;
+        report_if_missing(documents, &collection).await;
     }
-    finish(done, args.output, json)
+    print_result(done, args.output, json)
 }
 
-async fn size(
+async fn document_count(
     documents: &DocumentReader<'_>,
     collection: &CollectionName,
 ) -> Result<Option<u64>, CliError> {
@@ -137,14 +137,18 @@ async fn size(
     Ok(all.find(|(name, _)| name == collection).map(|(_, count)| count))
 }
 
-fn finish(done: io::Result<u64>, file: Option<PathBuf>, json: bool) -> Result<ExitCode, CliError> {
+fn print_result(
+    done: io::Result<u64>,
+    file: Option<PathBuf>,
+    json: bool,
+) -> Result<ExitCode, CliError> {
     match (done, file) {
         (Ok(count), Some(file)) if json => {
             output::json(&json!({"file": file.display().to_string(), "documents": count}))?;
         }
         (Ok(count), Some(file)) => report(&format!("{count} documents in `{}`", file.display())),
         (Ok(_), None) => {}
-        // Whoever reads from us and goes away has seen enough.
+        // A reader that closes the pipe, such as `head`, has enough lines.
         (Err(error), None) if error.kind() == io::ErrorKind::BrokenPipe => {}
         (Err(error), None) => return Err(CliError::Output(error)),
         (Err(source), Some(file)) => {

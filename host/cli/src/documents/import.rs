@@ -1,4 +1,4 @@
-//! `ophost documents import`.
+//! `ophost documents import`: imports the documents of a file in one run or in batches.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,85 +9,83 @@ use clap_complete::engine::ArgValueCandidates;
 use encoding_rs::Encoding;
 use tokio_util::sync::CancellationToken;
 
+use ophost::document::CollectionName;
+use ophost::{
+    BatchImport, Caller, Event, Existing, Failure, FailureKind, Flags, Host, Import, Outcome,
+    Progress, RunError, RunId, RunReport, StoreError,
+};
+
 use super::super::error::{CliError, Exit};
 use super::super::orchestration::OrchestrationArgs;
 use super::super::output::{self, EscapedLine, HINT, WARNING};
 use super::super::progress::Bar;
-use super::super::{changes, complete, interrupt, run};
-use super::batches::{Batch, Reading, Size};
+use super::super::{changes, completion, interrupt, run};
+use super::batches::{Batch, BatchReader, BatchSize};
 use super::delimiter;
 use super::names::{self, Names, Rename};
-use super::read::{self, Format, Place, Rules, Seen, Source};
-use ophost::Caller;
-use ophost::RunId;
-use ophost::StoreError;
-use ophost::document::CollectionName;
-use ophost::{BatchImport, Host, RunError, RunReport};
-use ophost::{Event, Failure, FailureKind, Flags, Outcome, Progress};
-use ophost::{Existing, Import};
+use super::read::{self, Format, Location, OnRead, Rules, Source};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct ImportArgs {
-    /// The collection; it is made with its first document.
-    #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(complete::collections))]
+    /// Collection, which is created with its first document.
+    #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(completion::collections))]
     pub(super) collection: CollectionName,
-    /// A file of documents, .jsonl, .json, .csv or .tsv; or - for stdin.
+    /// File of documents (.jsonl, .json, .csv or .tsv), or `-` for stdin.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// How the documents stand there [default: as the file's name says].
+    /// Format of the file [default: by its extension].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Encoding of the file, such as utf-16, windows-1252 or shift_jis [default: UTF-8, or as the
-    /// byte order mark says].
+    /// Encoding of the file, such as utf-16, windows-1252 or shift_jis [default: by the byte order
+    /// mark, else UTF-8].
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     encoding: Option<&'static Encoding>,
-    /// Character between the cells of a CSV file, or `tab` [default: the one of , ; tab | that fits
-    /// the first rows].
+    /// Delimiter of a CSV file, an ASCII character or `tab` [default: the one of , ; tab | that
+    /// fits the first rows].
     #[arg(long, value_name = "CHAR", value_parser = delimiter::parse, allow_hyphen_values = true)]
     delimiter: Option<u8>,
-    /// Give a field or column another name; several times for several. An empty OLD is the column
-    /// without a name.
+    /// New name of a field or column; can be repeated. An empty OLD is a column without a name.
     #[arg(long, value_name = "OLD=NEW", value_parser = names::rename, allow_hyphen_values = true)]
     rename: Vec<Rename>,
-    /// Leave a field or column out; several times for several.
+    /// Field or column to leave out; can be repeated.
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     drop: Vec<String>,
-    /// Store JSON exactly as it stands: do not convert MongoDB Extended JSON, such as
-    /// {"$date": ..}, and accept names of fields that no filter can name.
+    /// Store JSON unchanged: do not convert MongoDB Extended JSON, such as {"$date": ..}, and
+    /// accept field names that a filter cannot use.
     #[arg(long)]
     plain_json: bool,
-    /// Import this many documents by a run of its own, one batch after the other. The batches
-    /// before a failure stay [default: all documents by one run, or none].
+    /// Number of documents per run. If a batch fails, the batches before it are kept [default: all
+    /// documents in one run, all or none].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     batch: Option<u64>,
-    /// Pass over the first documents of the file.
+    /// Number of documents to skip at the start of the file [default: 0].
     #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
     skip: u64,
-    /// The field whose value is the document's id; with another than `_id`, what stands there is
-    /// left out [default: `_id`, else a new one].
+    /// Field with the id of the document. If another field than `_id` is given, `_id` is left out
+    /// [default: `_id`, else a new id].
     #[arg(long, value_name = "FIELD")]
     id: Option<String>,
-    /// What becomes of a document whose id is taken: the import fails, or it replaces the one
-    /// that is there, or is left out.
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t = OnExisting::Refuse)]
+    /// Action for a document whose id exists: fail the import, replace the existing document, or
+    /// skip the new one.
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = OnExisting::Refuse)]
     existing: OnExisting,
-    /// Keep the values of a CSV file as text. Else a column is numbers, or true and false, if each
-    /// of its cells is one as JSON writes it and exact; any other column is text, such as zip codes
-    /// one of which is 01234. An empty cell is no field; ids stay as they are written.
+    /// Import all values of a CSV file as text. By default, a column is numeric or boolean if every
+    /// cell is an exact JSON number or boolean, and text otherwise, such as zip codes that include
+    /// 01234. Empty cells give no field, and ids are always text.
     #[arg(long)]
     text: bool,
-    /// Show what would be put in, and keep nothing of it.
+    /// Validate and report the import without storing documents.
     #[arg(long)]
     dry_run: bool,
-    /// The user on whose behalf this happens.
+    /// User on whose behalf the import runs.
     #[arg(long, value_name = "ID")]
     user: Option<String>,
     #[command(flatten)]
     orchestration: OrchestrationArgs,
 }
 
-/// What becomes of a document whose id is taken.
+/// The action for a document whose id exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OnExisting {
     Refuse,
@@ -105,25 +103,25 @@ impl From<OnExisting> for Existing {
     }
 }
 
-/// A file that cannot be imported; nothing of it was.
+/// An error for a file that cannot be imported.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot import `{}`: {reason}", file.display())]
 pub(crate) struct NotImported {
     file: PathBuf,
     reason: String,
     hint: Option<String>,
-    is_of_host: bool,
+    is_host_fault: bool,
 }
 
 impl NotImported {
-    /// Returns the way out.
+    /// Returns a hint for the user.
     pub(crate) fn hint(&self) -> Option<String> {
         self.hint.clone()
     }
 
-    /// Returns the number to exit with.
+    /// Returns the exit code.
     pub(crate) fn exit(&self) -> Exit {
-        if self.is_of_host { Exit::Host } else { Exit::Usage }
+        if self.is_host_fault { Exit::Host } else { Exit::Usage }
     }
 }
 
@@ -134,27 +132,28 @@ Examples:
   ophost documents import jobs frame.csv --rename =index --rename a.b=a_b
   ophost documents import jobs large.jsonl --batch 10000
 
-A batch sees what the ones before it imported: an id that stands twice in the file is an existing
-one in the later batch, but not in a dry run.";
+A batch sees the documents of earlier batches. If an id appears twice in the file, the id exists in
+the later batch, but not in a dry run.";
 
 fn encoding(name: &str) -> Result<&'static Encoding, String> {
-    Encoding::for_label_no_replacement(name.as_bytes())
-        .ok_or_else(|| "unknown; expected a name such as utf-8, utf-16 or windows-1252".to_owned())
+    Encoding::for_label_no_replacement(name.as_bytes()).ok_or_else(|| {
+        "unknown encoding; use a name such as utf-8, utf-16 or windows-1252".to_owned()
+    })
 }
 
 pub(super) async fn run(
     host: &Host,
     args: ImportArgs,
-    most: u64,
+    max_bytes: u64,
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let bar = Bar::for_terminal().map(Arc::new);
     let (batch, cancel) = (args.batch, CancellationToken::new());
-    let reading = reading(&args, most, bar.clone())?;
+    let reader = start_reader(&args, max_bytes, bar.clone())?;
     interrupt::cancels(cancel.clone())?;
     let flags = Flags { dry_run: args.dry_run, ..Flags::default() };
     let caller = Caller { user_id: args.user, flags, ..Caller::at("cli") };
-    let like = Import::new(args.collection, Vec::new())
+    let template = Import::new(args.collection, Vec::new())
         .existing(args.existing.into())
         .source(args.file.display().to_string())
         .first(args.skip.saturating_add(1))
@@ -162,17 +161,21 @@ pub(super) async fn run(
         .context(args.orchestration.context())
         .cancellation_token(cancel.clone());
     let (file, is_dry, skip) = (args.file, args.dry_run, args.skip);
-    let importer = Importer { host, reading, file, cancel, bar, is_dry, skip, json };
+    let importer = Importer { host, reader, file, cancel, bar, is_dry, skip, json };
     match batch {
-        None => importer.all_at_once(like).await,
-        Some(size) => importer.in_batches(like.batch_size(size)).await,
+        None => importer.all_at_once(template).await,
+        Some(size) => importer.in_batches(template.batch_size(size)).await,
     }
 }
 
-fn reading(args: &ImportArgs, most: u64, bar: Option<Arc<Bar>>) -> Result<Reading, CliError> {
+fn start_reader(
+    args: &ImportArgs,
+    max_bytes: u64,
+    bar: Option<Arc<Bar>>,
+) -> Result<BatchReader, CliError> {
     let unknown = || {
-        let reason = "its name does not say what it holds: use --format".to_owned();
-        NotImported { file: args.file.clone(), reason, hint: None, is_of_host: false }
+        let reason = "unknown file extension; use `--format`".to_owned();
+        NotImported { file: args.file.clone(), reason, hint: None, is_host_fault: false }
     };
     let format = args.format.or_else(|| Format::of(&args.file)).ok_or_else(unknown)?;
     let rules = Rules {
@@ -184,24 +187,24 @@ fn reading(args: &ImportArgs, most: u64, bar: Option<Arc<Bar>>) -> Result<Readin
         text: args.text,
         plain: args.plain_json,
         skip: args.skip,
-        most: args.batch.is_none().then_some(most),
+        max_bytes: args.batch.is_none().then_some(max_bytes),
     };
     let file = args.file.clone();
     let open = move || {
         let (source, length) = Source::open(&file)?;
-        let seen: Seen = Arc::new(move |done, what: &str| {
-            let progress = Progress { done, total: length, message: Some(what.to_owned()) };
+        let on_read: OnRead = Arc::new(move |done, unit: &str| {
+            let progress = Progress { done, total: length, message: Some(unit.to_owned()) };
             bar.iter().for_each(|bar| bar.report(&progress));
         });
-        read::documents(source, rules, &seen)
+        read::documents(source, rules, &on_read)
     };
-    Ok(Reading::begin(open, args.skip, Size { documents: args.batch, most })?)
+    Ok(BatchReader::start(open, args.skip, BatchSize { documents: args.batch, max_bytes })?)
 }
 
-/// Imports what a thread reads.
+/// Imports the batches of a reader.
 struct Importer<'h> {
     host: &'h Host,
-    reading: Reading,
+    reader: BatchReader,
     file: PathBuf,
     cancel: CancellationToken,
     bar: Option<Arc<Bar>>,
@@ -210,20 +213,20 @@ struct Importer<'h> {
     json: bool,
 }
 
-/// How an import in batches ended.
-enum Ended {
-    All,
+/// The end of an import in batches.
+enum BatchesEnd {
+    Complete,
     Cancelled,
-    /// A batch was not imported.
+    /// A batch failed.
     Failed(Failure),
-    /// The file cannot be read any further.
-    Unread(NotImported),
-    /// A batch of so many documents could not be run, or its end not recorded.
+    /// The file cannot be read further.
+    ReadFailed(NotImported),
+    /// The host could not run a batch of this many documents, or could not record its result.
     Host(RunError, u64),
 }
 
 impl Importer<'_> {
-    /// Imports all documents by one run, or none.
+    /// Imports all documents in one run, or none.
     async fn all_at_once(self, mut import: Import) -> Result<ExitCode, CliError> {
         let Some(batch) = self.next().await? else { return self.cancelled(&import) };
         import.documents = batch.map(|batch| batch.documents).unwrap_or_default();
@@ -239,113 +242,118 @@ impl Importer<'_> {
         run::print_report(&report?, false, self.json)
     }
 
-    /// Imports the documents batch by batch. Nothing is recorded before the first was read.
-    async fn in_batches(self, like: Import) -> Result<ExitCode, CliError> {
-        let Some(first) = self.next().await? else { return self.cancelled(&like) };
-        let mut parent = self.host.begin_batch_import(like).await?;
-        let (ended, last) = self.all_batches(&mut parent, first).await;
+    /// Imports the documents in batches. The parent run starts after the first batch was read.
+    async fn in_batches(self, template: Import) -> Result<ExitCode, CliError> {
+        let Some(first) = self.next().await? else { return self.cancelled(&template) };
+        let mut parent = self.host.begin_batch_import(template).await?;
+        let (end, last) = self.all_batches(&mut parent, first).await;
         self.clear_bar();
-        self.finish(parent, ended, last).await
+        self.finish(parent, end, last).await
     }
 
-    /// Reads the next batch; the outer `None` if the import was cancelled.
+    /// Reads the next batch. The outer `None` means that the import was cancelled.
     async fn next(&self) -> Result<Option<Option<Batch>>, NotImported> {
-        let next = self.cancel.run_until_cancelled(self.reading.next()).await.transpose();
+        let next = self.cancel.run_until_cancelled(self.reader.next()).await.transpose();
         next.map_err(|error| {
             self.clear_bar();
             let (reason, hint) = (error.to_string(), error.hint());
-            NotImported { file: self.file.clone(), reason, hint, is_of_host: error.is_of_host() }
+            NotImported {
+                file: self.file.clone(),
+                reason,
+                hint,
+                is_host_fault: error.is_host_fault(),
+            }
         })
     }
 
-    /// Imports one batch after the other, and returns where the last imported document is.
+    /// Imports all batches, and returns the location of the last imported document.
     async fn all_batches(
         &self,
         parent: &mut BatchImport<'_>,
         first: Option<Batch>,
-    ) -> (Ended, Option<Place>) {
+    ) -> (BatchesEnd, Option<Location>) {
         let (mut next, mut last) = (first, None);
-        while let Some(Batch { first, places, documents }) = next {
+        while let Some(Batch { first, locations, documents }) = next {
             let count = documents.len() as u64;
             match parent.run(first, documents).await {
                 Ok(RunReport { outcome: Outcome::Success(_), .. }) => {}
                 Ok(RunReport { outcome: Outcome::Cancelled, .. }) => {
-                    return (Ended::Cancelled, last);
+                    return (BatchesEnd::Cancelled, last);
                 }
                 Ok(RunReport { outcome: Outcome::Failed(failure), .. }) => {
-                    return (Ended::Failed(of_batch(failure, places)), last);
+                    return (BatchesEnd::Failed(with_locations(failure, locations)), last);
                 }
-                Err(error) => return (Ended::Host(error, count), last),
+                Err(error) => return (BatchesEnd::Host(error, count), last),
             }
-            last = places.map(|(_, place)| place).or(last);
+            last = locations.map(|(_, location)| location).or(last);
             next = match self.next().await {
                 Ok(Some(next)) => next,
-                Ok(None) => return (Ended::Cancelled, last),
-                Err(error) => return (Ended::Unread(error), last),
+                Ok(None) => return (BatchesEnd::Cancelled, last),
+                Err(error) => return (BatchesEnd::ReadFailed(error), last),
             };
         }
-        (Ended::All, last)
+        (BatchesEnd::Complete, last)
     }
 
-    /// Ends the parent run, and prints how.
+    /// Finishes the parent run and prints its result.
     async fn finish(
         self,
         parent: BatchImport<'_>,
-        ended: Ended,
-        last: Option<Place>,
+        end: BatchesEnd,
+        last: Option<Location>,
     ) -> Result<ExitCode, CliError> {
         let skip = self.skip + parent.done();
-        let way_out = match last {
+        let resume = match last {
             Some(last) => {
-                format!("the documents up to {last} are imported: `--skip {skip}` goes on")
+                format!("the documents up to {last} are imported; use `--skip {skip}` to continue")
             }
             None => "no document was imported".to_owned(),
         };
         let failure = |message: String| Failure::new(FailureKind::Error, message);
-        let (outcome, exit, hint) = match ended {
-            Ended::All => {
+        let (outcome, exit, hint) = match end {
+            BatchesEnd::Complete => {
                 let report = parent.finish(Ok(()), None).await?;
                 let exit = run::print_report(&report, false, self.json)?;
-                self.say_dry(&report);
+                self.report_dry_run(&report);
                 return Ok(exit);
             }
-            Ended::Cancelled => (None, None, None),
-            Ended::Failed(failure) => {
+            BatchesEnd::Cancelled => (None, None, None),
+            BatchesEnd::Failed(failure) => {
                 let is_large = matches!(failure.kind, FailureKind::Effects | FailureKind::Timeout);
                 let hint = is_large.then(|| "use a smaller `--batch`".to_owned());
                 (Some(failure), None, hint)
             }
-            Ended::Unread(error) => {
+            BatchesEnd::ReadFailed(error) => {
                 let hint = error.hint();
                 (Some(failure(error.to_string())), Some(error.exit()), hint)
             }
-            Ended::Host(error, count) => {
-                let way_out = way_out_after(&error, (skip, count)).unwrap_or(way_out);
-                let ended = Err(Some(failure(error.to_string())));
-                // What stopped the batch may stop this, too. The first error is the one to know.
-                parent.finish(ended, Some(way_out.clone())).await.ok();
-                say(&way_out);
+            BatchesEnd::Host(error, count) => {
+                let resume = resume_hint(&error, (skip, count)).unwrap_or(resume);
+                let result = Err(Some(failure(error.to_string())));
+                // The same cause may prevent this write. The first error is returned.
+                parent.finish(result, Some(resume.clone())).await.ok();
+                print_hint(&resume);
                 return Err(error.into());
             }
         };
-        let report = parent.finish(Err(outcome), Some(way_out.clone())).await?;
+        let report = parent.finish(Err(outcome), Some(resume.clone())).await?;
         let code = run::print_report(&report, false, self.json)?;
         if !self.json {
-            hint.iter().chain([&way_out]).for_each(|hint| say(hint));
+            hint.iter().chain([&resume]).for_each(|hint| print_hint(hint));
         }
         Ok(exit.map_or(code, ExitCode::from))
     }
 
-    /// Says what the batches of a dry run would have changed.
-    fn say_dry(&self, report: &RunReport) {
+    /// Prints the number of changes that a dry run would have made.
+    fn report_dry_run(&self, report: &RunReport) {
         if self.is_dry && !self.json {
             let count = changes::counted(report.changes);
-            let text = format!("nothing is kept; the batches would have {count}");
+            let text = format!("nothing was stored; the import would have {count}");
             output::stderr(&format!("{WARNING}DRY RUN{WARNING:#}: {text}\n"));
         }
     }
 
-    /// Says that the import was cancelled before a run began.
+    /// Reports that the import was cancelled before a run started.
     fn cancelled(&self, import: &Import) -> Result<ExitCode, CliError> {
         self.clear_bar();
         if self.json {
@@ -360,46 +368,47 @@ impl Importer<'_> {
     }
 }
 
-/// Returns the way out after an error with a batch of so many documents, where it leaves unknown
-/// what the store holds. `skip` documents are before the batch.
-fn way_out_after(error: &RunError, (skip, count): (u64, u64)) -> Option<String> {
+/// Returns how to continue if an error leaves it unknown whether a batch was imported. `skip` is
+/// the number of documents before the batch, and `count` is the number of its documents.
+fn resume_hint(error: &RunError, (skip, count): (u64, u64)) -> Option<String> {
     match error {
-        RunError::Store(error) => way_out_of(error, None, (skip, count)),
+        RunError::Store(error) => resume_hint_for_store(error, None, (skip, count)),
         RunError::Unrecorded(unrecorded) => {
-            way_out_of(&unrecorded.source, Some(unrecorded.run_id), (skip, count))
+            resume_hint_for_store(&unrecorded.source, Some(unrecorded.run_id), (skip, count))
         }
         _ => None,
     }
 }
 
-/// Returns the same for an error of the store. A batch whose run did not begin is not imported.
-fn way_out_of(
+/// Returns the same for a store error. `started` is the run of the batch. A batch whose run did not
+/// start is not imported.
+fn resume_hint_for_store(
     error: &StoreError,
-    begun: Option<RunId>,
+    started: Option<RunId>,
     (skip, count): (u64, u64),
 ) -> Option<String> {
-    match (error, begun) {
+    match (error, started) {
         (StoreError::Replaced, _) => Some(
-            "the store was removed or replaced, and what is imported now is unknown: import the \
+            "the store was removed or replaced, so the imported documents are unknown; import the \
              file again without `--skip`"
                 .to_owned(),
         ),
         (StoreError::OutcomeUnknown(_), Some(run)) => Some(format!(
-            "whether the last batch is imported, `ophost runs show {run}` says: if it is, \
-             `--skip {}` goes on, else `--skip {skip}`",
+            "run `ophost runs show {run}` to see whether the last batch was imported; if so, use \
+             `--skip {}` to continue, else `--skip {skip}`",
             skip + count
         )),
         _ => None,
     }
 }
 
-fn say(hint: &str) {
+fn print_hint(hint: &str) {
     output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(hint)));
 }
 
-/// Returns the failure of a batch with its place in the file.
-fn of_batch(failure: Failure, places: Option<(Place, Place)>) -> Failure {
-    let message = match places {
+/// Returns the failure of a batch with the location of the batch in its message.
+fn with_locations(failure: Failure, locations: Option<(Location, Location)>) -> Failure {
+    let message = match locations {
         Some((first, last)) => format!("batch from {first} to {last}: {}", failure.message),
         None => failure.message,
     };
@@ -411,18 +420,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_imported_is_not_said_where_that_is_unknown() {
-        let told = |error: StoreError| way_out_after(&RunError::Store(error), (20, 10));
-        assert!(told(StoreError::Replaced).unwrap().contains("again without `--skip`"));
-        // Its run did not begin.
-        assert_eq!(told(StoreError::OutcomeUnknown(RunId::new())), None);
-        assert_eq!(told(StoreError::Full), None);
+    fn resume_hint_is_conditional_if_the_outcome_is_unknown() {
+        let hint = |error: StoreError| resume_hint(&RunError::Store(error), (20, 10));
+        assert!(hint(StoreError::Replaced).unwrap().contains("again without `--skip`"));
+        // The run of the batch did not start.
+        assert_eq!(hint(StoreError::OutcomeUnknown(RunId::new())), None);
+        assert_eq!(hint(StoreError::Full), None);
         let run = RunId::new();
-        let told = way_out_of(&StoreError::OutcomeUnknown(run), Some(run), (20, 10)).unwrap();
+        let hint =
+            resume_hint_for_store(&StoreError::OutcomeUnknown(run), Some(run), (20, 10)).unwrap();
         for part in
             [format!("`ophost runs show {run}`"), "`--skip 30`".into(), "`--skip 20`".into()]
         {
-            assert!(told.contains(&part), "{told}");
+            assert!(hint.contains(&part), "{hint}");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! The documents of a JSON file, one after the other: the items of an array, or objects in a row.
+//! An iterator over the documents of a JSON file: the items of an array, or a sequence of objects.
 
 use std::io::{self, BufRead};
 
-/// The longest document in a file, in bytes of its text there.
+/// The maximum length of the text of a document in a file, in bytes.
 pub(super) const MAX_TEXT: usize = 16 << 20;
 
-/// The documents of a text in UTF-8.
+/// An iterator over the documents of UTF-8 text.
 ///
-/// Finds only where each begins and ends; whether it is JSON is the caller's to find out.
+/// The iterator finds only the start and end of each document. The caller parses them.
 pub(super) struct Items<R> {
     reader: R,
-    /// Where the reader is, from 1.
+    /// The position of the reader, counted from 1.
     line: usize,
     column: usize,
     state: State,
@@ -18,34 +18,34 @@ pub(super) struct Items<R> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Begins,
-    /// In an array: before its first item, or behind one.
+    Start,
+    /// In an array, before its first item or after an item.
     Array {
         is_first: bool,
     },
-    /// Behind an object that is in no array. `mongoexport` writes one below the other.
-    Objects,
-    Ended,
+    /// After an object outside of an array. `mongoexport` writes such sequences.
+    Sequence,
+    Finished,
 }
 
 /// The text of one document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) text: String,
-    /// Where it begins, from 1.
+    /// The position of the first character, counted from 1.
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
 impl Item {
-    /// Returns the place in the file for a place in the text.
-    pub(super) fn place(&self, line: usize, column: usize) -> (usize, usize) {
+    /// Converts a position in the text to a position in the file.
+    pub(super) fn position_in_file(&self, line: usize, column: usize) -> (usize, usize) {
         let column = if line <= 1 { self.column + column.max(1) - 1 } else { column };
         (self.line + line.max(1) - 1, column)
     }
 }
 
-/// Why there are no more documents.
+/// An error that ends the iterator.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ItemError {
     #[error(transparent)]
@@ -58,24 +58,24 @@ pub(super) enum ItemError {
 
 impl<R: BufRead> Items<R> {
     pub(super) fn new(reader: R) -> Self {
-        Self { reader, line: 1, column: 1, state: State::Begins }
+        Self { reader, line: 1, column: 1, state: State::Start }
     }
 
-    fn wrong(&self, problem: &'static str) -> ItemError {
+    fn not_json(&self, problem: &'static str) -> ItemError {
         ItemError::NotJson { problem, line: self.line, column: self.column }
     }
 
-    /// Returns the next byte that is no white space.
+    /// Returns the next byte after white space.
     fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             match self.reader.fill_buf()?.first().copied() {
-                Some(byte @ (b' ' | b'\t' | b'\r' | b'\n')) => self.pass(byte),
+                Some(byte @ (b' ' | b'\t' | b'\r' | b'\n')) => self.consume(byte),
                 other => return Ok(other),
             }
         }
     }
 
-    fn pass(&mut self, byte: u8) {
+    fn consume(&mut self, byte: u8) {
         self.reader.consume(1);
         match byte {
             b'\n' => (self.line, self.column) = (self.line + 1, 1),
@@ -87,52 +87,54 @@ impl<R: BufRead> Items<R> {
         loop {
             let next = self.peek()?;
             match (self.state, next) {
-                (State::Begins, Some(b'[')) => {
-                    self.pass(b'[');
+                (State::Start, Some(b'[')) => {
+                    self.consume(b'[');
                     self.state = State::Array { is_first: true };
                 }
-                (State::Begins, None) => return Err(self.wrong("EOF while parsing a value")),
-                (State::Begins, Some(_)) | (State::Objects, Some(b'{')) => {
-                    self.state = State::Objects;
+                (State::Start, None) => return Err(self.not_json("EOF while parsing a value")),
+                (State::Start, Some(_)) | (State::Sequence, Some(b'{')) => {
+                    self.state = State::Sequence;
                     return self.value().map(Some);
                 }
-                (State::Objects | State::Ended, None) => return Ok(None),
-                (State::Objects | State::Ended, Some(_)) => {
-                    return Err(self.wrong("trailing characters"));
+                (State::Sequence | State::Finished, None) => return Ok(None),
+                (State::Sequence | State::Finished, Some(_)) => {
+                    return Err(self.not_json("trailing characters"));
                 }
-                (State::Array { .. }, None) => return Err(self.wrong("EOF while parsing a list")),
+                (State::Array { .. }, None) => {
+                    return Err(self.not_json("EOF while parsing a list"));
+                }
                 (State::Array { .. }, Some(b']')) => {
-                    self.pass(b']');
-                    self.state = State::Ended;
+                    self.consume(b']');
+                    self.state = State::Finished;
                 }
                 (State::Array { is_first: true }, Some(_)) => {
                     self.state = State::Array { is_first: false };
                     return self.value().map(Some);
                 }
                 (State::Array { is_first: false }, Some(b',')) => {
-                    self.pass(b',');
+                    self.consume(b',');
                     if matches!(self.peek()?, Some(b']')) {
-                        return Err(self.wrong("trailing comma"));
+                        return Err(self.not_json("trailing comma"));
                     }
                     self.state = State::Array { is_first: true };
                 }
                 (State::Array { is_first: false }, Some(_)) => {
-                    return Err(self.wrong("expected `,` or `]`"));
+                    return Err(self.not_json("expected `,` or `]`"));
                 }
             }
         }
     }
 
-    /// Reads up to the end of a value.
+    /// Reads a value to its end.
     fn value(&mut self) -> Result<Item, ItemError> {
         let (line, column) = (self.line, self.column);
-        let (mut text, mut end) = (Vec::new(), End::default());
+        let (mut text, mut scanner) = (Vec::new(), ValueScanner::default());
         loop {
             let input = self.reader.fill_buf()?;
             if input.is_empty() {
                 break;
             }
-            let length = input.iter().position(|byte| end.is_before(*byte));
+            let length = input.iter().position(|byte| scanner.ends_before(*byte));
             let part = &input[..length.unwrap_or(input.len())];
             text.extend(part);
             let count = part.len();
@@ -149,7 +151,7 @@ impl<R: BufRead> Items<R> {
                 break;
             }
         }
-        // Cut out of a text at ASCII characters, it is a text.
+        // The text is split at ASCII characters, so the value is valid UTF-8.
         let text = String::from_utf8_lossy(&text).into_owned();
         Ok(Item { text, line, column })
     }
@@ -157,38 +159,38 @@ impl<R: BufRead> Items<R> {
 
 /// Finds the end of a value.
 #[derive(Default)]
-struct End {
+struct ValueScanner {
     depth: usize,
-    is_in_text: bool,
+    is_in_string: bool,
     is_escaped: bool,
-    /// The value's last byte was seen.
-    is_over: bool,
+    /// Whether the last byte of the value has been read.
+    is_complete: bool,
 }
 
-impl End {
+impl ValueScanner {
     /// Returns whether the value ends before this byte.
-    fn is_before(&mut self, byte: u8) -> bool {
-        if self.is_over {
+    fn ends_before(&mut self, byte: u8) -> bool {
+        if self.is_complete {
             return true;
         }
-        if self.is_in_text {
+        if self.is_in_string {
             match byte {
                 _ if self.is_escaped => self.is_escaped = false,
                 b'\\' => self.is_escaped = true,
                 b'"' => {
-                    self.is_in_text = false;
-                    self.is_over = self.depth == 0;
+                    self.is_in_string = false;
+                    self.is_complete = self.depth == 0;
                 }
                 _ => {}
             }
             return false;
         }
         match byte {
-            b'"' => self.is_in_text = true,
+            b'"' => self.is_in_string = true,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' if self.depth > 0 => {
                 self.depth -= 1;
-                self.is_over = self.depth == 0;
+                self.is_complete = self.depth == 0;
             }
             b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n' if self.depth == 0 => return true,
             _ => {}
@@ -203,7 +205,7 @@ impl<R: BufRead> Iterator for Items<R> {
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.item().transpose();
         if matches!(item, Some(Err(_))) {
-            self.state = State::Ended;
+            self.state = State::Finished;
         }
         item
     }
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_found_with_their_places() {
+    fn documents_are_found_with_their_positions() {
         let of = |items: &[(&str, usize, usize)]| {
             Ok(items
                 .iter()
@@ -242,12 +244,12 @@ mod tests {
         ];
         assert_eq!(items(text), of(&found));
         let item = Item { text: String::new(), line: 2, column: 5 };
-        assert_eq!((item.place(1, 3), item.place(2, 3)), ((2, 7), (3, 3)));
+        assert_eq!((item.position_in_file(1, 3), item.position_in_file(2, 3)), ((2, 7), (3, 3)));
     }
 
     #[test]
-    fn what_is_between_documents_is_checked() {
-        for (text, told) in [
+    fn syntax_between_documents_is_checked() {
+        for (text, message) in [
             ("", "not JSON: EOF while parsing a value at line 1 column 1"),
             ("[{}", "not JSON: EOF while parsing a list at line 1 column 4"),
             ("[{},]", "not JSON: trailing comma at line 1 column 5"),
@@ -255,16 +257,16 @@ mod tests {
             ("[]\n[]", "not JSON: trailing characters at line 2 column 1"),
             ("{}\n,", "not JSON: trailing characters at line 2 column 1"),
         ] {
-            assert_eq!(items(text), Err(told.to_owned()), "{text:?}");
+            assert_eq!(items(text), Err(message.to_owned()), "{text:?}");
         }
         // The content of a document is checked by the caller that parses it.
         assert_eq!(items("[{\"a\": ]]").unwrap().len(), 1);
     }
 
     #[test]
-    fn a_document_without_end_does_not_fill_the_memory() {
+    fn memory_for_an_unclosed_document_is_limited() {
         let endless = BufReader::new(io::Read::chain(&b"[\n{\"a\": \""[..], io::repeat(b'x')));
-        let told = Items::new(endless).next().unwrap().unwrap_err().to_string();
-        assert_eq!(told, "the document at line 2 column 1 is longer than 16 MiB");
+        let message = Items::new(endless).next().unwrap().unwrap_err().to_string();
+        assert_eq!(message, "the document at line 2 column 1 is longer than 16 MiB");
     }
 }

@@ -1,4 +1,4 @@
-//! `ophost documents`: what runs read and change.
+//! `ophost documents`: shows, imports and exports documents.
 
 mod batches;
 mod columns;
@@ -19,19 +19,19 @@ use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::{Map, Value, json};
 
-use super::complete;
-use super::error::CliError;
-use super::output::{self, EscapedLine};
-use super::table::{Overflow, table};
-use super::{run, settings};
-use ophost::DocumentReader;
-use ophost::Host;
 use ophost::config::Config;
 use ophost::document::{
     Address, CollectionName, Document, DocumentId, Filter, Page, Path, Query, QueryError, Sort,
     SortBy,
 };
+use ophost::{DocumentReader, Host};
 use ophost_document::suggest::{closest_match, is_misspelt};
+
+use super::completion;
+use super::error::CliError;
+use super::output::{self, EscapedLine};
+use super::table::{Overflow, table};
+use super::{run, settings};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,33 +48,32 @@ Examples:
   ophost documents import jobs jobs.csv --id number
   ophost documents export jobs --output jobs.jsonl
 
-A filter is a JSON object in the words of MongoDB: equality, $eq $ne $gt $gte $lt $lte $in $nin
-$and $or $nor $not $exists $regex $size $elemMatch, dotted paths, and _id.";
+A filter is a JSON object in the query language of MongoDB: equality, $eq $ne $gt $gte $lt $lte
+$in $nin $and $or $nor $not $exists $regex $size $elemMatch, dotted paths, and _id.";
 
 #[derive(Debug, Subcommand)]
 enum DocumentsCommand {
-    /// List the collections, and how many documents each holds.
+    /// List the collections with their number of documents.
     Collections,
-    /// Print the documents that a filter means, a JSON a line.
+    /// Print the documents that match a filter as JSON, one per line.
     Find(FindArgs),
     /// Print a document.
     Get(GetArgs),
-    /// Print how many documents a filter means.
+    /// Print the number of documents that match a filter.
     Count(CountArgs),
-    /// Put the documents of a file into a collection by a recorded run: all or none, or batch by
-    /// batch.
+    /// Import the documents of a file in one recorded run, or with --batch in several runs.
     Import(import::ImportArgs),
-    /// Print or write all documents of a collection.
+    /// Print the documents of a collection or write them to a file.
     Export(export::ExportArgs),
 }
 
-/// Documents of one collection.
+/// A collection, and a filter for its documents.
 #[derive(Debug, Args)]
 struct CollectionSelector {
-    /// The collection.
-    #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(complete::collections))]
+    /// Collection.
+    #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(completion::collections))]
     collection: CollectionName,
-    /// Which documents are meant [default: all].
+    /// Filter for the documents [default: all documents].
     #[arg(value_name = "FILTER", value_parser = filter, default_value = "{}")]
     #[arg(hide_default_value = true)]
     filter: Filter,
@@ -83,26 +82,26 @@ struct CollectionSelector {
 #[derive(Debug, Args)]
 struct FindArgs {
     #[command(flatten)]
-    meant: CollectionSelector,
-    /// In which order: fields, `-` before one means the greatest first [default: _id].
+    selector: CollectionSelector,
+    /// Sort by these fields, `-FIELD` for descending [default: _id].
     #[arg(long, value_name = "FIELD,-FIELD", value_delimiter = ',', value_parser = sort_by)]
     #[arg(allow_hyphen_values = true)]
     sort: Vec<SortBy>,
-    /// At most so many.
+    /// Maximum number of documents.
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Go on after a page: what that page named as `next`.
+    /// Cursor that the previous page returned as `next`.
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
 }
 
 #[derive(Debug, Args)]
 struct GetArgs {
-    /// The collection.
-    #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(complete::collections))]
+    /// Collection.
+    #[arg(value_name = "COLLECTION", add = ArgValueCandidates::new(completion::collections))]
     collection: CollectionName,
-    /// The document's id.
+    /// Id of the document.
     #[arg(value_name = "ID")]
     id: DocumentId,
 }
@@ -110,7 +109,7 @@ struct GetArgs {
 #[derive(Debug, Args)]
 struct CountArgs {
     #[command(flatten)]
-    meant: CollectionSelector,
+    selector: CollectionSelector,
 }
 
 fn filter(text: &str) -> Result<Filter, String> {
@@ -137,22 +136,24 @@ async fn dispatch(
     config: &Config,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let none = || CliError::usage("there is no data directory");
-    let documents = host.documents().ok_or_else(none)?;
+    let missing_data = || CliError::usage("there is no data directory");
+    let documents = host.documents().ok_or_else(missing_data)?;
     match command {
         DocumentsCommand::Collections => collections(&documents, json).await,
         DocumentsCommand::Find(args) => find(&documents, args, json).await,
         DocumentsCommand::Get(args) => get(&documents, args, json).await,
         DocumentsCommand::Count(args) => count(&documents, args, json).await,
         DocumentsCommand::Import(args) => {
-            let most = config.max_limits().effects;
-            let made = &args.collection;
-            if let Missing::Similar(name) = missing(&documents, made).await
-                && is_misspelt(made.as_str(), name.as_str())
+            let max_bytes = config.max_limits().effects;
+            let collection = &args.collection;
+            if let Missing::Similar(name) = find_missing(&documents, collection).await
+                && is_misspelt(collection.as_str(), name.as_str())
             {
-                output::warn(&format!("`{made}` is a new collection; did you mean `{name}`?"));
+                output::warn(&format!(
+                    "`{collection}` is a new collection; did you mean `{name}`?"
+                ));
             }
-            import::run(host, args, most, json).await
+            import::run(host, args, max_bytes, json).await
         }
         DocumentsCommand::Export(args) => export::run(&documents, args, json).await,
     }
@@ -172,7 +173,9 @@ async fn collections(documents: &DocumentReader<'_>, json: bool) -> Result<ExitC
         collections.iter().map(|(name, count)| [name.to_string(), count.to_string()]).collect();
     output::stdout(&table(&rows, 0, Overflow::Truncate, output::width()))?;
     if rows.is_empty() {
-        output::stderr("No documents. Operations make them, or `ophost documents import`.\n");
+        output::stderr(
+            "No documents. Run an operation that writes documents, or `ophost documents import`.\n",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -182,15 +185,15 @@ async fn find(
     args: FindArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let FindArgs { meant: CollectionSelector { collection, filter }, sort, limit, after } = args;
+    let FindArgs { selector: CollectionSelector { collection, filter }, sort, limit, after } = args;
     let sort = Sort::new(sort).map_err(|error| CliError::usage(&error.to_string()))?;
     let query = Query::new(&collection, filter, sort, Some(limit), after.as_deref())
-        .map_err(|error| not_a_question(&error))?;
+        .map_err(|error| query_error(&error))?;
     let Page { documents: found, next } = documents.find(collection.clone(), query).await?;
     let next = next.map(|next| next.to_string());
     let list = found.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
     if list.is_empty() {
-        tell_if_missing(documents, &collection).await;
+        report_if_missing(documents, &collection).await;
     }
     if json {
         output::json(&json!({"documents": list, "next": next}))?;
@@ -201,46 +204,52 @@ async fn find(
         output::stderr("No document matches.\n");
     }
     if let Some(next) = next {
-        output::stderr(&format!("There are more: `--after {next}`\n"));
+        output::stderr(&format!(
+            "There are more documents; use `--after {next}` for the next page\n"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn not_a_question(error: &QueryError) -> CliError {
+fn query_error(error: &QueryError) -> CliError {
     let message = error.to_string();
     match error {
         QueryError::Cursor(_) => {
-            let hint = "begin without `--after`, or repeat what the page was asked for".to_owned();
+            let hint = "leave out `--after`, or use the collection, filter and `--sort` of the \
+                        previous page"
+                .to_owned();
             CliError::Usage { message, hint }
         }
         _ => CliError::usage(&message),
     }
 }
 
-/// Whether a collection that was named is missing.
+/// Whether a collection is missing.
 enum Missing {
     No,
     Yes,
-    /// And another one has a similar name.
+    /// The collection is missing, and another collection has a similar name.
     Similar(CollectionName),
 }
 
-/// Looks whether a collection is missing. An error counts as no: the command's own answer does not
-/// depend on it.
-async fn missing(documents: &DocumentReader<'_>, collection: &CollectionName) -> Missing {
+/// Returns whether a collection is missing, and [`Missing::No`] if that is unknown because of an
+/// error. The result is used only for hints.
+async fn find_missing(documents: &DocumentReader<'_>, collection: &CollectionName) -> Missing {
     let Ok(all) = documents.collections().await else { return Missing::No };
     if all.iter().any(|(name, _)| name == collection) {
         return Missing::No;
     }
     let similar = closest_match(collection.as_str(), all.iter().map(|(name, _)| name.as_str()));
-    let named = |similar| all.iter().find(|(name, _)| name.as_str() == similar);
-    similar.and_then(named).map_or(Missing::Yes, |(name, _)| Missing::Similar(name.clone()))
+    let by_name = |similar| all.iter().find(|(name, _)| name.as_str() == similar);
+    similar.and_then(by_name).map_or(Missing::Yes, |(name, _)| Missing::Similar(name.clone()))
 }
 
-/// Tells that the collection in which nothing was found does not exist: always where its name is
-/// probably misspelt, else on a terminal alone, since scripts may look before there is any.
-async fn tell_if_missing(documents: &DocumentReader<'_>, collection: &CollectionName) {
-    match missing(documents, collection).await {
+/// Reports that the collection does not exist, for commands that found no documents.
+///
+/// Without a similar name this is printed only on a terminal, because scripts can query a
+/// collection before its first document is written.
+async fn report_if_missing(documents: &DocumentReader<'_>, collection: &CollectionName) {
+    match find_missing(documents, collection).await {
         Missing::No => {}
         Missing::Yes => run::note(&format!("there is no collection `{collection}`")),
         Missing::Similar(similar) => {
@@ -257,7 +266,7 @@ async fn get(
     let GetArgs { collection, id } = args;
     let address = Address { collection: collection.clone(), id: id.clone() };
     let Some(document) = documents.get(address).await? else {
-        let similar = match missing(documents, &collection).await {
+        let similar = match find_missing(documents, &collection).await {
             Missing::Similar(similar) => Some(similar),
             Missing::No | Missing::Yes => None,
         };
@@ -278,10 +287,10 @@ async fn count(
     args: CountArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let CollectionSelector { collection, filter } = args.meant;
+    let CollectionSelector { collection, filter } = args.selector;
     let count = documents.count(collection.clone(), filter).await?;
     if count == 0 {
-        tell_if_missing(documents, &collection).await;
+        report_if_missing(documents, &collection).await;
     }
     match json {
         true => output::json(&json!({"count": count}))?,
@@ -291,11 +300,11 @@ async fn count(
 }
 
 fn fields(document: &Document) -> Result<Map<String, Value>, CliError> {
-    // It was written by the store itself.
+    // The store writes only valid JSON objects.
     serde_json::from_str(&document.body).map_err(|error| CliError::Output(error.into()))
 }
 
-/// Returns a document as people write them: with its id as its first field.
+/// Returns a document with its id as the first field.
 fn shown(document: &Document) -> Result<Map<String, Value>, CliError> {
     let mut shown = Map::new();
     shown.insert("_id".to_owned(), json!(document.id));
@@ -303,7 +312,7 @@ fn shown(document: &Document) -> Result<Map<String, Value>, CliError> {
     Ok(shown)
 }
 
-/// Says what was done with a file.
+/// Prints a line to stderr.
 fn report(text: &str) {
     output::stderr(&format!("{}\n", EscapedLine(text)));
 }

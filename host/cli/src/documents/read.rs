@@ -1,4 +1,4 @@
-//! The documents of a file.
+//! Reads the documents of a JSON, JSON Lines or CSV file.
 
 use std::fmt;
 use std::fs::File;
@@ -8,40 +8,41 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use encoding_rs::Encoding;
-use ophost_document::{extended, json};
 use serde_json::{Map, Value};
 
+use ophost::document::{Body, DocumentId};
+use ophost::os_error;
+use ophost_document::{extended, json};
+
 use super::super::stdio;
-use super::batches::DOCUMENT;
-use super::columns::Column;
+use super::batches::DOCUMENT_OVERHEAD;
+use super::columns::ColumnType;
 use super::csv::{Content, Row, Rows};
-use super::decode::{Decoded, NotText};
+use super::decode::{DecodingReader, TextError};
 use super::delimiter;
 use super::items::{Item, ItemError, Items, MAX_TEXT};
 use super::names::{self, BadNames, Names};
-use ophost::document::{Body, DocumentId};
-use ophost::os_error;
 
-/// The field that holds a document's id.
+/// The field with the id of a document.
 const ID: &str = "_id";
-/// How much of a CSV file is looked at to detect its delimiter, in bytes.
-const HEAD: usize = 64 << 10;
-/// The way out where an object is no Extended JSON.
-const PLAIN: &str = "`--plain-json` keeps names that begin with `$` as they are";
+/// The size of the start of a CSV file that is read to detect its delimiter, in bytes.
+const HEAD_SIZE: usize = 64 << 10;
+/// The hint for an object that is not valid Extended JSON.
+const PLAIN_JSON_HINT: &str = "use `--plain-json` to keep names that begin with `$`";
 
-/// How documents stand in a file.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// A JSON object a line.
+    /// One JSON object per line.
     Jsonl,
-    /// A JSON array of objects, or objects one after the other.
+    /// JSON array of objects, or a sequence of objects.
     Json,
-    /// Rows with a line of names above.
+    /// Rows below a header with the field names.
     Csv,
 }
 
 impl Format {
-    /// Returns the format that a file's name says.
+    /// Returns the format for the extension of a file.
     pub(super) fn of(file: &Path) -> Option<Self> {
         match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" => Some(Self::Jsonl),
@@ -52,96 +53,99 @@ impl Format {
     }
 }
 
-/// What is made of what stands in a file.
+/// The rules for reading a file.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) format: Format,
     pub(super) encoding: Option<&'static Encoding>,
-    /// What is between the cells of a CSV file; `None` to detect it.
+    /// The delimiter of a CSV file; `None` to detect it.
     pub(super) delimiter: Option<u8>,
     /// The field whose value is the id.
     pub(super) id: Option<String>,
     pub(super) names: Names,
     /// Whether the values of a CSV file stay text.
     pub(super) text: bool,
-    /// Whether JSON is taken as it stands: without Extended JSON, with any name of a field.
+    /// Whether JSON is imported unchanged: without converting Extended JSON, with any field name.
     pub(super) plain: bool,
-    /// How many documents are passed over.
+    /// The number of documents to skip.
     pub(super) skip: u64,
-    /// The most bytes; `None` if the documents are imported in batches.
-    pub(super) most: Option<u64>,
+    /// The maximum size in bytes; `None` if the documents are imported in batches.
+    pub(super) max_bytes: Option<u64>,
 }
 
 impl Rules {
-    /// Returns whether the field that is to be the id is also renamed or left out. Then no other
-    /// field takes its place.
-    fn names_id(&self) -> bool {
-        self.id.as_deref().is_some_and(|id| self.names.concern(id))
+    /// Returns whether the id field is also renamed or dropped. Then no other field is the id.
+    fn changes_id_field(&self) -> bool {
+        self.id.as_deref().is_some_and(|id| self.names.affects(id))
     }
 }
 
-/// Hears how many bytes were read, and for what.
-pub(super) type Seen = Arc<dyn Fn(u64, &'static str) + Send + Sync>;
+/// A callback for the number of bytes read, with the unit to show.
+pub(super) type OnRead = Arc<dyn Fn(u64, &'static str) + Send + Sync>;
 
-/// The documents of a file, one after the other. After an error there are none.
+/// An iterator over the documents of a file, which ends after an error.
 pub(super) type Documents = Box<dyn Iterator<Item = Result<Read, ReadError>>>;
 
 /// A document that was read.
 #[derive(Debug)]
 pub(super) struct Read {
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) id: Option<DocumentId>,
     pub(super) body: Body,
 }
 
-/// Why a file cannot be imported.
+/// An error while a file is read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    #[error("cannot read it: {}", os_error::text(.0))]
+    #[error("cannot read the file: {}", os_error::text(.0))]
     Io(io::Error),
     #[error("{0}")]
-    NotText(NotText),
-    #[error("its first {} are more than one run may write", bytesize::ByteSize(*.0))]
+    TextError(TextError),
+    #[error(
+        "the file is larger than {}, the maximum that one run may write", bytesize::ByteSize(*.0)
+    )]
     TooLarge(u64),
     #[error(
-        "its documents up to {place} are more than the {} that one run may write, by the limit \
-         `effects`", bytesize::ByteSize(*.most)
+        "the documents up to {location} are larger than {}, the maximum that one run may write \
+         (limit `effects`)", bytesize::ByteSize(*.max_bytes)
     )]
-    TooMany { place: Place, most: u64, is_batch: bool },
+    TooMany { location: Location, max_bytes: u64, is_batch: bool },
     #[error("{problem}")]
     Whole { problem: String, hint: Option<String> },
-    #[error("{place}: {problem}")]
-    Document { place: Place, problem: String, hint: Option<String> },
+    #[error("{location}: {problem}")]
+    Document { location: Location, problem: String, hint: Option<String> },
 }
 
 impl ReadError {
-    /// Returns the way out.
+    /// Returns a hint for the user.
     pub(super) fn hint(&self) -> Option<String> {
-        let more = "`effects` in `[limits.max]` of the settings allows more";
+        let raise = "raise `effects` in `[limits.max]` of the settings";
         match self {
             Self::TooLarge(_) | Self::TooMany { is_batch: false, .. } => {
-                Some(format!("`--batch 10000` imports it in runs of 10000 documents; {more}"))
+                Some(format!("use `--batch 10000` to import 10000 documents per run, or {raise}"))
             }
             Self::TooMany { is_batch: true, .. } => {
-                Some(format!("use a smaller `--batch`; {more}"))
+                Some(format!("use a smaller `--batch`, or {raise}"))
             }
-            Self::NotText(NotText::Nul) => Some("`--encoding utf-16` reads UTF-16".to_owned()),
-            Self::NotText(NotText::Utf32) => {
-                Some("convert it: `iconv -f UTF-32 -t UTF-8` does".to_owned())
+            Self::TextError(TextError::Nul) => {
+                Some("use `--encoding utf-16` for UTF-16".to_owned())
             }
-            Self::NotText(NotText::NulAt { .. }) => {
-                Some("`--encoding` names the one that the file is written in".to_owned())
+            Self::TextError(TextError::Utf32) => {
+                Some("convert the file with `iconv -f UTF-32 -t UTF-8`".to_owned())
             }
-            Self::NotText(NotText::Malformed { .. }) => {
-                Some("name its encoding, such as `--encoding windows-1252`".to_owned())
+            Self::TextError(TextError::NulAt { .. }) => {
+                Some("set the encoding of the file with `--encoding`".to_owned())
+            }
+            Self::TextError(TextError::Malformed { .. }) => {
+                Some("set the encoding of the file, such as `--encoding windows-1252`".to_owned())
             }
             Self::Whole { hint, .. } | Self::Document { hint, .. } => hint.clone(),
             Self::Io(error) => os_error::hint(error).map(ToOwned::to_owned),
         }
     }
 
-    /// Returns whether the host failed, and not what it was given.
-    pub(super) fn is_of_host(&self) -> bool {
+    /// Returns whether the host is at fault, and not the file or its path.
+    pub(super) fn is_host_fault(&self) -> bool {
         use io::ErrorKind::{
             InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
         };
@@ -168,10 +172,10 @@ impl ReadError {
 
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
-        match error.downcast::<NotText>() {
-            Ok(error) => Self::NotText(error),
+        match error.downcast::<TextError>() {
+            Ok(error) => Self::TextError(error),
             Err(error) => match error.downcast::<TooLarge>() {
-                Ok(TooLarge(most)) => Self::TooLarge(most),
+                Ok(TooLarge(max)) => Self::TooLarge(max),
                 Err(error) => Self::Io(error),
             },
         }
@@ -187,16 +191,16 @@ impl From<ItemError> for ReadError {
     }
 }
 
-/// Where a document stands in its file, counted from 1.
+/// The location of a document in its file, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It begins in this line.
+pub(super) enum Location {
+    /// The line in which the document begins.
     Line(usize),
-    /// It is this one of a list.
+    /// The number of the document.
     Document(usize),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(number) => write!(f, "line {number}"),
@@ -205,30 +209,30 @@ impl fmt::Display for Place {
     }
 }
 
-/// A document as it stands in a file.
-struct Placed {
-    place: Place,
-    /// What stands where its id is to be.
+/// A document before its id and body are checked.
+struct RawDocument {
+    location: Location,
+    /// The value of the id field.
     id: Option<Value>,
     fields: Map<String, Value>,
 }
 
-/// Where the bytes of a file come from.
+/// The source of the bytes.
 pub(super) enum Source {
     /// A file that can be read again.
     File(PathBuf),
-    /// What can be read once: stdin, a pipe, a device.
+    /// A stream that can be read once: stdin, a pipe or a device.
     Stream(Box<dyn io::Read + Send>),
-    /// Content that is in memory already.
+    /// Content in memory.
     Memory(Arc<Vec<u8>>),
 }
 
 impl Source {
-    /// Opens a file, or stdin for `-`, and says how large it is, if that is known.
+    /// Opens a file, or stdin for `-`, and returns its size if known.
     ///
     /// # Errors
     ///
-    /// Returns the system's error if it cannot be opened.
+    /// Returns the system's error if the file cannot be opened.
     pub(super) fn open(file: &Path) -> io::Result<(Self, Option<u64>)> {
         if file.as_os_str() == "-" {
             return Ok((Self::Stream(Box::new(stdio::stdin())), None));
@@ -241,7 +245,7 @@ impl Source {
         })
     }
 
-    /// Begins to read.
+    /// Returns a reader from the start.
     fn reader(self) -> io::Result<Box<dyn io::Read + Send>> {
         Ok(match self {
             Self::File(file) => Box::new(File::open(file)?),
@@ -264,35 +268,40 @@ impl AsRef<[u8]> for Bytes {
 ///
 /// # Errors
 ///
-/// Returns [`ReadError`] if what stands before the first document is wrong; the documents say which
-/// of them is wrong, and how.
-pub(super) fn documents(source: Source, rules: Rules, seen: &Seen) -> Result<Documents, ReadError> {
+/// Returns [`ReadError`] if the start of the file is wrong, such as a CSV header. The iterator
+/// returns the errors of documents.
+pub(super) fn documents(
+    source: Source,
+    rules: Rules,
+    on_read: &OnRead,
+) -> Result<Documents, ReadError> {
     let rules = Arc::new(rules);
     let skip = rules.skip;
-    let placed: Box<dyn Iterator<Item = Result<Placed, ReadError>>> = match rules.format {
+    let raw: Box<dyn Iterator<Item = Result<RawDocument, ReadError>>> = match rules.format {
         Format::Jsonl => {
-            let lines = after(skip, Lines { reader: text(source, &rules, seen)?, number: 0 });
+            let lines =
+                skip_items(skip, Lines { reader: text(source, &rules, on_read)?, number: 0 });
             let rules = Arc::clone(&rules);
-            Box::new(lines.map(move |line| of_line(&line?, &rules)))
+            Box::new(lines.map(move |line| parse_line(&line?, &rules)))
         }
         Format::Json => {
-            let items = Items::new(text(source, &rules, seen)?).enumerate();
-            let items = items.map(|(at, item)| Ok((Place::Document(at + 1), item?)));
+            let items = Items::new(text(source, &rules, on_read)?).enumerate();
+            let items = items.map(|(at, item)| Ok((Location::Document(at + 1), item?)));
             let rules = Arc::clone(&rules);
-            Box::new(after(skip, items).map(move |item| of_item(&item?, &rules)))
+            Box::new(skip_items(skip, items).map(move |item| parse_item(&item?, &rules)))
         }
         Format::Csv => {
-            let (table, columns) = table_with_types(source, &rules, seen)?;
+            let (table, columns) = table_with_types(source, &rules, on_read)?;
             let (names, ids) = (table.names, table.ids);
-            let rows = after(skip, table.rows.map(|row| cells(row?)));
-            Box::new(rows.map(move |row| of_row(row?, (&names, &columns), &ids)))
+            let rows = skip_items(skip, table.rows.map(|row| cells(row?)));
+            Box::new(rows.map(move |row| parse_row(row?, (&names, &columns), &ids)))
         }
     };
-    Ok(Box::new(placed.map(move |placed| document(placed?, rules.id.as_deref()))))
+    Ok(Box::new(raw.map(move |raw| document(raw?, rules.id.as_deref()))))
 }
 
-/// Returns what comes after so many items.
-fn after<T>(
+/// Skips items, but not errors.
+fn skip_items<T>(
     mut skip: u64,
     mut items: impl Iterator<Item = Result<T, ReadError>>,
 ) -> impl Iterator<Item = Result<T, ReadError>> {
@@ -308,34 +317,35 @@ fn after<T>(
     })
 }
 
-type Text = Decoded<Counted<Box<dyn io::Read + Send>>>;
+type Text = DecodingReader<Counted<Box<dyn io::Read + Send>>>;
 
-/// Returns a reader of a file's text.
-fn text(source: Source, rules: &Rules, seen: &Seen) -> Result<Text, ReadError> {
-    text_for(source, rules, seen, "bytes read")
+/// Returns a reader of the text of a source.
+fn text(source: Source, rules: &Rules, on_read: &OnRead) -> Result<Text, ReadError> {
+    text_for(source, rules, on_read, "bytes read")
 }
 
 fn text_for(
     source: Source,
     rules: &Rules,
-    seen: &Seen,
-    what: &'static str,
+    on_read: &OnRead,
+    unit: &'static str,
 ) -> Result<Text, ReadError> {
     let inner = source.reader()?;
-    let counted = Counted { inner, read: 0, most: rules.most, seen: Arc::clone(seen), what };
-    Ok(Decoded::new(counted, rules.encoding))
+    let counted =
+        Counted { inner, read: 0, max_bytes: rules.max_bytes, on_read: Arc::clone(on_read), unit };
+    Ok(DecodingReader::new(counted, rules.encoding))
 }
 
-/// Tells how much was read, and ends where that is too much.
+/// A reader that reports the number of bytes read, and fails above a maximum.
 struct Counted<R> {
     inner: R,
     read: u64,
-    most: Option<u64>,
-    seen: Seen,
-    what: &'static str,
+    max_bytes: Option<u64>,
+    on_read: OnRead,
+    unit: &'static str,
 }
 
-/// More bytes than may be read.
+/// An error for input above the maximum size.
 #[derive(Debug, thiserror::Error)]
 #[error("more than {0} bytes")]
 struct TooLarge(u64);
@@ -344,23 +354,23 @@ impl<R: io::Read> io::Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.read += count as u64;
-        if let Some(most) = self.most.filter(|most| self.read > *most) {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, TooLarge(most)));
+        if let Some(max) = self.max_bytes.filter(|max| self.read > *max) {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, TooLarge(max)));
         }
-        (self.seen)(self.read, self.what);
+        (self.on_read)(self.read, self.unit);
         Ok(count)
     }
 }
 
-fn wrong(place: Place, problem: impl Into<String>) -> ReadError {
-    ReadError::Document { place, problem: problem.into(), hint: None }
+fn document_error(location: Location, problem: impl Into<String>) -> ReadError {
+    ReadError::Document { location, problem: problem.into(), hint: None }
 }
 
-fn bad_names(place: Place, bad: BadNames) -> ReadError {
-    ReadError::Document { place, problem: bad.problem, hint: bad.hint }
+fn bad_names(location: Location, bad: BadNames) -> ReadError {
+    ReadError::Document { location, problem: bad.problem, hint: bad.hint }
 }
 
-/// The lines of a text that are not empty, with their numbers.
+/// An iterator over the non-empty lines of a text, with their numbers.
 struct Lines<R> {
     reader: R,
     number: usize,
@@ -376,10 +386,13 @@ impl<R: BufRead> Lines<R> {
                 return Ok(None);
             }
             if line.len() > MAX_TEXT {
-                return Err(wrong(Place::Line(self.number), "it is longer than 16 MiB"));
+                return Err(document_error(
+                    Location::Line(self.number),
+                    "the line is longer than 16 MiB",
+                ));
             }
             if !line.trim_ascii().is_empty() {
-                // The reader gives whole characters up to the end of a line.
+                // The reader returns UTF-8, and a line ends at an ASCII character.
                 return Ok(Some((self.number, String::from_utf8_lossy(&line).into_owned())));
             }
         }
@@ -394,15 +407,15 @@ impl<R: BufRead> Iterator for Lines<R> {
     }
 }
 
-fn of_line((number, line): &(usize, String), rules: &Rules) -> Result<Placed, ReadError> {
-    let place = Place::Line(*number);
-    // The reader says where in a line it is only if the line does not go on.
+fn parse_line((number, line): &(usize, String), rules: &Rules) -> Result<RawDocument, ReadError> {
+    let location = Location::Line(*number);
+    // With the end of the line, the parser would report an error at its end as in the next line.
     let line = line.trim_end_matches(['\n', '\r']);
-    let value = json::parse(line).map_err(|error| wrong(place, not_json(&error)))?;
-    object(place, value, rules)
+    let value = json::parse(line).map_err(|error| document_error(location, not_json(&error)))?;
+    object(location, value, rules)
 }
 
-/// Says why a line is not JSON. The reader knows of no other line.
+/// Returns the message for a line that is not JSON, with the column only.
 fn not_json(error: &serde_json::Error) -> String {
     let (reason, column) = reason(error);
     match column {
@@ -411,107 +424,115 @@ fn not_json(error: &serde_json::Error) -> String {
     }
 }
 
-/// Returns what is wrong with JSON, and at which line and column of it, if that is known.
+/// Returns the reason of a JSON error, and its line and column if known.
 fn reason(error: &serde_json::Error) -> (String, Option<(usize, usize)>) {
     let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    match text.strip_suffix(&place) {
+    let location = format!(" at line {} column {}", error.line(), error.column());
+    match text.strip_suffix(&location) {
         Some(reason) => (reason.to_owned(), Some((error.line(), error.column()))),
         None => (text, None),
     }
 }
 
-fn of_item((place, item): &(Place, Item), rules: &Rules) -> Result<Placed, ReadError> {
+fn parse_item(
+    (location, item): &(Location, Item),
+    rules: &Rules,
+) -> Result<RawDocument, ReadError> {
     let value = json::parse(&item.text).map_err(|error| {
         let (reason, at) = reason(&error);
-        match at.map(|(line, column)| item.place(line, column)) {
+        match at.map(|(line, column)| item.position_in_file(line, column)) {
             Some((line, column)) => {
                 ReadError::whole(format!("not JSON: {reason} at line {line} column {column}"))
             }
-            None => wrong(*place, format!("not JSON: {reason}")),
+            None => document_error(*location, format!("not JSON: {reason}")),
         }
     })?;
-    object(*place, value, rules)
+    object(*location, value, rules)
 }
 
-fn object(place: Place, value: Value, rules: &Rules) -> Result<Placed, ReadError> {
+fn object(location: Location, value: Value, rules: &Rules) -> Result<RawDocument, ReadError> {
     let Value::Object(mut fields) = value else {
-        return Err(wrong(place, "it is not an object"));
+        return Err(document_error(location, "expected an object"));
     };
     if !rules.plain {
         extended::convert_fields(&mut fields).map_err(|error| {
-            let (problem, hint) = (error.to_string(), Some(PLAIN.to_owned()));
-            ReadError::Document { place, problem, hint }
+            let (problem, hint) = (error.to_string(), Some(PLAIN_JSON_HINT.to_owned()));
+            ReadError::Document { location, problem, hint }
         })?;
     }
-    // By its name in the file, before that is another's, or no one's.
-    let named = rules.id.as_deref().and_then(|id| fields.get(id)).cloned();
-    let mut fields = rules.names.of_fields(fields).map_err(|bad| bad_names(place, bad))?;
-    let named = named.or_else(|| rules.id.as_deref().and_then(|id| fields.get(id)).cloned());
+    // The id field has its name in the file here, before it is renamed or dropped.
+    let id_value = rules.id.as_deref().and_then(|id| fields.get(id)).cloned();
+    let mut fields = rules.names.of_fields(fields).map_err(|bad| bad_names(location, bad))?;
+    let id_value = id_value.or_else(|| rules.id.as_deref().and_then(|id| fields.get(id)).cloned());
     let virtual_id = fields.shift_remove(ID);
-    let id = named.or(virtual_id.filter(|_| !rules.names_id()));
+    let id = id_value.or(virtual_id.filter(|_| !rules.changes_id_field()));
     if !rules.plain {
-        names::check_fields(&fields).map_err(|bad| bad_names(place, bad))?;
+        names::check_fields(&fields).map_err(|bad| bad_names(location, bad))?;
     }
-    Ok(Placed { place, id, fields })
+    Ok(RawDocument { location, id, fields })
 }
 
-/// A CSV file whose first row was read.
+/// A CSV file after its header.
 struct Table {
     rows: Rows<io::Chain<Cursor<Vec<u8>>, Text>>,
-    /// The names of the columns; `None` for those that are left out.
+    /// The names of the columns; `None` for dropped columns.
     names: Vec<Option<String>>,
-    /// The columns whose first value is a row's id.
+    /// The columns for the id of a row, of which the first non-empty cell is used.
     ids: Vec<usize>,
 }
 
-/// Reads the first row, and what the columns are, which takes all other rows.
+/// Reads the header and the types of the columns, which depend on all rows.
 fn table_with_types(
     source: Source,
     rules: &Rules,
-    seen: &Seen,
-) -> Result<(Table, Vec<Column>), ReadError> {
+    on_read: &OnRead,
+) -> Result<(Table, Vec<ColumnType>), ReadError> {
     if rules.text {
-        let table = table(text(source, rules, seen)?, rules)?;
-        let columns = vec![Column::Text; table.names.len()];
+        let table = table(text(source, rules, on_read)?, rules)?;
+        let columns = vec![ColumnType::Text; table.names.len()];
         return Ok((table, columns));
     }
     let (first, second) = match source {
         Source::File(file) => (Source::File(file.clone()), Source::File(file)),
         Source::Stream(stream) => {
-            let bytes = Arc::new(in_memory(stream, rules, seen)?);
+            let bytes = Arc::new(in_memory(stream, rules, on_read)?);
             (Source::Memory(Arc::clone(&bytes)), Source::Memory(bytes))
         }
         Source::Memory(bytes) => (Source::Memory(Arc::clone(&bytes)), Source::Memory(bytes)),
     };
-    let first = table(text_for(first, rules, seen, "bytes looked at")?, rules)?;
+    let first = table(text_for(first, rules, on_read, "bytes scanned")?, rules)?;
     let columns = columns(first)?;
-    Ok((table(text(second, rules, seen)?, rules)?, columns))
+    Ok((table(text(second, rules, on_read)?, rules)?, columns))
 }
 
-/// Reads all of a stream, if it is imported by one run.
+/// Reads all of a stream. Fails if the stream is imported in batches.
 fn in_memory(
     stream: Box<dyn io::Read + Send>,
     rules: &Rules,
-    seen: &Seen,
+    on_read: &OnRead,
 ) -> Result<Vec<u8>, ReadError> {
-    let Some(most) = rules.most else {
-        let problem = "the type of a column depends on all its values, and stdin is read once";
-        let hint = "`--text` keeps all values as text; a file can be read twice".to_owned();
+    let Some(max_bytes) = rules.max_bytes else {
+        let problem =
+            "the type of a column depends on all its values, but stdin can be read only once";
+        let hint = "use `--text` to import all values as text, or import from a file".to_owned();
         return Err(ReadError::Whole { problem: problem.to_owned(), hint: Some(hint) });
     };
-    let (seen, what) = (Arc::clone(seen), "bytes read");
-    let mut counted = Counted { inner: stream, read: 0, most: Some(most), seen, what };
+    let (on_read, unit) = (Arc::clone(on_read), "bytes read");
+    let mut counted = Counted { inner: stream, read: 0, max_bytes: Some(max_bytes), on_read, unit };
     let (mut bytes, mut lines) = (Vec::new(), 0);
     loop {
         let before = bytes.len();
-        (&mut counted).take(HEAD as u64).read_to_end(&mut bytes)?;
+        (&mut counted).take(HEAD_SIZE as u64).read_to_end(&mut bytes)?;
         if bytes.len() == before {
             return Ok(bytes);
         }
         lines += memchr::memchr_iter(b'\n', &bytes[before..]).count();
-        if lines as u64 * DOCUMENT > most {
-            return Err(ReadError::TooMany { place: Place::Line(lines), most, is_batch: false });
+        if lines as u64 * DOCUMENT_OVERHEAD > max_bytes {
+            return Err(ReadError::TooMany {
+                location: Location::Line(lines),
+                max_bytes,
+                is_batch: false,
+            });
         }
     }
 }
@@ -519,37 +540,37 @@ fn in_memory(
 fn table(mut reader: Text, rules: &Rules) -> Result<Table, ReadError> {
     let (mut head, is_whole) = head(&mut reader)?;
     let shown = String::from_utf8_lossy(&head);
-    let named = delimiter::named_in(&shown);
-    let delimiter = match rules.delimiter.or(named.map(|(delimiter, _)| delimiter)) {
+    let declared = delimiter::declared_in(&shown);
+    let delimiter = match rules.delimiter.or(declared.map(|(delimiter, _)| delimiter)) {
         Some(delimiter) => delimiter,
         None => delimiter::detect(&shown, is_whole).map_err(|several| ambiguous(&several))?,
     };
-    head.drain(..named.map_or(0, |(_, length)| length));
-    let line = 1 + usize::from(named.is_some());
+    head.drain(..declared.map_or(0, |(_, length)| length));
+    let line = 1 + usize::from(declared.is_some());
     let mut rows = Rows::new(io::Read::chain(Cursor::new(head), reader), delimiter, line);
     let header = rows.next().transpose()?.map(cells).transpose()?;
     let header = header.map(|(_, header)| header).unwrap_or_default();
     let id = rules.id.as_deref();
-    let of_id = header.iter().position(|name| Some(name.as_str()) == id);
+    let id_column = header.iter().position(|name| Some(name.as_str()) == id);
     let names = rules.names.of_columns(&header).map_err(ReadError::names)?;
     let column = |wanted: &str| names.iter().position(|name| name.as_deref() == Some(wanted));
-    // By its name in the file, before that is another's, or no one's.
-    let of_id = of_id.or_else(|| id.and_then(column));
-    let virtual_id = column(ID).filter(|_| !rules.names_id());
-    let ids = of_id.into_iter().chain(virtual_id).collect();
+    // The id field has its name in the file here, before it is renamed or dropped.
+    let id_column = id_column.or_else(|| id.and_then(column));
+    let virtual_id = column(ID).filter(|_| !rules.changes_id_field());
+    let ids = id_column.into_iter().chain(virtual_id).collect();
     Ok(Table { rows, names, ids })
 }
 
 fn ambiguous(several: &[u8]) -> ReadError {
     let names: Vec<_> = several.iter().map(|one| format!("`{}`", delimiter::name(*one))).collect();
-    let problem = format!("its cells may be separated by {}", names.join(" or "));
-    ReadError::Whole { problem, hint: Some("`--delimiter` names the one".to_owned()) }
+    let problem = format!("the delimiter may be {}", names.join(" or "));
+    ReadError::Whole { problem, hint: Some("use `--delimiter` to set the delimiter".to_owned()) }
 }
 
-/// Reads the beginning of a text, and says whether that is all.
+/// Reads the start of a text, and returns whether that is the whole text.
 fn head(reader: &mut impl BufRead) -> io::Result<(Vec<u8>, bool)> {
     let mut head = Vec::new();
-    while head.len() < HEAD {
+    while head.len() < HEAD_SIZE {
         let part = reader.fill_buf()?;
         if part.is_empty() {
             return Ok((head, true));
@@ -561,9 +582,9 @@ fn head(reader: &mut impl BufRead) -> io::Result<(Vec<u8>, bool)> {
     Ok((head, false))
 }
 
-/// Returns what the columns are: that takes all rows below the names.
-fn columns(table: Table) -> Result<Vec<Column>, ReadError> {
-    let mut columns = vec![Column::default(); table.names.len()];
+/// Reads all rows to determine the types of the columns.
+fn columns(table: Table) -> Result<Vec<ColumnType>, ReadError> {
+    let mut columns = vec![ColumnType::default(); table.names.len()];
     for row in table.rows {
         if let Content::Cells(cells) = row?.content {
             for (column, cell) in columns.iter_mut().zip(&cells) {
@@ -574,16 +595,16 @@ fn columns(table: Table) -> Result<Vec<Column>, ReadError> {
     Ok(columns)
 }
 
-fn of_row(
-    (place, cells): (Place, Vec<String>),
-    (names, columns): (&[Option<String>], &[Column]),
+fn parse_row(
+    (location, cells): (Location, Vec<String>),
+    (names, columns): (&[Option<String>], &[ColumnType]),
     ids: &[usize],
-) -> Result<Placed, ReadError> {
+) -> Result<RawDocument, ReadError> {
     if cells.len() != names.len() {
         let problem = format!("cells: expected {}, got {}", names.len(), cells.len());
-        return Err(wrong(place, problem));
+        return Err(document_error(location, problem));
     }
-    // Letter by letter as it stands there, whatever its column is.
+    // The id is the text of the cell, independent of the type of its column.
     let id = ids.iter().map(|at| cells[*at].as_str()).find(|cell| !cell.is_empty());
     let id = id.map(Value::from);
     let mut fields = Map::new();
@@ -592,44 +613,49 @@ fn of_row(
             fields.insert(name.clone(), column.value(cell));
         }
     }
-    Ok(Placed { place, id, fields })
+    Ok(RawDocument { location, id, fields })
 }
 
-fn cells(row: Row) -> Result<(Place, Vec<String>), ReadError> {
-    let place = Place::Line(row.line);
+fn cells(row: Row) -> Result<(Location, Vec<String>), ReadError> {
+    let location = Location::Line(row.line);
     match row.content {
-        Content::Cells(cells) => Ok((place, cells)),
-        Content::Cut => Err(wrong(place, "the file ends within quotes that begin here")),
+        Content::Cells(cells) => Ok((location, cells)),
+        Content::Unterminated => {
+            Err(document_error(location, "the file ends within quotes that start here"))
+        }
         Content::TooLong => {
-            Err(wrong(place, "the row is longer than 16 MiB; a quote may be missing"))
+            Err(document_error(location, "the row is longer than 16 MiB; a quote may be missing"))
         }
     }
 }
 
-fn document(placed: Placed, id_field: Option<&str>) -> Result<Read, ReadError> {
-    let Placed { place, id, fields } = placed;
+fn document(raw: RawDocument, id_field: Option<&str>) -> Result<Read, ReadError> {
+    let RawDocument { location, id, fields } = raw;
     if let (Some(field), None) = (id_field, &id) {
-        return Err(wrong(place, format!("it has no field `{field}`")));
+        return Err(document_error(location, format!("the field `{field}` is missing")));
     }
-    let id = id.map(|id| id_text(place, id)).transpose()?;
-    let id =
-        id.map(DocumentId::new).transpose().map_err(|error| wrong(place, error.to_string()))?;
-    // A map that grew has room for more: a small document would take three times the memory.
+    let id = id.map(|id| id_text(location, id)).transpose()?;
+    let id = id
+        .map(DocumentId::new)
+        .transpose()
+        .map_err(|error| document_error(location, error.to_string()))?;
+    // Collecting again releases spare capacity, which would triple the memory of small documents.
     let fields: Map<_, _> = fields.into_iter().collect();
-    let body = Body::try_from(fields).map_err(|error| wrong(place, error.to_string()))?;
-    Ok(Read { place, id, body })
+    let body =
+        Body::try_from(fields).map_err(|error| document_error(location, error.to_string()))?;
+    Ok(Read { location, id, body })
 }
 
-/// Returns an id as text, also one of Extended JSON that was kept elsewhere.
-fn id_text(place: Place, mut id: Value) -> Result<String, ReadError> {
-    // What is none stays an object.
+/// Returns an id as text, and converts an id in Extended JSON.
+fn id_text(location: Location, mut id: Value) -> Result<String, ReadError> {
+    // An object that is not Extended JSON stays an object.
     extended::convert(&mut id).ok();
     match id {
         Value::String(text) => Ok(text),
         Value::Number(number) => Ok(number.to_string()),
-        Value::Object(_) => Err(wrong(place, "its id is an object")),
+        Value::Object(_) => Err(document_error(location, "the id is an object")),
         Value::Null | Value::Bool(_) | Value::Array(_) => {
-            Err(wrong(place, "its id is neither a text nor a number"))
+            Err(document_error(location, "the id is neither text nor a number"))
         }
     }
 }
@@ -650,14 +676,14 @@ mod tests {
             text: false,
             plain: false,
             skip: 0,
-            most: Some(1 << 20),
+            max_bytes: Some(1 << 20),
         }
     }
 
     fn read_by(rules: Rules, content: &[u8]) -> Result<Vec<Read>, ReadError> {
-        let seen: Seen = Arc::new(|_, _| {});
+        let on_read: OnRead = Arc::new(|_, _| {});
         let source = Source::Stream(Box::new(Cursor::new(content.to_vec())));
-        documents(source, rules, &seen)?.collect()
+        documents(source, rules, &on_read)?.collect()
     }
 
     fn read(format: Format, text: &str) -> Result<Vec<(Option<String>, Value)>, String> {
@@ -680,7 +706,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_a_csv_file_is_what_stands_there() {
+    fn id_of_a_csv_row_is_the_text_of_its_cell() {
         let text = "_id,sku,n\n10.00,007,1\n1e5,-0,2\ntrue,,3\n";
         for (id, expected) in
             [(None, ["10.00", "1e5", "true"]), (Some("sku"), ["007", "-0", "true"])]
@@ -696,7 +722,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_passed_over_in_every_format() {
+    fn documents_are_skipped_in_every_format() {
         let (csv, jsonl, json) = (
             "a\nx\n1\n2\n",
             "{\"a\":\"x\"}\n\n{\"a\":1}\n{\"a\":2}",
@@ -715,33 +741,33 @@ mod tests {
     }
 
     #[test]
-    fn a_csv_stream_in_batches_has_to_stay_text() {
-        let batches = || Rules { most: None, ..rules(Format::Csv) };
-        let told = read_by(batches(), b"a\n1\n").unwrap_err();
-        assert!(told.to_string().contains("stdin is read once"), "{told}");
+    fn csv_stream_in_batches_requires_text() {
+        let batches = || Rules { max_bytes: None, ..rules(Format::Csv) };
+        let message = read_by(batches(), b"a\n1\n").unwrap_err();
+        assert!(message.to_string().contains("stdin can be read only once"), "{message}");
         let text = read_by(Rules { text: true, ..batches() }, b"a\n1\n").unwrap();
         assert_eq!(text[0].body.text(), r#"{"a":"1"}"#);
     }
 
     #[test]
-    fn what_is_wrong_is_named_by_its_place() {
+    fn errors_name_the_location() {
         let wrong = |format, text: &str| read(format, text).unwrap_err();
         let number = wrong(Format::Jsonl, "{}\n\n{\"a\":1e400}");
         assert_eq!(number, "line 3: not JSON: number out of range at column 10");
         let large = wrong(Format::Jsonl, "{\"a\":18446744073709551616}");
-        let told = "line 1: not JSON: the integer 18446744073709551616 needs more than 64 bits";
-        assert_eq!(large, told);
+        let message = "line 1: not JSON: the integer 18446744073709551616 needs more than 64 bits";
+        assert_eq!(large, message);
         let list = wrong(Format::Json, "[{},\n{\"a\":1e400}]");
         assert_eq!(list, "not JSON: number out of range at line 2 column 10");
-        assert_eq!(wrong(Format::Json, "[1]"), "document 1: it is not an object");
-        assert_eq!(wrong(Format::Csv, "a,a\n1,2\n"), "two columns are called `a`");
+        assert_eq!(wrong(Format::Json, "[1]"), "document 1: expected an object");
+        assert_eq!(wrong(Format::Csv, "a,a\n1,2\n"), "two columns have the name `a`");
         let id = wrong(Format::Jsonl, "{\"_id\":[]}");
-        assert_eq!(id, "line 1: its id is neither a text nor a number");
+        assert_eq!(id, "line 1: the id is neither text nor a number");
         let cells = wrong(Format::Csv, "a,b\n1,\"2\n3\"\n4\n");
         assert_eq!(cells, "line 4: cells: expected 2, got 1");
         let cut = wrong(Format::Csv, "a,b\n1,\"2\n3,4\n");
-        assert_eq!(cut, "line 2: the file ends within quotes that begin here");
-        let rules = Rules { most: Some(3), ..rules(Format::Jsonl) };
+        assert_eq!(cut, "line 2: the file ends within quotes that start here");
+        let rules = Rules { max_bytes: Some(3), ..rules(Format::Jsonl) };
         assert!(matches!(read_by(rules, b"{\"a\":1}"), Err(ReadError::TooLarge(3))));
     }
 }

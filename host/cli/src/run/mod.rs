@@ -24,7 +24,7 @@ use super::limits::LimitArgs;
 use super::orchestration::OrchestrationArgs;
 use super::output::{self, DIM};
 use super::progress::Bar;
-use super::{complete, input, interrupt};
+use super::{completion, input, interrupt};
 
 /// Interval at which a run is polled while the command waits for it.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -33,14 +33,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 #[command(after_help = FORMS)]
 pub(super) struct RunArgs {
     /// Name of the operation.
-    #[arg(add = ArgValueCandidates::new(complete::operations))]
+    #[arg(add = ArgValueCandidates::new(completion::operations))]
     pub(super) name: String,
     /// Fields of the input: field=value, field:=json, field=@file.
-    #[arg(value_name = "FIELD", add = ArgValueCompleter::new(complete::fields))]
+    #[arg(value_name = "FIELD", add = ArgValueCompleter::new(completion::fields))]
     fields: Vec<String>,
     /// Whole input: JSON, @FILE, or - for stdin. Fields override its values.
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
-    #[arg(add = ArgValueCompleter::new(complete::inputs))]
+    #[arg(add = ArgValueCompleter::new(completion::inputs))]
     input: Option<String>,
     /// Print the document changes and do not commit them.
     #[arg(long)]

@@ -8,14 +8,14 @@ use ophost::{FailureKind, OperationName, RunFilter, RunId, Status};
 use serde_json::json;
 
 use super::time::parse_time;
-use crate::complete;
+use crate::completion;
 
 /// Filter for runs. All conditions must hold.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct FilterArgs {
     /// Only runs of this operation.
     #[arg(long, value_name = "NAME", value_parser = |text: &str| OperationName::any(text))]
-    #[arg(add = ArgValueCandidates::new(complete::operations))]
+    #[arg(add = ArgValueCandidates::new(completion::operations))]
     operation: Option<OperationName>,
     /// Only runs with this status.
     #[arg(long, value_name = "STATUS", value_parser = status(), ignore_case = true)]
@@ -47,7 +47,7 @@ pub(super) struct FilterArgs {
     flow_run: Option<String>,
     /// Only runs that this run started, such as the batches of an import.
     #[arg(long, value_name = "ID", value_parser = |text: &str| text.parse::<RunId>())]
-    #[arg(add = ArgValueCandidates::new(complete::runs))]
+    #[arg(add = ArgValueCandidates::new(completion::runs))]
     parent: Option<RunId>,
 }
 

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::atomic_file::ensure_absent;
 use super::error::{CliError, Exit};
 use super::output::{self, EscapedLine};
-use super::{changes, complete, settings};
+use super::{changes, completion, settings};
 
 /// Interval at which a run is polled while the command waits for it.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -69,7 +69,7 @@ enum RunsCommand {
 #[derive(Debug, Args)]
 struct RunSelector {
     /// Id of the run, a prefix of the id, or `latest`.
-    #[arg(value_name = "ID", add = ArgValueCandidates::new(complete::runs))]
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(completion::runs))]
     id: String,
 }
 

@@ -1,7 +1,7 @@
-//! `ophost shim`: modules that call this command from a workflow system.
+//! `ophost shim`: prints modules that call `ophost` from a workflow system.
 //!
-//! Some systems keep their run's ids where a child process cannot see them. A shim hands
-//! them over.
+//! Some systems do not pass the ids of their runs to child processes. A shim passes them in the
+//! environment.
 
 use std::fs;
 use std::io;
@@ -14,20 +14,20 @@ use serde_json::json;
 use super::error::CliError;
 use super::output;
 
-/// Which shim, and where to put it.
+/// The workflow system, and the destination of its module.
 #[derive(Debug, Args)]
 pub(super) struct ShimArgs {
-    /// The workflow system.
+    /// Workflow system.
     system: System,
-    /// Write the module to this file, over an older one, instead of stdout.
+    /// Output file, which is overwritten [default: stdout].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// The systems that need a shim.
+/// A workflow system that needs a shim.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum System {
-    /// A Python module for Prefect 3; call it `ophost_prefect.py`.
+    /// Python module for Prefect 3; save it as `ophost_prefect.py`.
     Prefect,
 }
 
@@ -45,7 +45,7 @@ impl System {
     }
 }
 
-/// The shim cannot be written where it was wanted.
+/// An error while the shim is written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write `{}`", file.display())]
 pub(super) struct UnwritableShim {
@@ -53,7 +53,7 @@ pub(super) struct UnwritableShim {
     source: io::Error,
 }
 
-/// Prints a shim, or writes it to a file and prints nothing.
+/// Prints a shim or writes it to a file.
 pub(super) fn run(args: ShimArgs, json: bool) -> Result<ExitCode, CliError> {
     let ShimArgs { system, output: file } = args;
     match file {

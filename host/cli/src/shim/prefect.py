@@ -1,4 +1,4 @@
-"""Runs operations of `ophost` from Prefect: each run knows its flow run and its task run.
+"""Runs operations of `ophost` from Prefect, and passes the ids of the flow run and task run.
 
 Written by `ophost shim prefect`. Needs Prefect 3, and `ophost` on the PATH.
 
@@ -13,16 +13,16 @@ Written by `ophost shim prefect`. Needs Prefect 3, and `ophost` on the PATH.
     def daily() -> list[str]:
         return slugify.map(["Hello, World!", "Good Morning"]).result()
 
-The input is what JSON can hold: `None`, `bool`, `int`, `str`, finite `float`, and lists, tuples
-and dictionaries of them. Nothing else is converted silently; the error names the place of the
-first other value, such as a NaN of pandas. The rows of a data frame, None where it has NaN:
+The input consists of values that JSON has: `None`, `bool`, `int`, `str`, finite `float`, and
+lists, tuples and dictionaries of them. No other value is converted silently. The error names the
+path of the first other value, such as a NaN of pandas. To pass the rows of a data frame with None for NaN:
 
     frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 In an async task: `await asyncio.to_thread(run, "slugify", {"text": text})`.
 
-`os.environ` is never changed: tasks that run at the same time in one process would get
-each other's ids.
+`os.environ` is never changed, because tasks that run at the same time in one process would then
+use each other's ids.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from prefect.context import FlowRunContext, TaskRunContext
 
 __all__ = ["OphostError", "prefect_env", "report", "run"]
 
-MAX_DEPTH = 127  # of `ophost`, for JSON
+MAX_DEPTH = 127  # the limit of `ophost` for JSON
 
 
 class OphostError(RuntimeError):
-    """A run that failed, or did not begin.
+    """A run that failed or did not start.
 
-    `kind` is a word for programs, such as `timeout` or `invalid_input`; `message` is a line
-    for people; `report` is all that the command said.
+    `kind` is the failure kind, such as `timeout` or `invalid_input`. `message` is one line of
+    text. `report` is the JSON output of the command.
     """
 
     def __init__(self, kind: str, message: str, report: dict[str, Any]) -> None:
-        super().__init__(kind, message, report)  # all of it, so that it can be pickled
+        super().__init__(kind, message, report)  # all arguments, so that pickle works
         self.kind, self.message, self.report = kind, message, report
 
     def __str__(self) -> str:
@@ -56,9 +56,9 @@ class OphostError(RuntimeError):
 
 
 def prefect_env() -> dict[str, str]:
-    """Returns a copy of `os.environ` that names the flow run and the task run of the caller.
+    """Returns a copy of `os.environ` with the ids of the caller's flow run and task run.
 
-    Pass it as `env=` to a child process. Outside of flows and tasks nothing is changed.
+    Pass the copy as `env=` to a child process. Outside of flows and tasks it has no changes.
     """
     env = dict(os.environ)
     flow, task = FlowRunContext.get(), TaskRunContext.get()
@@ -69,26 +69,26 @@ def prefect_env() -> dict[str, str]:
     if task and flow is None:
         flow_run_id = task.task_run.flow_run_id
     elif task and task.task_run.flow_run_id != flow_run_id:
-        task_run_id = None  # a flow that was called in a task: the task is further out
+        task_run_id = None  # a flow called in a task: the task belongs to an outer flow
     ids = {"PREFECT__FLOW_RUN_ID": flow_run_id, "PREFECT__TASK_RUN_ID": task_run_id}
     for name, value in ids.items():
-        env.pop(name, None)  # a worker's, or a parent's: stale here
+        env.pop(name, None)  # the ids of a worker or parent are wrong here
         if value is not None:
             env[name] = str(value)
     return env
 
 
 def report(operation: str, input: Any, **options: Any) -> dict[str, Any]:
-    """Runs an operation and returns all that `ophost run --json` says about it.
+    """Runs an operation and returns the report of `ophost run --json`.
 
     Options are flags of the command: `timeout="5s"`, `dry_run=True`, `plugins="plugins"`.
-    An input that is not JSON is an error of the kind `invalid_input`; nothing is run then.
+    An input that is not JSON gives an error of the kind `invalid_input`, and nothing is run.
     """
     try:
-        # ASCII alone, so that no locale matters.
+        # The default is ASCII output, which is independent of the locale.
         text = json.dumps(input, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        problem = _odd("input", input) or str(error)
+        problem = _find_unsupported("input", input) or str(error)
         return _failed("invalid_input", f"the input is not JSON: {problem}")
     flags = [
         f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}")
@@ -109,39 +109,41 @@ def run(operation: str, input: Any, **options: Any) -> Any:
 
     Options are those of `report`.
     """
-    said = report(operation, input, **options)
-    if said["status"] == "SUCCESS":
-        return said["output"]
-    error = said["error"]
-    raise OphostError(error["kind"], error["message"], said)
+    result = report(operation, input, **options)
+    if result["status"] == "SUCCESS":
+        return result["output"]
+    error = result["error"]
+    raise OphostError(error["kind"], error["message"], result)
 
 
 def _failed(kind: str, message: str) -> dict[str, Any]:
     return {"run_id": None, "status": None, "error": {"kind": kind, "message": message}}
 
 
-def _odd(place: str, value: Any, depth: int = 0) -> str | None:
-    """Returns where the first value is that JSON cannot hold, and what to write instead."""
+def _find_unsupported(path: str, value: Any, depth: int = 0) -> str | None:
+    """Returns the path of the first value that JSON does not have, and its replacement."""
     if (problem := _problem(value)) is not None:
-        return f"`{place}` {problem}"
+        return f"`{path}` {problem}"
     if depth > MAX_DEPTH:
-        return f"`{place[:60]}...` is nested deeper than {MAX_DEPTH} levels, or contains itself"
+        return f"`{path[:60]}...` is nested deeper than {MAX_DEPTH} levels, or contains itself"
     if isinstance(value, dict):
         for key, member in value.items():
             is_finite = not isinstance(key, float) or math.isfinite(key)
             if not is_finite or not isinstance(key, (str, int, float, type(None))):
-                return f"`{place}` has the key {_shown(key)}, which is not text"
-            if (odd := _odd(f"{place}[{_shown(key)}]", member, depth + 1)) is not None:
-                return odd
+                return f"`{path}` has the key {_shown(key)}, which is not text"
+            problem = _find_unsupported(f"{path}[{_shown(key)}]", member, depth + 1)
+            if problem is not None:
+                return problem
     elif isinstance(value, (list, tuple)):
         for index, member in enumerate(value):
-            if (odd := _odd(f"{place}[{index}]", member, depth + 1)) is not None:
-                return odd
+            problem = _find_unsupported(f"{path}[{index}]", member, depth + 1)
+            if problem is not None:
+                return problem
     return None
 
 
 def _problem(value: Any) -> str | None:
-    """Returns why JSON cannot hold a value itself, whatever is in it."""
+    """Returns why JSON does not have a value, without looking at its members."""
     if isinstance(value, float) and not math.isfinite(value):
         if math.isnan(value):
             return "is NaN, which JSON does not have; write None for a missing value"
@@ -151,11 +153,11 @@ def _problem(value: Any) -> str | None:
     kind = type(value)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     name = f"{module}{kind.__qualname__}"
-    return f"is of type {name}, which JSON does not have{_way_out(value)}"
+    return f"is of type {name}, which JSON does not have{_conversion(value)}"
 
 
-def _way_out(value: Any) -> str:
-    """Returns how to convert a value, by what it can do: no other library is imported for it."""
+def _conversion(value: Any) -> str:
+    """Returns how to convert a value, found by its attributes to avoid importing libraries."""
     if isinstance(value, (set, frozenset)):
         return "; write sorted(...) or list(...)"
     if isinstance(value, (bytes, bytearray)):

@@ -21,8 +21,9 @@
 //! a guess: two values may have the same hash. The row says what is true.
 
 use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
 
-use crate::model::digest::{Digest, hex};
+use crate::model::digest::Digest;
 use crate::model::document::{Address, CollectionName, DocumentId};
 use crate::model::operation::OperationName;
 use crate::model::run_record::{RunId, RunRecord, Status};
@@ -120,15 +121,15 @@ pub(super) fn parse(key: &[u8]) -> Option<(TableId, &[u8])> {
 /// Returns a key as people can read it.
 pub(super) fn name(key: &[u8]) -> String {
     let Some((kind, rest)) = parse(key) else {
-        return format!("key {}", hex(key));
+        return format!("key {}", HEXLOWER.encode(key));
     };
     match kind {
         TableId::Meta => format!("meta {}", text(rest)),
         TableId::Run => format!("run number {}", number(rest)),
-        TableId::RunIdIndex => format!("id {}", hex(rest)),
+        TableId::RunIdIndex => format!("id {}", HEXLOWER.encode(rest)),
         TableId::Log => format!("log of run number {}", number(rest)),
-        TableId::Payload => format!("payload {}", hex(rest)),
-        TableId::PayloadRefcount => format!("count of payload {}", hex(rest)),
+        TableId::Payload => format!("payload {}", HEXLOWER.encode(rest)),
+        TableId::PayloadRefcount => format!("count of payload {}", HEXLOWER.encode(rest)),
         TableId::Idempotency => format!("idempotency key {}", text(rest)),
         TableId::Document => match address_of_document(key) {
             Some(address) => format!("document {}", address_name(&address)),
@@ -139,7 +140,7 @@ pub(super) fn name(key: &[u8]) -> String {
             None => format!("change {}", text(rest)),
         },
         TableId::Commit => format!("commit number {}", number(rest)),
-        TableId::RunCommit => format!("effects of run {}", hex(rest)),
+        TableId::RunCommit => format!("effects of run {}", HEXLOWER.encode(rest)),
         TableId::Collection => format!("collection {}", text(rest)),
         TableId::Index => format!("index {}", text(rest)),
     }
@@ -154,7 +155,9 @@ fn address_name(Address { collection, id }: &Address) -> String {
 }
 
 fn number(bytes: &[u8]) -> String {
-    bytes.first_chunk().map_or_else(|| hex(bytes), |bytes| u64::from_be_bytes(*bytes).to_string())
+    bytes
+        .first_chunk()
+        .map_or_else(|| HEXLOWER.encode(bytes), |bytes| u64::from_be_bytes(*bytes).to_string())
 }
 
 /// Returns the key of a number that concerns the whole store.

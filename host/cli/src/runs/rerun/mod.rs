@@ -19,14 +19,14 @@ use super::filter::FilterArgs;
 use crate::error::CliError;
 use crate::limits::LimitArgs;
 use crate::orchestration::OrchestrationArgs;
-use crate::{complete, host_for, interrupt, run as run_command};
+use crate::{completion, host_for, interrupt, run as run_command};
 
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct RerunArgs {
     /// Id of the run, a prefix of the id, or `latest`. Without it, all runs that match the filters.
     #[arg(value_name = "ID", conflicts_with = "FilterArgs")]
-    #[arg(add = ArgValueCandidates::new(complete::runs))]
+    #[arg(add = ArgValueCandidates::new(completion::runs))]
     id: Option<String>,
     #[command(flatten)]
     filter: FilterArgs,

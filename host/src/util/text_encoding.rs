@@ -1,21 +1,27 @@
-//! Text of files and of standard input: UTF-8, with or without a byte order mark.
+//! Decodes UTF-8 text with or without a byte order mark, and recognises UTF-16 and UTF-32.
 
-/// The byte order mark, which some editors and spreadsheets put before UTF-8 text.
+/// The byte order mark, which some editors and spreadsheets write before UTF-8 text.
 const MARK: &str = "\u{feff}";
 
-/// Why bytes are no text.
+/// An error of [`decode`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotUtf8 {
-    /// The file begins as text of this encoding.
-    #[error("is {0} text, not UTF-8")]
+pub enum DecodeError {
+    /// The byte order mark is that of this encoding.
+    #[error("{0} text, not UTF-8")]
     Encoding(&'static str),
-    #[error("is not UTF-8 text: byte 0x{byte:02x} in line {line}")]
-    Byte { byte: u8, line: usize },
+    /// A byte is not part of UTF-8 text.
+    #[error("not UTF-8 text: byte 0x{byte:02x} in line {line}")]
+    Byte {
+        /// The first invalid byte.
+        byte: u8,
+        /// The line of the byte, counted from 1.
+        line: usize,
+    },
 }
 
-impl NotUtf8 {
-    /// Returns the encoding as `iconv` calls it, if it is known.
-    pub(super) fn encoding(&self) -> Option<&'static str> {
+impl DecodeError {
+    /// Returns the name of the encoding for `iconv`, if the encoding is known.
+    pub fn encoding(&self) -> Option<&'static str> {
         match self {
             Self::Encoding(encoding) => Some(encoding),
             Self::Byte { .. } => None,
@@ -23,19 +29,19 @@ impl NotUtf8 {
     }
 }
 
-/// Returns the text of a file. A byte order mark is not part of it.
+/// Returns the text of a file without its byte order mark.
 ///
 /// # Errors
 ///
-/// Returns [`NotUtf8`] if the bytes are text of another encoding, or none.
-pub(super) fn decode(bytes: Vec<u8>) -> Result<String, NotUtf8> {
+/// Returns [`DecodeError`] if the bytes are not UTF-8 text.
+pub fn decode(bytes: Vec<u8>) -> Result<String, DecodeError> {
     if let Some(encoding) = marked_encoding(&bytes) {
-        return Err(NotUtf8::Encoding(encoding));
+        return Err(DecodeError::Encoding(encoding));
     }
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let (valid, rest) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
         let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
-        NotUtf8::Byte { byte: rest[0], line }
+        DecodeError::Byte { byte: rest[0], line }
     })?;
     if text.starts_with(MARK) {
         text.drain(..MARK.len());
@@ -43,8 +49,8 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, NotUtf8> {
     Ok(text)
 }
 
-/// Returns the encoding that a byte order mark names, if it is not UTF-8.
-pub(super) fn marked_encoding(bytes: &[u8]) -> Option<&'static str> {
+/// Returns the encoding of a byte order mark, unless it is UTF-8.
+pub fn marked_encoding(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
@@ -52,8 +58,8 @@ pub(super) fn marked_encoding(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Returns the encoding that a file of JSON shows by its first character, which is ASCII.
-pub(super) fn encoding_of_json(text: &str) -> Option<&'static str> {
+/// Returns the encoding of JSON text, recognised by its first character, which is ASCII.
+pub fn encoding_of_json(text: &str) -> Option<&'static str> {
     match text.as_bytes() {
         [0, 0, ..] | [_, 0, 0, 0, ..] => Some("UTF-32"),
         [0, 1..=255, ..] => Some("UTF-16BE"),
@@ -71,26 +77,26 @@ mod tests {
     }
 
     #[test]
-    fn one_mark_at_the_start_is_no_part_of_a_text() {
+    fn first_byte_order_mark_is_removed() {
         let text = |text: &str| decode(text.as_bytes().to_vec()).unwrap();
         assert_eq!((text("\u{feff}a"), text("a\u{feff}")), ("a".into(), "a\u{feff}".into()));
         assert_eq!((text(""), text("\u{feff}\u{feff}")), (String::new(), "\u{feff}".into()));
     }
 
     #[test]
-    fn another_encoding_is_named_and_a_wrong_byte_has_its_line() {
+    fn error_names_the_encoding_or_the_line_of_the_invalid_byte() {
         for unit in [u16::to_le_bytes, u16::to_be_bytes] {
             let marked = decode(utf16("\u{feff}{}", unit));
-            assert_eq!(marked, Err(NotUtf8::Encoding("UTF-16")));
+            assert_eq!(marked, Err(DecodeError::Encoding("UTF-16")));
         }
         let utf32: Vec<_> = "\u{feff}{}".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
-        assert_eq!(decode(utf32), Err(NotUtf8::Encoding("UTF-32")));
+        assert_eq!(decode(utf32), Err(DecodeError::Encoding("UTF-32")));
         let latin = decode(b"a\nb\ncaf\xe9\n".to_vec());
-        assert_eq!(latin, Err(NotUtf8::Byte { byte: 0xe9, line: 3 }));
+        assert_eq!(latin, Err(DecodeError::Byte { byte: 0xe9, line: 3 }));
     }
 
     #[test]
-    fn json_of_another_encoding_is_known_without_a_mark() {
+    fn encoding_of_json_is_recognised_without_a_mark() {
         let encoding = |bytes| encoding_of_json(&decode(bytes).unwrap());
         assert_eq!(encoding(utf16("{}", u16::to_le_bytes)), Some("UTF-16LE"));
         assert_eq!(encoding(utf16("{}", u16::to_be_bytes)), Some("UTF-16BE"));

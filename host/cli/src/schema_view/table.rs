@@ -1,41 +1,41 @@
-//! The fields of a schema as rows of a table.
+//! A table of the fields of a schema.
 
 use serde_json::Value;
 
 use ophost_document::text;
-
-use super::field_path::escaped;
-use super::shape::{Alternatives, Field, Node, is_of_bits};
 use ophost_schema::{Branch, Tagging};
 
-/// How many rows are shown of one schema.
+use super::super::field_path::escaped;
+use super::node::{Alternatives, Field, Node, is_integer_limit};
+
+/// The maximum number of rows.
 const MAX_ROWS: usize = 100;
-/// How many objects deep, and how many alternatives within alternatives.
+/// The maximum nesting of objects, and of unions within unions.
 const MAX_DEPTH: usize = 3;
-const MAX_NESTED: usize = 4;
-/// How far the fields of an alternative are indented.
+const MAX_UNIONS: usize = 4;
+/// The indentation of the fields of an alternative.
 const INDENT: &str = "  ";
-/// How many of the values that are allowed are shown, and how much of one.
+/// The maximum number of allowed values that are shown, and the maximum characters of each.
 const MAX_CHOICES: usize = 8;
 const MAX_SHOWN: usize = 32;
 
-/// A field: its name with those that it is in, its type, whether it has to be there, and what
-/// else there is to say.
-pub(super) type Row = [String; 4];
+/// The row of a field: its path, its type, its presence or default, and its description with its
+/// constraints.
+pub(crate) type Row = [String; 4];
 
-/// Which way a schema's values go.
+/// The side of an operation that a schema describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    /// To the operation.
+pub(crate) enum Side {
+    /// The values that the operation takes.
     Input,
-    /// From it.
+    /// The values that the operation returns.
     Output,
 }
 
-/// Returns the rows of a schema, and whether there are more.
-pub(super) fn rows(schema: &Value, side: Side) -> (Vec<Row>, bool) {
+/// Returns the rows of a schema, and whether rows were left out.
+pub(crate) fn rows(schema: &Value, side: Side) -> (Vec<Row>, bool) {
     let mut rows = Rows { rows: Vec::new(), is_cut: false, side };
-    rows.add(&Node::whole(schema), Place { above: "", indent: "", tag: None, nested: 0 }, 0);
+    rows.add(&Node::new(schema), Position { prefix: "", indent: "", tag: None, unions: 0 }, 0);
     (rows.rows, rows.is_cut)
 }
 
@@ -45,16 +45,16 @@ struct Rows {
     side: Side,
 }
 
-/// Where an object is.
+/// The position of an object in the table.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    /// The names that lead to it, with a dot behind each.
-    above: &'a str,
+struct Position<'a> {
+    /// The path of the object, with a dot after each name.
+    prefix: &'a str,
     indent: &'a str,
-    /// The field that told the alternative: what it has to be was said above.
+    /// The tag field of the alternative, whose value the heading shows.
     tag: Option<&'a str>,
-    /// In how many alternatives the place itself is.
-    nested: usize,
+    /// The number of unions around the object at the same path.
+    unions: usize,
 }
 
 impl Rows {
@@ -66,58 +66,58 @@ impl Rows {
         }
     }
 
-    /// Adds the fields of an object: those that it always has, then those of its alternatives.
-    fn add(&mut self, object: &Node<'_>, place: Place<'_>, depth: usize) {
-        let Place { above, indent, tag, nested } = place;
+    /// Adds the fields of an object: first its own, then those of its alternatives.
+    fn add(&mut self, object: &Node<'_>, position: Position<'_>, depth: usize) {
+        let Position { prefix, indent, tag, unions } = position;
         for field in object.own_fields() {
             if self.is_cut {
                 return;
             }
-            let name = format!("{above}{}", escaped(field.name));
+            let name = format!("{prefix}{}", escaped(field.name));
             if tag != Some(field.name) {
                 self.push(self.row(&format!("{indent}{name}"), &field));
             }
             if depth < MAX_DEPTH {
                 let (inner, items) = (format!("{name}."), format!("{name}[]."));
-                let place = Place { above: &inner, indent, tag: None, nested: 0 };
-                self.add(&field.node, place, depth + 1);
-                self.add(&field.node.items(), Place { above: &items, ..place }, depth + 1);
+                let position = Position { prefix: &inner, indent, tag: None, unions: 0 };
+                self.add(&field.node, position, depth + 1);
+                self.add(&field.node.items(), Position { prefix: &items, ..position }, depth + 1);
             }
         }
-        if nested < MAX_NESTED {
-            let place = Place { nested: nested + 1, ..place };
-            for all in object.alternatives() {
-                self.add_alternatives(&all, place, depth);
+        if unions < MAX_UNIONS {
+            let position = Position { unions: unions + 1, ..position };
+            for union in object.alternatives() {
+                self.add_alternatives(&union, position, depth);
             }
         }
     }
 
-    fn add_alternatives(&mut self, all: &Alternatives<'_>, place: Place<'_>, depth: usize) {
+    fn add_alternatives(&mut self, union: &Alternatives<'_>, position: Position<'_>, depth: usize) {
         // A union with one alternative, such as an optional value, is shown as that alternative.
-        if let [(node, _)] = all.branches.as_slice() {
-            return self.add(node, place, depth);
+        if let [(node, _)] = union.branches.as_slice() {
+            return self.add(node, position, depth);
         }
-        for (number, (node, branch)) in all.branches.iter().enumerate() {
+        for (number, (node, branch)) in union.branches.iter().enumerate() {
             if self.is_cut {
                 return;
             }
-            let heading = heading(all.tagging, branch, place.above, number + 1);
-            let heading = format!("{}{heading}", place.indent);
-            // The heading has the title already.
+            let heading = heading(union.tagging, branch, position.prefix, number + 1);
+            let heading = format!("{}{heading}", position.indent);
+            // The heading already shows the title.
             let description = Some(node.description()).filter(|text| branch.title() != Some(text));
-            let notes = in_a_line(description.unwrap_or_default());
+            let notes = single_line(description.unwrap_or_default());
             self.push([heading, String::new(), String::new(), notes]);
-            let tag = match all.tagging {
+            let tag = match union.tagging {
                 Tagging::Property(name) => Some(name),
                 Tagging::Key | Tagging::None => None,
             };
-            let indent = format!("{}{INDENT}", place.indent);
-            self.add(node, Place { indent: &indent, tag, ..place }, depth);
+            let indent = format!("{}{INDENT}", position.indent);
+            self.add(node, Position { indent: &indent, tag, ..position }, depth);
         }
     }
 
     fn row(&self, name: &str, field: &Field<'_>) -> Row {
-        let mut notes = in_a_line(field.node.description());
+        let mut notes = single_line(field.node.description());
         let constraints = constraints(&field.node);
         if !constraints.is_empty() {
             let gap = if notes.is_empty() { "" } else { " " };
@@ -136,27 +136,27 @@ impl Rows {
     }
 }
 
-/// Returns what stands above the fields of one of several alternatives.
-fn heading(tagging: Tagging<'_>, branch: &Branch<'_>, above: &str, number: usize) -> String {
+/// Returns the heading of an alternative.
+fn heading(tagging: Tagging<'_>, branch: &Branch<'_>, prefix: &str, number: usize) -> String {
     match (tagging, branch.key, branch.title()) {
         (Tagging::Property(name), ..) => {
-            format!("when {above}{}={}", escaped(name), choices_text(&branch.tags))
+            format!("when {prefix}{}={}", escaped(name), choices_text(&branch.tags))
         }
-        (Tagging::Key, Some(key), _) => format!("when {above}{} is given", escaped(key)),
+        (Tagging::Key, Some(key), _) => format!("when {prefix}{} is given", escaped(key)),
         (_, _, title) => {
-            let of = above.strip_suffix('.').map(|name| format!(" of {name}")).unwrap_or_default();
+            let of = prefix.strip_suffix('.').map(|name| format!(" of {name}")).unwrap_or_default();
             let title = title.map(|title| format!(": {}", text::truncate_chars(title, MAX_SHOWN)));
             format!("alternative {number}{of}{}", title.unwrap_or_default())
         }
     }
 }
 
-fn in_a_line(text: &str) -> String {
+fn single_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the type of a field in words: `list of text`, `a | b or null`.
-pub(super) fn type_text(node: &Node<'_>, depth: usize) -> String {
+/// Returns the type of a field as text: `list of text`, `a | b or null`.
+fn type_text(node: &Node<'_>, depth: usize) -> String {
     let (choices, types) = node.choices();
     let mut words: Vec<String> = Vec::new();
     if !choices.is_empty() {
@@ -184,14 +184,15 @@ fn list_text(node: &Node<'_>, depth: usize) -> String {
 }
 
 fn choices_text(choices: &[&Value]) -> String {
-    let mut texts: Vec<_> = choices.iter().take(MAX_CHOICES).map(|value| bare(value)).collect();
+    let mut texts: Vec<_> =
+        choices.iter().take(MAX_CHOICES).map(|value| value_text(value)).collect();
     if choices.len() > MAX_CHOICES {
         texts.push("...".to_owned());
     }
     texts.join(" | ")
 }
 
-fn bare(value: &Value) -> String {
+fn value_text(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     text::truncate_chars(&text, MAX_SHOWN)
 }
@@ -200,9 +201,9 @@ fn shown(value: &Value) -> String {
     text::truncate_chars(&value.to_string(), MAX_SHOWN)
 }
 
-/// Returns what a value has to be beyond its type.
+/// Returns the constraints of a field beyond its type.
 fn constraints(node: &Node<'_>) -> Vec<String> {
-    let number = |key| node.certain(key).filter(|it| it.is_number() && !is_of_bits(it));
+    let number = |key| node.unconditional(key).filter(|it| it.is_number() && !is_integer_limit(it));
     let mut all = Vec::new();
     all.extend(range(number("minimum"), number("maximum"), ""));
     all.extend(number("exclusiveMinimum").map(|it| format!("more than {}", shown(it))));
@@ -210,13 +211,13 @@ fn constraints(node: &Node<'_>) -> Vec<String> {
     all.extend(number("multipleOf").map(|it| format!("a multiple of {}", shown(it))));
     all.extend(range(number("minLength"), number("maxLength"), " characters"));
     all.extend(range(number("minItems"), number("maxItems"), " items"));
-    if node.certain("uniqueItems") == Some(&Value::Bool(true)) {
-        all.push("no two alike".to_owned());
+    if node.unconditional("uniqueItems") == Some(&Value::Bool(true)) {
+        all.push("unique items".to_owned());
     }
-    let word = |key| node.certain(key).and_then(Value::as_str);
-    let first = |it| text::truncate_chars(it, MAX_SHOWN);
-    all.extend(word("pattern").map(|it| format!("matches `{}`", first(it))));
-    all.extend(word("format").filter(|it| !is_of_numbers(it)).map(first));
+    let text = |key| node.unconditional(key).and_then(Value::as_str);
+    let shortened = |it| text::truncate_chars(it, MAX_SHOWN);
+    all.extend(text("pattern").map(|it| format!("matches `{}`", shortened(it))));
+    all.extend(text("format").filter(|it| !is_number_format(it)).map(shortened));
     let is_set = |key| node.keyword(key) == Some(&Value::Bool(true));
     if is_set("writeOnly") || is_set("x-secret") {
         all.push("secret".to_owned());
@@ -224,27 +225,28 @@ fn constraints(node: &Node<'_>) -> Vec<String> {
     all
 }
 
-fn range(least: Option<&Value>, most: Option<&Value>, what: &str) -> Option<String> {
-    match (least.map(shown), most.map(shown)) {
-        (Some(one), Some(most)) if one == most && one == "1" => {
-            Some(format!("exactly 1{}", singular(what)))
+fn range(minimum: Option<&Value>, maximum: Option<&Value>, unit: &str) -> Option<String> {
+    match (minimum.map(shown), maximum.map(shown)) {
+        (Some(one), Some(high)) if one == high && one == "1" => {
+            Some(format!("exactly 1{}", singular(unit)))
         }
-        (Some(least), Some(most)) if least == most => Some(format!("exactly {least}{what}")),
-        (Some(least), Some(most)) => Some(format!("{least} to {most}{what}")),
-        (Some(one), None) if one == "1" => Some(format!("at least 1{}", singular(what))),
-        (Some(least), None) => Some(format!("at least {least}{what}")),
-        (None, Some(one)) if one == "1" => Some(format!("at most 1{}", singular(what))),
-        (None, Some(most)) => Some(format!("at most {most}{what}")),
+        (Some(low), Some(high)) if low == high => Some(format!("exactly {low}{unit}")),
+        (Some(low), Some(high)) => Some(format!("{low} to {high}{unit}")),
+        (Some(one), None) if one == "1" => Some(format!("at least 1{}", singular(unit))),
+        (Some(low), None) => Some(format!("at least {low}{unit}")),
+        (None, Some(one)) if one == "1" => Some(format!("at most 1{}", singular(unit))),
+        (None, Some(high)) => Some(format!("at most {high}{unit}")),
         (None, None) => None,
     }
 }
 
-fn singular(what: &str) -> &str {
-    what.strip_suffix('s').unwrap_or(what)
+fn singular(unit: &str) -> &str {
+    unit.strip_suffix('s').unwrap_or(unit)
 }
 
-/// Returns whether a format only says how many bits a number has: that is the author's.
-fn is_of_numbers(format: &str) -> bool {
+/// Returns whether a format only gives the width of a number. Schema generators write these
+/// formats.
+fn is_number_format(format: &str) -> bool {
     let bits = format.trim_start_matches('u');
     bits.starts_with("int") || matches!(format, "float" | "double")
 }
@@ -256,18 +258,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_of_one_alternative_is_not_told_as_one_of_all() {
+    fn bound_of_one_alternative_is_not_shown_for_all_values() {
         let schema = json!({"properties": {
             "either": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]},
             "maybe": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "null"}]},
         }});
         let (rows, _) = rows(&schema, Side::Input);
-        let told: Vec<_> = rows.iter().map(|row| row.join(" ").contains("at least 0")).collect();
-        assert_eq!(told, [false, true]);
+        let shown: Vec<_> = rows.iter().map(|row| row.join(" ").contains("at least 0")).collect();
+        assert_eq!(shown, [false, true]);
     }
 
     #[test]
-    fn types_constraints_and_nested_fields_are_told() {
+    fn types_constraints_and_nested_fields_are_shown() {
         let schema = json!({
             "properties": {
                 "sizes": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "uniqueItems": true},
@@ -286,7 +288,7 @@ mod tests {
             rows,
             [
                 "code; text; required; (exactly 2 characters, matches `^[A-Z]+$`)",
-                "sizes; list of integer; ; (at least 1 item, no two alike)",
+                "sizes; list of integer; ; (at least 1 item, unique items)",
                 "place; object; ; Where.",
                 "place.city; text; ; ",
                 "kind; a | b or null; default null; ",
@@ -298,12 +300,12 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_made_of_itself_ends() {
+    fn table_of_a_recursive_schema_is_bounded() {
         let fields: serde_json::Map<_, _> =
             (0..40).map(|n| (format!("f{n}"), json!({"$ref": "#"}))).collect();
         let (rows, is_cut) = rows(&json!({"properties": fields}), Side::Output);
         assert_eq!((rows.len(), is_cut), (MAX_ROWS, true));
         let nested = json!({"type": "array", "items": {"$ref": "#"}});
-        assert_eq!(type_text(&Node::whole(&nested), MAX_DEPTH), "list of list of list of list");
+        assert_eq!(type_text(&Node::new(&nested), MAX_DEPTH), "list of list of list of list");
     }
 }

@@ -1,4 +1,4 @@
-//! `ophost completions`: scripts for shells, and the answers to what those ask.
+//! `ophost completions`: prints a completion script, and answers the requests of these scripts.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,29 +11,30 @@ use clap_complete::CompleteEnv;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 use serde_json::json;
 
-use super::error::CliError;
-use super::{complete, output};
+use super::super::error::CliError;
+use super::super::output;
+use super::candidates;
 
-/// The variable by which a script says that it wants an answer, and for which shell.
+/// The variable that a script sets to the name of its shell when it requests candidates.
 const VARIABLE: &str = "OPHOST_COMPLETE";
-const SHELLS: Shells<'static> = Shells(&[&WholeWords, &Elvish, &Fish, &Powershell, &Zsh]);
+const SHELLS: Shells<'static> = Shells(&[&JoinedWords, &Elvish, &Fish, &Powershell, &Zsh]);
 
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
-pub(super) struct CompletionsArgs {
-    /// The shell that the script is for.
+pub(crate) struct CompletionsArgs {
+    /// Shell of the script.
     shell: ShellName,
 }
 
 const NOTES: &str = "\
-To have completions in every new shell, add a line to its startup file:
+To enable completion in every new shell, add a line to its startup file:
   bash        source <(ophost completions bash)           ~/.bashrc
   zsh         source <(ophost completions zsh)            ~/.zshrc, after compinit
   fish        ophost completions fish | source            ~/.config/fish/config.fish
   elvish      eval (ophost completions elvish | slurp)    ~/.config/elvish/rc.elv
   powershell  ophost completions powershell | Out-String | Invoke-Expression    $PROFILE
 
-Names of operations and the fields of each come from the plugins that are there at that moment.";
+The candidates come from the plugins that are installed when completion is requested.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ShellName {
@@ -47,7 +48,7 @@ enum ShellName {
 impl ShellName {
     fn completer(self) -> &'static dyn EnvCompleter {
         match self {
-            Self::Bash => &WholeWords,
+            Self::Bash => &JoinedWords,
             Self::Zsh => &Zsh,
             Self::Fish => &Fish,
             Self::Elvish => &Elvish,
@@ -56,7 +57,7 @@ impl ShellName {
     }
 }
 
-pub(super) fn run(args: &CompletionsArgs, json: bool) -> Result<ExitCode, CliError> {
+pub(crate) fn run(args: &CompletionsArgs, json: bool) -> Result<ExitCode, CliError> {
     let mut script = Vec::new();
     let program = program().display().to_string();
     args.shell.completer().write_registration(
@@ -75,29 +76,35 @@ pub(super) fn run(args: &CompletionsArgs, json: bool) -> Result<ExitCode, CliErr
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns how the script starts this program: by its name where that was enough.
+/// Returns how the script starts this program: by name if it was started by name, else by path.
 fn program() -> PathBuf {
-    let own = env::args_os().next().map_or_else(|| PathBuf::from("ophost"), PathBuf::from);
-    if own.components().count() > 1 { env::current_exe().unwrap_or(own) } else { own }
+    let started_as = env::args_os().next().map_or_else(|| PathBuf::from("ophost"), PathBuf::from);
+    if started_as.components().count() > 1 {
+        env::current_exe().unwrap_or(started_as)
+    } else {
+        started_as
+    }
 }
 
-/// Answers a script, if it was one that started this process.
-pub(super) fn answered<C: CommandFactory>() -> bool {
+/// Prints candidates and returns `true` if a completion script started this process.
+pub(crate) fn respond<C: CommandFactory>() -> bool {
     let Some(shell) = env::var_os(VARIABLE).filter(|shell| !shell.is_empty()) else {
         return false;
     };
-    complete::asked_by(&shell);
-    let here = env::current_dir().ok();
+    candidates::set_shell(&shell);
+    let directory = env::current_dir().ok();
     let engine = CompleteEnv::with_factory(C::command).var(VARIABLE).shells(SHELLS);
-    // A shell that asks in the middle of a line has no use for an error.
-    engine.try_complete(env::args_os(), here.as_deref()).ok();
+    // An error message would be printed into the line that the user edits.
+    engine.try_complete(env::args_os(), directory.as_deref()).ok();
     true
 }
 
-/// Bash splits words at `=` and `:` and forgets where blanks were, so that `text=` and `text `
-/// are the same to a completion. This script puts the words together again first.
+/// A script for bash that joins words before it requests candidates.
+///
+/// Bash splits words at `=` and `:` without recording blanks, so a completion cannot distinguish
+/// `text=` from `text `.
 #[derive(Debug)]
-struct WholeWords;
+struct JoinedWords;
 
 const BASH: &str = r#"_clap_complete_ophost() {
     local IFS=$'\013' rest="${COMP_LINE:0:COMP_POINT}" word i
@@ -118,7 +125,7 @@ const BASH: &str = r#"_clap_complete_ophost() {
         _CLAP_IFS="$IFS" _CLAP_COMPLETE_INDEX="$index" VARIABLE="bash" \
         PROGRAM -- "${words[@]}" 2>/dev/null \
     ) )
-    # Only what stands behind the last `=` or `:` is replaced.
+    # Bash replaces only the part after the last `=` or `:`.
     COMPREPLY=("${COMPREPLY[@]#"${current%"$2"}"}")
     if [[ ${#COMPREPLY[@]} == 1 && "${COMPREPLY[0]}" != *[=:/.] ]]; then
         COMPREPLY[0]+=" "
@@ -128,7 +135,7 @@ complete -o nospace -o bashdefault -o nosort -F _clap_complete_ophost NAME 2>/de
     complete -o nospace -o bashdefault -F _clap_complete_ophost NAME
 "#;
 
-impl EnvCompleter for WholeWords {
+impl EnvCompleter for JoinedWords {
     fn name(&self) -> &'static str {
         Bash.name()
     }
@@ -156,9 +163,9 @@ impl EnvCompleter for WholeWords {
         &self,
         command: &mut clap::Command,
         words: Vec<OsString>,
-        here: Option<&Path>,
+        directory: Option<&Path>,
         buffer: &mut dyn io::Write,
     ) -> io::Result<()> {
-        Bash.write_complete(command, words, here, buffer)
+        Bash.write_complete(command, words, directory, buffer)
     }
 }
