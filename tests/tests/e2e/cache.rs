@@ -104,7 +104,7 @@ fn cache_directory_that_is_open_to_others_is_not_used() {
     {"slug":"a-b"}
     ---- stderr
     warning: compiled plugins are kept in `[DIR]/ophost-cache-[UID]`: `.ophost/cache`: every user has access to it (mode 0755)
-    hint: remove that path, or name a private directory by `OPHOST_CACHE`
+    hint: remove the path, or set `OPHOST_CACHE` to a private directory
     "#);
     assert_eq!(fs::read(&entry).expect("a file"), b"evil");
     fs::set_permissions(cache, fs::Permissions::from_mode(0o700)).expect("a file of this user");
@@ -135,7 +135,7 @@ fn without_a_writable_data_directory_plugins_are_cached_elsewhere() {
     {"slug":"a-b"}
     ---- stderr
     warning: compiled plugins are kept in `[DIR]/ophost-cache-[UID]`: cannot use `.ophost/cache`: Not a directory (os error 20)
-    hint: remove that path, or name a private directory by `OPHOST_CACHE`
+    hint: remove the path, or set `OPHOST_CACHE` to a private directory
     "#);
 }
 

@@ -72,7 +72,7 @@ fn ignored_plugin_files_are_listed_with_a_fix() {
     ");
     insta::assert_snapshot!(project.run(&["list"]), @"
     ---- stderr
-    There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
+    No operations. Run `ophost build DIR --install` to add a Rust plugin, or copy a component into the plugin directory.
     warning: `plugins/old` was rejected: subdirectories are not read: move its `.wasm` files (2) up, or add it to `plugins`
     warning: `plugins/shout.WASM` was rejected: the extension must be `.wasm` in lower case: rename the file
     ");

@@ -132,7 +132,7 @@ fn limits_of_the_file_are_enforced() {
     insta::assert_snapshot!(project.run(&["run", "misbehave.spin", "--timeout", "2s"]), @"
     ---- stderr
     error: 2s for `timeout` is above this host's maximum of 1s
-    hint: ask for less, or leave it out
+    hint: use a lower value, or omit the flag
     ---- exit 4
     ");
     let echo = project.run(&["run", "misbehave.echo", "value=1", "--timeout", "2s"]);

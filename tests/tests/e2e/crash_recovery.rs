@@ -154,12 +154,12 @@ fn commands_do_not_wait_for_a_crashed_run_if_the_disk_is_full() {
     let output = on_own_disk(&project, CRASH_ON_FULL_DISK);
     insta::assert_snapshot!(output, @"
     error: the store's disk is full
-    hint: free some space, and try again
+    hint: free some disk space and retry
     wait: exit 5
     error: the store's disk is full
-    hint: free some space, and try again
+    hint: free some disk space and retry
     logs: exit 5
-    warning: of those that are RUNNING, 1 crashed, not recorded: the store's disk is full
+    warning: 1 run shown as RUNNING has crashed, but this could not be recorded: the store's disk is full
     list: exit 0
     1
     ");

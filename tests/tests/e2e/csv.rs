@@ -134,7 +134,7 @@ fn unreadable_input_fails_with_a_reason() {
     insta::assert_snapshot!(profile(b"name\nJos\xe9\n", &[]), @"
     ---- stderr
     error: `table.csv` is not UTF-8 text: byte 0xe9 in line 2
-    hint: convert it: `iconv -f ENCODING -t UTF-8 table.csv`, with its encoding, such as WINDOWS-1252
+    hint: convert the text: `iconv -f ENCODING -t UTF-8 table.csv`, with its encoding, such as WINDOWS-1252
     ---- exit 2
     ");
 }
@@ -145,7 +145,7 @@ fn delimiter_is_one_character() {
     ---- stderr
     error: the input of `profile_csv` breaks its schema in 1 place
       /delimiter: expected at most 1 character, got ";;"
-    hint: `ophost describe profile_csv` shows what it takes
+    hint: run `ophost describe profile_csv` to show the input schema
     ---- exit 2
     "#);
     insta::assert_snapshot!(profile("a\"b\n", &["delimiter=\""]), @r#"

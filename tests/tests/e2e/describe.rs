@@ -46,7 +46,7 @@ fn unknown_operation_gets_a_suggestion() {
     insta::assert_snapshot!(project.run(&["describe", "something_else"]), @"
     ---- stderr
     error: no operation is called `something_else`
-    hint: `ophost list` shows what there is
+    hint: run `ophost list` to list the operations
     ---- exit 3
     ");
 }
@@ -324,14 +324,14 @@ fn violation_of_a_union_names_the_closest_alternative() {
     ---- stderr
     error: the input of `draw` breaks its schema in 1 place
       /shape/kind: expected one of "circle", "square", got "cirlce"; did you mean `circle`?
-    hint: `ophost describe draw` shows what it takes
+    hint: run `ophost describe draw` to show the input schema
     ---- exit 2
     "#);
     insta::assert_snapshot!(run(r#"{"kind": "square"}"#), @"
     ---- stderr
     error: the input of `draw` breaks its schema in 1 place
       /shape/side: missing, but required
-    hint: `ophost describe draw` shows what it takes
+    hint: run `ophost describe draw` to show the input schema
     ---- exit 2
     ");
     let json = ["run", "draw", "name=x", r"a\.b=true", "shape:={}", "--json"];

@@ -259,7 +259,7 @@ async fn run_that_exceeds_its_retries_fails_with_kind_conflict() {
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
     error: operation `ledger.bump` failed (conflict): other runs changed what it had read, 6 times
-    hint: trying again later may help
+    hint: try again later
     ");
     let record = latest(&project);
     assert_eq!((&record["failure_kind"], &record["changes"]), (&json!("conflict"), &Value::Null));
@@ -323,7 +323,7 @@ fn dry_run_shows_its_changes_and_commits_none() {
     insta::assert_snapshot!(project.run(&run), @r#"
     {"from":70,"to":30}
     ---- stderr
-    DRY RUN: nothing is kept; it would have updated 2 documents
+    DRY RUN: no change was committed; would have updated 2 documents
     ~ accounts/a
         balance: 100 -> 70
     ~ accounts/b
@@ -369,7 +369,7 @@ fn failed_dry_run_shows_no_changes() {
     insta::assert_snapshot!(project.run(&run), @"
     ---- stderr
     error: operation `ledger.transfer_then` failed (error): it was told to
-    DRY RUN: nothing is kept; it would have changed no document
+    DRY RUN: no change was committed; would have changed no document
     ---- exit 1
     ");
     let report = json_of(&project, &run);
@@ -418,7 +418,7 @@ fn collection_that_no_model_names_is_denied() {
     insta::assert_snapshot!(project.run(&["run", "ledger.reach"]), @"
     ---- stderr
     error: operation `ledger.reach` failed (denied): the operation's models do not name the collection `others`
-    hint: its models say which collections it reaches
+    hint: the models of the operation must include the collection
     ---- exit 4
     ");
     let record = latest(&project);
@@ -461,7 +461,7 @@ fn run_that_exceeds_its_effects_limit_fails_with_kind_effects() {
     let lines: Vec<_> = output.stderr.lines().filter(|line| !line.starts_with("  at ")).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
     error: operation `ledger.bulk_insert` failed (effects): document changes exceed the limit of 1000 B
-    hint: `--max-effects` allows more
+    hint: use `--max-effects` to allow more
     ");
     assert_eq!(latest(&project)["failure_kind"], "effects");
     project.settings("[limits]\neffects = \"1KB\"");
@@ -481,7 +481,7 @@ fn effects_limit_is_parsed_like_other_limits() {
     let run = |effects| project.run(&["run", "ledger.bump", "--max-effects", effects]);
     insta::assert_snapshot!(run("5"), @"
     ---- stderr
-    error: invalid value '5' for '--max-effects <SIZE>': a unit is needed, for example 64MiB or 512KiB
+    error: invalid value '5' for '--max-effects <SIZE>': missing unit; expected a value such as 64MiB or 512KiB
 
     For more information, try '--help'.
     ---- exit 2
@@ -489,13 +489,13 @@ fn effects_limit_is_parsed_like_other_limits() {
     insta::assert_snapshot!(run("0"), @"
     ---- stderr
     error: a limit of zero for `effects` lets nothing run
-    hint: leave it out for the default
+    hint: omit the flag for the default
     ---- exit 2
     ");
     insta::assert_snapshot!(run("2GiB"), @"
     ---- stderr
     error: 2.0 GiB for `effects` is above this host's maximum of 1.0 GiB
-    hint: ask for less, or leave it out
+    hint: use a lower value, or omit the flag
     ---- exit 4
     ");
     assert_eq!(documents(&project, "counters"), [] as [Value; 0]);

@@ -58,7 +58,7 @@ fn reading_an_empty_project_finds_nothing_and_creates_no_store() {
     insta::assert_snapshot!(project.run(&["documents", "get", "things", "a"]), @"
     ---- stderr
     error: there is no document `a` in `things`
-    hint: `ophost documents find things` shows what there is
+    hint: run `ophost documents find things` to list the documents
     ---- exit 3
     ");
     insta::assert_snapshot!(project.run(&["documents", "count", "things"]), @"0");
@@ -141,7 +141,7 @@ fn import_from_stdin_needs_a_format() {
     };
     let (code, message) = piped(&[]);
     assert_eq!(code, Some(2));
-    insta::assert_snapshot!(message, @"error: cannot import `-`: its name does not say what it holds: use --format");
+    insta::assert_snapshot!(message, @"error: cannot import `-`: unknown file extension; use `--format`");
     assert_eq!(piped(&["--format", "csv"]), (Some(0), String::new()));
     assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n");
     assert_eq!(latest(&project)["input_dump"]["source"], "-");
@@ -264,7 +264,7 @@ fn dry_run_of_an_import_shows_the_documents() {
     insta::assert_snapshot!(import(&project, "it.jsonl", content, &["--dry-run"]), @r#"
     {"put":1,"skipped":0}
     ---- stderr
-    DRY RUN: nothing is kept; it would have created 1 document
+    DRY RUN: no change was committed; would have created 1 document
     + things/a
         n: 1
     "#);
@@ -305,8 +305,8 @@ fn import_is_recorded_as_a_run() {
     assert_eq!(json_of(&project, &["runs", "show", first])["result_refs"], json!([created]));
     insta::assert_snapshot!(project.run(&["runs", "rerun", first]), @"
     ---- stderr
-    error: run [RUN] was an import, whose file is not kept: `ophost documents import` is for that
-    hint: `ophost runs show [RUN]` shows it
+    error: run [RUN] was an import, and its file is not stored; use `ophost documents import`
+    hint: run `ophost runs show [RUN]` to show the run
     ---- exit 2
     ");
     assert_eq!(project.run(&["run", "ophost.import"]).code, Some(3));
@@ -361,7 +361,7 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
     error: cannot import `it.jsonl`: line 3: the id is neither text nor a number
     error: cannot import `it.jsonl`: line 3: the id is an object
     error: cannot import `it.jsonl`: line 3: `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not an id for a document: 1 to 255 bytes, no control characters
-    error: cannot import `it.jsonl`: line 3: has more than 64 levels
+    error: cannot import `it.jsonl`: line 3: it has more than 64 levels
     error: cannot import `it.jsonl`: line 3: not JSON: recursion limit exceeded at column 636
     error: cannot import `it.jsonl`: line 3: it is larger than 1 MiB
     "#);
@@ -409,7 +409,7 @@ fn import_is_limited_by_the_maximum_effects() {
     insta::assert_snapshot!(more, @"
     ---- stderr
     error: operation `ophost.import` failed (effects): the documents are more than a run may write
-    hint: `[limits.max]` of the settings allows more
+    hint: raise the maximum in `[limits.max]` of the settings
     ---- exit 1
     ");
     assert_eq!(latest(&project)["failure_kind"], "effects");

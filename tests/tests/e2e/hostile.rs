@@ -182,7 +182,7 @@ fn failures_of_hostile_guests_are_short() {
     insta::assert_snapshot!(output("not_json"), @"
     ---- stderr
     error: operation `hostile.not_json` failed (invalid_output): the output is not JSON: unexpected `hello` at line 1 column 1
-    hint: this is a fault of the plugin: tell its author
+    hint: report this fault of the plugin to its author
     ---- exit 1
     ");
     let recursion = output("recurse").stderr;

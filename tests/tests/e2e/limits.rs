@@ -27,7 +27,7 @@ fn failure_at_the_maximum_suggests_no_higher_flag() {
       at ophost_sdk::dispatch::dispatch
       at core::ops::function::FnOnce::call_once
       at ophost:plugin/operations@0.1.1#invoke
-    hint: it had the most there is: `[limits.max]` of the settings, or the operation's own, allows more
+    hint: the run already used the maximum; raise it in `[limits.max]` or `[operations.NAME]`
     ---- exit 1
     ");
     project.settings("[limits]\ntimeout = \"100ms\"\n[limits.max]\ntimeout = \"200ms\"\n");
@@ -58,7 +58,7 @@ fn output_limit_can_be_raised() {
     insta::assert_snapshot!(project.run(&huge), @"
     ---- stderr
     error: operation `misbehave.huge_output` failed (output): the output of 9.0 MiB exceeds the limit of 8.0 MiB
-    hint: `--max-output` allows more
+    hint: use `--max-output` to allow more
     ---- exit 1
     ");
     let raised = project.run(&[&huge[..], &["--max-output", "10MiB"]].concat());
@@ -79,13 +79,13 @@ fn limit_above_the_maximum_is_denied() {
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--timeout", "2h"]), @"
     ---- stderr
     error: 2h for `timeout` is above this host's maximum of 1h
-    hint: ask for less, or leave it out
+    hint: use a lower value, or omit the flag
     ---- exit 4
     ");
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--memory", "0"]), @"
     ---- stderr
     error: a limit of zero for `memory` lets nothing run
-    hint: leave it out for the default
+    hint: omit the flag for the default
     ---- exit 2
     ");
 }

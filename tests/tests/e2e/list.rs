@@ -17,7 +17,7 @@ fn operations_are_listed_by_category_and_name() {
 fn project_without_plugins_prints_a_hint() {
     insta::assert_snapshot!(Project::new().run(&["list"]), @"
     ---- stderr
-    There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
+    No operations. Run `ophost build DIR --install` to add a Rust plugin, or copy a component into the plugin directory.
     ");
 }
 
@@ -82,7 +82,7 @@ fn plugin_directory_that_is_a_file_is_an_error() {
     insta::assert_snapshot!(project.run(&["--plugins", "plugins/text.wasm", "list"]), @"
     ---- stderr
     error: cannot read the plugin directory `plugins/text.wasm`: Not a directory (os error 20)
-    hint: `--plugins` names a directory that holds `.wasm` files
+    hint: use `--plugins` to name a directory with `.wasm` files
     ---- exit 5
     ");
 }
@@ -127,7 +127,7 @@ fn list_is_filtered_and_shows_choices_if_nothing_matches() {
     let nothing = ["list", "--category", "txt", "--tag", "web", "--model", "Job"];
     insta::assert_snapshot!(project.run(&nothing), @"
     ---- stderr
-    Nothing matches.
+    No operation matches. Existing values:
       categories: test, text
       tags: statistics, text, web
       models: none

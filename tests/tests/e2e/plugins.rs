@@ -24,12 +24,12 @@ fn operation(name: &str) -> Operation {
 #[tokio::test]
 async fn description_that_breaks_a_rule_is_rejected_with_the_reason() {
     let one = |operation| Described::new("it").with(operation);
-    insta::assert_snapshot!(reason(Described::new("it")).await, @"its description breaks a rule: the plugin declares no operation");
-    insta::assert_snapshot!(reason(one(operation("Shout"))).await, @"its description breaks a rule: `Shout` is not an operation name: lower case letters, digits and `_`, in parts joined by dots");
-    insta::assert_snapshot!(reason(one(operation("a")).with(operation("a"))).await, @"its description breaks a rule: it declares the operation `a` twice");
-    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.magic", "1"))).await, @"its description breaks a rule: unknown annotation `ophost.magic`");
-    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout-ms", "\"x\""))).await, @"its description breaks a rule: the annotation `ophost.timeout-ms` is not a positive integer");
-    insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"its description breaks a rule: unknown annotation `ophost.idempotent`");
+    insta::assert_snapshot!(reason(Described::new("it")).await, @"invalid description: the plugin declares no operation");
+    insta::assert_snapshot!(reason(one(operation("Shout"))).await, @"invalid description: `Shout` is not an operation name: lower case letters, digits and `_`, in parts joined by dots");
+    insta::assert_snapshot!(reason(one(operation("a")).with(operation("a"))).await, @"invalid description: the plugin declares the operation `a` twice");
+    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.magic", "1"))).await, @"invalid description: unknown annotation `ophost.magic`");
+    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout-ms", "\"x\""))).await, @"invalid description: the annotation `ophost.timeout-ms` is not a positive integer");
+    insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"invalid description: unknown annotation `ophost.idempotent`");
     let category = Operation { category: String::new(), ..operation("a") };
     insta::assert_snapshot!(reason(one(category)).await, @"invalid description: the category is empty");
     let not_json = Operation { input_schema: "{".to_owned(), ..operation("a") };

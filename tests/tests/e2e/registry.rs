@@ -57,13 +57,13 @@ fn with_input_schema(schema: &str) -> Vec<u8> {
 fn file_that_is_not_a_plugin_is_rejected_with_its_type() {
     insta::assert_snapshot!(rejection(b"<html>"), @"it.wasm: not a WebAssembly file");
     let other = r#"(component (instance $i) (export "shop:cart/api@1.0.0" (instance $i)))"#;
-    insta::assert_snapshot!(rejection(&text_component(other)), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports `shop:cart/api@1.0.0`");
-    insta::assert_snapshot!(rejection(&text_component("(component)")), @"it.wasm: not a plugin: it does not export `ophost:plugin/operations@0.1.x`; it exports nothing");
+    insta::assert_snapshot!(rejection(&text_component(other)), @"it.wasm: not a plugin: does not export `ophost:plugin/operations@0.1.x`; exports `shop:cart/api@1.0.0`");
+    insta::assert_snapshot!(rejection(&text_component("(component)")), @"it.wasm: not a plugin: does not export `ophost:plugin/operations@0.1.x`; exports nothing");
     let younger =
         r#"(component (instance $i) (export "ophost:plugin/operations@0.2.0" (instance $i)))"#;
-    insta::assert_snapshot!(rejection(&text_component(younger)), @"it.wasm: built for version 0.2.0 of the contract; this host runs 0.1.x");
+    insta::assert_snapshot!(rejection(&text_component(younger)), @"it.wasm: built for contract version 0.2.0; this host supports 0.1.x");
     let half = &plugin("a")[..2000];
-    insta::assert_snapshot!(rejection(half), @"it.wasm: not a component that this host can run: unexpected end-of-file (at offset 0x7cf)");
+    insta::assert_snapshot!(rejection(half), @"it.wasm: invalid or unsupported component: unexpected end-of-file (at offset 0x7cf)");
     let wants_files = e2e::guest::wat_component("unknown_import").expect("a guest");
     insta::assert_snapshot!(rejection(&wants_files), @"it.wasm: imports `acme:tools/magic@1.0.0`, which this host does not provide");
 }
@@ -74,7 +74,7 @@ fn invalid_description_is_rejected_with_its_location() {
     insta::assert_snapshot!(rejection(&with_input_schema(r#"{"properties": {"a": {"type": "integer", "default": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a`: the default breaks its own schema: "x" is not of type "integer""#);
     let unknown = Operation::new("a").annotated("ophost.magic", "1");
     let unknown = describing(&Described::new("it").with(unknown)).expect("a guest");
-    insta::assert_snapshot!(rejection(&unknown), @"it.wasm: its description breaks a rule: unknown annotation `ophost.magic`");
+    insta::assert_snapshot!(rejection(&unknown), @"it.wasm: invalid description: unknown annotation `ophost.magic`");
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn operation_name_stays_with_the_file_that_registered_it() {
     project.add("second", &plugin("same"));
     assert_eq!(rejected(&project), "");
     project.add("first", &versioned("same", "9.9.9"));
-    insta::assert_snapshot!(rejected(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
+    insta::assert_snapshot!(rejected(&project), @"first.wasm: the name `same` belongs to `plugins/second.wasm`");
     // A new version of the file keeps the name.
     project.add("second", &versioned("same", "0.2.0"));
-    insta::assert_snapshot!(rejected(&project), @"first.wasm: the name `same` is held by `plugins/second.wasm`");
+    insta::assert_snapshot!(rejected(&project), @"first.wasm: the name `same` belongs to `plugins/second.wasm`");
     let known = project.run(&["describe", "same", "--json"]).json();
     assert_eq!(known["plugin"]["version"], "0.2.0");
     // The rejected file gets the name when the owner is removed.
@@ -159,14 +159,14 @@ fn new_files_with_the_same_operation_name_are_all_rejected() {
     }
     project.add("other", &plugin("other"));
     insta::assert_snapshot!(rejected(&project), @"
-    a.wasm: the name `same` is also in `plugins/b.wasm`, and none of them was here first
-    b.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
-    c.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
+    a.wasm: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
+    b.wasm: `same` is also declared by `plugins/a.wasm`, and neither file registered it before
+    c.wasm: `same` is also declared by `plugins/a.wasm`, and neither file registered it before
     ");
     insta::assert_snapshot!(rejected(&project), @"
-    a.wasm: the name `same` is also in `plugins/b.wasm`, and none of them was here first
-    b.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
-    c.wasm: the name `same` is also in `plugins/a.wasm`, and none of them was here first
+    a.wasm: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
+    b.wasm: `same` is also declared by `plugins/a.wasm`, and neither file registered it before
+    c.wasm: `same` is also declared by `plugins/a.wasm`, and neither file registered it before
     ");
 }
 
@@ -178,7 +178,7 @@ fn known_file_wins_a_name_conflict_with_a_new_file() {
     let grown = Described::new("it").with(Operation::new("a")).with(Operation::new("b"));
     project.add("z-known", &describing(&grown).expect("a guest"));
     project.add("newcomer", &plugin("b"));
-    insta::assert_snapshot!(rejected(&project), @"newcomer.wasm: the name `b` is held by `plugins/z-known.wasm`");
+    insta::assert_snapshot!(rejected(&project), @"newcomer.wasm: the name `b` belongs to `plugins/z-known.wasm`");
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn aliases_follow_the_rules_of_operation_names() {
     let report = project.run(&["run", "ln", "--json"]).json();
     assert_eq!((&report["operation"], &report["status"]), (&json!("long.name"), &json!("SUCCESS")));
     project.add("newcomer", &plugin("ln"));
-    insta::assert_snapshot!(rejected(&project), @"newcomer.wasm: the name `ln` is held by `plugins/it.wasm`");
+    insta::assert_snapshot!(rejected(&project), @"newcomer.wasm: the name `ln` belongs to `plugins/it.wasm`");
     let wrong = Operation::new("a").annotated("ophost.aliases", r#"["a"]"#);
-    insta::assert_snapshot!(rejection(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: it declares the operation `a` twice");
+    insta::assert_snapshot!(rejection(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: invalid description: the plugin declares the operation `a` twice");
     let wrong = Operation::new("a").annotated("ophost.aliases", r#""b""#);
-    insta::assert_snapshot!(rejection(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: its description breaks a rule: the annotation `ophost.aliases` is not a list of at most 16 names");
+    insta::assert_snapshot!(rejection(&describing(&Described::new("it").with(wrong)).expect("a guest")), @"it.wasm: invalid description: the annotation `ophost.aliases` is not a list of at most 16 names");
 }
 
 #[test]
@@ -354,8 +354,8 @@ fn operation_of_a_rejected_file_is_reported_with_the_reason() {
     }
     insta::assert_snapshot!(project.run(&["run", "same"]), @"
     ---- stderr
-    error: `same` is in `plugins/a.wasm`, which was rejected: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
-    hint: `ophost plugins` lists every file, and why
+    error: `same` is in `plugins/a.wasm`, which is not used: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
+    hint: run `ophost plugins` to show the reason
     ---- exit 3
     ");
 }
@@ -376,7 +376,7 @@ fn plugin_directory_outside_the_project_causes_a_warning() {
     insta::assert_snapshot!(project.run(&["list", "--plugins", "missing"]), @"
     ---- stderr
     warning: plugin directory `missing` does not exist
-    There are no operations yet. `ophost build DIR --install` adds a Rust plugin; any component goes into the plugin directory as it is.
+    No operations. Run `ophost build DIR --install` to add a Rust plugin, or copy a component into the plugin directory.
     ");
 }
 

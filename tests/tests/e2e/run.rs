@@ -22,7 +22,7 @@ fn field_is_read_from_a_file() {
     insta::assert_snapshot!(project.run(&["run", "word_count", "text=@missing.txt"]), @r#"
     ---- stderr
     error: cannot read `missing.txt`: No such file or directory (os error 2)
-    hint: a text that begins with `@` is written as JSON: `field:='"@text"'`
+    hint: to pass a text that begins with `@`, use JSON: `field:='"@text"'`
     ---- exit 2
     "#);
 }
@@ -93,26 +93,26 @@ fn text_that_is_not_utf_8_is_reported_with_a_conversion_command() {
     insta::assert_snapshot!(run(&["--input", "@marked.json"]), @"
     ---- stderr
     error: `marked.json` is UTF-16 text, not UTF-8
-    hint: convert it: `iconv -f UTF-16 -t UTF-8 marked.json`
+    hint: convert the text: `iconv -f UTF-16 -t UTF-8 marked.json`
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["value:=@bare.json"]), @"
     ---- stderr
     error: `bare.json` is UTF-16LE text, not UTF-8
-    hint: convert it: `iconv -f UTF-16LE -t UTF-8 bare.json`
+    hint: convert the text: `iconv -f UTF-16LE -t UTF-8 bare.json`
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["value=@latin 1.txt"]), @"
     ---- stderr
     error: `latin 1.txt` is not UTF-8 text: byte 0xe9 in line 2
-    hint: convert it: `iconv -f ENCODING -t UTF-8 'latin 1.txt'`, with its encoding, such as WINDOWS-1252
+    hint: convert the text: `iconv -f ENCODING -t UTF-8 'latin 1.txt'`, with its encoding, such as WINDOWS-1252
     ---- exit 2
     ");
     let marked = std::fs::read(project.path().join("marked.json")).expect("a file");
     insta::assert_snapshot!(echo_stdin(&project, &["--input", "-"], &marked), @"
     ---- stderr
     error: `stdin` is UTF-16 text, not UTF-8
-    hint: convert it: `iconv -f UTF-16 -t UTF-8`
+    hint: convert the text: `iconv -f UTF-16 -t UTF-8`
     ---- exit 2
     ");
 }
@@ -124,13 +124,13 @@ fn invalid_json_is_reported_with_a_valid_alternative() {
     insta::assert_snapshot!(run(&["--input", r#"{"value": NaN}"#]), @"
     ---- stderr
     error: `--input` is not JSON: unexpected `NaN` at line 1 column 11
-    hint: JSON has no NaN and no Infinity: write `null`, or leave the field out
+    hint: JSON has no NaN and no Infinity; use `null`, or omit the field
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["--input", r#"{"value": [1, -Infinity]}"#]), @"
     ---- stderr
     error: `--input` is not JSON: unexpected `-Infinity` at line 1 column 15
-    hint: JSON has no NaN and no Infinity: write `null`, or leave the field out
+    hint: JSON has no NaN and no Infinity; use `null`, or omit the field
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["--input", r#"{"value": None}"#]), @"
@@ -142,7 +142,7 @@ fn invalid_json_is_reported_with_a_valid_alternative() {
     insta::assert_snapshot!(run(&["value:=hello"]), @"
     ---- stderr
     error: `value` is not JSON: unexpected `hello` at line 1 column 1
-    hint: `field=value` takes text as it is, `field:=json` wants JSON
+    hint: `field=value` is text, `field:=json` must be JSON
     ---- exit 2
     ");
     std::fs::write(project.path().join("it.json"), "{\"value\": [\n  True]}").expect("a directory");
@@ -169,19 +169,19 @@ fn all_violations_of_an_input_are_reported_and_nothing_runs() {
       /max_length: expected at least 1, got 0
       /txt: not a field that is known here; did you mean `text`?
       /text: missing, but required
-    hint: `ophost describe slugify` shows what it takes
+    hint: run `ophost describe slugify` to show the input schema
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "max_length=many"]), @"
     ---- stderr
-    error: `max_length` takes integer or null
-    hint: `ophost describe` shows what each field takes
+    error: `max_length` must be integer or null
+    hint: run `ophost describe` to show the type of each field
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["run", "slugify", "text"]), @"
     ---- stderr
-    error: `text` is not a field: there is no `=` after a name
-    hint: write `field=value`, `field:=json` or `field=@file`; `--input` takes a whole document
+    error: `text` is not a field: expected `=` after a name
+    hint: use `field=value`, `field:=json` or `field=@file`, or `--input` for the whole input
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["run", "slugify", "--input", r#"{"text":"a","text":"b"}"#]), @r#"
@@ -209,7 +209,7 @@ fn declared_failure_is_shown_with_code_and_details() {
     error: operation `misbehave.fail` failed (not-found): no such job
       {"input":{"kind":"retryable","message":"no such job","code":"not-found"}}
       caused by: it was told to
-    hint: trying again later may help
+    hint: try again later
     ---- exit 1
     "#);
 }
@@ -252,11 +252,11 @@ fn json_prints_the_envelope_also_on_failure() {
 fn json_prints_why_a_run_did_not_start() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["run", "--json", "slugify"]), @r#"
-    {"run_id":null,"status":null,"error":{"kind":"invalid_input","message":"the input of `slugify` breaks its schema in 1 place","violations":[{"pointer":"/text","problem":"missing, but required"}],"hint":"`ophost describe slugify` shows what it takes"}}
+    {"run_id":null,"status":null,"error":{"kind":"invalid_input","message":"the input of `slugify` breaks its schema in 1 place","violations":[{"pointer":"/text","problem":"missing, but required"}],"hint":"run `ophost describe slugify` to show the input schema"}}
     ---- exit 2
     "#);
     insta::assert_snapshot!(project.run(&["run", "--json", "nothing_like_it"]), @r#"
-    {"run_id":null,"status":null,"error":{"kind":"no_such_operation","message":"no operation is called `nothing_like_it`","hint":"`ophost list` shows what there is"}}
+    {"run_id":null,"status":null,"error":{"kind":"no_such_operation","message":"no operation is called `nothing_like_it`","hint":"run `ophost list` to list the operations"}}
     ---- exit 3
     "#);
 }
@@ -354,7 +354,7 @@ fn dry_run_is_announced() {
 fn usage_error_is_printed_as_json() {
     let project = Project::new();
     insta::assert_snapshot!(project.run(&["run", "--json", "--nope"]), @r#"
-    {"run_id":null,"status":null,"error":{"kind":"usage","message":"unexpected argument '--nope' found","hint":"`ophost help` shows the commands"}}
+    {"run_id":null,"status":null,"error":{"kind":"usage","message":"unexpected argument '--nope' found","hint":"run `ophost help` to list the commands"}}
     ---- exit 2
     "#);
 }

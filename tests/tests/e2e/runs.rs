@@ -516,7 +516,7 @@ fn masked_run_cannot_be_rerun_and_error_shows_no_secret() {
     insta::assert_snapshot!(run("hunter2"), @"
     ---- stderr
     error: run [RUN] under the same idempotency key succeeded; its answer holds secrets, which are not kept
-    hint: another key runs it again
+    hint: use another key
     ---- exit 6
     ");
     let other = run("hunter3");
@@ -618,14 +618,14 @@ fn filtered_rerun_reports_skipped_runs() {
     assert_eq!(rerun(&["--tag", "mine", "--yes"]).code, Some(0));
     insta::assert_snapshot!(rerun(&["--tag", "mine", "--yes"]), @"
     ---- stderr
-    1 run left out: run again before
-    Nothing is left to run again.
+    1 run skipped: already rerun
+    All matching runs were skipped.
     ");
     let mut child = start_spinning(&project, &[]);
     insta::assert_snapshot!(rerun(&["--status", "running", "--yes"]), @"
     ---- stderr
-    1 run left out: not ended
-    Nothing is left to run again.
+    1 run skipped: not finished
+    All matching runs were skipped.
     ");
     child.kill().expect("a running process");
     child.wait().expect("a terminated process");
@@ -695,8 +695,8 @@ fn run_is_not_rerun_while_a_rerun_of_its_cancelled_rerun_runs() {
     wait_for_new_run(&project, 2);
     insta::assert_snapshot!(project.run(&["runs", "rerun", "--status", "failed", "-y"]), @"
     ---- stderr
-    1 run left out: run again before
-    Nothing is left to run again.
+    1 run skipped: already rerun
+    All matching runs were skipped.
     ");
     child.kill().expect("a running process");
     child.wait().expect("a terminated process");
@@ -753,8 +753,8 @@ fn run_whose_rerun_failed_permanently_is_skipped() {
     // The rerun itself does not match the filter.
     insta::assert_snapshot!(project.run(&["runs", "rerun", "--error", "busy", "--yes"]), @"
     ---- stderr
-    1 run left out: a rerun failed permanently (`--include-permanent` reruns them)
-    Nothing is left to run again.
+    1 run skipped: permanent failure of a rerun (use `--include-permanent`)
+    All matching runs were skipped.
     ");
     assert_eq!(runs(&project, &[]).len(), 2);
 }
@@ -764,7 +764,7 @@ fn failure_without_a_message_is_reported() {
     let project = Project::with_rust(&["misbehave"]);
     insta::assert_snapshot!(project.run(&["run", "--record", "misbehave.fail", "kind=error"]), @r#"
     ---- stderr
-    error: operation `misbehave.fail` failed (error): it does not say why
+    error: operation `misbehave.fail` failed (error): no message
       {"input":{"kind":"error","message":"","code":null}}
       caused by: it was told to
     ---- exit 1
@@ -789,8 +789,8 @@ fn failed_write_to_stdout_names_the_recorded_run() {
     };
     insta::assert_snapshot!(run(&[]), @"
     ---- stderr
-    error: run [RUN] ended, SUCCESS, and that cannot be written to stdout: No space left on device (os error 28)
-    hint: `ophost runs show [RUN]` shows it
+    error: run [RUN] ended with SUCCESS, but its output cannot be written to stdout: No space left on device (os error 28)
+    hint: run `ophost runs show [RUN]` to show the run
     ---- exit 5
     ");
     let json = run(&["--json"]);
@@ -811,8 +811,8 @@ fn dry_run_warns_that_it_ignores_the_idempotency_key() {
     insta::assert_snapshot!(project.run(&run), @r#"
     {"slug":"a"}
     ---- stderr
-    warning: the idempotency key was not used: a dry run takes none
-    DRY RUN: nothing is kept; it would have changed no document
+    warning: the idempotency key is ignored in a dry run
+    DRY RUN: no change was committed; would have changed no document
     "#);
     assert_eq!(project.run(&run[..5]).stderr, "");
 }
@@ -863,7 +863,7 @@ fn skipped_local_times_are_rejected() {
     };
     insta::assert_snapshot!(in_zone(berlin, "2026-03-29T02:30"), @"
     ---- stderr
-    error: invalid value '2026-03-29T02:30' for '--since <TIME>': the local time 2026-03-29T02:30 does not exist: clocks are set forward then; add an offset, such as 2026-03-29T02:30:00+01:00
+    error: invalid value '2026-03-29T02:30' for '--since <TIME>': the local time 2026-03-29T02:30 does not exist, because clocks are set forward; add an offset, such as 2026-03-29T02:30:00+01:00
 
     For more information, try '--help'.
     ---- exit 2
@@ -873,7 +873,7 @@ fn skipped_local_times_are_rejected() {
     assert_eq!(in_zone(berlin, "2026-03-29T03:00").code, Some(0));
     insta::assert_snapshot!(in_zone(berlin, "2026-03-32"), @"
     ---- stderr
-    error: invalid value '2026-03-32' for '--since <TIME>': `2026-03-32` is none of 2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00Z, or 2h for so long ago
+    error: invalid value '2026-03-32' for '--since <TIME>': `2026-03-32` is not a time; expected 2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00Z, or 2h for an age
 
     For more information, try '--help'.
     ---- exit 2
@@ -977,7 +977,7 @@ fn unknown_and_ambiguous_run_ids_are_reported() {
     insta::assert_snapshot!(project.run(&["runs", "show", "latest"]), @"
     ---- stderr
     error: no run is called `latest`
-    hint: `ophost runs list` shows what there is
+    hint: run `ophost runs list` to list the runs
     ---- exit 3
     ");
     project.run(&["run", "slugify", "text=a"]);
@@ -1164,8 +1164,8 @@ fn error_of_a_run_command_has_the_run_id() {
     project.run(&["run", "slugify", "text=a"]);
     insta::assert_snapshot!(project.run(&["runs", "cancel", "latest"]), @"
     ---- stderr
-    error: run [RUN] has ended already: SUCCESS
-    hint: `ophost runs show [RUN]` shows it
+    error: run [RUN] has already ended: SUCCESS
+    hint: run `ophost runs show [RUN]` to show the run
     ---- exit 2
     ");
     let error = raw(&project, &["runs", "cancel", "latest", "--json"]);
@@ -1181,7 +1181,7 @@ fn idempotency_key_rejects_another_input_after_erasure() {
     insta::assert_snapshot!(run("text=b"), @"
     ---- stderr
     error: the idempotency key belongs to run [RUN], which had another input; that was erased
-    hint: another key, or the same input
+    hint: use another key, or the same input
     ---- exit 6
     ");
 }
@@ -1203,7 +1203,7 @@ fn violations_show_no_secret() {
       /pin: expected at most 4 characters, got a secret
       /size: expected integer, got "x"
       /pni: not a field that is known here; did you mean `pin`?
-    hint: `ophost describe it.works` shows what it takes
+    hint: run `ophost describe it.works` to show the input schema
     ---- exit 2
     "#);
     let invalid = project.run(&["run", "it.works", "pin:=55555", "--json"]);
@@ -1227,7 +1227,7 @@ fn output_violations_are_reported_like_input_violations() {
     error: operation `it.works` failed (invalid_output): the output breaks its schema in 2 places
       /pin: missing, but required
       /puk: missing, but required
-    hint: this is a fault of the plugin: tell its author
+    hint: report this fault of the plugin to its author
     ---- exit 1
     ");
     let shown = project.run(&["runs", "show", "latest"]).stdout;
@@ -1257,7 +1257,7 @@ fn idempotency_key_of_an_erased_run_has_no_result() {
     insta::assert_snapshot!(project.run(&run), @"
     ---- stderr
     error: run [RUN] under the same idempotency key succeeded, and its answer was erased
-    hint: another key runs it again
+    hint: use another key
     ---- exit 6
     ");
 }

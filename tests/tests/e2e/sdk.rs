@@ -16,7 +16,7 @@ fn integer_fields_are_range_checked_and_accept_a_zero_fraction() {
     ---- stderr
     error: the input of `slugify` breaks its schema in 1 place
       /max_length: expected at most 4294967295, got 4294967296
-    hint: `ophost describe slugify` shows what it takes
+    hint: run `ophost describe slugify` to show the input schema
     ---- exit 2
     ");
 }

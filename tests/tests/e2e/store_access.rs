@@ -189,7 +189,7 @@ fn run_whose_store_is_removed_or_replaced_reports_an_error() {
     {"count":200}
     ---- stderr
     error: run [RUN] ended, but that cannot be written: the store was removed or replaced while it was in use
-    hint: run `ophost runs list` to see what is recorded now
+    hint: run `ophost runs list` to list the runs of the current store
     ---- exit 5
     "#);
     assert!(!project.path().join(".ophost/store").exists(), "a new store was created");

@@ -439,7 +439,7 @@ fn compiled_code_that_is_open_to_others_is_never_loaded() {
     assert_eq!((output.stdout.as_str(), output.code), ("{\"slug\":\"a\"}\n", Some(0)), "{output}");
     insta::assert_snapshot!(output.stderr, @"
     warning: compiled plugins are kept in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: its group has access to it (mode 2770)
-    hint: remove that path, or name a private directory by `OPHOST_CACHE`
+    hint: remove the path, or set `OPHOST_CACHE` to a private directory
     ");
     let temporary = project.path().join(format!("tmp/ophost-cache-{USER}"));
     let status = fs::metadata(&temporary).expect("a directory");
@@ -502,9 +502,9 @@ fn files_of_a_run_as_root_are_fixed_by_one_command() {
     insta::assert_snapshot!(output, @"
     ---- stderr
     warning: compiled plugins are kept in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: belongs to `root` (uid 0)
-    hint: remove that path, or name a private directory by `OPHOST_CACHE`
-    error: it was not run: its record cannot be written: the data directory is not trusted: `.ophost`: belongs to `root` (uid 0); `.ophost/owners`: belongs to `root` (uid 0); `.ophost/store`: belongs to `root` (uid 0); `.ophost/wake`: belongs to `root` (uid 0)
-    hint: run `sudo chown -R 54321 .ophost`; `--no-record` runs it without a record
+    hint: remove the path, or set `OPHOST_CACHE` to a private directory
+    error: the operation was not run, because its record cannot be written: the data directory is not trusted: `.ophost`: belongs to `root` (uid 0); `.ophost/owners`: belongs to `root` (uid 0); `.ophost/store`: belongs to `root` (uid 0); `.ophost/wake`: belongs to `root` (uid 0)
+    hint: run `sudo chown -R 54321 .ophost`; or use `--no-record`
     ---- exit 4
     ");
     let listed = project.run_as(USER, &["runs", "list"]);
