@@ -1,4 +1,4 @@
-//! Documents from outside, put in by a run of an operation of the host's own.
+//! The built-in import of documents.
 
 use ophost_document::Interruption;
 use serde_json::{Value, json};
@@ -12,18 +12,18 @@ use crate::model::outcome::{Event, Failure, FailureKind};
 use crate::model::run_record::RunId;
 use crate::sandbox::{DocumentCallError, DocumentHost, GuestOutput, InvokeError, Observer};
 
-/// After how many documents others get their turn, and somebody hears how far it is.
-const PART: usize = 256;
+/// Number of documents between two progress reports. The import also yields to other tasks then.
+const REPORT_INTERVAL: usize = 256;
 
-/// What becomes of a document whose id is taken.
+/// Treatment of documents whose ids exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// The import fails, and nothing is put in.
+    /// The import fails without changes.
     #[default]
     Refuse,
-    /// It takes the place of the one that is there.
+    /// The existing document is replaced.
     Replace,
-    /// It is left out.
+    /// The existing document is kept, and the imported one is skipped.
     Skip,
 }
 
@@ -44,7 +44,7 @@ impl Existing {
     }
 }
 
-/// Documents that are to be put into a collection, all of them or none.
+/// An import of documents into a collection, all or none.
 #[must_use]
 pub struct Import {
     pub(crate) collection: CollectionName,
@@ -56,16 +56,16 @@ pub struct Import {
     pub(crate) context: OrchestrationContext,
     pub(crate) cancel: CancellationToken,
     pub(crate) observer: Option<Observer>,
-    /// The run that this is a batch of.
+    /// The parent run of a batch.
     pub(crate) parent: Option<RunId>,
-    /// The number of the first document in its source, from 1.
+    /// Number of the first document in its source, from 1.
     first: u64,
-    /// The size of the batches that this is the parent of.
+    /// Size of the batches, for a parent run.
     batch_size: Option<u64>,
 }
 
 impl Import {
-    /// Returns an import of these documents. One without an id is given a new one.
+    /// Returns an import of these documents. A document without an id gets a new id.
     pub fn new(collection: CollectionName, documents: Vec<(Option<DocumentId>, Body)>) -> Self {
         Self {
             collection,
@@ -82,55 +82,55 @@ impl Import {
         }
     }
 
-    /// Says what becomes of documents whose ids are taken.
+    /// Sets the treatment of documents whose ids exist.
     pub fn existing(mut self, existing: Existing) -> Self {
         self.existing = existing;
         self
     }
 
-    /// Says where the documents come from, for the record.
+    /// Sets the source of the documents, for the record.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Says who asks. In a dry run nothing is put in.
+    /// Sets the caller. A dry run commits nothing.
     pub fn caller(mut self, caller: Caller) -> Self {
         self.caller = caller;
         self
     }
 
-    /// Says what the run is part of.
+    /// Sets the orchestration context.
     pub fn context(mut self, context: OrchestrationContext) -> Self {
         self.context = context;
         self
     }
 
-    /// Lets the import be stopped; then nothing is put in.
+    /// Sets a cancellation token. A cancelled import commits nothing.
     pub fn cancellation_token(mut self, cancel: CancellationToken) -> Self {
         self.cancel = cancel;
         self
     }
 
-    /// Lets someone hear how far it is.
+    /// Sets a callback for progress.
     pub fn on_event(mut self, observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer::new(observe));
         self
     }
 
-    /// Sets the number of the first document in its source, from 1. Messages count from there.
+    /// Sets the number of the first document in its source, from 1, for messages.
     pub fn first(mut self, first: u64) -> Self {
         self.first = first;
         self
     }
 
-    /// Sets the size of the batches, for the record of their parent.
+    /// Sets the size of the batches, for the record of the parent run.
     pub fn batch_size(mut self, size: u64) -> Self {
         self.batch_size = Some(size);
         self
     }
 
-    /// Returns an import like this one of a batch of documents.
+    /// Returns the import of a batch with the settings of this import.
     pub(crate) fn batch(
         &self,
         parent: Option<RunId>,
@@ -152,7 +152,7 @@ impl Import {
         }
     }
 
-    /// Returns the input that its record has.
+    /// Returns the input for the record.
     pub(crate) fn input(&self) -> Value {
         let mut input = json!({
             "collection": self.collection,
@@ -161,7 +161,7 @@ impl Import {
             "source": self.source,
         });
         if let Some(size) = self.batch_size {
-            // How many documents there are is known at the end.
+            // The number of documents is only known at the end.
             input["documents"] = Value::Null;
             input["batch_size"] = size.into();
         }
@@ -171,13 +171,13 @@ impl Import {
         input
     }
 
-    /// Returns the operation that it is a run of: it writes to the one collection.
+    /// Returns the built-in operation, which can write to the collection of the import.
     pub fn operation(&self) -> Operation {
         let model = self.collection.to_string();
         let collections = [(model.clone(), self.collection.clone())].into();
         Operation {
             name: OperationName::import(),
-            description: "Puts documents into a collection.".to_owned(),
+            description: "Imports documents into a collection.".to_owned(),
             category: "ophost".to_owned(),
             input_schema: json!({}),
             output_schema: json!({}),
@@ -193,17 +193,17 @@ impl Import {
         }
     }
 
-    /// Puts the documents in, and returns the output; `stopped` says whether it has to end.
+    /// Imports the documents and returns the output. `stopped` returns the reason to stop.
     pub(crate) async fn execute(
         &self,
         documents: &dyn DocumentHost,
-        journal: &GuestOutput,
+        output: &GuestOutput,
         stopped: impl Fn() -> Option<InvokeError>,
     ) -> Result<Value, InvokeError> {
         let (mut put, mut skipped) = (0_u64, 0_u64);
-        for (place, (id, body)) in self.documents.iter().enumerate() {
-            if place % PART == 0 {
-                journal.progress(place as u64, Some(self.documents.len() as u64), None);
+        for (index, (id, body)) in self.documents.iter().enumerate() {
+            if index % REPORT_INTERVAL == 0 {
+                output.progress(index as u64, Some(self.documents.len() as u64), None);
                 tokio::task::yield_now().await;
                 stopped().map_or(Ok(()), Err)?;
             }
@@ -215,35 +215,38 @@ impl Import {
                 {
                     skipped += 1;
                 }
-                Err(refusal) => return Err(self.failed(refusal, place)),
+                Err(error) => return Err(self.failed(error, index)),
             }
         }
         Ok(json!({"put": put, "skipped": skipped}))
     }
 
-    fn failed(&self, refusal: DocumentCallError, place: usize) -> InvokeError {
-        let id = self.documents[place].0.as_ref();
+    fn failed(&self, error: DocumentCallError, index: usize) -> InvokeError {
+        let id = self.documents[index].0.as_ref();
         let of = |message: String| {
             let id = id.map(|id| format!(" (`{id}`)")).unwrap_or_default();
-            format!("document {}{id}: {message}", self.number(place))
+            format!("document {}{id}: {message}", self.number(index))
         };
-        let failure = match refusal {
+        let failure = match error {
             DocumentCallError::Conflict => return InvokeError::Conflict,
             DocumentCallError::Interrupted(Interruption::Cancelled) => {
                 return InvokeError::Cancelled;
             }
             DocumentCallError::Interrupted(Interruption::Deadline | Interruption::Steps) => {
-                Failure::new(FailureKind::Timeout, of("not put in before the deadline".to_owned()))
+                Failure::new(
+                    FailureKind::Timeout,
+                    of("not imported before the deadline".to_owned()),
+                )
             }
             DocumentCallError::ChangesTooLarge => {
-                let message = "the documents are more than a run may write".to_owned();
+                let message = "the documents exceed the limit of document changes".to_owned();
                 Failure::new(FailureKind::Effects, message)
             }
             DocumentCallError::Denied(text) => Failure::new(FailureKind::Denied, text),
             DocumentCallError::Store(text) => Failure::new(FailureKind::Error, text),
             DocumentCallError::Error(DocumentError::Exists) => Failure {
                 code: Some("exists".to_owned()),
-                ..Failure::new(FailureKind::Error, of(self.holder(place)))
+                ..Failure::new(FailureKind::Error, of(self.holder(index)))
             },
             DocumentCallError::Error(error) => {
                 Failure::new(FailureKind::Error, of(error.to_string()))
@@ -253,13 +256,13 @@ impl Import {
     }
 
     /// Returns the number of a document in its source.
-    fn number(&self, place: usize) -> u64 {
-        self.first + place as u64
+    fn number(&self, index: usize) -> u64 {
+        self.first + index as u64
     }
 
-    /// Says who has the id of a document: one that was there, or an earlier one of these.
-    fn holder(&self, place: usize) -> String {
-        let (earlier, id) = (&self.documents[..place], &self.documents[place].0);
+    /// Returns the message for an id that exists in the collection or earlier in the import.
+    fn holder(&self, index: usize) -> String {
+        let (earlier, id) = (&self.documents[..index], &self.documents[index].0);
         match earlier.iter().position(|(other, _)| other == id) {
             Some(other) => format!("document {} has the same id", self.number(other)),
             None => DocumentError::Exists.to_string(),

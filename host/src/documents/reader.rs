@@ -1,11 +1,11 @@
-//! The documents of a data directory, for those who only look.
+//! Read API of documents.
 
 use std::ops::ControlFlow;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
 use crate::store::{DocumentSnapshot, StoreError, StoreHandle, StoredDocument, off_thread};
 
-/// The documents of a data directory. Each call sees them as they are when it begins.
+/// Read API of the documents in a data directory. Each call reads a snapshot.
 #[derive(Clone, Copy)]
 pub struct DocumentReader<'a> {
     store: &'a StoreHandle,
@@ -16,21 +16,20 @@ impl<'a> DocumentReader<'a> {
         Self { store }
     }
 
-    /// Returns the collections that hold documents, in the order of their names, and how many
-    /// each of them holds.
+    /// Returns the collections in the order of their names, with the number of documents of each.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if they cannot be read.
+    /// Returns [`StoreError`] if the store cannot be read.
     pub async fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError> {
         self.read(|snapshot| snapshot.collections()).await
     }
 
-    /// Returns a document; `None` if there is none of that id.
+    /// Returns a document; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// As [`Self::collections`].
+    /// Like [`Self::collections`].
     pub async fn get(&self, address: Address) -> Result<Option<Document>, StoreError> {
         self.read(move |snapshot| {
             let found = snapshot.get(&address)?;
@@ -39,28 +38,28 @@ impl<'a> DocumentReader<'a> {
         .await
     }
 
-    /// Returns a page of the documents that a query means.
+    /// Returns a page of the documents that match a query.
     ///
     /// # Errors
     ///
-    /// As [`Self::collections`].
+    /// Like [`Self::collections`].
     pub async fn find(&self, collection: CollectionName, query: Query) -> Result<Page, StoreError> {
         self.read(move |snapshot| {
             let scan = query.scan();
-            let mut finder = PageBuilder::new(query);
+            let mut page = PageBuilder::new(query);
             snapshot.scan(&collection, &scan, &mut |it| {
-                finder.offer(it.id, it.fields, || it.document())
+                page.offer(it.id, it.fields, || it.document())
             })?;
-            Ok(finder.page())
+            Ok(page.page())
         })
         .await
     }
 
-    /// Returns how many documents a filter means.
+    /// Returns the number of documents that match a filter.
     ///
     /// # Errors
     ///
-    /// As [`Self::collections`].
+    /// Like [`Self::collections`].
     pub async fn count(
         &self,
         collection: CollectionName,
@@ -77,31 +76,30 @@ impl<'a> DocumentReader<'a> {
         .await
     }
 
-    /// Shows every document that a filter means, in the order of their ids, until `see` says
-    /// that it is enough; all of them as they were at one moment. Meanwhile the store's file
-    /// grows with what others write.
+    /// Visits the documents of a snapshot that match a filter, in the order of their ids, until
+    /// `visit` returns a break. While the snapshot is open, the store file grows with every commit.
     ///
     /// # Errors
     ///
-    /// As [`Self::collections`]; some of them may have been shown by then.
+    /// Like [`Self::collections`]. Some documents may have been visited before the error.
     pub async fn each(
         &self,
         collection: CollectionName,
         filter: Filter,
-        mut see: impl FnMut(Document) -> ControlFlow<()> + Send + 'static,
+        mut visit: impl FnMut(Document) -> ControlFlow<()> + Send + 'static,
     ) -> Result<(), StoreError> {
         self.read(move |snapshot| {
             snapshot.scan(&collection, &filter.scan(), &mut |it| match filter
                 .matches(it.id, it.fields)
             {
-                true => Ok(see(it.document()?)),
+                true => Ok(visit(it.document()?)),
                 false => Ok(ControlFlow::Continue(())),
             })
         })
         .await
     }
 
-    /// Reads off the async threads.
+    /// Reads on a thread of the blocking pool.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn DocumentSnapshot) -> Result<T, StoreError> + Send + 'static,

@@ -1,8 +1,9 @@
-//! What a run may use: limits and collections, and the only place that can say so.
+//! Limits and accessible collections of a run.
 //!
-//! A [`Policy`] belongs to a host. [`Policy::grant`] weighs what an operation hints at and
-//! what a caller asks for against it and makes the [`Grants`] of one run; nothing else
-//! makes them, and the sandbox takes nothing else.
+//! [`Policy::grant`] resolves the limits of a run from the request, the operation's hints and the
+//! host's maxima. It is the only constructor of [`Grants`], and the sandbox requires them.
+//!
+//! - `record`: [`RecordPolicy`], which runs are recorded.
 
 mod record;
 
@@ -15,10 +16,10 @@ use crate::model::document::CollectionName;
 use crate::model::limits::{Amount, LimitName, LimitRequest, Limits, OperationLimits};
 use crate::model::operation::{Hints, Operation, OperationName};
 
-/// The most that any host allows: a clock cannot count on for ever.
+/// Maximum time limit of any host: one year, so that a deadline cannot overflow the clock.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// What a host allows.
+/// Limits of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     defaults: Limits,
@@ -27,12 +28,12 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// Returns a policy of these defaults. A default above its maximum is cut to that.
+    /// Returns a policy with these defaults and maxima. A default above its maximum is lowered.
     pub(crate) fn new(defaults: Limits, maxima: Limits) -> Self {
         Self { defaults, maxima, operations: BTreeMap::new() }
     }
 
-    /// Says more of single operations.
+    /// Sets the limits of single operations.
     pub(crate) fn operations(
         mut self,
         operations: BTreeMap<OperationName, OperationLimits>,
@@ -41,16 +42,14 @@ impl Policy {
         self
     }
 
-    /// Returns what a run of an operation may use.
+    /// Returns the grants of a run.
     ///
-    /// What the caller asks for wins; then what the host says of this operation; then the
-    /// operation's hints, since its author could not know this host; then the defaults. All
-    /// but the first are cut to the maxima.
+    /// Precedence: the request, the settings of the operation, the hints of the operation, the
+    /// defaults. All but the requested limits are lowered to the maxima.
     ///
     /// # Errors
     ///
-    /// Returns [`PolicyError`] if the caller asks for nothing at all or for more than a
-    /// maximum.
+    /// Returns [`PolicyError`] if a requested limit is zero or above its maximum.
     pub(crate) fn grant(
         &self,
         operation: &Operation,
@@ -62,7 +61,7 @@ impl Policy {
         Ok(Grants { limits, at_maximum, collections: Collections::of(operation) })
     }
 
-    /// Returns the most that this host allows, for an operation of its own.
+    /// Returns grants with the maximum limits, for a built-in operation.
     pub(crate) fn grant_maximum(&self, operation: &Operation) -> Grants {
         let timeout = self.maxima.timeout.min(MAX_TIMEOUT);
         let limits = Limits { timeout, ..self.maxima };
@@ -110,7 +109,7 @@ impl Policy {
     }
 }
 
-/// Returns which limits are no lower than their maxima.
+/// Returns the limits that are not below their maxima.
 fn at_maximum(limits: &Limits, maxima: &Limits) -> Vec<LimitName> {
     let is_reached = |limit: &LimitName| match limit {
         LimitName::Timeout => limits.timeout >= maxima.timeout,
@@ -122,15 +121,15 @@ fn at_maximum(limits: &Limits, maxima: &Limits) -> Vec<LimitName> {
     LimitName::ALL.into_iter().filter(is_reached).collect()
 }
 
-/// Returns the limits that are said, and the others as they are.
-fn merge(said: Option<&LimitRequest>, others: Limits) -> Limits {
-    let Some(said) = said else { return others };
+/// Returns the requested limits, and `base` for those that are not requested.
+fn merge(request: Option<&LimitRequest>, base: Limits) -> Limits {
+    let Some(request) = request else { return base };
     Limits {
-        timeout: said.timeout.unwrap_or(others.timeout),
-        memory: said.memory.unwrap_or(others.memory),
-        output: said.output.unwrap_or(others.output),
-        effects: said.effects.unwrap_or(others.effects),
-        log: said.log.unwrap_or(others.log),
+        timeout: request.timeout.unwrap_or(base.timeout),
+        memory: request.memory.unwrap_or(base.memory),
+        output: request.output.unwrap_or(base.output),
+        effects: request.effects.unwrap_or(base.effects),
+        log: request.log.unwrap_or(base.log),
     }
 }
 
@@ -154,7 +153,7 @@ where
     }
 }
 
-/// What one run may use. Made by [`Policy::grant`] alone.
+/// Grants of a run. Only [`Policy`] creates them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grants {
     limits: Limits,
@@ -163,24 +162,23 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
-    /// Returns the run's bounds.
+    /// Returns the limits of the run.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Returns which of them are the highest that the host allows.
+    /// Returns the limits that are equal to their maxima.
     pub(crate) fn at_maximum(&self) -> &[LimitName] {
         &self.at_maximum
     }
 
-    /// Returns which documents it reaches.
+    /// Returns the accessible collections.
     pub(crate) fn collections(&self) -> &Collections {
         &self.collections
     }
 }
 
-/// Which collections a run reaches: those of the models that its operation names. Another one
-/// is denied.
+/// Collections that a run can access: those of the models of its operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collections {
     read: BTreeSet<CollectionName>,
@@ -195,32 +193,32 @@ impl Collections {
         Self { read: of(&operation.models_in), write: of(&operation.models_out) }
     }
 
-    /// Returns whether documents of the collection may be changed.
+    /// Returns whether the run can write to the collection.
     pub(crate) fn writes(&self, collection: &CollectionName) -> bool {
         self.write.contains(collection)
     }
 
-    /// Returns whether documents of the collection may be read.
+    /// Returns whether the run can read the collection.
     pub(crate) fn reads(&self, collection: &CollectionName) -> bool {
         self.read.contains(collection) || self.writes(collection)
     }
 }
 
-/// A call that asks for what the host does not allow.
+/// Error of a request for limits that are not allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// More than the maximum.
-    #[error("{asked} for `{limit}` is above this host's maximum of {maximum}")]
+    /// The requested limit is above the maximum.
+    #[error("{asked} for `{limit}` is above the maximum of {maximum}")]
     AboveMaximum {
-        /// Which limit.
+        /// Name of the limit.
         limit: LimitName,
-        /// What the caller asked for.
+        /// The requested value.
         asked: Amount,
-        /// The most that it may ask for.
+        /// The maximum.
         maximum: Amount,
     },
-    /// A limit under which nothing can run.
-    #[error("a limit of zero for `{0}` lets nothing run")]
+    /// The requested limit is zero.
+    #[error("`{0}` must be greater than zero")]
     Zero(LimitName),
 }
 
@@ -244,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_wins_over_the_hint_and_the_hint_over_the_default() {
+    fn a_request_overrides_the_hint_and_the_hint_overrides_the_default() {
         let timeout = |hints: &Hints, asked| {
             let asked = LimitRequest { timeout: asked, ..LimitRequest::default() };
             policy().limits(&name(), hints, &asked).unwrap().timeout
@@ -256,17 +254,17 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_is_cut_to_the_maximum_but_a_call_above_it_is_refused() {
+    fn a_hint_is_lowered_to_the_maximum_and_a_request_above_it_is_rejected() {
         let nothing = LimitRequest::default();
         let granted = policy().limits(&name(), &hints(600_000), &nothing).unwrap();
         assert_eq!(granted.timeout, Duration::from_secs(60));
         let asked = LimitRequest { timeout: Some(Duration::from_secs(61)), ..nothing };
         let error = policy().limits(&name(), &Hints::default(), &asked).unwrap_err();
-        assert_eq!(error.to_string(), "1m 1s for `timeout` is above this host's maximum of 1m");
+        assert_eq!(error.to_string(), "1m 1s for `timeout` is above the maximum of 1m");
     }
 
     #[test]
-    fn a_maximum_without_end_is_a_year() {
+    fn the_maximum_timeout_is_one_year() {
         let maxima = Limits { timeout: Duration::MAX, ..Limits::DEFAULT_MAXIMA };
         let policy = Policy::new(Limits { timeout: Duration::MAX, ..Limits::DEFAULT }, maxima);
         let granted = policy.limits(&name(), &Hints::default(), &LimitRequest::default()).unwrap();
@@ -274,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_zero_is_refused() {
+    fn a_limit_of_zero_is_rejected() {
         let asked = LimitRequest { memory: Some(0), ..LimitRequest::default() };
         assert_eq!(
             policy().limits(&name(), &Hints::default(), &asked),
@@ -283,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_an_operation_wins_over_its_hints_and_the_maxima() {
+    fn the_limits_of_an_operation_override_its_hints_and_the_maxima() {
         let seconds = Duration::from_secs;
         let request = |timeout| LimitRequest { timeout: Some(timeout), ..LimitRequest::default() };
         let own = |default, maximum| OperationLimits {

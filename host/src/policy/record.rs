@@ -2,23 +2,24 @@
 
 use crate::model::operation::Operation;
 
-/// Which direct calls are kept. What carries an idempotency key always is, but for dry runs.
+/// Selects the direct calls that are recorded. A call with an idempotency key is always recorded,
+/// except for a dry run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecordPolicy {
-    /// Those of operations that declare it: `create_taskrun` and `async_enabled`.
+    /// Calls of operations that declare `create_taskrun` and `async_enabled`.
     #[default]
     Declared,
-    /// These, and those of operations that may change documents: that declare `models_out`.
+    /// Like `Declared`, and calls of operations that declare `models_out`.
     Changes,
-    /// All.
+    /// All calls.
     Always,
 }
 
 impl RecordPolicy {
-    /// All of them.
+    /// Every policy.
     pub const ALL: [Self; 3] = [Self::Declared, Self::Changes, Self::Always];
 
-    /// Returns the word for the rule, as settings name it.
+    /// Returns the name in the settings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Declared => "declared",
@@ -27,8 +28,8 @@ impl RecordPolicy {
         }
     }
 
-    /// Returns whether a call of an operation is kept, whose caller asked for that, or for
-    /// the opposite.
+    /// Returns whether a call of an operation is recorded. The decision of the caller has
+    /// precedence.
     pub(crate) fn should_record(self, operation: &Operation, asked: Option<bool>) -> bool {
         asked.unwrap_or(match self {
             Self::Declared => operation.is_recorded(),

@@ -1,4 +1,4 @@
-//! Imports: runs of the host's own operation, one, or several under one parent.
+//! Runs of the built-in import: one run, or batches with a common parent run.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::host::{execute_with_retries, not_begun};
+use super::host::{execute_with_retries, not_started};
 use super::{Host, RunError, RunReport};
 use crate::documents::import::Import;
 use crate::model::document::{Body, ChangeCount, DocumentId};
@@ -14,65 +14,65 @@ use crate::model::operation::Operation;
 use crate::model::outcome::{
     Failure, LogEntry, LogLevel, LogSource, Outcome, RunDiagnostics, Usage,
 };
-use crate::model::run_record::RunId;
+use crate::model::run_record::{CapabilityUse, RunId};
 use crate::policy::Grants;
 use crate::run::execution::{Executable, Execution, ExecutionRequest};
-use crate::run::record::{BeginOutcome, KeptOutcome, RunSpec, RunTracker};
+use crate::run::record::{BeginOutcome, RecordedOutcome, RunSpec, RunTracker};
 use crate::util::clock;
 use crate::util::deadline::Deadline;
 use ophost_schema::Schema;
 
 impl Host {
-    /// Puts documents into a collection, all or none, by a recorded run of the host's own
-    /// operation `ophost.import`. It may write as much as this host allows at most.
+    /// Imports documents into a collection, all or none, by a recorded run of the built-in
+    /// operation `ophost.import`. The run has the maximum limits of the host.
     ///
     /// # Errors
     ///
-    /// As [`Self::run`].
+    /// Like [`Self::run`].
     pub async fn import(&self, mut import: Import) -> Result<RunReport, RunError> {
         let (operation, input) = (import.operation(), Arc::new(import.input()));
         let grants = self.shared.policy.grant_maximum(&operation);
         let deadline = Deadline::after(grants.limits().timeout, import.cancel.clone());
         let (actor, flags) = (import.caller.actor(&input), import.caller.flags(&input));
         let observer = import.observer.take();
-        let keeping = self.begin_import(&import, &operation, &input, (&grants, &deadline)).await?;
+        let tracker = self.begin_import(&import, &operation, &input, (&grants, &deadline)).await?;
         let work = ExecutionRequest {
             code: Executable::Import(&import),
             operation: &operation.name,
             grants: &grants,
             actor: &actor,
             flags,
-            run_id: keeping.run_id(),
+            run_id: tracker.run_id(),
             idempotency_key: None,
             deadline,
             store: self.store(),
         };
         let execution = Execution::new(
             work,
-            keeping.journal(grants.limits().log, observer),
-            &self.shared.turns,
+            tracker.guest_output(grants.limits().log, observer),
+            &self.shared.retry_lock,
         );
-        execute_with_retries(execution, &keeping, &Arc::new(Schema::permissive()), &import.context)
+        execute_with_retries(execution, &tracker, &Arc::new(Schema::permissive()), &import.context)
             .await
     }
 
-    /// Begins an import in batches: the recorded parent of one run for each batch. `like` says
-    /// where the documents go, on whose behalf and so on; its own documents are not imported.
+    /// Starts an import in batches: a recorded parent run, and one run for each batch. `template`
+    /// has the settings of the batches; its documents are not imported.
     ///
     /// # Errors
     ///
     /// Returns [`RunError::Store`] if the record of the parent run cannot be written.
-    pub async fn begin_batch_import(&self, like: Import) -> Result<BatchImport<'_>, RunError> {
-        let (operation, input) = (like.operation(), Arc::new(like.input()));
+    pub async fn begin_batch_import(&self, template: Import) -> Result<BatchImport<'_>, RunError> {
+        let (operation, input) = (template.operation(), Arc::new(template.input()));
         let grants = self.shared.policy.grant_maximum(&operation);
-        let deadline = Deadline::after(grants.limits().timeout, like.cancel.clone());
-        let begun = self.begin_import(&like, &operation, &input, (&grants, &deadline));
-        let keeping = begun.await?;
+        let deadline = Deadline::after(grants.limits().timeout, template.cancel.clone());
+        let begun = self.begin_import(&template, &operation, &input, (&grants, &deadline));
+        let tracker = begun.await?;
         let (started, changes) = (Instant::now(), ChangeCount::default());
         Ok(BatchImport {
             host: self,
-            keeping,
-            like,
+            tracker,
+            template,
             started,
             batches: 0,
             done: 0,
@@ -88,15 +88,15 @@ impl Host {
         input: &Arc<Value>,
         (grants, deadline): (&Grants, &Deadline),
     ) -> Result<RunTracker, RunError> {
-        let anything = Arc::new(Schema::permissive());
-        let subject = RunSpec {
+        let permissive = Arc::new(Schema::permissive());
+        let spec = RunSpec {
             operation,
             component: None,
             version: env!("CARGO_PKG_VERSION"),
             raw_input: None,
             input,
-            input_schema: &anything,
-            output_schema: &anything,
+            input_schema: &permissive,
+            output_schema: &permissive,
             actor: &import.caller.actor(input),
             flags: import.caller.flags(input),
             context: &import.context,
@@ -108,40 +108,41 @@ impl Host {
             rerun_of: None,
             parent: import.parent,
         };
-        let begun = self.shared.recorder.begin(subject, deadline).await;
-        match begun.map_err(|error| not_begun(operation, grants, error))? {
-            BeginOutcome::Started(keeping) => Ok(keeping),
+        let begun = self.shared.recorder.begin(spec, deadline).await;
+        match begun.map_err(|error| not_started(operation, grants, error))? {
+            BeginOutcome::Started(tracker) => Ok(tracker),
             BeginOutcome::Replayed(_)
             | BeginOutcome::InProgress(_)
             | BeginOutcome::KeyConflict(..) => {
-                let error = io::Error::other("a run without a key was answered by another");
+                let error =
+                    io::Error::other("an import without an idempotency key has a stored result");
                 Err(RunError::Store(error.into()))
             }
         }
     }
 }
 
-/// An import in batches, each of which is a recorded run with this one as its parent.
+/// An import in batches. Each batch is a recorded run, and this run is its parent.
 ///
-/// A batch is imported as a whole or not at all, and stays when a later one fails. Dropping the
-/// value ends the parent run as crashed.
+/// A batch is imported completely or not at all. A failure of a later batch does not affect it.
+/// Dropping the value marks the parent run as crashed.
 #[must_use]
 pub struct BatchImport<'h> {
     host: &'h Host,
-    keeping: RunTracker,
-    /// An import like each batch.
-    like: Import,
+    tracker: RunTracker,
+    /// Settings of the batches.
+    template: Import,
     started: Instant,
     batches: u64,
-    /// How many documents of the source the finished batches had.
+    /// Number of documents in the finished batches.
     done: u64,
-    /// How many documents were put and skipped.
+    /// Number of imported documents, and of skipped ones.
     sums: [u64; 2],
     changes: ChangeCount,
 }
 
 impl BatchImport<'_> {
-    /// Returns how many documents of the source were imported, or skipped as existing ones.
+    /// Returns the number of documents that were imported, or skipped because they exist.
     pub fn done(&self) -> u64 {
         self.done
     }
@@ -151,7 +152,7 @@ impl BatchImport<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Host::import`]. The parent run goes on.
+    /// Like [`Host::import`]. The parent run continues.
     pub async fn run(
         &mut self,
         first: u64,
@@ -159,7 +160,7 @@ impl BatchImport<'_> {
     ) -> Result<RunReport, RunError> {
         let count = documents.len() as u64;
         let report =
-            self.host.import(self.like.batch(self.keeping.run_id(), first, documents)).await?;
+            self.host.import(self.template.batch(self.tracker.run_id(), first, documents)).await?;
         if let Outcome::Success(output) = &report.outcome {
             self.batches += 1;
             self.done += count;
@@ -172,12 +173,12 @@ impl BatchImport<'_> {
         Ok(report)
     }
 
-    /// Ends the parent run, with the failure if there is one. `note` is added to its log.
+    /// Ends the parent run, with a failure if there is one. `note` is added to its log.
     ///
     /// # Errors
     ///
-    /// Returns [`RunError::Unrecorded`] if its end cannot be written. The batches that were
-    /// imported are.
+    /// Returns [`RunError::Unrecorded`] if the end cannot be recorded. Imported batches are not
+    /// affected.
     pub async fn finish(
         self,
         ended: Result<(), Option<Failure>>,
@@ -187,7 +188,7 @@ impl BatchImport<'_> {
         let outcome = match ended {
             Ok(()) => {
                 let mut output = json!({"put": put, "skipped": skipped, "batches": self.batches});
-                if self.like.caller.flags(&Value::Null).dry_run {
+                if self.template.caller.flags(&Value::Null).dry_run {
                     output["dry_run"] = json!(true);
                 }
                 Outcome::Success(output)
@@ -203,9 +204,9 @@ impl BatchImport<'_> {
             source: LogSource::Host,
         };
         let report = RunReport {
-            operation: self.like.operation().name,
+            operation: self.template.operation().name,
             run_id: self.run_id(),
-            context: self.like.context.clone(),
+            context: self.template.context.clone(),
             outcome,
             trail: RunDiagnostics {
                 log: note.map(entry).into_iter().collect(),
@@ -218,15 +219,14 @@ impl BatchImport<'_> {
             dry_run: None,
             from_record: false,
         };
-        let reached = Default::default();
-        let kept = KeptOutcome::default();
-        report.record(&self.keeping, kept, (&Arc::default(), &reached)).await?;
-        // The record of each batch has its own changes, so that none is counted twice.
+        let kept = RecordedOutcome::default();
+        report.record(&self.tracker, kept, (&Arc::default(), &CapabilityUse::default())).await?;
+        // The record of each batch has its changes, so the parent record must not count them again.
         Ok(RunReport { changes: self.changes, ..report })
     }
 
-    /// Returns the id of the parent run, if this host keeps records.
+    /// Returns the id of the parent run, if the host has a data directory.
     pub fn run_id(&self) -> Option<RunId> {
-        self.keeping.run_id()
+        self.tracker.run_id()
     }
 }

@@ -1,4 +1,4 @@
-//! What a host is made of.
+//! Builder of a host.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::util::code_dir::CodeDir;
 use crate::util::private_dir::DataDir;
 use crate::util::trust::{TrustPolicy, Untrusted};
 
-/// Says what a host is made of.
+/// Builder of a [`Host`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct HostBuilder {
@@ -50,66 +50,64 @@ impl Default for HostBuilder {
 }
 
 impl HostBuilder {
-    /// Adds a directory of `*.wasm` files. One that does not exist holds nothing.
+    /// Adds a directory of `*.wasm` files. A missing directory counts as empty.
     pub fn plugins(mut self, directory: impl Into<PathBuf>) -> Self {
         self.loader.directories.push(directory.into());
         self
     }
 
-    /// Keeps compiled plugins, and what they say of themselves, in this directory, which is
-    /// made when there is something to keep. Without it each host begins anew.
+    /// Sets the data directory: run records, documents, the plugin index and compiled code. It is
+    /// created by the first write. Without it, nothing is stored.
     ///
-    /// Its directories have to belong to this user and be closed to others, unless
-    /// [`Self::trust`] accepts them. What is compiled is executed, so no policy covers that: if
-    /// another user has access to it, it is kept in a temporary directory of this user instead,
-    /// see [`Host::cache_error`].
+    /// The directories must belong to the current user and be closed to others, unless
+    /// [`Self::trust`] accepts them. Compiled code is executed, so no policy covers it: if another
+    /// user has access to it, a private temporary directory is used instead, see
+    /// [`Host::cache_error`].
     pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
         self.data = Some(directory.into());
         self
     }
 
-    /// Keeps compiled plugins in this directory, not in the data directory. It has to belong to
-    /// this user and be closed to others.
+    /// Sets the directory of compiled code. The default is in the data directory. The directory
+    /// must belong to the current user and be closed to others.
     pub fn cache(mut self, directory: impl Into<PathBuf>) -> Self {
         self.code = Some(directory.into());
         self
     }
 
-    /// Says that the process ends with the host: the records are left to the system then,
-    /// which is faster than to close them.
+    /// Skips the clean shutdown of the store, because the process exits with the host. The next
+    /// process to open the store runs its recovery.
     pub fn until_exit(mut self) -> Self {
         self.at_end = ShutdownMode::Skip;
         self
     }
 
-    /// Says which runs are recorded in the data directory. Without one none is.
+    /// Sets the runs that are recorded. Without a data directory no run is recorded.
     pub fn record(mut self, rule: RecordPolicy) -> Self {
         self.rule = rule;
         self
     }
 
-    /// Compiles plugins in child processes of this program, which has to be the `ophost`
-    /// command of the same version, each with at most this budget.
+    /// Compiles plugins in child processes with this budget. `ophost` is the path of the `ophost`
+    /// command of the same version.
     ///
-    /// Building the host then needs a tokio runtime with I/O enabled, too.
+    /// Building the host then needs a tokio runtime with I/O enabled.
     ///
-    /// Without it they are compiled in this process, where a hostile one can take all time
-    /// and memory.
+    /// Without this option, plugins are compiled in this process without limits of time and memory.
     pub fn compiler(mut self, ophost: impl Into<PathBuf>, budget: CompileBudget) -> Self {
         self.compiler = Compiler::Child { program: ophost.into(), budget };
         self
     }
 
-    /// Accepts owners and modes of plugin directories, plugin files and the data directory beyond
-    /// the default. Users who can write a plugin decide what runs here, and users who can write
-    /// the data directory decide what the records say.
+    /// Accepts more owners and modes of plugin directories, plugin files and the data directory.
+    /// Users with write access to a plugin control the code that runs, and users with write access
+    /// to the data directory control the records.
     pub fn trust(mut self, policy: TrustPolicy) -> Self {
         self.loader.policy = policy;
         self
     }
 
-    /// Lets someone hear of plugins whose content is new, before each is compiled and
-    /// described.
+    /// Sets a callback for new plugin files, called before each is compiled and described.
     pub fn observe_loading(
         mut self,
         observe: impl Fn(LoadProgress<'_>) + Send + Sync + 'static,
@@ -118,45 +116,45 @@ impl HostBuilder {
         self
     }
 
-    /// Sets the limits of runs whose caller and operation say nothing.
+    /// Sets the limits of runs that neither the caller nor the operation limits.
     pub fn limits(mut self, defaults: Limits) -> Self {
         self.defaults = defaults;
         self
     }
 
-    /// Sets the most that callers may ask for and operations may hint at.
+    /// Sets the maxima of requested limits and of hints.
     pub fn max_limits(mut self, maxima: Limits) -> Self {
         self.maxima = maxima;
         self
     }
 
-    /// Says more of one operation, in place of what was said of it before.
+    /// Sets the limits of one operation. Replaces earlier ones.
     pub fn operation_limits(mut self, name: OperationName, limits: OperationLimits) -> Self {
         self.operations.insert(name, limits);
         self
     }
 
-    /// Compiles and describes every plugin that is not known yet, and returns the host.
+    /// Compiles and describes all new plugin files, and returns the host.
     ///
     /// Needs a tokio runtime with time enabled.
     ///
     /// # Errors
     ///
-    /// Returns [`HostError`] if wasm cannot run here or a directory cannot be read or
-    /// trusted. A bad plugin is no error: see [`Catalog::rejected`](crate::Catalog::rejected).
+    /// Returns [`HostError`] if wasm cannot run on this machine, or a directory is unreadable or
+    /// untrusted. A rejected plugin is not an error: see
+    /// [`Catalog::rejected`](crate::Catalog::rejected).
     pub async fn build(self) -> Result<Host, HostError> {
         let unloaded = self.unloaded()?;
         let registry = unloaded.loader.load(None).await?;
         Ok(unloaded.with(registry))
     }
 
-    /// As [`Self::build`], but where the data directory knows who holds the operation of that
-    /// name or alias, and that file has not changed, the host has that one alone. So it takes
-    /// no longer with a thousand plugins than with one.
+    /// Like [`Self::build`], but loads only the file that the index names for this operation or
+    /// alias, if that file has not changed. The time does not depend on the number of plugins.
     ///
     /// # Errors
     ///
-    /// As [`Self::build`].
+    /// Like [`Self::build`].
     pub async fn build_for(self, operation: &str) -> Result<Host, HostError> {
         let unloaded = self.unloaded()?;
         let registry = match unloaded.loader.find(operation) {
@@ -166,11 +164,11 @@ impl HostBuilder {
         Ok(unloaded.with(registry))
     }
 
-    /// Returns a host that knows no operation: for whoever looks at the records of runs alone.
+    /// Returns a host without operations, for reading records and documents.
     ///
     /// # Errors
     ///
-    /// Returns [`HostError`] if wasm cannot run here.
+    /// Returns [`HostError`] if wasm cannot run on this machine.
     pub fn build_without_plugins(self) -> Result<Host, HostError> {
         Ok(self.unloaded()?.with(Registry::default()))
     }
@@ -189,12 +187,12 @@ impl HostBuilder {
         Ok(Sandbox::new(SandboxOptions { compiler, code })?)
     }
 
-    /// Returns which paths of the data directory are not trusted.
+    /// Returns the untrusted paths of the data directory, if there are any.
     pub fn untrusted_data(&self) -> Option<Untrusted> {
         self.data_dir()?.untrusted()
     }
 
-    /// Returns why compiled plugins are not kept where they should be.
+    /// Returns the problem of the directory of compiled code, if there is one.
     pub fn code_problem(&self) -> Option<String> {
         self.code_dir()?.problem()
     }
@@ -209,7 +207,7 @@ impl HostBuilder {
     }
 }
 
-/// A host that does not know its plugins yet.
+/// A host without its registry.
 struct Unloaded {
     sandbox: Sandbox,
     loader: Loader,
@@ -222,8 +220,8 @@ impl Unloaded {
         let Self { sandbox, loader, policy, recorder } = self;
         let registry = RwLock::new(Arc::new(registry));
         let reloading = tokio::sync::Mutex::default();
-        let turns = RetryLock::new(recorder.store().map(StoreHandle::data));
-        let shared = Shared { sandbox, loader, registry, policy, recorder, reloading, turns };
+        let retry_lock = RetryLock::new(recorder.store().map(StoreHandle::data));
+        let shared = Shared { sandbox, loader, registry, policy, recorder, reloading, retry_lock };
         Host { shared: Arc::new(shared) }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a run did not begin, and why there is no host.
+//! Errors of runs that did not start, and of building a host.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,148 +18,143 @@ use crate::util::os_error::Shortage;
 use crate::util::trust::Untrusted;
 use ophost_schema::Violations;
 
-/// A run that did not begin; nothing happened.
+/// Error of a run that did not start, except for [`RunError::Unrecorded`].
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// No plugin holds an operation of that name.
-    #[error("no operation is called `{name}`")]
+    /// No loaded plugin has an operation with this name.
+    #[error("no operation named `{name}`")]
     NoSuchOperation {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// A known name that is much like it.
+        /// A similar existing name.
         similar: Option<String>,
-        /// How many plugin files are not used; the operation may be in one of them.
+        /// Number of rejected plugin files. The operation may be in one of them.
         refused: usize,
     },
-    /// No plugin that is used holds an operation of that name, and it may be in a file that is not
-    /// used since others can change it.
-    #[error(
-        "no operation is called `{name}` in the plugins that are trusted; not trusted: {untrusted}"
-    )]
+    /// No trusted plugin has an operation with this name. It may be in an untrusted file.
+    #[error("no operation named `{name}` in the trusted plugins; untrusted: {untrusted}")]
     Untrusted {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The plugin files that are not trusted.
+        /// The untrusted plugin files.
         untrusted: Untrusted,
     },
-    /// A file holds an operation of that name, and the file is not used.
-    #[error("`{name}` is in `{}`, which is not used: {reason}", file.display())]
+    /// The operation is in a rejected plugin file.
+    #[error("`{name}` is in `{}`, which was rejected: {reason}", file.display())]
     PluginRejected {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The file; there may be more of them.
+        /// The first rejected file with the operation.
         file: PathBuf,
-        /// Why it is not used, in one sentence.
+        /// The reason for the rejection.
         reason: String,
     },
-    /// The input breaks the operation's schema.
+    /// The input violates the input schema.
     #[error("the input of `{operation}` {violations}")]
     InvalidInput {
         /// The operation.
         operation: OperationName,
-        /// Every place where the input breaks its schema.
+        /// The violations.
         violations: Violations,
     },
-    /// The limits asked for are not allowed.
+    /// The requested limits are not allowed.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// The record of its beginning could not be written, or whether the idempotency key is
-    /// free could not be found out. It did not run.
-    #[error("it was not run: its record cannot be written")]
+    /// The RUNNING record could not be written, or the idempotency key could not be checked.
+    #[error("the operation was not run, because its record cannot be written")]
     Store(#[from] StoreError),
-    /// What it may change of documents could not be kept. It did not run.
-    #[error("`{operation}` was not run: its changes of documents cannot be kept")]
+    /// The store does not accept document changes.
+    #[error("`{operation}` was not run, because its document changes cannot be committed")]
     Unkeepable {
         /// The operation.
         operation: OperationName,
-        /// Why they cannot be kept.
+        /// The error of the store.
         source: StoreError,
     },
-    /// It ran, but how it ended could not be written.
+    /// The run ended, but its end could not be recorded.
     #[error(transparent)]
     Unrecorded(Box<Unrecorded>),
-    /// Its deadline passed before it began, while its input was checked and written down.
-    #[error("still checking the input of `{operation}` after {}: no run began", Amount::Time(*timeout))]
+    /// The deadline passed before the run started.
+    #[error("still checking the input of `{operation}` after {}: no run started", Amount::Time(*timeout))]
     TimedOut {
         /// The operation.
         operation: OperationName,
-        /// How long it could take.
+        /// The time limit.
         timeout: Duration,
-        /// Whether that is the most that this host allows.
+        /// Whether the time limit is the maximum of the host.
         at_maximum: bool,
     },
-    /// It was cancelled before it began.
-    #[error("cancelled before the run of `{operation}` began")]
+    /// The request was cancelled before the run started.
+    #[error("cancelled before the run of `{operation}` started")]
     Cancelled {
         /// The operation.
         operation: OperationName,
     },
-    /// A run under the same idempotency key has not ended.
-    #[error("run {run_id} under the same idempotency key is still running")]
+    /// A run with the same idempotency key is in progress.
+    #[error("run {run_id} with the same idempotency key is still in progress")]
     InProgress {
-        /// That run.
+        /// The run in progress.
         run_id: RunId,
     },
-    /// The idempotency key belongs to a run that ended well, and whose answer was erased.
-    #[error("run {run_id} under the same idempotency key succeeded, and its answer was erased")]
+    /// A run with the same idempotency key succeeded, and its output was erased.
+    #[error("run {run_id} with the same idempotency key succeeded, but its output was erased")]
     Erased {
-        /// That run.
+        /// The earlier run.
         run_id: RunId,
     },
-    /// The idempotency key belongs to a run that ended well, and whose answer holds secrets:
-    /// those are not kept, so that it cannot be given again.
+    /// A run with the same idempotency key succeeded, and its output contains secrets, which are
+    /// not stored.
     #[error(
-        "run {run_id} under the same idempotency key succeeded; its answer holds secrets, \
-         which are not kept"
+        "run {run_id} with the same idempotency key succeeded, but its output contains secrets, \
+         which are not stored"
     )]
     Masked {
-        /// That run.
+        /// The earlier run.
         run_id: RunId,
     },
     /// The idempotency key belongs to a run with another input.
     #[error(
         "the idempotency key belongs to run {run_id}, which had another input{}",
-        if inputs.is_none() { "; that was erased" } else { "" }
+        if inputs.is_none() { " (erased)" } else { "" }
     )]
     Conflict {
-        /// That run.
+        /// The earlier run.
         run_id: RunId,
-        /// That run's input, and this request's, both with their defaults and secrets masked;
-        /// `None` if that run's was erased.
+        /// The inputs of the earlier run and of the request, with defaults and masked secrets;
+        /// `None` if the earlier input was erased.
         inputs: Option<Box<(Value, Value)>>,
     },
-    /// The host ran out of something while it loaded the operation, or checked its input. It
-    /// did not run.
-    #[error("the operation `{operation}` cannot be run now")]
+    /// The host ran out of a resource before the run started.
+    #[error("the operation `{operation}` cannot be run")]
     Shortage {
         /// The operation.
         operation: OperationName,
-        /// What it ran out of.
+        /// The resource.
         source: Shortage,
     },
-    /// The operation is known, but its file is not what it was, or cannot be loaded.
+    /// The plugin file of the operation has changed or cannot be loaded.
     #[error("the operation `{operation}` cannot be loaded from `{}`: {reason}", file.display())]
     Unavailable {
         /// The operation.
         operation: OperationName,
-        /// Where it was.
+        /// The plugin file.
         file: PathBuf,
-        /// Why, in one sentence.
+        /// The reason.
         reason: String,
     },
 }
 
-/// A run that ended, and whose end could not be written.
+/// A run that ended, but whose end could not be recorded.
 ///
-/// What it changed of documents is not kept, unless [`StoreError::OutcomeUnknown`] is the reason.
+/// Its document changes are not committed, unless the source is [`StoreError::OutcomeUnknown`].
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.text())]
 pub struct Unrecorded {
-    /// The run.
+    /// Id of the run.
     pub run_id: RunId,
-    /// How it ended.
+    /// The report.
     pub report: RunReport,
-    /// Why that could not be written.
+    /// The error of the store.
     pub source: StoreError,
 }
 
@@ -170,23 +165,24 @@ impl Unrecorded {
         let lost = has_changes && !matches!(source, StoreError::OutcomeUnknown(_));
         match (lost, report.run_id) {
             (true, None) => {
-                format!("`{}` ended, but its changes of documents are not kept", report.operation)
+                format!("`{}` ended, but its document changes were not committed", report.operation)
             }
             (true, Some(_)) => format!(
-                "run {run_id} ended, but that cannot be written: its changes of documents are not kept"
+                "run {run_id} ended, but its end cannot be recorded: its document changes were not \
+                 committed"
             ),
-            (false, _) => format!("run {run_id} ended, but that cannot be written"),
+            (false, _) => format!("run {run_id} ended, but its end cannot be recorded"),
         }
     }
 }
 
-/// A host that could not be made.
+/// Error of building or reloading a host.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// Wasm cannot run here.
+    /// Wasm cannot run on this machine.
     #[error("cannot run wasm: {0}")]
     Sandbox(String),
-    /// The host ran out of something.
+    /// The host ran out of a resource.
     #[error("cannot start the host")]
     Shortage(#[source] Shortage),
     /// The plugin directories cannot be read.

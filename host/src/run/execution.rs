@@ -1,10 +1,9 @@
-//! One run, executed until what it did can be kept.
+//! Executes a run, and retries it when its document transaction conflicts.
 //!
-//! An execution reads documents as they were at one moment. Where another run changed them
-//! meanwhile, what this one did is dropped and it is executed again, within the same deadline:
-//! so runs behave as if they ran one after the other.
+//! An execution reads a snapshot of the documents. If another run changed documents of its read
+//! set, the execution is discarded and the run is executed again within the same deadline. Runs are
+//! therefore serializable.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ use crate::model::operation::OperationName;
 use crate::model::outcome::{
     Actor, Failure, FailureKind, Flags, LogLevel, LogSource, Outcome, Usage,
 };
-use crate::model::run_record::RunId;
+use crate::model::run_record::{CapabilityUse, RunId};
 use crate::policy::Grants;
 use crate::sandbox::{Guest, GuestOutput, Invocation, InvokeError, InvokeResult, Sandbox};
 use crate::store::{RetryLock, RetryLockGuard, Store};
@@ -27,17 +26,17 @@ use crate::util::deadline::{Deadline, Undone, WorkSize};
 use crate::util::os_error::Shortage;
 use ophost_schema::{CheckError, Schema, ValidInput};
 
-/// How often a run is executed again at most.
+/// Maximum number of conflict retries of a run.
 pub(crate) const MAX_CONFLICT_RETRIES: u32 = 5;
-/// How long the first of these waits for its turn at most; each next one twice as long. The
-/// turns are of all runs, also of those that use other documents, and one may take an hour.
+/// Timeout of the first retry for the retry lock; it doubles with each retry. All runs share the
+/// lock, also runs that use other documents, and a run can hold it for an hour.
 const RETRY_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long the first of these would pause at most; each next one twice as long.
+/// Maximum backoff of the first retry; it doubles with each retry.
 const BASE_BACKOFF: Duration = Duration::from_millis(20);
-/// The word with which a plugin says that it failed because it was denied something.
+/// Error code of a plugin that failed because access was denied.
 const DENIED: &str = "denied";
 
-/// What is executed.
+/// The run to execute.
 pub(crate) struct ExecutionRequest<'a> {
     pub(crate) code: Executable<'a>,
     pub(crate) operation: &'a OperationName,
@@ -47,108 +46,118 @@ pub(crate) struct ExecutionRequest<'a> {
     pub(crate) run_id: Option<RunId>,
     pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) deadline: Deadline,
-    /// Where its documents are.
+    /// The store of the documents; `None` without a data directory.
     pub(crate) store: Option<Arc<dyn Store>>,
 }
 
-/// Whose work it is.
+/// The code of an operation.
 #[derive(Clone, Copy)]
 pub(crate) enum Executable<'a> {
-    /// A plugin's.
+    /// A plugin.
     Guest {
         sandbox: &'a Sandbox,
         guest: &'a Guest,
         input: &'a ValidInput,
         output_schema: &'a Arc<Schema>,
     },
-    /// The host's own.
+    /// The built-in import.
     Import(&'a Import),
 }
 
-/// A run that is being executed.
+/// The executions of a run.
 pub(crate) struct Execution<'a> {
-    work: ExecutionRequest<'a>,
-    pub(crate) journal: GuestOutput,
+    request: ExecutionRequest<'a>,
+    pub(crate) guest_output: GuestOutput,
     usage: Usage,
-    /// What the last execution made use of, and what it was denied.
-    reached: [BTreeSet<String>; 2],
-    turns: &'a RetryLock,
-    /// Held until the run has ended.
-    turn: Option<RetryLockGuard>,
+    /// Capability use of the last execution.
+    capability_use: CapabilityUse,
+    retry_lock: &'a RetryLock,
+    /// Held until the end of the run.
+    retry_guard: Option<RetryLockGuard>,
 }
 
 impl<'a> Execution<'a> {
-    /// Returns the execution of a run.
+    /// Returns the execution of a run that has not started.
     pub(crate) fn new(
-        work: ExecutionRequest<'a>,
-        journal: GuestOutput,
-        turns: &'a RetryLock,
+        request: ExecutionRequest<'a>,
+        guest_output: GuestOutput,
+        retry_lock: &'a RetryLock,
     ) -> Self {
-        let (usage, reached) = (Usage::default(), Default::default());
-        Self { work, journal, usage, reached, turns, turn: None }
+        Self {
+            request,
+            guest_output,
+            usage: Usage::default(),
+            capability_use: CapabilityUse::default(),
+            retry_lock,
+            retry_guard: None,
+        }
     }
 
-    /// Executes the run once, and returns how it ended and what it did with documents; `None`
-    /// if what it read is no longer so.
+    /// Executes the run once. Returns its outcome and its document changes; `None` after a
+    /// conflict.
     pub(crate) async fn execute(&mut self) -> Option<(Outcome, Arc<CommitRequest>)> {
-        let budget = self.work.deadline.budget();
-        let session =
-            DocumentTransaction::new(self.work.store.clone(), self.work.grants.clone(), budget);
-        let session = Arc::new(session);
-        let ended = session.run_with_snapshot(self.call(&session)).await;
-        let (outcome, Usage { wall, peak_memory, .. }) = ended;
-        self.reached = session.reached();
+        let budget = self.request.deadline.budget();
+        let transaction = DocumentTransaction::new(
+            self.request.store.clone(),
+            self.request.grants.clone(),
+            budget,
+        );
+        let transaction = Arc::new(transaction);
+        let result = transaction.run_with_snapshot(self.call(&transaction)).await;
+        let (outcome, Usage { wall, peak_memory, .. }) = result;
+        self.capability_use = transaction.capability_use();
         self.usage.wall += wall;
         self.usage.peak_memory = self.usage.peak_memory.max(peak_memory);
         let outcome = match outcome {
             Err(InvokeError::Conflict) => return None,
             Err(InvokeError::Cancelled) => Outcome::Cancelled,
             Err(InvokeError::Failed(failure)) => {
-                Outcome::Failed(classify_failure(*failure, &session))
+                Outcome::Failed(classify_failure(*failure, &transaction))
             }
             Ok(outcome) => outcome,
         };
-        self.resolve_execution(outcome, &session)
+        self.resolve_execution(outcome, &transaction)
     }
 
     async fn call(
         &self,
-        session: &Arc<DocumentTransaction>,
+        transaction: &Arc<DocumentTransaction>,
     ) -> (Result<Outcome, InvokeError>, Usage) {
-        match self.work.code {
+        match self.request.code {
             Executable::Guest { sandbox, guest, input, output_schema } => {
-                let job = self.job(session, input);
-                let InvokeResult { outcome, usage } = sandbox.invoke(guest, job).await;
-                let judged = match outcome {
-                    Ok(output) => self.judge(output, output_schema).await,
-                    Err(stopped) => Err(stopped),
+                let invocation = self.invocation(transaction, input);
+                let InvokeResult { outcome, usage } = sandbox.invoke(guest, invocation).await;
+                let outcome = match outcome {
+                    Ok(output) => self.validate(output, output_schema).await,
+                    Err(error) => Err(error),
                 };
-                (judged, usage)
+                (outcome, usage)
             }
             Executable::Import(import) => {
                 let started = Instant::now();
-                let put = import.execute(&**session, &self.journal, || self.stopped()).await;
+                let put =
+                    import.execute(&**transaction, &self.guest_output, || self.stopped()).await;
                 let usage = Usage { wall: started.elapsed(), ..Usage::default() };
                 (put.map(Outcome::Success), usage)
             }
         }
     }
 
-    async fn judge(&self, output: String, schema: &Arc<Schema>) -> Result<Outcome, InvokeError> {
+    async fn validate(&self, output: String, schema: &Arc<Schema>) -> Result<Outcome, InvokeError> {
         let (size, schema) = (WorkSize::of_text(&output), Arc::clone(schema));
-        let judge = move |budget: &Budget| validate_output(&output, &schema, budget);
-        let judged = self.work.deadline.work(size, judge).await;
-        let judged = judged.map_err(Undone::from).and_then(|judged| judged);
-        judged.map_err(|why| self.interrupted(why, "its output was being checked"))
+        let validate = move |budget: &Budget| validate_output(&output, &schema, budget);
+        let outcome = self.request.deadline.work(size, validate).await;
+        let outcome = outcome.map_err(Undone::from).and_then(|outcome| outcome);
+        outcome.map_err(|why| self.interrupted(why, "the output was being validated"))
     }
 
-    /// Returns why work of the host's own has to end now, if it has to.
+    /// Returns the reason for which a built-in operation must stop, if there is one.
     fn stopped(&self) -> Option<InvokeError> {
-        let why = self.work.deadline.budget().check().err()?;
-        Some(self.interrupted(why, "its documents were being put in"))
+        let why = self.request.deadline.budget().check().err()?;
+        Some(self.interrupted(why, "the documents were being imported"))
     }
 
-    /// Returns how a run ends whose host work was interrupted.
+    /// Returns the error of a run whose host work was interrupted.
     fn interrupted(&self, why: impl Into<Undone>, during: &str) -> InvokeError {
         match self.outcome_of(why, during) {
             Outcome::Failed(failure) => InvokeError::Failed(Box::new(failure)),
@@ -156,7 +165,7 @@ impl<'a> Execution<'a> {
         }
     }
 
-    /// As [`Self::interrupted`], as an outcome.
+    /// Like [`Self::interrupted`], as an outcome.
     pub(crate) fn outcome_of(&self, why: impl Into<Undone>, during: &str) -> Outcome {
         match why.into() {
             Undone::Interrupted(Interruption::Cancelled) => return Outcome::Cancelled,
@@ -166,24 +175,26 @@ impl<'a> Execution<'a> {
                 return Outcome::Failed(Failure::new(FailureKind::Host, message));
             }
         }
-        let timeout = Amount::Time(self.work.grants.limits().timeout);
+        let timeout = Amount::Time(self.request.grants.limits().timeout);
         let message = format!("still running after {timeout}: {during}");
         Outcome::Failed(Failure::new(FailureKind::Timeout, message))
     }
 
-    /// A failure may come from what the run should not have seen together.
+    /// Decides whether an outcome is final; `None` requires a conflict retry. A failure after a
+    /// conflict is not final, because an inconsistent read may have caused it.
     fn resolve_execution(
         &self,
         outcome: Outcome,
-        session: &DocumentTransaction,
+        transaction: &DocumentTransaction,
     ) -> Option<(Outcome, Arc<CommitRequest>)> {
         match &outcome {
-            Outcome::Success(_) if session.has_conflict_at_end() => None,
-            Outcome::Success(_) => Some((outcome, Arc::new(session.end()))),
+            Outcome::Success(_) if transaction.has_conflict_at_end() => None,
+            Outcome::Success(_) => Some((outcome, Arc::new(transaction.end()))),
             Outcome::Cancelled => Some((outcome, Arc::default())),
-            // Where that cannot be found out, the failure is as good an answer as any.
+            // If the conflict check fails, the failure of the run is reported.
             Outcome::Failed(_)
-                if !self.is_cancelled_or_expired() && session.has_conflict().unwrap_or(false) =>
+                if !self.is_cancelled_or_expired()
+                    && transaction.has_conflict().unwrap_or(false) =>
             {
                 None
             }
@@ -191,98 +202,104 @@ impl<'a> Execution<'a> {
         }
     }
 
-    fn job(&self, session: &Arc<DocumentTransaction>, input: &'a ValidInput) -> Invocation<'a> {
+    fn invocation(
+        &self,
+        transaction: &Arc<DocumentTransaction>,
+        input: &'a ValidInput,
+    ) -> Invocation<'a> {
         Invocation {
-            operation: self.work.operation,
+            operation: self.request.operation,
             input,
-            grants: self.work.grants,
-            run_id: self.work.run_id.map(|id| id.to_string()),
-            idempotency_key: self.work.idempotency_key.map(ToOwned::to_owned),
-            actor: self.work.actor.clone(),
-            flags: self.work.flags,
-            deadline: self.work.deadline.at(),
-            cancel: self.work.deadline.cancel().clone(),
-            guest_output: self.journal.clone(),
-            documents: Some(Arc::<DocumentTransaction>::clone(session)),
+            grants: self.request.grants,
+            run_id: self.request.run_id.map(|id| id.to_string()),
+            idempotency_key: self.request.idempotency_key.map(ToOwned::to_owned),
+            actor: self.request.actor.clone(),
+            flags: self.request.flags,
+            deadline: self.request.deadline.at(),
+            cancel: self.request.deadline.cancel().clone(),
+            guest_output: self.guest_output.clone(),
+            documents: Some(Arc::<DocumentTransaction>::clone(transaction)),
         }
     }
 
-    /// Returns until when it may go on.
+    /// Returns the deadline of the run.
     pub(crate) fn deadline(&self) -> &Deadline {
-        &self.work.deadline
+        &self.request.deadline
     }
 
-    /// Returns what is run.
+    /// Returns the name of the operation.
     pub(crate) fn operation(&self) -> &OperationName {
-        self.work.operation
+        self.request.operation
     }
 
-    /// Returns what it made use of outside the sandbox, and what it was denied.
-    pub(crate) fn reached(&self) -> &[BTreeSet<String>; 2] {
-        &self.reached
+    /// Returns the capability use of the last execution.
+    pub(crate) fn capability_use(&self) -> &CapabilityUse {
+        &self.capability_use
     }
 
-    /// Returns whether nothing of it is kept.
+    /// Returns whether the run is a dry run.
     pub(crate) fn is_dry(&self) -> bool {
-        self.work.flags.dry_run
+        self.request.flags.dry_run
     }
 
-    /// Returns which of its limits are the highest that this host allows.
+    /// Returns the limits that are equal to their maxima.
     pub(crate) fn at_maximum(&self) -> &[LimitName] {
-        self.work.grants.at_maximum()
+        self.request.grants.at_maximum()
     }
 
-    /// Returns what was used so far.
+    /// Returns the resource usage of all executions so far.
     pub(crate) fn usage(&self) -> Usage {
         self.usage
     }
 
-    /// Returns whether the run's time is used up, or its caller wants no more of it.
+    /// Returns whether the run was cancelled or its deadline has passed.
     pub(crate) fn is_cancelled_or_expired(&self) -> bool {
-        self.work.deadline.budget().check().is_err()
+        self.request.deadline.budget().check().is_err()
     }
 
-    /// Prepares the next execution after a conflict; `false` if there is none.
+    /// Prepares the next execution after a conflict. Returns `false` if no retry is possible.
     pub(crate) async fn prepare_retry(&mut self) -> bool {
         if self.usage.conflict_retries == MAX_CONFLICT_RETRIES || self.is_cancelled_or_expired() {
             return false;
         }
         self.usage.conflict_retries += 1;
-        self.journal.reset_for_retry();
-        let message =
-            format!("executed again ({}): what it read was changed", self.usage.conflict_retries);
-        self.journal.log(LogLevel::Debug, LogSource::Host, message, None);
+        self.guest_output.reset_for_retry();
+        let message = format!("retry {} after a document conflict", self.usage.conflict_retries);
+        self.guest_output.log(LogLevel::Debug, LogSource::Host, message, None);
         self.acquire_retry_lock().await;
         true
     }
 
-    /// Runs that are executed again do so one at a time: they are not in each other's way. Those
-    /// that are executed for the first time, and those that did not get their turn, are: a pause
-    /// has to do. Neither is a promise, so it ends where it would do harm.
+    /// Acquires the retry lock, or waits for a backoff if the run holds it already.
+    ///
+    /// The lock serialises retries, so that they do not conflict with each other. First executions
+    /// do not hold it, so a retry can still conflict with them. The lock is an optimisation:
+    /// after a timeout the retry continues without it.
     async fn acquire_retry_lock(&mut self) {
         let until = self
-            .work
+            .request
             .deadline
             .at()
             .min(Instant::now() + exponential(RETRY_LOCK_TIMEOUT, self.usage.conflict_retries));
         let wait = async {
-            match &mut self.turn {
+            match &mut self.retry_guard {
                 Some(_) => tokio::time::sleep(jittered_backoff(self.usage.conflict_retries)).await,
-                turn @ None => *turn = Some(self.turns.acquire().await),
+                turn @ None => *turn = Some(self.retry_lock.acquire().await),
             }
         };
         let wait = tokio::time::timeout_at(until.into(), wait);
-        // Whoever is stopped meanwhile hears of it at once.
-        self.work.deadline.cancel().run_until_cancelled(wait).await.and_then(Result::ok);
+        // A cancellation ends the wait at once.
+        self.request.deadline.cancel().run_until_cancelled(wait).await.and_then(Result::ok);
     }
 
-    /// Returns how a run ends that is not executed again.
+    /// Returns the outcome of a run after its last conflict.
     pub(crate) fn retries_exhausted(&self) -> Outcome {
-        if self.work.deadline.cancel().is_cancelled() {
+        if self.request.deadline.cancel().is_cancelled() {
             return Outcome::Cancelled;
         }
         let times = self.usage.conflict_retries + 1;
-        let message = format!("other runs changed what it had read, {times} times");
+        let message =
+            format!("other runs changed documents that it had read, in {times} executions");
         let kind = if self.is_cancelled_or_expired() {
             FailureKind::Timeout
         } else {
@@ -292,21 +309,22 @@ impl<'a> Execution<'a> {
     }
 }
 
-/// Returns what doubles from one rerun to the next.
-fn exponential(first: Duration, rerun: u32) -> Duration {
-    first * (1 << rerun.saturating_sub(1).min(MAX_CONFLICT_RETRIES))
+/// Returns a duration that doubles with each retry.
+fn exponential(first: Duration, retry: u32) -> Duration {
+    first * (1 << retry.saturating_sub(1).min(MAX_CONFLICT_RETRIES))
 }
 
-/// Those who were in each other's way should not be so again: each waits for another time.
-fn jittered_backoff(rerun: u32) -> Duration {
+/// Returns an exponential backoff with jitter.
+fn jittered_backoff(retry: u32) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
-    exponential(BASE_BACKOFF, rerun).mul_f64(f64::from(random) / f64::from(u32::MAX))
+    exponential(BASE_BACKOFF, retry).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
-/// A plugin that was denied something, and says that it failed for that, was denied.
-fn classify_failure(failure: Failure, session: &DocumentTransaction) -> Failure {
-    let says_so = failure.kind == FailureKind::Error && failure.code.as_deref() == Some(DENIED);
-    match says_so && session.was_denied() {
+/// Changes the kind to `denied` if access was denied and the plugin reports that as the reason.
+fn classify_failure(failure: Failure, transaction: &DocumentTransaction) -> Failure {
+    let reports_denial =
+        failure.kind == FailureKind::Error && failure.code.as_deref() == Some(DENIED);
+    match reports_denial && transaction.was_denied() {
         true => Failure { kind: FailureKind::Denied, ..failure },
         false => failure,
     }
@@ -317,7 +335,7 @@ fn validate_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Out
     let value = match parse_within(output, budget) {
         Ok(value) => value,
         Err(ParseError::Interrupted(why)) => return Err(why.into()),
-        // The reader's words may hold some of what it cannot read.
+        // The message of the parser can contain a part of a secret.
         Err(ParseError::NotJson(_)) if schema.has_secrets() => {
             return Ok(Outcome::Failed(invalid("the output is not JSON".to_owned())));
         }
@@ -344,9 +362,9 @@ mod tests {
     use crate::model::limits::Limits;
     use crate::policy::Policy;
 
-    /// Does with an execution that has a minute what is said.
+    /// Calls `act` with an execution that has a deadline of 60 s.
     async fn with_execution<T>(
-        turns: &RetryLock,
+        retry_lock: &RetryLock,
         cancel: &CancellationToken,
         act: impl AsyncFnOnce(Execution<'_>) -> T,
     ) -> T {
@@ -355,7 +373,7 @@ mod tests {
         let limits = Limits { timeout: Duration::from_secs(60), ..Limits::DEFAULT };
         let grants = Policy::new(limits, limits).grant_maximum(&operation);
         let actor = Actor { user_id: None, channel: "api".into() };
-        let work = ExecutionRequest {
+        let request = ExecutionRequest {
             code: Executable::Import(&import),
             operation: &operation.name,
             grants: &grants,
@@ -366,31 +384,31 @@ mod tests {
             deadline: Deadline::after(limits.timeout, cancel.clone()),
             store: None,
         };
-        act(Execution::new(work, GuestOutput::new(1000, None, None), turns)).await
+        act(Execution::new(request, GuestOutput::new(1000, None, None), retry_lock)).await
     }
 
     #[tokio::test]
-    async fn a_rerun_waits_for_its_turn_for_a_second_and_goes_on_without() {
-        let (turns, cancel) = (RetryLock::new(None), CancellationToken::new());
-        let held = turns.acquire().await;
-        with_execution(&turns, &cancel, async |mut run| {
+    async fn a_retry_waits_one_second_for_the_retry_lock_and_continues_without_it() {
+        let (retry_lock, cancel) = (RetryLock::new(None), CancellationToken::new());
+        let held = retry_lock.acquire().await;
+        with_execution(&retry_lock, &cancel, async |mut run| {
             let began = Instant::now();
             assert!(run.prepare_retry().await);
             let waited = began.elapsed();
             assert!(waited >= RETRY_LOCK_TIMEOUT && waited < 10 * RETRY_LOCK_TIMEOUT, "{waited:?}");
-            assert!(run.turn.is_none());
+            assert!(run.retry_guard.is_none());
             drop(held);
             assert!(run.prepare_retry().await);
-            assert!(run.turn.is_some());
+            assert!(run.retry_guard.is_some());
         })
         .await;
     }
 
     #[tokio::test]
-    async fn q7_a_rerun_that_is_cancelled_waits_for_no_turn() {
-        let (turns, cancel) = (RetryLock::new(None), CancellationToken::new());
-        let _held = turns.acquire().await;
-        with_execution(&turns, &cancel, async |mut run| {
+    async fn a_cancelled_retry_does_not_wait_for_the_retry_lock() {
+        let (retry_lock, cancel) = (RetryLock::new(None), CancellationToken::new());
+        let _held = retry_lock.acquire().await;
+        with_execution(&retry_lock, &cancel, async |mut run| {
             let began = Instant::now();
             let stop = async {
                 tokio::time::sleep(Duration::from_millis(20)).await;

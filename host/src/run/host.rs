@@ -9,9 +9,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::execution::{Executable, Execution, ExecutionRequest};
-use super::record::{
-    BeginOutcome, KeptOutcome, NotBegun, Recorder, RunSpec, RunTracker, TrackerOutcome,
-};
+use super::record::{BeginOutcome, NotStarted, RecordedOutcome, Recorder, RunSpec, RunTracker};
 use super::request::RecordRequest;
 use super::{HostBuilder, HostError, Request, RunError, RunReport};
 use crate::context::OrchestrationContext;
@@ -26,7 +24,7 @@ use crate::registry::catalog::Catalog;
 use crate::registry::{self, FileError, Ignored, Loader, RegisteredOperation, Registry, Schemas};
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
-use crate::store::{RetryLock, Store, StoreHandle};
+use crate::store::{FinishOutcome, RetryLock, Store, StoreHandle};
 use crate::util::deadline::{Deadline, Undone, WorkSize};
 use crate::util::os_error::Shortage;
 use crate::util::trust::Untrusted;
@@ -53,47 +51,53 @@ pub struct Host {
 pub(super) struct Shared {
     pub(super) sandbox: Sandbox,
     pub(super) loader: Loader,
-    /// Swapped as a whole: whoever took it out keeps what it took.
+    /// Replaced as a whole. Runs in progress keep the snapshot that they started with.
     pub(super) registry: RwLock<Arc<Registry>>,
     pub(super) policy: Policy,
     pub(super) recorder: Recorder,
-    /// Held while directories are read: an older picture must not replace a newer one.
+    /// Held while directories are read, so that an older snapshot does not replace a newer one.
     pub(super) reloading: tokio::sync::Mutex<()>,
-    pub(super) turns: RetryLock,
+    pub(super) retry_lock: RetryLock,
 }
 
 impl Host {
-    /// Returns a builder: no plugin directory, default limits.
+    /// Returns a builder without plugin directories and with default limits.
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
     }
 
-    /// Runs an operation once and returns how it ended.
+    /// Runs an operation and returns its report.
     ///
-    /// What is to be recorded is on the disk before the guest runs, and its end before this
-    /// returns. Where an idempotency key names a run that ended well, that one is returned.
+    /// The RUNNING record is durable before the guest starts, and the final record is durable
+    /// before the method returns. If a run with the same idempotency key succeeded, its stored
+    /// result is returned.
     ///
-    /// The time of the run begins with the call. All that the host does for the run counts, up to
-    /// the writing of its end, but for the loading of its code, which has a budget of its own.
+    /// The deadline counts from the call and covers all work of the host up to the final commit.
+    /// Loading the code does not count, because it has a budget of its own.
     ///
-    /// Needs a tokio runtime with time enabled. A guest gives the thread back every
-    /// ten milliseconds, but for instructions on much memory, which are not interrupted. What the
-    /// host does with large inputs and outputs is done on threads of the runtime's pool, which end
-    /// soon after the deadline. Dropping the future stops the guest and these; what the run changed
-    /// is not kept, and a recorded run is FAILED, as crashed, in a moment.
+    /// # Blocking
+    ///
+    /// Needs a tokio runtime with time enabled. A guest yields the thread every 10 ms; a single
+    /// instruction on much memory cannot be interrupted. Work on large inputs and outputs runs on
+    /// the blocking pool of the runtime and ends soon after the deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the guest and the work of the host. The document changes of the
+    /// run are not committed, and its record becomes FAILED with the kind `crashed`.
     ///
     /// # Errors
     ///
-    /// Returns [`RunError`] if the run did not begin: the operation is unknown, the input
-    /// breaks its schema, the limits asked for are not allowed, its record cannot be written, its
-    /// time was over before.
-    /// A run that began and failed is not an error but a [`RunReport`] with [`Outcome::Failed`](crate::Outcome::Failed);
-    /// but [`RunError::Unrecorded`] is one that began and whose end could not be written.
+    /// - Returns [`RunError`] if the run did not start: unknown operation, invalid input, limits
+    ///   above the maximum, a record that cannot be written, or an expired deadline.
+    /// - Returns [`RunError::Unrecorded`] if the run started and its end could not be recorded.
+    ///
+    /// A failed run is not an error: the report has [`Outcome::Failed`](crate::Outcome::Failed).
     pub async fn run(&self, request: Request) -> Result<RunReport, RunError> {
         let (checked, input) = self.check(request).await?;
         let loaded = self.load(checked).await?;
         match self.begin(&loaded, input).await? {
-            BeginOutcome::Started(keeping) => self.execute(loaded, keeping).await,
+            BeginOutcome::Started(tracker) => self.execute(loaded, tracker).await,
             BeginOutcome::Replayed(run) if run.erased_at.is_some() => {
                 Err(RunError::Erased { run_id: run.id })
             }
@@ -110,7 +114,7 @@ impl Host {
         }
     }
 
-    /// Takes the input, which may be large: from here on its text is enough.
+    /// Writes the RUNNING record. Consumes the input, because later steps only need its text.
     async fn begin(
         &self,
         loaded: &PreparedRun,
@@ -118,7 +122,7 @@ impl Host {
     ) -> Result<BeginOutcome, RunError> {
         let ValidatedRequest { entry, schemas, grants, .. } = &loaded.checked;
         let ValidatedRequest { actor, flags, context, record, .. } = &loaded.checked;
-        let subject = RunSpec {
+        let spec = RunSpec {
             operation: entry.operation(),
             component: Some(entry.file.digest),
             version: &entry.file.plugin.version,
@@ -137,25 +141,32 @@ impl Host {
             rerun_of: record.rerun_of,
             parent: None,
         };
-        let begun = self.shared.recorder.begin(subject, &loaded.checked.deadline).await;
-        begun.map_err(|error| loaded.checked.not_begun(error))
+        let begun = self.shared.recorder.begin(spec, &loaded.checked.deadline).await;
+        begun.map_err(|error| loaded.checked.not_started(error))
     }
 
     async fn execute(
         &self,
         mut loaded: PreparedRun,
-        keeping: RunTracker,
+        tracker: RunTracker,
     ) -> Result<RunReport, RunError> {
         let log = loaded.checked.grants.limits().log;
-        let journal = keeping.journal(log, loaded.checked.observer.take());
-        let execution =
-            Execution::new(self.work(&loaded, keeping.run_id()), journal, &self.shared.turns);
+        let output = tracker.guest_output(log, loaded.checked.observer.take());
+        let execution = Execution::new(
+            self.execution_request(&loaded, tracker.run_id()),
+            output,
+            &self.shared.retry_lock,
+        );
         let ValidatedRequest { schemas, context, entry, .. } = &loaded.checked;
-        let report = execute_with_retries(execution, &keeping, &schemas.output, context).await?;
+        let report = execute_with_retries(execution, &tracker, &schemas.output, context).await?;
         Ok(report.with_id(&entry.operation().output_schema))
     }
 
-    fn work<'a>(&'a self, loaded: &'a PreparedRun, run_id: Option<RunId>) -> ExecutionRequest<'a> {
+    fn execution_request<'a>(
+        &'a self,
+        loaded: &'a PreparedRun,
+        run_id: Option<RunId>,
+    ) -> ExecutionRequest<'a> {
         let ValidatedRequest {
             entry, schemas, input, grants, actor, flags, deadline, record, ..
         } = &loaded.checked;
@@ -190,7 +201,7 @@ impl Host {
         let flags = request.caller.flags(&request.input);
         let schemas = entry.schemas().map_err(|reason| unavailable(&entry, &reason))?;
         let schemas = Arc::clone(schemas);
-        // A dry run changes nothing, so that it must not answer for one that does.
+        // A dry run commits nothing, so its result must not be stored for later calls.
         let key = request.record.idempotency_key.filter(|_| !flags.dry_run);
         let checked = check_input(&schemas.input, request.input, key.is_some(), &deadline).await;
         let ((value, input), asked_input) = checked.map_err(|error| match error {
@@ -219,8 +230,8 @@ impl Host {
         Ok((checked, Arc::new(value)))
     }
 
-    /// Makes sure of the code, which may have to be compiled: that cannot be interrupted, so
-    /// it happens before the run begins, and does not count. Meanwhile the store is opened.
+    /// Loads the code, and opens the store at the same time. Compilation cannot be interrupted, so
+    /// it happens before the run starts and does not count against the deadline.
     async fn load(&self, mut checked: ValidatedRequest) -> Result<PreparedRun, RunError> {
         let began = Instant::now();
         let ValidatedRequest { entry, record, flags, .. } = &checked;
@@ -228,7 +239,7 @@ impl Host {
         self.shared.recorder.prepare(entry.operation(), record.record_override, key, *flags);
         let guest = entry.file.guest(&self.shared.sandbox).await;
         let guest = guest.map_err(|reason| unavailable(entry, &reason))?.clone();
-        // Compiling has a budget of its own.
+        // Compilation has a budget of its own.
         checked.deadline.put_off(began.elapsed());
         Ok(PreparedRun { checked, guest })
     }
@@ -237,65 +248,61 @@ impl Host {
         self.registry().get(name).cloned().ok_or_else(|| self.no_such_operation(name))
     }
 
-    /// Returns what there is to run now.
+    /// Returns the catalog of the current operations.
     pub fn catalog(&self) -> Catalog {
         Catalog::new(self.registry())
     }
 
     fn registry(&self) -> Arc<Registry> {
-        // Nothing that holds the lock can leave it half written.
+        // The lock holder only replaces the value as a whole, so it is valid after a panic.
         Arc::clone(&self.shared.registry.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns what is in the plugin directories now and probably meant to be a plugin, but not
-    /// read, and for each a sentence why and what to do: files whose extension is not in lower
-    /// case, and subdirectories with plugins. What is read and not used is in
-    /// [`Catalog::rejected`].
+    /// Returns ignored entries of the plugin directories that may be plugins, each with the reason
+    /// and a fix: files with an extension that is not in lower case, and subdirectories with
+    /// plugins. Rejected files are in [`Catalog::rejected`].
     pub fn ignored_files(&self) -> Vec<(PathBuf, String)> {
         let ignored = self.shared.loader.ignored().into_iter();
         ignored.map(|Ignored { path, reason }| (path, reason.to_string())).collect()
     }
 
-    /// Returns why compiled plugins are not kept where they should be, and where they are kept
+    /// Returns the problem of the directory of compiled code, and the directory that is used
     /// instead.
     pub fn cache_error(&self) -> Option<String> {
         self.shared.sandbox.code_dir()?.problem()
     }
 
-    /// Returns the records of runs; `None` without a data directory.
+    /// Returns the read API of run records; `None` without a data directory.
     pub fn runs(&self) -> Option<Runs<'_>> {
         self.shared.recorder.store().map(Runs::new)
     }
 
-    /// Returns the documents that runs read and change; `None` without a data directory.
+    /// Returns the read API of documents; `None` without a data directory.
     pub fn documents(&self) -> Option<DocumentReader<'_>> {
         self.shared.recorder.store().map(DocumentReader::new)
     }
 
-    /// Reads the plugin directories again, and from now on runs what is there.
+    /// Reloads the plugin directories.
     ///
-    /// A file that was used and is bad now is used as it was, until it is good again or gone.
-    /// Runs that began before go on with what they began with.
+    /// If a loaded file is invalid now, its last valid version stays in use until the file is valid
+    /// again or deleted. Runs in progress continue with the version that they started with.
     ///
     /// # Errors
     ///
-    /// Returns [`HostError`] if a directory cannot be read; then nothing changes.
+    /// Returns [`HostError`] if a directory cannot be read. The operations do not change then.
     pub async fn reload(&self) -> Result<(), HostError> {
-        let _turn = self.shared.reloading.lock().await;
+        let _guard = self.shared.reloading.lock().await;
         let registry = Arc::new(self.shared.loader.load(Some(&self.registry())).await?);
         *self.shared.registry.write().unwrap_or_else(PoisonError::into_inner) = registry;
         Ok(())
     }
 
-    /// Reloads whenever the plugin directories have changed and been quiet for 200 ms, until
-    /// the returned value is dropped.
-    ///
-    /// Where a reload fails, what there was goes on being used, and the next change is
-    /// waited for.
+    /// Reloads the plugin directories 200 ms after their last change, until the returned guard is
+    /// dropped. If a reload fails, the operations do not change until the next reload.
     ///
     /// # Errors
     ///
-    /// Returns [`HostError`] if the system does not tell of changes.
+    /// Returns [`HostError`] if the directories cannot be watched.
     ///
     /// # Panics
     ///
@@ -305,7 +312,7 @@ impl Host {
         let host = self.clone();
         let task = tokio::spawn(async move {
             loop {
-                // First what changed before. The next change may mend what fails.
+                // Includes changes before the watch. A failed reload is repeated at the next change.
                 host.reload().await.ok();
                 watcher.changed().await;
             }
@@ -313,7 +320,7 @@ impl Host {
         Ok(WatchGuard { task })
     }
 
-    /// Returns the error that says that no operation has this name.
+    /// Returns the error for an unknown operation.
     pub fn no_such_operation(&self, name: &str) -> RunError {
         let registry = self.registry();
         let untrusted = registry.rejected().iter().filter_map(|it| it.reason.untrusted());
@@ -321,9 +328,9 @@ impl Host {
         if let Some(untrusted) = Untrusted::of(paths) {
             return RunError::Untrusted { name: name.to_owned(), untrusted };
         }
-        if let Some(refused) = registry.rejected_with(name) {
-            let (name, file) = (name.to_owned(), refused.path.clone());
-            return RunError::PluginRejected { name, file, reason: refused.reason.to_string() };
+        if let Some(rejected) = registry.rejected_with(name) {
+            let (name, file) = (name.to_owned(), rejected.path.clone());
+            return RunError::PluginRejected { name, file, reason: rejected.reason.to_string() };
         }
         let catalog = Catalog::new(registry);
         RunError::NoSuchOperation {
@@ -334,7 +341,7 @@ impl Host {
     }
 }
 
-/// A host watches its plugin directories as long as this lives.
+/// Guard of [`Host::watch`]. Dropping it stops the watch.
 #[derive(Debug)]
 #[must_use]
 pub struct WatchGuard {
@@ -355,8 +362,8 @@ fn unavailable(entry: &RegisteredOperation, reason: &FileError) -> RunError {
     RunError::Unavailable { operation, file: entry.file.path.clone(), reason: reason.to_string() }
 }
 
-/// Checks an input and returns it; with a key, also returns the input as it came: only a key asks what it was
-/// before its defaults.
+/// Validates an input and applies defaults. With an idempotency key, also returns the input before
+/// the defaults.
 async fn check_input(
     schema: &Arc<Schema>,
     input: Value,
@@ -394,7 +401,7 @@ impl From<Undone> for InputError {
     }
 }
 
-/// Returns why a run did not begin for which there was no time.
+/// Returns the error of a run that was cancelled or expired before its start.
 fn interrupted(operation: &Operation, grants: &Grants, why: Interruption) -> RunError {
     let operation = operation.name.clone();
     match why {
@@ -406,67 +413,67 @@ fn interrupted(operation: &Operation, grants: &Grants, why: Interruption) -> Run
     }
 }
 
-pub(super) fn not_begun(operation: &Operation, grants: &Grants, error: NotBegun) -> RunError {
+pub(super) fn not_started(operation: &Operation, grants: &Grants, error: NotStarted) -> RunError {
     match error {
-        NotBegun::Store(error) => error.into(),
-        NotBegun::Changes(source) => {
+        NotStarted::Store(error) => error.into(),
+        NotStarted::Changes(source) => {
             RunError::Unkeepable { operation: operation.name.clone(), source }
         }
-        NotBegun::Undone(Undone::Interrupted(why)) => interrupted(operation, grants, why),
-        NotBegun::Undone(Undone::Shortage(source)) => {
+        NotStarted::Undone(Undone::Interrupted(why)) => interrupted(operation, grants, why),
+        NotStarted::Undone(Undone::Shortage(source)) => {
             RunError::Shortage { operation: operation.name.clone(), source }
         }
     }
 }
 
-/// Executes a run until how it ended could be kept together with what it changed.
+/// Executes a run until its outcome and its document changes are committed.
 pub(super) async fn execute_with_retries(
     mut execution: Execution<'_>,
-    keeping: &RunTracker,
+    tracker: &RunTracker,
     output_schema: &Arc<Schema>,
     context: &OrchestrationContext,
 ) -> Result<RunReport, RunError> {
     loop {
-        if let Some((outcome, effects)) = keeping.run_with_flushes(execution.execute()).await {
+        if let Some((outcome, effects)) = tracker.run_with_flushes(execution.execute()).await {
             let (outcome, kept, effects) =
-                prepare(&execution, keeping, output_schema, (outcome, effects)).await;
-            let report = RunReport::new(&execution, keeping, context, outcome, &effects);
-            if report.record(keeping, kept, (&effects, execution.reached())).await?
-                == TrackerOutcome::Done
+                prepare(&execution, tracker, output_schema, (outcome, effects)).await;
+            let report = RunReport::new(&execution, tracker, context, outcome, &effects);
+            if report.record(tracker, kept, (&effects, execution.capability_use())).await?
+                == FinishOutcome::Done
             {
                 return Ok(report);
             }
         }
         if !execution.prepare_retry().await {
             let (outcome, nothing) = (execution.retries_exhausted(), Arc::default());
-            let report = RunReport::new(&execution, keeping, context, outcome, &nothing);
-            let kept = KeptOutcome::default();
-            report.record(keeping, kept, (&nothing, execution.reached())).await?;
+            let report = RunReport::new(&execution, tracker, context, outcome, &nothing);
+            let kept = RecordedOutcome::default();
+            report.record(tracker, kept, (&nothing, execution.capability_use())).await?;
             return Ok(report);
         }
     }
 }
 
-/// Prepares what is kept of a run. One for which there is no time fails, and changes nothing.
+/// Prepares the recorded outcome. If the deadline passes, the run fails without document changes.
 async fn prepare(
     execution: &Execution<'_>,
-    keeping: &RunTracker,
+    tracker: &RunTracker,
     output_schema: &Arc<Schema>,
     (outcome, effects): (Outcome, Arc<CommitRequest>),
-) -> (Outcome, KeptOutcome, Arc<CommitRequest>) {
-    // A dry run keeps nothing of what it changes.
+) -> (Outcome, RecordedOutcome, Arc<CommitRequest>) {
+    // A dry run commits no document changes.
     let changes = if execution.is_dry() { Arc::default() } else { Arc::clone(&effects) };
     let deadline = execution.deadline();
-    match keeping.prepare(outcome, output_schema, changes, deadline).await {
+    match tracker.prepare(outcome, output_schema, changes, deadline).await {
         Ok((outcome, kept)) => (outcome, kept, effects),
         Err(why) => {
-            let outcome = execution.outcome_of(why, "its record was being made");
-            (outcome, KeptOutcome::default(), Arc::default())
+            let outcome = execution.outcome_of(why, "its record was being prepared");
+            (outcome, RecordedOutcome::default(), Arc::default())
         }
     }
 }
 
-/// A request that may run: all that was asked was checked.
+/// A validated request.
 struct ValidatedRequest {
     entry: Arc<RegisteredOperation>,
     schemas: Arc<Schemas>,
@@ -477,17 +484,16 @@ struct ValidatedRequest {
     context: OrchestrationContext,
     deadline: Deadline,
     observer: Option<Observer>,
-    /// Where the log of a run that is recorded goes on.
     record: RecordRequest,
 }
 
 impl ValidatedRequest {
-    fn not_begun(&self, error: NotBegun) -> RunError {
-        not_begun(self.entry.operation(), &self.grants, error)
+    fn not_started(&self, error: NotStarted) -> RunError {
+        not_started(self.entry.operation(), &self.grants, error)
     }
 }
 
-/// A request whose code is ready, too.
+/// A validated request with loaded code.
 struct PreparedRun {
     checked: ValidatedRequest,
     guest: Guest,

@@ -1,6 +1,6 @@
-//! How a run ended.
+//! The report of a run.
 
-use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,59 +11,58 @@ use crate::model::document::{ChangeCount, ChangeSet, CommitRequest};
 use crate::model::limits::LimitName;
 use crate::model::operation::OperationName;
 use crate::model::outcome::{Outcome, RunDiagnostics, Usage};
-use crate::model::run_record::{RunId, RunRecord, RunState};
+use crate::model::run_record::{CapabilityUse, RunId, RunRecord, RunState};
 use crate::run::execution::Execution;
-use crate::run::record::{self, Completion, KeptOutcome, RunTracker, TrackerOutcome};
+use crate::run::record::{self, Completion, RecordedOutcome, RunTracker};
+use crate::store::FinishOutcome;
 
-/// A run that began and ended.
+/// Report of a run that started and ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunReport {
-    /// What was run.
+    /// Name of the operation.
     pub operation: OperationName,
-    /// The record's id, if it is recorded.
+    /// Id of the record, if the run is recorded.
     pub run_id: Option<RunId>,
-    /// What it was part of, as the request said.
+    /// Orchestration context of the request.
     pub context: OrchestrationContext,
-    /// How it ended.
+    /// Outcome of the run.
     pub outcome: Outcome,
-    /// What it left behind.
+    /// Log and item errors.
     pub trail: RunDiagnostics,
-    /// The file with the rest of its log, in the data directory, if that is recorded and too
-    /// long for the record.
+    /// File in the data directory with the log entries that did not fit into the record.
     pub logs_ref: Option<String>,
-    /// What it used.
+    /// Resource usage.
     pub usage: Usage,
-    /// Which of its limits were the highest that this host allows: a call cannot ask for more.
-    /// Empty for what is [from the record](Self::from_record).
+    /// Limits that were equal to their maxima, so that a call cannot request more. Empty if
+    /// [`from_record`](Self::from_record) is set.
     pub at_maximum: Vec<LimitName>,
-    /// How many documents it changed, or would have in a dry run.
+    /// Number of documents that the run changed, or would have changed without `dry_run`.
     pub changes: ChangeCount,
-    /// What it would have changed in a dry run, of which nothing is kept; `None` if it was none.
+    /// Changes of a dry run, which were not committed; `None` for other runs.
     pub dry_run: Option<ChangeSet>,
-    /// Whether nothing was executed: this is what the record says of the run that has the
-    /// request's idempotency key.
+    /// Whether the report is the stored result of an earlier run with the same idempotency key.
     pub from_record: bool,
 }
 
 impl RunReport {
     pub(super) fn new(
         execution: &Execution<'_>,
-        keeping: &RunTracker,
+        tracker: &RunTracker,
         context: &OrchestrationContext,
         outcome: Outcome,
         effects: &CommitRequest,
     ) -> Self {
         let changes = &effects.changes;
-        let mut trail = execution.journal.diagnostics();
-        let rest = keeping.rest_of_log();
-        trail.log_dropped += rest.lost;
+        let mut trail = execution.guest_output.diagnostics();
+        let overflow = tracker.log_overflow();
+        trail.log_dropped += overflow.lost;
         Self {
             operation: execution.operation().clone(),
-            run_id: keeping.run_id(),
+            run_id: tracker.run_id(),
             context: context.clone(),
             outcome,
             trail,
-            logs_ref: rest.reference,
+            logs_ref: overflow.reference,
             usage: execution.usage(),
             at_maximum: execution.at_maximum().to_vec(),
             changes: ChangeCount::of(changes),
@@ -72,23 +71,32 @@ impl RunReport {
         }
     }
 
-    /// Keeps what is to be kept of the run.
+    /// Records the end of the run.
     pub(super) async fn record(
         &self,
-        keeping: &RunTracker,
-        kept: KeptOutcome,
-        (effects, reached): (&Arc<CommitRequest>, &[BTreeSet<String>; 2]),
-    ) -> Result<TrackerOutcome, RunError> {
+        tracker: &RunTracker,
+        kept: RecordedOutcome,
+        (effects, capability_use): (&Arc<CommitRequest>, &CapabilityUse),
+    ) -> Result<FinishOutcome, RunError> {
         let Self { outcome, trail, usage, changes, dry_run, .. } = self;
         let (usage, changes, is_dry) = (*usage, *changes, dry_run.is_some());
-        let ended = Completion { outcome, kept, trail, usage, effects, changes, reached, is_dry };
-        let run_id = keeping.id();
-        keeping.finish(ended).await.map_err(|source| {
+        let ended =
+            Completion { outcome, kept, trail, usage, effects, changes, capability_use, is_dry };
+        let run_id = tracker.id();
+        let finished = tracker.finish(ended).await.and_then(|finished| match finished {
+            FinishOutcome::Done | FinishOutcome::Conflict => Ok(finished),
+            // A record that has an end never changes.
+            FinishOutcome::Lost => {
+                let message = "the run was already marked as crashed by another process";
+                Err(io::Error::other(message).into())
+            }
+        });
+        finished.map_err(|source| {
             RunError::Unrecorded(Box::new(Unrecorded { run_id, report: self.clone(), source }))
         })
     }
 
-    /// Puts the record's id into an output whose schema has a field for it.
+    /// Inserts the id of the record into an output whose schema has a field for it.
     pub(super) fn with_id(mut self, schema: &Value) -> Self {
         self.outcome = match (self.outcome, self.run_id) {
             (Outcome::Success(output), Some(id)) => {
@@ -99,7 +107,7 @@ impl RunReport {
         self
     }
 
-    /// Returns what a record says of a run that ended.
+    /// Returns the report of a finished run from its record.
     pub(super) fn from_record(run: RunRecord) -> Self {
         let outcome = match run.state {
             RunState::Success { output, .. } => Outcome::Success(output),

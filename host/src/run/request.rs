@@ -1,4 +1,4 @@
-//! A call of an operation.
+//! Request to run an operation.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::model::outcome::Event;
 use crate::model::run_record::RunId;
 use crate::sandbox::Observer;
 
-/// A call of an operation.
+/// Request to run an operation.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Request {
@@ -27,8 +27,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Returns a request by nobody in particular through the door `api`, part of nothing: the
-    /// environment of this process is not read.
+    /// Returns a request with the channel `api`, without a user and without an orchestration
+    /// context. The environment of the process is not read.
     pub fn new(operation: impl Into<String>, input: Value) -> Self {
         Self {
             operation: operation.into(),
@@ -42,70 +42,69 @@ impl Request {
         }
     }
 
-    /// Asks for a record, or for none, whatever the operation declares.
+    /// Overrides whether the run is recorded.
     pub fn record(mut self, record: bool) -> Self {
         self.record.record_override = Some(record);
         self
     }
 
-    /// Names this request, so that it runs once: a run of the same operation under the same
-    /// key that ended well within a day is the answer, another input under it an error. 1 to
-    /// 255 characters. Such a run is always recorded, but for a dry run, which takes no key.
+    /// Sets the idempotency key, 1 to 255 characters. If a run of the operation with this key and
+    /// input has succeeded in the last 24 hours, its result is returned; another input is an
+    /// error. The run is always recorded. A dry run ignores the key.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.record.idempotency_key = Some(key.into());
         self
     }
 
-    /// Adds a word to find the run by.
+    /// Adds a tag.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.record.tags.push(tag.into());
         self
     }
 
-    /// Says that this is an earlier run's input once more.
+    /// Sets the run that this request repeats.
     pub fn rerun_of(mut self, run: RunId) -> Self {
         self.record.rerun_of = Some(run);
         self
     }
 
-    /// Says who asks.
+    /// Sets the caller.
     pub fn caller(mut self, caller: Caller) -> Self {
         self.caller = caller;
         self
     }
 
-    /// Says what the run is part of.
+    /// Sets the orchestration context.
     pub fn context(mut self, context: OrchestrationContext) -> Self {
         self.context = context;
         self
     }
 
-    /// Asks for limits other than the operation's and the host's.
+    /// Requests limits. They override those of the operation and of the host.
     pub fn limits(mut self, limits: LimitRequest) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Lets the run be stopped: it ends as [`Outcome::Cancelled`](crate::Outcome::Cancelled) within a few ticks of ten
-    /// milliseconds after `cancel` is cancelled.
+    /// Sets a cancellation token. The run ends as [`Outcome::Cancelled`](crate::Outcome::Cancelled)
+    /// within a few ticks of 10 ms after `cancel` is cancelled.
     pub fn cancellation_token(mut self, cancel: CancellationToken) -> Self {
         self.cancel = cancel;
         self
     }
 
-    /// Lets someone hear the guest's log and progress while it runs.
-    ///
-    /// Called on the thread that runs the guest, so it should be quick.
+    /// Sets a callback for log entries and progress of the guest. The callback runs on the thread
+    /// of the guest, so it must be fast.
     pub fn on_event(mut self, observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer::new(observe));
         self
     }
 }
 
-/// What a caller says of the record of a run.
+/// Settings of a request for the record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecordRequest {
-    /// The input as it came, where there is a key.
+    /// The input before defaults, if there is an idempotency key.
     pub(super) asked_input: Option<Arc<Value>>,
     pub(super) record_override: Option<bool>,
     pub(super) idempotency_key: Option<String>,

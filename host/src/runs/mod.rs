@@ -1,4 +1,4 @@
-//! What was run, for those who only look.
+//! Read API of run records: find, list, statistics; cancel and erase.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::store::{
     StoreError, StoreHandle,
 };
 
-/// How often a run that is being cancelled is looked at.
+/// Interval at which a run is polled while it is being cancelled.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The records of runs in a data directory.
+/// Run records in a data directory.
 ///
-/// Whoever looks first marks the runs of processes that died as failed, `crashed`.
+/// Reads mark the runs of terminated processes as FAILED with the kind `crashed`.
 #[derive(Clone, Copy)]
 pub struct Runs<'a> {
     store: &'a StoreHandle,
@@ -26,36 +26,36 @@ impl<'a> Runs<'a> {
         Self { store }
     }
 
-    /// Returns the run that a text names: an id, the beginning of one, or `latest`.
+    /// Returns the run with this id, with this prefix of an id, or the latest run for `latest`.
     ///
     /// # Errors
     ///
-    /// Returns [`FindError`] if it names none, or several.
+    /// Returns [`FindError`] if no run or several runs match.
     pub async fn find(&self, name: &str) -> Result<RunRecord, FindError> {
         self.store.reap_crashed_runs().await.ok();
         let run = self.named(name).await?;
         Ok(self.store.with_logs_ref(run))
     }
 
-    /// Returns a run that is waited for, as it is now.
+    /// Returns the current record of a run that the caller waits for.
     ///
     /// # Errors
     ///
-    /// Returns [`FindError`] if there is none, and if it will never end: its process died, and
-    /// that cannot be written, as on a full disk.
+    /// Returns [`FindError`] if the run does not exist, or if its process terminated and the store
+    /// cannot be written, so that the record never becomes final.
     pub async fn follow(&self, id: RunId) -> Result<RunRecord, FindError> {
-        let unmarked = self.unrecorded_crashes().await;
+        let unrecorded = self.unrecorded_crashes().await;
         let run = self.get(id).await?.ok_or_else(|| FindError::None { name: id.to_string() })?;
-        match unmarked {
-            Some((error, lost)) if lost.contains(&id) && !run.state.status().is_final() => {
+        match unrecorded {
+            Some((error, crashed)) if crashed.contains(&id) && !run.state.status().is_final() => {
                 Err(error.into())
             }
             _ => Ok(run),
         }
     }
 
-    /// Returns the runs whose processes died and which are shown as running, since that cannot be
-    /// written, and why not; `None` if there are none.
+    /// Returns the crashed runs that are still RUNNING in the store because it cannot be written,
+    /// and the error; `None` if there are none.
     pub async fn unrecorded_crashes(&self) -> Option<(StoreError, Vec<RunId>)> {
         self.store.unrecorded_crashes().await
     }
@@ -77,36 +77,36 @@ impl<'a> Runs<'a> {
         store.get(id).await?.ok_or_else(none)
     }
 
-    /// Returns a run with all that is kept of it; `None` if there is none of that id.
+    /// Returns the complete record of a run; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be read.
+    /// Returns [`StoreError`] if the record cannot be read.
     pub async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         let run = self.store.redb().get(id).await?;
         Ok(run.map(|run| self.store.with_logs_ref(run)))
     }
 
-    /// Returns what a run logged beyond what its record holds; `None` if that is nothing.
+    /// Returns the log file of a run; `None` if the record has the whole log.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be read.
+    /// Returns [`StoreError`] if the file cannot be read.
     pub fn log_file(&self, id: RunId) -> Result<Option<LogFile>, StoreError> {
         self.store.log_file(id)
     }
 
-    /// Returns how many files there are of logs that their records have no room for;
-    /// [`Self::backup`] leaves them out. Where they cannot be looked at, that is none.
+    /// Returns the number of log files, which [`Self::backup`] does not copy; 0 if the directory
+    /// cannot be read.
     pub fn log_files(&self) -> usize {
         self.store.log_files().unwrap_or_default()
     }
 
-    /// Returns a page of the runs that fit, the newest first.
+    /// Returns a page of the runs that match a filter, newest first.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if they cannot be read.
+    /// Returns [`StoreError`] if the store cannot be read.
     pub async fn list(
         &self,
         filter: &RunFilter,
@@ -116,40 +116,40 @@ impl<'a> Runs<'a> {
         self.store.settled().await.list(filter, after, limit).await
     }
 
-    /// Returns what the runs that fit have in common, for each operation.
+    /// Returns statistics of the runs that match a filter, for each operation.
     ///
     /// # Errors
     ///
-    /// As [`Self::list`].
+    /// Like [`Self::list`].
     pub async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
         self.store.settled().await.stats(filter).await
     }
 
-    /// Returns what a run changed of documents: nothing for one that changed none, and for a
-    /// dry run.
+    /// Returns the document changes of a run. A dry run has none.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be read.
+    /// Returns [`StoreError`] if the store cannot be read.
     pub async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
         self.store.redb().changes(id).await
     }
 
-    /// Stops a run of whichever process, and waits until its record says so. Returns the run
-    /// as it ended, which may be otherwise: it was faster, or its process was dead.
+    /// Cancels a run of any process, and waits until its record is final. Returns the final record.
+    /// The run may have ended in another way: before the cancellation, or because its process
+    /// terminated.
     ///
-    /// Waits as long as the process of the run is alive and does not end it; that is a matter
-    /// of some ten milliseconds, but for what cannot be interrupted.
+    /// A run usually ends within about 10 ms. The method waits while the process of the run exists
+    /// and executes work that cannot be interrupted.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if the records cannot be read.
+    /// Returns [`StoreError`] if the store cannot be read.
     pub async fn cancel(&self, run: RunRecord) -> Result<RunRecord, StoreError> {
         let mut run = run;
         while !run.state.status().is_final() {
-            // A hint may be lost, or come before the run is listed.
+            // The message may be lost, or arrive before the run is registered.
             if !self.store.cancel(run.id, &run.owner) {
-                // Nobody listens: most likely it is dead.
+                // No process listens, so it has probably terminated.
                 self.store.reap_crashed_runs().await?;
             }
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -161,14 +161,12 @@ impl<'a> Runs<'a> {
         Ok(run)
     }
 
-    /// Removes what a run was given, what it returned and what was said in it. That it
-    /// happened stays.
+    /// Deletes the input, output and log of a finished run. The rest of the record is kept.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be written; then nothing is removed. Where the
-    /// file with the rest of its log cannot be removed, that is an error too: the next call
-    /// tries it again.
+    /// - Returns [`StoreError`] if the store cannot be written. Nothing is deleted then.
+    /// - Returns [`StoreError`] if the log file cannot be deleted. The next call tries it again.
     pub async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError> {
         self.store.reap_crashed_runs().await?;
         let erased = self.store.redb().erase(id).await?;
@@ -178,20 +176,20 @@ impl<'a> Runs<'a> {
         Ok(erased)
     }
 
-    /// Returns how large the file of all records is, in bytes; `None` if nothing was recorded.
+    /// Returns the size of the store file in bytes; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be looked at.
+    /// Returns [`StoreError`] if the file cannot be read.
     pub fn size(&self) -> Result<Option<u64>, StoreError> {
         self.store.size()
     }
 
-    /// Tries what a recorded run needs, by a commit that leaves nothing.
+    /// Checks that the store can be written, by a commit without changes.
     ///
     /// # Errors
     ///
-    /// Returns the [`StoreError`] that a run would meet.
+    /// Returns the [`StoreError`] that a recorded run would get.
     pub async fn probe_write(&self) -> Result<(), StoreError> {
         match self.size()? {
             Some(_) => self.store.redb().probe_write().await,
@@ -199,50 +197,50 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// Returns what is wrong with the store, a line for each thing; empty if it is sound.
+    /// Checks the integrity of the store. Returns one line for each problem.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be read at all.
+    /// Returns [`StoreError`] if the store cannot be read at all.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
         self.store.redb().check().await
     }
 
-    /// Copies the store as it is at this moment to a file, which must not be there yet.
+    /// Copies a snapshot of the store to a new file.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`], also if there is one; then nothing is written.
+    /// Returns [`StoreError`] if the file exists or cannot be written. No file is created then.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         self.store.redb().backup(to).await
     }
 
-    /// Copies what can be read of a damaged store to a new file.
+    /// Copies the readable data of a corrupted store to a new file.
     ///
     /// # Errors
     ///
-    /// As [`Self::backup`].
+    /// Like [`Self::backup`].
     pub async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
         self.store.redb().salvage(to).await
     }
 }
 
-/// A text that does not name one run.
+/// Error of finding a run.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
-    /// There is no such run.
-    #[error("no run is called `{name}`")]
+    /// No run has this id.
+    #[error("no run with the id `{name}`")]
     None {
-        /// The text.
+        /// The id or prefix.
         name: String,
     },
-    /// The text is the beginning of more than one id.
-    #[error("several runs begin with `{name}`")]
+    /// Several runs have ids with this prefix.
+    #[error("several runs have ids that begin with `{name}`")]
     Several {
-        /// The text.
+        /// The prefix.
         name: String,
     },
-    /// The records cannot be read.
+    /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

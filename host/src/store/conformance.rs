@@ -58,7 +58,7 @@ pub(super) fn ending(outcome: Outcome) -> RunCompletion {
         result_refs: Vec::new(),
         changes: None,
         effects: Default::default(),
-        reached: Default::default(),
+        capability_use: Default::default(),
         usage: None,
     }
 }

@@ -180,8 +180,8 @@ fn finish(run: &mut RunRecord, ending: RunCompletion) {
     run.masked.extend(ending.masked);
     run.result_refs = ending.result_refs;
     run.changes = ending.changes;
-    let [used, denied] = ending.reached.map(|names| names.into_iter().collect());
-    (run.capabilities.used, run.capabilities.denied) = (used, denied);
+    run.capabilities.used = ending.capability_use.used.into_iter().collect();
+    run.capabilities.denied = ending.capability_use.denied.into_iter().collect();
     run.usage = ending.usage;
     run.revision += 1;
     run.updated_at = ending.finished_at;

@@ -29,7 +29,7 @@ pub(crate) use self::redb::file::{ShutdownMode, off_thread};
 pub use self::redb::salvage::SalvageReport;
 pub(crate) use self::retry_lock::{RetryLock, RetryLockGuard};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
@@ -49,7 +49,9 @@ use crate::model::document::{
 };
 use crate::model::operation::OperationName;
 use crate::model::outcome::{Actor, FailureKind, ItemError, LogEntry, Outcome, Usage};
-use crate::model::run_record::{Masked, OwnerId, ResultRef, RunId, RunRecord, RunSummary, Status};
+use crate::model::run_record::{
+    CapabilityUse, Masked, OwnerId, ResultRef, RunId, RunRecord, RunSummary, Status,
+};
 use crate::util::os_error;
 use crate::util::private_dir::{NoLink, PrivateDirError};
 use crate::util::trust::Untrusted;
@@ -284,8 +286,8 @@ pub(crate) struct RunCompletion {
     pub(crate) changes: Option<ChangeCount>,
     /// What it did with documents.
     pub(crate) effects: Arc<CommitRequest>,
-    /// What it made use of and what it was denied: see [`RunRecord::capabilities`].
-    pub(crate) reached: [BTreeSet<String>; 2],
+    /// See [`RunRecord::capabilities`].
+    pub(crate) capability_use: CapabilityUse,
     /// See [`RunRecord::usage`].
     pub(crate) usage: Option<Usage>,
 }

@@ -11,7 +11,7 @@ pub use self::id::{OwnerId, ParseRunIdError, RunId};
 pub use self::state::{ParseStatusError, RunState, Status};
 pub use self::summary::RunSummary;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -85,6 +85,15 @@ impl Capabilities {
     pub fn is_empty(&self) -> bool {
         self.granted.is_empty() && self.used.is_empty() && self.denied.is_empty()
     }
+}
+
+/// Capabilities that an execution used, and those that were denied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CapabilityUse {
+    /// See [`Capabilities::used`].
+    pub(crate) used: BTreeSet<String>,
+    /// See [`Capabilities::denied`].
+    pub(crate) denied: BTreeSet<String>,
 }
 
 /// The only namespace of this version.

@@ -1,8 +1,8 @@
-//! What stands for a secret in a record.
+//! Masks secrets in records.
 //!
-//! A digest under a key of this data directory, and how many bytes it has, as a text or else as
-//! JSON: whoever looks at records can tell whether two secrets are the same, and whoever has the
-//! records alone cannot try guesses.
+//! A mask has a keyed digest of the secret and its length in bytes (of the text, else of the JSON).
+//! Records of one data directory have equal masks for equal secrets. Without the key of the data
+//! directory, a guess cannot be verified.
 
 use std::borrow::Cow;
 
@@ -12,24 +12,24 @@ use serde_json::{Value, json};
 use crate::util::private_dir::{DataDir, PrivateDirError};
 use ophost_schema::Schema;
 
-/// The private directory of the key, and the file in it.
+/// Private directory of the key, and its file.
 const DIRECTORY: &str = "keys";
 const KEY: &str = "mask";
-/// How many hexadecimal digits of the digest are kept.
+/// Number of hexadecimal digits of the digest in a mask.
 const DIGITS: usize = 32;
 
-/// Replaces what a schema calls secret.
+/// Replaces the secrets of a schema.
 #[derive(Clone, Copy)]
 pub(super) struct Mask {
     key: [u8; 32],
 }
 
 impl Mask {
-    /// Returns the mask of a data directory. Its key is made where there is none.
+    /// Returns the mask of a data directory. Creates its key if it is missing.
     ///
     /// # Errors
     ///
-    /// Returns [`PrivateDirError`] if the key can neither be read nor made.
+    /// Returns [`PrivateDirError`] if the key can neither be read nor created.
     pub(super) fn of(data: &DataDir) -> Result<Self, PrivateDirError> {
         let directory = data.create(DIRECTORY)?;
         let key = directory.key(KEY).map_err(|source| directory.failed(source))?;
@@ -49,8 +49,8 @@ impl Mask {
     }
 }
 
-/// Returns a value as it is kept; its owned form if something in it is masked. Without a mask
-/// the schema has no secrets.
+/// Returns a value with masked secrets: [`Cow::Owned`] if a secret was masked. Without a mask, the
+/// schema has no secrets.
 ///
 /// # Errors
 ///
@@ -71,21 +71,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn i4_equal_secrets_look_equal_in_one_data_directory_alone() {
+    fn equal_secrets_have_equal_masks_in_one_data_directory_only() {
         let scratch = tempfile::tempdir().unwrap();
         let mask = |name: &str| Mask::of(&DataDir::new(scratch.path().join(name))).unwrap();
-        let (a, again, b) = (mask("a"), mask("a"), mask("b"));
-        let stand_in =
+        let (a, same_directory, b) = (mask("a"), mask("a"), mask("b"));
+        let masked =
             |mask: &Mask, secret: &Value| mask.mask_secret(secret, &Budget::unlimited()).unwrap();
         let secret = json!({"user": "ann", "word": "hunter2"});
         let same = json!({"word": "hunter2", "user": "ann"});
-        assert_eq!(stand_in(&a, &secret), stand_in(&again, &same));
-        assert_ne!(stand_in(&a, &secret), stand_in(&b, &secret));
-        assert_ne!(stand_in(&a, &secret), stand_in(&a, &json!("hunter2")));
-        assert_eq!(stand_in(&a, &json!([1, 2]))["length"], 5);
-        let stand_in = stand_in(&a, &json!("hunter2"));
-        assert_eq!((&stand_in["masked"], &stand_in["length"]), (&json!(true), &json!(7)));
-        assert_eq!(stand_in["digest"].as_str().map(str::len), Some(DIGITS));
-        assert!(!stand_in.to_string().contains("hunter2"));
+        assert_eq!(masked(&a, &secret), masked(&same_directory, &same));
+        assert_ne!(masked(&a, &secret), masked(&b, &secret));
+        assert_ne!(masked(&a, &secret), masked(&a, &json!("hunter2")));
+        assert_eq!(masked(&a, &json!([1, 2]))["length"], 5);
+        let masked = masked(&a, &json!("hunter2"));
+        assert_eq!((&masked["masked"], &masked["length"]), (&json!(true), &json!(7)));
+        assert_eq!(masked["digest"].as_str().map(str::len), Some(DIGITS));
+        assert!(!masked.to_string().contains("hunter2"));
     }
 }

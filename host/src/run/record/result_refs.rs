@@ -1,23 +1,22 @@
-//! The documents that an output names.
+//! Result references: documents that an output names or that a run changed.
 
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::entry;
+use super::entries::entry;
 use ophost_document::{Budget, Interruption};
 
 use crate::model::document::{Address, ChangeKind, ChangeSet, type_name};
 use crate::model::outcome::{LogEntry, LogLevel};
 use crate::model::run_record::{ResultRef, RunId};
 
-/// The most changed documents that are named; the change set has them all.
+/// Maximum number of references to changed documents. The change set has all of them.
 const MAX_CHANGES: usize = 1_000;
-/// The most documents that are named as the output names them; the output has them all.
+/// Maximum number of references from the output. The output has all of them.
 const MAX_NAMED: usize = 10_000;
 
-/// Returns the documents that belong to a run: those that its output names, then those that it
-/// changed and the output does not name.
+/// Returns the references of a run: documents that its output names, then other changed documents.
 ///
 /// # Errors
 ///
@@ -56,14 +55,14 @@ fn change_of(named: &ResultRef, changes: &ChangeSet) -> Option<ChangeKind> {
     changes.get(&address)?.kind()
 }
 
-/// The output fields that name documents whatever their schema says, and the collections.
+/// Output fields that always name documents, and their collections.
 const KNOWN: [(&str, &str); 2] = [("job_ids", "jobs"), ("query_index_id", "queryindexes")];
-/// The keyword by which a schema says that a field names documents of a collection.
+/// Schema keyword of a field that names documents; its value is the collection.
 const KEYWORD: &str = "x-result-ref";
 
-/// Returns what `job_ids` and then `query_index_id` of an output name, then what the fields
-/// name whose schema says so, in their order, doubles kept. What is absent or null names
-/// nothing; what is of another type names nothing either, and a warning for each field says so.
+/// Returns the documents of `job_ids`, of `query_index_id`, and of the fields with the keyword, in
+/// this order and with duplicates. A missing field and null name nothing. A field with a value of
+/// another type names nothing and gives one warning.
 fn of_output(output: &Value, schema: &Value) -> (Vec<ResultRef>, Vec<LogEntry>) {
     let (mut refs, mut warnings) = (Vec::new(), Vec::new());
     for (field, collection) in KNOWN.into_iter().chain(declared(schema)) {
@@ -86,14 +85,14 @@ fn of_output(output: &Value, schema: &Value) -> (Vec<ResultRef>, Vec<LogEntry>) 
         refs.extend(named.take(room));
         warnings.extend(ids.iter().find(|id| !id.is_string()).map(|id| warning(field, id)));
         if ids.len() > room {
-            let message = format!("`{field}` of the output names more documents than are kept");
+            let message = format!("`{field}` of the output names more than {MAX_NAMED} documents");
             warnings.push(entry(LogLevel::Warn, message, None));
         }
     }
     (refs, warnings)
 }
 
-/// Returns the fields of an output whose schema says that they name documents.
+/// Returns the fields with the keyword, and their collections.
 fn declared(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let named = properties
@@ -104,12 +103,11 @@ fn declared(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn warning(field: &str, value: &Value) -> LogEntry {
-    let message =
-        format!("`{field}` of the output names no document: it holds {}", type_name(value));
+    let message = format!("`{field}` of the output names no document: it is {}", type_name(value));
     entry(LogLevel::Warn, message, None)
 }
 
-/// Returns an output with the run's id, if its schema has a field for that.
+/// Returns the output with the id of the run in `task_run_id`, if its schema has this field.
 pub(crate) fn with_task_run_id(mut output: Value, schema: &Value, id: RunId) -> Value {
     if schema.pointer("/properties/task_run_id").is_some()
         && let Some(object) = output.as_object_mut()
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn o2_a_field_whose_schema_says_so_names_documents() {
+    fn a_field_with_the_keyword_names_documents() {
         let schema = json!({"properties": {
             "owner": {"x-result-ref": "people"},
             "papers": {"x-result-ref": "papers"},
@@ -145,25 +143,25 @@ mod tests {
     }
 
     #[test]
-    fn o2_ids_of_the_output_become_references_in_order_with_doubles() {
+    fn ids_of_the_output_become_references_in_order_with_duplicates() {
         let output = json!({"job_ids": ["b", "a", "b"], "query_index_id": "q"});
         let expected = ["jobs/b", "jobs/a", "jobs/b", "queryindexes/q"].map(str::to_owned);
         assert_eq!(refs(&output), (expected.to_vec(), 0));
     }
 
     #[test]
-    fn o2_what_is_absent_names_nothing_and_what_is_wrong_is_warned_of() {
+    fn a_missing_field_names_nothing_and_a_wrong_type_gives_a_warning() {
         assert_eq!(refs(&json!({"job_ids": null})), (vec![], 0));
         assert_eq!(refs(&json!([1])), (vec![], 0));
         assert_eq!(refs(&json!({"job_ids": "x", "query_index_id": 3})), (vec![], 2));
         assert_eq!(refs(&json!({"job_ids": ["a", 1]})), (vec!["jobs/a".to_owned()], 1));
         let (_, warnings) = of_output(&json!({"job_ids": "x"}), &json!({}));
-        let told = "`job_ids` of the output names no document: it holds a text";
-        assert_eq!(warnings[0].message, told);
+        let message = "`job_ids` of the output names no document: it is a text";
+        assert_eq!(warnings[0].message, message);
     }
 
     #[test]
-    fn o2_many_documents_are_named_in_part_and_many_wrong_ids_are_one_warning() {
+    fn references_are_limited_and_many_wrong_ids_give_one_warning() {
         let many: Vec<_> = (0..MAX_NAMED + 5).map(|n| n.to_string()).collect();
         let (named, warnings) = refs(&json!({"job_ids": many, "query_index_id": "q"}));
         assert_eq!((named.len(), warnings), (MAX_NAMED, 2));
@@ -171,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn o3_the_run_s_id_is_set_where_the_schema_has_a_field_for_it() {
+    fn the_run_id_is_set_if_the_schema_has_a_field_for_it() {
         let id = RunId::new();
         let with = json!({"properties": {"task_run_id": {}}});
         let output = json!({"a": 1, "task_run_id": "old"});

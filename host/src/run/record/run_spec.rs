@@ -1,4 +1,4 @@
-//! The record of a run that is about to begin.
+//! Description of a run before its start, and its RUNNING record.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::entries::opening;
 use super::mask::{Mask, masked};
-use super::opening;
 use crate::context::OrchestrationContext;
 use crate::model::digest::Digest;
 use crate::model::limits::Limits;
@@ -21,19 +21,19 @@ use crate::util::clock;
 use ophost_document::{Budget, Interruption, json};
 use ophost_schema::Schema;
 
-/// How long a success keeps its idempotency key.
+/// Time for which a successful run holds its idempotency key.
 const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 3600);
 
-/// A run that is about to begin.
+/// Description of a run before its start.
 pub(crate) struct RunSpec<'a> {
     pub(crate) operation: &'a Operation,
-    /// `None` for the host's own operations.
+    /// `None` for built-in operations.
     pub(crate) component: Option<Digest>,
-    /// The plugin's version.
+    /// Version of the plugin.
     pub(crate) version: &'a str,
-    /// The input as it came, where there is a key.
+    /// The input before defaults, if there is an idempotency key.
     pub(crate) raw_input: Option<&'a Arc<Value>>,
-    /// The input with its defaults.
+    /// The input with defaults.
     pub(crate) input: &'a Arc<Value>,
     pub(crate) input_schema: &'a Arc<Schema>,
     pub(crate) output_schema: &'a Arc<Schema>,
@@ -42,20 +42,20 @@ pub(crate) struct RunSpec<'a> {
     pub(crate) context: &'a OrchestrationContext,
     pub(crate) tags: &'a [String],
     pub(crate) limits: Limits,
-    /// What the component can reach outside the sandbox.
+    /// Granted capabilities.
     pub(crate) granted: &'a [String],
-    /// Whether the caller wants a record, if he said so.
+    /// Whether the run is recorded, if the caller decides it.
     pub(crate) record_override: Option<bool>,
-    /// What makes it run once; a dry run has none.
+    /// Idempotency key; `None` for a dry run.
     pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) rerun_of: Option<RunId>,
-    /// The run that started it.
+    /// The parent run.
     pub(crate) parent: Option<RunId>,
 }
 
 impl RunSpec<'_> {
-    /// Returns the record of a run that begins now: direct calls are born RUNNING.
-    pub(super) fn task_run(&self, owner: &OwnerId, input: KeptInput) -> RunRecord {
+    /// Returns the RUNNING record of a run that starts now.
+    pub(super) fn task_run(&self, owner: &OwnerId, input: RecordedInput) -> RunRecord {
         let Self { operation, actor, flags, context, .. } = self;
         let now = clock::now();
         let opening = flags.verbose.then(|| opening(operation.name.as_str(), &input.value));
@@ -105,8 +105,8 @@ impl RunSpec<'_> {
         }
     }
 
-    /// Returns who changes documents where no record is kept.
-    pub(super) fn author(&self) -> CommitMetadata {
+    /// Returns the metadata of the commit of an unrecorded run.
+    pub(super) fn commit_metadata(&self) -> CommitMetadata {
         CommitMetadata {
             run_id: RunId::new(),
             recorded: false,
@@ -117,8 +117,8 @@ impl RunSpec<'_> {
         }
     }
 
-    /// Returns the claim of a request on a key: another input, or another major version of
-    /// the plugin, is another request.
+    /// Returns the claim of an idempotency key. Its fingerprint covers the input and the major
+    /// version of the plugin.
     pub(super) fn claim(&self, key: &str, asked: &str) -> IdempotencyClaim {
         let major = self.version.split('.').next().unwrap_or_default();
         let request = format!("{major}\n{asked}");
@@ -127,18 +127,18 @@ impl RunSpec<'_> {
     }
 }
 
-/// An input as it is kept.
-pub(super) struct KeptInput {
+/// The input in a record.
+pub(super) struct RecordedInput {
     pub(super) value: Value,
-    /// Whether something in it is masked.
+    /// Whether a secret was masked.
     pub(super) is_masked: bool,
-    /// The canonical text of the input as it came, masked too: what it was made of could be found
-    /// out by trying. `None` if it was not given.
+    /// Canonical text of the input before defaults, with masked secrets, because a digest of a
+    /// secret could be guessed. `None` without an idempotency key.
     pub(super) asked: Option<String>,
 }
 
-impl KeptInput {
-    /// Returns what is kept of an input, and of the one that was asked for.
+impl RecordedInput {
+    /// Masks an input, and the input before defaults.
     ///
     /// # Errors
     ///

@@ -187,8 +187,8 @@ fn end(run: &mut RunRecord, ending: &RunCompletion) {
     run.masked.extend(&ending.masked);
     run.result_refs.clone_from(&ending.result_refs);
     run.changes = ending.changes;
-    let [used, denied] = ending.reached.clone().map(|names| names.into_iter().collect());
-    (run.capabilities.used, run.capabilities.denied) = (used, denied);
+    run.capabilities.used = ending.capability_use.used.iter().cloned().collect();
+    run.capabilities.denied = ending.capability_use.denied.iter().cloned().collect();
     run.usage = ending.usage;
     written(run, ending.finished_at);
 }

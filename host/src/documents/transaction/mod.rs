@@ -1,0 +1,525 @@
+//! The document transaction of a run: snapshot reads, buffered writes, and the read set that is
+//! validated at commit.
+//!
+//! A [`DocumentTransaction`] belongs to one execution. Buffered writes replace the documents of
+//! the snapshot. The snapshot is opened by the first call.
+//!
+//! An open snapshot prevents redb from reusing freed pages, so a snapshot older than
+//! [`MAX_SNAPSHOT_AGE`] is replaced, provided that nothing the run has read has changed.
+
+mod scan;
+mod state;
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ophost_document::Budget;
+use serde_json::Value;
+
+use self::scan::ScanResult;
+use self::state::State;
+use crate::model::document::{
+    Address, Body, CollectionName, CommitRequest, Condition, Document, DocumentError, DocumentId,
+    Filter, Page, PageBuilder, Path, Query, ReadSet, Scan, edit,
+};
+use crate::model::run_record::CapabilityUse;
+use crate::policy::Grants;
+use crate::sandbox::{DocumentCallError, DocumentHost};
+use crate::store::{ScannedDocument, Store, StoreError, StoredDocument};
+use crate::util::clock;
+
+/// Maximum age of a snapshot. An idle snapshot is dropped after at most 1.25 times this age.
+pub(crate) const MAX_SNAPSHOT_AGE: Duration = Duration::from_secs(1);
+
+/// Maximum number of used and of denied capabilities in a record.
+const MAX_NOTED: usize = 100;
+
+/// The document transaction of one execution.
+pub(crate) struct DocumentTransaction {
+    store: Option<Arc<dyn Store>>,
+    grants: Grants,
+    state: Mutex<State>,
+}
+
+impl DocumentTransaction {
+    /// Returns a transaction. Without a store, every call fails. Calls end when the budget is used
+    /// up.
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, grants: Grants, budget: Budget) -> Self {
+        Self { store, grants, state: Mutex::new(State::new(budget)) }
+    }
+
+    /// Awaits a run, and drops an idle snapshot.
+    pub(crate) async fn run_with_snapshot<T>(&self, run: impl Future<Output = T>) -> T {
+        let mut run = std::pin::pin!(run);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut run => return ended,
+                () = tokio::time::sleep(MAX_SNAPSHOT_AGE / 4) => self.drop_idle_snapshot(),
+            }
+        }
+    }
+
+    fn drop_idle_snapshot(&self) {
+        self.state().snapshot.take_if(|(_, since)| since.elapsed() >= MAX_SNAPSHOT_AGE);
+    }
+
+    /// Returns whether access to a collection was denied.
+    pub(crate) fn was_denied(&self) -> bool {
+        !self.state().capability_use.denied.is_empty()
+    }
+
+    /// Returns the used and the denied capabilities, such as `documents/jobs:write`.
+    pub(crate) fn capability_use(&self) -> CapabilityUse {
+        self.state().capability_use.clone()
+    }
+
+    /// Returns whether the read set has a conflict.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store cannot be read.
+    pub(crate) fn has_conflict(&self) -> Result<bool, StoreError> {
+        let state = self.state();
+        match &self.store {
+            Some(store) if !state.effects.read_set.is_empty() => store
+                .documents()?
+                .has_conflict(&state.effects.read_set, state.effects.snapshot_revision),
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    /// Returns whether the read set of a writing run has a conflict, if its snapshot is too old.
+    /// The check would otherwise happen during the commit, while other writers wait.
+    pub(crate) fn has_conflict_at_end(&self) -> bool {
+        !self.state().effects.changes.is_empty()
+            && matches!(self.open(), Err(DocumentCallError::Conflict))
+    }
+
+    /// Ends the transaction and returns the data to commit. A transaction without changes has no
+    /// read set to validate, because it read one snapshot.
+    pub(crate) fn end(&self) -> CommitRequest {
+        let mut state = self.state();
+        state.snapshot = None;
+        let mut effects = std::mem::take(&mut state.effects);
+        effects.changes.retain(|_, change| change.kind().is_some());
+        if effects.changes.is_empty() {
+            effects.read_set = ReadSet::default();
+        }
+        effects
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The lock holder only replaces the value as a whole, so it is valid after a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the state with a snapshot that is not too old.
+    fn open(&self) -> Result<MutexGuard<'_, State>, DocumentCallError> {
+        let mut state = self.state();
+        state.snapshot.take_if(|(_, since)| since.elapsed() >= MAX_SNAPSHOT_AGE);
+        if state.snapshot.is_none() {
+            let none = || DocumentCallError::Store("this host has no data directory".to_owned());
+            let snapshot = self
+                .store
+                .as_ref()
+                .ok_or_else(none)?
+                .documents()
+                .map_err(|error| failed(&error))?;
+            state.refresh_snapshot(snapshot)?;
+        }
+        Ok(state)
+    }
+
+    fn may_read(&self, collection: &CollectionName) -> Result<(), DocumentCallError> {
+        let may = self.grants.collections().reads(collection);
+        self.authorize(collection, "read", may, || {
+            format!("the collection `{collection}` is not in the models of the operation")
+        })
+    }
+
+    fn may_write(&self, collection: &CollectionName) -> Result<(), DocumentCallError> {
+        self.may_read(collection)?;
+        let may = self.grants.collections().writes(collection);
+        self.authorize(collection, "write", may, || {
+            format!("the models of the operation allow only reading the collection `{collection}`")
+        })
+    }
+
+    /// Records the use of a collection, or its denial.
+    fn authorize(
+        &self,
+        collection: &CollectionName,
+        what: &str,
+        may: bool,
+        why: impl FnOnce() -> String,
+    ) -> Result<(), DocumentCallError> {
+        let capabilities = &mut self.state().capability_use;
+        let noted = if may { &mut capabilities.used } else { &mut capabilities.denied };
+        if noted.len() < MAX_NOTED {
+            noted.insert(format!("documents/{collection}:{what}"));
+        }
+        if may { Ok(()) } else { Err(DocumentCallError::Denied(why())) }
+    }
+
+    /// Applies a change to an existing document.
+    fn edit(
+        &self,
+        address: &Address,
+        edit: impl FnOnce(&Body) -> Result<Body, DocumentError>,
+    ) -> Result<(), DocumentCallError> {
+        self.may_write(&address.collection)?;
+        let mut state = self.open()?;
+        let known = state.get(address)?.ok_or(DocumentError::NotFound)?;
+        let after = edit(&known.body)?;
+        state.write(address, Some(known.body), Some(after), self.grants.limits().effects)
+    }
+
+    /// Visits the documents of a scan as this run sees them, in the order of their ids, until
+    /// `visit` stops it. Yields to other tasks after each time slice.
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        mut scan: Scan,
+        see: &mut (impl FnMut(&ScannedDocument<'_>, &Budget) -> ScanResult + Send),
+    ) -> Result<(), DocumentCallError> {
+        let mut revision = None;
+        loop {
+            let stopped = {
+                let state = self.open()?;
+                let now = state.effects.snapshot_revision;
+                if revision.replace(now).is_some_and(|before| before != now) {
+                    // The number of documents outside the read set may have changed.
+                    scan.before = None;
+                }
+                state.scan_slice(collection, &scan, see)?
+            };
+            let Some((last, passed)) = stopped else { return Ok(()) };
+            let before = if scan.after.is_none() { Some(0) } else { scan.before };
+            scan.before = before.map(|before| before + passed);
+            scan.after = Some(last);
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn failed(error: &StoreError) -> DocumentCallError {
+    DocumentCallError::Store(error.to_string())
+}
+
+#[async_trait]
+impl DocumentHost for DocumentTransaction {
+    async fn get(&self, address: &Address) -> Result<Option<Document>, DocumentCallError> {
+        self.may_read(&address.collection)?;
+        let found = self.open()?.get(address)?;
+        Ok(found.map(|StoredDocument { revision, body }| Document {
+            id: address.id.clone(),
+            revision,
+            body: body.text(),
+        }))
+    }
+
+    async fn put(
+        &self,
+        collection: &CollectionName,
+        id: Option<DocumentId>,
+        body: Body,
+        condition: Condition,
+    ) -> Result<DocumentId, DocumentCallError> {
+        self.may_write(collection)?;
+        let id = match id {
+            Some(id) => id,
+            None => new_id(condition)?,
+        };
+        let address = Address { collection: collection.clone(), id };
+        let mut state = self.open()?;
+        let known = state.get(&address)?;
+        condition.check(known.as_ref().map(|known| known.revision))?;
+        let before = known.map(|known| known.body);
+        state.write(&address, before, Some(body), self.grants.limits().effects)?;
+        Ok(address.id)
+    }
+
+    async fn set(
+        &self,
+        address: &Address,
+        fields: &[(Path, Value)],
+    ) -> Result<(), DocumentCallError> {
+        self.edit(address, |body| Ok(edit::set(body, fields)?))
+    }
+
+    async fn merge(&self, address: &Address, patch: &Value) -> Result<(), DocumentCallError> {
+        self.edit(address, |body| Ok(edit::merge(body, patch)?))
+    }
+
+    async fn delete(&self, address: &Address) -> Result<bool, DocumentCallError> {
+        self.may_write(&address.collection)?;
+        let mut state = self.open()?;
+        let Some(known) = state.get(address)? else { return Ok(false) };
+        state.write(address, Some(known.body), None, self.grants.limits().effects)?;
+        Ok(true)
+    }
+
+    async fn find(
+        &self,
+        collection: &CollectionName,
+        query: Query,
+    ) -> Result<Page, DocumentCallError> {
+        self.may_read(collection)?;
+        self.open()?.effects.read_set.add_filter(collection, query.filter());
+        let scan = query.scan();
+        let mut page = PageBuilder::new(query);
+        let mut see = |it: &ScannedDocument<'_>, budget: &Budget| {
+            if page.wants(it.id, it.fields, budget)? {
+                page.take(it.document().map_err(|error| failed(&error))?);
+            }
+            Ok(if page.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        self.scan(collection, scan, &mut see).await?;
+        Ok(page.page())
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: Filter,
+    ) -> Result<u64, DocumentCallError> {
+        self.may_read(collection)?;
+        self.open()?.effects.read_set.add_filter(collection, &filter);
+        let mut count = 0;
+        let mut see = |it: &ScannedDocument<'_>, budget: &Budget| {
+            count += u64::from(filter.matches_within(it.id, it.fields, budget)?);
+            Ok(ControlFlow::Continue(()))
+        };
+        self.scan(collection, filter.scan(), &mut see).await?;
+        Ok(count)
+    }
+
+    fn discard(&self) {
+        let mut state = self.state();
+        state.effects.changes.clear();
+        state.written = 0;
+    }
+}
+
+/// Creates a unique id.
+fn new_id(condition: Condition) -> Result<DocumentId, DocumentCallError> {
+    condition.check_new()?;
+    Ok(DocumentId::new(clock::uuid().to_string()).map_err(DocumentError::from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::pin::Pin;
+    use std::task::Poll;
+
+    use serde_json::json;
+
+    use super::scan::SCAN_TIME_SLICE;
+    use super::*;
+    use crate::model::limits::{LimitRequest, Limits};
+    use crate::model::operation::{Hints, Operation, OperationName};
+    use crate::policy::Policy;
+    use crate::store::CommitOutcome;
+    use crate::store::tests::{author, memory};
+
+    fn transaction(store: &Arc<dyn Store>) -> DocumentTransaction {
+        let operation = Operation {
+            name: OperationName::new("a").unwrap(),
+            description: "d".into(),
+            category: "c".into(),
+            input_schema: json!({}),
+            output_schema: json!({}),
+            tags: vec![],
+            permissions: vec![],
+            models_in: vec!["Rate".into()],
+            models_out: vec!["Job".into()],
+            stage: None,
+            async_enabled: true,
+            create_taskrun: true,
+            hints: Hints::default(),
+            annotations: BTreeMap::new(),
+        };
+        let asked = LimitRequest { effects: Some(1_000), ..LimitRequest::default() };
+        let policy = Policy::new(Limits::DEFAULT, Limits::DEFAULT_MAXIMA);
+        let grants = policy.grant(&operation, &asked).unwrap();
+        DocumentTransaction::new(Some(Arc::clone(store)), grants, Budget::unlimited())
+    }
+
+    fn job(id: &str) -> Address {
+        Address { collection: "jobs".parse().unwrap(), id: id.parse().unwrap() }
+    }
+
+    async fn put(
+        transaction: &DocumentTransaction,
+        id: &str,
+        value: Value,
+    ) -> Result<DocumentId, DocumentCallError> {
+        let (address, body) = (job(id), value.try_into().unwrap());
+        transaction.put(&address.collection, Some(address.id), body, Condition::Always).await
+    }
+
+    async fn found(transaction: &DocumentTransaction, filter: Value) -> Vec<String> {
+        let (collection, filter) = (job("x").collection, Filter::parse(&filter).unwrap());
+        let query = Query::new(&collection, filter, Default::default(), None, None).unwrap();
+        let page = transaction.find(&collection, query).await.unwrap();
+        page.documents.into_iter().map(|document| document.id.into()).collect()
+    }
+
+    async fn commit(store: &Arc<dyn Store>, transaction: &DocumentTransaction) -> bool {
+        matches!(
+            store.commit_changes(author(), transaction.end().into()).await.unwrap(),
+            CommitOutcome::Committed(..)
+        )
+    }
+
+    #[tokio::test]
+    async fn a_run_reads_its_own_writes() {
+        let store = memory();
+        let first = transaction(&store);
+        for id in ["a", "c", "e"] {
+            put(&first, id, json!({"n": 1})).await.unwrap();
+        }
+        assert!(commit(&store, &first).await);
+        let second = transaction(&store);
+        put(&second, "b", json!({"n": 1})).await.unwrap();
+        put(&second, "c", json!({"n": 2})).await.unwrap();
+        assert!(second.delete(&job("a")).await.unwrap());
+        assert!(!second.delete(&job("a")).await.unwrap());
+        assert_eq!(found(&second, json!({"n": 1})).await, ["b", "e"]);
+        assert_eq!(found(&second, json!({"_id": {"$in": ["e", "c", "a"]}})).await, ["c", "e"]);
+        assert_eq!(second.get(&job("c")).await.unwrap().unwrap().revision, 0);
+        let all = Filter::all();
+        assert_eq!(second.count(&job("x").collection, all).await.unwrap(), 3);
+        second.discard();
+        assert_eq!(found(&second, json!({})).await, ["a", "c", "e"]);
+    }
+
+    #[tokio::test]
+    async fn a_long_scan_yields_and_visits_each_document_once() {
+        let store = memory();
+        let first = transaction(&store);
+        for id in ["b", "d", "f"] {
+            put(&first, id, json!({})).await.unwrap();
+        }
+        assert!(commit(&store, &first).await);
+        let second = transaction(&store);
+        for id in ["d", "g"] {
+            put(&second, id, json!({})).await.unwrap();
+        }
+        second.delete(&job("f")).await.unwrap();
+        let mut visited = String::new();
+        let mut slow = |it: &ScannedDocument<'_>, _: &Budget| {
+            visited.push_str(it.id.as_str());
+            std::thread::sleep(SCAN_TIME_SLICE);
+            Ok(ControlFlow::Continue(()))
+        };
+        let (collection, mut yields) = (job("x").collection, 0);
+        {
+            let mut scan = std::pin::pin!(second.scan(&collection, Scan::default(), &mut slow));
+            while poll_once(scan.as_mut()).await.is_pending() {
+                yields += 1;
+            }
+        }
+        assert_eq!((visited.as_str(), yields), ("bdg", 3));
+    }
+
+    /// Polls once.
+    async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+    }
+
+    #[tokio::test]
+    async fn a_write_that_restores_the_old_content_is_not_a_change() {
+        let store = memory();
+        let transaction = transaction(&store);
+        put(&transaction, "a", json!({"n": 1})).await.unwrap();
+        assert!(transaction.delete(&job("a")).await.unwrap());
+        assert!(
+            transaction.state().effects.changes.is_empty(),
+            "reverted changes must not use memory"
+        );
+        assert_eq!(transaction.state().written, 0);
+        assert_eq!(transaction.get(&job("a")).await.unwrap(), None);
+        assert!(transaction.end().changes.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_read_set_of_a_long_run_is_validated_before_its_commit() {
+        let store = memory();
+        let (writes, reads) = (transaction(&store), transaction(&store));
+        for transaction in [&writes, &reads] {
+            transaction.get(&job("a")).await.unwrap();
+        }
+        put(&writes, "b", json!({})).await.unwrap();
+        let other = transaction(&store);
+        put(&other, "a", json!({})).await.unwrap();
+        assert!(commit(&store, &other).await);
+        assert!(!writes.has_conflict_at_end(), "a young snapshot is validated by the commit");
+        tokio::time::sleep(MAX_SNAPSHOT_AGE).await;
+        assert!(writes.has_conflict_at_end());
+        assert!(!reads.has_conflict_at_end(), "a run without writes has no conflict");
+    }
+
+    #[tokio::test]
+    async fn an_old_snapshot_is_replaced_unless_the_read_set_has_a_conflict() {
+        let store = memory();
+        let (still, moved) = (transaction(&store), transaction(&store));
+        still.get(&job("other")).await.unwrap();
+        moved.get(&job("a")).await.unwrap();
+        let writer = transaction(&store);
+        put(&writer, "a", json!({})).await.unwrap();
+        assert!(commit(&store, &writer).await);
+        assert_eq!(still.get(&job("a")).await.unwrap(), None, "reads one snapshot");
+        tokio::time::sleep(MAX_SNAPSHOT_AGE).await;
+        assert!(
+            matches!(still.get(&job("b")).await, Err(DocumentCallError::Conflict)),
+            "the read set has changed"
+        );
+        assert!(matches!(moved.get(&job("b")).await, Err(DocumentCallError::Conflict)));
+        assert!(moved.has_conflict().unwrap());
+        let unconcerned = transaction(&store);
+        unconcerned.get(&job("other")).await.unwrap();
+        tokio::time::sleep(MAX_SNAPSHOT_AGE).await;
+        assert!(unconcerned.get(&job("a")).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_run_can_only_access_the_collections_of_its_models() {
+        let transaction = transaction(&memory());
+        let at = |collection: &str| Address { collection: collection.parse().unwrap(), ..job("a") };
+        assert!(transaction.get(&at("rates")).await.unwrap().is_none());
+        assert!(!transaction.was_denied());
+        for denied in [
+            transaction.delete(&at("rates")).await.unwrap_err(),
+            transaction.get(&at("people")).await.unwrap_err(),
+        ] {
+            assert!(matches!(denied, DocumentCallError::Denied(_)), "{denied:?}");
+        }
+        assert!(transaction.was_denied());
+        let CapabilityUse { used, denied } = transaction.capability_use();
+        assert_eq!(Vec::from_iter(used), ["documents/rates:read"]);
+        assert_eq!(Vec::from_iter(denied), ["documents/people:read", "documents/rates:write"]);
+    }
+
+    #[tokio::test]
+    async fn document_changes_are_limited() {
+        let transaction = transaction(&memory());
+        put(&transaction, "a", json!({"text": "x".repeat(400)})).await.unwrap();
+        put(&transaction, "a", json!({"text": "y".repeat(400)})).await.unwrap();
+        let more = put(&transaction, "b", json!({"text": "x".repeat(800)})).await;
+        assert!(matches!(more, Err(DocumentCallError::ChangesTooLarge)));
+        let transaction = self::transaction(&memory());
+        for id in ["a", "b", "c"] {
+            put(&transaction, id, json!({})).await.unwrap();
+        }
+        let more = put(&transaction, "d", json!({})).await;
+        assert!(
+            matches!(more, Err(DocumentCallError::ChangesTooLarge)),
+            "each change counts its overhead"
+        );
+    }
+}
