@@ -182,7 +182,7 @@ async fn rejection_of_a_description_is_short_for_long_texts() {
     let plain = || Operation::new("a");
     let twice = format!(r#"{{"{long}":1,"{long}":1}}"#);
     let descriptions = [
-        (one(Operation::new(&format!("A\n{long}"))), "is not a name for an operation"),
+        (one(Operation::new(&format!("A\n{long}"))), "is not an operation name"),
         (one(plain()).annotated(&format!("ophost.{long}"), "1"), "unknown annotation"),
         (one(plain().annotated(&long, "1")), "the annotation key is longer than 255 bytes"),
         (one(plain().annotated(&long, "{")), "is not JSON: EOF while parsing"),

@@ -81,7 +81,7 @@ fn killed_commands_lose_no_result_that_they_printed() {
     assert_eq!(lost.count(), 0, "seed {seed}");
     let failed = known.values().filter(|run| run["status"] == "FAILED");
     assert!(failed.clone().all(|run| run["failure_kind"] == "crashed"), "seed {seed}");
-    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n", "seed {seed}");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n", "seed {seed}");
     let owners = fs::read_dir(project.path().join(".ophost/owners")).expect("a directory");
     assert_eq!(owners.count(), 0, "seed {seed}");
     assert!(
@@ -180,7 +180,7 @@ fn full_disk_loses_no_record_and_runs_continue_when_space_is_freed() {
     let count = listed["runs"].as_array().map_or(0, Vec::len);
     assert!(count > 5, "{output}");
     let expected = format!(
-        "full: exit 5 after {count}\n{{}}\nthe store is sound\n{{}}\nthe store is sound\n{}\n",
+        "full: exit 5 after {count}\n{{}}\nno problems found\n{{}}\nno problems found\n{}\n",
         count + 1
     );
     assert_eq!(output.stdout, expected, "{output}");
@@ -197,7 +197,7 @@ fn change_that_does_not_fit_on_the_disk_leaves_the_free_space() {
     fs::write(project.path().join("noise.jsonl"), lines.collect::<String>())
         .expect("a writable directory");
     let output = on_own_disk(&project, CHANGE_TOO_LARGE);
-    let expected = "{}\nimport: exit 5\n{}\n0\nthe store is sound\n3\nspace is left\n{\"put\":800,\"skipped\":0}\n";
+    let expected = "{}\nimport: exit 5\n{}\n0\nno problems found\n3\nspace is left\n{\"put\":800,\"skipped\":0}\n";
     assert_eq!(output.stdout, expected, "{output}");
     assert!(output.stderr.contains("the store's disk is full"), "{output}");
 }

@@ -133,7 +133,7 @@ fn store_that_cannot_be_written_is_a_problem() {
     let run = ["run", "slugify", "text=a"];
     project.run(&run);
     assert_eq!(findings(&project.run(&["doctor", "--json"]), "records")[0].0, "ok");
-    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
     let path = project.path().join(".ophost/store/store.redb");
     let mut bytes = fs::read(&path).expect("a file of this user");
     let name = b"idempotency";

@@ -46,7 +46,7 @@ fn balances(project: &Project) -> Vec<Value> {
 }
 
 fn assert_sound(project: &Project) {
-    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
 }
 
 fn start(command: &mut Command) -> Child {
@@ -242,7 +242,7 @@ async fn run_with_a_document_conflict_is_retried() {
     let log = record["log_entries"].as_array().expect("a list");
     assert!(log.iter().any(|entry| entry["message"] == again.as_str()), "{record}");
     let shown = project.run(&["runs", "show", "latest"]).stdout;
-    assert!(shown.contains(", since what it had read was changed\n"), "{shown}");
+    assert!(shown.contains(" (document conflicts)\n"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -353,7 +353,10 @@ fn dry_run_shows_its_changes_and_commits_none() {
     );
     let shown = project.run(&["runs", "show", "latest"]).stdout;
     assert!(shown.contains("\nflags     DRY RUN\n"), "{shown}");
-    assert!(shown.contains("\nchanges   none; it would have updated 2 documents\n"), "{shown}");
+    assert!(
+        shown.contains("\nchanges   none; without --dry-run: updated 2 documents\n"),
+        "{shown}"
+    );
     let listed = project.run(&["runs", "list", "-n", "1"]).stdout;
     assert!(listed.contains("SUCCESS DRY RUN"), "{listed}");
     let diff = project.run(&["runs", "changes", "latest"]);
@@ -543,7 +546,7 @@ fn erasing_a_run_keeps_its_document_changes() {
     let diff = json_of(&project, &["runs", "changes", "latest"]);
     assert_eq!(diff["change_set"].as_array().map(Vec::len), Some(2));
     let help = project.run(&["runs", "erase", "--help"]).stdout;
-    assert!(help.contains("so do the\ndocuments that it changed"), "{help}");
+    assert!(help.contains("its document\nchanges"), "{help}");
     assert_sound(&project);
 }
 
@@ -558,7 +561,7 @@ fn rerun_changes_the_current_documents() {
     assert_eq!(balances(&project), [40, 60]);
     project.run(&["run", "ledger.transfer", "from=a", "to=b", "amount=1", "--dry-run"]);
     let again = project.run(&["runs", "rerun", "latest"]);
-    assert!(again.stderr.starts_with("DRY RUN: nothing is kept"), "{again}");
+    assert!(again.stderr.starts_with("DRY RUN: no change was committed"), "{again}");
     assert_eq!(balances(&project), [40, 60]);
 }
 

@@ -765,10 +765,10 @@ fn backup_and_salvage_copy_the_documents() {
         let on = |arguments: &[&str]| project.run(&[arguments, &["--data", command]].concat());
         assert_eq!(on(&["documents", "export", "things"]).stdout, things(&project));
         assert_eq!(on(&["runs", "changes", "latest"]).stdout.lines().count(), 4);
-        assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
+        assert_eq!(on(&["store", "check"]).stdout, "no problems found\n");
         let more = on(&["documents", "import", "things", "things.jsonl", "--existing", "skip"]);
         assert_eq!(more.stdout, "{\"put\":0,\"skipped\":2}\n");
-        assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
+        assert_eq!(on(&["store", "check"]).stdout, "no problems found\n");
     }
 }
 
@@ -883,7 +883,7 @@ fn commands_that_skip_a_corrupted_run_exit_with_failure() {
     let mut skipped = 0;
     let exported = corrupted_copies(&project).into_iter().map(|data| {
         let export = project.run(&["runs", "export", "--data", &data]);
-        let is_whole = !export.stderr.contains("is left out");
+        let is_whole = !export.stderr.contains("skipping");
         let expected = if is_whole { (2, Some(0)) } else { (1, Some(1)) };
         assert_eq!((export.stdout.lines().count(), export.code), expected, "{export}");
         if is_whole {
@@ -902,7 +902,7 @@ fn commands_that_skip_a_corrupted_run_exit_with_failure() {
             "{list}{stats}"
         );
         for output in [&list, &stats] {
-            assert_eq!(output.stderr.contains("is left out"), code == Some(1), "{output}");
+            assert_eq!(output.stderr.contains("skipping"), code == Some(1), "{output}");
             assert!(output.stdout.contains("misbehave.echo"), "{output}");
         }
         let check = on(&["store", "check"]);
@@ -953,13 +953,13 @@ fn rerun_warns_that_a_corrupted_run_may_have_been_a_rerun() {
     let edit = format!("value={MARK}");
     assert_eq!(project.run(&["runs", "rerun", "latest", "--edit", &edit]).code, Some(0));
     let again = |data: &str| project.run(&["runs", "rerun", "--status", "failed", "--data", data]);
-    assert!(again(".ophost").stderr.starts_with("1 run left out: run again before\n"));
+    assert!(again(".ophost").stderr.starts_with("1 run skipped: already rerun\n"));
     let messages: Vec<_> =
         corrupted_copies(&project).iter().map(|data| again(data).stderr).collect();
     let is_warning = |message: &&String| {
-        let expected =
-            "warning: a run is left out; what it may have run again is not: the store is";
-        message.starts_with(expected) && message.contains("error: 1 run would be run again")
+        let expected = "warning: skipping a corrupted run; the run it may have rerun is still selected: the store is";
+        message.starts_with(expected)
+            && message.contains("error: cannot ask for confirmation of 1 run")
     };
     assert!(messages.iter().filter(is_warning).count() > 0, "{messages:?}");
 }
@@ -972,22 +972,22 @@ fn assert_salvageable(project: &Project, data: &str, is_document: bool) {
     assert_eq!(salvaged.code, Some(1), "{salvaged}");
     let message = salvaged.stderr;
     let counts = if is_document {
-        "saved 1 run and 1 document, lost 1 thing\n"
+        "recovered 1 run and 1 document, 1 problem\n"
     } else {
-        "saved 1 run and 2 documents, lost 1 thing\n"
+        "recovered 1 run and 2 documents, 1 problem\n"
     };
     assert!(message.ends_with(counts), "{message}");
     let data = format!("{data}-salvaged");
     store_of(project, &data, &read(project.path().join(&file)));
     let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
-    assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(on(&["store", "check"]).stdout, "no problems found\n");
     let found = on(&["documents", "find", "things"]).stdout;
     assert_eq!(found.lines().count(), if is_document { 1 } else { 2 });
     assert_eq!(on(&["runs", "changes", "latest"]).code, Some(if is_document { 0 } else { 5 }));
     // The next commit gets a new revision.
     on(&["documents", "import", "others", "things.jsonl"]);
     assert_eq!(latest_of(project, &data)["changes"]["revision"], 2);
-    assert_eq!(on(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(on(&["store", "check"]).stdout, "no problems found\n");
 }
 
 fn latest_of(project: &Project, data: &str) -> Value {

@@ -70,7 +70,7 @@ fn batches_are_runs_with_one_parent() {
         (&json!(10), &Value::Null)
     );
     assert_eq!(count(&project), "25");
-    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
 }
 
 #[test]

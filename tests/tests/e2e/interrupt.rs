@@ -83,7 +83,7 @@ fn second_ctrl_c_terminates_the_command() {
     let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
     let mut line = String::new();
     stderr.read_line(&mut line).expect("a line");
-    assert_eq!(line, "hint: still stopping; Ctrl-C once more ends it at once\n");
+    assert_eq!(line, "hint: still cancelling; a second Ctrl-C terminates the process\n");
     let started = Instant::now();
     kill_process(pid, Signal::INT).expect("a running process");
     assert_eq!(child.wait().expect("the command ends").code(), Some(130));

@@ -11,7 +11,7 @@ fn run_beyond_its_timeout_fails() {
         first,
         "error: operation `misbehave.spin` failed (timeout): still running after 200ms"
     );
-    assert!(spin.stderr.ends_with("hint: `--timeout` gives it more time\n"), "{spin}");
+    assert!(spin.stderr.ends_with("hint: use `--timeout` to allow more time\n"), "{spin}");
     assert_eq!(spin.code, Some(1));
     assert_eq!(project.run(&["run", "slugify", "text=x", "--timeout", "10s"]).code, Some(0));
 }
@@ -32,7 +32,7 @@ fn failure_at_the_maximum_suggests_no_higher_flag() {
     ");
     project.settings("[limits]\ntimeout = \"100ms\"\n[limits.max]\ntimeout = \"200ms\"\n");
     let less = project.run(&["run", "misbehave.spin"]);
-    assert!(less.stderr.ends_with("hint: `--timeout` gives it more time\n"), "{less}");
+    assert!(less.stderr.ends_with("hint: use `--timeout` to allow more time\n"), "{less}");
 }
 
 #[test]

@@ -333,7 +333,7 @@ fn closed_pipe_does_not_hide_a_failure() {
 #[test]
 fn sizes_need_a_unit() {
     let project = Project::with_rust(&["text"]);
-    for (size, message) in [("5", "a unit is needed, for example"), ("x", "no size, which is")] {
+    for (size, message) in [("5", "missing unit; expected"), ("x", "invalid size; expected")] {
         let output = project.run(&["run", "slugify", "text=x", "--memory", size]);
         let start = format!("error: invalid value '{size}' for '--memory <SIZE>': {message}");
         assert!(output.stderr.starts_with(&start) && output.code == Some(2), "{output}");
@@ -344,7 +344,7 @@ fn sizes_need_a_unit() {
 fn dry_run_is_announced() {
     let project = Project::with_rust(&["text"]);
     let run = ["run", "slugify", "text=x", "--dry-run"];
-    let message = "DRY RUN: nothing is kept; it would have changed no document\n";
+    let message = "DRY RUN: no change was committed; would have changed no document\n";
     assert_eq!(project.run(&run).stderr, message);
     let (text, code) = terminal::run(project.command(&run), 80);
     assert!(text.contains("DRY RUN") && code == Some(0), "{text}");

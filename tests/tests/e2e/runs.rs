@@ -163,16 +163,26 @@ fn operation_does_not_run_if_its_record_cannot_be_written() {
     fs::write(project.path().join(".ophost/store"), "a file").expect("a writable directory");
     let output = project.run(&["run", "slugify", "text=a"]);
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(5)), "{output}");
-    assert!(output.stderr.starts_with("error: it was not run: "), "{output}");
+    assert!(
+        output.stderr.starts_with(
+            "error: the operation was not run, because its record cannot be written: "
+        ),
+        "{output}"
+    );
     // The hint suggests `--no-record` only if that would help.
-    assert!(output.stderr.contains("`--no-record` runs it without"), "{output}");
+    assert!(output.stderr.contains("or use `--no-record`"), "{output}");
     fs::write(project.path().join("it.jsonl"), "{}\n").expect("a writable directory");
     for other in [
         &["run", "slugify", "text=a", "--idempotency-key", "k"][..],
         &["documents", "import", "things", "it.jsonl"],
     ] {
         let output = project.run(other);
-        assert!(output.stderr.starts_with("error: it was not run: "), "{output}");
+        assert!(
+            output.stderr.starts_with(
+                "error: the operation was not run, because its record cannot be written: "
+            ),
+            "{output}"
+        );
         assert!(output.stderr.contains("\nhint: ") && output.code == Some(5), "{output}");
         assert!(!output.stderr.contains("--no-record"), "{output}");
     }
@@ -315,7 +325,7 @@ fn idempotency_key_runs_once_and_rejects_another_input() {
     let (text, code) = terminal::run(command, 100);
     let id = first["run_id"].as_str().expect("an id");
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains(&format!("not run again: this is what run {id} ended with")), "{text}");
+    assert!(text.contains(&format!("returned the stored result of run {id}")), "{text}");
     assert_eq!(runs(&project, &[]).len(), 1);
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=b", "--idempotency-key", "k"]), @r#"
     ---- stderr
@@ -376,7 +386,7 @@ fn idempotency_key_of_many_processes_runs_once() {
         ids.insert(report["run_id"].to_string());
     }
     assert_eq!((ids.len(), runs(&project, &[]).len()), (1, 1));
-    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
 }
 
 #[test]
@@ -521,7 +531,7 @@ fn masked_run_cannot_be_rerun_and_error_shows_no_secret() {
     ");
     let other = run("hunter3");
     assert_eq!(other.code, Some(6), "{other}");
-    assert!(other.stderr.contains("\n  /word/digest: it was "), "{other}");
+    assert!(other.stderr.contains("\n  word.digest: \""), "{other}");
     assert!(!other.stderr.contains("hunter"), "{other}");
     insta::assert_snapshot!(project.run(&["runs", "rerun", "latest"]), @"
     ---- stderr
@@ -553,7 +563,7 @@ fn filtered_rerun_runs_oldest_first_after_confirmation() {
     assert_eq!((asked.stdout.as_str(), asked.code), ("", Some(2)), "{asked}");
     let lines: Vec<_> = asked.stderr.lines().collect();
     assert!(lines[0].contains("misbehave.panic") && lines[1].contains("boom"), "{asked}");
-    assert_eq!(lines[2], "error: 2 runs would be run again, which needs `--yes` here");
+    assert_eq!(lines[2], "error: cannot ask for confirmation of 2 runs without a terminal");
     assert_eq!(runs(&project, &[]).len(), 3);
 
     let earlier: Vec<_> =
@@ -578,12 +588,12 @@ fn filtered_rerun_runs_oldest_first_after_confirmation() {
 
     assert_eq!(runs(&project, &[]).len(), 5);
     let one = rerun(&["--status", "failed", "--limit", "1", "--yes"]);
-    assert_eq!(one.stdout, "1 run again: 0 succeeded, 1 failed\n");
+    assert_eq!(one.stdout, "reran 1 run: 0 succeeded, 1 failed\n");
     assert!(one.stderr.ends_with(": boom\n"), "{one}");
     let good = rerun(&["--operation", "misbehave.echo", "--yes"]);
     assert_eq!(
         (good.stdout.as_str(), good.code),
-        ("1 run again: 1 succeeded\n", Some(0)),
+        ("reran 1 run: 1 succeeded\n", Some(0)),
         "{good}"
     );
     // A run that cannot be rerun is reported and does not stop the others. A run that was rerun
@@ -592,15 +602,14 @@ fn filtered_rerun_runs_oldest_first_after_confirmation() {
     project.run(&["runs", "erase", "latest"]);
     project.run(&["run", "--record", "misbehave.echo", "value:=2"]);
     let asked = rerun(&["--operation", "misbehave.echo"]);
-    assert!(asked.stderr.contains("1 run left out: run again before"), "{asked}");
+    assert!(asked.stderr.contains("1 run skipped: already rerun"), "{asked}");
     let erased = rerun(&["--operation", "misbehave.echo", "-y"]);
     assert_eq!(
         (erased.stdout.as_str(), erased.code),
-        ("2 runs again: 1 succeeded, 1 could not be run\n", Some(1))
+        ("reran 2 runs: 1 succeeded, 1 not started\n", Some(1))
     );
-    assert!(erased.stderr.contains("was erased, its input too"), "{erased}");
-    let left_out =
-        "1 run left out: run again before\n1 run left out: itself a rerun, which succeeded\n";
+    assert!(erased.stderr.contains("was erased, including its input"), "{erased}");
+    let left_out = "1 run skipped: already rerun\n1 run skipped: a rerun that succeeded\n";
     assert!(erased.stderr.starts_with(left_out), "{erased}");
     assert_eq!(rerun(&["--tag", "none"]).stderr, "No run matches.\n");
     assert_eq!(
@@ -638,11 +647,11 @@ fn successful_rerun_is_rerun_only_by_its_id() {
     let rerun = |arguments: &[&str]| project.run(&[&["runs", "rerun"], arguments].concat());
     project.run(&["run", "--record", "misbehave.echo", "value:=1"]);
     let all = ["--operation", "misbehave.echo", "--yes"];
-    assert_eq!(rerun(&all).stdout, "1 run again: 1 succeeded\n");
+    assert_eq!(rerun(&all).stdout, "reran 1 run: 1 succeeded\n");
     insta::assert_snapshot!(rerun(&all), @"
     ---- stderr
-    1 run left out: run again before
-    1 run left out: itself a rerun, which succeeded
+    1 run skipped: already rerun
+    1 run skipped: a rerun that succeeded
     Nothing is left to run again.
     ");
     let left_out = rerun(&[&all[..], &["--json"]].concat()).json();
@@ -667,12 +676,12 @@ fn run_is_rerun_again_if_its_rerun_was_cancelled() {
     assert_eq!(cancelled["status"], "CANCELLED");
     let would = |filter: &[&str]| project.run(&[&["runs", "rerun"], filter].concat()).stderr;
     let failed = would(&["--status", "failed"]);
-    assert!(failed.contains("error: 1 run would be run again"), "{failed}");
+    assert!(failed.contains("error: cannot ask for confirmation of 1 run"), "{failed}");
     // If the run and its rerun both match, only one is rerun.
     let both = would(&["--operation", "misbehave.spin"]);
-    assert!(both.starts_with("1 run left out: run again before\n"), "{both}");
+    assert!(both.starts_with("1 run skipped: already rerun\n"), "{both}");
     assert!(both.contains(cancelled["id"].as_str().expect("an id")), "{both}");
-    assert!(both.contains("error: 1 run would be run again"), "{both}");
+    assert!(both.contains("error: cannot ask for confirmation of 1 run"), "{both}");
 }
 
 #[test]
@@ -716,13 +725,13 @@ fn permanent_failures_are_rerun_only_by_id_or_flag() {
     let permanent = runs(&project, &[])[1]["id"].clone();
     let permanent = permanent.as_str().expect("an id");
 
-    let why = "1 run left out: failed permanently (`--include-permanent` reruns them)\n";
+    let why = "1 run skipped: permanent failure (use `--include-permanent`)\n";
     let asked = rerun(&["--status", "failed"]);
     assert!(asked.stderr.starts_with(why) && !asked.stderr.contains(permanent), "{asked}");
-    assert!(asked.stderr.contains("error: 2 runs would be run again"), "{asked}");
+    assert!(asked.stderr.contains("error: cannot ask for confirmation of 2 runs"), "{asked}");
     let all = rerun(&["--status", "failed", "--include-permanent"]);
-    assert!(all.stderr.contains("error: 3 runs would be run again"), "{all}");
-    assert!(!all.stderr.contains("left out"), "{all}");
+    assert!(all.stderr.contains("error: cannot ask for confirmation of 3 runs"), "{all}");
+    assert!(!all.stderr.contains("skipped"), "{all}");
 
     let lines = rerun(&["--status", "failed", "--yes", "--json"]).stdout;
     let lines: Vec<Value> =
@@ -772,7 +781,7 @@ fn failure_without_a_message_is_reported() {
     let shown = project.run(&["runs", "show", "latest"]).stdout;
     assert!(shown.contains("\nerror: it does not say why\n"), "{shown}");
     insta::assert_snapshot!(project.run(&["runs", "rerun", "--status", "failed", "-y"]), @"
-    1 run again: 0 succeeded, 1 failed
+    reran 1 run: 0 succeeded, 1 failed
     ---- stderr
     error: run [RUN] again: error: it does not say why
     ---- exit 1
@@ -825,10 +834,10 @@ fn filtered_rerun_asks_for_confirmation_on_a_terminal() {
         terminal::run_with_input(command, 100, typed)
     };
     let (text, code) = asked("\n");
-    assert!(text.contains("Run 1 run again? [y/N]") && text.contains("Nothing was run."), "{text}");
+    assert!(text.contains("Rerun 1 run? [y/N]") && text.contains("No run was started."), "{text}");
     assert_eq!((code, runs(&project, &[]).len()), (Some(0), 3));
     let (text, code) = asked("y\n");
-    assert!(text.contains("1 run again: 1 succeeded"), "{text}");
+    assert!(text.contains("reran 1 run: 1 succeeded"), "{text}");
     assert_eq!((code, runs(&project, &[]).len()), (Some(0), 4));
 }
 
@@ -960,7 +969,7 @@ fn wait_and_log_follow_work_from_another_process() {
 fn store_is_checked_and_backed_up_after_a_run() {
     let project = Project::with_rust(&["text"]);
     project.run(&["run", "slugify", "text=a"]);
-    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
     assert_eq!(project.run(&["store", "backup", "copy.redb"]).code, Some(0));
     let other = project.path().join("other/store");
     fs::create_dir_all(&other).expect("a directory");
@@ -1050,9 +1059,13 @@ fn long_log_overflows_to_a_file_that_is_erased_with_the_run() {
     assert!(logs.lines().last().is_some_and(|last| last.contains("Operation completed")));
     let shown = project.run(&["runs", "show", "latest"]).stdout;
     let (_, log) = shown.split_once("\nLog\n").expect("a log");
-    let before = format!("{} came before; `ophost runs logs {id}` shows all", stored - 50);
+    let before =
+        format!("{} earlier entries; `ophost runs logs {id}` prints the whole log", stored - 50);
     assert_eq!((log.lines().next(), log.lines().count()), (Some(before.as_str()), 52), "{log}");
-    assert!(log.lines().last().is_some_and(|last| last.starts_with("more is in ")), "{log}");
+    assert!(
+        log.lines().last().is_some_and(|last| last.starts_with("more entries are in ")),
+        "{log}"
+    );
     let copied = project.run(&["store", "backup", "copy.redb"]).stderr;
     assert!(copied.ends_with("not copied: the log file of .ophost/logs\n"), "{copied}");
     assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
@@ -1075,7 +1088,7 @@ fn lost_log_entries_are_reported_at_the_end() {
     assert!(dropped > 0);
     for more in [&[][..], &["--json"]] {
         let shown = project.run(&[&["runs", "logs", "latest"], more].concat());
-        let expected = format!("{dropped} entries had no room\n");
+        let expected = format!("{dropped} entries were dropped (log limit)\n");
         assert_eq!((shown.stderr, shown.code), (expected, Some(0)));
     }
     raw(&project, &run);
@@ -1245,7 +1258,7 @@ fn rerun_uses_the_limits_of_its_flags() {
     assert!(lines.contains("still running after 250ms"), "{lines}");
     assert_eq!(latest(&project)["limits"]["timeout_ms"], 250);
     let help = project.run(&["runs", "rerun", "--help"]).stdout;
-    assert!(help.contains("--max-effects") && help.contains("has the limits of now"), "{help}");
+    assert!(help.contains("--max-effects") && help.contains("has the current limits"), "{help}");
 }
 
 #[test]

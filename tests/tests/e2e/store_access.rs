@@ -50,7 +50,7 @@ rm -f copy.redb
 "#;
 
 /// The output of [`READ_COMMANDS`].
-const READ_OUTPUT: &str = "3\n1\n3\n\"SUCCESS\":2\n\"SUCCESS\":1\n1\n2\n2\n2\nthe store is sound\n{}\ncopied to `copy.redb`\n";
+const READ_OUTPUT: &str = "3\n1\n3\n\"SUCCESS\":2\n\"SUCCESS\":1\n1\n2\n2\n2\nno problems found\n{}\ncopied to `copy.redb`\n";
 
 /// Runs a script in a mount namespace in which the data directory is read-only.
 fn on_a_read_only_mount(project: &Project, script: &str) -> Output {
@@ -102,7 +102,7 @@ fn store_on_a_read_only_mount_is_read() {
     hint: mount its file system writable, or name another data directory with `--data`; `--no-record` runs it without a record
     ");
     assert!(before == fs::read(store_file(&project)).expect("a store"), "the store was written");
-    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn run_whose_store_is_removed_or_replaced_reports_an_error() {
     assert!(report["run_id"].is_string(), "{report}");
     let runs = project.run(&["runs", "list", "--json"]).json();
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
-    assert_eq!(project.run(&["store", "check"]).stdout, "the store is sound\n");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
 }
 
 #[test]

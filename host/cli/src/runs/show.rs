@@ -77,7 +77,7 @@ fn facts(run: &RunRecord) -> Vec<[String; 2]> {
     add("plugin", Some(format!("{} {digest}", run.plugin_version).trim_end().to_owned()));
     add("host", Some(run.host_version.clone()));
     add("limits", Some(limits(&run.limits)));
-    add("capabilities", Some(run.capabilities.granted.join(", ")));
+    add("granted", Some(run.capabilities.granted.join(", ")));
     add("denied", Some(run.capabilities.denied.join(", ")));
     let masked = run.masked.iter().map(|part| match part {
         Masked::Input => "secrets of the input",
