@@ -1,4 +1,4 @@
-//! A schema, ready to check values.
+//! A compiled schema.
 
 use std::sync::Arc;
 use std::thread;
@@ -20,17 +20,17 @@ use super::secrets::{self, Secrets};
 use super::size::Size;
 use super::violation::Violations;
 
-/// How much stack a check may take where it is called, in bytes; with more it gets its own.
+/// Maximum stack of a check on the calling thread, in bytes. A larger check gets a thread.
 const OWN_STACK: usize = 256 << 10;
-/// How much memory the errors of one check may take, in bytes.
+/// Maximum memory of the errors of one check, in bytes.
 const MAX_ERRORS: usize = 64 << 20;
-/// How many steps finding out what is wrong with a value may take: some 100 milliseconds. What
-/// the validator remembers while it checks, it does not while it collects errors.
-const MAX_TELLING: u64 = 4 << 20;
-/// How many steps checking a default of a schema may take.
+/// Budget of collecting violations, in steps: about 100 ms. The validator uses no caches while it
+/// collects errors, so this takes longer than a check.
+const MAX_COLLECT: u64 = 4 << 20;
+/// Budget of checking a default of a schema, in steps.
 const MAX_DEFAULT: u64 = 1 << 20;
 
-/// A schema that was compiled once and checks any number of values.
+/// A compiled schema. It checks any number of values.
 #[derive(Debug)]
 pub struct Schema {
     document: Value,
@@ -40,14 +40,14 @@ pub struct Schema {
     secrets: Secrets,
 }
 
-/// A value that did not pass a check.
+/// The error of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckError {
-    /// It breaks the schema, or cannot be checked.
+    /// The value violates the schema, or cannot be checked.
     Violations(Violations),
-    /// There was no time to check it.
+    /// The budget is used up.
     Interrupted(Interruption),
-    /// The thread that the check needs could not be started.
+    /// The thread of the check could not be started.
     Thread(ThreadError),
 }
 
@@ -69,25 +69,24 @@ impl From<ThreadError> for CheckError {
     }
 }
 
-/// The operating system did not start the thread that a check of a deep schema needs.
+/// The operating system did not start a thread with a large stack for the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot start a thread")]
 pub struct ThreadError {
-    /// The error number of the operating system.
+    /// Error number of the operating system.
     pub errno: Option<i32>,
 }
 
 impl Schema {
-    /// Compiles a schema: draft 2020-12 unless its `$schema` says otherwise.
+    /// Compiles a schema. The draft is that of `$schema`, else 2020-12.
     ///
-    /// Nothing is ever fetched: a reference has to point into the schema itself. Patterns
-    /// run in linear time, so they have no look-around and no back references.
+    /// Nothing is fetched: a reference must point into the schema itself. Patterns run in linear
+    /// time, so they have no look-around and no back references.
     ///
     /// # Errors
     ///
-    /// Returns [`SchemaError`] if the value is not a schema, is too large or too expensive to
-    /// check anything with, refers to something outside, or declares a default that breaks its
-    /// own schema or holds itself.
+    /// Returns [`SchemaError`] if the value is not a schema, exceeds a limit of size or cost, has an
+    /// external reference, or has a default that violates its own schema or contains itself.
     pub fn compile(document: Value) -> Result<Self, SchemaError> {
         bounds::check(&document)?;
         check_dialect(&document)?;
@@ -102,22 +101,21 @@ impl Schema {
         Ok(Self { document, validator, graph, cost, secrets })
     }
 
-    /// Returns the schema that anything conforms to.
+    /// Returns the schema that accepts every value.
     pub fn permissive() -> Self {
         Self::compile(Value::Object(serde_json::Map::new())).expect("an empty object is a schema")
     }
 
-    /// Returns the schema as it was declared.
+    /// Returns the schema document.
     pub fn document(&self) -> &Value {
         &self.document
     }
 
-    /// Returns the input, with the defaults of its schema filled in, and the proof that it
-    /// conforms.
+    /// Applies the defaults of the schema, checks the input, and returns it with the proof.
     ///
     /// # Errors
     ///
-    /// As [`Self::check`].
+    /// Like [`Self::check`].
     pub fn check_input(
         &self,
         mut input: Value,
@@ -126,7 +124,7 @@ impl Schema {
         defaults::fill(&self.graph, 0, &mut input, budget).map_err(|error| match error {
             Filling::Interrupted(why) => CheckError::Interrupted(why),
             Filling::Unfillable(unfillable) => {
-                Violations::unchecked(format!("not to be filled in: {unfillable}")).into()
+                Violations::unchecked(format!("defaults cannot be applied: {unfillable}")).into()
             }
         })?;
         self.check(&input, budget)?;
@@ -135,13 +133,14 @@ impl Schema {
         Ok((input, ValidInput { text }))
     }
 
-    /// Checks that a value conforms.
+    /// Checks a value.
     ///
     /// # Errors
     ///
-    /// Returns all violations; where finding all would take too long, one of them. A value
-    /// that cannot be checked is an error too. Returns [`CheckError::Interrupted`] if the budget
-    /// is used up, and [`CheckError::Shortage`] if the system gives it no thread.
+    /// - Returns [`CheckError::Violations`] with all violations, with one of them if collecting all
+    ///   would take too long, or with the reason why the value cannot be checked.
+    /// - Returns [`CheckError::Interrupted`] if the budget is used up.
+    /// - Returns [`CheckError::Thread`] if a thread with a large stack cannot be started.
     pub fn check(&self, value: &Value, budget: &Budget) -> Result<(), CheckError> {
         let size = Size::of(value, budget)?;
         let on_thread = budget.clone();
@@ -170,14 +169,14 @@ impl Schema {
         instance::within(budget, bounds, validate)
     }
 
-    /// Returns whether it calls a part of its values secret.
+    /// Returns whether the schema declares secrets.
     pub fn has_secrets(&self) -> bool {
-        self.secrets.are_there()
+        self.secrets.exist()
     }
 
-    /// Returns a value with each part that is called secret replaced by what `mask` makes of
-    /// it; `None` if there is none. Where there are more than 1,000 of them, or looking for them
-    /// would take too long, the value as a whole is one.
+    /// Returns a value with each secret replaced by the result of `mask`; `None` if there is none.
+    /// The whole value is masked if it has more than 1,000 secrets, or if the search would take too
+    /// long.
     ///
     /// # Errors
     ///
@@ -191,7 +190,7 @@ impl Schema {
         self.secrets.masked(&self.graph, value, mask, budget)
     }
 
-    /// Returns what may be told of a value that does not conform: nothing of its secrets.
+    /// Returns the violations of a value without its secrets.
     fn redacted_violations(
         &self,
         value: &Value,
@@ -205,14 +204,14 @@ impl Schema {
         }
     }
 
-    /// Returns what is wrong with a value that does not conform.
+    /// Returns the violations of a value.
     fn violations(
         &self,
         value: &Value,
         size: Size,
         budget: &Budget,
     ) -> Result<Violations, Interruption> {
-        let few = || budget.with_steps(MAX_TELLING);
+        let few = || budget.with_steps(MAX_COLLECT);
         let all = || {
             let errors = self.validator.iter_errors(Instance(value));
             Violations::read(&self.document, errors)
@@ -229,11 +228,10 @@ impl Schema {
     }
 }
 
-const TOO_LONG_NAME: &str =
-    "has a field with a name that is too long for the patterns of its schema";
-const TOO_LONG_TEXT: &str = "holds a text that is too long for a pattern of its schema";
+const TOO_LONG_NAME: &str = "has a field name that is too long for the patterns of its schema";
+const TOO_LONG_TEXT: &str = "contains a text that is too long for a pattern of its schema";
 
-/// Returns what was found out; `None` if that would take too long.
+/// Returns the result; `None` if the search took too long.
 fn or_too_long<T>(found: Result<T, Ended>) -> Result<Option<T>, Interruption> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -246,7 +244,7 @@ fn or_too_long<T>(found: Result<T, Ended>) -> Result<Option<T>, Interruption> {
     }
 }
 
-/// Runs with at least that much stack.
+/// Calls `run` with at least this stack.
 ///
 /// # Errors
 ///
@@ -262,7 +260,7 @@ fn with_stack<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> Result<T
     })
 }
 
-/// The options that every schema is compiled with.
+/// Returns the options of the validator.
 fn options<'a>(graph: &Graph) -> ValidationOptions<'a, Arc<dyn Retrieve>, Instances> {
     let patterns = graph.patterns.clone();
     jsonschema::options_for()
@@ -276,13 +274,13 @@ fn options<'a>(graph: &Graph) -> ValidationOptions<'a, Arc<dyn Retrieve>, Instan
         })
 }
 
-/// Checks that the schema's own `$schema` is a draft that the validator knows.
+/// Checks that `$schema` names a supported draft.
 fn check_dialect(document: &Value) -> Result<(), SchemaError> {
     match document.get("$schema") {
         Some(Value::String(dialect)) if Draft::from_schema_uri(dialect) == Draft::Unknown => {
             let shown = text::quote(dialect);
             let problem = format!(
-                "`{shown}` is not a draft that is known here: 2020-12, 2019-09, 7, 6 and 4 are"
+                "`{shown}` is not a supported draft; supported are 2020-12, 2019-09, 7, 6 and 4"
             );
             Err(SchemaError::at("/$schema".to_owned(), problem))
         }
@@ -299,8 +297,8 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
     let pointers: Vec<_> = all.iter().map(|(node, _)| graph.pointer(*node)).collect();
     let refuse =
         |place: usize, problem: String| Err(SchemaError::at(pointers[place].clone(), problem));
-    // One list of all defaults, of which each item has its own schema: this compiles what they
-    // share once.
+    // A list of all defaults with a schema for each item, so that shared subschemas are compiled
+    // once.
     let each: Vec<_> =
         pointers.iter().map(|pointer| json!({"$ref": graph::address(pointer)})).collect();
     let options = options(graph).with_registry(index);
@@ -323,10 +321,10 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err((path, error)))) => {
             let place = path.split('/').nth(1).and_then(|place| place.parse().ok()).unwrap_or(0);
-            return refuse(place, format!("the default breaks its own schema: {error}"));
+            return refuse(place, format!("the default violates its own schema: {error}"));
         }
         Ok(Err(_)) => {
-            return Err(SchemaError::here("its defaults take too long to check".to_owned()));
+            return Err(SchemaError::here("checking the defaults takes too long".to_owned()));
         }
         Err(error) => return Err(error.into()),
     }
@@ -334,47 +332,47 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
     Ok(())
 }
 
-/// The text of an input that conforms to its operation's schema.
+/// The text of an input that conforms to the input schema of its operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidInput {
     text: String,
 }
 
 impl ValidInput {
-    /// Returns the input as JSON text: a `String`, as the generated bindings want it.
+    /// Returns the input as JSON text, in the type that the generated bindings require.
     pub fn text(&self) -> &String {
         &self.text
     }
 }
 
-/// A value that is not a usable schema.
+/// The reason why a value is not a usable schema.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a valid schema at `{}`: {}", place(pointer), text::single_line(problem))]
+#[error("not a valid schema at `{}`: {}", location(pointer), text::single_line(problem))]
 pub struct SchemaError {
-    /// JSON pointer to the place in the schema; empty for the schema as a whole.
+    /// JSON pointer into the schema; empty for the whole schema.
     pub pointer: String,
-    /// What is wrong there.
+    /// The problem.
     pub problem: String,
     /// The thread that could not be started, if the schema itself may be valid.
     pub thread: Option<ThreadError>,
 }
 
-fn place(pointer: &str) -> String {
+fn location(pointer: &str) -> String {
     if pointer.is_empty() { "/".to_owned() } else { text::quote(pointer) }
 }
 
 impl SchemaError {
-    /// A problem whose place the caller knows.
+    /// Returns a problem without a location, which the caller adds.
     pub(super) fn here(problem: String) -> Self {
         Self::at(String::new(), problem)
     }
 
-    /// A problem at a place.
+    /// Returns a problem at a location.
     pub(super) fn at(pointer: String, problem: String) -> Self {
         Self { pointer, problem, thread: None }
     }
 
-    /// Says where the problem is, if that is not known yet.
+    /// Adds the location, if it is missing.
     pub(super) fn or_at(self, pointer: impl FnOnce() -> String) -> Self {
         if self.pointer.is_empty() { Self { pointer: pointer(), ..self } } else { self }
     }
@@ -396,7 +394,7 @@ impl From<ReferenceError> for SchemaError {
     fn from(error: ReferenceError) -> Self {
         Self::here(match error {
             ReferenceError::Unretrievable { uri, .. } => format!(
-                "refers to `{}`, which is not part of it; nothing is fetched",
+                "refers to `{}`, which is outside the schema; nothing is fetched",
                 text::quote(&uri)
             ),
             other => other.to_string(),
@@ -408,15 +406,15 @@ impl From<Filling> for SchemaError {
     fn from(filling: Filling) -> Self {
         Self::here(match filling {
             Filling::Unfillable(unfillable) => unfillable.to_string(),
-            Filling::Interrupted(_) => "its defaults take too long to fill in".to_owned(),
+            Filling::Interrupted(_) => "applying the defaults takes too long".to_owned(),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::adversarial::check;
     use super::*;
+    use crate::tests::adversarial::check;
 
     #[test]
     fn a_conforming_input_becomes_a_valid_input_with_its_defaults() {
@@ -430,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_reaches_outside_is_refused() {
+    fn a_schema_with_an_external_reference_is_rejected() {
         for reference in ["https://example.com/x.json", "file:///etc/hostname", "other.json"] {
             for keyword in ["$ref", "$dynamicRef"] {
                 let inner = json!({"properties": {"a": {keyword: reference}}});
@@ -442,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_to_nothing_is_refused_with_its_place() {
+    fn a_dangling_reference_is_rejected_with_its_location() {
         for reference in ["#/$defs/b", "#anchor", "#/%FF", "#/$defs/a/x"] {
             let document = json!({"properties": {"p": {"$ref": reference}}, "$defs": {"a": {}}});
             assert_eq!(Schema::compile(document).unwrap_err().pointer, "/properties/p");
@@ -450,8 +448,8 @@ mod tests {
     }
 
     #[test]
-    fn the_dialect_is_respected_and_an_unknown_one_refused() {
-        // A list of `items` is only one up to draft 2019-09.
+    fn the_dialect_is_respected_and_an_unknown_one_is_rejected() {
+        // `items` can be a list only up to draft 2019-09.
         let items = |dialect: &str| json!({"$schema": dialect, "items": [{"type": "null"}]});
         let old = Schema::compile(items("http://json-schema.org/draft-07/schema#")).unwrap();
         assert!(check(&old, &json!([1])).is_err());
@@ -460,13 +458,13 @@ mod tests {
         assert_eq!(Schema::compile(json!({"items": [{}]})).unwrap_err().pointer, "/items");
         assert_eq!(
             Schema::compile(items("https://example.com/mine")).unwrap_err().to_string(),
-            "not a valid schema at `/$schema`: `https://example.com/mine` is not a draft that is \
-             known here: 2020-12, 2019-09, 7, 6 and 4 are"
+            "not a valid schema at `/$schema`: `https://example.com/mine` is not a supported draft; \
+             supported are 2020-12, 2019-09, 7, 6 and 4"
         );
     }
 
     #[test]
-    fn an_odd_address_of_its_own_is_no_panic() {
+    fn an_unusual_schema_id_does_not_panic() {
         let odd = [
             "",
             "#",
@@ -486,7 +484,7 @@ mod tests {
                     "properties": {"p": {"$ref": "#/$defs/a", "default": 1}},
                     "$defs": {"a": {key: own, "type": "integer"}},
                 });
-                // Whether it is refused is up to the validator.
+                // The validator decides whether the id is valid.
                 if let Ok(schema) = Schema::compile(document) {
                     assert!(check(&schema, &json!({"p": 1})).is_ok(), "{own}");
                 }
@@ -495,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_cannot_be_used_is_refused_with_its_place() {
+    fn an_unsupported_pattern_is_rejected_with_its_location() {
         let places = [
             ("/properties/a", json!({"properties": {"a": {"pattern": "(?=a)"}}})),
             ("/items", json!({"items": {"patternProperties": {"(?=a)": {}}}})),
@@ -508,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_check_has_the_stack_that_it_needs() {
+    fn a_deep_check_gets_a_large_stack() {
         let mut all = serde_json::Map::new();
         for place in 0..20 {
             let next = json!({"$ref": format!("#/$defs/{}", place + 1)});
@@ -529,13 +527,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_schema_is_refused_with_its_place() {
+    fn an_invalid_schema_is_rejected_with_its_location() {
         let error = Schema::compile(json!({"properties": {"a": {"type": "strnig"}}})).unwrap_err();
         assert_eq!(error.pointer, "/properties/a/type");
     }
 
     #[test]
-    fn i1_a_default_that_breaks_its_own_schema_is_refused_with_its_place() {
+    fn a_default_that_violates_its_own_schema_is_rejected_with_its_location() {
         let document = json!({
             "properties": {"a": {"$ref": "#/$defs/small", "default": 12}},
             "$defs": {"small": {"maximum": 9}},
@@ -543,7 +541,7 @@ mod tests {
         let error = Schema::compile(document).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "not a valid schema at `/properties/a`: the default breaks its own schema: \
+            "not a valid schema at `/properties/a`: the default violates its own schema: \
              12 is greater than the maximum of 9"
         );
         let hidden = json!({"$ref": "#/x%20y", "x y": {"maximum": 9, "default": 12}});

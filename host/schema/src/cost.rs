@@ -1,46 +1,45 @@
-//! What checking one value costs at most, known with the schema.
+//! Upper bound of the cost of checking one value, computed from the schema.
 //!
-//! Where a subschema is reached on several paths, through `allOf` and references for instance, the
-//! validator checks a value against it that many times: twenty doublings in a kilobyte are a
-//! million checks of one value. So paths are counted, without walking them: what a subschema costs
-//! is its own keywords and the sum of what it applies.
+//! The validator checks a value against a subschema once for each path to it. With 20 doublings
+//! through `allOf` and references, a schema of one kilobyte causes a million checks. The cost of a
+//! subschema is therefore the cost of its own keywords and the sum of the subschemas that it
+//! applies, which counts paths without walking them.
 //!
-//! Only what applies to the *same* value is counted. These subschemas form no circle (one that
-//! does is refused: it goes nowhere), so the sum is finite; beyond [`MAX_COST`] the schema is
-//! refused, naming the innermost place beyond it. So is one in which such a path is longer than
-//! [`MAX_STEPS`]: the validator uses stack for each step.
+//! Only subschemas that apply to the *same* value count. They form no cycle, because a cycle is
+//! rejected, so the sum is finite. A schema with a subschema above [`MAX_COST`] is rejected with the
+//! innermost such location. A schema with a path longer than [`MAX_STEPS`] is rejected too, because
+//! the validator uses stack for each step.
 //!
-//! How long a whole value takes is not counted beforehand: a check has a budget, and
+//! The cost of a whole value is not computed: a check has a budget, and
 //! [`instance`](super::instance) ends it.
 
 use super::compiled::SchemaError;
 use super::graph::{Graph, Node};
 
-/// What one value may cost, in units of [`price`](super::price).
+/// Maximum cost of one value, in units of [`price`](super::keyword_cost).
 const MAX_COST: u64 = 10_000;
-/// How many subschemas for one value may lie inside one another.
+/// Maximum nesting of subschemas for one value.
 const MAX_STEPS: usize = 64;
-/// How much stack one subschema takes for one level of a value, in bytes.
+/// Stack of one subschema for one level of a value, in bytes.
 const STACK_PER_STEP: usize = 2 << 10;
-/// What trying the patterns of a subschema on one name may cost, in the same units: some ten
-/// milliseconds.
+/// Maximum cost of matching the patterns of a subschema with one name: about 10 ms.
 const MAX_NAME_COST: u64 = 16 << 20;
 
-/// What is known about the cost of a schema.
+/// Cost of a schema.
 #[derive(Debug)]
 pub(super) struct Cost {
-    /// How many subschemas for one value lie inside one another.
+    /// Nesting of subschemas for one value.
     steps: usize,
-    /// The longest name of a member that all patterns of a subschema can be tried on at once.
+    /// Maximum length of a member name for the patterns of every subschema.
     pub(super) longest_name: usize,
 }
 
 impl Cost {
-    /// Computes what a schema costs.
+    /// Computes the cost of a schema.
     ///
     /// # Errors
     ///
-    /// Returns [`SchemaError`] if that is too much, or references go in a circle.
+    /// Returns [`SchemaError`] if the cost is above a limit, or references form a cycle.
     pub(super) fn of(graph: &Graph) -> Result<Self, SchemaError> {
         let mut walk = Walk { graph, state: vec![State::Unseen; graph.nodes.len()], order: vec![] };
         for node in 0..graph.nodes.len() {
@@ -53,18 +52,18 @@ impl Cost {
         Ok(Self { steps, longest_name })
     }
 
-    /// Returns how much stack a check of a value of so many levels takes, in bytes.
+    /// Returns the stack for a check of a value with this number of levels, in bytes.
     pub(super) fn stack(&self, levels: usize) -> usize {
         self.steps * levels * STACK_PER_STEP
     }
 }
 
-/// Returns what trying the patterns of a subschema costs for each byte of a name.
+/// Returns the cost of the patterns of a subschema for each byte of a name.
 fn of_patterns(node: &Node) -> u64 {
     node.patterns.iter().map(|(pattern, _)| pattern.price).sum()
 }
 
-/// Checks what each node costs for one value; the order has what is applied before what applies.
+/// Checks the cost of each node for one value. In `order`, a node follows the nodes that it applies.
 fn check(graph: &Graph, order: &[usize]) -> Result<(), SchemaError> {
     let mut sums = vec![0_u64; graph.nodes.len()];
     let mut marks = vec![0_u64; graph.nodes.len()];
@@ -76,13 +75,13 @@ fn check(graph: &Graph, order: &[usize]) -> Result<(), SchemaError> {
             sum = sum.saturating_add(sums[*inner]);
             mark = mark.saturating_add(sums[*inner]).saturating_add(marks[*inner]);
         }
-        // Keywords that ask what the others have looked at apply them once more.
+        // `unevaluated*` keywords apply the other keywords once more.
         marks[*place] = mark;
         sums[*place] = if node.marks() { sum.saturating_add(mark) } else { sum };
         if sums[*place] > MAX_COST {
             let problem = format!(
-                "checking one value means applying more than {MAX_COST} keywords, counting each \
-                 way on which references and alternatives lead to them"
+                "checking one value applies more than {MAX_COST} keywords, counted for each path of \
+                 references and alternatives"
             );
             return Err(SchemaError::at(graph.pointer(*place), problem));
         }
@@ -106,7 +105,7 @@ impl State {
     }
 }
 
-/// Orders the nodes, and finds circles and long paths.
+/// Orders the nodes, and finds cycles and long paths.
 struct Walk<'a> {
     graph: &'a Graph,
     state: Vec<State>,
@@ -114,7 +113,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Returns how many steps there are from a node.
+    /// Returns the length of the longest path from a node.
     fn visit(&mut self, node: usize, depth: usize) -> Result<usize, SchemaError> {
         match self.state[node] {
             State::Unseen => {}
@@ -126,14 +125,13 @@ impl Walk<'_> {
         self.state[node] = State::Open;
         let mut steps = 1;
         for (_, inner) in &self.graph.nodes[node].here {
-            // Also here, since walking on uses stack.
+            // The recursion is bounded here too, because it uses stack.
             let inner = if depth > MAX_STEPS { MAX_STEPS } else { self.visit(*inner, depth + 1)? };
             steps = steps.max(1 + inner);
         }
         if steps > MAX_STEPS {
             let problem = format!(
-                "more than {MAX_STEPS} references, `allOf` and the like for one value lie inside \
-                 one another"
+                "more than {MAX_STEPS} nested references, `allOf` and other applicators for one value"
             );
             return Err(self.refuse(node, problem));
         }
@@ -152,14 +150,14 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::Schema;
-    use super::super::adversarial::{chain, check};
+    use crate::tests::adversarial::{chain, check};
 
-    fn refused(document: Value) -> String {
+    fn rejection(document: Value) -> String {
         Schema::compile(document).unwrap_err().to_string()
     }
 
     #[test]
-    fn doubling_is_refused_whatever_doubles() {
+    fn exponential_paths_are_rejected() {
         let doubles: [fn(Value) -> Value; 6] = [
             |next| json!({"allOf": [next, next]}),
             |next| json!({"anyOf": [next, next]}),
@@ -169,7 +167,7 @@ mod tests {
             |next| json!({"dependentSchemas": {"a": next, "b": next}}),
         ];
         for double in doubles {
-            let message = refused(chain(20, double, json!({"type": "object"})));
+            let message = rejection(chain(20, double, json!({"type": "object"})));
             assert!(
                 message.starts_with("not a valid schema at `/$defs/")
                     && message.contains("more than 10000 keywords"),
@@ -180,22 +178,22 @@ mod tests {
     }
 
     #[test]
-    fn what_unevaluated_properties_asks_again_is_counted() {
+    fn unevaluated_properties_count_the_other_keywords_again() {
         let link = |next| json!({"allOf": [next], "unevaluatedProperties": {"type": "null"}});
-        assert!(refused(chain(15, link, json!({}))).contains("more than 10000 keywords"));
+        assert!(rejection(chain(15, link, json!({}))).contains("more than 10000 keywords"));
         Schema::compile(chain(3, link, json!({}))).unwrap();
     }
 
     #[test]
-    fn a_circle_that_goes_nowhere_is_refused() {
-        let circles = [
+    fn a_cycle_for_the_same_value_is_rejected() {
+        let cycles = [
             json!({"$ref": "#"}),
             json!({"anyOf": [{"type": "null"}, {"$ref": "#"}]}),
             json!({"not": {"$ref": "#"}}),
             json!({"$ref": "#a", "$defs": {"a": {"$anchor": "a", "if": {"$dynamicRef": "#a"}}}}),
         ];
-        for circle in circles {
-            let message = refused(circle);
+        for cycle in cycles {
+            let message = rejection(cycle);
             assert!(message.contains("applies itself to the same value again"), "{message}");
         }
         let tree = json!({"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}});
@@ -203,15 +201,15 @@ mod tests {
     }
 
     #[test]
-    fn a_long_way_to_a_keyword_is_refused() {
+    fn a_long_path_to_a_keyword_is_rejected() {
         let link = |next| next;
-        let message = refused(chain(2_000, link, json!({})));
-        assert!(message.contains("more than 64 references"), "{message}");
+        let message = rejection(chain(2_000, link, json!({})));
+        assert!(message.contains("more than 64 nested references"), "{message}");
         Schema::compile(chain(62, link, json!({}))).unwrap();
     }
 
     #[test]
-    fn ordinary_trees_are_checked_however_deep() {
+    fn deep_trees_are_checked() {
         let operator = |name: &str| {
             json!({
                 "type": "object",

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn i1_defaults_are_found_through_properties_items_all_of_and_references() {
+    fn defaults_are_found_through_properties_items_all_of_and_references() {
         let schema = json!({
             "properties": {
                 "a": {"default": 1},
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn i1_the_nearest_default_of_a_property_wins() {
+    fn the_nearest_default_of_a_property_wins() {
         let schema = json!({
             "properties": {
                 "own": {"$ref": "#/$defs/two", "default": 1},
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn i1_every_kind_of_reference_is_followed() {
+    fn every_kind_of_reference_is_followed() {
         let schema = json!({
             "properties": {
                 "pointer": {"$ref": "#/elsewhere/a%20b/~0%25"},

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::bounds;
 use super::compiled::SchemaError;
+use super::keyword_cost;
 use super::pattern::Pattern;
-use super::price;
 
 /// The address of a schema that does not give itself one; not the validator's own for those.
 const BASE: &str = "schema:///";
@@ -240,7 +240,7 @@ impl<'a> Reader<'a> {
         found.draft = found.draft.detect(found.schema);
         let resource = found.draft.create_resource_ref(found.schema);
         found.resolver = found.resolver.in_subresource(resource)?;
-        self.graph.nodes[found.node].price = price::of(found.schema);
+        self.graph.nodes[found.node].price = keyword_cost::of(found.schema);
         let Some(schema) = found.schema.as_object() else { return Ok(()) };
         // Before draft 2019-09 a reference stands alone: what is beside it does not count.
         let old = matches!(found.draft, Draft::Draft4 | Draft::Draft6 | Draft::Draft7);

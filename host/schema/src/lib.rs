@@ -1,18 +1,27 @@
 //! Checks of JSON values against JSON Schemas, with a bound on their cost.
 //!
-//! - [`Schema`] is a schema that was compiled once and checks any number of values.
-//! - [`ValidInput`] is the proof that an input was checked: only [`Schema::check_input`] makes
-//!   one, and the sandbox takes nothing else.
-//! - [`Violations`] are all the places where a value breaks its schema.
-//! - [`Schema::masked`] replaces what a schema calls secret.
-//! - [`SchemaError`] says why a value is not a usable schema.
+//! - [`Schema`] is a compiled schema. It checks any number of values.
+//! - [`ValidInput`] is the proof that an input was checked: only [`Schema::check_input`] creates
+//!   it, and the sandbox accepts no other input.
+//! - [`Violations`] lists the violations of a value.
+//! - [`Schema::masked`] replaces the secrets of a value.
+//! - [`SchemaError`] is the reason why a value is not a usable schema.
 //!
-//! Nothing is ever fetched: a reference points into the schema itself. Schemas come from
-//! plugins and values from anyone, so both are hostile: schemas are bounded, and a check has a
-//! [`Budget`](ophost_document::Budget) that ends it.
+//! Nothing is fetched: a reference must point into the schema itself. Schemas come from plugins
+//! and values from callers, so both are untrusted. The size and the cost of a schema are bounded,
+//! and a check ends when its [`Budget`](ophost_document::Budget) is used up.
+//!
+//! | module | content |
+//! |--------|---------|
+//! | `compiled` | [`Schema`]: compile, check, mask |
+//! | `graph` | subschemas and the applicators between them |
+//! | `bounds`, `size` | limits of the size of a schema and of a value |
+//! | `cost`, `keyword_cost` | upper bound of the cost of one value |
+//! | `instance` | values for the validator, with a budget for each step |
+//! | `pattern` | regular expressions with linear run time |
+//! | `defaults`, `secrets` | default values and secrets |
+//! | `violation`, `alternatives`, `union` | messages, and the nearest alternative of a union |
 
-#[cfg(test)]
-mod adversarial;
 mod alternatives;
 mod bounds;
 mod compiled;
@@ -20,14 +29,12 @@ mod cost;
 mod defaults;
 mod graph;
 mod instance;
-#[cfg(test)]
-mod json_schema_suite;
+mod keyword_cost;
 mod pattern;
-mod price;
-#[cfg(test)]
-mod random;
 mod secrets;
 mod size;
+#[cfg(test)]
+mod tests;
 mod union;
 mod violation;
 

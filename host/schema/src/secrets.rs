@@ -1,8 +1,7 @@
-//! Which parts of a value its schema calls secret: `writeOnly` or `x-secret`, where true.
+//! Secrets of a value: parts whose schema has `writeOnly` or `x-secret` set to true.
 //!
-//! They are looked for wherever a subschema may apply, also where it perhaps does not, such as
-//! under `anyOf` or `then`: what is masked for nothing is a nuisance, what is shown cannot be
-//! taken back. A null is no secret.
+//! A part is a secret if any subschema that may apply to it says so, also under `anyOf` or `then`,
+//! because an unnecessary mask is better than a published secret. A null is not a secret.
 
 use std::collections::HashSet;
 
@@ -11,25 +10,25 @@ use serde_json::Value;
 
 use super::graph::{Graph, Node};
 
-/// How deep a value is looked into, in levels: as deep as a value that is read.
+/// Maximum depth of the search, in levels: the maximum depth of a parsed value.
 const MAX_DEPTH: usize = 128;
-/// How many steps looking for the secrets of one value may take.
+/// Budget of the search for the secrets of a value, in steps.
 const MAX_STEPS: u64 = 4 << 20;
-/// How many secrets of one value are masked each by itself. A mask is larger than a short secret.
+/// Maximum number of separate masks in a value. A mask is larger than a short secret.
 pub(super) const MAX_MASKS: usize = 1_000;
 
-/// Returns what stands for a secret.
+/// Returns the mask of a secret.
 pub(crate) type MakeMask<'a> = dyn Fn(&Value) -> Result<Value, Interruption> + 'a;
 
-/// Where the secrets of a schema are.
+/// The secrets of a schema.
 #[derive(Debug)]
 pub(super) struct Secrets {
-    /// For each node, whether it or something that it leads to is one.
+    /// For each node, whether it or a node below it is a secret.
     leads: Vec<bool>,
 }
 
 impl Secrets {
-    /// Finds them.
+    /// Finds the secrets of a schema.
     pub(super) fn of(graph: &Graph) -> Self {
         let mut above = vec![Vec::new(); graph.nodes.len()];
         for (place, node) in graph.nodes.iter().enumerate() {
@@ -48,14 +47,13 @@ impl Secrets {
         Self { leads }
     }
 
-    /// Returns whether a value may hold any.
-    pub(super) fn are_there(&self) -> bool {
+    /// Returns whether a value can have secrets.
+    pub(super) fn exist(&self) -> bool {
         self.leads.first().is_some_and(|leads| *leads)
     }
 
-    /// Returns a value with each secret in it replaced by what `mask` makes of it; `None` if
-    /// there is none. Where there are more than [`MAX_MASKS`], or looking would take too long, the
-    /// value as a whole is a secret.
+    /// Returns a value with each secret replaced by the result of `mask`; `None` if there is none.
+    /// Masks the whole value if it has more than [`MAX_MASKS`] secrets or the search takes too long.
     ///
     /// # Errors
     ///
@@ -67,35 +65,35 @@ impl Secrets {
         mask: &MakeMask<'_>,
         budget: &Budget,
     ) -> Result<Option<Value>, Interruption> {
-        if !self.are_there() {
+        if !self.exist() {
             return Ok(None);
         }
         let steps = budget.with_steps(MAX_STEPS);
         let leads = &self.leads;
         let mut search =
             Search { graph, leads, budget: &steps, path: Vec::new(), found: Vec::new() };
-        match search.look(&[0], value, MAX_DEPTH) {
+        match search.visit(&[0], value, MAX_DEPTH) {
             Ok(()) if search.found.is_empty() => Ok(None),
             Ok(()) => replaced(value, &search.found, mask).map(Some),
-            Err(Stopped::Whole | Stopped::Interrupted(Interruption::Steps)) => {
+            Err(SearchEnd::Whole | SearchEnd::Interrupted(Interruption::Steps)) => {
                 mask(value).map(Some)
             }
-            Err(Stopped::Interrupted(why)) => Err(why),
+            Err(SearchEnd::Interrupted(why)) => Err(why),
         }
     }
 }
 
-/// Returns a value with what is at each of these places replaced.
+/// Returns a value with masks at these paths.
 fn replaced(
     value: &Value,
-    places: &[Vec<Part<'_>>],
+    paths: &[Vec<Part<'_>>],
     mask: &MakeMask<'_>,
 ) -> Result<Value, Interruption> {
     let mut replaced = value.clone();
-    for place in places {
-        let found = place.iter().try_fold(&mut replaced, |value, part| match part {
+    for path in paths {
+        let found = path.iter().try_fold(&mut replaced, |value, part| match part {
             Part::Name(name) => value.get_mut(*name),
-            Part::Place(place) => value.get_mut(*place),
+            Part::Index(index) => value.get_mut(*index),
         });
         if let Some(secret) = found {
             *secret = mask(secret)?;
@@ -104,21 +102,21 @@ fn replaced(
     Ok(replaced)
 }
 
-/// A step from a value to a part of it.
+/// A step of a path: a field or an item.
 #[derive(Clone, Copy)]
 enum Part<'v> {
     Name(&'v str),
-    Place(usize),
+    Index(usize),
 }
 
-/// Why a search for secrets ended before all was looked at.
-enum Stopped {
-    /// The value as a whole is to be masked.
+/// Reason for the early end of a search.
+enum SearchEnd {
+    /// The whole value must be masked.
     Whole,
     Interrupted(Interruption),
 }
 
-impl From<Interruption> for Stopped {
+impl From<Interruption> for SearchEnd {
     fn from(why: Interruption) -> Self {
         Self::Interrupted(why)
     }
@@ -128,22 +126,22 @@ struct Search<'a, 'v> {
     graph: &'a Graph,
     leads: &'a [bool],
     budget: &'a Budget,
-    /// Where it is.
+    /// The current path.
     path: Vec<Part<'v>>,
-    /// Where secrets are.
+    /// The paths of secrets.
     found: Vec<Vec<Part<'v>>>,
 }
 
 impl<'v> Search<'_, 'v> {
-    fn look(&mut self, nodes: &[usize], value: &'v Value, left: usize) -> Result<(), Stopped> {
+    fn visit(&mut self, nodes: &[usize], value: &'v Value, left: usize) -> Result<(), SearchEnd> {
         if nodes.is_empty() || value.is_null() {
             return Ok(());
         }
-        let left = left.checked_sub(1).ok_or(Stopped::Whole)?;
+        let left = left.checked_sub(1).ok_or(SearchEnd::Whole)?;
         let applied = self.applied(nodes)?;
         if applied.iter().any(|node| self.graph.nodes[*node].is_secret) {
             if self.found.len() == MAX_MASKS {
-                return Err(Stopped::Whole);
+                return Err(SearchEnd::Whole);
             }
             self.found.push(self.path.clone());
             return Ok(());
@@ -159,7 +157,7 @@ impl<'v> Search<'_, 'v> {
                     below.extend(of_item(node, place));
                     Ok(())
                 })?;
-                self.part(Part::Place(place), &below, item, left)
+                self.part(Part::Index(place), &below, item, left)
             }),
             Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => Ok(()),
         }
@@ -171,14 +169,14 @@ impl<'v> Search<'_, 'v> {
         nodes: &[usize],
         value: &'v Value,
         left: usize,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), SearchEnd> {
         self.path.push(part);
-        self.look(nodes, value, left)?;
+        self.visit(nodes, value, left)?;
         self.path.pop();
         Ok(())
     }
 
-    /// Returns what nodes apply to a part, as far as that leads to a secret.
+    /// Returns the nodes that apply to a part and lead to a secret.
     fn below(
         &self,
         applied: &[usize],
@@ -193,8 +191,8 @@ impl<'v> Search<'_, 'v> {
         Ok(below)
     }
 
-    /// Returns the nodes and all that may apply to the same value, as far as they lead to a
-    /// secret, each once.
+    /// Returns the nodes, and all nodes that may apply to the same value, that lead to a secret;
+    /// each once.
     fn applied(&self, nodes: &[usize]) -> Result<Vec<usize>, Interruption> {
         let mut applied = nodes.to_vec();
         applied.retain(|node| self.leads[*node]);
@@ -213,7 +211,7 @@ impl<'v> Search<'_, 'v> {
     }
 }
 
-/// Adds what a node applies to a member.
+/// Adds the nodes that a node applies to a member.
 fn of_member(
     node: &Node,
     name: &str,
@@ -234,7 +232,7 @@ fn of_member(
     Ok(())
 }
 
-/// Returns what a node applies to the item at a place.
+/// Returns the nodes that a node applies to the item at an index.
 fn of_item(node: &Node, place: usize) -> impl Iterator<Item = usize> {
     let listed = node.first_items.get(place).copied().or(node.items);
     [listed, node.contains, node.unevaluated_items].into_iter().flatten()
@@ -256,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn i4_secrets_are_found_wherever_a_schema_may_apply() {
+    fn secrets_are_found_in_every_subschema_that_may_apply() {
         let secret = json!({"x-secret": true});
         let schema = json!({
             "properties": {
@@ -289,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn i4_where_there_is_no_secret_nothing_is_masked() {
+    fn a_value_without_secrets_is_not_masked() {
         let schema = json!({"properties": {"a": {"x-secret": true}, "b": {}}});
         assert_eq!(masked(&schema, &json!({"a": null, "b": 1})), None);
         assert_eq!(masked(&schema, &json!([1])), None);
@@ -298,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn i4_many_secrets_are_masked_as_one() {
+    fn many_secrets_are_masked_as_one() {
         let schema = json!({"additionalProperties": {"writeOnly": true}});
         let of =
             |count: usize| Value::Object((0..count).map(|n| (n.to_string(), json!(n))).collect());
@@ -309,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn i4_circles_end_and_what_would_take_too_long_is_masked_as_a_whole() {
+    fn cycles_end_and_a_long_search_masks_the_whole_value() {
         let schema = json!({
             "properties": {"next": {"$ref": "#"}, "a": {"x-secret": true}},
             "allOf": [{"$ref": "#"}],

@@ -1,4 +1,4 @@
-//! Where and how a value breaks its schema, in words.
+//! Violations: messages for errors of the validator.
 
 use std::fmt;
 
@@ -11,33 +11,31 @@ use super::alternatives::{self, Nearest};
 use ophost_document::suggest;
 use ophost_document::{Budget, Interruption, text};
 
-/// How many violations are listed before the rest is only counted.
+/// Maximum number of listed violations. The others are counted.
 const MAX_VIOLATIONS: usize = 100;
-/// How much of a pointer is shown, in bytes: its names come from the value.
+/// Maximum length of a pointer, in bytes, because its names come from the value.
 const MAX_POINTER: usize = 1 << 10;
-/// How many of the values that are allowed are shown.
+/// Maximum number of listed allowed values.
 const MAX_OPTIONS: usize = 20;
-/// Among how many names the one that was meant is looked for.
+/// Maximum number of names that are compared for a suggestion.
 const MAX_NAMES: usize = 200;
-/// What stands before that which there is.
+/// Text before the actual value.
 pub(super) const GOT: &str = ", got ";
-/// What is said of a field that has to be there.
+/// Message for a missing field.
 pub(super) const MISSING: &str = "missing, but required";
-/// How deep alternatives within alternatives are followed.
+/// Maximum depth of nested alternatives.
 const MAX_NESTED: usize = 8;
-/// How much of a value is shown, in characters: it can be megabytes.
+/// Maximum number of characters of a value in a message.
 const MAX_SHOWN: usize = 60;
 
-/// One place where a value breaks its schema.
+/// A violation of a schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// JSON pointer to the place in the value, also of what is missing there; empty for the
-    /// value as a whole.
+    /// JSON pointer into the value, also of a missing field; empty for the whole value.
     pub pointer: String,
-    /// What is wrong there: what was expected, and what there is. Holds text of the value:
-    /// escape it before a terminal sees it.
+    /// The expected and the actual value. Contains text of the value: escape it for a terminal.
     pub problem: String,
-    /// A name or value that is much like the wrong one, and right.
+    /// A similar valid name or value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub did_you_mean: Option<String>,
 }
@@ -54,53 +52,53 @@ impl fmt::Display for Violation {
 }
 
 impl Violation {
-    /// Takes out what there is where that holds a secret, or is in one.
-    fn hide(&mut self, value: &Value, masked: &Value) {
-        let there = value.pointer(&self.pointer);
-        if there.is_some() && there == masked.pointer(&self.pointer) {
+    /// Removes the value from the message if it contains a secret or is part of one.
+    fn redact(&mut self, value: &Value, masked: &Value) {
+        let found = value.pointer(&self.pointer);
+        if found.is_some() && found == masked.pointer(&self.pointer) {
             return;
         }
-        let end = told(&self.pointer, value, masked);
+        let end = public_length(&self.pointer, value, masked);
         let is_inside = end < self.pointer.len();
-        // What is missing there is none; its text has no value, but for one whose pointer is cut.
+        // The message of a missing field contains no value, unless its pointer is truncated.
         let expected = self.problem.find(GOT).map(|end| self.problem[..end].to_owned());
         match expected.filter(|_| !is_inside) {
             Some(expected) => self.problem = format!("{expected}{GOT}a secret"),
-            None if there.is_none() && !is_inside => return,
-            None => self.problem = "not as its schema wants it".to_owned(),
+            None if found.is_none() && !is_inside => return,
+            None => self.problem = "does not match its schema".to_owned(),
         }
         self.pointer.truncate(end);
         self.did_you_mean = None;
     }
 }
 
-/// Returns how much of a pointer may be told: what names a place within a secret is part of it.
-fn told(pointer: &str, value: &Value, masked: &Value) -> usize {
+/// Returns the length of a pointer up to a secret. Names within a secret are part of it.
+fn public_length(pointer: &str, value: &Value, masked: &Value) -> usize {
     let ends = pointer.match_indices('/').map(|(end, _)| end).chain([pointer.len()]);
     let is_secret = |end: &usize| {
-        let place = &pointer[..*end];
-        masked.pointer(place).is_some_and(Value::is_null)
-            && value.pointer(place).is_some_and(|value| !value.is_null())
+        let pointer = &pointer[..*end];
+        masked.pointer(pointer).is_some_and(Value::is_null)
+            && value.pointer(pointer).is_some_and(|value| !value.is_null())
     };
     ends.into_iter().find(is_secret).unwrap_or(pointer.len())
 }
 
-/// Every place where a value breaks its schema; at least one.
+/// The violations of a value; at least one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.summary())]
 pub struct Violations {
-    /// The first hundred.
+    /// The first 100 violations.
     pub list: Vec<Violation>,
-    /// How many there are besides.
+    /// Number of violations that are not listed.
     pub more: usize,
-    /// Whether there may be others still: finding all would take too long.
+    /// Whether there can be more violations, because collecting all would take too long.
     pub at_least: bool,
-    /// Whether the value was not checked at all, for the reason that the list gives.
+    /// Whether the value could not be checked. The list has the reason.
     pub unchecked: bool,
 }
 
 impl Violations {
-    /// Reads what the validator found against `schema`.
+    /// Converts the errors of the validator.
     pub(super) fn read<'a>(
         schema: &Value,
         errors: impl Iterator<Item = ValidationError<'a>>,
@@ -115,13 +113,12 @@ impl Violations {
         Self { list: reader.list, more: reader.more, at_least: false, unchecked: false }
     }
 
-    /// Says that there may be others.
+    /// Marks the list as incomplete.
     pub(super) fn at_least(self) -> Self {
         Self { at_least: true, ..self }
     }
 
-    /// Tells nothing of what the schema calls secret: `masked` is the value with a null for each
-    /// secret.
+    /// Removes secrets from the messages. `masked` is the value with a null for each secret.
     ///
     /// # Errors
     ///
@@ -133,20 +130,20 @@ impl Violations {
         budget: &Budget,
     ) -> Result<Self, Interruption> {
         for violation in &mut self.list {
-            // Each may compare a large part of the value.
+            // Each violation can compare a large part of the value.
             budget.check()?;
-            violation.hide(value, masked);
+            violation.redact(value, masked);
         }
         Ok(self)
     }
 
-    /// Says only that the value as a whole breaks its schema.
+    /// Returns a violation of the whole value, without details.
     pub(super) fn somewhere() -> Self {
-        let problem = "not as its schema wants it; finding out where would take too long";
+        let problem = "does not match its schema; finding the location would take too long";
         Self { at_least: true, ..Self::whole(problem.to_owned()) }
     }
 
-    /// Says why a value cannot be checked.
+    /// Returns the reason why a value cannot be checked.
     pub(super) fn unchecked(problem: String) -> Self {
         Self { unchecked: true, ..Self::whole(problem) }
     }
@@ -168,7 +165,7 @@ impl Violations {
     }
 }
 
-/// Turns errors of the validator into violations.
+/// Converts errors of the validator to violations.
 struct Reader<'a> {
     schema: &'a Value,
     alternatives: alternatives::Reader<'a>,
@@ -177,11 +174,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Adds what an error says; of alternatives, what keeps the value from being the nearest one.
+    /// Adds an error. For alternatives, adds the violations of the nearest one.
     fn add(&mut self, error: &ValidationError<'_>, nested_left: usize) {
         let room = MAX_VIOLATIONS - self.list.len();
         self.more += count_of(error).saturating_sub(room);
-        // An error can hold a million fields, each to be shown with a pointer of megabytes.
+        // An error can contain a million fields with pointers of megabytes.
         if room == 0 {
             return;
         }
@@ -202,8 +199,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Adds a violation. A tag that is missing is one, though both the object and its alternatives
-    /// require it: what says more is kept.
+    /// Adds a violation. If both the object and its alternatives require a missing tag, only the
+    /// longer message is kept.
     fn push(&mut self, violation: Violation) {
         let is_missing = |it: &Violation| it.problem.starts_with(MISSING);
         let same = |it: &&mut Violation| it.pointer == violation.pointer && is_missing(it);
@@ -215,7 +212,7 @@ impl Reader<'_> {
     }
 }
 
-/// Returns how many violations an error is.
+/// Returns the number of violations of an error.
 fn count_of(error: &ValidationError<'_>) -> usize {
     match error.kind() {
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
@@ -225,7 +222,7 @@ fn count_of(error: &ValidationError<'_>) -> usize {
     }
 }
 
-/// Returns a pointer, cut where it is too long to be of use.
+/// Truncates a long pointer.
 pub(super) fn cut(mut pointer: String) -> String {
     if pointer.len() > MAX_POINTER {
         pointer.truncate(pointer.floor_char_boundary(MAX_POINTER));
@@ -235,8 +232,8 @@ pub(super) fn cut(mut pointer: String) -> String {
     pointer
 }
 
-/// Returns what one of the validator's errors says: fields that are not known are one error
-/// there, and one violation each here.
+/// Converts an error of the validator. An error for several unknown fields gives a violation for
+/// each.
 fn read(schema: &Value, error: &ValidationError<'_>, room: usize) -> Vec<Violation> {
     let pointer = cut(error.instance_path().to_string());
     match error.kind() {
@@ -262,7 +259,7 @@ pub(super) fn below(pointer: &str, name: &str) -> String {
     cut(format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")))
 }
 
-/// Returns the fields that are known where the keyword of a schema at `path` stands.
+/// Returns the known fields of the subschema with the keyword at `path`.
 fn known_fields<'a>(schema: &'a Value, path: &str) -> Vec<&'a str> {
     let object = path.rsplit_once('/').and_then(|(object, _)| schema.pointer(object));
     let properties = object.and_then(|object| object.get("properties")?.as_object());
@@ -272,13 +269,13 @@ fn known_fields<'a>(schema: &'a Value, path: &str) -> Vec<&'a str> {
 fn unknown_field(pointer: &str, name: &str, known: &[&str]) -> Violation {
     Violation {
         pointer: below(pointer, name),
-        problem: "not a field that is known here".to_owned(),
+        problem: "unknown field".to_owned(),
         did_you_mean: nearest(name, known.iter().copied()),
     }
 }
 
-/// Returns the violation of a value that is none of those that are allowed, nor another kind of
-/// value, in words.
+/// Returns the violation of a value that is not an allowed one. `others` describes further allowed
+/// kinds of values.
 pub(super) fn not_an_option(
     pointer: String,
     options: &[&Value],
@@ -294,7 +291,7 @@ pub(super) fn not_an_option(
     }
 }
 
-/// Returns what is allowed as a list, the first of it.
+/// Returns the first allowed values as a list.
 pub(super) fn listed(options: &[&Value], others: &[String]) -> String {
     let all = options.iter().map(|option| shown(option)).chain(others.iter().cloned());
     let mut list: Vec<_> = all.take(MAX_OPTIONS).collect();
@@ -304,7 +301,7 @@ pub(super) fn listed(options: &[&Value], others: &[String]) -> String {
     list.join(", ")
 }
 
-/// Returns the name that is most like a wrong one, among the first.
+/// Returns the known name that is most similar to an unknown one.
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     suggest::closest_match(wrong, known.take(MAX_NAMES)).map(str::to_owned)
 }
@@ -325,7 +322,7 @@ fn problem(error: &ValidationError<'_>) -> String {
         Kind::MaxLength { limit } => format!("at most {}", count(*limit, "character")),
         Kind::MinItems { limit } => format!("at least {}", count(*limit, "item")),
         Kind::MaxItems { limit } => format!("at most {}", count(*limit, "item")),
-        // The only keyword of ours; see `Pattern`.
+        // The only custom keyword; see `Pattern`.
         Kind::Custom { message, .. } => format!("text that matches `{}`", text::quote(message)),
         Kind::Format { format } => format!("text in the format `{format}`"),
         Kind::FalseSchema => return "nothing is allowed here".to_owned(),
@@ -338,17 +335,17 @@ fn count(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// Returns a value as JSON, or the beginning of it.
+/// Returns a value as JSON, truncated.
 pub(super) fn shown(value: &Value) -> String {
     let mut text = Beginning(String::new());
-    // The error only says that there was more than is shown.
+    // An error means that the text was truncated.
     match fmt::write(&mut text, format_args!("{value}")) {
         Ok(()) => text.0,
         Err(fmt::Error) => text.0 + "...",
     }
 }
 
-/// Takes the first characters of a text and refuses the rest.
+/// Accepts the first characters of a text and rejects the rest.
 struct Beginning(String);
 
 impl fmt::Write for Beginning {
@@ -365,16 +362,16 @@ mod tests {
     use serde_json::json;
 
     use super::super::Schema;
-    use super::super::adversarial::check;
     use super::*;
+    use crate::tests::adversarial::check;
 
-    fn told(schema: Value, value: &Value) -> Vec<String> {
+    fn messages(schema: Value, value: &Value) -> Vec<String> {
         let violations = check(&Schema::compile(schema).unwrap(), value).unwrap_err();
         violations.list.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn i4_what_is_told_holds_nothing_of_a_secret() {
+    fn messages_contain_no_secret() {
         let schema = json!({
             "properties": {
                 "pin": {"type": "string", "maxLength": 4, "writeOnly": true},
@@ -387,28 +384,28 @@ mod tests {
         });
         let value = json!({"pin": "hunter2", "kind": "omeag", "keys": {"hunter2": 1}, "size": "x"});
         assert_eq!(
-            told(schema.clone(), &value),
+            messages(schema.clone(), &value),
             [
                 "/pin: expected at most 4 characters, got a secret",
                 "/kind: expected one of \"alpha\", \"omega\", got a secret",
-                "/keys: not as its schema wants it",
+                "/keys: does not match its schema",
                 "/size: expected integer, got \"x\"",
             ]
         );
-        assert_eq!(told(schema.clone(), &json!({})), ["/pin: missing, but required"]);
+        assert_eq!(messages(schema.clone(), &json!({})), ["/pin: missing, but required"]);
         let inner = json!({"properties": {"s": {
             "x-secret": true, "additionalProperties": {"required": ["x"], "maxProperties": 0}
         }}});
         for value in [json!({"s": {"hunter2": {}}}), json!({"s": {"hunter2": {"x": "y"}}})] {
-            assert_eq!(told(inner.clone(), &value), ["/s: not as its schema wants it"]);
+            assert_eq!(messages(inner.clone(), &value), ["/s: does not match its schema"]);
         }
         let whole = json!({"anyOf": [{"type": "integer"}, {"type": "null"}], "allOf": [schema]});
-        let told = told(whole, &json!({"pin": "hunter2"})).join(" ");
-        assert!(told.contains("null, got a secret") && !told.contains("hunter2"), "{told}");
+        let text = messages(whole, &json!({"pin": "hunter2"})).join(" ");
+        assert!(text.contains("null, got a secret") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]
-    fn each_violation_says_what_was_expected_and_what_there_is() {
+    fn each_violation_has_the_expected_and_the_actual_value() {
         let schema = json!({
             "properties": {
                 "n": {"type": "integer", "minimum": 1},
@@ -420,11 +417,11 @@ mod tests {
             "additionalProperties": false,
         });
         assert_eq!(
-            told(schema.clone(), &json!({"n": "x", "s": "abc"})),
+            messages(schema.clone(), &json!({"n": "x", "s": "abc"})),
             ["/n: expected integer, got \"x\"", "/s: expected at most 2 characters, got \"abc\"",]
         );
         assert_eq!(
-            told(schema.clone(), &json!({"n": 0, "s": 1, "list": [true, 2]})),
+            messages(schema.clone(), &json!({"n": 0, "s": 1, "list": [true, 2]})),
             [
                 "/n: expected at least 1, got 0",
                 "/s: expected null or string, got 1",
@@ -432,24 +429,25 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(schema, &json!({"kinds": 1, "kind": "smal", "x/y": 1})),
+            messages(schema, &json!({"kinds": 1, "kind": "smal", "x/y": 1})),
             [
                 "/kind: expected one of \"small\", \"large\", got \"smal\"; did you mean `small`?",
-                "/kinds: not a field that is known here; did you mean `kind`?",
-                "/x~1y: not a field that is known here",
+                "/kinds: unknown field; did you mean `kind`?",
+                "/x~1y: unknown field",
                 "/s: missing, but required",
             ]
         );
     }
 
     #[test]
-    fn a_large_value_is_not_shown_whole() {
-        let [told] = told(json!({"type": "null"}), &json!("x".repeat(1 << 20))).try_into().unwrap();
-        assert_eq!(told, format!("/: expected null, got \"{}...", "x".repeat(MAX_SHOWN - 1)));
+    fn a_large_value_is_truncated() {
+        let [message] =
+            messages(json!({"type": "null"}), &json!("x".repeat(1 << 20))).try_into().unwrap();
+        assert_eq!(message, format!("/: expected null, got \"{}...", "x".repeat(MAX_SHOWN - 1)));
     }
 
     #[test]
-    fn a_flood_of_fields_with_long_names_is_cut_and_counted() {
+    fn many_fields_with_long_names_are_truncated_and_counted() {
         let schema = json!({"properties": {"k".repeat(1 << 15): {"properties": {"a": {}}, "additionalProperties": false}}});
         let fields: serde_json::Map<_, _> = (0..5_000).map(|n| (n.to_string(), json!(1))).collect();
         let value = json!({"k".repeat(1 << 15): fields});
@@ -466,7 +464,7 @@ mod tests {
         assert_eq!(violations.to_string(), "breaks its schema in 150 places");
     }
     #[test]
-    fn more_violations_than_can_be_collected_are_told_as_at_least_one() {
+    fn too_many_violations_to_collect_are_reported_as_at_least_one() {
         let schema = Schema::compile(json!({"items": {"type": "null"}})).unwrap();
         let violations = check(&schema, &json!(vec![1; 300_000])).unwrap_err();
         assert_eq!(violations.to_string(), "breaks its schema in at least 1 place");
@@ -475,13 +473,13 @@ mod tests {
     }
 
     #[test]
-    fn where_not_even_the_first_can_be_found_only_the_value_is_told() {
+    fn a_violation_without_a_location_is_one_of_the_whole_value() {
         let part = json!({"items": {"type": "null"}});
         let schema = Schema::compile(json!({"anyOf": [part, part]})).unwrap();
         let violations = check(&schema, &json!(vec![1; 300_000])).unwrap_err();
         assert_eq!(
             violations.list[0].to_string(),
-            "/: not as its schema wants it; finding out where would take too long"
+            "/: does not match its schema; finding the location would take too long"
         );
     }
 }

@@ -71,7 +71,7 @@ fn file_that_is_not_a_plugin_is_rejected_with_its_type() {
 #[test]
 fn invalid_description_is_rejected_with_its_location() {
     insta::assert_snapshot!(rejection(&with_input_schema(r#"{"properties": {"a": {"minimum": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a/minimum`: "x" is not of type "number""#);
-    insta::assert_snapshot!(rejection(&with_input_schema(r#"{"properties": {"a": {"type": "integer", "default": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a`: the default breaks its own schema: "x" is not of type "integer""#);
+    insta::assert_snapshot!(rejection(&with_input_schema(r#"{"properties": {"a": {"type": "integer", "default": "x"}}}"#)), @r#"it.wasm: the input schema of `a` is not a valid schema at `/properties/a`: the default violates its own schema: "x" is not of type "integer""#);
     let unknown = Operation::new("a").annotated("ophost.magic", "1");
     let unknown = describing(&Described::new("it").with(unknown)).expect("a guest");
     insta::assert_snapshot!(rejection(&unknown), @"it.wasm: invalid description: unknown annotation `ophost.magic`");

@@ -167,7 +167,7 @@ fn all_violations_of_an_input_are_reported_and_nothing_runs() {
     ---- stderr
     error: the input of `slugify` breaks its schema in 3 places
       /max_length: expected at least 1, got 0
-      /txt: not a field that is known here; did you mean `text`?
+      /txt: unknown field; did you mean `text`?
       /text: missing, but required
     hint: run `ophost describe slugify` to show the input schema
     ---- exit 2

@@ -1215,7 +1215,7 @@ fn violations_show_no_secret() {
     error: the input of `it.works` breaks its schema in 3 places
       /pin: expected at most 4 characters, got a secret
       /size: expected integer, got "x"
-      /pni: not a field that is known here; did you mean `pin`?
+      /pni: unknown field; did you mean `pin`?
     hint: run `ophost describe it.works` to show the input schema
     ---- exit 2
     "#);

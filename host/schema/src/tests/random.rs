@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Schema;
 use super::adversarial::check;
+use crate::Schema;
 
 /// How many schemas are tried; a hundred thousand found nothing more.
 const SCHEMAS: usize = 3_000;

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use ophost_document::Budget;
 
-use super::{CheckError, Schema, Violations};
+use crate::{CheckError, Schema, Violations};
 
 /// Checks a value without a limit.
-pub(super) fn check(schema: &Schema, value: &Value) -> Result<(), Violations> {
+pub(crate) fn check(schema: &Schema, value: &Value) -> Result<(), Violations> {
     match schema.check(value, &Budget::unlimited()) {
         Ok(()) => Ok(()),
         Err(CheckError::Violations(violations)) => Err(violations),
@@ -20,7 +20,7 @@ pub(super) fn check(schema: &Schema, value: &Value) -> Result<(), Violations> {
 }
 
 /// A chain of definitions `0` to `count`, each of which applies the next as `link` says.
-pub(super) fn chain(count: usize, link: impl Fn(Value) -> Value, last: Value) -> Value {
+pub(crate) fn chain(count: usize, link: impl Fn(Value) -> Value, last: Value) -> Value {
     let mut all = Map::new();
     for place in 0..count {
         let next = json!({"$ref": format!("#/$defs/{}", place + 1)});
@@ -31,7 +31,7 @@ pub(super) fn chain(count: usize, link: impl Fn(Value) -> Value, last: Value) ->
 }
 
 /// An object in an object, that many levels deep.
-pub(super) fn nested(levels: usize, inner: Value) -> Value {
+pub(crate) fn nested(levels: usize, inner: Value) -> Value {
     (1..levels).fold(inner, |inner, _| json!({"x": inner}))
 }
 
