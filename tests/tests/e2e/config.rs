@@ -131,7 +131,7 @@ fn limits_of_the_file_are_enforced() {
     assert!(spin.stderr.contains("(timeout): still running after 200ms"), "{spin}");
     insta::assert_snapshot!(project.run(&["run", "misbehave.spin", "--timeout", "2s"]), @"
     ---- stderr
-    error: 2s for `timeout` is above this host's maximum of 1s
+    error: 2s for `timeout` is above the maximum of 1s
     hint: use a lower value, or omit the flag
     ---- exit 4
     ");

@@ -39,13 +39,13 @@ fn unknown_operation_gets_a_suggestion() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["describe", "slugfy"]), @"
     ---- stderr
-    error: no operation is called `slugfy`
+    error: no operation named `slugfy`
     hint: did you mean `slugify`?
     ---- exit 3
     ");
     insta::assert_snapshot!(project.run(&["describe", "something_else"]), @"
     ---- stderr
-    error: no operation is called `something_else`
+    error: no operation named `something_else`
     hint: run `ophost list` to list the operations
     ---- exit 3
     ");

@@ -238,7 +238,7 @@ async fn run_with_a_document_conflict_is_retried() {
     let reruns = report["usage"]["conflict_retries"].as_u64().expect("a number of retries");
     let record = latest(&project);
     assert_eq!(record["usage"]["conflict_retries"], reruns);
-    let again = format!("executed again ({reruns}): what it read was changed");
+    let again = format!("retry {reruns} after a document conflict");
     let log = record["log_entries"].as_array().expect("a list");
     assert!(log.iter().any(|entry| entry["message"] == again.as_str()), "{record}");
     let shown = project.run(&["runs", "show", "latest"]).stdout;
@@ -258,7 +258,7 @@ async fn run_that_exceeds_its_retries_fails_with_kind_conflict() {
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
-    error: operation `ledger.bump` failed (conflict): other runs changed what it had read, 6 times
+    error: operation `ledger.bump` failed (conflict): other runs changed documents that it had read, in 6 executions
     hint: try again later
     ");
     let record = latest(&project);
@@ -420,7 +420,7 @@ fn collection_that_no_model_names_is_denied() {
     let project = Project::with_rust(&["ledger"]);
     insta::assert_snapshot!(project.run(&["run", "ledger.reach"]), @"
     ---- stderr
-    error: operation `ledger.reach` failed (denied): the operation's models do not name the collection `others`
+    error: operation `ledger.reach` failed (denied): the collection `others` is not in the models of the operation
     hint: the models of the operation must include the collection
     ---- exit 4
     ");
@@ -491,13 +491,13 @@ fn effects_limit_is_parsed_like_other_limits() {
     ");
     insta::assert_snapshot!(run("0"), @"
     ---- stderr
-    error: a limit of zero for `effects` lets nothing run
+    error: `effects` must be greater than zero
     hint: omit the flag for the default
     ---- exit 2
     ");
     insta::assert_snapshot!(run("2GiB"), @"
     ---- stderr
-    error: 2.0 GiB for `effects` is above this host's maximum of 1.0 GiB
+    error: 2.0 GiB for `effects` is above the maximum of 1.0 GiB
     hint: use a lower value, or omit the flag
     ---- exit 4
     ");
@@ -546,7 +546,7 @@ fn erasing_a_run_keeps_its_document_changes() {
     let diff = json_of(&project, &["runs", "changes", "latest"]);
     assert_eq!(diff["change_set"].as_array().map(Vec::len), Some(2));
     let help = project.run(&["runs", "erase", "--help"]).stdout;
-    assert!(help.contains("its document\nchanges"), "{help}");
+    assert!(help.contains("its document changes"), "{help}");
     assert_sound(&project);
 }
 

@@ -408,7 +408,7 @@ fn import_is_limited_by_the_maximum_effects() {
     let more = import(&project, "it.csv", "_id,text\na,b\n", &["--existing", "replace"]);
     insta::assert_snapshot!(more, @"
     ---- stderr
-    error: operation `ophost.import` failed (effects): the documents are more than a run may write
+    error: operation `ophost.import` failed (effects): the documents exceed the limit of document changes
     hint: raise the maximum in `[limits.max]` of the settings
     ---- exit 1
     ");
@@ -808,7 +808,7 @@ fn corrupted_document_is_named_and_never_shown_and_the_others_are_salvaged() {
                 insta::assert_snapshot!(bad, @"
                 ---- stderr
                 error: the store is damaged at `document things/bad`: the check does not fit
-                hint: `ophost store check` finds all that is, `ophost store salvage FILE` saves the rest
+                hint: `ophost store check` lists all corruption; `ophost store salvage FILE` copies the intact data
                 ---- exit 5
                 ");
                 insta::assert_snapshot!(check, @"

@@ -124,7 +124,7 @@ fn input_validation_ends_at_the_deadline_without_a_record() {
     let project = echo(&slow_schema(), &json!({}));
     write_input(&project, &members(150_000, |n| json!(n)));
     let finished = run(&project, &with_timeout("300ms"), None);
-    let message = "error: still checking the input of `echo` after 300ms: no run began";
+    let message = "error: still checking the input of `echo` after 300ms: no run started";
     finished.assert_failed_in_time(Duration::from_millis(300), message);
     let listed = project.run(&["runs", "list", "--json"]).json();
     assert_eq!(listed["runs"], json!([]), "{listed}");
@@ -257,6 +257,6 @@ fn memory_fill_of_the_maximum_memory_ends_soon_after_the_deadline() {
     assert!(finished.stderr.contains("failed (timeout)"), "{}", finished.stderr);
     assert!(finished.took < Duration::from_millis(300) + TOLERANCE, "{:?}", finished.took);
     let more = run(&["513MiB"]);
-    assert!(more.stderr.contains("above this host's maximum of 512.0 MiB"), "{}", more.stderr);
+    assert!(more.stderr.contains("above the maximum of 512.0 MiB"), "{}", more.stderr);
     assert_eq!(more.code, Some(4));
 }

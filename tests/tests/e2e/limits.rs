@@ -78,13 +78,13 @@ fn limit_above_the_maximum_is_denied() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--timeout", "2h"]), @"
     ---- stderr
-    error: 2h for `timeout` is above this host's maximum of 1h
+    error: 2h for `timeout` is above the maximum of 1h
     hint: use a lower value, or omit the flag
     ---- exit 4
     ");
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "--memory", "0"]), @"
     ---- stderr
-    error: a limit of zero for `memory` lets nothing run
+    error: `memory` must be greater than zero
     hint: omit the flag for the default
     ---- exit 2
     ");

@@ -354,7 +354,7 @@ fn operation_of_a_rejected_file_is_reported_with_the_reason() {
     }
     insta::assert_snapshot!(project.run(&["run", "same"]), @"
     ---- stderr
-    error: `same` is in `plugins/a.wasm`, which is not used: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
+    error: `same` is in `plugins/a.wasm`, which was rejected: `same` is also declared by `plugins/b.wasm`, and neither file registered it before
     hint: run `ophost plugins` to show the reason
     ---- exit 3
     ");

@@ -256,7 +256,7 @@ fn json_prints_why_a_run_did_not_start() {
     ---- exit 2
     "#);
     insta::assert_snapshot!(project.run(&["run", "--json", "nothing_like_it"]), @r#"
-    {"run_id":null,"status":null,"error":{"kind":"no_such_operation","message":"no operation is called `nothing_like_it`","hint":"run `ophost list` to list the operations"}}
+    {"run_id":null,"status":null,"error":{"kind":"no_such_operation","message":"no operation named `nothing_like_it`","hint":"run `ophost list` to list the operations"}}
     ---- exit 3
     "#);
 }

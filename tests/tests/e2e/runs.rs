@@ -310,7 +310,7 @@ fn run_that_was_marked_as_crashed_keeps_this_status() {
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(5), "{output:?}");
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(stderr.contains("another process took this one for dead"), "{stderr}");
+    assert!(stderr.contains("already marked as crashed by another process"), "{stderr}");
     assert_eq!(latest(&project)["failure_kind"], "crashed");
 }
 
@@ -330,8 +330,8 @@ fn idempotency_key_runs_once_and_rejects_another_input() {
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=b", "--idempotency-key", "k"]), @r#"
     ---- stderr
     error: the idempotency key belongs to run [RUN], which had another input
-      /text: it was "a", now it is "b"
-    hint: another key, or the same input
+      text: "a" -> "b"
+    hint: use another key, or the same input
     ---- exit 6
     "#);
     // Keys are scoped by operation, and a dry run ignores its key.
@@ -360,7 +360,7 @@ fn idempotency_key_of_a_running_run_is_reported() {
     let same = ["run", "misbehave.spin", "--timeout", "1s", "--idempotency-key", "k"];
     let output = project.run(&same);
     assert_eq!(output.code, Some(6), "{output}");
-    assert!(output.stderr.contains("is still running"), "{output}");
+    assert!(output.stderr.contains("is still in progress"), "{output}");
     child.kill().expect("a running process");
     child.wait().expect("a terminated process");
     // A crashed run does not hold its key.
@@ -525,7 +525,7 @@ fn masked_run_cannot_be_rerun_and_error_shows_no_secret() {
     assert_eq!(run("hunter2").code, Some(0));
     insta::assert_snapshot!(run("hunter2"), @"
     ---- stderr
-    error: run [RUN] under the same idempotency key succeeded; its answer holds secrets, which are not kept
+    error: run [RUN] with the same idempotency key succeeded, but its output contains secrets, which are not stored
     hint: use another key
     ---- exit 6
     ");
@@ -535,8 +535,8 @@ fn masked_run_cannot_be_rerun_and_error_shows_no_secret() {
     assert!(!other.stderr.contains("hunter"), "{other}");
     insta::assert_snapshot!(project.run(&["runs", "rerun", "latest"]), @"
     ---- stderr
-    error: run [RUN] was given secrets, which are not kept: it cannot be run again from there
-    hint: `ophost run misbehave.admit` runs it with the secrets given again
+    error: run [RUN] cannot be rerun: its input contains secrets, which are not stored
+    hint: use `ophost run misbehave.admit` with the secrets
     ---- exit 2
     ");
 }
@@ -652,7 +652,7 @@ fn successful_rerun_is_rerun_only_by_its_id() {
     ---- stderr
     1 run skipped: already rerun
     1 run skipped: a rerun that succeeded
-    Nothing is left to run again.
+    All matching runs were skipped.
     ");
     let left_out = rerun(&[&all[..], &["--json"]].concat()).json();
     assert_eq!(left_out["left_out"]["succeeded_rerun"], 1);
@@ -779,7 +779,7 @@ fn failure_without_a_message_is_reported() {
     ---- exit 1
     "#);
     let shown = project.run(&["runs", "show", "latest"]).stdout;
-    assert!(shown.contains("\nerror: it does not say why\n"), "{shown}");
+    assert!(shown.contains("\nerror: no message\n"), "{shown}");
     insta::assert_snapshot!(project.run(&["runs", "rerun", "--status", "failed", "-y"]), @"
     reran 1 run: 0 succeeded, 1 failed
     ---- stderr
@@ -804,7 +804,7 @@ fn failed_write_to_stdout_names_the_recorded_run() {
     ");
     let json = run(&["--json"]);
     let id = latest(&project)["id"].as_str().expect("an id").to_owned();
-    assert!(json.stderr.contains(&format!("`ophost runs show {id}` shows it")), "{json}");
+    assert!(json.stderr.contains(&format!("run `ophost runs show {id}` to show the run")), "{json}");
     insta::assert_snapshot!(run(&["--no-record"]), @"
     ---- stderr
     error: cannot write to stdout: No space left on device (os error 28)
@@ -985,7 +985,7 @@ fn unknown_and_ambiguous_run_ids_are_reported() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["runs", "show", "latest"]), @"
     ---- stderr
-    error: no run is called `latest`
+    error: no run with the id `latest`
     hint: run `ophost runs list` to list the runs
     ---- exit 3
     ");
@@ -1099,7 +1099,7 @@ fn lost_log_entries_are_reported_at_the_end() {
     assert_eq!(shown.code, Some(1), "{}", shown.stderr);
     let warned =
         project.command(&["runs", "logs", "latest"]).output().expect("the command starts").stderr;
-    let expected = format!("warning: the rest of the log is gone: logs/{id}.jsonl\n");
+    let expected = format!("warning: the rest of the log is missing: logs/{id}.jsonl\n");
     assert_eq!(String::from_utf8_lossy(&warned), expected);
 }
 
@@ -1193,7 +1193,7 @@ fn idempotency_key_rejects_another_input_after_erasure() {
     assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
     insta::assert_snapshot!(run("text=b"), @"
     ---- stderr
-    error: the idempotency key belongs to run [RUN], which had another input; that was erased
+    error: the idempotency key belongs to run [RUN], which had another input (erased)
     hint: use another key, or the same input
     ---- exit 6
     ");
@@ -1269,7 +1269,7 @@ fn idempotency_key_of_an_erased_run_has_no_result() {
     assert_eq!(project.run(&["runs", "erase", "latest"]).code, Some(0));
     insta::assert_snapshot!(project.run(&run), @"
     ---- stderr
-    error: run [RUN] under the same idempotency key succeeded, and its answer was erased
+    error: run [RUN] with the same idempotency key succeeded, but its output was erased
     hint: use another key
     ---- exit 6
     ");

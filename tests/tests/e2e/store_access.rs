@@ -95,11 +95,11 @@ fn store_on_a_read_only_mount_is_read() {
     let output = on_a_read_only_mount(&project, READ_COMMANDS);
     assert_eq!((output.stdout.as_str(), output.code), (READ_OUTPUT, Some(0)), "{output}");
     let record = r#""$0" run it.works --record; echo "exit $?""#;
-    insta::assert_snapshot!(on_a_read_only_mount(&project, record), @r"
+    insta::assert_snapshot!(on_a_read_only_mount(&project, record), @"
     exit 5
     ---- stderr
-    error: it was not run: its record cannot be written: the store may only be read: Read-only file system (os error 30)
-    hint: mount its file system writable, or name another data directory with `--data`; `--no-record` runs it without a record
+    error: the operation was not run, because its record cannot be written: the store may only be read: Read-only file system (os error 30)
+    hint: mount its file system writable, or name another data directory with `--data`; or use `--no-record`
     ");
     assert!(before == fs::read(store_file(&project)).expect("a store"), "the store was written");
     assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
@@ -116,8 +116,8 @@ fn store_without_write_permission_is_read() {
         project.output(&mut as_plain_user(&project, OPHOST, &["run", "it.works", "--record"]));
     insta::assert_snapshot!(record, @"
     ---- stderr
-    error: it was not run: its record cannot be written: the store may only be read: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory; `--no-record` runs it without a record
+    error: the operation was not run, because its record cannot be written: the store may only be read: Permission denied (os error 13)
+    hint: run `ophost doctor`: it checks the permissions of the data directory; or use `--no-record`
     ---- exit 5
     ");
     mode(&store, 0o200);
@@ -188,7 +188,7 @@ fn run_whose_store_is_removed_or_replaced_reports_an_error() {
     insta::assert_snapshot!(rest(child, stderr), @r#"
     {"count":200}
     ---- stderr
-    error: run [RUN] ended, but that cannot be written: the store was removed or replaced while it was in use
+    error: run [RUN] ended, but its end cannot be recorded: the store was removed or replaced while it was in use
     hint: run `ophost runs list` to list the runs of the current store
     ---- exit 5
     "#);
@@ -240,13 +240,13 @@ fn operation_that_changes_documents_does_not_run_on_a_read_only_store() {
     };
     insta::assert_snapshot!(run("--no-record"), @"
     ---- stderr
-    error: `ledger.bump` was not run: its changes of documents cannot be kept: the store may only be read: Permission denied (os error 13)
+    error: `ledger.bump` was not run, because its document changes cannot be committed: the store may only be read: Permission denied (os error 13)
     hint: run `ophost doctor`: it checks the permissions of the data directory
     ---- exit 5
     ");
     insta::assert_snapshot!(run("--record"), @"
     ---- stderr
-    error: it was not run: its record cannot be written: the store may only be read: Permission denied (os error 13)
+    error: the operation was not run, because its record cannot be written: the store may only be read: Permission denied (os error 13)
     hint: run `ophost doctor`: it checks the permissions of the data directory
     ---- exit 5
     ");

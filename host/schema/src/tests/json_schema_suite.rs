@@ -67,7 +67,7 @@ const EXCEPTIONS: [(&str, &str, &str); 7] = [
     ),
 ];
 const WRONG_DEFAULT: &str = "the default violates its own schema";
-const UNKNOWN_DIALECT: &str = "is not a draft that is known here";
+const UNKNOWN_DIALECT: &str = "is not a supported draft";
 
 /// Tests of one schema.
 #[derive(Deserialize)]
