@@ -1,4 +1,4 @@
-//! Which of several alternatives a value was probably meant to be.
+//! Finds the alternative that is nearest to an invalid value.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,20 @@ use super::violation::{
     GOT, MISSING, Violation, below, cut, listed, nearest, not_an_option, shown,
 };
 
-/// The alternative that a value was probably meant to be.
+/// The alternative that is nearest to a value.
 pub(super) enum Nearest<'e> {
-    /// This one; here is what keeps the value from being it.
+    /// The errors of the nearest alternative.
     Branch(&'e [ValidationError<'static>]),
-    /// None of them, for this reason.
+    /// No alternative is near, for this reason.
     None(Violation),
-    /// The schema does not tell.
+    /// The schema gives no information.
     Unknown,
 }
 
 /// Finds the nearest alternatives of one schema.
 pub(super) struct Reader<'a> {
     schema: &'a Value,
-    /// By the place of the keyword: a list of a thousand items asks for the same one.
+    /// By the location of the keyword, because a list of 1,000 items uses the same union.
     known: HashMap<String, Option<Union<'a>>>,
 }
 
@@ -32,8 +32,8 @@ impl<'a> Reader<'a> {
         Self { schema, known: HashMap::new() }
     }
 
-    /// Returns what a value was probably meant to be that is none of the alternatives at which
-    /// an error happened; `context` has the errors of each.
+    /// Returns the alternative that is nearest to the value of an error. `context` has the errors of
+    /// each alternative.
     pub(super) fn nearest<'e>(
         &mut self,
         error: &ValidationError<'_>,
@@ -56,21 +56,21 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// An alternative, and what keeps a value from being it.
+/// An alternative and its errors.
 #[derive(Clone, Copy)]
 struct Judged<'u, 'a, 'e> {
     branch: &'u Branch<'a>,
     errors: &'e [ValidationError<'static>],
 }
 
-/// A value, and where it is.
+/// A value and its location.
 struct Place<'v> {
     pointer: String,
     value: &'v Value,
 }
 
 impl Place<'_> {
-    /// Chooses among the alternatives whose type the value has.
+    /// Selects among the alternatives with the type of the value.
     fn nearest<'e>(&self, union: &Union<'_>, fitting: &[Judged<'_, '_, 'e>]) -> Nearest<'e> {
         if fitting.iter().all(|it| it.branch.is_choice()) {
             return Nearest::None(self.not_an_option(union));
@@ -122,8 +122,7 @@ impl Place<'_> {
         Violation { pointer: below(&self.pointer, name), problem, did_you_mean }
     }
 
-    /// Returns the violation of an object that has none of the fields by which alternatives are
-    /// told apart.
+    /// Returns the violation of an object without a field that is a tag.
     fn no_key(&self, union: &Union<'_>, fields: &Map<String, Value>) -> Violation {
         let keys: Vec<_> = union.objects().filter_map(|branch| branch.key).collect();
         let named: Vec<_> = keys.iter().map(|key| Value::from(*key)).collect();
@@ -143,7 +142,7 @@ impl Place<'_> {
         }
     }
 
-    /// Returns the violation of a value that is like none of the alternatives, with all of them.
+    /// Returns the violation of a value that is near no alternative. It lists all of them.
     fn not_an_option(&self, union: &Union<'_>) -> Violation {
         let choices: Vec<_> = union.branches.iter().flat_map(Branch::choices).collect();
         let mut words = Vec::new();
@@ -158,8 +157,8 @@ impl Place<'_> {
     }
 }
 
-/// Returns the alternative that knows the most of an object's fields, and of those the one that
-/// misses the fewest, if there is one. Values do not count: what is chosen would tell of secrets.
+/// Returns the alternative with the most known fields of an object, then with the fewest missing
+/// fields, if there is one. Values do not count, because the choice would reveal secrets.
 fn most_alike<'j, 'u, 'a, 'e>(
     fields: &Map<String, Value>,
     fitting: &'j [Judged<'u, 'a, 'e>],
@@ -191,7 +190,7 @@ mod tests {
         violations(schema, value).list.iter().map(ToString::to_string).collect()
     }
 
-    /// As schemars writes an internally tagged enum.
+    /// The schema that schemars generates for an internally tagged enum.
     fn internal() -> Value {
         json!({"oneOf": [
             {
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_internally_tagged_enum_is_told_by_its_tag() {
+    fn the_alternative_of_an_internally_tagged_enum_is_found_by_its_tag() {
         let schema = internal();
         assert_eq!(told(&schema, &json!({"kind": "circle"})), ["/radius: missing, but required"]);
         assert_eq!(
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_externally_tagged_enum_is_told_by_its_key() {
+    fn the_alternative_of_an_externally_tagged_enum_is_found_by_its_key() {
         let variant = |name: &str, inner: &str| {
             json!({
                 "type": "object",
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_adjacently_tagged_enum_and_a_pydantic_union_are_told_by_their_tag() {
+    fn the_alternative_of_adjacently_tagged_enums_and_pydantic_unions_is_found_by_its_tag() {
         let variant = |tag: &str, content: Value| {
             json!({
                 "type": "object",
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untagged_enum_is_told_by_the_type_and_the_fields_of_a_value() {
+    fn the_alternative_of_an_untagged_enum_is_found_by_type_and_fields() {
         let object = |name: &str| {
             json!({
                 "type": "object",
@@ -347,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn an_optional_enum_names_its_choices() {
+    fn the_violation_of_an_optional_enum_lists_its_choices() {
         let documented =
             json!({"oneOf": [{"const": "red"}, {"const": "green", "description": "d"}]});
         let plain = json!({"type": "string", "enum": ["red", "green"]});
@@ -372,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_the_object_requires_too_is_told_once() {
+    fn a_missing_required_tag_gives_one_violation() {
         let flat = json!({
             "properties": {"name": {"type": "string"}},
             "required": ["name", "kind"],
@@ -385,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_tell_nothing_of_a_secret() {
+    fn alternatives_reveal_no_secret() {
         let variant = |tag: &str, field: &str| {
             json!({
                 "properties": {"kind": {"const": tag, "writeOnly": true}, field: {"type": "integer"}},
@@ -405,9 +404,9 @@ mod tests {
         }
     }
 
-    /// A hostile schema: each of many alternatives consists of many, with many tags.
+    /// An adversarial schema: many alternatives of many alternatives with many tags.
     #[test]
-    fn looking_for_the_nearest_alternative_is_bounded() {
+    fn the_search_for_the_nearest_alternative_is_bounded() {
         let constants: serde_json::Map<_, _> =
             (0..100).map(|n| (format!("tag{n}"), json!({"const": "x".repeat(200)}))).collect();
         let leaf = json!({"type": "object", "properties": constants, "required": ["no"]});

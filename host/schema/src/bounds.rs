@@ -1,34 +1,34 @@
-//! How large a schema may be.
+//! Limits of the size of a schema.
 
 use serde_json::Value;
 
 use super::compiled::SchemaError;
 use super::graph::Graph;
 
-/// The largest schema as JSON text, in bytes.
+/// Maximum size of the JSON text of a schema, in bytes.
 const MAX_TEXT: usize = 64 << 10;
-/// How many lists and objects of a schema may lie inside one another.
+/// Maximum nesting of lists and objects.
 pub(super) const MAX_DEPTH: usize = 64;
-/// How many subschemas a schema may have; each takes about a kilobyte of memory.
+/// Maximum number of subschemas. Each takes about 1 KB of memory.
 pub(super) const MAX_SUBSCHEMAS: usize = 5_000;
-/// To how many places all dynamic references of a schema may lead, together.
+/// Maximum number of targets of all dynamic references together.
 const MAX_JOINED: usize = 50_000;
-/// How many properties a schema may describe.
+/// Maximum number of described properties.
 const MAX_PROPERTIES: usize = 2_000;
-/// How large all patterns of a schema may be together when compiled, in bytes.
+/// Maximum compiled size of all patterns together, in bytes.
 const MAX_PATTERNS: usize = 1 << 20;
 
-/// Checks the size of a schema, before anything else is done with it.
+/// Checks the size of a schema, before any other step.
 ///
 /// # Errors
 ///
-/// Returns [`SchemaError`] with the bound that it breaks.
+/// Returns [`SchemaError`] with the exceeded limit.
 pub(super) fn check(document: &Value) -> Result<(), SchemaError> {
     check_depth(document, MAX_DEPTH).map_err(|place| {
-        let problem = format!("more than {MAX_DEPTH} lists and objects lie inside one another");
+        let problem = format!("more than {MAX_DEPTH} nested lists and objects");
         SchemaError::at(place, problem)
     })?;
-    // Its length, but not its text.
+    // Only the length of the text is needed.
     let mut length = Length(0);
     if serde_json::to_writer(&mut length, document).is_err() {
         let size = bytesize::ByteSize(MAX_TEXT as u64);
@@ -37,7 +37,7 @@ pub(super) fn check(document: &Value) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Returns the pointer to what is too deep.
+/// Returns the pointer to the part that is nested too deep.
 fn check_depth(value: &Value, left: usize) -> Result<(), String> {
     let Some(deeper) = left.checked_sub(1) else {
         return if value.is_array() || value.is_object() { Err(String::new()) } else { Ok(()) };
@@ -54,11 +54,11 @@ fn check_depth(value: &Value, left: usize) -> Result<(), String> {
     }
 }
 
-/// Checks how much a schema describes.
+/// Checks the number of subschemas and properties.
 ///
 /// # Errors
 ///
-/// Returns [`SchemaError`] with the bound that it breaks.
+/// Returns [`SchemaError`] with the exceeded limit.
 pub(super) fn check_graph(graph: &Graph) -> Result<(), SchemaError> {
     if graph.nodes.len() > MAX_SUBSCHEMAS {
         let problem = format!("has more than {MAX_SUBSCHEMAS} subschemas");
@@ -72,11 +72,11 @@ pub(super) fn check_graph(graph: &Graph) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Checks the size of all patterns together, in bytes when compiled.
+/// Checks the compiled size of all patterns together, in bytes.
 ///
 /// # Errors
 ///
-/// Returns [`SchemaError`] if that is too much.
+/// Returns [`SchemaError`] if the limit is exceeded.
 pub(super) fn check_patterns(size: usize) -> Result<(), SchemaError> {
     if size > MAX_PATTERNS {
         let most = bytesize::ByteSize(MAX_PATTERNS as u64);
@@ -85,20 +85,20 @@ pub(super) fn check_patterns(size: usize) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Checks to how many places dynamic references lead.
+/// Checks the number of targets of dynamic references.
 ///
 /// # Errors
 ///
-/// Returns [`SchemaError`] if that is too much.
+/// Returns [`SchemaError`] if the limit is exceeded.
 pub(super) fn check_joined(places: usize) -> Result<(), SchemaError> {
     if places > MAX_JOINED {
-        let problem = format!("its dynamic references lead to more than {MAX_JOINED} places");
+        let problem = format!("its dynamic references have more than {MAX_JOINED} targets");
         return Err(SchemaError::here(problem));
     }
     Ok(())
 }
 
-/// Counts what is written, up to the largest schema.
+/// Counts written bytes, up to the maximum size of a schema.
 struct Length(usize);
 
 impl std::io::Write for Length {
@@ -142,7 +142,7 @@ mod tests {
         assert!(Schema::compile(json!({"default": deep(63)})).is_ok());
         assert!(
             refused(json!({"default": deep(64)}))
-                .ends_with("`: more than 64 lists and objects lie inside one another")
+                .ends_with("`: more than 64 nested lists and objects")
         );
         assert!(refused(of(100)).contains("bytes, cut]`: more than 64 lists"));
     }
@@ -173,18 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn dynamic_references_lead_to_a_bounded_number_of_places() {
+    fn dynamic_references_have_a_limited_number_of_targets() {
         let of = |count: usize| {
             let part = json!({"$dynamicAnchor": "a", "items": {"$dynamicRef": "#a"}});
             json!({"$defs": {"a": {"anyOf": vec![part; count]}}})
         };
         Schema::compile(of(200)).unwrap();
-        assert!(refused(of(300)).ends_with("dynamic references lead to more than 50000 places"));
+        assert!(refused(of(300)).ends_with("dynamic references have more than 50000 targets"));
     }
 
     #[test]
-    fn all_patterns_together_are_bounded() {
-        // Each is counted with the next of the sizes that are tried.
+    fn the_size_of_all_patterns_together_is_limited() {
+        // Each pattern counts with the next larger size that is tried.
         let of = |count: usize| {
             let all: Vec<_> = (0..count)
                 .map(|name| json!({"pattern": format!("[ab]{{{}}}", 900 + name)}))

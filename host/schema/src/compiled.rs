@@ -548,6 +548,6 @@ mod tests {
         assert_eq!(Schema::compile(hidden).unwrap_err().pointer, "/x y");
         let endless = json!({"properties": {"a": {"$ref": "#", "default": {}}}});
         let error = Schema::compile(endless).unwrap_err();
-        assert_eq!(error.problem, "its defaults hold each other more than 128 levels deep");
+        assert_eq!(error.problem, "the defaults are nested more than 128 levels deep");
     }
 }

@@ -16,7 +16,7 @@
 use super::compiled::SchemaError;
 use super::graph::{Graph, Node};
 
-/// Maximum cost of one value, in units of [`price`](super::keyword_cost).
+/// Maximum cost of one value, in units of [`cost`](super::keyword_cost).
 const MAX_COST: u64 = 10_000;
 /// Maximum nesting of subschemas for one value.
 const MAX_STEPS: usize = 64;
@@ -60,7 +60,7 @@ impl Cost {
 
 /// Returns the cost of the patterns of a subschema for each byte of a name.
 fn of_patterns(node: &Node) -> u64 {
-    node.patterns.iter().map(|(pattern, _)| pattern.price).sum()
+    node.patterns.iter().map(|(pattern, _)| pattern.cost).sum()
 }
 
 /// Checks the cost of each node for one value. In `order`, a node follows the nodes that it applies.
@@ -69,7 +69,7 @@ fn check(graph: &Graph, order: &[usize]) -> Result<(), SchemaError> {
     let mut marks = vec![0_u64; graph.nodes.len()];
     for place in order {
         let node = &graph.nodes[*place];
-        let mut mark = node.price + of_patterns(node);
+        let mut mark = node.cost + of_patterns(node);
         let mut sum = mark;
         for (_, inner) in &node.here {
             sum = sum.saturating_add(sums[*inner]);

@@ -1,14 +1,13 @@
-//! Filling in the defaults that a schema declares: validators only check.
+//! Applies the defaults of a schema, because the validator only checks.
 //!
-//! A default fills a property that is missing, and is then filled in itself. The schemas of a
-//! value are found through `properties`, `items` (and `prefixItems`), `allOf` and references
-//! into the schema; what stands under `anyOf`, `oneOf` or `if` is left alone, since it may not
-//! apply.
+//! A default is inserted for a missing property, and the defaults of the inserted value are applied
+//! too. The schemas of a value are found through `properties`, `items`, `prefixItems`, `allOf` and
+//! references. Defaults under `anyOf`, `oneOf` and `if` are not applied, because these subschemas
+//! may not apply.
 //!
-//! A property's default is the one its schema declares itself; else the nearest among those
-//! that its `$ref` and `allOf` lead to: one step away before two, and in the order in which they
-//! stand. Where several schemas of an object describe a property, it is the nearest of these
-//! that has a default.
+//! The default of a property is that of its own schema, else the nearest one that `$ref` and
+//! `allOf` lead to: fewer steps first, then in the order of the schema. If several schemas of an
+//! object describe a property, the nearest one with a default is used.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,12 +16,12 @@ use serde_json::{Map, Value};
 
 use super::graph::{Applicator, Graph};
 
-/// How deep a filled value may be, in levels: as deep as a value that is read.
+/// Maximum depth of a value with its defaults, in levels: the maximum depth of a parsed value.
 const MAX_DEPTH: usize = 128;
-/// How many bytes of defaults are filled into one value.
+/// Maximum size of the inserted defaults of a value, in bytes.
 const MAX_FILLED: usize = 8 << 20;
 
-/// A value that was not filled in.
+/// Error of applying defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filling {
     Unfillable(DefaultsError),
@@ -41,21 +40,21 @@ impl From<Interruption> for Filling {
     }
 }
 
-/// Filling would not end, or would need too much memory.
+/// Defaults that exceed a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DefaultsError {
-    #[error("its defaults hold each other more than {MAX_DEPTH} levels deep")]
+    #[error("the defaults are nested more than {MAX_DEPTH} levels deep")]
     Deep,
-    #[error("its defaults come to more than {}", bytesize::ByteSize(MAX_FILLED as u64))]
+    #[error("the defaults exceed {}", bytesize::ByteSize(MAX_FILLED as u64))]
     Large,
 }
 
-/// Fills in every default for a value of a node.
+/// Applies the defaults to a value of a node.
 ///
 /// # Errors
 ///
-/// Returns [`Filling`] if that does not end, or not within the budget; the value is filled in part
-/// then.
+/// Returns [`Filling`] if a limit is exceeded or the budget is used up. The value may have some of
+/// its defaults then.
 pub(super) fn fill(
     graph: &Graph,
     node: usize,
@@ -69,7 +68,7 @@ pub(super) fn fill(
     filler.fill(&[node], value, MAX_DEPTH)
 }
 
-/// Returns every default that [`fill`] could ever use, and the node that declares it.
+/// Returns every default that [`fill`] can use, with the node that declares it.
 pub(super) fn each(graph: &Graph) -> impl Iterator<Item = (usize, &Value)> {
     let nodes = graph.nodes.iter().enumerate();
     nodes.filter_map(|(place, node)| Some((place, node.default.as_ref()?)))
@@ -77,7 +76,7 @@ pub(super) fn each(graph: &Graph) -> impl Iterator<Item = (usize, &Value)> {
 
 struct Filler<'a> {
     graph: &'a Graph,
-    /// The default of each property that was missing so far, if it has one.
+    /// Defaults of the properties that were missing so far; `None` for a property without a default.
     nearest: HashMap<usize, Option<&'a Value>>,
     bytes_left: usize,
     budget: &'a Budget,
@@ -137,7 +136,7 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    /// Returns the default for a missing property.
+    /// Returns the default of a missing property.
     fn nearest(&mut self, property: usize) -> Result<Option<&'a Value>, Filling> {
         if let Some(known) = self.nearest.get(&property) {
             return Ok(*known);
@@ -170,7 +169,7 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    /// Returns the nodes and all that apply to the same value for sure, each once, the nearest
+    /// Returns the nodes, and all nodes that certainly apply to the same value; each once, nearest
     /// first.
     fn applied(&mut self, nodes: &[usize]) -> Result<Vec<usize>, Filling> {
         let mut applied = nodes.to_vec();
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_default_of_a_property_wins() {
+    fn the_nearest_default_of_a_property_is_used() {
         let schema = json!({
             "properties": {
                 "own": {"$ref": "#/$defs/two", "default": 1},
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn items_at_the_beginning_have_their_own_defaults() {
+    fn prefix_items_have_their_own_defaults() {
         let schema = json!({
             "prefixItems": [{"properties": {"a": {"default": 1}}}],
             "items": {"properties": {"a": {"default": 2}}},
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_never_replaced() {
+    fn an_existing_value_is_not_replaced() {
         let schema = json!({"properties": {"a": {"default": 1}}});
         for given in [json!({"a": null}), json!([]), json!("text")] {
             assert_eq!(filled(&schema, given.clone()), Ok(given));
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_end() {
+    fn recursive_defaults_end() {
         let growing = json!({"properties": {"next": {"$ref": "#", "default": {}}}});
         assert_eq!(filled(&growing, json!({})), Err(DefaultsError::Deep));
         let doubling = json!({"properties": {"a": {"$ref": "#", "default": {}}, "b": {"$ref": "#", "default": {}}}});
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn doubled_parts_are_looked_at_once() {
+    fn shared_subschemas_are_visited_once() {
         assert_eq!(
             filled(&json!({"$ref": "#/$defs/a", "$defs": doubled(40)}), json!({})),
             Ok(json!({"a": 1}))
@@ -319,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn every_default_is_visited_with_its_place() {
+    fn every_default_is_listed_with_its_location() {
         let schema = json!({
             "properties": {"a/b": {"default": 1}},
             "items": {"default": 2},

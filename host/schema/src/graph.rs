@@ -1,8 +1,8 @@
-//! What a schema consists of: every subschema, and to which part of a value it applies others.
+//! The graph of a schema: subschemas, and the applicators between them.
 //!
-//! The validator keeps this to itself, and both the cost of a check and the defaults need it.
-//! References are resolved by the library that the validator uses, so what it follows (pointers,
-//! also percent-encoded, anchors, `$id`) is followed here.
+//! The validator does not publish its graph, and the cost of a check and the defaults need it.
+//! References (pointers, also percent-encoded, anchors, `$id`) are resolved by the library of the
+//! validator.
 
 use std::collections::HashMap;
 
@@ -14,14 +14,14 @@ use super::compiled::SchemaError;
 use super::keyword_cost;
 use super::pattern::Pattern;
 
-/// The address of a schema that does not give itself one; not the validator's own for those.
+/// Base URI of a schema without `$id`; different from that of the validator.
 const BASE: &str = "schema:///";
 
 /// The subschemas of a schema, its root first.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
-    /// Every pattern that texts have to match, and those of names.
+    /// Patterns of texts and of member names.
     pub(super) patterns: HashMap<String, Pattern>,
 }
 
@@ -29,10 +29,10 @@ pub(super) struct Graph {
 #[derive(Debug, Default)]
 pub(super) struct Node {
     place: Place,
-    /// What its own keywords cost, see [`price`].
-    pub(super) price: u64,
+    /// Cost of its keywords, see [`keyword_cost`].
+    pub(super) cost: u64,
     pub(super) default: Option<Value>,
-    /// Whether it calls its values secret.
+    /// Whether its values are secrets.
     pub(super) is_secret: bool,
     /// The subschemas for the same value.
     pub(super) here: Vec<(Applicator, usize)>,
@@ -49,29 +49,29 @@ pub(super) struct Node {
     pub(super) unevaluated_items: Option<usize>,
 }
 
-/// Where a subschema stands. Not its pointer: the names in it can be long, and many share them.
+/// Location of a subschema, relative to another one. Pointers would repeat long names.
 #[derive(Debug, Default)]
 enum Place {
-    /// In another node, or the root where it is in none.
+    /// Within another node, or within the root.
     Below(Option<usize>, String),
-    /// Where only a reference leads.
+    /// Only reachable by a reference.
     At(String),
-    /// In one of the published meta-schemas.
+    /// Within a published meta-schema.
     #[default]
     Outside,
 }
 
-/// How a subschema applies another one to the same value.
+/// Kind of an applicator for the same value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Applicator {
-    /// Always: a reference, `allOf`.
+    /// Always applies: a reference, `allOf`.
     Always,
-    /// Perhaps, or only to learn whether it holds: all others.
+    /// May apply, or is only tested: all others.
     Perhaps,
 }
 
 impl Node {
-    /// Returns every subschema that is applied to something inside the value.
+    /// Returns the subschemas that apply to parts of the value.
     pub(super) fn below(&self) -> impl Iterator<Item = usize> {
         let single = [
             self.additional,
@@ -86,23 +86,23 @@ impl Node {
         listed.chain(patterns).chain(single.into_iter().flatten())
     }
 
-    /// Whether keywords ask what the others have looked at.
+    /// Returns whether the node has `unevaluated*` keywords.
     pub(super) fn marks(&self) -> bool {
         self.unevaluated_properties.is_some() || self.unevaluated_items.is_some()
     }
 }
 
-/// Returns the library's index of a schema, which only holds the schema itself.
+/// Returns the index of the resolver library, which only contains the schema itself.
 ///
 /// # Errors
 ///
-/// Returns [`SchemaError`] if it refers to something else: nothing is fetched.
+/// Returns [`SchemaError`] if the schema has an external reference.
 pub(super) fn index(document: &Value) -> Result<Registry<'_>, SchemaError> {
     let draft = Draft::default().detect(document);
     Ok(Registry::new().draft(draft).add(BASE, draft.create_resource_ref(document))?.prepare()?)
 }
 
-/// Returns the address of the subschema at a JSON pointer of an indexed schema.
+/// Returns the URI of the subschema at a JSON pointer of an indexed schema.
 pub(super) fn address(pointer: &str) -> String {
     let mut address = format!("{BASE}#");
     for byte in pointer.bytes() {
@@ -117,22 +117,22 @@ pub(super) fn address(pointer: &str) -> String {
 }
 
 impl Graph {
-    /// Reads a schema, and what it refers to in the index.
+    /// Reads a schema and the targets of its references.
     ///
     /// # Errors
     ///
-    /// Returns [`SchemaError`] if a reference leads nowhere, or a pattern cannot be used.
+    /// Returns [`SchemaError`] for a dangling reference or an unsupported pattern.
     pub(super) fn read(document: &Value, index: &Registry<'_>) -> Result<Self, SchemaError> {
         let resolver = index.resolver(uri::from_str(BASE)?);
         let mut reader = Reader::new(document);
         reader.node(document, Place::Below(None, String::new()), resolver, Draft::default());
-        // Beyond the bound it is refused anyway.
+        // A larger schema is rejected later.
         while reader.graph.nodes.len() <= bounds::MAX_SUBSCHEMAS {
             if let Some(found) = reader.found.pop() {
                 let node = found.node;
                 reader.read(found).map_err(|error| error.or_at(|| reader.graph.pointer(node)))?;
             } else if let Some(reference) = reader.references.pop() {
-                // Last, so that what a reference leads to has its place.
+                // References are followed last, so that their targets have a location.
                 let node = reference.node;
                 reader
                     .refer(&reference)
@@ -145,7 +145,7 @@ impl Graph {
         Ok(reader.graph)
     }
 
-    /// Returns the JSON pointer to a node; that of the schema where it is outside.
+    /// Returns the JSON pointer to a node; that of the root for a node outside the schema.
     pub(super) fn pointer(&self, node: usize) -> String {
         let mut names = Vec::new();
         let mut at = Some(node);
@@ -167,7 +167,7 @@ impl Graph {
     }
 }
 
-/// A subschema that was seen, but not read yet.
+/// A subschema that is not read yet.
 struct Found<'a> {
     node: usize,
     schema: &'a Value,
@@ -175,7 +175,7 @@ struct Found<'a> {
     draft: Draft,
 }
 
-/// A reference that was seen, but not followed yet.
+/// A reference that is not followed yet.
 struct Reference<'a> {
     node: usize,
     text: &'a str,
@@ -185,12 +185,12 @@ struct Reference<'a> {
 struct Reader<'a> {
     document: &'a Value,
     graph: Graph,
-    /// Which node a value of the document is.
+    /// Node of each value of the document.
     known: HashMap<*const Value, usize>,
     found: Vec<Found<'a>>,
-    /// Which nodes a reference can lead to that depends on how it was reached.
+    /// Possible targets of dynamic references, by name.
     dynamic: HashMap<String, Vec<usize>>,
-    /// The nodes with a reference that does, and its name.
+    /// Nodes with a dynamic reference, and its name.
     dynamic_references: Vec<(usize, String)>,
     references: Vec<Reference<'a>>,
     pattern_size: usize,
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
         node
     }
 
-    /// Returns the node of the schema at `name` in a keyword of another one.
+    /// Returns the node of the subschema at `name` in a keyword of another node.
     fn below(&mut self, found: &Found<'a>, key: &str, name: &str, schema: &'a Value) -> usize {
         let place = match self.graph.nodes[found.node].place {
             Place::Outside => Place::Outside,
@@ -240,9 +240,9 @@ impl<'a> Reader<'a> {
         found.draft = found.draft.detect(found.schema);
         let resource = found.draft.create_resource_ref(found.schema);
         found.resolver = found.resolver.in_subresource(resource)?;
-        self.graph.nodes[found.node].price = keyword_cost::of(found.schema);
+        self.graph.nodes[found.node].cost = keyword_cost::of(found.schema);
         let Some(schema) = found.schema.as_object() else { return Ok(()) };
-        // Before draft 2019-09 a reference stands alone: what is beside it does not count.
+        // Before draft 2019-09, keywords beside a reference are ignored.
         let old = matches!(found.draft, Draft::Draft4 | Draft::Draft6 | Draft::Draft7);
         let alone = old && schema.get("$ref").is_some_and(Value::is_string);
         self.read_references(&found, schema);
@@ -258,7 +258,7 @@ impl<'a> Reader<'a> {
         if !matches!(node.place, Place::Outside) {
             node.default = schema.get("default").cloned();
         }
-        // Nothing leads there perhaps, but what is declared there is checked all the same.
+        // Definitions are checked even if no reference leads to them.
         for key in ["$defs", "definitions"] {
             self.members(&found, key);
         }
@@ -297,7 +297,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Lets each dynamic reference lead to whatever it could lead to.
+    /// Connects each dynamic reference with all its possible targets.
     fn join_dynamic(&mut self) -> Result<(), SchemaError> {
         let mut joined = 0;
         for (node, name) in std::mem::take(&mut self.dynamic_references) {
@@ -322,7 +322,7 @@ impl<'a> Reader<'a> {
             here.extend(self.list(found, key).into_iter().map(|node| (step, node)));
         }
         for key in ["if", "not", "then", "else"] {
-            // Without `if`, the last two say nothing.
+            // Without `if`, `then` and `else` are ignored.
             let says = matches!(key, "if" | "not") || schema.contains_key("if");
             if let Some(inner) = schema.get(key).filter(|_| says) {
                 here.push((Applicator::Perhaps, self.below(found, key, "", inner)));
@@ -367,7 +367,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Returns a pattern, compiled once however often it is used.
+    /// Returns a pattern, and compiles each pattern once.
     fn pattern(&mut self, text: &'a str) -> Result<Pattern, SchemaError> {
         if let Some(known) = self.graph.patterns.get(text) {
             return Ok(known.clone());
@@ -380,7 +380,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_items(&mut self, found: &Found<'a>, schema: &'a Map<String, Value>) {
-        // Up to draft 2019-09, `items` is also what `prefixItems` is after it.
+        // Up to draft 2019-09, a list in `items` has the meaning of `prefixItems`.
         let old = schema.get("items").is_some_and(Value::is_array);
         let first_items = self.list(found, if old { "items" } else { "prefixItems" });
         let mut single = |key| Some(self.below(found, key, "", schema.get(key)?));
@@ -394,14 +394,14 @@ impl<'a> Reader<'a> {
         node.unevaluated_items = unevaluated;
     }
 
-    /// Returns the nodes of a keyword that holds a list of schemas.
+    /// Returns the nodes of a keyword with a list of schemas.
     fn list(&mut self, found: &Found<'a>, key: &str) -> Vec<usize> {
         let list = found.schema.get(key).and_then(Value::as_array);
         let list = list.into_iter().flatten().enumerate();
         list.map(|(at, inner)| self.below(found, key, &format!("/{at}"), inner)).collect()
     }
 
-    /// Returns the nodes of a keyword that holds schemas by name.
+    /// Returns the nodes of a keyword with schemas by name.
     fn members(&mut self, found: &Found<'a>, key: &str) -> Vec<(&'a String, usize)> {
         let schema: &'a Value = found.schema;
         let members = schema.get(key).and_then(Value::as_object);
@@ -411,7 +411,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Returns the JSON pointer to a part of a document, if it is one.
+/// Returns the JSON pointer to a part of a document, if the document contains it.
 fn pointer_to(document: &Value, part: &Value) -> Option<String> {
     if std::ptr::eq(document, part) {
         return Some(String::new());

@@ -1,13 +1,14 @@
-//! A value while it is checked: every look of the validator at it is a step of a [`Budget`].
+//! Values for the validator. Each access is a step of a [`Budget`].
 //!
-//! The validator cannot be stopped from outside, but it reads values through the traits of
+//! The validator cannot be interrupted, but it reads values through the traits of
 //! [`jsonschema::json`]. [`Instance`] implements them for a [`Value`], and takes a step for each
-//! text, number, list, object, member and item that the validator asks for. Between two steps it
-//! does no more than what one value may cost, see [`cost`](super::cost). When the budget is used up, the validation
-//! is unwound by [`resume_unwind`], which runs no panic hook, and [`within`] returns why.
+//! text, number, list, object, member and item that the validator reads. The work between two steps
+//! is bounded by the cost of one value, see [`cost`](super::cost). When the budget is used up,
+//! [`resume_unwind`] unwinds the validation without running the panic hook, and [`within`] returns
+//! the reason.
 //!
-//! The budget is one of the thread, since the validator makes values of its own, such as the name
-//! of a property, and nothing can be handed to those.
+//! The budget belongs to the thread, because the validator also creates values itself, such as
+//! property names, which cannot carry a budget.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -20,41 +21,40 @@ use jsonschema::json::{Array, Json, Node, NodeIdentity, Object, cmp};
 use ophost_document::{Budget, Interruption};
 use serde_json::{Map, Number, Value};
 
-/// How many bytes of a text are looked at for one step.
+/// Number of bytes of a text that one step covers.
 const BYTES_PER_STEP: usize = 64;
-/// How many bytes of memory an error takes.
+/// Memory of an error, in bytes.
 pub(super) const BYTES_PER_ERROR: usize = 300;
-/// How many answers of recursive references the validator may remember for one check. Each takes
-/// some 40 bytes of memory; without them a check only takes longer.
+/// Maximum number of cached results of recursive references per check. Each takes about 40 bytes;
+/// without the cache a check only takes longer.
 const MAX_REMEMBERED: u32 = 1 << 20;
 
-/// What limits a check, beside its budget.
+/// Limits of a check, in addition to its budget.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// How many errors are built at most: each takes some [`BYTES_PER_ERROR`], and the path to its
-    /// place.
+    /// Maximum number of errors. Each takes about [`BYTES_PER_ERROR`] and the path to its location.
     pub(super) errors: u32,
-    /// The longest name of a member, in bytes: all patterns of a subschema are tried on it
-    /// without a look at the budget.
+    /// Maximum length of a member name, in bytes. All patterns of a subschema are matched with a name
+    /// without a check of the budget.
     pub(super) name: usize,
 }
 
-/// Why a check ends before it is done.
+/// Reason for the early end of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     Interrupted(Interruption),
-    /// There are more errors than may be built.
+    /// The maximum number of errors was exceeded.
     Errors,
-    /// A member has too long a name.
+    /// The name of a member is too long.
     Name,
-    /// A text is too long for a pattern that it has to match.
+    /// A text is too long for its pattern.
     Pattern,
 }
 
-/// What ends a check by unwinding; made here alone.
+/// Payload that unwinds a check. Only this module creates it.
 struct Unwound(Ended);
 
-/// What is left of a check of this thread.
+/// State of the check of this thread.
 struct Check {
     budget: Budget,
     bounds: Bounds,
@@ -62,20 +62,20 @@ struct Check {
 
 thread_local! {
     static CHECK: RefCell<Option<Check>> = const { RefCell::new(None) };
-    /// How many steps may be taken before [`CHECK`] is looked at.
+    /// Number of steps before the next access to [`CHECK`].
     static STEPS: Cell<usize> = const { Cell::new(0) };
     static ERRORS: Cell<u32> = const { Cell::new(0) };
     static REMEMBERED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// How many steps are counted before the budget is asked.
+/// Number of steps between two checks of the budget.
 const QUANTUM: usize = 256;
 
 /// Runs a validator within a budget.
 ///
 /// # Errors
 ///
-/// Returns [`Ended`] if the budget or a bound is used up.
+/// Returns [`Ended`] if the budget is used up or a limit is exceeded.
 pub(super) fn within<T>(
     budget: &Budget,
     bounds: Bounds,
@@ -86,7 +86,7 @@ pub(super) fn within<T>(
     STEPS.set(0);
     ERRORS.set(bounds.errors);
     REMEMBERED.set(MAX_REMEMBERED);
-    // All that a validation changes is its own, and is dropped.
+    // A validation only changes its own state, which is dropped.
     let done = catch_unwind(AssertUnwindSafe(validate));
     CHECK.replace(None);
     done.map_err(|panic| match panic.downcast::<Unwound>() {
@@ -119,12 +119,12 @@ fn look(steps: usize) {
     }
 }
 
-/// Asks the check of this thread; without one nothing is bounded.
+/// Accesses the check of this thread. Without a check, nothing is limited.
 fn with_check<T>(ask: impl FnOnce(&Check) -> T) -> Option<T> {
     CHECK.with_borrow(|check| check.as_ref().map(ask))
 }
 
-/// Does something of a check of this thread within its budget.
+/// Runs a part of the check of this thread within its budget.
 pub(super) fn with_budget<T>(work: impl FnOnce(&Budget) -> Result<T, Interruption>) -> T {
     let done = CHECK.with_borrow(|check| match check {
         Some(check) => work(&check.budget),
@@ -138,18 +138,18 @@ pub(super) fn too_long() -> ! {
     end(Ended::Pattern)
 }
 
-/// The representation of values that are checked.
+/// The representation of checked values.
 pub(super) struct Instances;
 
-/// A value that is checked.
+/// A checked value.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Instance<'a>(pub(super) &'a Value);
 
-/// The members of an object that is checked.
+/// The members of a checked object.
 #[derive(Clone, Copy)]
 pub(super) struct Members<'a>(&'a Map<String, Value>);
 
-/// The items of a list that is checked.
+/// The items of a checked list.
 #[derive(Clone, Copy)]
 pub(super) struct Items<'a>(&'a [Value]);
 
@@ -215,8 +215,7 @@ impl<'a> Node<'a, Instances> for Instance<'a> {
     }
 
     fn to_value(&self) -> Cow<'a, Value> {
-        // The validator asks for it to build an error, and for nothing else. Some errors hold a
-        // copy of their text.
+        // The validator only calls this to build an error. Some errors contain a copy of the text.
         let errors = 1 + self.0.as_str().map_or(0, |text| text.len() / BYTES_PER_ERROR);
         let errors = u32::try_from(errors).unwrap_or(u32::MAX);
         match ERRORS.get().checked_sub(errors) {
@@ -230,7 +229,7 @@ impl<'a> Node<'a, Instances> for Instance<'a> {
         Some(NodeIdentity::new(std::ptr::from_ref(self.0).addr()))
     }
 
-    /// The validator remembers an answer for it at most.
+    /// The validator caches at most one result for it.
     fn container_identity(&self) -> Option<NodeIdentity> {
         let is_container = self.0.is_array() || self.0.is_object();
         let left = REMEMBERED.get().checked_sub(1).filter(|_| is_container)?;
@@ -303,7 +302,7 @@ impl<'a> Iterator for ItemsIter<'a> {
     }
 }
 
-/// Returns whether two values are equal as JSON Schema says: numbers by what they are.
+/// Returns whether two values are equal in JSON Schema: numbers by their mathematical value.
 fn equal(a: &Value, b: &Value) -> bool {
     spend(1);
     match (a, b) {
@@ -322,7 +321,7 @@ fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// How many items are compared each with each other: hashing takes longer.
+/// Maximum number of items that are compared pairwise, which is faster than hashing.
 const FEW: usize = 16;
 
 /// Returns whether all items differ.
@@ -364,14 +363,14 @@ impl Hash for Hashed<'_> {
         match self.value {
             Value::Null => {}
             Value::Bool(truth) => truth.hash(state),
-            // Numbers that are equal have the same nearest float; a zero has no sign.
+            // Equal numbers have the same nearest float, and zero has no sign.
             Value::Number(number) => (number.as_f64().unwrap_or(0.0) + 0.0).to_bits().hash(state),
             Value::String(text) => {
                 spend(text.len() / BYTES_PER_STEP);
                 text.hash(state);
             }
             Value::Array(items) => items.iter().for_each(|item| of(item).hash(state)),
-            // The order of members means nothing.
+            // The order of members is irrelevant.
             Value::Object(members) => {
                 let all =
                     members.iter().map(|(name, value)| self.hasher.hash_one((name, of(value))));
@@ -395,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_ends_when_its_steps_are_used_up_and_the_next_one_does_not() {
+    fn a_check_ends_when_its_budget_is_used_up_and_the_next_check_continues() {
         let schema = json!({"items": {"type": "integer"}});
         let value = json!(vec![1; 10_000]);
         let few = Budget::unlimited().with_steps(5_000);
@@ -405,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_takes_steps_whichever_keyword_it_is_that_takes_long() {
+    fn every_expensive_keyword_takes_steps() {
         let list = json!((0..2_000).collect::<Vec<_>>());
         let object: Map<_, _> = (0..2_000).map(|n| (n.to_string(), json!(n))).collect();
         let object = Value::Object(object);
@@ -432,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_errors_are_built_than_may_be() {
+    fn the_number_of_errors_is_limited() {
         let schema = json!({"items": {"type": "string"}});
         let validator = jsonschema::options_for::<Instances>().build(&schema).unwrap();
         let count = |value: &Value| {
@@ -444,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_no_longer_than_it_may_be() {
+    fn the_length_of_a_name_is_limited() {
         let of = |length: usize| json!({"k".repeat(length): 1});
         let schema = json!({"patternProperties": {"^k": {}, "k$": {}}});
         assert_eq!(check(&schema, &of(100), &Budget::unlimited()), Ok(true));
@@ -452,17 +451,17 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_goes_on_as_it_is() {
+    fn a_foreign_panic_is_propagated() {
         let panics = || within(&Budget::unlimited(), BOUNDS, || panic!("boom"));
         let panic = catch_unwind(panics).unwrap_err();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"boom"));
     }
 
     #[test]
-    fn items_are_equal_as_json_schema_says() {
+    fn items_are_compared_by_the_rules_of_json_schema() {
         let unique = |items: Value| {
             let items = items.as_array().unwrap();
-            // Few and many of them are compared in two ways.
+            // Short and long lists use different algorithms.
             let more = (0..FEW).map(|n| json!({"more": n}));
             let many: Vec<_> = items.iter().cloned().chain(more).collect();
             assert_eq!(is_unique(items), is_unique(&many), "{items:?}");

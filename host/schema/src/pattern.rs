@@ -1,4 +1,4 @@
-//! The regular expressions of a schema: which can be used, and what each costs.
+//! The regular expressions of a schema, and their cost.
 
 use std::sync::Arc;
 
@@ -10,42 +10,43 @@ use super::compiled::SchemaError;
 use super::instance::{self, Instance, Instances};
 use ophost_document::text;
 
-/// How large a pattern may be when compiled, in bytes, and what trying one costs for each
-/// byte of text. Matching is linear in the text, and for some patterns also in their size.
+/// Compiled sizes in bytes, and the cost of matching a pattern of that size per byte of text. The
+/// time is linear in the text, and for some patterns also in their size.
 const SIZES: [(usize, u64); 4] = [(2 << 10, 2), (8 << 10, 16), (32 << 10, 64), (MAX_SIZE, 512)];
-/// The largest pattern when compiled, in bytes: a few words can make one of many megabytes.
+/// Maximum compiled size of a pattern, in bytes. A short pattern can have many megabytes.
 pub(super) const MAX_SIZE: usize = 256 << 10;
 
-/// A regular expression that can be used.
+/// A supported regular expression.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     text: Arc<str>,
     matcher: Arc<Matcher>,
-    /// About how many bytes it has when compiled.
+    /// Approximate compiled size, in bytes.
     pub(super) size: usize,
-    /// What trying it costs for each byte of text.
-    pub(super) price: u64,
+    /// Cost of matching, per byte of text.
+    pub(super) cost: u64,
 }
 
 impl Pattern {
-    /// Compiles a pattern as the validator does.
+    /// Compiles a pattern in the way of the validator.
     ///
     /// # Errors
     ///
-    /// Returns [`SchemaError`] if it is none, too large, or cannot be matched in linear time.
+    /// Returns [`SchemaError`] if the pattern is invalid, is too large, or cannot be matched in linear
+    /// time.
     pub(super) fn compile(text: &str) -> Result<Self, SchemaError> {
         if let Ok(translated) = jsonschema_regex::to_rust_regex(text) {
-            for (size, price) in SIZES {
+            for (size, cost) in SIZES {
                 if let Ok(matcher) = Matcher::compile(&translated, size) {
                     let matcher = Arc::new(matcher);
-                    return Ok(Self { text: text.into(), matcher, size, price });
+                    return Ok(Self { text: text.into(), matcher, size, cost });
                 }
             }
         }
         Err(SchemaError::here(why_not(text)))
     }
 
-    /// Returns whether a name matches; one that is too long to find out counts as such.
+    /// Returns whether a name matches. A name that is too long for the check counts as a match.
     ///
     /// # Errors
     ///
@@ -55,7 +56,7 @@ impl Pattern {
     }
 }
 
-/// The keyword `pattern`, in place of the validator's own: that one cannot be stopped within a
+/// The keyword `pattern`. It replaces that of the validator, which cannot be interrupted within a
 /// long text.
 impl<'i> Keyword<'i, Instances> for Pattern {
     fn validate(&self, instance: Instance<'i>) -> Result<(), ValidationError<'i>> {
@@ -83,7 +84,7 @@ fn why_not(pattern: &str) -> String {
             "the pattern `{shown}` has look-around or a back reference, which are not supported"
         )
     } else {
-        format!("the pattern `{shown}` is not a regular expression, or far too large a one")
+        format!("the pattern `{shown}` is not a regular expression, or is much too large")
     }
 }
 
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_matched_in_linear_time_is_refused_with_the_pattern() {
+    fn a_pattern_without_linear_time_is_rejected_by_name() {
         for pattern in ["(?=a)b", "(?!a)b", "(?<=a)b", r"(a)\1"] {
             assert_eq!(
                 Pattern::compile(pattern).unwrap_err().problem,
@@ -107,20 +108,20 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_none_or_too_large_is_refused() {
+    fn an_invalid_or_too_large_pattern_is_rejected() {
         let problem = |pattern: &str| Pattern::compile(pattern).unwrap_err().problem;
         assert_eq!(
             problem("^([^x]?){1,800}y"),
             "the pattern `^([^x]?){1,800}y` needs more than 256.0 KiB when compiled"
         );
         assert!(problem("(").starts_with("the pattern `(` is not a regular expression"));
-        assert!(problem("((a{1000}){1000}){1000}").contains("far too large"));
+        assert!(problem("((a{1000}){1000}){1000}").contains("much too large"));
     }
 
     #[test]
     fn a_large_pattern_costs_more() {
-        let price = |pattern: &str| Pattern::compile(pattern).unwrap().price;
-        assert_eq!(price("^[a-z]+$"), 2);
-        assert!(price("a[ab]{200}c") > 2);
+        let cost = |pattern: &str| Pattern::compile(pattern).unwrap().cost;
+        assert_eq!(cost("^[a-z]+$"), 2);
+        assert!(cost("a[ab]{200}c") > 2);
     }
 }

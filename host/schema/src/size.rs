@@ -1,18 +1,18 @@
-//! How large a value is.
+//! The size of a value.
 
 use ophost_document::{Budget, Interruption};
 use serde_json::Value;
 
-/// How large a value is.
+/// Size of a value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Size {
-    /// How many lists and objects lie inside one another, and the value itself.
+    /// Nesting of lists and objects, including the value itself.
     pub(super) levels: usize,
-    /// About how long the path to a part of it is at most, in bytes.
+    /// Approximate maximum length of a path to a part of the value, in bytes.
     pub(super) longest_path: usize,
 }
 
-/// How long the number of an item is in a path, in bytes.
+/// Length of an index in a path, in bytes.
 const NUMBER: usize = 8;
 
 impl Size {

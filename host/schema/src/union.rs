@@ -1,65 +1,65 @@
-//! The alternatives of a schema (`anyOf`, `oneOf`), and what tells them apart.
+//! Unions: the alternatives of a schema (`anyOf`, `oneOf`) and their tags.
 //!
-//! Rust enums and discriminated unions become alternatives that a tag tells apart: a property with
-//! a constant (internally and adjacently tagged), or the name of the only property that is required
-//! (externally tagged). Schemas come from plugins, so everything here is bounded; what is beyond a
-//! bound is only reported less precisely.
+//! Rust enums and discriminated unions become alternatives with a tag: a property with a constant
+//! (internally and adjacently tagged), or the name of the only required property (externally
+//! tagged). Schemas come from plugins, so all work is bounded. Beyond a bound, messages are less
+//! precise.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// How many alternatives are looked at.
+/// Maximum number of alternatives of a union.
 const MAX_BRANCHES: usize = 100;
-/// How many schemas one alternative is read from: those that it refers to, and its `allOf`.
+/// Maximum number of schemas of an alternative: those of its references and its `allOf`.
 const MAX_PARTS: usize = 10;
-/// How many alternatives are looked at in all, with those within alternatives.
+/// Maximum number of alternatives, including nested ones.
 const MAX_LEAVES: usize = 200;
-/// How deep alternatives are looked for within alternatives.
+/// Maximum depth of nested alternatives.
 const MAX_DEPTH: usize = 4;
-/// How many properties are tried as a tag.
+/// Maximum number of properties that are tried as a tag.
 const MAX_CANDIDATES: usize = 8;
-/// The longest tag, in bytes.
+/// Maximum length of a tag, in bytes.
 const MAX_TAG: usize = 256;
-/// How many fields of an object are compared with those of an alternative.
+/// Maximum number of fields of an object that are compared with an alternative.
 const MAX_COMPARED: usize = 20;
 
 /// The alternatives of one keyword.
 #[derive(Debug)]
 pub struct Union<'a> {
-    /// In the order of the keyword's list.
+    /// In the order of the schema.
     pub branches: Vec<Branch<'a>>,
-    /// What tells those that are objects apart.
+    /// The tag of the objects.
     pub tagging: Tagging<'a>,
 }
 
-/// What tells the objects among alternatives apart.
+/// The tag of the objects among the alternatives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tagging<'a> {
-    /// The value of this property.
+    /// The value of this property is the tag.
     Property(&'a str),
-    /// Which property is there.
+    /// The name of the only property is the tag.
     Key,
-    /// Nothing does.
+    /// The objects have no tag.
     None,
 }
 
-/// One alternative.
+/// An alternative of a union.
 #[derive(Debug)]
 pub struct Branch<'a> {
-    /// As it stands in the list.
+    /// The schema in the list.
     pub schema: &'a Value,
-    /// The values of the tag that mean this one, with [`Tagging::Property`].
+    /// Values of the tag, with [`Tagging::Property`].
     pub tags: Vec<&'a Value>,
-    /// The property that means this one, with [`Tagging::Key`].
+    /// Name of the property, with [`Tagging::Key`].
     pub key: Option<&'a str>,
-    /// What it is, or several where it consists of alternatives itself.
+    /// Its simple alternatives: one, or several if it consists of alternatives.
     leaves: Vec<Leaf<'a>>,
 }
 
 impl<'a> Union<'a> {
-    /// Reads the alternatives that `keyword` of the schema `holder` lists; `None` if there are
-    /// none. References are looked up in `root`.
+    /// Reads the alternatives of `keyword` in the schema `holder`; `None` if there are none. References
+    /// are resolved in `root`.
     pub fn read(root: &'a Value, holder: &'a Value, keyword: &str) -> Option<Self> {
         let list = holder.get(keyword)?.as_array().filter(|list| !list.is_empty())?;
         let mut room = MAX_LEAVES;
@@ -80,18 +80,18 @@ impl<'a> Union<'a> {
         Some(union)
     }
 
-    /// Returns the alternatives that are objects.
+    /// Returns the object alternatives.
     pub fn objects(&self) -> impl Iterator<Item = &Branch<'a>> {
         self.branches.iter().filter(|branch| branch.is_object())
     }
 
-    /// Returns the properties of the first object that may be a tag.
+    /// Returns the properties of the first object that can be a tag.
     fn candidates(&self) -> Vec<&'a str> {
         let first = self.objects().next().and_then(|branch| branch.leaves.first());
         first.into_iter().flat_map(Leaf::constants).take(MAX_CANDIDATES).collect()
     }
 
-    /// Takes a property as the tag, if each object has values of its own for it.
+    /// Uses a property as the tag, if its values differ between all objects.
     fn tag_by(&mut self, name: &'a str) -> bool {
         let mut seen = BTreeSet::new();
         let mut all = Vec::new();
@@ -104,7 +104,7 @@ impl<'a> Union<'a> {
             seen.extend(texts);
             all.push(tags);
         }
-        // A single one is not told apart from anything.
+        // A single object needs no tag.
         if all.len() < 2 {
             return false;
         }
@@ -114,7 +114,7 @@ impl<'a> Union<'a> {
         true
     }
 
-    /// Takes the names of properties as the tag, if each object requires one of its own alone.
+    /// Uses property names as the tag, if each object requires exactly one, different property.
     fn tag_by_key(&mut self) {
         let keys: Option<Vec<_>> = self.objects().map(Branch::only_key).collect();
         let Some(keys) = keys.filter(|keys| keys.len() > 1) else { return };
@@ -128,17 +128,17 @@ impl<'a> Union<'a> {
 }
 
 impl<'a> Branch<'a> {
-    /// Returns whether its values are objects alone.
+    /// Returns whether all its values are objects.
     pub fn is_object(&self) -> bool {
         !self.leaves.is_empty() && self.leaves.iter().all(|leaf| leaf.types() == ["object"])
     }
 
-    /// Returns whether its values may be objects whose fields are declared.
+    /// Returns whether its values can be objects with declared fields.
     pub fn may_be_object(&self) -> bool {
         self.leaves.iter().any(|leaf| leaf.types().contains(&"object"))
     }
 
-    /// Returns whether its values may have the type of a value.
+    /// Returns whether its values can have the type of `value`.
     pub(super) fn takes_type_of(&self, value: &Value) -> bool {
         let types = types_of(value);
         self.leaves
@@ -147,25 +147,25 @@ impl<'a> Branch<'a> {
             .any(|known| known.is_empty() || known.iter().any(|known| types.contains(known)))
     }
 
-    /// Returns whether it only names the values that are allowed.
+    /// Returns whether it is a list of allowed values.
     pub(super) fn is_choice(&self) -> bool {
         !self.leaves.is_empty() && self.leaves.iter().all(|leaf| leaf.choices().is_some())
     }
 
-    /// Returns the values that are allowed.
+    /// Returns the allowed values.
     pub(super) fn choices(&self) -> impl Iterator<Item = &'a Value> {
         self.leaves.iter().filter_map(Leaf::choices).flatten()
     }
 
-    /// Returns what each kind of its values is in words, apart from [`Self::choices`]; `is_short`
-    /// leaves out what objects have to have.
+    /// Returns descriptions of its values without [`Self::choices`]. `is_short` omits required
+    /// properties.
     pub(super) fn words(&self, is_short: bool) -> impl Iterator<Item = String> {
         let others = self.leaves.iter().filter(|leaf| leaf.choices().is_none());
         others.map(move |leaf| leaf.words(is_short))
     }
 
-    /// Returns how much an object is like this one by the names of its fields: how many are known
-    /// here, and of those that have to be there, how few are missing, as a negative number.
+    /// Returns the similarity of an object by the names of its fields: the number of known fields, and
+    /// the negative number of missing required fields.
     pub(super) fn likeness(&self, object: &Map<String, Value>) -> (usize, isize) {
         let of = |leaf: &Leaf<'a>| {
             let names = object.keys().take(MAX_COMPARED);
@@ -176,7 +176,7 @@ impl<'a> Branch<'a> {
         self.leaves.iter().map(of).max().unwrap_or_default()
     }
 
-    /// Returns the title of its schema.
+    /// Returns the title of the schema.
     pub fn title(&self) -> Option<&'a str> {
         match self.leaves.as_slice() {
             [leaf] => leaf.parts.iter().find_map(|part| part.get("title")?.as_str()),
@@ -184,7 +184,7 @@ impl<'a> Branch<'a> {
         }
     }
 
-    /// Returns the values that a property has to have here.
+    /// Returns the required values of a property.
     fn values_of(&self, name: &str) -> Option<Vec<&'a Value>> {
         let each: Option<Vec<_>> = self.leaves.iter().map(|leaf| leaf.values_of(name)).collect();
         let mut values = Vec::new();
@@ -207,15 +207,15 @@ impl<'a> Branch<'a> {
     }
 }
 
-/// An alternative that does not consist of alternatives.
+/// An alternative without nested alternatives.
 #[derive(Debug)]
 struct Leaf<'a> {
     root: &'a Value,
-    /// The schema, and those that hold with it.
+    /// The schema and the schemas that apply with it.
     parts: Vec<&'a Value>,
 }
 
-/// Adds what a schema is, or each of its alternatives, down to a depth and up to a number.
+/// Adds a schema, or its alternatives, up to the limits of depth and number.
 fn add_leaves<'a>(
     root: &'a Value,
     schema: &'a Value,
@@ -227,7 +227,7 @@ fn add_leaves<'a>(
     }
     let parts = parts(root, schema);
     let list = parts.iter().find_map(|part| part.get("oneOf").or(part.get("anyOf"))?.as_array());
-    // An object with alternatives beside its properties is one that knows less of itself.
+    // An object with properties and alternatives is treated as one object.
     let is_own =
         |part: &&Value| ["properties", "const", "enum"].iter().any(|key| part.get(key).is_some());
     match list {
@@ -239,7 +239,7 @@ fn add_leaves<'a>(
     }
 }
 
-/// Returns a schema and those that hold with it, the nearest first.
+/// Returns a schema and the schemas that apply with it, nearest first.
 fn parts<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     let mut parts = vec![schema];
     let mut place = 0;
@@ -255,7 +255,7 @@ fn parts<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
 }
 
 impl<'a> Leaf<'a> {
-    /// Returns the types that are allowed; none if all are.
+    /// Returns the allowed types; empty if all are allowed.
     fn types(&self) -> Vec<&'a str> {
         let declared = self.parts.iter().find_map(|part| match part.get("type")? {
             Value::String(one) => Some(vec![one.as_str()]),
@@ -280,7 +280,7 @@ impl<'a> Leaf<'a> {
         choices(&self.parts)
     }
 
-    /// Returns the properties that have constants, of which one may be the tag.
+    /// Returns the properties with constants. One of them can be the tag.
     fn constants(&self) -> impl Iterator<Item = &'a str> {
         let named = self.properties().take(MAX_BRANCHES);
         named.filter(|(name, _)| self.values_of(name).is_some()).map(|(name, _)| name)
@@ -295,8 +295,8 @@ impl<'a> Leaf<'a> {
         self.parts.iter().find_map(|part| part.get("properties")?.get(name))
     }
 
-    /// Returns the values that a property has to have. That of a secret is none: which alternative
-    /// is reported would tell it.
+    /// Returns the required values of a property. Returns `None` for a secret, because the reported
+    /// alternative would reveal it.
     fn values_of(&self, name: &str) -> Option<Vec<&'a Value>> {
         let parts = parts(self.root, self.property(name)?);
         let is_set = |key| parts.iter().any(|part| part.get(key) == Some(&Value::Bool(true)));
@@ -304,7 +304,7 @@ impl<'a> Leaf<'a> {
         values.iter().all(|value| is_tag(value)).then_some(values)
     }
 
-    /// Returns the properties that have to be there, at most a few.
+    /// Returns the first required properties.
     fn required(&self) -> Vec<&'a str> {
         let lists = self.parts.iter().filter_map(|part| part.get("required")?.as_array());
         let mut names: Vec<_> = lists.flatten().filter_map(Value::as_str).take(MAX_PARTS).collect();
@@ -324,7 +324,7 @@ impl<'a> Leaf<'a> {
     }
 }
 
-/// Returns the values that schemas which hold together allow, if they name them.
+/// Returns the allowed values of schemas that apply together, if they list them.
 fn choices<'a>(parts: &[&'a Value]) -> Option<Vec<&'a Value>> {
     parts.iter().find_map(|part| match (part.get("const"), part.get("enum")) {
         (Some(constant), _) => Some(vec![constant]),
@@ -341,7 +341,7 @@ fn is_tag(value: &Value) -> bool {
     }
 }
 
-/// Returns the names of the types that a value is of.
+/// Returns the names of the types of a value.
 fn types_of(value: &Value) -> &'static [&'static str] {
     match value {
         Value::Null => &["null"],

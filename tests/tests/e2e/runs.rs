@@ -804,7 +804,10 @@ fn failed_write_to_stdout_names_the_recorded_run() {
     ");
     let json = run(&["--json"]);
     let id = latest(&project)["id"].as_str().expect("an id").to_owned();
-    assert!(json.stderr.contains(&format!("run `ophost runs show {id}` to show the run")), "{json}");
+    assert!(
+        json.stderr.contains(&format!("run `ophost runs show {id}` to show the run")),
+        "{json}"
+    );
     insta::assert_snapshot!(run(&["--no-record"]), @"
     ---- stderr
     error: cannot write to stdout: No space left on device (os error 28)
