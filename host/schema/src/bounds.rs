@@ -144,7 +144,7 @@ mod tests {
             refused(json!({"default": deep(64)}))
                 .ends_with("`: more than 64 nested lists and objects")
         );
-        assert!(refused(of(100)).contains("bytes, cut]`: more than 64 lists"));
+        assert!(refused(of(100)).contains("bytes, cut]`: more than 64 nested lists"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Looking at components that are in no plugin directory.
+//! Inspection of components outside the plugin directories.
 
 use std::io;
 use std::path::Path;
@@ -10,20 +10,20 @@ use crate::registry::{self, FileError};
 use crate::sandbox::{self, Sandbox};
 use crate::util::os_error::Shortage;
 
-/// Looks at components outside any plugin directory, for those who build them.
+/// Inspects components outside the plugin directories, for build tools.
 pub struct Inspector {
     sandbox: Sandbox,
 }
 
 impl Inspector {
-    /// The version of the engine, and how versions of the contract begin that it runs.
+    /// Version of the engine, and prefix of the supported contract versions.
     pub const VERSIONS: (&str, &str) = (sandbox::ENGINE_VERSION, sandbox::CONTRACT);
 
-    /// Returns one that compiles as a host does that was made of these options.
+    /// Returns an inspector that compiles with the options of a host.
     ///
     /// # Errors
     ///
-    /// Returns [`HostError`] if wasm cannot run here.
+    /// Returns [`HostError`] if wasm cannot run on this machine.
     pub fn new(options: &HostBuilder) -> Result<Self, HostError> {
         Ok(Self { sandbox: options.sandbox()? })
     }
@@ -38,21 +38,21 @@ impl Inspector {
         Ok(registry::read_plugin(path).await?.0)
     }
 
-    /// Returns the names of a plugin's operations.
+    /// Returns the names of the operations of a plugin.
     ///
     /// # Errors
     ///
-    /// Returns the reason why a host would refuse the content.
+    /// Returns the reason why a host would reject the component.
     pub async fn inspect(&self, bytes: &[u8]) -> Result<Vec<OperationName>, InspectError> {
         let (_, plugin) = registry::inspect(&Digest::sha256(bytes), bytes, &self.sandbox).await?;
         Ok(plugin.operations.into_iter().map(|operation| operation.name).collect())
     }
 
-    /// Returns a module of the user's own as a component, and its operations.
+    /// Converts a core module to a component, and returns it with the names of its operations.
     ///
     /// # Errors
     ///
-    /// As [`Self::inspect`].
+    /// Like [`Self::inspect`].
     pub async fn componentize(
         &self,
         module: &[u8],
