@@ -237,25 +237,41 @@ fn standard_streams_are_read_and_written_in_one_place() {
     assert!(asked > 5, "{asked}");
 }
 
+/// Returns the text of a contract without its comments, which are not part of it.
+fn decoded_contract(directory: &Path) -> String {
+    let mut resolve = wit_parser::Resolve::new();
+    let (package, _) = resolve.push_dir(directory).expect("a contract");
+    let mut printer = wit_component::WitPrinter::default();
+    printer.emit_docs(false);
+    printer.print(&resolve, package, &[]).expect("a printable contract");
+    printer.output.to_string()
+}
+
 #[test]
-fn the_frozen_contract_is_the_working_one() {
+fn the_contract_is_equal_to_its_frozen_copy() {
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
-    let files = |directory: &Path| -> BTreeMap<_, _> {
-        let entries = fs::read_dir(directory)
-            .expect("a directory")
-            .map(|entry| entry.expect("an entry").path());
-        let wit =
-            entries.filter(|path| path.extension().is_some_and(|extension| extension == "wit"));
-        wit.map(|path| {
-            (path.file_name().map(ToOwned::to_owned), fs::read_to_string(path).expect("a text"))
-        })
-        .collect()
+    let frozen = decoded_contract(&wit.join("released/0.1.1"));
+    assert_eq!(decoded_contract(&wit), frozen, "0.1.1 is released: see wit/README.md");
+}
+
+#[test]
+fn only_a_changed_comment_leaves_a_contract_equal() {
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+    let changed = |from: &str, to: &str| {
+        let copy = tempfile::tempdir().expect("a directory");
+        for entry in fs::read_dir(&wit).expect("the contract") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "wit") {
+                let text = fs::read_to_string(&path).expect("a text");
+                let name = path.file_name().expect("a name");
+                fs::write(copy.path().join(name), text.replace(from, to)).expect("a file");
+            }
+        }
+        decoded_contract(copy.path())
     };
-    assert_eq!(
-        files(&wit),
-        files(&wit.join("released/0.1.1")),
-        "0.1.1 is released: see wit/README.md"
-    );
+    let contract = decoded_contract(&wit);
+    assert_eq!(changed("/// ", "/// Other text. "), contract);
+    assert_ne!(changed("attempt: func() -> u32;", "attempt: func() -> u64;"), contract);
 }
 
 #[test]
