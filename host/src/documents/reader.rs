@@ -1,9 +1,10 @@
 //! The documents of a data directory, for those who only look.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
-use crate::store::{DocumentSnapshot, StoreError, StoreHandle, StoredDocument, off_thread};
+use crate::store::{DocumentSnapshot, Store, StoreError, StoreHandle, StoredDocument, off_thread};
 
 /// The documents of a data directory. Each call sees them as they are when it begins.
 #[derive(Clone, Copy)]
@@ -106,7 +107,7 @@ impl<'a> DocumentReader<'a> {
         &self,
         read: impl FnOnce(&dyn DocumentSnapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let store = self.store.store();
+        let store: Arc<dyn Store> = self.store.store().clone();
         off_thread(move || read(&*store.documents()?)).await
     }
 }

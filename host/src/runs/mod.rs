@@ -61,7 +61,7 @@ impl<'a> Runs<'a> {
     }
 
     async fn named(&self, name: &str) -> Result<RunRecord, FindError> {
-        let store = self.store.redb();
+        let store = self.store.store();
         let none = || FindError::None { name: name.to_owned() };
         if name == "latest" {
             return store.latest().await?.ok_or_else(none);
@@ -83,7 +83,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if it cannot be read.
     pub async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
-        let run = self.store.redb().get(id).await?;
+        let run = self.store.store().get(id).await?;
         Ok(run.map(|run| self.store.with_logs_ref(run)))
     }
 
@@ -113,7 +113,7 @@ impl<'a> Runs<'a> {
         after: Option<RunCursor>,
         limit: usize,
     ) -> Result<RunPage, StoreError> {
-        self.store.settled().await.list(filter, after, limit).await
+        self.store.reaped_store().await.list(filter, after, limit).await
     }
 
     /// Returns what the runs that fit have in common, for each operation.
@@ -122,7 +122,7 @@ impl<'a> Runs<'a> {
     ///
     /// As [`Self::list`].
     pub async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
-        self.store.settled().await.stats(filter).await
+        self.store.reaped_store().await.stats(filter).await
     }
 
     /// Returns what a run changed of documents: nothing for one that changed none, and for a
@@ -132,7 +132,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if that cannot be read.
     pub async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
-        self.store.redb().changes(id).await
+        self.store.store().changes(id).await
     }
 
     /// Stops a run of whichever process, and waits until its record says so. Returns the run
@@ -153,7 +153,7 @@ impl<'a> Runs<'a> {
                 self.store.reap_crashed_runs().await?;
             }
             tokio::time::sleep(POLL_INTERVAL).await;
-            match self.store.redb().get(run.id).await? {
+            match self.store.store().get(run.id).await? {
                 Some(now) => run = now,
                 None => return Ok(run),
             }
@@ -171,7 +171,7 @@ impl<'a> Runs<'a> {
     /// tries it again.
     pub async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError> {
         self.store.reap_crashed_runs().await?;
-        let erased = self.store.redb().erase(id).await?;
+        let erased = self.store.store().erase(id).await?;
         if matches!(erased, EraseOutcome::Done(_)) {
             self.store.remove_log_file(id)?;
         }
@@ -194,7 +194,7 @@ impl<'a> Runs<'a> {
     /// Returns the [`StoreError`] that a run would meet.
     pub async fn probe_write(&self) -> Result<(), StoreError> {
         match self.size()? {
-            Some(_) => self.store.redb().probe_write().await,
+            Some(_) => self.store.store().probe_write().await,
             None => Ok(()),
         }
     }
@@ -205,7 +205,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if it cannot be read at all.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.store.redb().check().await
+        self.store.store().check().await
     }
 
     /// Copies the store as it is at this moment to a file, which must not be there yet.
@@ -214,7 +214,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`], also if there is one; then nothing is written.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.store.redb().backup(to).await
+        self.store.store().backup(to).await
     }
 
     /// Copies what can be read of a damaged store to a new file.
@@ -223,7 +223,7 @@ impl<'a> Runs<'a> {
     ///
     /// As [`Self::backup`].
     pub async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
-        self.store.redb().salvage(to).await
+        self.store.store().salvage(to).await
     }
 }
 

@@ -98,7 +98,7 @@ fn store_on_a_read_only_mount_is_read() {
     insta::assert_snapshot!(on_a_read_only_mount(&project, record), @r"
     exit 5
     ---- stderr
-    error: it was not run: its record cannot be written: the store may only be read: Read-only file system (os error 30)
+    error: it was not run: its record cannot be written: the store is read-only: Read-only file system (os error 30)
     hint: mount its file system writable, or name another data directory with `--data`; `--no-record` runs it without a record
     ");
     assert!(before == fs::read(store_file(&project)).expect("a store"), "the store was written");
@@ -116,7 +116,7 @@ fn store_without_write_permission_is_read() {
         project.output(&mut as_plain_user(&project, OPHOST, &["run", "it.works", "--record"]));
     insta::assert_snapshot!(record, @"
     ---- stderr
-    error: it was not run: its record cannot be written: the store may only be read: Permission denied (os error 13)
+    error: it was not run: its record cannot be written: the store is read-only: Permission denied (os error 13)
     hint: run `ophost doctor`: it checks the permissions of the data directory; `--no-record` runs it without a record
     ---- exit 5
     ");
@@ -218,7 +218,7 @@ fn empty_store_file_is_corrupted_and_not_replaced() {
     {
         let output = project.run(arguments);
         assert_eq!(output.code, Some(5), "{output}");
-        let message = "the store is damaged at `store.redb`: it is empty";
+        let message = "the store is corrupted at `store.redb`: empty file";
         assert!(output.stderr.contains(message), "{output}");
     }
     assert_eq!(fs::read(store_file(&project)).expect("a file"), b"", "the file was changed");
@@ -240,13 +240,13 @@ fn operation_that_changes_documents_does_not_run_on_a_read_only_store() {
     };
     insta::assert_snapshot!(run("--no-record"), @"
     ---- stderr
-    error: `ledger.bump` was not run: its changes of documents cannot be kept: the store may only be read: Permission denied (os error 13)
+    error: `ledger.bump` was not run: its changes of documents cannot be kept: the store is read-only: Permission denied (os error 13)
     hint: run `ophost doctor`: it checks the permissions of the data directory
     ---- exit 5
     ");
     insta::assert_snapshot!(run("--record"), @"
     ---- stderr
-    error: it was not run: its record cannot be written: the store may only be read: Permission denied (os error 13)
+    error: it was not run: its record cannot be written: the store is read-only: Permission denied (os error 13)
     hint: run `ophost doctor`: it checks the permissions of the data directory
     ---- exit 5
     ");

@@ -94,7 +94,7 @@ impl Recorder {
         if let Some(opened) = &self.store
             && (key.is_some() || may_change || self.rule.should_record(operation, asked))
         {
-            opened.redb().prepare();
+            opened.store().prepare();
         }
     }
 
@@ -161,13 +161,14 @@ impl Recorder {
     async fn can_keep_changes(&self, subject: &RunSpec<'_>) -> Result<(), NotBegun> {
         let may_change = !subject.operation.models_out.is_empty() && !subject.flags.dry_run;
         match self.store.as_ref().filter(|_| may_change) {
-            Some(opened) => opened.redb().is_writable().await.map_err(NotBegun::Changes),
+            Some(opened) => opened.store().is_writable().await.map_err(NotBegun::Changes),
             None => Ok(()),
         }
     }
 
     fn unrecorded(&self, subject: &RunSpec<'_>) -> BeginOutcome {
-        let store = self.store.as_ref().map(StoreHandle::store);
+        let opened = self.store.as_ref();
+        let store = opened.map(|opened| -> Arc<dyn Store> { opened.store().clone() });
         BeginOutcome::Started(RunTracker::Unrecorded(Unrecorded {
             store,
             author: subject.author(),
@@ -302,7 +303,7 @@ impl ActiveRecord {
         cancel: &CancellationToken,
     ) -> Self {
         Self {
-            store: opened.store(),
+            store: opened.store().clone(),
             _listed: opened.cancellable(claim.id, cancel.clone()),
             claim,
             begun,
