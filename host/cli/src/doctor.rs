@@ -317,7 +317,7 @@ fn records(config: &Config) -> Finding {
     match super::runtime().map_err(CliError::from).and_then(|it| it.block_on(inspect_store(config)))
     {
         Ok((None, _)) => Finding::ok(subject, "none yet"),
-        Ok((Some(size), page)) if page.damaged.is_empty() => {
+        Ok((Some(size), page)) if page.corrupted.is_empty() => {
             let more = if page.next.is_some() { "more than " } else { "" };
             let running = match page.runs.len() {
                 0 => "no run in progress".to_owned(),
@@ -331,7 +331,7 @@ fn records(config: &Config) -> Finding {
             Finding::ok(subject, text)
         }
         Ok((Some(_), page)) => {
-            let text = format!("corrupted: {}", page.damaged[0]);
+            let text = format!("corrupted: {}", page.corrupted[0]);
             Finding::problem(
                 subject,
                 text,
@@ -366,7 +366,7 @@ async fn inspect_store(config: &Config) -> Result<(Option<u64>, RunPage), CliErr
     let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
     let page = runs.list(&running, None, MAX_RUNNING).await?;
     // Do not write to a corrupted store.
-    if page.damaged.is_empty() {
+    if page.corrupted.is_empty() {
         runs.probe_write().await?;
     }
     Ok((runs.size()?, page))

@@ -389,6 +389,7 @@ fn store_exit(error: &StoreError) -> Exit {
         StoreError::OutcomeUnknown(_) => Exit::OutcomeUnknown,
         StoreError::Untrusted(_) => Exit::Denied,
         StoreError::Newer { .. }
+        | StoreError::Older { .. }
         | StoreError::Corrupted { .. }
         | StoreError::Full
         | StoreError::Replaced
@@ -468,6 +469,10 @@ fn unknown_hint(similar: Option<&str>, rejected: usize) -> String {
 fn store_hint(error: &StoreError) -> String {
     match error {
         StoreError::Newer { .. } => "use the newer version of ophost".to_owned(),
+        StoreError::Older { .. } => {
+            "use the ophost version that wrote the store, or use `--data` for a new store"
+                .to_owned()
+        }
         StoreError::Corrupted { key, .. } if key == ophost::STORE_FILE => {
             "run `ophost store salvage FILE` to copy the readable data; if that fails, restore a \
              backup, or move the file away to start with an empty store"

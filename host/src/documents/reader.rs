@@ -1,9 +1,10 @@
 //! Read API of documents.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
-use crate::store::{DocumentSnapshot, StoreError, StoreHandle, StoredDocument, off_thread};
+use crate::store::{DocumentSnapshot, Store, StoreError, StoreHandle, StoredDocument, off_thread};
 
 /// Read API of the documents in a data directory. Each call reads a snapshot.
 #[derive(Clone, Copy)]
@@ -104,7 +105,7 @@ impl<'a> DocumentReader<'a> {
         &self,
         read: impl FnOnce(&dyn DocumentSnapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let store = self.store.store();
+        let store: Arc<dyn Store> = self.store.store().clone();
         off_thread(move || read(&*store.documents()?)).await
     }
 }

@@ -24,7 +24,7 @@ use crate::registry::catalog::Catalog;
 use crate::registry::{self, FileError, Ignored, Loader, RegisteredOperation, Registry, Schemas};
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
-use crate::store::{FinishOutcome, RetryLock, Store, StoreHandle};
+use crate::store::{FinishOutcome, RetryLock, Store};
 use crate::util::deadline::{Deadline, Undone, WorkSize};
 use crate::util::os_error::Shortage;
 use crate::util::trust::Untrusted;
@@ -189,7 +189,8 @@ impl Host {
     }
 
     pub(super) fn store(&self) -> Option<Arc<dyn Store>> {
-        self.shared.recorder.store().map(StoreHandle::store)
+        let handle = self.shared.recorder.store()?;
+        Some(handle.store().clone())
     }
 
     async fn check(&self, request: Request) -> Result<(ValidatedRequest, Arc<Value>), RunError> {

@@ -61,7 +61,7 @@ impl<'a> Runs<'a> {
     }
 
     async fn named(&self, name: &str) -> Result<RunRecord, FindError> {
-        let store = self.store.redb();
+        let store = self.store.store();
         let none = || FindError::None { name: name.to_owned() };
         if name == "latest" {
             return store.latest().await?.ok_or_else(none);
@@ -83,7 +83,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the record cannot be read.
     pub async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
-        let run = self.store.redb().get(id).await?;
+        let run = self.store.store().get(id).await?;
         Ok(run.map(|run| self.store.with_logs_ref(run)))
     }
 
@@ -113,7 +113,7 @@ impl<'a> Runs<'a> {
         after: Option<RunCursor>,
         limit: usize,
     ) -> Result<RunPage, StoreError> {
-        self.store.settled().await.list(filter, after, limit).await
+        self.store.reaped_store().await.list(filter, after, limit).await
     }
 
     /// Returns statistics of the runs that match a filter, for each operation.
@@ -122,7 +122,7 @@ impl<'a> Runs<'a> {
     ///
     /// Like [`Self::list`].
     pub async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
-        self.store.settled().await.stats(filter).await
+        self.store.reaped_store().await.stats(filter).await
     }
 
     /// Returns the document changes of a run. A dry run has none.
@@ -131,7 +131,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the store cannot be read.
     pub async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
-        self.store.redb().changes(id).await
+        self.store.store().changes(id).await
     }
 
     /// Cancels a run of any process, and waits until its record is final. Returns the final record.
@@ -153,7 +153,7 @@ impl<'a> Runs<'a> {
                 self.store.reap_crashed_runs().await?;
             }
             tokio::time::sleep(POLL_INTERVAL).await;
-            match self.store.redb().get(run.id).await? {
+            match self.store.store().get(run.id).await? {
                 Some(now) => run = now,
                 None => return Ok(run),
             }
@@ -169,7 +169,7 @@ impl<'a> Runs<'a> {
     /// - Returns [`StoreError`] if the log file cannot be deleted. The next call tries it again.
     pub async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError> {
         self.store.reap_crashed_runs().await?;
-        let erased = self.store.redb().erase(id).await?;
+        let erased = self.store.store().erase(id).await?;
         if matches!(erased, EraseOutcome::Done(_)) {
             self.store.remove_log_file(id)?;
         }
@@ -192,7 +192,7 @@ impl<'a> Runs<'a> {
     /// Returns the [`StoreError`] that a recorded run would get.
     pub async fn probe_write(&self) -> Result<(), StoreError> {
         match self.size()? {
-            Some(_) => self.store.redb().probe_write().await,
+            Some(_) => self.store.store().probe_write().await,
             None => Ok(()),
         }
     }
@@ -203,7 +203,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the store cannot be read at all.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.store.redb().check().await
+        self.store.store().check().await
     }
 
     /// Copies a snapshot of the store to a new file.
@@ -212,7 +212,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the file exists or cannot be written. No file is created then.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.store.redb().backup(to).await
+        self.store.store().backup(to).await
     }
 
     /// Copies the readable data of a corrupted store to a new file.
@@ -221,7 +221,7 @@ impl<'a> Runs<'a> {
     ///
     /// Like [`Self::backup`].
     pub async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
-        self.store.redb().salvage(to).await
+        self.store.store().salvage(to).await
     }
 }
 

@@ -1,8 +1,7 @@
-//! Hints from process to process.
+//! Cancels runs of other processes.
 //!
-//! Whoever runs something has a socket under its name. What comes there is the id of a run
-//! that is to be cancelled: a hint, never the truth. It may be lost, and is sent again until
-//! the record says that the run has ended.
+//! Each process listens on a Unix datagram socket for the ids of runs to cancel. Delivery is best
+//! effort. Senders repeat the message until the record shows that the run has ended.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,24 +16,24 @@ use crate::model::run_record::{OwnerId, RunId};
 use crate::util::os_error;
 use crate::util::private_dir::{DataDir, PrivateDir};
 
-/// The directory in the data directory.
+/// The directory of the sockets, in the data directory.
 const DIRECTORY: &str = "wake";
-/// The longest path that a socket's address takes on every system, in bytes.
+/// Maximum bytes of a socket path that every supported system accepts.
 const MAX_ADDRESS: usize = 100;
-/// What a process tells itself when nobody is to be heard any more.
+/// The message with which a process stops its own listener.
 const END: &[u8] = b"end";
-/// A hint is an id as text.
-const MAX_HINT: usize = 64;
+/// Maximum bytes of a message, which is a run id as text.
+const MAX_MESSAGE: usize = 64;
 
-/// The runs of this process that can be cancelled from elsewhere.
+/// The runs of this process that other processes can cancel.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CancelRegistry(Arc<Mutex<HashMap<RunId, CancellationToken>>>);
 
 impl CancelRegistry {
-    /// Lets a run be cancelled as long as the returned value lives.
+    /// Registers a run. Dropping the returned value removes the registration.
     pub(crate) fn add(&self, run: RunId, token: CancellationToken) -> CancelRegistration {
         self.tokens().insert(run, token);
-        CancelRegistration { all: self.clone(), run }
+        CancelRegistration { registry: self.clone(), run }
     }
 
     fn cancel(&self, run: RunId) {
@@ -44,25 +43,25 @@ impl CancelRegistry {
     }
 
     fn tokens(&self) -> MutexGuard<'_, HashMap<RunId, CancellationToken>> {
-        // Nothing that holds the lock can leave it half written.
+        // No code panics between two changes of the map, so a poisoned map is consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A run can be cancelled.
+/// The registration of a run, removed on drop.
 #[derive(Debug)]
 pub(crate) struct CancelRegistration {
-    all: CancelRegistry,
+    registry: CancelRegistry,
     run: RunId,
 }
 
 impl Drop for CancelRegistration {
     fn drop(&mut self) {
-        self.all.tokens().remove(&self.run);
+        self.registry.tokens().remove(&self.run);
     }
 }
 
-/// Where this process hears hints, as long as it lives.
+/// The socket and thread on which this process receives cancel messages.
 #[derive(Debug)]
 pub(super) struct CancelListener {
     socket: UnixDatagram,
@@ -71,11 +70,11 @@ pub(super) struct CancelListener {
 }
 
 impl CancelListener {
-    /// Begins to listen under a name, in a thread of its own: what runs holds others.
+    /// Listens under a name, on a dedicated thread, because guests may block the other threads.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if there can be no socket or thread.
+    /// Returns [`StoreError`] if the socket or the thread cannot be created.
     pub(super) fn open(
         data: &DataDir,
         name: &OwnerId,
@@ -85,38 +84,39 @@ impl CancelListener {
         let name = name.as_str().to_owned();
         let socket = UnixDatagram::bind(address(&directory, &name))?;
         let listening = socket.try_clone()?;
-        os_error::spawn("wake", move || listen(&listening, &runs))?;
+        os_error::spawn("cancel", move || listen(&listening, &runs))?;
         Ok(Self { socket, directory, name })
     }
 }
 
-/// Whoever ends well leaves no socket behind.
+/// Stops the thread and removes the socket. [`remove_socket`] removes that of a killed process.
 impl Drop for CancelListener {
     fn drop(&mut self) {
-        // Where that fails the thread ends with the process.
+        // If sending fails, the thread stops when the process exits.
         self.socket.send_to(END, address(&self.directory, &self.name)).ok();
         self.directory.remove(&self.name).ok();
     }
 }
 
 fn listen(socket: &UnixDatagram, runs: &CancelRegistry) {
-    let mut hint = [0; MAX_HINT];
-    while let Ok(length) = socket.recv(&mut hint) {
-        if hint[..length] == *END {
+    let mut message = [0; MAX_MESSAGE];
+    while let Ok(length) = socket.recv(&mut message) {
+        if message[..length] == *END {
             return;
         }
-        let text = std::str::from_utf8(&hint[..length]).unwrap_or_default();
+        let text = std::str::from_utf8(&message[..length]).unwrap_or_default();
         if let Ok(run) = text.parse() {
             runs.cancel(run);
         }
     }
 }
 
-/// Tells the process of that name that a run is to be cancelled. Whether it heard is not known.
+/// Asks the owner of a run to cancel it. Delivery is not confirmed.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError`] if it cannot be told: it may be gone.
+/// Returns [`StoreError`] if the message cannot be sent, for example because the process has
+/// terminated.
 pub(super) fn cancel(data: &DataDir, owner: &OwnerId, run: RunId) -> Result<(), StoreError> {
     let Some(directory) = data.open(DIRECTORY)? else {
         return Err(io::Error::from(io::ErrorKind::NotFound).into());
@@ -127,15 +127,15 @@ pub(super) fn cancel(data: &DataDir, owner: &OwnerId, run: RunId) -> Result<(), 
     Ok(())
 }
 
-/// Removes the socket of a process that died.
-pub(super) fn forget(data: &DataDir, owner: &str) {
+/// Removes the socket of a terminated process.
+pub(super) fn remove_socket(data: &DataDir, owner: &str) {
     if let Ok(Some(directory)) = data.open(DIRECTORY) {
-        // It is only in the way of nobody.
+        // A stale socket is harmless, so an error is ignored.
         directory.remove(owner).ok();
     }
 }
 
-/// Returns an address of a socket: its path, or a short one where that is too long.
+/// Returns the path of a socket, or an equivalent short path if that is too long.
 fn address(directory: &PrivateDir, name: &str) -> PathBuf {
     use std::os::fd::AsRawFd as _;
     let path = directory.path().join(name);

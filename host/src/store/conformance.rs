@@ -1,4 +1,4 @@
-//! What holds for every store, asked of the real one and of the model.
+//! Conformance tests that every store passes, run against redb and the in-memory store.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,15 +25,15 @@ use crate::model::run_record::tests::running;
 use crate::model::run_record::{OwnerId, ResultRef, RunId, RunRecord, RunState, Status};
 use crate::util::private_dir::DataDir;
 
-/// Asks both stores. The real one is checked afterwards, whatever was done to it.
-pub(super) async fn both<F: Future<Output = ()>>(ask: impl Fn(std::sync::Arc<dyn Store>) -> F) {
-    ask(std::sync::Arc::new(MemoryStore::default())).await;
+/// Runs a test on both stores, then checks the integrity of the redb store.
+pub(super) async fn both<F: Future<Output = ()>>(test: impl Fn(std::sync::Arc<dyn Store>) -> F) {
+    test(std::sync::Arc::new(MemoryStore::default())).await;
     let scratch = tempfile::tempdir().unwrap();
     let store = std::sync::Arc::new(RedbStore::new(
         DataDir::new(scratch.path().join("data")),
         ShutdownMode::Clean,
     ));
-    ask(std::sync::Arc::<RedbStore>::clone(&store)).await;
+    test(std::sync::Arc::<RedbStore>::clone(&store)).await;
     assert_eq!(store.check().await.unwrap(), [""; 0]);
 }
 
@@ -91,7 +91,7 @@ async fn finish(store: &dyn Store, claim: Claim, ending: RunCompletion) -> RunRe
 }
 
 #[tokio::test]
-async fn r3_what_is_inserted_is_there_as_it_was_given() {
+async fn inserted_run_is_read_back_unchanged() {
     both(async |store| {
         let run = running("slugify");
         let claim = insert(&*store, &run).await;
@@ -106,7 +106,7 @@ async fn r3_what_is_inserted_is_there_as_it_was_given() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn unknown_run_is_not_found() {
     both(async |store| {
         let id = RunId::new();
         assert_eq!(store.get(id).await.unwrap(), None);
@@ -122,7 +122,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn l1_terminal_states_are_immutable() {
+async fn final_states_are_immutable() {
     both(async |store| {
         for end in [success(json!(1)), failed("no"), ending(Outcome::Cancelled)] {
             let run = running("a");
@@ -145,7 +145,7 @@ async fn l1_terminal_states_are_immutable() {
 }
 
 #[tokio::test]
-async fn l1_a_stale_claim_writes_nothing() {
+async fn stale_claim_writes_nothing() {
     both(async |store| {
         let run = running("a");
         let claim = insert(&*store, &run).await;
@@ -158,7 +158,7 @@ async fn l1_a_stale_claim_writes_nothing() {
 }
 
 #[tokio::test]
-async fn l4_metadata_given_at_the_end_is_merged() {
+async fn final_metadata_is_merged() {
     both(async |store| {
         let mut run = running("a");
         run.metadata = Map::from_iter([("dry_run".to_owned(), json!(true))]);
@@ -187,7 +187,7 @@ async fn l4_metadata_given_at_the_end_is_merged() {
 }
 
 #[tokio::test]
-async fn v2_log_entries_keep_their_order_across_calls() {
+async fn log_entries_stay_in_order_across_calls() {
     both(async |store| {
         let mut run = running("a");
         run.log_entries = vec![entry("0")];
@@ -201,14 +201,14 @@ async fn v2_log_entries_keep_their_order_across_calls() {
         assert_eq!(get(&*store, run.id).await.log_entries.len(), 4);
         let end = RunCompletion { log_entries: vec![entry("4")], ..success(json!(0)) };
         let done = finish(&*store, claim, end).await;
-        let said: Vec<_> = done.log_entries.iter().map(|entry| entry.message.as_str()).collect();
-        assert_eq!(said, ["0", "1", "2", "3", "4"]);
+        let messages: Vec<_> = done.log_entries.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(messages, ["0", "1", "2", "3", "4"]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn i4_large_values_come_back_whole_and_shared_ones_outlive_each_other() {
+async fn shared_large_value_survives_erasing_one_of_its_runs() {
     both(async |store| {
         let large = json!({"text": "x".repeat(5000)});
         let deep = (0..120).fold(json!(1), |inside, _| json!([inside]));
@@ -239,7 +239,7 @@ async fn i4_large_values_come_back_whole_and_shared_ones_outlive_each_other() {
 }
 
 #[tokio::test]
-async fn erasing_takes_what_was_said_and_leaves_that_it_happened() {
+async fn erase_removes_input_output_and_log_only() {
     both(async |store| {
         let run = RunRecord { log_entries: vec![entry("secret")], ..running("a") };
         let claim = insert(&*store, &run).await;
@@ -273,20 +273,20 @@ async fn erasing_takes_what_was_said_and_leaves_that_it_happened() {
 }
 
 #[tokio::test]
-async fn l7_only_what_still_runs_under_the_dead_owner_crashes() {
+async fn crash_marks_only_running_runs_of_the_owner() {
     both(async |store| {
         let owned = |owner| RunRecord { owner: OwnerId::new(owner), ..running("a") };
-        let (lost, other) = (owned("dead"), owned("alive"));
-        let claim = insert(&*store, &lost).await;
+        let (orphaned, other) = (owned("terminated"), owned("alive"));
+        let claim = insert(&*store, &orphaned).await;
         insert(&*store, &other).await;
         assert_eq!(store.running().await.unwrap().len(), 2);
-        let dead = OwnerId::new("dead");
-        let runs = [(lost.id, dead.clone()), (other.id, dead)];
-        assert_eq!(store.crash(&runs, "gone").await.unwrap(), [lost.id]);
-        let lost = get(&*store, lost.id).await;
-        let failure = lost.state.failure().unwrap();
+        let terminated = OwnerId::new("terminated");
+        let runs = [(orphaned.id, terminated.clone()), (other.id, terminated)];
+        assert_eq!(store.crash(&runs, "gone").await.unwrap(), [orphaned.id]);
+        let orphaned = get(&*store, orphaned.id).await;
+        let failure = orphaned.state.failure().unwrap();
         assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Crashed, "gone"));
-        // The owner was only slow: what it says now comes too late.
+        // If the owner was only slow, its result is rejected.
         assert_eq!(store.finish(claim, success(json!(1))).await.unwrap(), FinishOutcome::Lost);
         assert_eq!(store.running().await.unwrap(), [(other.id, other.owner)]);
     })
@@ -307,7 +307,7 @@ fn later(by: Duration) -> RunRecord {
 }
 
 #[tokio::test]
-async fn q6_a_request_that_runs_or_succeeded_is_not_run_again() {
+async fn running_or_successful_run_holds_its_idempotency_key() {
     both(async |store| {
         let first = running("a");
         let InsertOutcome::Created(claim) = claim_key(&*store, &first, "x").await else {
@@ -320,14 +320,14 @@ async fn q6_a_request_that_runs_or_succeeded_is_not_run_again() {
         let done = finish(&*store, claim, success(json!(1))).await;
         let again = claim_key(&*store, &running("a"), "x").await;
         assert_eq!(again, InsertOutcome::Existing(Box::new(done)));
-        // Another operation's keys are its own.
+        // Each operation has its own keys.
         assert!(matches!(claim_key(&*store, &running("b"), "x").await, InsertOutcome::Created(_)));
     })
     .await;
 }
 
 #[tokio::test]
-async fn q6_another_request_under_the_key_is_a_conflict() {
+async fn different_request_under_an_idempotency_key_is_a_conflict() {
     both(async |store| {
         let first = running("a");
         let InsertOutcome::Created(claim) = claim_key(&*store, &first, "x").await else {
@@ -343,7 +343,7 @@ async fn q6_another_request_under_the_key_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn q6_what_failed_or_was_cancelled_runs_again_and_the_key_points_to_it() {
+async fn idempotency_key_is_free_after_failure() {
     both(async |store| {
         let mut before: Option<RunId> = None;
         for end in [failed("no"), ending(Outcome::Cancelled)] {
@@ -362,7 +362,7 @@ async fn q6_what_failed_or_was_cancelled_runs_again_and_the_key_points_to_it() {
 }
 
 #[tokio::test]
-async fn q6_a_key_is_free_when_its_window_is_over() {
+async fn idempotency_key_is_free_after_its_window() {
     both(async |store| {
         let first = running("a");
         let InsertOutcome::Created(claim) = claim_key(&*store, &first, "x").await else {
@@ -381,7 +381,7 @@ async fn q6_a_key_is_free_when_its_window_is_over() {
 
 async fn listed(store: &dyn Store, filter: RunFilter) -> Vec<u64> {
     let page = store.list(&filter, None, 100).await.unwrap();
-    assert_eq!((page.next, page.damaged.len()), (None, 0));
+    assert_eq!((page.next, page.corrupted.len()), (None, 0));
     page.runs.iter().map(|run| run.sequence).collect()
 }
 
@@ -389,15 +389,15 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
 }
 
-/// Inserts six runs: of two operations, ended in all ways, of users, tags and a flow.
-async fn six(store: &dyn Store) {
+/// Inserts six runs with different operations, statuses, users, tags and flow runs.
+async fn insert_six(store: &dyn Store) {
     for n in 0..6 {
         let mut run = running(if n % 2 == 0 { "even" } else { "odd" });
         run.actor.user_id = (n > 2).then(|| format!("user{}", n % 2));
         run.tags = vec![format!("t{}", n / 2)];
         run.orchestrated = n == 4;
         run.prefect_flow_run_id = (n == 4).then(|| "flow".to_owned());
-        // Times do not follow the order in which runs are inserted.
+        // The order of the times differs from the insertion order.
         run.state = RunState::Running { started_at: at(100 - n) };
         run.created_at = at(0);
         let claim = insert(store, &run).await;
@@ -414,9 +414,9 @@ async fn six(store: &dyn Store) {
 }
 
 #[tokio::test]
-async fn l9_a_filter_finds_what_fits_the_newest_first() {
+async fn filter_returns_matching_runs_newest_first() {
     both(async |store| {
-        six(&*store).await;
+        insert_six(&*store).await;
         let all = RunFilter::default;
         let operation = |name| OperationName::new(name).ok();
         let cases = [
@@ -453,21 +453,21 @@ async fn l9_a_filter_finds_what_fits_the_newest_first() {
 }
 
 #[tokio::test]
-async fn l10_pages_follow_the_sequence_whatever_is_written_meanwhile() {
+async fn pages_are_stable_during_concurrent_inserts() {
     both(async |store| {
-        six(&*store).await;
+        insert_six(&*store).await;
         let filter = RunFilter::default();
-        let (mut seen, mut after) = (Vec::new(), None);
+        let (mut sequences, mut after) = (Vec::new(), None);
         loop {
             let page = store.list(&filter, after, 2).await.unwrap();
-            seen.extend(page.runs.iter().map(|run| run.sequence));
+            sequences.extend(page.runs.iter().map(|run| run.sequence));
             insert(&*store, &running("even")).await;
             match page.next {
                 Some(next) => after = Some(next.to_string().parse::<RunCursor>().unwrap()),
                 None => break,
             }
         }
-        assert_eq!(seen, [6, 5, 4, 3, 2, 1]);
+        assert_eq!(sequences, [6, 5, 4, 3, 2, 1]);
         let none = store.list(&filter, None, 0).await.unwrap();
         assert!(none.runs.is_empty());
     })
@@ -477,7 +477,7 @@ async fn l10_pages_follow_the_sequence_whatever_is_written_meanwhile() {
 #[tokio::test]
 async fn stats_count_by_operation_and_status() {
     both(async |store| {
-        six(&*store).await;
+        insert_six(&*store).await;
         let even = OperationName::new("even").unwrap();
         let stats = store.stats(&RunFilter::default()).await.unwrap().operations;
         let counted =
@@ -503,7 +503,7 @@ async fn stats_count_by_operation_and_status() {
 }
 
 #[tokio::test]
-async fn ids_are_found_by_how_they_begin() {
+async fn ids_are_found_by_prefix() {
     both(async |store| {
         let runs = [running("a"), running("a"), running("a")];
         for run in &runs {
@@ -526,10 +526,10 @@ async fn ids_are_found_by_how_they_begin() {
     .await;
 }
 
-/// Does the same random thing to both, and returns what each said.
-async fn random_step(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Vec<Claim>) {
+/// Applies the same random write to both stores.
+async fn random_write(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Vec<Claim>) {
     let claim = claims.get(random.u64(..claims.len() as u64 + 1) as usize).copied();
-    let what = random.u64(..8);
+    let action = random.u64(..8);
     let outcome = match random.u64(..4) {
         0 => Outcome::Failed(Failure::new(FailureKind::Error, "no")),
         1 => Outcome::Cancelled,
@@ -546,18 +546,18 @@ async fn random_step(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Vec
         window: WINDOW,
     });
     let end = RunCompletion { log_entries: vec![entry("end")], ..ending(outcome) };
-    let said = entry("l");
-    for (place, store) in stores.into_iter().enumerate() {
-        match (what, claim) {
+    let logged = entry("l");
+    for (index, store) in stores.into_iter().enumerate() {
+        match (action, claim) {
             (0..4, _) | (_, None) => {
                 let new = NewRun { run: run.clone(), key: key.clone() };
                 if let (0, InsertOutcome::Created(claim)) =
-                    (place, store.insert(new).await.unwrap())
+                    (index, store.insert(new).await.unwrap())
                 {
                     claims.push(claim);
                 }
             }
-            (4, Some(claim)) => drop(store.log(&claim, vec![said.clone()]).await.unwrap()),
+            (4, Some(claim)) => drop(store.log(&claim, vec![logged.clone()]).await.unwrap()),
             (5, Some(claim)) => drop(store.erase(claim.id).await.unwrap()),
             (_, Some(claim)) => drop(store.finish(claim, end.clone()).await.unwrap()),
         }
@@ -565,14 +565,14 @@ async fn random_step(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Vec
 }
 
 #[tokio::test]
-async fn random_steps_leave_the_store_as_the_model_and_its_indexes_as_its_rows() {
+async fn random_writes_leave_both_stores_equal() {
     let scratch = tempfile::tempdir().unwrap();
     let store = RedbStore::new(DataDir::new(scratch.path()), ShutdownMode::Clean);
     let model = MemoryStore::default();
     let mut random = Rng::with_seed(1);
     let mut claims = Vec::new();
     for _ in 0..300 {
-        random_step(&mut random, [&store, &model], &mut claims).await;
+        random_write(&mut random, [&store, &model], &mut claims).await;
     }
     assert!(claims.len() > 50);
     assert_eq!(store.check().await.unwrap(), [""; 0]);
@@ -582,8 +582,8 @@ async fn random_steps_leave_the_store_as_the_model_and_its_indexes_as_its_rows()
         ..run
     };
     for claim in &claims {
-        let (real, meant) = (get(&store, claim.id).await, get(&model, claim.id).await);
-        assert_eq!(unstamped(real), unstamped(meant));
+        let (actual, expected) = (get(&store, claim.id).await, get(&model, claim.id).await);
+        assert_eq!(unstamped(actual), unstamped(expected));
     }
     let all = RunFilter::default;
     for filter in [
@@ -593,9 +593,9 @@ async fn random_steps_leave_the_store_as_the_model_and_its_indexes_as_its_rows()
         RunFilter { user_id: Some("u1".into()), ..all() },
         RunFilter { prefect_flow_run_id: Some("f".into()), ..all() },
     ] {
-        let real = store.list(&filter, None, 1000).await.unwrap();
-        let meant = model.list(&filter, None, 1000).await.unwrap();
-        assert_eq!(real.runs, meant.runs, "{filter:?}");
+        let actual = store.list(&filter, None, 1000).await.unwrap();
+        let expected = model.list(&filter, None, 1000).await.unwrap();
+        assert_eq!(actual.runs, expected.runs, "{filter:?}");
         let counted = [store.stats(&filter).await.unwrap(), model.stats(&filter).await.unwrap()];
         assert_eq!(counted[0].operations, counted[1].operations);
     }

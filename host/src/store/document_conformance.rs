@@ -1,4 +1,4 @@
-//! What holds for the documents of every store, asked of the real one and of the model.
+//! Conformance tests for documents, run against redb and the in-memory store.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -27,11 +27,11 @@ fn body(value: Value) -> Body {
     value.try_into().unwrap()
 }
 
-/// What a run does that reads some documents and then writes them.
+/// A document transaction of a run, under construction.
 #[derive(Default)]
-struct Doing(CommitRequest);
+struct TestTransaction(CommitRequest);
 
-impl Doing {
+impl TestTransaction {
     fn reading(store: &dyn Store, addresses: &[&Address]) -> Self {
         let snapshot = store.documents().unwrap();
         let mut reads = ReadSet::default();
@@ -47,13 +47,13 @@ impl Doing {
     }
 
     fn finding(store: &dyn Store, collection: &str, filter: &Value) -> Self {
-        let mut doing = Self::reading(store, &[]);
+        let mut transaction = Self::reading(store, &[]);
         let filter = Filter::parse(filter).unwrap();
-        doing.0.read_set.add_filter(&collection.parse().unwrap(), &filter);
-        doing
+        transaction.0.read_set.add_filter(&collection.parse().unwrap(), &filter);
+        transaction
     }
 
-    /// Writes a document that is now as `store` says.
+    /// Adds a write whose `before` is the current document of `store`.
     fn writing(mut self, store: &dyn Store, address: &Address, after: Option<Value>) -> Self {
         let before = store.documents().unwrap().get(address).unwrap().map(|known| known.body);
         let change = DocumentChange { before, after: after.map(body) };
@@ -61,7 +61,7 @@ impl Doing {
         self
     }
 
-    async fn keep(self, store: &dyn Store) -> Option<ChangeCount> {
+    async fn commit(self, store: &dyn Store) -> Option<ChangeCount> {
         match store.commit_changes(author(), self.0.into()).await.unwrap() {
             CommitOutcome::Committed(_, count) => Some(count),
             CommitOutcome::Conflict => None,
@@ -70,8 +70,9 @@ impl Doing {
 }
 
 async fn put(store: &dyn Store, address: &Address, value: Value) {
-    let doing = Doing::reading(store, &[address]).writing(store, address, Some(value));
-    assert!(doing.keep(store).await.is_some());
+    let transaction =
+        TestTransaction::reading(store, &[address]).writing(store, address, Some(value));
+    assert!(transaction.commit(store).await.is_some());
 }
 
 fn get(store: &dyn Store, address: &Address) -> Option<(u64, Value)> {
@@ -80,20 +81,24 @@ fn get(store: &dyn Store, address: &Address) -> Option<(u64, Value)> {
 }
 
 #[tokio::test]
-async fn what_a_run_wrote_is_there_with_its_success() {
+async fn finish_commits_the_document_changes() {
     both(async |store| {
         let run = running("a");
         let claim = insert(&*store, &run).await;
         let job = address("jobs", "1");
-        let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 1})));
-        let changes = Some(ChangeCount::of(&doing.0.changes));
+        let transaction = TestTransaction::reading(&*store, &[&job]).writing(
+            &*store,
+            &job,
+            Some(json!({"n": 1})),
+        );
+        let changes = Some(ChangeCount::of(&transaction.0.changes));
         let ending = ending(Outcome::Success(json!({})));
-        let ending = RunCompletion { effects: doing.0.into(), changes, ..ending };
+        let ending = RunCompletion { effects: transaction.0.into(), changes, ..ending };
         assert!(matches!(store.finish(claim, ending).await.unwrap(), FinishOutcome::Done));
         assert_eq!(get(&*store, &job), Some((1, json!({"n": 1}))));
-        let kept = store.get(run.id).await.unwrap().unwrap();
+        let stored = store.get(run.id).await.unwrap().unwrap();
         let count = ChangeCount { revision: Some(1), created: 1, ..ChangeCount::default() };
-        assert_eq!(kept.changes, Some(count));
+        assert_eq!(stored.changes, Some(count));
         let collections = store.documents().unwrap().collections().unwrap();
         assert_eq!(collections, [("jobs".parse().unwrap(), 1)]);
     })
@@ -101,22 +106,30 @@ async fn what_a_run_wrote_is_there_with_its_success() {
 }
 
 #[tokio::test]
-async fn after_a_conflict_nothing_is_kept_and_the_run_is_still_running() {
+async fn conflict_writes_nothing_and_leaves_the_run_running() {
     both(async |store| {
         let job = address("jobs", "1");
         put(&*store, &job, json!({"n": 1})).await;
         let run = running("a");
         let claim = insert(&*store, &run).await;
-        let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 2})));
+        let transaction = TestTransaction::reading(&*store, &[&job]).writing(
+            &*store,
+            &job,
+            Some(json!({"n": 2})),
+        );
         put(&*store, &job, json!({"n": 7})).await;
         let end = |effects: CommitRequest| RunCompletion {
             effects: effects.into(),
             ..ending(Outcome::Success(json!({})))
         };
-        let finished = store.finish(claim, end(doing.0)).await.unwrap();
+        let finished = store.finish(claim, end(transaction.0)).await.unwrap();
         assert_eq!(finished, FinishOutcome::Conflict);
         assert_eq!(get(&*store, &job), Some((2, json!({"n": 7}))));
-        let again = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({"n": 8})));
+        let again = TestTransaction::reading(&*store, &[&job]).writing(
+            &*store,
+            &job,
+            Some(json!({"n": 8})),
+        );
         assert!(matches!(store.finish(claim, end(again.0)).await.unwrap(), FinishOutcome::Done));
         assert_eq!(get(&*store, &job), Some((3, json!({"n": 8}))));
     })
@@ -124,14 +137,16 @@ async fn after_a_conflict_nothing_is_kept_and_the_run_is_still_running() {
 }
 
 #[tokio::test]
-async fn a_run_that_lost_its_claim_changes_nothing() {
+async fn run_without_a_valid_claim_changes_no_documents() {
     both(async |store| {
         let run = running("a");
         let claim = insert(&*store, &run).await;
         store.crash(&[(run.id, run.owner)], "gone").await.unwrap();
         let job = address("jobs", "1");
-        let doing = Doing::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({})));
-        let end = RunCompletion { effects: doing.0.into(), ..ending(Outcome::Success(json!({}))) };
+        let transaction =
+            TestTransaction::reading(&*store, &[&job]).writing(&*store, &job, Some(json!({})));
+        let end =
+            RunCompletion { effects: transaction.0.into(), ..ending(Outcome::Success(json!({}))) };
         assert!(matches!(store.finish(claim, end).await.unwrap(), FinishOutcome::Lost));
         assert_eq!(get(&*store, &job), None);
     })
@@ -139,37 +154,38 @@ async fn a_run_that_lost_its_claim_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_found_by_a_filter_has_no_phantoms() {
+async fn phantom_in_a_filter_is_a_conflict() {
     both(async |store| {
         let (open, closed) = (address("jobs", "1"), address("jobs", "2"));
         put(&*store, &open, json!({"status": "open"})).await;
         let counter = address("counters", "open");
         let counting = |store: &dyn Store| {
-            let doing = Doing::finding(store, "jobs", &json!({"status": "open"}));
-            doing.writing(store, &counter, Some(json!({"n": 1})))
+            let transaction = TestTransaction::finding(store, "jobs", &json!({"status": "open"}));
+            transaction.writing(store, &counter, Some(json!({"n": 1})))
         };
-        // What the filter does not mean is no matter.
-        let doing = counting(&*store);
+        // A change that the filter does not match is no conflict.
+        let transaction = counting(&*store);
         put(&*store, &closed, json!({"status": "closed"})).await;
-        assert!(doing.keep(&*store).await.is_some());
-        // A new one, one that comes to be meant, one that is no longer, one that is gone.
-        for (place, value) in [
+        assert!(transaction.commit(&*store).await.is_some());
+        // A created match, an update to a match, an update to no match, and a deleted match.
+        for (address, value) in [
             (&address("jobs", "3"), Some(json!({"status": "open"}))),
             (&closed, Some(json!({"status": "open", "late": true}))),
             (&closed, Some(json!({"status": "closed"}))),
             (&open, None),
         ] {
-            let doing = counting(&*store);
-            let other = Doing::reading(&*store, &[place]).writing(&*store, place, value.clone());
-            assert!(other.keep(&*store).await.is_some());
-            assert_eq!(doing.keep(&*store).await, None, "{value:?}");
+            let transaction = counting(&*store);
+            let other = TestTransaction::reading(&*store, &[address]);
+            let other = other.writing(&*store, address, value.clone());
+            assert!(other.commit(&*store).await.is_some());
+            assert_eq!(transaction.commit(&*store).await, None, "{value:?}");
         }
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_snapshot_does_not_change() {
+async fn snapshot_does_not_change() {
     both(async |store| {
         let (first, second) = (address("jobs", "1"), address("jobs", "2"));
         put(&*store, &first, json!({"n": 1})).await;
@@ -181,40 +197,42 @@ async fn a_snapshot_does_not_change() {
             revision,
             body: body.to_owned(),
         };
-        let seen = look(&*snapshot, &first.collection, &Scan::default());
-        assert_eq!(seen, [document(&first, 1, r#"{"n":1}"#)]);
+        let before = scan_all(&*snapshot, &first.collection, &Scan::default());
+        assert_eq!(before, [document(&first, 1, r#"{"n":1}"#)]);
         let now = store.documents().unwrap();
         let after = |id: &DocumentId| Scan { after: Some(id.clone()), ..Scan::default() };
-        let rest = look(&*now, &first.collection, &after(&first.id));
+        let rest = scan_all(&*now, &first.collection, &after(&first.id));
         assert_eq!(rest, [document(&second, 3, r#"{"n":3}"#)]);
         let ids = Some([first.id.clone(), address("jobs", "0").id].into());
-        let some = look(&*now, &first.collection, &Scan { ids: ids.clone(), ..Scan::default() });
+        let by_id = Scan { ids: ids.clone(), ..Scan::default() };
+        let some = scan_all(&*now, &first.collection, &by_id);
         assert_eq!(some, [document(&first, 2, r#"{"n":2}"#)]);
-        assert_eq!(look(&*now, &first.collection, &Scan { ids, ..after(&first.id) }), []);
+        assert_eq!(scan_all(&*now, &first.collection, &Scan { ids, ..after(&first.id) }), []);
     })
     .await;
 }
 
-/// Returns the documents that are shown.
-fn look(
+/// Returns the documents of a scan.
+fn scan_all(
     documents: &dyn super::DocumentSnapshot,
     collection: &CollectionName,
     scan: &Scan,
 ) -> Vec<Document> {
-    let mut shown = Vec::new();
-    let mut see = |it: &super::ScannedDocument<'_>| {
-        shown.push(it.document()?);
+    let mut scanned = Vec::new();
+    let mut visit = |it: &super::ScannedDocument<'_>| {
+        scanned.push(it.document()?);
         Ok(ControlFlow::Continue(()))
     };
-    documents.scan(collection, scan, &mut see).unwrap();
-    shown
+    documents.scan(collection, scan, &mut visit).unwrap();
+    scanned
 }
 
-/// Does the same random thing to both, with documents as they were some steps ago.
-async fn random_step(
+/// Prepares a random transaction on both stores, and commits an earlier one. Returns whether
+/// that was a conflict.
+async fn random_commit(
     random: &mut fastrand::Rng,
     stores: [&dyn Store; 2],
-    stale: &mut Vec<[CommitRequest; 2]>,
+    pending: &mut Vec<[CommitRequest; 2]>,
 ) -> bool {
     let pick = |random: &mut fastrand::Rng| {
         let collection = ["a", "ab"][random.u64(..2) as usize];
@@ -225,57 +243,57 @@ async fn random_step(
     let after = (random.u64(..3) > 0).then(|| json!({"n": random.u64(..6)}));
     let finds = random.u64(..3) == 0;
     let effects = stores.map(|store| {
-        let doing = match finds {
-            true => Doing::finding(store, read.collection.as_str(), &filter),
-            false => Doing::reading(store, &[&read]),
+        let transaction = match finds {
+            true => TestTransaction::finding(store, read.collection.as_str(), &filter),
+            false => TestTransaction::reading(store, &[&read]),
         };
-        let doing = doing.writing(store, &written, after.clone());
-        // A change of nothing is none.
-        let CommitRequest { snapshot_revision: base, read_set: mut reads, mut changes } = doing.0;
+        let request = transaction.writing(store, &written, after.clone()).0;
+        let CommitRequest { snapshot_revision: base, read_set: mut reads, mut changes } = request;
+        // A write without effect is no change.
         changes.retain(|_, change| change.kind().is_some());
         let known = store.documents().unwrap().get(&written).unwrap();
         reads.add_document(&written, known.map(|known| known.revision));
         CommitRequest { snapshot_revision: base, read_set: reads, changes }
     });
-    stale.push(effects);
-    if stale.len() < 4 {
+    pending.push(effects);
+    if pending.len() < 4 {
         return false;
     }
-    let at = random.u64(..stale.len() as u64) as usize;
-    let [real, meant] = stale.remove(at);
-    let real = stores[0].commit_changes(author(), real.into()).await.unwrap();
-    let meant = stores[1].commit_changes(author(), meant.into()).await.unwrap();
-    let count = |kept: &CommitOutcome| match kept {
+    let at = random.u64(..pending.len() as u64) as usize;
+    let [actual, expected] = pending.remove(at);
+    let actual = stores[0].commit_changes(author(), actual.into()).await.unwrap();
+    let expected = stores[1].commit_changes(author(), expected.into()).await.unwrap();
+    let count = |outcome: &CommitOutcome| match outcome {
         CommitOutcome::Committed(_, count) => Some(*count),
         CommitOutcome::Conflict => None,
     };
-    assert_eq!(count(&real), count(&meant));
-    real == CommitOutcome::Conflict
+    assert_eq!(count(&actual), count(&expected));
+    actual == CommitOutcome::Conflict
 }
 
 #[tokio::test]
-async fn random_commits_leave_the_documents_as_the_model() {
+async fn random_commits_leave_both_stores_equal() {
     let scratch = tempfile::tempdir().unwrap();
     let store = RedbStore::new(DataDir::new(scratch.path()), ShutdownMode::Clean);
     let model = MemoryStore::default();
     let mut random = fastrand::Rng::with_seed(1);
-    let (mut stale, mut conflicts) = (Vec::new(), 0);
+    let (mut pending, mut conflicts) = (Vec::new(), 0);
     for _ in 0..400 {
-        conflicts += usize::from(random_step(&mut random, [&store, &model], &mut stale).await);
+        conflicts += usize::from(random_commit(&mut random, [&store, &model], &mut pending).await);
     }
     assert!((20..380).contains(&conflicts), "{conflicts}");
     assert_eq!(store.check().await.unwrap(), [""; 0]);
-    let (real, meant) = (store.documents().unwrap(), model.documents().unwrap());
+    let (actual, expected) = (store.documents().unwrap(), model.documents().unwrap());
     let all = |documents: &dyn super::DocumentSnapshot| -> BTreeMap<_, _> {
-        let of = |name: &CollectionName| look(documents, name, &Scan::default());
+        let of = |name: &CollectionName| scan_all(documents, name, &Scan::default());
         let collections = documents.collections().unwrap().into_iter();
         collections.map(|(it, n)| (it.clone(), (n, of(&it)))).collect()
     };
-    assert_eq!(all(&*real), all(&*meant));
+    assert_eq!(all(&*actual), all(&*expected));
 }
 
 #[tokio::test]
-async fn documents_are_saved_from_a_store_and_copied_with_it() {
+async fn backup_and_salvage_copy_documents() {
     let scratch = tempfile::tempdir().unwrap();
     let store = RedbStore::new(DataDir::new(scratch.path().join("live")), ShutdownMode::Clean);
     let job = address("jobs", "1");

@@ -1,4 +1,4 @@
-//! A store that this process runs something under.
+//! The store of a data directory, together with this process's identity as an owner of runs.
 
 use std::sync::Arc;
 
@@ -10,160 +10,159 @@ use super::liveness::{ProcessLock, ProcessRegistry};
 use super::orphans::{OrphanedRuns, RunGuard};
 use super::redb::RedbStore;
 use super::redb::file::{DIRECTORY, FILE, ShutdownMode};
-use super::{LogFile, Store, StoreError, log_overflow};
+use super::{LogFile, StoreError, log_overflow};
 use crate::model::outcome::FailureKind;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, Status};
 use crate::util::private_dir::DataDir;
 
-/// A data directory's store, and this process's name in it.
+/// The store of a data directory and the owner identity of this process.
 pub(crate) struct StoreHandle {
     data: DataDir,
     store: Arc<RedbStore>,
     owners: ProcessRegistry,
     runs: CancelRegistry,
     process: OnceCell<Process>,
-    abandoned: OrphanedRuns,
+    orphaned: OrphanedRuns,
 }
 
-/// This process, as others know it.
+/// The registration of this process as an owner.
 struct Process {
-    /// Without it runs go on until they end by themselves, or here.
+    /// `None` if no socket could be created. Then other processes cannot cancel runs of this one.
     _mailbox: Option<CancelListener>,
     owner: ProcessLock,
 }
 
 impl StoreHandle {
-    /// Returns the store of a data directory. Nothing is opened or made before it is used.
+    /// Returns the store of a data directory. Opens and creates no file until first use.
     pub(crate) fn new(data: &DataDir, at_end: ShutdownMode) -> Self {
         let store = Arc::new(RedbStore::new(data.clone(), at_end));
         let (data, owners) = (data.clone(), ProcessRegistry::new(data.clone()));
         let (runs, process) = (CancelRegistry::default(), OnceCell::new());
-        Self { data, store, owners, runs, process, abandoned: OrphanedRuns::default() }
+        Self { data, store, owners, runs, process, orphaned: OrphanedRuns::default() }
     }
 
-    /// Marks the runs of processes that died as failed, and those that this one abandoned.
+    /// Marks the runs of terminated processes and the orphaned runs of this one as crashed.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be written.
+    /// Returns [`StoreError`] if the store cannot be written.
     pub(crate) async fn reap_crashed_runs(&self) -> Result<(), StoreError> {
-        // What hinders one need not hinder the other.
-        let abandoned = self.abandoned.reap_crashed_runs(self.store.as_ref()).await;
+        // Reap both, even if one fails.
+        let orphaned = self.orphaned.reap_crashed_runs(self.store.as_ref()).await;
         self.owners.reap(self.store.as_ref()).await?;
-        abandoned
+        orphaned
     }
 
-    /// Returns the store to look at, settled if that can be: on a full disk, or where this user
-    /// may only read, it is shown as it is.
-    pub(crate) async fn settled(&self) -> &RedbStore {
+    /// Reaps crashed runs and returns the store.
+    ///
+    /// If reaping fails, for example on a full disk or in a read-only store, the runs stay
+    /// recorded as running.
+    pub(crate) async fn reaped_store(&self) -> &RedbStore {
         self.reap_crashed_runs().await.ok();
         &self.store
     }
 
-    /// Returns the runs of processes that died which cannot be marked as failed, and why not;
-    /// `None` if all could be.
+    /// Returns the crashed runs that could not be marked, and the error; `None` if there are none.
     pub(crate) async fn unrecorded_crashes(&self) -> Option<(StoreError, Vec<RunId>)> {
         let error = self.reap_crashed_runs().await.err()?;
-        // Where nobody knows who is dead, nobody is said to be.
-        let lost = self.owners.orphaned_runs(self.store.as_ref()).await.unwrap_or_default();
-        let lost: Vec<_> = lost.into_iter().map(|(run, _)| run).collect();
-        (!lost.is_empty()).then_some((error, lost))
+        // If the lock files cannot be probed, no run is reported as crashed.
+        let crashed = self.owners.orphaned_runs(self.store.as_ref()).await.unwrap_or_default();
+        let crashed: Vec<_> = crashed.into_iter().map(|(run, _)| run).collect();
+        (!crashed.is_empty()).then_some((error, crashed))
     }
 
-    /// Returns this process's name: from now on it counts as alive.
+    /// Returns the owner id of this process. The first call registers the process.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if its file cannot be made or locked; the next call tries again.
+    /// Returns [`StoreError`] if the lock file cannot be created or locked. The next call tries
+    /// again.
     pub(crate) async fn owner(&self) -> Result<&OwnerId, StoreError> {
-        let enter = async || {
+        let register = async || {
             let owner = self.owners.register()?;
             let mailbox = CancelListener::open(&self.data, owner.id(), self.runs.clone()).ok();
             Ok::<_, StoreError>(Process { _mailbox: mailbox, owner })
         };
-        Ok(self.process.get_or_try_init(enter).await?.owner.id())
+        Ok(self.process.get_or_try_init(register).await?.owner.id())
     }
 
-    /// Says that a run of this process will be inserted: from now on it is abandoned if the
-    /// returned value is dropped before its end.
+    /// Returns a guard for a run that will be inserted. Dropping the guard before the run has
+    /// finished marks the run as crashed.
     pub(crate) fn begin(&self, run: &RunRecord) -> RunGuard {
-        RunGuard::new((run.id, run.owner.clone()), self.abandoned.clone(), self.store())
+        let owned = (run.id, run.owner.clone());
+        RunGuard::new(owned, self.orphaned.clone(), self.store.clone())
     }
 
-    /// Lets other processes cancel a run of this one as long as the returned value lives.
+    /// Lets other processes cancel a run of this one until the returned value is dropped.
     pub(crate) fn cancellable(&self, run: RunId, token: CancellationToken) -> CancelRegistration {
         self.runs.add(run, token)
     }
 
-    /// Tells the process that runs something to stop it. Returns whether anybody listens there;
-    /// whether it heard is not known.
+    /// Asks the owner of a run to cancel it. Returns whether the message could be sent.
+    ///
+    /// Delivery is not confirmed.
     pub(crate) fn cancel(&self, run: RunId, owner: &OwnerId) -> bool {
         cancel_channel::cancel(&self.data, owner, run).is_ok()
     }
 
-    /// Returns the data directory that it is in.
+    /// Returns the data directory.
     pub(crate) fn data(&self) -> &DataDir {
         &self.data
     }
 
-    /// Returns how large its file is, in bytes; `None` if there is none.
+    /// Returns the size of the store file in bytes; `None` if no store exists.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be looked at.
+    /// Returns [`StoreError`] if the file cannot be read.
     pub(crate) fn size(&self) -> Result<Option<u64>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
         let file = directory.open_file(FILE)?;
         Ok(file.map(|file| file.metadata()).transpose()?.map(|status| status.len()))
     }
 
-    /// Says of a run that did not come to say it itself that it has a file with more of its
-    /// log: one that goes on, or whose process died.
+    /// Sets `logs_ref` of a running or crashed run that has a log overflow file.
+    ///
+    /// Such a run has no final record that names the file.
     pub(crate) fn with_logs_ref(&self, mut run: RunRecord) -> RunRecord {
         let crashed = run.state.failure().is_some_and(|it| it.kind == FailureKind::Crashed);
         let is_open = run.state.status() == Status::Running || crashed;
         if is_open && run.erased_at.is_none() {
-            // A directory that cannot be read has no log to be shown.
+            // If the log directory cannot be read, the record is shown without the file.
             run.logs_ref = log_overflow::find(&self.data, run.id).unwrap_or(None);
         }
         run
     }
 
-    /// Opens the file with the part of a run's log that its record has no room for; `None` if
-    /// there is none.
+    /// Opens the log overflow file of a run; `None` if the run has none.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be opened.
+    /// Returns [`StoreError`] if the file cannot be opened.
     pub(crate) fn log_file(&self, run: RunId) -> Result<Option<LogFile>, StoreError> {
         log_overflow::read(&self.data, run)
     }
 
-    /// Returns how many such files there are, of all runs.
+    /// Returns the number of log overflow files of all runs.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if they cannot be looked at.
+    /// Returns [`StoreError`] if the log directory cannot be read.
     pub(crate) fn log_files(&self) -> Result<usize, StoreError> {
         log_overflow::count(&self.data)
     }
 
-    /// Removes that file.
+    /// Removes the log overflow file of a run.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be.
+    /// Returns [`StoreError`] if the file cannot be removed.
     pub(crate) fn remove_log_file(&self, run: RunId) -> Result<(), StoreError> {
         log_overflow::remove(&self.data, run)
     }
 
-    /// Returns the store as it is.
-    pub(crate) fn redb(&self) -> &RedbStore {
+    /// Returns the store, without reaping crashed runs.
+    pub(crate) fn store(&self) -> &Arc<RedbStore> {
         &self.store
-    }
-
-    /// Returns the store as those know it who write to it.
-    pub(crate) fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
     }
 }

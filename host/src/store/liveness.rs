@@ -1,7 +1,8 @@
-//! Which processes run something, and which of them are dead.
+//! Detects which owner processes are alive.
 //!
-//! Each holds a lock of the kernel on a file of its own. The lock is gone with the process,
-//! however it ended; a process number says nothing across containers or after a restart.
+//! Each process holds an `flock` on a file of its own. The kernel releases the lock when the
+//! process terminates for any reason. Process ids are not used, because they are ambiguous across
+//! containers and restarts.
 
 use std::fs::File;
 use std::io;
@@ -14,10 +15,11 @@ use crate::model::run_record::{OwnerId, RunId};
 use crate::util::clock;
 use crate::util::private_dir::{DataDir, PrivateDir};
 
-/// The directory in the data directory. A file whose name begins with a dot is no process's.
+/// The directory of the lock files, in the data directory. Names with a leading dot are not
+/// process locks.
 pub(super) const DIRECTORY: &str = "owners";
-/// Why a run failed whose process is dead.
-const REASON: &str = "the process that ran it ended before it did";
+/// Failure message of a run whose process has terminated.
+const REASON: &str = "the process terminated before the run finished";
 
 /// The processes that use a data directory.
 #[derive(Clone, Debug)]
@@ -25,16 +27,16 @@ pub(crate) struct ProcessRegistry {
     data: DataDir,
 }
 
-/// This process, as long as it may run something. A process may have several.
+/// The lock of this process as an owner of runs. A process may hold several.
 #[derive(Debug)]
 pub(crate) struct ProcessLock {
     id: OwnerId,
     directory: PrivateDir,
-    /// The lock lives as long as the file is open.
+    /// The open file, which holds the lock.
     _lock: File,
 }
 
-/// Whoever ends well leaves no file behind; that of one who is killed is found.
+/// Removes the lock file. The file of a killed process is removed by [`ProcessRegistry::reap`].
 impl Drop for ProcessLock {
     fn drop(&mut self) {
         self.directory.remove(self.id.as_str()).ok();
@@ -42,31 +44,30 @@ impl Drop for ProcessLock {
 }
 
 impl ProcessLock {
-    /// Returns the name that runs are recorded under.
+    /// Returns the owner id that run records contain.
     pub(crate) fn id(&self) -> &OwnerId {
         &self.id
     }
 }
 
 impl ProcessRegistry {
-    /// Returns the processes of a data directory. Nothing is opened or made.
+    /// Returns the registry of a data directory. Opens and creates no file.
     pub(crate) fn new(data: DataDir) -> Self {
         Self { data }
     }
 
-    /// Returns this process under a new name. From now on it counts as alive.
+    /// Registers this process as an owner under a new id and locks its file.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if the file cannot be made or locked.
+    /// Returns [`StoreError`] if the file cannot be created or locked.
     pub(crate) fn register(&self) -> Result<ProcessLock, StoreError> {
         let directory = self.data.create(DIRECTORY)?;
         loop {
             let name = clock::uuid().to_string();
             let file = directory.open_or_create(&name)?;
             rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(io::Error::from)?;
-            // Before the lock was there, another process may have taken it for one of the dead
-            // and removed it.
+            // Before the file was locked, another process may have reaped and removed it.
             if file.metadata()?.nlink() > 0 {
                 return Ok(ProcessLock { id: OwnerId::new(name), directory, _lock: file });
             }
@@ -77,7 +78,7 @@ impl ProcessRegistry {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be told.
+    /// Returns [`StoreError`] if the lock file cannot be probed.
     pub(crate) fn is_alive(&self, owner: &OwnerId) -> Result<bool, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else {
             return Ok(false);
@@ -85,73 +86,73 @@ impl ProcessRegistry {
         Ok(matches!(probe(&directory, owner.as_str())?, Liveness::Alive))
     }
 
-    /// Returns the runs that are shown as running and whose processes are dead.
+    /// Returns the runs that are recorded as running, but whose process has terminated.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be told.
+    /// Returns [`StoreError`] if the store or a lock file cannot be read.
     pub(crate) async fn orphaned_runs(
         &self,
         store: &dyn Store,
     ) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
-        let mut lost = Vec::new();
+        let mut orphaned = Vec::new();
         for (run, owner) in store.running().await? {
             if !self.is_alive(&owner)? {
-                lost.push((run, owner));
+                orphaned.push((run, owner));
             }
         }
-        Ok(lost)
+        Ok(orphaned)
     }
 
-    /// Marks the runs of dead processes as crashed, and forgets those processes. Returns the
-    /// runs' ids.
+    /// Marks orphaned runs as crashed, removes their lock files, and returns the run ids.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`]; what was marked by then stays marked.
+    /// Returns [`StoreError`] if a step fails. Runs that are already marked stay marked.
     pub(crate) async fn reap(&self, store: &dyn Store) -> Result<Vec<RunId>, StoreError> {
-        // Before the runs: what is dead by now adds none.
-        let dead = self.dead()?;
-        let lost = self.orphaned_runs(store).await?;
-        let crashed = store.crash(&lost, REASON).await?;
+        // Collect these before the runs, because a terminated process adds no runs.
+        let terminated = self.terminated()?;
+        let orphaned = self.orphaned_runs(store).await?;
+        let crashed = store.crash(&orphaned, REASON).await?;
         if let Some(directory) = self.data.open(DIRECTORY)? {
-            for (name, _lock) in &dead {
-                cancel_channel::forget(&self.data, name);
+            for (name, _lock) in &terminated {
+                cancel_channel::remove_socket(&self.data, name);
                 directory.remove(name)?;
             }
         }
         Ok(crashed)
     }
 
-    /// Returns the files of the dead, locked: nobody enters under one of them meanwhile.
-    fn dead(&self) -> Result<Vec<(String, File)>, StoreError> {
+    /// Returns the lock files of terminated processes, locked so that no process registers under
+    /// them.
+    fn terminated(&self) -> Result<Vec<(String, File)>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else {
             return Ok(Vec::new());
         };
-        let mut dead = Vec::new();
+        let mut terminated = Vec::new();
         for name in directory.names()? {
-            if let Liveness::Dead(file) = probe(&directory, &name)? {
-                dead.push((name, file));
+            if let Liveness::Terminated(file) = probe(&directory, &name)? {
+                terminated.push((name, file));
             }
         }
-        Ok(dead)
+        Ok(terminated)
     }
 }
 
-/// What the lock on a process's file tells.
+/// The state of a process according to its lock file.
 enum Liveness {
     Alive,
-    /// Its file, which is locked now.
-    Dead(File),
-    /// Its file is gone: it was found dead before.
-    Gone,
+    /// The process has terminated; its lock file, now locked by this process.
+    Terminated(File),
+    /// The process has terminated and was reaped before.
+    Reaped,
 }
 
 fn probe(directory: &PrivateDir, name: &str) -> Result<Liveness, StoreError> {
-    let Some(file) = directory.open_file(name)? else { return Ok(Liveness::Gone) };
-    // Shared, so that two that look do not take each other for the owner.
+    let Some(file) = directory.open_file(name)? else { return Ok(Liveness::Reaped) };
+    // A shared lock, so that two probing processes do not mistake each other for the owner.
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(Liveness::Dead(file)),
+        Ok(()) => Ok(Liveness::Terminated(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(Liveness::Alive),
         Err(error) => Err(io::Error::from(error).into()),
     }
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_lives_as_long_as_its_lock() {
+    fn owner_is_alive_while_it_holds_its_lock() {
         let (_scratch, owners) = scratch();
         let owner = owners.register().unwrap();
         let id = owner.id().clone();
@@ -184,33 +185,33 @@ mod tests {
         assert!(owners.is_alive(&id).unwrap());
         drop(owner);
         assert!(!owners.is_alive(&id).unwrap());
-        assert!(!owners.is_alive(&OwnerId::new("nobody")).unwrap());
+        assert!(!owners.is_alive(&OwnerId::new("unknown")).unwrap());
     }
 
     #[tokio::test]
-    async fn l7_runs_of_dead_owners_crash_and_those_of_the_living_go_on() {
+    async fn reap_marks_only_runs_of_terminated_owners_as_crashed() {
         let (scratch, owners) = scratch();
         let store = MemoryStore::default();
-        let (living, dead) = (owners.register().unwrap(), owners.register().unwrap());
+        let (alive, terminated) = (owners.register().unwrap(), owners.register().unwrap());
         let run = |owner: &ProcessLock| RunRecord { owner: owner.id().clone(), ..running("a") };
-        let (mine, lost) = (run(&living), run(&dead));
-        for run in [&mine, &lost] {
+        let (running, orphaned) = (run(&alive), run(&terminated));
+        for run in [&running, &orphaned] {
             let new = NewRun { run: run.clone(), key: None };
             assert!(matches!(store.insert(new).await.unwrap(), InsertOutcome::Created(_)));
         }
         assert!(owners.reap(&store).await.unwrap().is_empty());
-        drop(dead);
-        assert_eq!(owners.reap(&store).await.unwrap(), [lost.id]);
+        drop(terminated);
+        assert_eq!(owners.reap(&store).await.unwrap(), [orphaned.id]);
         assert_eq!(files(&scratch), 1);
         assert!(owners.reap(&store).await.unwrap().is_empty());
-        let lost = store.get(lost.id).await.unwrap().unwrap();
-        assert_eq!(lost.state.failure().unwrap().kind, FailureKind::Crashed);
-        let mine = store.get(mine.id).await.unwrap().unwrap();
-        assert_eq!(mine.state.status(), Status::Running);
+        let orphaned = store.get(orphaned.id).await.unwrap().unwrap();
+        assert_eq!(orphaned.state.failure().unwrap().kind, FailureKind::Crashed);
+        let running = store.get(running.id).await.unwrap().unwrap();
+        assert_eq!(running.state.status(), Status::Running);
     }
 
     #[tokio::test]
-    async fn reaping_makes_nothing_where_nothing_is() {
+    async fn reap_creates_no_data_directory() {
         let (scratch, owners) = scratch();
         assert!(owners.reap(&MemoryStore::default()).await.unwrap().is_empty());
         assert!(!scratch.path().join("data").exists());

@@ -1,8 +1,7 @@
-//! What is logged beyond what a record holds: a file for each such run, an entry a line.
+//! Log entries that exceed the log limit of a run record: one JSON Lines file per run.
 //!
-//! Lines are written as they come and handed to the system about once a second; they are not
-//! forced to the disk. A run that was killed leaves a file that ends in the middle of a line at
-//! worst.
+//! Entries are buffered and flushed to the operating system about once a second, without a sync
+//! to disk. The file of a killed run may end in the middle of a line.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
@@ -14,12 +13,12 @@ use crate::model::outcome::LogEntry;
 use crate::model::run_record::RunId;
 use crate::util::private_dir::{DataDir, FileId};
 
-/// The private directory of these files.
+/// The private directory of the files, in the data directory.
 const DIRECTORY: &str = "logs";
-/// How large one may be, in bytes.
-const MAX_FILE: u64 = 64 << 20;
+/// Maximum size of a file, in bytes.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// Returns what a record calls the file of a run: its place in the data directory.
+/// Returns the path of the file of a run, relative to the data directory.
 fn reference(id: RunId) -> String {
     format!("{DIRECTORY}/{}", name(id))
 }
@@ -28,27 +27,27 @@ fn name(id: RunId) -> String {
     format!("{id}.jsonl")
 }
 
-/// Writes the file of one run. Clones write to the same.
+/// Writer of the overflow file of a run. Clones share the file.
 #[derive(Clone)]
-pub(crate) struct OverflowWriter(Arc<Mutex<Writing>>);
+pub(crate) struct OverflowWriter(Arc<Mutex<WriterState>>);
 
-struct Writing {
+struct WriterState {
     data: DataDir,
     id: RunId,
-    state: State,
-    /// How many entries were added and then could not be handed to the system.
+    file: FileState,
+    /// Number of entries that were added but could not be flushed.
     lost: u64,
 }
 
-enum State {
-    /// Nothing was written.
+enum FileState {
+    /// No entry was added yet.
     Unused,
-    /// It is being written.
+    /// The file is open.
     Open(OpenLog),
-    /// It is full, or could not be written: nothing is added.
+    /// The file is full or could not be written. No more entries are added.
     Closed {
-        /// Whether there is a file.
-        is_there: bool,
+        /// Whether the file exists.
+        exists: bool,
     },
 }
 
@@ -56,9 +55,9 @@ struct OpenLog {
     file: BufWriter<File>,
     id: FileId,
     path: PathBuf,
-    /// How many bytes may still be added.
+    /// Bytes that can still be added.
     left: u64,
-    /// How many entries were added.
+    /// Number of added entries.
     added: u64,
 }
 
@@ -68,10 +67,10 @@ impl OpenLog {
         let name = name(id);
         let file = directory.open_or_create(&name)?;
         let (id, path) = (FileId::of(&file)?, directory.path().join(name));
-        Ok(Self { file: BufWriter::new(file), id, path, left: MAX_FILE, added: 0 })
+        Ok(Self { file: BufWriter::new(file), id, path, left: MAX_FILE_BYTES, added: 0 })
     }
 
-    /// Adds a line. Before the buffer is handed to the system, looks whether the file is there.
+    /// Adds a line. Before the buffer is flushed, checks that the file was not removed.
     fn add(&mut self, line: &[u8]) -> Option<()> {
         let left = self.left.checked_sub(line.len() as u64)?;
         let spills = self.file.buffer().len() + line.len() > self.file.capacity();
@@ -90,73 +89,74 @@ impl OpenLog {
         self.file.flush().ok()
     }
 
-    /// Returns whether its path still leads to it: what is written to a removed file is lost.
+    /// Returns whether the file is still at its path. Writes to a removed file would be lost.
     fn is_in_place(&self) -> bool {
         self.id.is_at(&self.path)
     }
 }
 
 impl OverflowWriter {
-    /// Returns the writer of a run. Nothing is made before there is an entry.
+    /// Returns the writer of a run. The first entry creates the file.
     pub(crate) fn new(data: &DataDir, id: RunId) -> Self {
-        Self(Arc::new(Mutex::new(Writing {
+        Self(Arc::new(Mutex::new(WriterState {
             data: data.clone(),
             id,
-            state: State::Unused,
+            file: FileState::Unused,
             lost: 0,
         })))
     }
 
-    /// Adds an entry, and returns whether there was room for it. Once there was none, there
-    /// never is: the file is the beginning of what was said. What is added may still be lost,
-    /// which [`Self::finish`] tells.
+    /// Adds an entry. Returns `false` if the file is full or was not writable.
+    ///
+    /// After the first `false` no more entries are added, so the file has no gaps. An added
+    /// entry may still be lost, which [`Self::finish`] reports.
     pub(crate) fn add(&self, entry: &LogEntry) -> bool {
-        self.writing().add(entry)
+        self.state().add(entry)
     }
 
-    /// Hands all that was written to the system.
+    /// Flushes all added entries to the operating system.
     pub(crate) fn flush(&self) {
-        self.writing().flush();
+        self.state().flush();
     }
 
-    /// Hands all that was written to the system, and returns what became of it.
+    /// Flushes all added entries and returns a summary.
     pub(crate) fn finish(&self) -> OverflowSummary {
-        let mut writing = self.writing();
-        writing.flush();
-        let is_there = match writing.state {
-            State::Unused => false,
-            State::Open(_) => true,
-            State::Closed { is_there } => is_there,
+        let mut state = self.state();
+        state.flush();
+        let exists = match state.file {
+            FileState::Unused => false,
+            FileState::Open(_) => true,
+            FileState::Closed { exists } => exists,
         };
-        OverflowSummary { reference: is_there.then(|| reference(writing.id)), lost: writing.lost }
+        OverflowSummary { reference: exists.then(|| reference(state.id)), lost: state.lost }
     }
 
-    fn writing(&self) -> MutexGuard<'_, Writing> {
-        // Nothing that holds the lock can leave it half written.
+    fn state(&self) -> MutexGuard<'_, WriterState> {
+        // A panic while the lock is held leaves the state consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What became of the log that a record has no room for.
+/// Result of writing the overflow log of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OverflowSummary {
-    /// What the record calls the file, if there is one.
+    /// The path of the file relative to the data directory; `None` if no file exists.
     pub(crate) reference: Option<String>,
-    /// How many entries are not in it, or not as a whole, though there was room for them.
+    /// Number of added entries that are missing or incomplete in the file.
     pub(crate) lost: u64,
 }
 
-impl Writing {
+impl WriterState {
     fn add(&mut self, entry: &LogEntry) -> bool {
         let Ok(mut line) = serde_json::to_vec(entry) else { return false };
         line.push(b'\n');
-        if matches!(self.state, State::Unused) {
-            self.state = match OpenLog::create(&self.data, self.id) {
-                Ok(log) => State::Open(log),
-                Err(_) => State::Closed { is_there: false },
+        if matches!(self.file, FileState::Unused) {
+            self.file = match OpenLog::create(&self.data, self.id) {
+                Ok(log) => FileState::Open(log),
+                Err(_) => FileState::Closed { exists: false },
             };
         }
-        let State::Open(log) = &mut self.state else { return false };
+        let FileState::Open(log) = &mut self.file else { return false };
         let added = log.add(&line);
         if added.is_none() {
             self.close();
@@ -165,68 +165,70 @@ impl Writing {
     }
 
     fn flush(&mut self) {
-        if let State::Open(log) = &mut self.state
+        if let FileState::Open(log) = &mut self.file
             && log.flush().is_none()
         {
             self.close();
         }
     }
 
-    /// Hands over what can be, and counts the rest, which is not tried again: what was said to
-    /// be lost must not turn up. With its file all is lost.
+    /// Flushes once more, counts the entries that remain in the buffer as lost, and discards them.
+    ///
+    /// Entries that were counted as lost must not appear in the file later. If the file was
+    /// removed, all its entries count as lost.
     fn close(&mut self) {
-        let closed = State::Closed { is_there: false };
-        if let State::Open(mut log) = std::mem::replace(&mut self.state, closed) {
+        let closed = FileState::Closed { exists: false };
+        if let FileState::Open(mut log) = std::mem::replace(&mut self.file, closed) {
             if !log.is_in_place() {
                 self.lost += log.added;
-                // Else the writer would hand over the rest when it is dropped.
+                // Dropping the `BufWriter` itself would flush the buffer.
                 drop(log.file.into_parts());
                 return;
             }
-            self.state = State::Closed { is_there: true };
+            self.file = FileState::Closed { exists: true };
             log.file.flush().ok();
             let (_, rest) = log.file.into_parts();
-            // An entry is a line; one is lost also where only its end is.
+            // Every entry ends with a newline, so an incomplete entry counts as lost too.
             let rest = rest.unwrap_or_default();
             self.lost += rest.iter().filter(|byte| **byte == b'\n').count() as u64;
         }
     }
 }
 
-/// Returns what a record would call the file of a run, if there is one.
+/// Returns the path of the file of a run relative to the data directory; `None` if it has none.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError`] if that cannot be found out.
+/// Returns [`StoreError`] if the file cannot be opened.
 pub(super) fn find(data: &DataDir, id: RunId) -> Result<Option<String>, StoreError> {
     Ok(open(data, id)?.map(|_| reference(id)))
 }
 
-/// Opens the file of a run; `None` if there is none.
+/// Opens the file of a run; `None` if the run has none.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError`] if it cannot be opened.
+/// Returns [`StoreError`] if the file cannot be opened.
 pub(super) fn read(data: &DataDir, id: RunId) -> Result<Option<LogFile>, StoreError> {
     let file = open(data, id)?;
     Ok(file.map(|file| LogFile { id, lines: BufReader::new(file), line: Vec::new(), count: 0 }))
 }
 
-/// Returns how many files there are.
+/// Returns the number of files.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError`] if they cannot be looked at.
+/// Returns [`StoreError`] if the directory cannot be read.
 pub(super) fn count(data: &DataDir) -> Result<usize, StoreError> {
     let directory = data.open(DIRECTORY)?;
     Ok(directory.map_or(Ok(0), |directory| directory.names().map(|names| names.len()))?)
 }
 
-/// Removes the file of a run, if there is one.
+/// Removes the file of a run if it exists.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError`] if that cannot be.
+/// Returns [`StoreError`] if the file cannot be removed.
 pub(super) fn remove(data: &DataDir, id: RunId) -> Result<(), StoreError> {
     let directory = data.open(DIRECTORY)?;
     Ok(directory.map_or(Ok(()), |directory| directory.remove(&name(id)))?)
@@ -239,14 +241,14 @@ fn open(data: &DataDir, id: RunId) -> Result<Option<File>, StoreError> {
     Ok(directory.open_file(&name(id))?)
 }
 
-/// The part of a log that a record has no room for, in order.
+/// Iterator over the log entries of a run that exceed its record, in order.
 ///
-/// While the run goes on there may be more after the end: then the iterator goes on, too.
+/// While the run is running, the iterator can return more entries after it has returned `None`.
 #[derive(Debug)]
 pub struct LogFile {
     id: RunId,
     lines: BufReader<File>,
-    /// A line of which the end is not there yet.
+    /// An incomplete line at the current end of the file.
     line: Vec<u8>,
     count: u64,
 }
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn v2_what_is_written_is_read_as_far_as_it_is_there() {
+    fn complete_entries_are_read_back() {
         let scratch = tempfile::tempdir().unwrap();
         let (data, id) = (DataDir::new(scratch.path()), RunId::new());
         let writer = OverflowWriter::new(&data, id);
@@ -311,34 +313,34 @@ mod tests {
         assert_eq!(name, format!("logs/{id}.jsonl"));
         assert_eq!(find(&data, id).unwrap().as_ref(), Some(&name));
         assert_eq!(messages(&mut file), ["c"]);
-        // A process that is killed may leave half a line, and a disk may spoil one.
+        // A killed process may leave half a line, and a disk may corrupt one.
         let path = scratch.path().join(name);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}no entry\n{}", &text[..20])).unwrap();
         let all: Vec<_> = read(&data, id).unwrap().unwrap().collect();
         assert_eq!(all.len(), 4);
-        let told = all[3].as_ref().unwrap_err().to_string();
-        assert!(told.contains(&format!("logs/{id}.jsonl, line 4")), "{told}");
+        let error = all[3].as_ref().unwrap_err().to_string();
+        assert!(error.contains(&format!("logs/{id}.jsonl, line 4")), "{error}");
         remove(&data, id).unwrap();
         remove(&data, id).unwrap();
         assert!(read(&data, id).unwrap().is_none());
     }
 
     #[test]
-    fn v2_a_full_file_stays_full() {
+    fn full_file_accepts_no_smaller_entry() {
         let scratch = tempfile::tempdir().unwrap();
         let writer = OverflowWriter::new(&DataDir::new(scratch.path()), RunId::new());
         let large = entry(&"x".repeat(1 << 20));
-        let kept = (0..70).filter(|_| writer.add(&large)).count();
-        assert_eq!(kept, 63);
-        assert!(!writer.add(&entry("small")), "it would stand after a gap");
+        let added = (0..70).filter(|_| writer.add(&large)).count();
+        assert_eq!(added, 63);
+        assert!(!writer.add(&entry("small")), "the file would have a gap");
         let file = scratch.path().join(writer.finish().reference.unwrap());
-        assert!(fs::metadata(file).unwrap().len() <= MAX_FILE);
-        assert_eq!(writer.finish().lost, 0, "what had no room was told when it came");
+        assert!(fs::metadata(file).unwrap().len() <= MAX_FILE_BYTES);
+        assert_eq!(writer.finish().lost, 0, "rejected entries are not counted as lost");
     }
 
     #[test]
-    fn v2_what_cannot_be_written_is_counted_as_lost() {
+    fn entry_is_rejected_if_the_file_cannot_be_created() {
         let scratch = tempfile::tempdir().unwrap();
         fs::write(scratch.path().join("logs"), "no directory").unwrap();
         let writer = OverflowWriter::new(&DataDir::new(scratch.path()), RunId::new());
@@ -346,30 +348,31 @@ mod tests {
         assert_eq!(writer.finish(), OverflowSummary::default());
     }
 
-    /// Returns a writer whose file takes nothing, and the data directory that it is not in.
+    /// Returns a writer to a full disk, and an unrelated data directory.
     fn on_a_full_disk() -> (tempfile::TempDir, OverflowWriter) {
         let scratch = tempfile::tempdir().unwrap();
         let writer = OverflowWriter::new(&DataDir::new(scratch.path()), RunId::new());
         let full = File::options().write(true).open("/dev/full").unwrap();
         let (id, path) = (FileId::of(&full).unwrap(), "/dev/full".into());
         let file = BufWriter::new(full);
-        writer.writing().state = State::Open(OpenLog { file, id, path, left: MAX_FILE, added: 0 });
+        writer.state().file =
+            FileState::Open(OpenLog { file, id, path, left: MAX_FILE_BYTES, added: 0 });
         (scratch, writer)
     }
 
     #[test]
-    fn v2_what_was_added_and_cannot_be_handed_over_is_counted_as_lost() {
+    fn entries_that_cannot_be_flushed_are_counted_as_lost() {
         let (_scratch, writer) = on_a_full_disk();
         assert!(writer.add(&entry("a\n")) && writer.add(&entry("b")));
         writer.flush();
-        assert!(!writer.add(&entry("c")), "it would stand after a gap");
+        assert!(!writer.add(&entry("c")), "the file would have a gap");
         assert_eq!(writer.finish().lost, 2);
-        assert_eq!(writer.finish().lost, 2, "they are lost once");
+        assert_eq!(writer.finish().lost, 2, "lost entries are counted once");
         assert!(writer.finish().reference.is_some());
     }
 
     #[test]
-    fn v2_with_a_file_that_is_removed_all_its_entries_are_lost_and_nothing_more_is_written() {
+    fn all_entries_are_lost_if_the_file_is_removed() {
         let scratch = tempfile::tempdir().unwrap();
         let writer = OverflowWriter::new(&DataDir::new(scratch.path()), RunId::new());
         assert!(writer.add(&entry("a")));
@@ -379,7 +382,7 @@ mod tests {
         let before = removed.metadata().unwrap().len();
         assert!(writer.add(&entry("b")));
         fs::remove_file(&path).unwrap();
-        // Another file in its place is another one.
+        // A new file at the same path does not replace the removed one.
         fs::write(&path, "").unwrap();
         writer.flush();
         assert!(!writer.add(&entry("c")));
@@ -389,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn v2_an_entry_is_lost_in_one_way_where_the_buffer_is_full() {
+    fn entry_is_either_rejected_or_lost_if_the_buffer_is_full() {
         let (_scratch, writer) = on_a_full_disk();
         let added = (0..1000).filter(|_| writer.add(&entry("x"))).count();
         assert!((10..1000).contains(&added), "{added}");

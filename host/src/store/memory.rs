@@ -1,4 +1,4 @@
-//! The store as it is meant: the model that the real one is compared with.
+//! An in-memory reference implementation of the store, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use serde_json::Value;
 
-use super::redb::Counting;
+use super::redb::StatsBuilder;
 use super::redb::ops::{holds, is_fresh};
 use super::{
     AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
@@ -22,7 +22,7 @@ use crate::model::operation::OperationName;
 use crate::model::outcome::{Failure, FailureKind, LogEntry, Outcome};
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
 
-/// Runs in a list, in the order of their sequence.
+/// A store in memory, with the runs in sequence order.
 #[derive(Default)]
 pub(super) struct MemoryStore(Mutex<Model>);
 
@@ -33,7 +33,7 @@ struct Model {
     documents: MemoryDocuments,
 }
 
-/// Documents, and every change of them since the beginning.
+/// Documents and the change set of every commit.
 #[derive(Clone, Default)]
 struct MemoryDocuments {
     documents: BTreeMap<Address, StoredDocument>,
@@ -41,7 +41,7 @@ struct MemoryDocuments {
 }
 
 impl MemoryDocuments {
-    /// Keeps what a run changed; `None` if what it read is no longer so.
+    /// Commits the changes of a run; `None` if the read set has changed.
     fn apply_changes(&mut self, effects: &CommitRequest) -> Option<ChangeCount> {
         if self.has_conflict(&effects.read_set, effects.snapshot_revision).unwrap() {
             return None;
@@ -75,22 +75,22 @@ impl DocumentSnapshot for MemoryDocuments {
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut ScanVisitor<'_>,
+        visit: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError> {
         let of = self.documents.iter().filter(|(address, _)| address.collection == *collection);
         for (Address { id, .. }, StoredDocument { revision, body }) in
             of.filter(|(it, _)| scan.includes(&it.id))
         {
             let text = || Ok(body.text());
-            let seen = ScannedDocument { id, revision: *revision, fields: body, text: &text };
-            if see(&seen)?.is_break() {
+            let document = ScannedDocument { id, revision: *revision, fields: body, text: &text };
+            if visit(&document)?.is_break() {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Asks of every change whether the run that read would have read otherwise.
+    /// Checks every change since `base` against the read set.
     fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
         let since = self.commits.iter().skip(usize::try_from(base).unwrap());
         let changes: Vec<_> = since.flatten().collect();
@@ -123,7 +123,7 @@ impl Model {
         self.runs.iter_mut().find(|run| run.id == id)
     }
 
-    /// Returns the answer to a claim that is not free, or the run that it takes the place of.
+    /// Claims a key. Returns the failed run that held it before, or the outcome if the key is held.
     fn claim(
         &mut self,
         run: &RunRecord,
@@ -134,8 +134,8 @@ impl Model {
         let Some(known) = self.run(id).map(|run| run.clone()) else { return Ok(None) };
         let now = run.created_at;
         if fingerprint != claim.fingerprint {
-            let free = !is_fresh(&known, claim, now);
-            return if free { Ok(None) } else { Err(InsertOutcome::Conflict(Box::new(known))) };
+            let is_free = !is_fresh(&known, claim, now);
+            return if is_free { Ok(None) } else { Err(InsertOutcome::Conflict(Box::new(known))) };
         }
         if holds(&known, claim, now) {
             return Err(InsertOutcome::Existing(Box::new(known)));
@@ -150,7 +150,7 @@ impl Model {
         }
         if let Some(claim) = new.key {
             match self.claim(&run, &claim) {
-                Err(answer) => return answer,
+                Err(outcome) => return outcome,
                 Ok(Some(failed)) => run.retry_of = Some(failed),
                 Ok(None) => {}
             }
@@ -246,8 +246,8 @@ impl Store for MemoryStore {
         author: CommitMetadata,
         effects: Arc<CommitRequest>,
     ) -> Result<CommitOutcome, StoreError> {
-        let kept = self.0.lock().unwrap().documents.apply_changes(&effects);
-        Ok(kept.map_or(CommitOutcome::Conflict, |count| {
+        let committed = self.0.lock().unwrap().documents.apply_changes(&effects);
+        Ok(committed.map_or(CommitOutcome::Conflict, |count| {
             CommitOutcome::Committed(author.run_id, count)
         }))
     }
@@ -289,7 +289,7 @@ impl Store for MemoryStore {
         let runs: Vec<crate::model::run_record::RunSummary> =
             fitting.into_iter().take(limit).map(Into::into).collect();
         let last = runs.last().map(|run| RunCursor(run.sequence)).or(after);
-        Ok(RunPage { runs, next: last.filter(|_| more), damaged: Vec::new() })
+        Ok(RunPage { runs, next: last.filter(|_| more), corrupted: Vec::new() })
     }
 
     async fn running(&self) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
@@ -330,9 +330,9 @@ impl Store for MemoryStore {
     }
 
     async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
-        let mut counting = Counting::default();
+        let mut stats = StatsBuilder::default();
         let model = self.0.lock().unwrap();
-        model.runs.iter().filter(|run| filter.matches(run)).for_each(|run| counting.add(run));
-        Ok(StatsReport { operations: counting.stats(), damaged: Vec::new() })
+        model.runs.iter().filter(|run| filter.matches(run)).for_each(|run| stats.add(run));
+        Ok(StatsReport { operations: stats.build(), corrupted: Vec::new() })
     }
 }

@@ -1,5 +1,6 @@
-//! Runs that nobody ends while their process goes on: whoever asked for one went away, or its
-//! end could not be written.
+//! Runs of this process that ended without a final record.
+//!
+//! A run is orphaned if its future was dropped or if writing its result failed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,24 +10,24 @@ use tokio::runtime::Handle;
 use super::{Store, StoreError};
 use crate::model::run_record::{OwnerId, RunId};
 
-/// What their records say.
-const REASON: &str = "whoever asked for it went away, or its end could not be written";
+/// Failure message of an orphaned run.
+const REASON: &str = "the caller dropped the run, or its result could not be recorded";
 
-/// Those of this process that are not marked yet.
+/// The orphaned runs of this process that are not yet marked as crashed.
 #[derive(Clone, Default)]
 pub(super) struct OrphanedRuns(Arc<Mutex<Vec<(RunId, OwnerId)>>>);
 
 impl OrphanedRuns {
     fn runs(&self) -> MutexGuard<'_, Vec<(RunId, OwnerId)>> {
-        // Nothing that holds the lock can leave it half written.
+        // No code panics between two changes of the list, so a poisoned list is consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks them as crashed; what has an end keeps it.
+    /// Marks the runs as crashed. Skips runs that have a final record.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be written; the next call tries again.
+    /// Returns [`StoreError`] if the write fails. The next call tries again.
     pub(super) async fn reap_crashed_runs(&self, store: &dyn Store) -> Result<(), StoreError> {
         let runs = std::mem::take(&mut *self.runs());
         if runs.is_empty() {
@@ -40,24 +41,24 @@ impl OrphanedRuns {
     }
 }
 
-/// A run of this process, which is abandoned if this is dropped before it has ended.
+/// Marks a run of this process as crashed if dropped before [`RunGuard::end`].
 pub(crate) struct RunGuard {
     run: (RunId, OwnerId),
     has_ended: AtomicBool,
-    abandoned: OrphanedRuns,
+    orphaned: OrphanedRuns,
     store: Arc<dyn Store>,
 }
 
 impl RunGuard {
     pub(super) fn new(
         run: (RunId, OwnerId),
-        abandoned: OrphanedRuns,
+        orphaned: OrphanedRuns,
         store: Arc<dyn Store>,
     ) -> Self {
-        Self { run, has_ended: AtomicBool::new(false), abandoned, store }
+        Self { run, has_ended: AtomicBool::new(false), orphaned, store }
     }
 
-    /// Says that its record has an end, or that there is none.
+    /// Disarms the guard: the run has a final record, or no record at all.
     pub(crate) fn end(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
     }
@@ -68,11 +69,12 @@ impl Drop for RunGuard {
         if *self.has_ended.get_mut() {
             return;
         }
-        self.abandoned.runs().push(self.run.clone());
-        // Other processes cannot tell. Without a runtime the next who looks here marks it.
+        self.orphaned.runs().push(self.run.clone());
+        // Other processes cannot detect this orphan, because its owner is alive. Without a
+        // runtime, the next read of this process marks the run.
         if let Ok(runtime) = Handle::try_current() {
-            let (abandoned, store) = (self.abandoned.clone(), Arc::clone(&self.store));
-            runtime.spawn(async move { abandoned.reap_crashed_runs(store.as_ref()).await.ok() });
+            let (orphaned, store) = (self.orphaned.clone(), Arc::clone(&self.store));
+            runtime.spawn(async move { orphaned.reap_crashed_runs(store.as_ref()).await.ok() });
         }
     }
 }

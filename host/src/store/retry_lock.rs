@@ -1,8 +1,8 @@
-//! Who of those that were in each other's way is next: one at a time, of all processes.
+//! A lock that serialises the retries of conflicting runs across processes.
 //!
-//! In a process they wait in the order in which they came; among processes whoever asks at the
-//! right time is next. A turn only helps: where the lock cannot be had for another reason than
-//! that somebody holds it, it is one among those of this process.
+//! Waiters of one process acquire the lock in order. The order across processes is random. The
+//! lock is only an optimisation: if the lock file cannot be opened or locked, the lock falls back
+//! to an in-process mutex.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -14,43 +14,48 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::liveness::DIRECTORY;
 use crate::util::private_dir::DataDir;
 
-/// The file that is locked. It stays: it has nothing in it.
-const FILE: &str = ".turn";
-/// How long it takes at most from one look at the lock to the next.
+/// The locked file. It is empty and never removed.
+const FILE: &str = ".retry-lock";
+/// Maximum time between two attempts to lock the file.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Whose turn it is in a data directory.
+/// The retry lock of a data directory.
 #[derive(Debug)]
 pub(crate) struct RetryLock {
-    here: Arc<Mutex<()>>,
+    in_process: Arc<Mutex<()>>,
     data: Option<DataDir>,
 }
 
-/// A turn, as long as it lives, and as long as its process does.
+/// Releases the lock on drop, or when the process terminates.
 #[derive(Debug)]
 pub(crate) struct RetryLockGuard {
-    _here: OwnedMutexGuard<()>,
-    /// The lock lives as long as the file is open.
+    _in_process: OwnedMutexGuard<()>,
+    /// The open file, which holds the lock.
     _lock: Option<File>,
 }
 
 impl RetryLock {
-    /// Returns the turns of a data directory; without one, of this process alone. Nothing is
-    /// opened or made.
+    /// Returns the lock of a data directory; an in-process lock if `data` is `None`.
+    ///
+    /// Opens and creates no file.
     pub(crate) fn new(data: Option<&DataDir>) -> Self {
-        Self { here: Arc::default(), data: data.cloned() }
+        Self { in_process: Arc::default(), data: data.cloned() }
     }
 
-    /// Waits for a turn. Whoever drops the future does not want it any more.
+    /// Acquires the lock.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the place in the queue and has no other effect.
     pub(crate) async fn acquire(&self) -> RetryLockGuard {
-        let here = Arc::clone(&self.here).lock_owned().await;
-        RetryLockGuard { _here: here, _lock: self.lock().await }
+        let in_process = Arc::clone(&self.in_process).lock_owned().await;
+        RetryLockGuard { _in_process: in_process, _lock: self.lock().await }
     }
 
     async fn lock(&self) -> Option<File> {
         let directory = self.data.as_ref()?.create(DIRECTORY).ok()?;
         let file = directory.open_or_create(FILE).ok()?;
-        // The system would wait, but not stop waiting.
+        // A blocking `flock` could not be cancelled.
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Some(file),
@@ -63,7 +68,7 @@ impl RetryLock {
     }
 }
 
-/// Not all look at the same time.
+/// Returns a random interval, so that processes do not poll in step.
 fn jittered_poll_interval() -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
     POLL_INTERVAL.mul_f64(f64::from(random) / f64::from(u32::MAX))
@@ -75,36 +80,39 @@ mod tests {
     use crate::store::liveness::ProcessRegistry;
     use crate::store::memory::MemoryStore;
 
-    async fn soon(turns: &RetryLock) -> Option<RetryLockGuard> {
-        tokio::time::timeout(Duration::from_millis(200), turns.acquire()).await.ok()
+    async fn try_acquire(lock: &RetryLock) -> Option<RetryLockGuard> {
+        tokio::time::timeout(Duration::from_millis(200), lock.acquire()).await.ok()
     }
 
     #[tokio::test]
-    async fn a_turn_is_one_of_all_hosts_of_a_data_directory() {
+    async fn lock_is_exclusive_across_hosts_of_a_data_directory() {
         let scratch = tempfile::tempdir().unwrap();
         let data = DataDir::new(scratch.path().join("data"));
-        let hosts = [RetryLock::new(Some(&data)), RetryLock::new(Some(&data))];
-        let turn = soon(&hosts[0]).await.unwrap();
-        assert!(soon(&hosts[0]).await.is_none());
-        assert!(soon(&hosts[1]).await.is_none());
-        drop(turn);
-        let _turn = soon(&hosts[1]).await.unwrap();
-        assert!(soon(&hosts[0]).await.is_none());
+        let locks = [RetryLock::new(Some(&data)), RetryLock::new(Some(&data))];
+        let guard = try_acquire(&locks[0]).await.unwrap();
+        assert!(try_acquire(&locks[0]).await.is_none());
+        assert!(try_acquire(&locks[1]).await.is_none());
+        drop(guard);
+        let _guard = try_acquire(&locks[1]).await.unwrap();
+        assert!(try_acquire(&locks[0]).await.is_none());
         let owners = ProcessRegistry::new(data);
         assert!(owners.reap(&MemoryStore::default()).await.unwrap().is_empty());
-        assert!(scratch.path().join("data/owners").join(FILE).exists(), "it is no dead process's");
+        assert!(
+            scratch.path().join("data/owners").join(FILE).exists(),
+            "the lock file is not reaped"
+        );
     }
 
     #[tokio::test]
-    async fn where_no_lock_can_be_there_are_turns_of_the_process() {
+    async fn lock_is_in_process_if_the_file_cannot_be_locked() {
         let scratch = tempfile::tempdir().unwrap();
         std::fs::write(scratch.path().join(DIRECTORY), "no directory").unwrap();
         let data = DataDir::new(scratch.path());
-        for turns in [RetryLock::new(None), RetryLock::new(Some(&data))] {
-            let turn = soon(&turns).await.unwrap();
-            assert!(soon(&turns).await.is_none());
-            drop(turn);
-            assert!(soon(&turns).await.is_some());
+        for lock in [RetryLock::new(None), RetryLock::new(Some(&data))] {
+            let guard = try_acquire(&lock).await.unwrap();
+            assert!(try_acquire(&lock).await.is_none());
+            drop(guard);
+            assert!(try_acquire(&lock).await.is_some());
         }
     }
 }

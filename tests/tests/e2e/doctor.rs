@@ -39,7 +39,7 @@ fn invalid_store_file_is_a_problem_with_a_fix() {
     let found = findings(&project.run(&["doctor", "--json"]), "records");
     let [(state, text, Some(fix))] = &found[..] else { panic!("{found:?}") };
     assert_eq!(state, "problem");
-    assert!(text.starts_with("the store is damaged at `store.redb`: "), "{text}");
+    assert!(text.starts_with("the store is corrupted at `store.redb`: "), "{text}");
     assert!(fix.contains("ophost store salvage") && fix.contains("a backup"), "{fix}");
     for command in [&["runs", "list"][..], &["store", "check"], &["store", "salvage", "it"]] {
         let found = project.run(command);
@@ -146,7 +146,7 @@ fn store_that_cannot_be_written_is_a_problem() {
     let output = project.run(&["doctor", "--json"]);
     let found = findings(&output, "records").remove(0);
     assert_eq!((found.0.as_str(), output.code), ("problem", Some(1)), "{output}");
-    assert_eq!(found.1, "the store is damaged at `table idempotency`: it is gone");
+    assert_eq!(found.1, "the store is corrupted at `table idempotency`: missing table");
     let failed = project.run(&run);
     assert!(failed.code == Some(5) && failed.stderr.contains(&found.1), "{failed}");
     assert_eq!(project.run(&["runs", "export"]).stdout.lines().count(), 1);

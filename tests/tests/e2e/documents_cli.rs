@@ -812,7 +812,7 @@ fn corrupted_document_is_named_and_never_shown_and_the_others_are_salvaged() {
                 ---- exit 5
                 ");
                 insta::assert_snapshot!(check, @"
-                the store is damaged at `document things/bad`: the check does not fit
+                the store is corrupted at `document things/bad`: checksum mismatch
                 ---- exit 1
                 ");
             }
@@ -823,7 +823,7 @@ fn corrupted_document_is_named_and_never_shown_and_the_others_are_salvaged() {
         } else if check.code == Some(1) {
             changes += 1;
             insta::allow_duplicates!(insta::assert_snapshot!(check, @"
-            the store is damaged at `change 1 of things/bad`: the check does not fit
+            the store is corrupted at `change 1 of things/bad`: checksum mismatch
             ---- exit 1
             "));
             let diff = on(&["runs", "changes", "latest"]);
@@ -863,7 +863,7 @@ fn scan_fails_if_a_corrupted_key_hides_documents() {
             hidden += 1;
             assert_eq!(codes, [Some(5), Some(5), Some(5), Some(1)], "{counted}{filtered}{deleted}");
             for output in [&counted, &filtered, &exported, &deleted] {
-                assert!(output.stderr.contains("the store is damaged at "), "{output}");
+                assert!(output.stderr.contains("the store is corrupted at "), "{output}");
             }
         }
     }
@@ -936,7 +936,7 @@ fn panic_over_a_corrupted_store_is_reported_as_corruption() {
                     "salvage must not use the code that panics: {output}"
                 );
                 assert_eq!(output.code, Some(5), "{output}");
-                assert!(output.stderr.starts_with("error: the store is damaged at "), "{output}");
+                assert!(output.stderr.starts_with("error: the store is corrupted at "), "{output}");
                 assert_eq!(output.stderr.lines().count(), 2, "{output}");
             }
         }

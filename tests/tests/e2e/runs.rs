@@ -223,7 +223,7 @@ async fn run_whose_future_is_dropped_is_marked_as_crashed() {
     let run = latest(&project);
     assert_eq!((&run["status"], &run["failure_kind"]), (&json!("FAILED"), &json!("crashed")));
     let message = run["error_message"].as_str().expect("a reason");
-    assert!(message.starts_with("whoever asked for it went away"), "{message}");
+    assert!(message.starts_with("the caller dropped the run"), "{message}");
     assert!(host.run(echo).await.is_ok_and(|report| report.run_id.is_some()));
     assert_eq!(latest(&project)["status"], "SUCCESS");
 }

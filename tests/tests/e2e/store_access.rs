@@ -218,7 +218,7 @@ fn empty_store_file_is_corrupted_and_not_replaced() {
     {
         let output = project.run(arguments);
         assert_eq!(output.code, Some(5), "{output}");
-        let message = "the store is damaged at `store.redb`: it is empty";
+        let message = "the store is corrupted at `store.redb`: empty file";
         assert!(output.stderr.contains(message), "{output}");
     }
     assert_eq!(fs::read(store_file(&project)).expect("a file"), b"", "the file was changed");

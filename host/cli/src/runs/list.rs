@@ -45,11 +45,11 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     }
     if json {
         let next = page.next.map(|next| next.to_string());
-        let damaged: Vec<_> = page.damaged.iter().map(ToString::to_string).collect();
+        let damaged: Vec<_> = page.corrupted.iter().map(ToString::to_string).collect();
         output::json(&json!({"runs": page.runs, "damaged": damaged, "next": next}))?;
-        return Ok(exit_code(&page.damaged));
+        return Ok(exit_code(&page.corrupted));
     }
-    warn_of(&page.damaged);
+    warn_of(&page.corrupted);
     output::stdout(&run_table(&page.runs, io::stdout().is_terminal()))?;
     if page.runs.is_empty() {
         print_no_runs(&filter);
@@ -57,7 +57,7 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     if let Some(next) = page.next {
         output::stderr(&format!("More runs exist; use `--after {next}` for the next page.\n"));
     }
-    Ok(exit_code(&page.damaged))
+    Ok(exit_code(&page.corrupted))
 }
 
 /// Warns about skipped, corrupted runs.
@@ -116,8 +116,8 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
     let (mut after, mut is_complete) = (None, true);
     loop {
         let page = runs.list(&filter, after, PAGE).await?;
-        is_complete &= page.damaged.is_empty();
-        warn_of(&page.damaged);
+        is_complete &= page.corrupted.is_empty();
+        warn_of(&page.corrupted);
         for summary in &page.runs {
             match runs.get(summary.id).await {
                 Ok(Some(run)) => output::json_line(&run)?,

@@ -20,23 +20,23 @@ pub(super) async fn run(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let filter = filter.filter();
-    let StatsReport { operations: stats, damaged } = runs.stats(&filter).await?;
+    let StatsReport { operations: stats, corrupted } = runs.stats(&filter).await?;
     if json {
-        let texts: Vec<_> = damaged.iter().map(ToString::to_string).collect();
+        let texts: Vec<_> = corrupted.iter().map(ToString::to_string).collect();
         output::json(&json!({"operations": stats, "damaged": texts}))?;
-        return Ok(exit_code(&damaged));
+        return Ok(exit_code(&corrupted));
     }
-    warn_of(&damaged);
+    warn_of(&corrupted);
     if stats.is_empty() {
         print_no_runs(&filter);
-        return Ok(exit_code(&damaged));
+        return Ok(exit_code(&corrupted));
     }
     let heading = ["operation", "runs", "failed", "errors", "p50", "p95", "p99", "times"];
     let heading = heading.map(str::to_owned);
     let rows = stats.iter().map(|(name, stats)| stats_row(name, stats));
     let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
     output::stdout(&table(&rows, 0, Overflow::Truncate, output::width()))?;
-    Ok(exit_code(&damaged))
+    Ok(exit_code(&corrupted))
 }
 
 fn stats_row(name: &OperationName, stats: &OperationStats) -> [String; 8] {

@@ -88,7 +88,7 @@ impl ActiveRecord {
         cancel: &CancellationToken,
     ) -> Self {
         Self {
-            store: opened.store(),
+            store: opened.store().clone(),
             _registration: opened.cancellable(claim.id, cancel.clone()),
             claim,
             begun,

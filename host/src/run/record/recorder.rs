@@ -14,7 +14,7 @@ use crate::model::operation::Operation;
 use crate::model::outcome::Flags;
 use crate::model::run_record::{Masked, RunId, RunRecord};
 use crate::policy::RecordPolicy;
-use crate::store::{InsertOutcome, NewRun, ShutdownMode, StoreError, StoreHandle};
+use crate::store::{InsertOutcome, NewRun, ShutdownMode, Store, StoreError, StoreHandle};
 use crate::util::deadline::{Deadline, Undone, WorkSize};
 use crate::util::private_dir::DataDir;
 
@@ -59,7 +59,7 @@ impl Recorder {
         if let Some(opened) = &self.store
             && (key.is_some() || may_change || self.rule.should_record(operation, asked))
         {
-            opened.redb().prepare();
+            opened.store().prepare();
         }
     }
 
@@ -125,13 +125,14 @@ impl Recorder {
     async fn check_writable(&self, spec: &RunSpec<'_>) -> Result<(), NotStarted> {
         let may_change = !spec.operation.models_out.is_empty() && !spec.flags.dry_run;
         match self.store.as_ref().filter(|_| may_change) {
-            Some(opened) => opened.redb().is_writable().await.map_err(NotStarted::Changes),
+            Some(opened) => opened.store().is_writable().await.map_err(NotStarted::Changes),
             None => Ok(()),
         }
     }
 
     fn unrecorded(&self, spec: &RunSpec<'_>) -> BeginOutcome {
-        let store = self.store.as_ref().map(StoreHandle::store);
+        let opened = self.store.as_ref();
+        let store = opened.map(|opened| -> Arc<dyn Store> { opened.store().clone() });
         BeginOutcome::Started(RunTracker::Unrecorded(Unrecorded {
             store,
             metadata: spec.commit_metadata(),

@@ -1,23 +1,23 @@
-//! How a value stands in the store: short, and so that what is not what was written is noticed.
+//! Encoding of stored values: compressed JSON with a checksum.
 //!
 //! ```text
 //! version   1 byte
-//! check     8 bytes: XXH3 of what follows, its seed that of the key, whose seed the version is
-//! length    4 bytes: that of the JSON in its short form
-//! room      1 byte, and so many more bytes of nothing
-//! JSON in its short form, packed as a block of LZ4
+//! checksum  8 bytes: XXH3 of the rest, seeded by XXH3 of the key, seeded by the version
+//! length    4 bytes: length of the packed JSON before compression
+//! slack     1 byte: number of zero bytes that follow
+//! LZ4 block of the JSON with packed ids
 //! ```
 //!
-//! A value that is to become longer is given room: pages of such values are not split when they
-//! do, which would leave each of them half empty for ever.
+//! A value that will grow has slack bytes. Without them its page would be split when the value
+//! grows, and both halves would stay half empty.
 //!
-//! The check is against decay and mistakes: who writes to the file can write a check, too. So it
-//! is the fast one, and a scan of many documents is not slowed down much by it.
+//! The checksum detects accidental corruption only: a user who can write to the file can also
+//! write a checksum. XXH3 is fast enough not to slow down scans of many documents.
 //!
-//! The key is part of the check: a value that got under another key does not fit there. What
-//! most records have in common is in the dictionary that the packer begins with, so that a
-//! small value is packed well too.
+//! The checksum covers the key, so a value stored under a wrong key is detected. LZ4 starts with
+//! a dictionary of the text that most records share, so that small values compress well too.
 
+use std::cmp::Ordering;
 use std::marker::PhantomData;
 use std::sync::LazyLock;
 
@@ -29,30 +29,32 @@ use twox_hash::XxHash3_64;
 use super::{id_packing, keys};
 use crate::store::StoreError;
 
-/// The format of the store. It grows when an older version could misread what a newer wrote.
-pub(super) const FORMAT: u32 = 1;
+/// The format of the store. Increased when an older version could misread a newer store.
+///
+/// Stores of an older format are refused.
+pub(super) const FORMAT: u32 = 2;
 
-/// The format of one value. The dictionary is a part of it: another one is another version.
-const VERSION: u8 = 1;
+/// The format of a value. Increased when the dictionary changes.
+const VERSION: u8 = 2;
 const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
-static SHORT_DICTIONARY: LazyLock<Vec<u8>> = LazyLock::new(|| id_packing::shorten(DICTIONARY));
-/// The bytes before what is checked.
+static PACKED_DICTIONARY: LazyLock<Vec<u8>> = LazyLock::new(|| id_packing::pack(DICTIONARY));
+/// Bytes before the checksummed content.
 const HEAD: usize = 9;
-/// How many bytes longer most runs are when they have ended.
+/// Bytes by which the row of a typical run grows until it has finished.
 const SLACK: u8 = 64;
-/// The most levels that a value may have within another: the reader goes down 127 in all.
+/// Maximum depth of a value embedded in another. The JSON parser allows 127 levels in total.
 const MAX_EMBEDDED_DEPTH: usize = 100;
 
-/// Returns a value as it stands under a key.
+/// Encodes a value for a key.
 ///
 /// # Errors
 ///
 /// Returns [`StoreError::Corrupted`] if the value cannot be written as JSON.
 pub(super) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
-    seal_json(key, &json_of(key, value)?)
+    encode_json(key, &json_of(key, value)?)
 }
 
-/// Returns a value that is to become longer as it stands under a key.
+/// Encodes a value that will grow.
 ///
 /// # Errors
 ///
@@ -61,46 +63,49 @@ pub(super) fn encode_with_slack<T: Serialize>(
     key: &[u8],
     value: &T,
 ) -> Result<Vec<u8>, StoreError> {
-    pack(key, &json_of(key, value)?, SLACK)
+    compress(key, &json_of(key, value)?, SLACK)
 }
 
-/// Returns a JSON text as it stands under a key.
+/// Encodes a JSON text for a key.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Corrupted`] if it has 4 GiB or more.
-pub(super) fn seal_json(key: &[u8], json: &[u8]) -> Result<Vec<u8>, StoreError> {
-    pack(key, json, 0)
+/// Returns [`StoreError::Corrupted`] if the text has 4 GiB or more.
+pub(super) fn encode_json(key: &[u8], json: &[u8]) -> Result<Vec<u8>, StoreError> {
+    compress(key, json, 0)
 }
 
 fn json_of<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value).map_err(|error| corrupted(key, error.to_string()))
 }
 
-fn pack(key: &[u8], json: &[u8], room: u8) -> Result<Vec<u8>, StoreError> {
-    let short = id_packing::shorten(json);
-    let length = u32::try_from(short.len()).map_err(|error| corrupted(key, error.to_string()))?;
-    let packed = lz4_flex::block::compress_with_dict(&short, &SHORT_DICTIONARY);
-    let room = [&[room][..], &vec![0; usize::from(room)]].concat();
-    let content = [&length.to_be_bytes()[..], &room, &packed].concat();
-    Ok([&[VERSION][..], &check(VERSION, key, &content), &content].concat())
+fn compress(key: &[u8], json: &[u8], slack: u8) -> Result<Vec<u8>, StoreError> {
+    let packed = id_packing::pack(json);
+    let length = u32::try_from(packed.len()).map_err(|error| corrupted(key, error.to_string()))?;
+    let block = lz4_flex::block::compress_with_dict(&packed, &PACKED_DICTIONARY);
+    let slack = [&[slack][..], &vec![0; usize::from(slack)]].concat();
+    let content = [&length.to_be_bytes()[..], &slack, &block].concat();
+    Ok([&[VERSION][..], &checksum(VERSION, key, &content), &content].concat())
 }
 
-/// Returns the value that stands under a key.
+/// Decodes the value of a key.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Corrupted`] if it is not what was written there, and
-/// [`StoreError::Newer`] if a newer version wrote it.
+/// Returns
+///
+/// - [`StoreError::Corrupted`] if the checksum does not match or the value is malformed.
+/// - [`StoreError::Newer`] if a newer version wrote the value.
+/// - [`StoreError::Older`] if an older version wrote it.
 pub(super) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
     read(key, &verify(key, bytes)?, PhantomData)
 }
 
-/// Reads the JSON that stands under a key, or a part of it.
+/// Deserializes the JSON of a key, or a part of it.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Corrupted`] if it is something else.
+/// Returns [`StoreError::Corrupted`] if the JSON does not match the type.
 pub(super) fn read<'j, S: DeserializeSeed<'j>>(
     key: &[u8],
     json: &'j [u8],
@@ -111,7 +116,7 @@ pub(super) fn read<'j, S: DeserializeSeed<'j>>(
     value.map_err(|error| corrupted(key, error.to_string()))
 }
 
-/// Returns the JSON that stands under a key, having checked that it was written there.
+/// Verifies the checksum of a value and returns its JSON.
 ///
 /// # Errors
 ///
@@ -120,50 +125,54 @@ pub(super) fn verify(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
     let (Some(version), Some(given), Some(content)) =
         (bytes.first(), bytes.get(1..HEAD), bytes.get(HEAD..))
     else {
-        return Err(corrupted(key, format!("{} bytes are no value", bytes.len())));
+        return Err(corrupted(key, format!("value of {} bytes is too short", bytes.len())));
     };
-    if check(*version, key, content) != given {
-        return Err(corrupted(key, "the check does not fit"));
+    if checksum(*version, key, content) != given {
+        return Err(corrupted(key, "checksum mismatch"));
     }
-    if *version > VERSION {
-        return Err(StoreError::Newer { found: u32::from(*version), known: u32::from(VERSION) });
+    let (found, known) = (u32::from(*version), u32::from(VERSION));
+    match found.cmp(&known) {
+        Ordering::Less => Err(StoreError::Older { found, known }),
+        Ordering::Greater => Err(StoreError::Newer { found, known }),
+        Ordering::Equal => {
+            decompress(content).ok_or_else(|| corrupted(key, "cannot decompress the value"))
+        }
     }
-    unpack(content).ok_or_else(|| corrupted(key, "it cannot be unpacked"))
 }
 
-fn unpack(content: &[u8]) -> Option<Vec<u8>> {
+fn decompress(content: &[u8]) -> Option<Vec<u8>> {
     let (length, rest) = content.split_first_chunk()?;
-    let (room, rest) = rest.split_first()?;
-    let (length, packed) = (u32::from_be_bytes(*length) as usize, rest.get(usize::from(*room)..)?);
-    let short = lz4_flex::block::decompress_with_dict(packed, length, &SHORT_DICTIONARY).ok()?;
-    if short.len() == length { id_packing::lengthen(short) } else { None }
+    let (slack, rest) = rest.split_first()?;
+    let (length, block) = (u32::from_be_bytes(*length) as usize, rest.get(usize::from(*slack)..)?);
+    let packed = lz4_flex::block::decompress_with_dict(block, length, &PACKED_DICTIONARY).ok()?;
+    if packed.len() == length { id_packing::unpack(packed) } else { None }
 }
 
-/// Returns the error that says what is wrong under a key.
+/// Returns the error of a corrupted value.
 pub(super) fn corrupted(key: &[u8], what: impl Into<String>) -> StoreError {
     StoreError::Corrupted { key: keys::name(key), what: what.into() }
 }
 
-fn check(version: u8, key: &[u8], content: &[u8]) -> [u8; 8] {
+fn checksum(version: u8, key: &[u8], content: &[u8]) -> [u8; 8] {
     let of_key = XxHash3_64::oneshot_with_seed(u64::from(version), key);
     XxHash3_64::oneshot_with_seed(of_key, content).to_be_bytes()
 }
 
-/// Returns whether a value has too many levels to stand within another.
+/// Returns whether a value is too deep to be embedded in another.
 pub(super) fn is_deep(value: &Value) -> bool {
-    deeper_than(value, MAX_EMBEDDED_DEPTH)
+    is_deeper_than(value, MAX_EMBEDDED_DEPTH)
 }
 
-fn deeper_than(value: &Value, levels: usize) -> bool {
+fn is_deeper_than(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(_) | Value::Object(_) if levels == 0 => true,
-        Value::Array(items) => items.iter().any(|item| deeper_than(item, levels - 1)),
-        Value::Object(fields) => fields.values().any(|field| deeper_than(field, levels - 1)),
+        Value::Array(items) => items.iter().any(|item| is_deeper_than(item, levels - 1)),
+        Value::Object(fields) => fields.values().any(|field| is_deeper_than(field, levels - 1)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
-/// Makes a text of a value that has too many levels to stand within another.
+/// Replaces a value that is too deep to be embedded by its JSON text.
 pub(super) fn stringify_if_deep(value: &mut Value) {
     if is_deep(value) {
         *value = Value::String(value.to_string());
@@ -177,56 +186,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f5_no_flipped_bit_is_read_as_a_value() {
+    fn flipped_bit_is_never_decoded_as_a_value() {
         let key = keys::meta("x");
         let value = json!({"a": [1, "two", null]});
-        let sealed = encode_with_slack(&key, &value).unwrap();
-        assert_eq!(decode::<Value>(&key, &sealed).unwrap(), value);
-        for place in 0..sealed.len() * 8 {
-            let mut bytes = sealed.clone();
-            bytes[place / 8] ^= 1 << (place % 8);
-            assert!(decode::<Value>(&key, &bytes).is_err(), "{place}");
+        let encoded = encode_with_slack(&key, &value).unwrap();
+        assert_eq!(decode::<Value>(&key, &encoded).unwrap(), value);
+        for bit in 0..encoded.len() * 8 {
+            let mut bytes = encoded.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode::<Value>(&key, &bytes).is_err(), "{bit}");
         }
-        for length in 0..sealed.len() {
-            assert!(decode::<Value>(&key, &sealed[..length]).is_err(), "{length}");
+        for length in 0..encoded.len() {
+            assert!(decode::<Value>(&key, &encoded[..length]).is_err(), "{length}");
         }
-        let error = decode::<Value>(&keys::meta("y"), &sealed).unwrap_err();
-        assert_eq!(error.to_string(), "the store is damaged at `meta y`: the check does not fit");
+        let error = decode::<Value>(&keys::meta("y"), &encoded).unwrap_err();
+        assert_eq!(error.to_string(), "the store is corrupted at `meta y`: checksum mismatch");
+    }
+
+    fn value_of_version(version: u8, key: &[u8]) -> Vec<u8> {
+        let content = b"unknown";
+        [&[version][..], &checksum(version, key, content), content].concat()
     }
 
     #[test]
-    fn f9_a_value_of_a_newer_version_is_not_called_damaged() {
+    fn value_of_another_version_is_not_reported_as_corrupted() {
         let key = keys::meta("x");
-        let content = b"of another kind";
-        let mut bytes = vec![VERSION + 1];
-        bytes.extend(check(VERSION + 1, &key, content));
-        bytes.extend(content);
-        assert!(matches!(decode::<Value>(&key, &bytes), Err(StoreError::Newer { .. })));
+        let decode = |version| decode::<Value>(&key, &value_of_version(version, &key));
+        assert!(matches!(decode(VERSION + 1), Err(StoreError::Newer { .. })));
+        assert!(matches!(decode(VERSION - 1), Err(StoreError::Older { found: 1, known: 2 })));
     }
 
     #[test]
-    fn f9_the_dictionary_of_a_version_never_changes() {
-        let known = "f3b0b41818c46857b1d62f10e33b29c7cde867977af46b0265bebc5bfff6d73f";
+    fn dictionary_of_a_version_never_changes() {
+        let known = "433ca0d7da53577a9e07cdf18e4fffb4d80560b368b7fe0a1c93beea7aa7e66f";
         assert_eq!(
             (VERSION, crate::model::digest::Digest::sha256(DICTIONARY).to_string()),
-            (1, known.into())
+            (2, known.into())
         );
     }
 
     #[test]
-    fn what_is_packed_is_unpacked_whatever_it_is() {
+    fn any_json_is_decoded_to_the_same_bytes() {
         let mut random = fastrand::Rng::with_seed(3);
         for length in [0, 1, 12, 13, 100, 5_000, 70_000] {
             let noise: Vec<u8> = (0..length).map(|_| random.u64(..224) as u8 + 32).collect();
             for json in [noise, vec![b'x'; length], DICTIONARY.repeat(2)] {
-                let sealed = seal_json(b"k", &json).unwrap();
-                assert_eq!(verify(b"k", &sealed).unwrap(), json);
+                let encoded = encode_json(b"k", &json).unwrap();
+                assert_eq!(verify(b"k", &encoded).unwrap(), json);
             }
         }
     }
 
     #[test]
-    fn what_is_deep_becomes_text() {
+    fn deep_value_is_replaced_by_its_text() {
         let deep = |levels| (0..levels).fold(json!(1), |inside, _| json!([inside]));
         let mut value = deep(MAX_EMBEDDED_DEPTH);
         stringify_if_deep(&mut value);

@@ -1,6 +1,6 @@
-//! Many processes, killed at random, on one store; one that is stopped; and a disk that is full.
+//! Crash tests: randomly killed processes, a suspended process, and a full disk.
 //!
-//! A child is this test program again, running one ignored test.
+//! Each child process is this test program, running one ignored test.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -22,10 +22,10 @@ use crate::store::liveness::ProcessRegistry;
 use crate::store::{FinishOutcome, InsertOutcome, NewRun, RunFilter, Store, StoreError};
 use crate::util::private_dir::DataDir;
 
-/// The directory that a child works in.
-const DIRECTORY: &str = "OPHOST_STORE_TRIAL";
-/// How long processes are killed.
-const TRIAL: Duration = Duration::from_secs(8);
+/// Environment variable with the directory of a child.
+const DIRECTORY: &str = "OPHOST_STORE_CRASH_TEST";
+/// Duration of the test with killed processes.
+const KILL_DURATION: Duration = Duration::from_secs(8);
 
 fn child(test: &str, directory: &Path, script: &str) -> Child {
     let program = std::env::current_exe().unwrap();
@@ -43,30 +43,30 @@ fn directory() -> std::path::PathBuf {
     std::env::var_os(DIRECTORY).expect("the directory of the parent test").into()
 }
 
-/// Runs for ever, and notes what it was told: `I` and `F` with the run's id.
+/// Writes runs until killed, and logs each confirmed insert (`I`) and finish (`F`) with the id.
 #[tokio::test]
 #[ignore = "entry point of a child process that another test starts"]
 async fn child_that_writes() {
     let directory = directory();
     let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
     let owner = ProcessRegistry::new(DataDir::new(directory.join("data"))).register().unwrap();
-    let mut told = File::create(directory.join(format!("told-{}", owner.id()))).unwrap();
+    let mut confirmed = File::create(directory.join(format!("confirmed-{}", owner.id()))).unwrap();
     loop {
         let run = RunRecord { owner: owner.id().clone(), ..running("a") };
         let claim = insert(&store, &run).await;
-        told.write_all(format!("I{}\n", run.id).as_bytes()).unwrap();
+        confirmed.write_all(format!("I{}\n", run.id).as_bytes()).unwrap();
         let finished = store.finish(claim, ending(Outcome::Success(json!({})))).await.unwrap();
         assert_eq!(finished, FinishOutcome::Done);
-        told.write_all(format!("F{}\n", run.id).as_bytes()).unwrap();
+        confirmed.write_all(format!("F{}\n", run.id).as_bytes()).unwrap();
     }
 }
 
-/// Returns what children were told: the runs that are there, and those that ended.
-fn reported(directory: &Path) -> (Vec<RunId>, BTreeSet<RunId>) {
+/// Returns the runs whose insert and whose finish was confirmed to a child.
+fn confirmed(directory: &Path) -> (Vec<RunId>, BTreeSet<RunId>) {
     let (mut inserted, mut finished) = (Vec::new(), BTreeSet::new());
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if !path.file_name().unwrap().to_string_lossy().starts_with("told-") {
+        if !path.file_name().unwrap().to_string_lossy().starts_with("confirmed-") {
             continue;
         }
         for line in fs::read_to_string(path).unwrap().lines() {
@@ -81,17 +81,17 @@ fn reported(directory: &Path) -> (Vec<RunId>, BTreeSet<RunId>) {
 }
 
 #[tokio::test]
-async fn f1_killed_processes_lose_nothing_that_they_were_told() {
+async fn confirmed_writes_survive_killed_processes() {
     let scratch = tempfile::tempdir().unwrap();
     let spawn =
         || child("store::redb::crash_tests::child_that_writes", scratch.path(), r#"exec "$@""#);
     let mut children: Vec<Child> = (0..4).map(|_| spawn()).collect();
     let mut random = fastrand::Rng::with_seed(42);
     let (start, mut kills) = (Instant::now(), 0);
-    while start.elapsed() < TRIAL {
+    while start.elapsed() < KILL_DURATION {
         std::thread::sleep(Duration::from_millis(30 + random.u64(..90)));
         let victim = &mut children[random.u64(..4) as usize];
-        assert!(victim.try_wait().unwrap().is_none(), "a child ended by itself");
+        assert!(victim.try_wait().unwrap().is_none(), "a child exited on its own");
         victim.kill().unwrap();
         victim.wait().unwrap();
         *victim = spawn();
@@ -101,7 +101,7 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let (inserted, finished) = reported(scratch.path());
+    let (inserted, finished) = confirmed(scratch.path());
     println!("{kills} kills, {} runs inserted, {} finished", inserted.len(), finished.len());
     assert!(finished.len() > 100);
 
@@ -117,8 +117,8 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
 
     let all = store.list(&RunFilter::default(), None, usize::MAX - 1).await.unwrap();
     let known: BTreeSet<_> = all.runs.iter().map(|run| run.id).collect();
-    assert_eq!(known.len(), all.runs.len(), "each is there once");
-    assert!(inserted.iter().all(|id| known.contains(id)), "what was told is there");
+    assert_eq!(known.len(), all.runs.len(), "duplicate run");
+    assert!(inserted.iter().all(|id| known.contains(id)), "a confirmed run is missing");
     for run in &all.runs {
         let expected = finished.contains(&run.id);
         assert!(run.status == Status::Success || !expected && run.status == Status::Failed);
@@ -126,7 +126,7 @@ async fn f1_killed_processes_lose_nothing_that_they_were_told() {
     assert_eq!(store.check().await.unwrap(), [""; 0]);
 }
 
-/// Fills the store until it may not grow, then is given more.
+/// Fills the store up to the file size limit, then raises the limit.
 #[tokio::test]
 #[ignore = "entry point of a child process that another test starts"]
 async fn child_with_a_full_disk() {
@@ -162,7 +162,7 @@ async fn child_with_a_full_disk() {
 }
 
 #[test]
-fn f4_a_full_disk_is_said_loses_nothing_and_passes() {
+fn full_disk_loses_no_run_and_writes_succeed_afterwards() {
     let scratch = tempfile::tempdir().unwrap();
     // The size is in blocks of 512 bytes.
     let script = r#"trap '' XFSZ; ulimit -S -f 6000; exec "$@""#;
@@ -172,46 +172,46 @@ fn f4_a_full_disk_is_said_loses_nothing_and_passes() {
     assert!(scratch.path().join("passed").exists());
 }
 
-/// Has its turn to write and is stopped; when it goes on it writes nothing.
+/// Suspends itself while it holds the write lock; writes nothing when resumed.
 #[test]
 #[ignore = "entry point of a child process that another test starts"]
-fn child_that_is_stopped() {
+fn child_that_suspends_itself() {
     let directory = directory();
     let file = StoreFile::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
-    let turn = file.for_writing().unwrap().begin_write().unwrap();
-    fs::write(directory.join("turn"), "").unwrap();
+    let transaction = file.for_writing().unwrap().begin_write().unwrap();
+    fs::write(directory.join("locked"), "").unwrap();
     rustix::process::kill_process(rustix::process::getpid(), Signal::STOP).unwrap();
     // The signal may reach another thread first, and this one a moment later.
     std::thread::sleep(Duration::from_millis(100));
-    drop(turn);
+    drop(transaction);
 }
 
 #[tokio::test]
-async fn f2_who_is_stopped_in_the_middle_of_writing_is_waited_for() {
+async fn write_waits_for_a_suspended_process_and_times_out() {
     let scratch = tempfile::tempdir().unwrap();
     let data = DataDir::new(scratch.path().join("data"));
     let mut store = RedbStore::new(data.clone(), ShutdownMode::Clean);
     let before = insert(&store, &running("a")).await;
-    let stopped =
-        child("store::redb::crash_tests::child_that_is_stopped", scratch.path(), r#"exec "$@""#);
-    while !scratch.path().join("turn").exists() {
+    let test = "store::redb::crash_tests::child_that_suspends_itself";
+    let suspended = child(test, scratch.path(), r#"exec "$@""#);
+    while !scratch.path().join("locked").exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     store.writer.timeout = Duration::from_millis(200);
-    let lost = running("a");
-    let answer = store.insert(NewRun { run: lost.clone(), key: None }).await;
-    assert!(matches!(answer, Err(StoreError::Busy)), "{answer:?}");
-    // Who only reads goes on.
+    let withdrawn = running("a");
+    let result = store.insert(NewRun { run: withdrawn.clone(), key: None }).await;
+    assert!(matches!(result, Err(StoreError::Busy)), "{result:?}");
+    // Reads do not wait for the lock.
     assert!(store.get(before.id).await.unwrap().is_some());
     store.writer.timeout = Duration::from_secs(60);
     let run = running("a");
-    let (claim, mut stopped) = tokio::join!(insert(&store, &run), async {
+    let (claim, mut suspended) = tokio::join!(insert(&store, &run), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(store.get(run.id).await.unwrap(), None);
-        rustix::process::kill_process(Pid::from_child(&stopped), Signal::CONT).unwrap();
-        stopped
+        rustix::process::kill_process(Pid::from_child(&suspended), Signal::CONT).unwrap();
+        suspended
     });
-    assert!(stopped.wait().unwrap().success());
+    assert!(suspended.wait().unwrap().success());
     assert!(store.get(claim.id).await.unwrap().is_some());
-    assert_eq!(store.get(lost.id).await.unwrap(), None, "what was given up is not done");
+    assert_eq!(store.get(withdrawn.id).await.unwrap(), None, "a withdrawn write was committed");
 }

@@ -1,7 +1,8 @@
-//! Looks over what the store keeps of documents.
+//! Integrity check and salvage of documents.
 //!
-//! A document is what the change says that wrote it; a change belongs to a commit, which knows
-//! how many it has; the size of a collection is the number of its documents.
+//! Invariants: a document equals the `after` of the change that wrote it. Every change belongs to
+//! a commit, which records its number of changes. The statistics of a collection hold its number
+//! of documents.
 
 use std::collections::BTreeMap;
 
@@ -12,19 +13,19 @@ use super::tables::{Snapshot, Tx};
 use crate::model::document::{CollectionName, DocumentChange};
 use crate::store::StoreError;
 
-/// What was seen of documents so far, in the order of [`TableId::ALL`].
+/// State of the integrity check of documents. Tables are checked in the order of [`TableId::ALL`].
 #[derive(Default)]
 pub(super) struct DocumentFindings {
-    /// How many documents there are of which the collection's size was not seen yet.
+    /// Document counts of the collections whose statistics were not checked yet.
     documents: BTreeMap<CollectionName, u64>,
 }
 
 impl DocumentFindings {
-    /// Looks at one value.
+    /// Checks one entry.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] that says what is wrong with it.
+    /// Returns [`StoreError::Corrupted`] if an invariant is violated.
     pub(super) fn check_entry(
         &mut self,
         store: &Snapshot,
@@ -32,20 +33,20 @@ impl DocumentFindings {
         (key, value): (&[u8], &[u8]),
     ) -> Result<(), StoreError> {
         match kind {
-            TableId::Document => self.look_at_document(store, key, value),
-            TableId::Change => look_at_change(store, key, value),
-            TableId::Commit => look_at_commit(store, key, value),
+            TableId::Document => self.check_document(store, key, value),
+            TableId::Change => check_change(store, key, value),
+            TableId::Commit => check_commit(store, key, value),
             TableId::RunCommit => {
                 let revision: u64 = codec::decode(key, value)?;
-                has_commit(store, revision, key)
+                ensure_commit(store, revision, key)
             }
             TableId::Collection => {
-                let size: CollectionStats = codec::decode(key, value)?;
+                let recorded: CollectionStats = codec::decode(key, value)?;
                 let count = keys::name_of_collection(key)
                     .and_then(|collection| self.documents.remove(&collection));
-                let (size, count) = (size.documents, count.unwrap_or(0));
-                let told = format!("its size is {size}, there are {count} documents");
-                ensure(size == count, key, &told)
+                let (recorded, count) = (recorded.documents, count.unwrap_or(0));
+                let what = format!("recorded {recorded} documents, found {count}");
+                ensure(recorded == count, key, &what)
             }
             TableId::Meta
             | TableId::Run
@@ -58,83 +59,87 @@ impl DocumentFindings {
         }
     }
 
-    /// Returns what is wrong with collections, once all values were looked at: their documents
-    /// are there, their size is not.
-    pub(super) fn without_size(&self) -> impl Iterator<Item = String> {
-        let told = |(name, count)| format!("collection `{name}` has {count} documents and no size");
-        self.documents.iter().map(told)
+    /// Returns the collections with documents but without statistics, after all entries were
+    /// checked.
+    pub(super) fn without_stats(&self) -> impl Iterator<Item = String> {
+        let message =
+            |(name, count)| format!("collection `{name}` has {count} documents but no statistics");
+        self.documents.iter().map(message)
     }
 
-    fn look_at_document(
+    fn check_document(
         &mut self,
         store: &Snapshot,
         key: &[u8],
         value: &[u8],
     ) -> Result<(), StoreError> {
-        let address = known(keys::address_of_document(key), key)?;
+        let address = parsed(keys::address_of_document(key), key)?;
         *self.documents.entry(address.collection.clone()).or_default() += 1;
         let StoredDocument { revision, body } = codec::decode(key, value)?;
         match store.value::<DocumentChange>(&keys::change(&address, revision)) {
             Ok(Some(change)) => {
-                ensure(change.after == Some(body), key, "it is not what its change says")
+                ensure(change.after == Some(body), key, "document does not match its change")
             }
-            Ok(None) => ensure(may_be_lost(store, revision)?, key, "its change is gone"),
-            // That is told where changes are looked at.
+            Ok(None) => ensure(may_be_lost(store, revision)?, key, "missing change"),
+            // The check of the change reports the error.
             Err(_) => Ok(()),
         }
     }
 }
 
-fn look_at_change(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    let (_, revision) = known(keys::address_of_change(key), key)?;
+fn check_change(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let (_, revision) = parsed(keys::address_of_change(key), key)?;
     codec::decode::<DocumentChange>(key, value)?;
-    has_commit(store, revision, key)
+    ensure_commit(store, revision, key)
 }
 
-fn has_commit(store: &Snapshot, revision: u64, key: &[u8]) -> Result<(), StoreError> {
-    let is_there = store.has(&keys::commit(revision))? || may_be_lost(store, revision)?;
-    ensure(is_there, key, "its commit is gone")
+fn ensure_commit(store: &Snapshot, revision: u64, key: &[u8]) -> Result<(), StoreError> {
+    let is_known = store.has(&keys::commit(revision))? || may_be_lost(store, revision)?;
+    ensure(is_known, key, "missing commit")
 }
 
-/// Returns whether a part of what a commit wrote may be missing: it was when the store was
-/// salvaged, and was told then.
+/// Returns whether salvage may have lost parts of a commit. Salvage has reported the loss.
 fn may_be_lost(store: &Snapshot, revision: u64) -> Result<bool, StoreError> {
     Ok(revision <= store.salvaged_revision()?)
 }
 
-fn look_at_commit(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+fn check_commit(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     let commit: Commit = codec::decode(key, value)?;
-    let revision = known(keys::revision_of_commit(key), key)?;
-    ensure(revision <= store.documents_revision()?, key, "it is newer than the newest")?;
+    let revision = parsed(keys::revision_of_commit(key), key)?;
+    ensure(
+        revision <= store.documents_revision()?,
+        key,
+        "revision is newer than the newest commit",
+    )?;
     let is_partial = may_be_lost(store, revision)?;
     for (collection, count) in commit.collections {
         let found = store.prefix(&keys::changes_from(&collection, revision))?.count() as u64;
-        ensure(found == count || is_partial, key, "some of its changes are gone")?;
+        ensure(found == count || is_partial, key, "missing changes")?;
     }
-    let led = store.revision_of_run(commit.author.run_id)?;
-    let is_led = led == Some(revision) || (is_partial && led.is_none());
-    ensure(!commit.author.recorded || is_led, key, "its run does not lead to it")
+    let of_run = store.revision_of_run(commit.author.run_id)?;
+    let is_linked = of_run == Some(revision) || (is_partial && of_run.is_none());
+    ensure(!commit.author.recorded || is_linked, key, "run is not linked to its commit")
 }
 
-fn known<T>(found: Option<T>, key: &[u8]) -> Result<T, StoreError> {
-    found.ok_or_else(|| codec::corrupted(key, "it is no key"))
+fn parsed<T>(parsed: Option<T>, key: &[u8]) -> Result<T, StoreError> {
+    parsed.ok_or_else(|| codec::corrupted(key, "malformed key"))
 }
 
 fn ensure(holds: bool, key: &[u8], what: &str) -> Result<(), StoreError> {
     if holds { Ok(()) } else { Err(codec::corrupted(key, what)) }
 }
 
-/// Copies what can be read of a kind of values to another store.
+/// Copies an intact entry to another store.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError`] if that cannot be written.
+/// Returns [`StoreError`] if the entry cannot be written.
 pub(super) fn salvage(
     tx: &mut Tx<'_>,
     kind: TableId,
     (key, value): (&[u8], &[u8]),
 ) -> Result<(), StoreError> {
-    // One of these may be the last that knows of a commit, whose number must not come again.
+    // An entry may be the only trace of a commit, whose revision must not be reused.
     let revision = match kind {
         TableId::Document => {
             codec::decode::<StoredDocument>(key, value).ok().map(|stored| stored.revision)
@@ -152,26 +157,26 @@ pub(super) fn salvage(
     tx.put_bytes(key, value)
 }
 
-/// Makes documents what the changes say that are there: what was found of them may be older.
+/// Applies the salvaged changes to the salvaged documents, which may be older.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError`] if they cannot be read or written.
+/// Returns [`StoreError`] if an entry cannot be read or written.
 pub(super) fn replay(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let keys = tx.prefix(&TableId::Change.prefix())?.map(|entry| entry.map(|(key, _)| key));
-    // They are in the order of their commits.
+    // Change keys are in revision order.
     for key in keys.collect::<Result<Vec<_>, _>>()? {
-        let (address, revision) = known(keys::address_of_change(&key), &key)?;
+        let (address, revision) = parsed(keys::address_of_change(&key), &key)?;
         let document = tx.document(&address)?;
         if document.as_ref().is_some_and(|stored| stored.revision >= revision) {
             continue;
         }
         let Some(change) = tx.value::<DocumentChange>(&key)? else { continue };
         let by = i64::from(change.after.is_some()) - i64::from(document.is_some());
-        let place = keys::document(&address);
+        let document_key = keys::document(&address);
         match change.after {
-            Some(body) => tx.put(&place, &StoredDocument { revision, body })?,
-            None => tx.remove(&place)?,
+            Some(body) => tx.put(&document_key, &StoredDocument { revision, body })?,
+            None => tx.remove(&document_key)?,
         }
         tx.resize(&address.collection, by)?;
     }

@@ -1,8 +1,8 @@
-//! Documents within a transaction: what a run sees of them, and how its changes are kept.
+//! Documents in the store: snapshot reads, conflict detection, and commits.
 //!
-//! Each commit that changes documents has a number of its own, its revision, which its
-//! documents have from then on. What it changed is kept beside them, in the order of
-//! revisions: so it is known what became of a collection since any revision.
+//! Every commit that changes documents has a unique, increasing revision. The changed documents
+//! carry the revision of their commit. The changes are stored in revision order, so the changes
+//! of a collection since a given revision are one key range.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,115 +27,115 @@ use crate::store::{CommitMetadata, DocumentSnapshot, ScanVisitor, ScannedDocumen
 
 type Bytes = &'static [u8];
 
-/// The number of the newest commit that changed documents.
+/// Name of the meta entry with the revision of the newest commit.
 const REVISION: &str = "documents";
-/// The number of the newest commit of which a part was lost when the store was salvaged.
+/// Name of the meta entry with the newest revision that salvage may have lost parts of.
 const SALVAGED: &str = "salvaged documents";
 
-/// A document as it stands in the store.
+/// The stored form of a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredDocument {
-    /// Which commit wrote it.
+    /// The revision of the commit that wrote the document.
     #[serde(rename = "r")]
     pub(crate) revision: u64,
-    /// What it holds.
+    /// The body.
     #[serde(rename = "b")]
     pub(crate) body: Body,
 }
 
-/// What is known of a commit that changed documents.
+/// Metadata of a commit that changed documents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Commit {
     #[serde(flatten)]
     pub(super) author: CommitMetadata,
-    /// How many documents of each collection it changed.
+    /// The number of changed documents by collection.
     pub(super) collections: BTreeMap<CollectionName, u64>,
 }
 
-/// What the store knows of a collection as a whole.
+/// Statistics of a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CollectionStats {
     pub(super) documents: u64,
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> View<T> {
-    /// Returns the number of the newest commit that changed documents; 0 if none did.
+    /// Returns the revision of the newest commit; 0 before the first.
     pub(super) fn documents_revision(&self) -> Result<u64, StoreError> {
         Ok(self.value(&keys::meta(REVISION))?.unwrap_or(0))
     }
 
-    /// Returns up to which commit a part may have been lost when the store was salvaged; 0 if
-    /// it never was.
+    /// Returns the newest revision that salvage may have lost parts of; 0 if the store was never
+    /// salvaged.
     pub(super) fn salvaged_revision(&self) -> Result<u64, StoreError> {
         Ok(self.value(&keys::meta(SALVAGED))?.unwrap_or(0))
     }
 
-    /// Returns a document, if it is there.
+    /// Returns a document; `None` if no document has this address.
     pub(super) fn document(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError> {
         self.value(&keys::document(address))
     }
 
-    /// Shows the documents of a collection.
-    fn look_at_all(
+    /// Scans the documents of a collection.
+    fn scan_all(
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut ScanVisitor<'_>,
+        visit: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError> {
         let prefix = keys::documents_of(collection);
         let after = scan.after.as_ref();
         let first = after.map_or_else(|| prefix.clone(), |id| keys::document_after(collection, id));
-        let mut seen = 0;
+        let mut visited = 0;
         let last = self.each_between(&first, &keys::after(&prefix), |key, value| {
-            seen += 1;
+            visited += 1;
             let id = key.strip_prefix(&prefix[..]).and_then(keys::document_id);
-            let id = id.ok_or_else(|| codec::corrupted(key, "no document's key"))?;
-            look_at(&id, (key, value), &scan.wanted, see)
+            let id = id.ok_or_else(|| codec::corrupted(key, "malformed document key"))?;
+            visit_document(&id, (key, value), &scan.wanted, visit)
         })?;
-        // Whoever has seen enough did not come to where some could be missing.
+        // A scan that stopped early has not reached the end, where documents may be missing.
         match if after.is_none() { Some(0) } else { scan.before } {
             Some(before) if last.is_continue() => {
-                self.verify_document_count(collection, before + seen)
+                self.verify_document_count(collection, before + visited)
             }
             _ => Ok(()),
         }
     }
 
-    /// Says whether a collection has as many documents as were found: a damaged key, of which the
-    /// value knows nothing, can hide those that are behind it.
+    /// Checks that a scan found every document of a collection.
+    ///
+    /// A corrupted branch key has no checksum and can hide the documents after it.
     fn verify_document_count(
         &self,
         collection: &CollectionName,
         found: u64,
     ) -> Result<(), StoreError> {
-        let CollectionStats { documents } = self.size(collection)?;
+        let CollectionStats { documents } = self.collection_stats(collection)?;
         if documents == found {
             return Ok(());
         }
-        let what = format!("it has {documents} documents, of which {found} are found");
+        let what = format!("{found} of {documents} documents found");
         Err(codec::corrupted(&keys::collection(collection), what))
     }
 
-    /// Shows those documents of a collection that are there.
-    fn look_at_some(
+    /// Visits the documents with the given ids.
+    fn scan_ids(
         &self,
         collection: &CollectionName,
         (ids, scan): (&BTreeSet<DocumentId>, &Scan),
-        see: &mut ScanVisitor<'_>,
+        visit: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError> {
         for id in ids.iter().filter(|id| scan.includes(id)) {
             let key = keys::document(&Address { collection: collection.clone(), id: id.clone() });
             let Some(value) = self.bytes(&key)? else { continue };
-            if look_at(id, (&key, &value), &scan.wanted, see)?.is_break() {
+            if visit_document(id, (&key, &value), &scan.wanted, visit)?.is_break() {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Returns whether something that a run read when `base` was the newest commit is no
-    /// longer so.
-    pub(super) fn is_stale(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
+    /// Returns whether any part of the read set has changed since the commit `base`.
+    pub(super) fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
         if reads.is_empty() || self.documents_revision()? == base {
             return Ok(false);
         }
@@ -185,12 +185,13 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         Ok(false)
     }
 
-    /// Returns what a run changed.
+    /// Returns the document changes of a run.
     pub(super) fn changes_of(&self, run: RunId) -> Result<ChangeSet, StoreError> {
         let mut changes = ChangeSet::new();
         let Some(revision) = self.revision_of_run(run)? else { return Ok(changes) };
         let key = keys::commit(revision);
-        let commit = self.commit(revision)?.ok_or_else(|| codec::corrupted(&key, "it is gone"))?;
+        let commit =
+            self.commit(revision)?.ok_or_else(|| codec::corrupted(&key, "missing commit"))?;
         for (collection, count) in commit.collections {
             let before = changes.len();
             for entry in self.prefix(&keys::changes_from(&collection, revision))? {
@@ -199,36 +200,39 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
                 changes.insert(address, codec::decode(&key, &value)?);
             }
             if (changes.len() - before) as u64 != count {
-                return Err(codec::corrupted(&key, "some of its changes are gone"));
+                return Err(codec::corrupted(&key, "missing changes"));
             }
         }
         Ok(changes)
     }
 
-    /// Returns which commit changed documents for a run; `None` if none did.
+    /// Returns the revision of the commit of a run; `None` if the run changed no documents.
     pub(super) fn revision_of_run(&self, run: RunId) -> Result<Option<u64>, StoreError> {
-        self.value(&keys::effect(run))
+        self.value(&keys::run_commit(run))
     }
 
-    /// Returns what is known of a commit.
+    /// Returns the metadata of a commit.
     pub(super) fn commit(&self, revision: u64) -> Result<Option<Commit>, StoreError> {
         self.value(&keys::commit(revision))
     }
 
-    /// Returns how many documents are in a collection.
-    pub(super) fn size(&self, collection: &CollectionName) -> Result<CollectionStats, StoreError> {
+    /// Returns the statistics of a collection.
+    pub(super) fn collection_stats(
+        &self,
+        collection: &CollectionName,
+    ) -> Result<CollectionStats, StoreError> {
         Ok(self.value(&keys::collection(collection))?.unwrap_or_default())
     }
 }
 
 impl Tx<'_> {
-    /// Keeps what a run changed, if what it read is still so; else nothing, and returns `None`.
+    /// Commits the changes of a run. Returns `None` and writes nothing if the read set has changed.
     pub(super) fn apply_changes(
         &mut self,
         effects: &CommitRequest,
         author: &CommitMetadata,
     ) -> Result<Option<ChangeCount>, StoreError> {
-        if self.is_stale(&effects.read_set, effects.snapshot_revision)? {
+        if self.has_conflict(&effects.read_set, effects.snapshot_revision)? {
             return Ok(None);
         }
         if effects.changes.is_empty() {
@@ -251,7 +255,7 @@ impl Tx<'_> {
         }
         self.put(&keys::commit(revision), &commit)?;
         if author.recorded {
-            self.put(&keys::effect(author.run_id), &revision)?;
+            self.put(&keys::run_commit(author.run_id), &revision)?;
         }
         Ok(Some(count))
     }
@@ -270,7 +274,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Says that this commit was there, where others may have been before.
+    /// Raises the revision of the newest commit; never lowers it.
     pub(super) fn set_documents_revision(&mut self, revision: u64) -> Result<(), StoreError> {
         match revision > self.documents_revision()? {
             true => self.put(&keys::meta(REVISION), &revision),
@@ -278,19 +282,19 @@ impl Tx<'_> {
         }
     }
 
-    /// Says that of any commit up to this one a part may be lost.
+    /// Records that salvage may have lost parts of the commits up to this revision.
     pub(super) fn set_salvaged_revision(&mut self, revision: u64) -> Result<(), StoreError> {
         self.put(&keys::meta(SALVAGED), &revision)
     }
 
-    /// Changes how many documents a collection has.
+    /// Adds to the document count of a collection.
     pub(super) fn resize(
         &mut self,
         collection: &CollectionName,
         by: i64,
     ) -> Result<(), StoreError> {
         let key = keys::collection(collection);
-        let documents = self.size(collection)?.documents.saturating_add_signed(by);
+        let documents = self.collection_stats(collection)?.documents.saturating_add_signed(by);
         match documents {
             0 => self.remove(&key),
             documents => self.put(&key, &CollectionStats { documents }),
@@ -298,34 +302,34 @@ impl Tx<'_> {
     }
 }
 
-/// Shows a document of which the wanted fields alone are read, if no more is asked of it.
-fn look_at(
+/// Passes a document to `visit`. Deserialises only the wanted fields unless `visit` reads more.
+fn visit_document(
     id: &DocumentId,
     (key, value): (&[u8], &[u8]),
     wanted: &Projection,
-    see: &mut ScanVisitor<'_>,
+    visit: &mut ScanVisitor<'_>,
 ) -> Result<ControlFlow<()>, StoreError> {
     let json = codec::verify(key, value)?;
-    let (revision, fields) = codec::read(key, &json, Sight(wanted))?;
+    let (revision, fields) = codec::read(key, &json, ProjectionSeed(wanted))?;
     let whole = || codec::read(key, &json, PhantomData::<StoredDocument>);
     let text = || Ok(whole()?.body.text());
-    see(&ScannedDocument { id, revision, fields: &fields, text: &text })
+    visit(&ScannedDocument { id, revision, fields: &fields, text: &text })
 }
 
-/// Reads the wanted fields of a [`StoredDocument`], and its revision.
-struct Sight<'w>(&'w Projection);
+/// Deserialises the revision and the projected fields of a [`StoredDocument`].
+struct ProjectionSeed<'w>(&'w Projection);
 
-/// What a [`StoredDocument`] has.
+/// The fields of a [`StoredDocument`].
 #[derive(Deserialize)]
 #[serde(field_identifier)]
-enum Part {
+enum Field {
     #[serde(rename = "r")]
     Revision,
     #[serde(rename = "b")]
     Body,
 }
 
-impl<'de, 'w> DeserializeSeed<'de> for Sight<'w> {
+impl<'de, 'w> DeserializeSeed<'de> for ProjectionSeed<'w> {
     type Value = (u64, ProjectedFields<'w>);
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
@@ -333,28 +337,28 @@ impl<'de, 'w> DeserializeSeed<'de> for Sight<'w> {
     }
 }
 
-impl<'de, 'w> Visitor<'de> for Sight<'w> {
+impl<'de, 'w> Visitor<'de> for ProjectionSeed<'w> {
     type Value = (u64, ProjectedFields<'w>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a document")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut revision, mut fields) = (None, None);
-        while let Some(part) = parts.next_key()? {
-            match part {
-                Part::Revision => revision = Some(parts.next_value()?),
-                Part::Body => fields = Some(parts.next_value_seed(self.0)?),
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::Revision => revision = Some(map.next_value()?),
+                Field::Body => fields = Some(map.next_value_seed(self.0)?),
             }
         }
-        revision.zip(fields).ok_or_else(|| A::Error::custom("a part of the document is missing"))
+        revision.zip(fields).ok_or_else(|| A::Error::custom("missing field"))
     }
 }
 
 fn id_of_change(key: &[u8]) -> Result<DocumentId, StoreError> {
     let of = keys::address_of_change(key);
-    of.map(|(address, _)| address.id).ok_or_else(|| codec::corrupted(key, "no change's key"))
+    of.map(|(address, _)| address.id).ok_or_else(|| codec::corrupted(key, "malformed change key"))
 }
 
 fn growth(kind: Option<ChangeKind>) -> i64 {
@@ -365,20 +369,20 @@ fn growth(kind: Option<ChangeKind>) -> i64 {
     }
 }
 
-/// Documents as they were at one moment.
+/// A snapshot of the documents.
 pub(super) struct RedbDocuments {
-    /// `None` where nothing was ever written. It is dropped before the file is closed.
+    /// `None` before the first commit. Declared first, so that it is dropped before the file.
     snapshot: Option<Snapshot>,
     revision: u64,
     _file: Option<Arc<OpenDatabase>>,
 }
 
 impl RedbDocuments {
-    /// Returns the documents of a file as they are now.
+    /// Takes a snapshot of the documents of a file.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be read.
+    /// Returns [`StoreError`] if the file cannot be read.
     pub(super) fn open(file: &StoreFile) -> Result<Self, StoreError> {
         let opened = file.snapshot()?;
         let (snapshot, file) = opened.map_or((None, None), |(it, file)| (Some(it), Some(file)));
@@ -410,16 +414,16 @@ impl DocumentSnapshot for RedbDocuments {
         &self,
         collection: &CollectionName,
         scan: &Scan,
-        see: &mut ScanVisitor<'_>,
+        visit: &mut ScanVisitor<'_>,
     ) -> Result<(), StoreError> {
         self.read(|snapshot| match &scan.ids {
-            None => snapshot.look_at_all(collection, scan, see),
-            Some(ids) => snapshot.look_at_some(collection, (ids, scan), see),
+            None => snapshot.scan_all(collection, scan, visit),
+            Some(ids) => snapshot.scan_ids(collection, (ids, scan), visit),
         })
     }
 
     fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
-        self.read(|snapshot| snapshot.is_stale(reads, base))
+        self.read(|snapshot| snapshot.has_conflict(reads, base))
     }
 
     fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError> {
@@ -427,10 +431,38 @@ impl DocumentSnapshot for RedbDocuments {
             let collection = |entry: Result<Entry, StoreError>| {
                 let (key, value) = entry?;
                 let name = keys::name_of_collection(&key);
-                let name = name.ok_or_else(|| codec::corrupted(&key, "no collection's name"))?;
+                let name =
+                    name.ok_or_else(|| codec::corrupted(&key, "malformed collection key"))?;
                 Ok((name, codec::decode::<CollectionStats>(&key, &value)?.documents))
             };
             snapshot.prefix(&keys::TableId::Collection.prefix())?.map(collection).collect()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use crate::model::document::Scan;
+    use crate::store::redb::test_store::{Scratch, creating};
+    use crate::store::tests::author;
+    use crate::store::{ScannedDocument, Store as _};
+
+    #[tokio::test]
+    async fn continued_scan_detects_hidden_documents() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        store.commit_changes(author(), creating("jobs", 3)).await.unwrap();
+        let documents = store.documents().unwrap();
+        let scan_after = |before| {
+            let scan = Scan { after: Some("0".parse().unwrap()), before, ..Scan::default() };
+            let visit = &mut |_: &ScannedDocument<'_>| Ok(ControlFlow::Continue(()));
+            documents.scan(&"jobs".parse().unwrap(), &scan, visit)
+        };
+        scan_after(Some(1)).unwrap();
+        scan_after(None).unwrap();
+        let message = "the store is corrupted at `collection jobs`: 2 of 3 documents found";
+        assert_eq!(scan_after(Some(0)).unwrap_err().to_string(), message);
     }
 }

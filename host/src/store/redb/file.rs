@@ -1,7 +1,8 @@
-//! The store's file: opened when it is needed, and again after the disk failed.
+//! The redb file of the store: opened on demand, and reopened after disk errors.
 //!
-//! It is in a private directory of its own, since anybody who can write to it decides what the
-//! host believes. Any number of processes have it open; one transaction writes at a time.
+//! The file is in a private directory, because a user who can write to it controls the records
+//! that the host trusts. Any number of processes may have the file open. Only one transaction
+//! writes at a time.
 
 use std::fs::File;
 use std::io;
@@ -21,34 +22,34 @@ use crate::store::{StoreError, log_overflow};
 use crate::util::os_error;
 use crate::util::private_dir::{DataDir, FileId, PrivateDir};
 
-/// The directory in the data directory.
+/// The directory of the file, in the data directory.
 pub(in crate::store) const DIRECTORY: &str = "store";
-/// The file in it, and the key of damage that is of all of it.
+/// The name of the file, and the key of corruption that concerns the whole file.
 pub const FILE: &str = "store.redb";
 
-/// The most memory for pages of the file, in bytes.
-pub(super) const CACHE: usize = 64 << 20;
+/// Maximum memory for cached pages of the file, in bytes.
+pub(super) const CACHE_BYTES: usize = 64 << 20;
 
-/// How often a file is read that may only be read, and that another process writes to.
-const TRIES: usize = 8;
+/// Maximum reads of a read-only file that another process modifies at the same time.
+const MAX_READ_ATTEMPTS: usize = 8;
 
-/// The store's file, open or not.
+/// The file of a store, open or closed.
 pub(super) struct StoreFile {
     data: DataDir,
     at_end: ShutdownMode,
     open: Mutex<Option<Arc<OpenDatabase>>>,
-    /// Which file was opened first. What this process read and wrote is in no other one.
+    /// The identity of the file that was opened first. This process uses no other file.
     id: OnceLock<FileId>,
 }
 
-/// What becomes of an open file that nobody uses any more.
+/// How an open file is closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ShutdownMode {
-    /// It is closed. That forces more to the disk than a record does.
+    /// Close the file cleanly. A clean shutdown syncs more data than writing a record does.
     #[default]
     Clean,
-    /// It is left to the system, since the process ends. Whoever opens it next puts it in
-    /// order, as after a kill, which forces a quarter of that to the disk.
+    /// Skip the clean shutdown because the process is exiting. The next process to open the
+    /// file runs redb's recovery, which syncs about a quarter as much.
     Skip,
 }
 
@@ -63,11 +64,11 @@ impl Drop for StoreFile {
 
 /// An open file.
 pub(super) enum OpenDatabase {
-    /// For both; opening it, and closing it, costs writes of its own.
+    /// Open for reading and writing. Opening and closing write to the file.
     ReadWrite(Database),
-    /// For reading only, which writes nothing.
+    /// Open for reading only. Never writes to the file.
     ReadOnly(ReadOnlyDatabase),
-    /// For reading only: it needs recovery, cannot be written, and was recovered in memory.
+    /// Open for reading only, after a recovery in memory, because the file cannot be written.
     Recovered(Database),
 }
 
@@ -79,7 +80,11 @@ impl OpenDatabase {
         }
     }
 
-    /// Begins to write, when no other process does.
+    /// Begins a write transaction.
+    ///
+    /// # Blocking
+    ///
+    /// Waits until no other process writes.
     ///
     /// # Errors
     ///
@@ -93,10 +98,9 @@ impl OpenDatabase {
         }
     }
 
-    /// Returns what was there at the last commit of any process; `None` if nothing was ever
-    /// written.
+    /// Returns a snapshot of the last commit of any process; `None` before the first commit.
     ///
-    /// As long as it lives no page that is replaced meanwhile is used again: it should be short.
+    /// An open snapshot prevents redb from reusing freed pages, so it should be dropped soon.
     ///
     /// # Errors
     ///
@@ -107,12 +111,12 @@ impl OpenDatabase {
 }
 
 impl StoreFile {
-    /// Returns the file of a data directory. Nothing is opened or made.
+    /// Returns the closed file of a data directory.
     pub(super) fn new(data: DataDir, at_end: ShutdownMode) -> Self {
         Self { data, at_end, open: Mutex::new(None), id: OnceLock::new() }
     }
 
-    /// Reads; `None` if there is no store.
+    /// Reads a snapshot; `None` if no store exists.
     ///
     /// # Errors
     ///
@@ -121,56 +125,56 @@ impl StoreFile {
         &self,
         mut read: impl FnMut(&Snapshot) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut tries = TRIES;
+        let mut attempts = MAX_READ_ATTEMPTS;
         loop {
-            tries -= 1;
+            attempts -= 1;
             let result = catch_corruption_panic(|| {
                 let Some(handle) = self.for_reading()? else { return Ok(None) };
                 handle.snapshot()?.as_ref().map(&mut read).transpose()
             });
-            if result.as_ref().is_err_and(is_of_file) {
+            if result.as_ref().is_err_and(requires_reopening) {
                 self.close();
             }
             match result {
-                Err(StoreError::Io(error)) if tries > 0 && overlay::is_outdated(&error) => {}
+                Err(StoreError::Io(error)) if attempts > 0 && overlay::is_outdated(&error) => {}
                 result => return result,
             }
         }
     }
 
-    /// Returns what is there now, and the file, which has to stay open as long; `None` if there
-    /// is no store.
+    /// Returns a snapshot and its file; `None` if no store exists. The file must outlive the
+    /// snapshot.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the file cannot be read.
     pub(super) fn snapshot(&self) -> Result<Option<(Snapshot, Arc<OpenDatabase>)>, StoreError> {
-        let mut tries = TRIES;
+        let mut attempts = MAX_READ_ATTEMPTS;
         loop {
-            tries -= 1;
+            attempts -= 1;
             let snapshot = catch_corruption_panic(|| {
                 let Some(handle) = self.for_reading()? else { return Ok(None) };
                 Ok(handle.snapshot()?.map(|snapshot| (snapshot, handle)))
             });
-            if snapshot.as_ref().is_err_and(is_of_file) {
+            if snapshot.as_ref().is_err_and(requires_reopening) {
                 self.close();
             }
             match snapshot {
-                Err(StoreError::Io(error)) if tries > 0 && overlay::is_outdated(&error) => {}
+                Err(StoreError::Io(error)) if attempts > 0 && overlay::is_outdated(&error) => {}
                 snapshot => return snapshot,
             }
         }
     }
 
-    /// Closes the file as soon as nobody uses it: the next use opens it anew.
+    /// Closes the file when its last user has dropped it. The next use opens the file again.
     pub(super) fn close(&self) {
         let handle = self.lock().take();
         if self.is_in_place().is_err() {
-            // Closing writes, and nothing is written to a file that was removed.
+            // A clean shutdown would write to a file that was removed.
             std::mem::forget(handle);
             return;
         }
-        // Closing a file whose disk failed may panic.
+        // redb may panic on closing a file after a disk error.
         catch_corruption_panic(|| {
             drop(handle);
             Ok(())
@@ -178,21 +182,21 @@ impl StoreFile {
         .ok();
     }
 
-    /// Returns the file itself, to be read past its reader; `None` if there is no store.
+    /// Opens the file without redb; `None` if no store exists.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be opened.
+    /// Returns [`StoreError`] if the file cannot be opened.
     pub(super) fn raw_file(&self) -> Result<Option<File>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
         Ok(directory.open_file(FILE)?)
     }
 
-    /// Returns whether there is a file with a part of a run's log.
+    /// Returns whether a run has a log overflow file.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be found out.
+    /// Returns [`StoreError`] if the log directory cannot be read.
     pub(super) fn has_log(&self, run: RunId) -> Result<bool, StoreError> {
         Ok(log_overflow::find(&self.data, run)?.is_some())
     }
@@ -210,15 +214,18 @@ impl StoreFile {
                 Err(redb::DatabaseError::RepairAborted) => self.recover()?,
                 Err(error) => return Err(error.into()),
             };
-            // It was opened by its path.
+            // redb opened the file by its path, which may have been replaced since.
             self.is_in_place()?;
+            ensure_readable(&handle)?;
             *open = Some(Arc::new(handle));
         }
         Ok(open.clone())
     }
 
-    /// Recovers a file that was not closed, as every command leaves it: a clean shutdown takes
-    /// longer than a recovery. The recovery stays in memory if the file cannot be written.
+    /// Recovers a file that was not closed cleanly.
+    ///
+    /// Commands skip the clean shutdown, because it takes longer than a recovery. If the file
+    /// cannot be written, the recovery happens in memory.
     fn recover(&self) -> Result<OpenDatabase, StoreError> {
         let denied = match self.create() {
             Ok(database) => return Ok(OpenDatabase::ReadWrite(database)),
@@ -232,38 +239,39 @@ impl StoreFile {
         }
     }
 
-    /// Returns the file, open for writing too. It is made where it is missing.
+    /// Opens the file for reading and writing. Creates it if it is missing.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::Newer`] if a newer version wrote it: then it was not touched.
+    /// Returns [`StoreError::Newer`] or [`StoreError::Older`] if another version wrote the file.
+    /// Then the file is unchanged.
     pub(super) fn for_writing(&self) -> Result<Arc<OpenDatabase>, StoreError> {
         let mut open = self.lock();
         match open.as_ref() {
             Some(handle) if matches!(**handle, OpenDatabase::ReadWrite(_)) => {
                 return Ok(Arc::clone(handle));
             }
-            Some(reading) => may_write(reading)?,
-            None => self.may_write()?,
+            Some(reading) => ensure_writable(reading)?,
+            None => self.ensure_writable()?,
         }
         let handle = Arc::new(OpenDatabase::ReadWrite(self.create()?));
+        ensure_readable(&handle)?;
         *open = Some(Arc::clone(&handle));
         Ok(handle)
     }
 
-    /// Returns how many bytes there is room for on the disk; `None` where the system does not say.
+    /// Returns the free bytes on the disk; `None` if the file system does not report them.
     pub(super) fn free_space(&self) -> Option<u64> {
         let disk = statvfs(self.data.path().join(DIRECTORY)).ok();
         let disk = disk.filter(|disk| disk.f_blocks > 0)?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    /// Says whether the file is still where it was opened: what is written to a file that was
-    /// removed is lost.
+    /// Checks that the open file is still at its path. Writes to a removed file would be lost.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::Replaced`] if it was removed, or another one took its place.
+    /// Returns [`StoreError::Replaced`] if the file was removed or replaced.
     pub(super) fn is_in_place(&self) -> Result<(), StoreError> {
         let path = self.data.path().join(DIRECTORY).join(FILE);
         match self.id.get() {
@@ -272,20 +280,20 @@ impl StoreFile {
         }
     }
 
-    /// Takes note of the file that is being opened.
+    /// Records the identity of a file that is being opened.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::Replaced`] if it is not the one that was opened first.
+    /// Returns [`StoreError::Replaced`] if this process has opened a different file before.
     fn identify(&self, file: &File) -> Result<(), StoreError> {
-        self.note(FileId::of(file)?)
+        self.set_id(FileId::of(file)?)
     }
 
-    fn note(&self, id: FileId) -> Result<(), StoreError> {
+    fn set_id(&self, id: FileId) -> Result<(), StoreError> {
         if *self.id.get_or_init(|| id) == id { Ok(()) } else { Err(StoreError::Replaced) }
     }
 
-    /// Opens the file for writing too, if there is one.
+    /// Opens an existing file for reading and writing.
     ///
     /// # Errors
     ///
@@ -294,17 +302,17 @@ impl StoreFile {
         if self.existing()?.is_some() { self.for_writing().map(drop) } else { Ok(()) }
     }
 
-    /// Says whether this user may write to the file; one that is missing may be made later.
+    /// Checks whether this user may write to the file. Succeeds if the file is missing.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if it cannot be opened for writing.
+    /// Returns [`StoreError`] if the file cannot be opened for writing.
     pub(super) fn is_writable(&self) -> Result<(), StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(()) };
         directory.writable_file(FILE).map(drop).map_err(StoreError::denied)
     }
 
-    /// Returns the path of the file, if there is one.
+    /// Returns the path of the file; `None` if no store exists.
     fn existing(&self) -> Result<Option<PathBuf>, StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
         let Some(file) = directory.open_file(FILE)? else { return Ok(None) };
@@ -313,12 +321,12 @@ impl StoreFile {
         Ok(Some(directory.path().join(FILE)))
     }
 
-    /// Says whether this version may write to the file, without touching it.
-    fn may_write(&self) -> Result<(), StoreError> {
+    /// Checks the format of the file without writing to it.
+    fn ensure_writable(&self) -> Result<(), StoreError> {
         let Some(path) = self.existing()? else { return Ok(()) };
         match builder().open_read_only(&path) {
-            Ok(database) => may_write(&OpenDatabase::ReadOnly(database)),
-            // It is put in order by opening it for writing, and looked at then.
+            Ok(database) => ensure_writable(&OpenDatabase::ReadOnly(database)),
+            // The file needs recovery. The first write transaction checks the format.
             Err(_) => Ok(()),
         }
     }
@@ -332,22 +340,24 @@ impl StoreFile {
                 self.identify(&file)?;
                 return Ok(builder().create_file(file)?);
             }
-            if let Some(database) = self.begin(&directory)? {
+            if let Some(database) = self.create_new(&directory)? {
                 return Ok(database);
             }
-            // Another process was first.
+            // Another process has created the file.
         }
     }
 
-    /// Makes the file where there is none; `None` if there is one now. It appears under its name
-    /// with its first content: an empty one would be a damaged one.
-    fn begin(&self, directory: &PrivateDir) -> Result<Option<Database>, StoreError> {
+    /// Creates the file atomically; `None` if another process has created it.
+    ///
+    /// The file appears under its name with its first content, because an empty file counts as
+    /// corrupted.
+    fn create_new(&self, directory: &PrivateDir) -> Result<Option<Database>, StoreError> {
         let (temporary, file) = directory.nameless(FILE).map_err(StoreError::denied)?;
         let id = FileId::of(&file)?;
         let database = match builder().create_file(file) {
             Ok(database) => database,
             Err(error) => {
-                // The first error says more than one from cleaning up.
+                // The error of the creation is more useful than one from removing the file.
                 directory.remove(&temporary).ok();
                 return Err(error.into());
             }
@@ -355,13 +365,13 @@ impl StoreFile {
         if !directory.name(&temporary, FILE)? {
             return Ok(None);
         }
-        self.note(id)?;
+        self.set_id(id)?;
         Ok(Some(database))
     }
 }
 
-/// Returns whether the file takes no more after an error until it is opened again.
-fn is_of_file(error: &StoreError) -> bool {
+/// Returns whether the file must be reopened after an error.
+fn requires_reopening(error: &StoreError) -> bool {
     match error {
         StoreError::Io(_) => true,
         StoreError::Corrupted { key, .. } => key == FILE,
@@ -369,48 +379,60 @@ fn is_of_file(error: &StoreError) -> bool {
     }
 }
 
-/// Says whether a store is in the file at all: it appears under its name with its first content.
+/// Checks that the file is not empty. The file is created atomically with its first content.
 fn check_length(file: &File) -> Result<(), StoreError> {
     if file.metadata()?.len() > 0 {
         return Ok(());
     }
-    Err(StoreError::Corrupted { key: FILE.to_owned(), what: "it is empty".to_owned() })
+    Err(StoreError::Corrupted { key: FILE.to_owned(), what: "empty file".to_owned() })
 }
 
-fn may_write(handle: &OpenDatabase) -> Result<(), StoreError> {
-    let format = handle.snapshot()?.map_or(Ok(None), |snapshot| snapshot.format())?;
-    format.map_or(Ok(()), tables::readable)
+fn ensure_writable(handle: &OpenDatabase) -> Result<(), StoreError> {
+    format_of(handle)?.map_or(Ok(()), tables::ensure_writable)
 }
 
-/// Returns how every file of this kind is opened.
+/// Refuses a store of an older format. A corrupted format does not prevent reading.
+fn ensure_readable(handle: &OpenDatabase) -> Result<(), StoreError> {
+    match catch_corruption_panic(|| format_of(handle)) {
+        Ok(Some(format)) => tables::ensure_readable(format),
+        Err(error @ StoreError::Older { .. }) => Err(error),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+fn format_of(handle: &OpenDatabase) -> Result<Option<u32>, StoreError> {
+    handle.snapshot()?.map_or(Ok(None), |snapshot| snapshot.format())
+}
+
+/// Returns the options with which all store files are opened.
 pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
-    builder.set_concurrency_mode(ConcurrencyMode::MultiWriter).set_cache_size(CACHE);
+    builder.set_concurrency_mode(ConcurrencyMode::MultiWriter).set_cache_size(CACHE_BYTES);
     builder
 }
 
-/// Does something with a file that may be damaged in ways that its reader does not expect.
+/// Calls `read` and converts a panic of redb on a corrupted file to an error.
 ///
 /// # Errors
 ///
-/// Returns the error of `work`, and [`StoreError::Corrupted`] in place of a panic.
+/// Returns the error of `read`, or [`StoreError::Corrupted`] if `read` panics.
 pub(super) fn catch_corruption_panic<T>(
-    work: impl FnOnce() -> Result<T, StoreError>,
+    read: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    // What was half done is in a transaction or a handle that is dropped.
-    os_error::guarded(work).unwrap_or_else(|panic| {
+    // A panic leaves partial state only in a transaction or a handle, which is dropped.
+    os_error::guarded(read).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let what = text.unwrap_or("the reader stopped").lines().next().unwrap_or_default();
+        let what = text.unwrap_or("redb panicked").lines().next().unwrap_or_default();
         Err(StoreError::Corrupted { key: FILE.to_owned(), what: what.to_owned() })
     })
 }
 
-/// Does something that waits for the disk, off the async threads.
+/// Runs blocking work on a thread of its own.
 ///
 /// # Errors
 ///
-/// Returns the error of `work`, and [`StoreError::Io`] if the system starts no thread.
+/// Returns the error of `work`, or [`StoreError::Io`] if no thread can be started.
 pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -425,14 +447,13 @@ impl From<redb::Error> for StoreError {
                 Self::Corrupted { key: FILE.to_owned(), what: error.to_string() }
             }
             redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Self::Corrupted { key: FILE.to_owned(), what: "its end is missing".to_owned() }
+                Self::Corrupted { key: FILE.to_owned(), what: "truncated file".to_owned() }
             }
             redb::Error::Io(error) => error.into(),
             redb::Error::Corrupted(what) => Self::Corrupted { key: FILE.to_owned(), what },
-            redb::Error::RepairAborted => Self::Corrupted {
-                key: FILE.to_owned(),
-                what: "it cannot be put in order".to_owned(),
-            },
+            redb::Error::RepairAborted => {
+                Self::Corrupted { key: FILE.to_owned(), what: "recovery failed".to_owned() }
+            }
             other => io::Error::other(other.to_string()).into(),
         }
     }
@@ -453,31 +474,87 @@ from_redb!(CommitError, DatabaseError, StorageError, TableError, TransactionErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::run_record::RunRecord;
     use crate::model::run_record::tests::running;
-    use crate::store::redb::RedbStore;
-    use crate::store::{NewRun, Store as _};
+    use crate::store::redb::tables::Tx;
+    use crate::store::redb::test_store::{Scratch, filled};
+    use crate::store::redb::{RedbStore, codec, keys};
+    use crate::store::{NewRun, RunFilter, Store as _};
 
     #[tokio::test]
-    async fn what_another_process_writes_to_is_read_again() {
+    async fn outdated_read_is_repeated() {
         let scratch = tempfile::tempdir().unwrap();
         let data = DataDir::new(scratch.path().join("data"));
         let store = RedbStore::new(data, ShutdownMode::Clean);
         store.insert(NewRun { run: running("a"), key: None }).await.unwrap();
-        let mut times = 0;
+        let mut attempts = 0;
         let mut read = |outdated: usize| {
-            times = 0;
+            attempts = 0;
             store.file.read(|_| {
-                times += 1;
-                if times <= outdated {
+                attempts += 1;
+                if attempts <= outdated {
                     Err(io::Error::other(overlay::Outdated).into())
                 } else {
-                    Ok(times)
+                    Ok(attempts)
                 }
             })
         };
         assert_eq!(read(3).unwrap(), Some(4));
         let error = read(usize::MAX).unwrap_err();
         assert!(error.to_string().contains("another process"), "{error}");
-        assert_eq!(times, TRIES);
+        assert_eq!(attempts, MAX_READ_ATTEMPTS);
+    }
+    #[tokio::test]
+    async fn store_of_a_newer_format_is_read_only() {
+        let scratch = Scratch::new();
+        let (runs, bytes) = store_with_format(&scratch, codec::FORMAT + 1).await;
+        let newer = scratch.store_of("newer", &bytes);
+        assert_eq!(newer.get(runs[0].id).await.unwrap().as_ref(), Some(&runs[0]));
+        let new = NewRun { run: running("a"), key: None };
+        let error = newer.insert(new).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the store has format 3, this version writes 2: it is open for reading only"
+        );
+        let path = scratch.0.path().join("newer").join(DIRECTORY).join(FILE);
+        assert!(std::fs::read(path).unwrap() == bytes);
+    }
+
+    #[tokio::test]
+    async fn store_of_an_older_format_is_refused() {
+        let scratch = Scratch::new();
+        let (runs, bytes) = store_with_format(&scratch, codec::FORMAT - 1).await;
+        let older = scratch.store_of("older", &bytes);
+        let to = scratch.0.path().join("to.redb");
+        let new = NewRun { run: running("a"), key: None };
+        for error in [
+            older.get(runs[0].id).await.unwrap_err(),
+            older.list(&RunFilter::default(), None, 9).await.unwrap_err(),
+            older.insert(new).await.unwrap_err(),
+            older.probe_write().await.unwrap_err(),
+            older.check().await.unwrap_err(),
+            older.backup(&to).await.unwrap_err(),
+            older.salvage(&to).await.unwrap_err(),
+        ] {
+            assert_eq!(error.to_string(), "the store has format 1, this version reads 2");
+        }
+        assert!(older.documents().is_err());
+        assert!(!to.exists());
+        let path = scratch.0.path().join("older").join(DIRECTORY).join(FILE);
+        assert!(std::fs::read(path).unwrap() == bytes);
+    }
+
+    /// Returns the runs and the file of a store with this recorded format.
+    async fn store_with_format(scratch: &Scratch, format: u32) -> (Vec<RunRecord>, Vec<u8>) {
+        let store = scratch.store("live");
+        let runs = filled(&store, 3).await;
+        let copy = scratch.0.path().join("copy.redb");
+        store.backup(&copy).await.unwrap();
+        let database = builder().open(&copy).unwrap();
+        let transaction = database.begin_write().unwrap();
+        Tx::open(&transaction).unwrap().put(&keys::meta("format"), &format).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        (runs, std::fs::read(&copy).unwrap())
     }
 }

@@ -1,24 +1,24 @@
-//! The keys of the store, which say what stands under them.
+//! Encoding of the keys of the store.
 //!
 //! ```text
-//! namespace 0   kind   ...
-//!           0   m      name of a number that concerns the whole store
+//! namespace 0   table  ...
+//!           0   m      name                                        -> number of the whole store
 //!           0   r      sequence                                    -> row
-//!           0   d      run's id                                    -> sequence
-//!           0   l      sequence, number of a part u32              -> part of the run's log
+//!           0   d      run id                                      -> sequence
+//!           0   l      sequence, part number u32                   -> part of the log of the run
 //!           0   p      digest                                      -> large value
-//!           0   c      digest                                      -> how many rows name it
-//!           0   k      length u32, operation, idempotency key      -> whose the key is
-//!           0   o      length u8, collection, document's id       -> document
-//!           0   h      length u8, collection, revision, id        -> what a commit changed
-//!           0   w      revision                                    -> whose commit it was
-//!           0   e      run's id                                    -> its commit
-//!           0   n      collection                                  -> how many documents
-//!           0   i      index, hash of a value, [time,] sequence    -> nothing
+//!           0   c      digest                                      -> reference count
+//!           0   k      length u32, operation, idempotency key      -> run that holds the key
+//!           0   o      length u8, collection, document id          -> document
+//!           0   h      length u8, collection, revision, id         -> change of a document
+//!           0   w      revision                                    -> metadata of a commit
+//!           0   e      run id                                      -> revision of its commit
+//!           0   n      collection                                  -> number of documents
+//!           0   i      index, hash of a value, [time,] sequence    -> empty
 //! ```
 //!
-//! Numbers are big-endian, so that the order of keys is that of numbers. What an index finds is
-//! a guess: two values may have the same hash. The row says what is true.
+//! Numbers are big-endian, so that keys sort numerically. Index keys hold a truncated hash, so
+//! lookups can return false positives; callers must check the row.
 
 use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
@@ -28,12 +28,12 @@ use crate::model::document::{Address, CollectionName, DocumentId};
 use crate::model::operation::OperationName;
 use crate::model::run_record::{RunId, RunRecord, Status};
 
-/// The namespace comes first, so that one can be moved or removed as a whole. There is one,
-/// `default`, and this is its number.
+/// The number of the only namespace, `default`.
+///
+/// The namespace is the first byte, so that a namespace can be moved or removed as one range.
 const NAMESPACE: u8 = 0;
 
-/// What a key stands for. Each kind has a table of its own: one that grows at its end alone
-/// is packed.
+/// The table of a key. Separate tables keep append-only key ranges densely packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TableId {
     Meta,
@@ -52,7 +52,7 @@ pub(super) enum TableId {
 }
 
 impl TableId {
-    /// All of them, in the order of their keys' meaning: what others refer to comes first.
+    /// All tables. A table comes before the tables that refer to it.
     pub(super) const ALL: [Self; 13] = [
         Self::Meta,
         Self::Run,
@@ -92,33 +92,33 @@ impl TableId {
         match self {
             Self::Meta => "meta",
             Self::Run => "runs",
-            Self::RunIdIndex => "ids",
+            Self::RunIdIndex => "run_ids",
             Self::Log => "logs",
             Self::Payload => "payloads",
-            Self::PayloadRefcount => "counts",
+            Self::PayloadRefcount => "payload_refcounts",
             Self::Idempotency => "idempotency",
             Self::Document => "documents",
             Self::Change => "changes",
             Self::Commit => "commits",
-            Self::RunCommit => "effects",
+            Self::RunCommit => "run_commits",
             Self::Collection => "collections",
             Self::Index => "indexes",
         }
     }
 
-    /// Returns what all keys of this kind begin with.
+    /// Returns the common prefix of the keys of the table.
     pub(super) fn prefix(self) -> Vec<u8> {
         vec![NAMESPACE, self.letter()]
     }
 }
 
-/// Returns the kind of a key and what follows it; `None` for what is no key of ours.
+/// Splits a key into its table and the rest; `None` if the key is malformed.
 pub(super) fn parse(key: &[u8]) -> Option<(TableId, &[u8])> {
     let (letter, rest) = key.strip_prefix(&[NAMESPACE])?.split_first()?;
     Some((TableId::ALL.into_iter().find(|kind| kind.letter() == *letter)?, rest))
 }
 
-/// Returns a key as people can read it.
+/// Returns the name of a key for messages.
 pub(super) fn name(key: &[u8]) -> String {
     let Some((kind, rest)) = parse(key) else {
         return format!("key {}", HEXLOWER.encode(key));
@@ -140,7 +140,7 @@ pub(super) fn name(key: &[u8]) -> String {
             None => format!("change {}", text(rest)),
         },
         TableId::Commit => format!("commit number {}", number(rest)),
-        TableId::RunCommit => format!("effects of run {}", HEXLOWER.encode(rest)),
+        TableId::RunCommit => format!("commit of run {}", HEXLOWER.encode(rest)),
         TableId::Collection => format!("collection {}", text(rest)),
         TableId::Index => format!("index {}", text(rest)),
     }
@@ -160,50 +160,50 @@ fn number(bytes: &[u8]) -> String {
         .map_or_else(|| HEXLOWER.encode(bytes), |bytes| u64::from_be_bytes(*bytes).to_string())
 }
 
-/// Returns the key of a number that concerns the whole store.
+/// Returns the key of a number of the whole store.
 pub(super) fn meta(name: &str) -> Vec<u8> {
     [&TableId::Meta.prefix(), name.as_bytes()].concat()
 }
 
-/// Returns the key of the row of the run with that place in the order.
+/// Returns the key of the row of a run.
 pub(super) fn run(sequence: u64) -> Vec<u8> {
     [&TableId::Run.prefix()[..], &sequence.to_be_bytes()].concat()
 }
 
-/// Returns the key under which a run's place in the order is found.
+/// Returns the key of the entry that maps a run id to its sequence.
 pub(super) fn id(id: RunId) -> Vec<u8> {
     [&TableId::RunIdIndex.prefix()[..], id.as_bytes()].concat()
 }
 
-/// Returns the run that such a key is about.
+/// Returns the run id in an id key.
 pub(super) fn run_of_id(key: &[u8]) -> Option<RunId> {
     let (TableId::RunIdIndex, rest) = parse(key)? else { return None };
     rest.try_into().ok().map(RunId::from_bytes)
 }
 
-/// Returns what the keys of a run's log begin with.
+/// Returns the common prefix of the log keys of a run.
 pub(super) fn logs(sequence: u64) -> Vec<u8> {
     [&TableId::Log.prefix()[..], &sequence.to_be_bytes()].concat()
 }
 
-/// Returns the key of a part of a run's log.
+/// Returns the key of a part of the log of a run.
 pub(super) fn log(sequence: u64, part: u32) -> Vec<u8> {
     [&logs(sequence)[..], &part.to_be_bytes()].concat()
 }
 
-/// Returns the number of the part of a log that a key stands for.
+/// Returns the part number in a log key.
 pub(super) fn log_part(key: &[u8]) -> Option<u32> {
     key.last_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-/// Returns the place of the run whose log a key belongs to.
+/// Returns the sequence in a log key.
 pub(super) fn run_of_log(key: &[u8]) -> Option<u64> {
     let (TableId::Log, rest) = parse(key)? else { return None };
     rest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Returns the key of the number of rows that name the large value under a key.
-pub(super) fn count_of_payload(key: &[u8]) -> Vec<u8> {
+/// Returns the key of the reference count of a large value, from the key of the value.
+pub(super) fn refcount_of_payload(key: &[u8]) -> Vec<u8> {
     let digest = key.strip_prefix(&TableId::Payload.prefix()[..]).unwrap_or_default();
     [&TableId::PayloadRefcount.prefix()[..], digest].concat()
 }
@@ -213,27 +213,27 @@ pub(super) fn payload(digest: &Digest) -> Vec<u8> {
     [&TableId::Payload.prefix()[..], digest.as_bytes()].concat()
 }
 
-/// Returns the key of the number of rows that name a large value.
-pub(super) fn count(digest: &Digest) -> Vec<u8> {
+/// Returns the key of the reference count of a large value.
+pub(super) fn refcount(digest: &Digest) -> Vec<u8> {
     [&TableId::PayloadRefcount.prefix()[..], digest.as_bytes()].concat()
 }
 
 /// Returns the key of an operation's idempotency key.
 pub(super) fn idempotency(operation: &OperationName, key: &str) -> Vec<u8> {
-    // No name is this long.
+    // Operation names are much shorter than 4 GiB.
     let length = u32::try_from(operation.as_str().len()).unwrap_or(u32::MAX);
     let operation = operation.as_str().as_bytes();
     [&TableId::Idempotency.prefix()[..], &length.to_be_bytes(), operation, key.as_bytes()].concat()
 }
 
-/// Returns a collection's name so that what follows it is not taken for a part of it.
+/// Returns the name of a collection with a length prefix, so that the end of the name is known.
 fn length_prefixed(collection: &CollectionName) -> Vec<u8> {
-    // No name is longer.
+    // Collection names have at most 255 bytes.
     let length = u8::try_from(collection.as_str().len()).unwrap_or(u8::MAX);
     [&[length][..], collection.as_str().as_bytes()].concat()
 }
 
-/// Returns what the keys of a collection's documents begin with.
+/// Returns the common prefix of the document keys of a collection.
 pub(super) fn documents_of(collection: &CollectionName) -> Vec<u8> {
     [&TableId::Document.prefix()[..], &length_prefixed(collection)].concat()
 }
@@ -243,49 +243,49 @@ pub(super) fn document(address: &Address) -> Vec<u8> {
     [&documents_of(&address.collection)[..], address.id.as_str().as_bytes()].concat()
 }
 
-/// Returns the first key that comes after that of a document.
+/// Returns the smallest key greater than the key of a document.
 pub(super) fn document_after(collection: &CollectionName, id: &DocumentId) -> Vec<u8> {
-    // No id holds this byte, so that none is between.
+    // Ids contain no NUL byte, so no other key sorts in between.
     [&documents_of(collection)[..], id.as_str().as_bytes(), &[0]].concat()
 }
 
-/// Returns the document whose key this is.
+/// Returns the address in a document key.
 pub(super) fn address_of_document(key: &[u8]) -> Option<Address> {
     let (TableId::Document, rest) = parse(key)? else { return None };
     let (collection, id) = split_length_prefixed(rest)?;
     Some(Address { collection, id: document_id(id)? })
 }
 
-/// Returns the collection that a key names, and what follows it.
+/// Splits the length-prefixed collection name from the rest of a key.
 fn split_length_prefixed(bytes: &[u8]) -> Option<(CollectionName, &[u8])> {
     let (length, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;
     Some((str::from_utf8(name).ok()?.parse().ok()?, rest))
 }
 
-/// Returns the id with which the key of a document ends.
+/// Parses the document id at the end of a key.
 pub(super) fn document_id(bytes: &[u8]) -> Option<DocumentId> {
     str::from_utf8(bytes).ok()?.parse().ok()
 }
 
-/// Returns what the keys of all changes of a collection begin with.
+/// Returns the common prefix of the change keys of a collection.
 pub(super) fn changes_of(collection: &CollectionName) -> Vec<u8> {
     [&TableId::Change.prefix()[..], &length_prefixed(collection)].concat()
 }
 
-/// Returns what the keys of a commit's changes of a collection begin with; those of later
-/// commits come after it.
+/// Returns the common prefix of the changes of a commit in a collection. The keys of later
+/// commits sort after it.
 pub(super) fn changes_from(collection: &CollectionName, revision: u64) -> Vec<u8> {
     [&changes_of(collection)[..], &revision.to_be_bytes()].concat()
 }
 
-/// Returns the key of what a commit changed in a document.
+/// Returns the key of the change of a document by a commit.
 pub(super) fn change(address: &Address, revision: u64) -> Vec<u8> {
     let of_commit = changes_from(&address.collection, revision);
     [&of_commit[..], address.id.as_str().as_bytes()].concat()
 }
 
-/// Returns the document whose change this is the key of, and the commit's number.
+/// Returns the address and the revision in a change key.
 pub(super) fn address_of_change(key: &[u8]) -> Option<(Address, u64)> {
     let (TableId::Change, rest) = parse(key)? else { return None };
     let (collection, rest) = split_length_prefixed(rest)?;
@@ -293,49 +293,47 @@ pub(super) fn address_of_change(key: &[u8]) -> Option<(Address, u64)> {
     Some((Address { collection, id: document_id(id)? }, u64::from_be_bytes(*revision)))
 }
 
-/// Returns the number of the commit whose key this is.
+/// Returns the revision in a commit key.
 pub(super) fn revision_of_commit(key: &[u8]) -> Option<u64> {
     let (TableId::Commit, rest) = parse(key)? else { return None };
     rest.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// Returns the key of what is known of a commit.
+/// Returns the key of the metadata of a commit.
 pub(super) fn commit(revision: u64) -> Vec<u8> {
     [&TableId::Commit.prefix()[..], &revision.to_be_bytes()].concat()
 }
 
-/// Returns the key of a run's commit.
-pub(super) fn effect(run: RunId) -> Vec<u8> {
+/// Returns the key of the entry that maps a run to its commit.
+pub(super) fn run_commit(run: RunId) -> Vec<u8> {
     [&TableId::RunCommit.prefix()[..], run.as_bytes()].concat()
 }
 
-/// Returns the key of what is known of a collection.
+/// Returns the key of the statistics of a collection.
 pub(super) fn collection(name: &CollectionName) -> Vec<u8> {
     [&TableId::Collection.prefix()[..], name.as_str().as_bytes()].concat()
 }
 
-/// Returns the name of the collection whose key this is.
+/// Returns the name in a collection key.
 pub(super) fn name_of_collection(key: &[u8]) -> Option<CollectionName> {
     let (TableId::Collection, name) = parse(key)? else { return None };
     str::from_utf8(name).ok()?.parse().ok()
 }
 
-/// An index, and the value that is looked for in it. The entries of one value are in the order
-/// of the runs' sequence.
+/// An index and the value to look up. The entries of a value are in sequence order.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Index<'a> {
     Operation(&'a OperationName),
-    /// Not of a success: most runs are one, and all rows are as fast.
+    /// Has no entries for successful runs. Most runs succeed, so scanning all rows is as fast.
     Status(Status),
     User(&'a str),
     FlowRun(&'a str),
-    /// In the order of [`RunRecord::started_or_created_at`], then of the sequence.
+    /// Ordered by [`RunRecord::started_or_created_at`], then by sequence.
     OperationTime(&'a OperationName),
 }
 
 impl Index<'_> {
-    /// Returns what the keys of all runs of this value begin with, and perhaps those of runs of
-    /// another one.
+    /// Returns the common prefix of the entries of the value. Other values may share it.
     pub(super) fn prefix(self) -> Vec<u8> {
         let (letter, value) = match self {
             Self::Operation(name) => (b'o', name.as_str()),
@@ -345,19 +343,19 @@ impl Index<'_> {
             Self::OperationTime(name) => (b't', name.as_str()),
         };
         let hash = blake3::hash(value.as_bytes());
-        [&TableId::Index.prefix()[..], &[letter], &hash.as_bytes()[..HASH]].concat()
+        [&TableId::Index.prefix()[..], &[letter], &hash.as_bytes()[..HASH_BYTES]].concat()
     }
 }
 
-/// The bytes of a hash that are in an index.
-const HASH: usize = 8;
+/// Bytes of the hash that an index key holds.
+const HASH_BYTES: usize = 8;
 
-/// Returns a time so that the order of bytes is that of times.
+/// Encodes a time in bytes that sort chronologically.
 pub(super) fn time(time: DateTime<Utc>) -> [u8; 8] {
     (time.timestamp_micros().cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
-/// Returns the keys under which a run is found in the indexes.
+/// Returns the index keys of a run.
 pub(super) fn indexes(run: &RunRecord) -> Vec<Vec<u8>> {
     let sequence = run.sequence.to_be_bytes();
     let status = Some(run.state.status()).filter(|status| *status != Status::Success);
@@ -372,12 +370,12 @@ pub(super) fn indexes(run: &RunRecord) -> Vec<Vec<u8>> {
     keys
 }
 
-/// Returns the sequence at the end of the key of a row or of an entry of an index.
+/// Returns the sequence at the end of a row key or an index key.
 pub(super) fn sequence(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
-/// Returns the first key that does not begin with this prefix, and comes after those that do.
+/// Returns the smallest key that is greater than all keys with a prefix.
 pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -397,7 +395,7 @@ mod tests {
     use crate::model::run_record::tests::running;
 
     #[test]
-    fn the_order_of_keys_is_that_of_numbers_and_times() {
+    fn keys_sort_like_numbers_and_times() {
         let mut run = running("a.b");
         let key = |run: &RunRecord| indexes(run);
         run.sequence = 255;
@@ -411,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_is_taken_for_another_that_it_begins_with() {
+    fn prefix_of_a_value_matches_no_longer_value() {
         let names = ["a", "a.b", "ab"].map(|name| OperationName::new(name).unwrap());
         for name in &names {
             for other in names.iter().filter(|other| *other != name) {
@@ -424,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_named_for_people() {
+    fn key_names_are_readable() {
         let id = RunId::new();
         assert_eq!(name(&run(300)), "run number 300");
         assert_eq!(name(&log(7, 1)), "log of run number 7");

@@ -1,5 +1,7 @@
-//! The store as it is: one file of redb, which any number of processes read and write.
+//! The store in one redb file, shared by any number of processes.
 
+pub(super) mod backup;
+pub(super) mod check;
 pub(super) mod codec;
 #[cfg(test)]
 mod crash_tests;
@@ -11,10 +13,11 @@ pub(super) mod keys;
 pub(super) mod ops;
 pub(super) mod overlay;
 pub(super) mod pages;
-pub(super) mod repair;
 pub(super) mod row;
 pub(super) mod salvage;
 pub(super) mod tables;
+#[cfg(test)]
+pub(super) mod test_store;
 pub(super) mod writer;
 
 use std::collections::BTreeMap;
@@ -41,20 +44,19 @@ use crate::store::{
 };
 use crate::util::private_dir::DataDir;
 
-/// The most rows that are looked at in one snapshot: a snapshot that lives long makes the file
-/// grow.
-const ROWS: usize = 1024;
+/// Maximum rows that a scan reads from one snapshot. A long-lived snapshot makes the file grow.
+const MAX_ROWS_PER_SNAPSHOT: usize = 1024;
 
-/// The bounds of the buckets that durations are counted in, in milliseconds: up to three hours.
-const BOUNDS: [u64; 15] = [
+/// Upper bounds of the histogram buckets, in milliseconds. The last one is about three hours.
+const BUCKET_BOUNDS: [u64; 15] = [
     1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000,
     10_000_000,
 ];
 
-/// The records of runs in a data directory.
+/// The store of a data directory.
 ///
-/// Nothing is opened or made before the first call; calls that only read make nothing. One
-/// process may have any number of them, but one is enough.
+/// Opens the file on the first call. Only writes create the file. A process may use several
+/// instances for the same directory, but one is enough.
 pub(crate) struct RedbStore {
     file: Arc<StoreFile>,
     writer: Writer,
@@ -67,31 +69,31 @@ impl RedbStore {
         Self { writer: Writer::new(Arc::clone(&file)), file }
     }
 
-    /// Opens the store, if there is one, for whoever is about to write to it.
+    /// Opens an existing store in the background, ahead of a write.
     pub(crate) fn prepare(&self) {
         self.writer.prepare();
     }
 
-    /// Says whether this user may write to the store, without trying.
+    /// Checks whether this user may write to the store, without writing.
     ///
     /// # Errors
     ///
-    /// Returns the [`StoreError`] of opening it for writing.
+    /// Returns the [`StoreError`] that a write would return on opening the file.
     pub(crate) async fn is_writable(&self) -> Result<(), StoreError> {
         let file = Arc::clone(&self.file);
         off_thread(move || file.is_writable()).await
     }
 
-    /// Tries what a record needs, by a commit that leaves nothing.
+    /// Commits a trial write that leaves nothing in the store.
     ///
     /// # Errors
     ///
-    /// Returns the [`StoreError`] that a record would meet.
+    /// Returns the [`StoreError`] that writing a record would return.
     pub(crate) async fn probe_write(&self) -> Result<(), StoreError> {
         self.writer.submit(RunId::new(), ops::probe_write).await.map(drop)
     }
 
-    /// Reads off the async threads; `None` if there is no store yet.
+    /// Reads a snapshot on a blocking thread; `None` if no store exists.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnMut(&Snapshot) -> Result<T, StoreError> + Send + 'static,
@@ -100,28 +102,29 @@ impl RedbStore {
         off_thread(move || file.read(read)).await
     }
 
-    /// Returns what a run changed of documents; nothing if it changed none.
+    /// Returns the document changes of a run; empty if it changed none.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be read.
+    /// Returns [`StoreError`] if the changes cannot be read.
     pub(crate) async fn changes(&self, run: RunId) -> Result<ChangeSet, StoreError> {
         Ok(self.read(move |store| store.changes_of(run)).await?.unwrap_or_default())
     }
 
-    /// Looks at every run that fits, the newest first, until `see` says that it is enough:
-    /// most likely after so many.
+    /// Passes the matching runs to `visit`, newest first, until `visit` returns `false`.
+    ///
+    /// `likely` is the number of runs after which `visit` is expected to stop.
     async fn each(
         &self,
         filter: &RunFilter,
         (mut range, likely): (KeyRange, usize),
-        mut see: impl FnMut(Result<Row, StoreError>) -> bool,
+        mut visit: impl FnMut(Result<Row, StoreError>) -> bool,
     ) -> Result<(), StoreError> {
         loop {
             let asked = (filter.clone(), range.clone());
             let part = self.read(move |store| part(store, &asked.0, &asked.1, likely)).await?;
             let Some(Part { rows, rest }) = part else { return Ok(()) };
-            if !rows.into_iter().all(&mut see) {
+            if !rows.into_iter().all(&mut visit) {
                 return Ok(());
             }
             let Some(rest) = rest else { return Ok(()) };
@@ -130,7 +133,7 @@ impl RedbStore {
     }
 }
 
-/// Keys of an index, or of the rows themselves, from the first to before the end.
+/// A half-open range of keys, of an index or of the rows.
 #[derive(Clone)]
 struct KeyRange {
     first: Vec<u8>,
@@ -138,8 +141,7 @@ struct KeyRange {
 }
 
 impl KeyRange {
-    /// Returns the keys of what is narrow enough for a filter, in the order of the sequence,
-    /// before that of the cursor.
+    /// Returns the smallest key range that covers a filter, in sequence order, up to the cursor.
     fn listing(filter: &RunFilter, after: Option<RunCursor>) -> Self {
         let first = match filter {
             RunFilter { prefect_flow_run_id: Some(flow), .. } => Index::FlowRun(flow).prefix(),
@@ -159,12 +161,12 @@ impl KeyRange {
         Self { first, end }
     }
 
-    /// Returns the keys of what is narrow enough for a filter, in any order.
+    /// Returns the smallest key range that covers a filter, in any order.
     fn counting(filter: &RunFilter) -> Self {
         let Some(operation) = &filter.operation else { return Self::listing(filter, None) };
         let prefix = Index::OperationTime(operation).prefix();
         let at = |time| [&prefix[..], &keys::time(time)].concat();
-        // The keys know microseconds; the filter itself is asked for the rest.
+        // Keys have a resolution of microseconds. The filter itself compares exactly.
         let end = filter.until.map(|until| keys::after(&at(until)));
         Self {
             first: filter.since.map_or(prefix.clone(), at),
@@ -173,35 +175,35 @@ impl KeyRange {
     }
 }
 
-/// Some rows of an index, and where the rest of it ends.
+/// Some rows of a key range, and the end of the unread rest.
 struct Part {
     rows: Vec<Result<Row, StoreError>>,
     rest: Option<Vec<u8>>,
 }
 
-/// Returns at most so many rows that fit.
+/// Returns at most `limit` matching rows.
 fn part(
     store: &Snapshot,
     filter: &RunFilter,
     range: &KeyRange,
-    most: usize,
+    limit: usize,
 ) -> Result<Part, StoreError> {
     let mut rows = Vec::new();
     for (count, entry) in store.range(&range.first, &range.end)?.rev().enumerate() {
         let (key, value) = entry?;
-        match found(store, &key, &value) {
+        match load_row(store, &key, &value) {
             Ok(row) if !filter.matches(&row.run) => {}
             Err(error @ StoreError::Corrupted { .. }) => rows.push(Err(error)),
             row => rows.push(Ok(row?)),
         }
-        if count + 1 == ROWS || rows.len() == most {
+        if count + 1 == MAX_ROWS_PER_SNAPSHOT || rows.len() == limit {
             return Ok(Part { rows, rest: Some(key) });
         }
     }
     Ok(Part { rows, rest: None })
 }
 
-fn found(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
+fn load_row(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
     match keys::parse(key) {
         Some((TableId::Run, _)) => tables::open_row(key, value),
         _ => store.resolve_index(key),
@@ -276,32 +278,32 @@ impl Store for RedbStore {
         limit: usize,
     ) -> Result<RunPage, StoreError> {
         let mut runs: Vec<RunSummary> = Vec::new();
-        let (mut damaged, mut more) = (Vec::new(), false);
-        let see = |row: Result<Row, StoreError>| {
+        let (mut corrupted, mut more) = (Vec::new(), false);
+        let visit = |row: Result<Row, StoreError>| {
             match row {
                 Ok(_) if runs.len() == limit => more = true,
                 Ok(row) => runs.push(row.run.into()),
-                Err(error) => damaged.push(error),
+                Err(error) => corrupted.push(error),
             }
             !more
         };
         let one_more = limit.saturating_add(1);
-        self.each(filter, (KeyRange::listing(filter, after), one_more), see).await?;
+        self.each(filter, (KeyRange::listing(filter, after), one_more), visit).await?;
         let last = runs.last().map(|run| RunCursor(run.sequence));
-        // A page of no runs ends where it began.
+        // An empty page ends at its own start.
         let next = if more { last.or(after) } else { None };
-        Ok(RunPage { runs, next, damaged })
+        Ok(RunPage { runs, next, corrupted })
     }
 
     async fn running(&self) -> Result<Vec<(RunId, OwnerId)>, StoreError> {
         let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
         let mut runs = Vec::new();
-        let see = |row: Result<Row, StoreError>| {
-            // What is damaged cannot be marked; `check` tells of it.
+        let visit = |row: Result<Row, StoreError>| {
+            // Corrupted rows cannot be marked. `check` reports them.
             runs.extend(row.ok().map(|row| (row.run.id, row.run.owner)));
             true
         };
-        self.each(&running, (KeyRange::listing(&running, None), usize::MAX), see).await?;
+        self.each(&running, (KeyRange::listing(&running, None), usize::MAX), visit).await?;
         Ok(runs)
     }
 
@@ -320,22 +322,23 @@ impl Store for RedbStore {
     }
 
     async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
-        let (mut counting, mut damaged) = (Counting::default(), Vec::new());
-        let see = |row: Result<Row, StoreError>| {
+        let (mut stats, mut corrupted) = (StatsBuilder::default(), Vec::new());
+        let visit = |row: Result<Row, StoreError>| {
             match row {
-                Ok(row) => counting.add(&row.run),
-                Err(error) => damaged.push(error),
+                Ok(row) => stats.add(&row.run),
+                Err(error) => corrupted.push(error),
             }
             true
         };
-        self.each(filter, (KeyRange::counting(filter), usize::MAX), see).await?;
-        Ok(StatsReport { operations: counting.stats(), damaged })
+        self.each(filter, (KeyRange::counting(filter), usize::MAX), visit).await?;
+        Ok(StatsReport { operations: stats.build(), corrupted })
     }
 }
 
 fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
     let all = TableId::RunIdIndex.prefix();
-    // The whole bytes that the text begins with narrow the keys down; the text does the rest.
+    // Keys hold bytes, so only whole bytes of the prefix narrow the scan. The text comparison
+    // below handles an odd last digit.
     let digits: String = prefix.chars().filter(|c| *c != '-').collect();
     let bytes: Vec<_> = digits
         .as_bytes()
@@ -354,9 +357,9 @@ fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<Run
     Ok(ids)
 }
 
-/// Returns how many of these sorted times, in microseconds, are in which bucket.
+/// Returns the histogram of sorted durations in microseconds, without empty buckets at the ends.
 fn histogram(durations: &[u64]) -> Vec<Bucket> {
-    let bounds = BOUNDS.iter().copied().map(Some).chain([None]);
+    let bounds = BUCKET_BOUNDS.iter().copied().map(Some).chain([None]);
     let mut from = 0;
     let mut buckets = Vec::new();
     for below_ms in bounds {
@@ -372,15 +375,15 @@ fn histogram(durations: &[u64]) -> Vec<Bucket> {
     buckets[first..last].to_vec()
 }
 
-/// Statistics that are being made, in microseconds: eight bytes for each run that ended.
+/// Accumulator of run statistics. Holds 8 bytes for each finished run.
 #[derive(Default)]
-pub(super) struct Counting {
+pub(super) struct StatsBuilder {
     stats: Stats,
     durations: BTreeMap<OperationName, Vec<u64>>,
 }
 
-impl Counting {
-    /// Counts a run. How long one took whose process died is not known.
+impl StatsBuilder {
+    /// Adds a run. The duration of a crashed run is unknown and not counted.
     pub(super) fn add(&mut self, run: &RunRecord) {
         let name = &run.operation_name;
         let count = &mut self.stats.entry(name.clone()).or_default().count;
@@ -393,11 +396,11 @@ impl Counting {
         }
     }
 
-    /// Returns what was counted.
-    pub(super) fn stats(mut self) -> Stats {
+    /// Returns the statistics.
+    pub(super) fn build(mut self) -> Stats {
         for (name, mut durations) in self.durations {
             durations.sort_unstable();
-            // The least that so many of a hundred do not exceed.
+            // Nearest-rank percentile.
             let at = |percent: usize| {
                 let micros = durations[(durations.len() * percent).div_ceil(100) - 1];
                 Duration::from_micros(micros).as_secs_f64() * 1_000.0

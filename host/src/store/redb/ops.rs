@@ -1,6 +1,6 @@
-//! What a call of the store does within its transaction.
+//! The write operations of the store, each within a transaction.
 //!
-//! A step may fail at any place: the transaction it is in is then undone as a whole.
+//! If an operation fails, its whole transaction is rolled back.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -23,9 +23,9 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<InsertOutcome, Sto
         return Ok(InsertOutcome::Existing(Box::new(known)));
     }
     if let Some(claim) = &new.key {
-        match held(tx, &run, claim)? {
-            Held::Taken(answer) => return Ok(answer),
-            Held::Free { after } => run.retry_of = after.or(run.retry_of),
+        match key_state(tx, &run, claim)? {
+            KeyState::Taken(outcome) => return Ok(outcome),
+            KeyState::Free { after } => run.retry_of = after.or(run.retry_of),
         }
     }
     run.sequence = tx.next_sequence()?;
@@ -43,31 +43,35 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<InsertOutcome, Sto
     Ok(InsertOutcome::Created(Claim { id, revision: 1 }))
 }
 
-/// Whose a key is that a run claims.
-enum Held {
-    /// The run's, in place of one that did not succeed.
+/// State of an idempotency key that a run claims.
+enum KeyState {
+    /// The key is free. `after` is the earlier run of the same request that did not succeed.
     Free { after: Option<RunId> },
-    /// Another's, who answers.
+    /// Another run holds the key.
     Taken(InsertOutcome),
 }
 
-fn held(tx: &Tx<'_>, run: &RunRecord, claim: &IdempotencyClaim) -> Result<Held, StoreError> {
+fn key_state(
+    tx: &Tx<'_>,
+    run: &RunRecord,
+    claim: &IdempotencyClaim,
+) -> Result<KeyState, StoreError> {
     let holder =
         tx.value::<IdempotencyEntry>(&keys::idempotency(&run.operation_name, &claim.key))?;
-    let Some(holder) = holder else { return Ok(Held::Free { after: None }) };
-    let Some(row) = tx.row_at(holder.run)? else { return Ok(Held::Free { after: None }) };
+    let Some(holder) = holder else { return Ok(KeyState::Free { after: None }) };
+    let Some(row) = tx.row_at(holder.run)? else { return Ok(KeyState::Free { after: None }) };
     let (same, now) = (holder.fingerprint == claim.fingerprint, run.created_at);
     Ok(if same && holds(&row.run, claim, now) {
-        Held::Taken(InsertOutcome::Existing(Box::new(tx.load_full(row)?)))
+        KeyState::Taken(InsertOutcome::Existing(Box::new(tx.load_full(row)?)))
     } else if !same && is_fresh(&row.run, claim, now) {
-        Held::Taken(InsertOutcome::Conflict(Box::new(tx.load_full(row)?)))
+        KeyState::Taken(InsertOutcome::Conflict(Box::new(tx.load_full(row)?)))
     } else {
         let failed = same && row.run.state.status() != Status::Success;
-        Held::Free { after: failed.then_some(row.run.id) }
+        KeyState::Free { after: failed.then_some(row.run.id) }
     })
 }
 
-/// Returns whether a run answers for its key: it is under way, or it succeeded lately.
+/// Returns whether a run holds its key: it is running, or it succeeded within the window.
 pub(in crate::store) fn holds(
     run: &RunRecord,
     claim: &IdempotencyClaim,
@@ -80,7 +84,7 @@ pub(in crate::store) fn holds(
     }
 }
 
-/// Returns whether a run is under way or ended lately.
+/// Returns whether a run is running or finished within the window.
 pub(in crate::store) fn is_fresh(
     run: &RunRecord,
     claim: &IdempotencyClaim,
@@ -90,11 +94,11 @@ pub(in crate::store) fn is_fresh(
     run.state.finished_at().is_none_or(|finished| now.signed_duration_since(finished) < window)
 }
 
-/// What became of entries for a log.
+/// Result of [`log`].
 pub(super) enum Added {
-    /// They stand there; nothing does if there were none.
+    /// The stored log part; `None` if there were no entries.
     Part(Option<Entry>),
-    /// The run is no longer the caller's.
+    /// The claim is no longer valid.
     Lost,
 }
 
@@ -104,20 +108,20 @@ pub(super) fn log(
     claim: Claim,
     entries: &[LogEntry],
 ) -> Result<Added, StoreError> {
-    let row = known(tx, claim.id)?;
+    let row = existing_row(tx, claim.id)?;
     if !is_claimed(&row, claim) {
         return Ok(Added::Lost);
     }
     Ok(Added::Part(tx.add_log(row.run.sequence, entries.to_vec())?))
 }
 
-/// What became of an ending.
+/// Result of [`finish`].
 pub(super) enum Ended {
-    /// The run ended so, then.
+    /// The run has this final status since this time.
     Done(Claim, Status, DateTime<Utc>),
-    /// The run is no longer the caller's.
+    /// The claim is no longer valid.
     Lost(Claim),
-    /// What it read of documents is no longer so.
+    /// The read set has changed.
     Conflict,
 }
 
@@ -137,12 +141,12 @@ pub(super) fn finish(
     claim: Claim,
     ending: &RunCompletion,
 ) -> Result<Ended, StoreError> {
-    let old = known(tx, claim.id)?;
+    let old = existing_row(tx, claim.id)?;
     if !is_claimed(&old, claim) {
         return Ok(Ended::Lost(claim));
     }
     let mut new = old.clone();
-    end(&mut new.run, ending);
+    set_final_state(&mut new.run, ending);
     new.run.error_list.clone_from(&ending.error_list);
     let Some(count) = tx.apply_changes(&ending.effects, &author(&new.run, ending.finished_at))?
     else {
@@ -174,12 +178,13 @@ pub(super) fn commit_changes(
     author: &CommitMetadata,
     effects: &CommitRequest,
 ) -> Result<CommitOutcome, StoreError> {
-    let kept = tx.apply_changes(effects, author)?;
-    Ok(kept.map_or(CommitOutcome::Conflict, |count| CommitOutcome::Committed(author.run_id, count)))
+    let committed = tx.apply_changes(effects, author)?;
+    Ok(committed
+        .map_or(CommitOutcome::Conflict, |count| CommitOutcome::Committed(author.run_id, count)))
 }
 
-/// Writes the ending into a run, but for what is added to its lists.
-fn end(run: &mut RunRecord, ending: &RunCompletion) {
+/// Sets the final state of a run, except for its log and error list.
+fn set_final_state(run: &mut RunRecord, ending: &RunCompletion) {
     run.state = run.state.finish(ending.outcome.clone(), ending.finished_at, ending.duration_ms);
     run.metadata.extend(ending.metadata.clone());
     run.log_dropped = ending.log_dropped;
@@ -190,16 +195,16 @@ fn end(run: &mut RunRecord, ending: &RunCompletion) {
     run.capabilities.used = ending.capability_use.used.iter().cloned().collect();
     run.capabilities.denied = ending.capability_use.denied.iter().cloned().collect();
     run.usage = ending.usage;
-    written(run, ending.finished_at);
+    bump_revision(run, ending.finished_at);
 }
 
-fn written(run: &mut RunRecord, now: DateTime<Utc>) {
+fn bump_revision(run: &mut RunRecord, now: DateTime<Utc>) {
     run.revision += 1;
     run.updated_at = now;
 }
 
-fn known(tx: &Tx<'_>, id: RunId) -> Result<Row, StoreError> {
-    tx.row(id)?.ok_or_else(|| codec::corrupted(&keys::id(id), "it is gone"))
+fn existing_row(tx: &Tx<'_>, id: RunId) -> Result<Row, StoreError> {
+    tx.row(id)?.ok_or_else(|| codec::corrupted(&keys::id(id), "missing id entry"))
 }
 
 fn is_claimed(row: &Row, claim: Claim) -> bool {
@@ -216,7 +221,7 @@ pub(super) fn crash(
     let mut crashed = Vec::new();
     for (id, owner) in runs {
         let old = match tx.row(*id) {
-            // What is damaged cannot be marked; `check` tells of it.
+            // Corrupted rows cannot be marked. `check` reports them.
             Err(StoreError::Corrupted { .. }) | Ok(None) => continue,
             Ok(Some(old)) => old,
             Err(error) => return Err(error),
@@ -229,7 +234,7 @@ pub(super) fn crash(
         let took = u64::try_from(took).unwrap_or(0);
         let mut new = old.clone();
         new.run.state = old.run.state.finish(Outcome::Failed(Row::crash(reason)), now, took);
-        written(&mut new.run, now);
+        bump_revision(&mut new.run, now);
         tx.replace(Some(&old), &new, &[])?;
         crashed.push(*id);
     }
@@ -249,40 +254,41 @@ pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<EraseOutcome, StoreErr
     let mut new = old.clone();
     new.erase();
     new.run.erased_at = Some(now);
-    written(&mut new.run, now);
+    bump_revision(&mut new.run, now);
     tx.replace(Some(&old), &new, &[])?;
     tx.remove_log(new.run.sequence)?;
     Ok(EraseOutcome::Done(Box::new(new.run)))
 }
 
-/// An answer of a step that can be looked for in the store, when it is unknown whether the
-/// step's transaction is there.
+/// Checks whether a write is present in the store.
+///
+/// Used when a commit returned an error and its outcome is unknown.
 pub(super) trait CommitCheck {
-    /// Returns whether what the answer says is there.
+    /// Returns whether the write is committed.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if that cannot be read.
+    /// Returns [`StoreError`] if the store cannot be read.
     fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError>;
 }
 
-/// See [`super::redb::RedbStore::probe_write`].
+/// See [`super::RedbStore::probe_write`].
 pub(super) fn probe_write(tx: &mut Tx<'_>) -> Result<ProbeOutcome, StoreError> {
     tx.probe_write()?;
     Ok(ProbeOutcome)
 }
 
-/// That a transaction was committed which leaves nothing.
+/// Result of [`probe_write`].
 pub(super) struct ProbeOutcome;
 
 impl CommitCheck for ProbeOutcome {
     fn is_committed(&self, _: &Snapshot) -> Result<bool, StoreError> {
-        // A commit that failed is what was looked for.
+        // The probe reports a failed commit as its own error.
         Ok(false)
     }
 }
 
-fn is_known(store: &Snapshot, run: &RunRecord) -> Result<bool, StoreError> {
+fn has_revision(store: &Snapshot, run: &RunRecord) -> Result<bool, StoreError> {
     Ok(store.row(run.id)?.is_some_and(|row| row.run.revision >= run.revision))
 }
 
@@ -290,7 +296,7 @@ impl CommitCheck for InsertOutcome {
     fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         match self {
             Self::Created(claim) => store.has(&keys::id(claim.id)),
-            Self::Existing(run) | Self::Conflict(run) => is_known(store, run),
+            Self::Existing(run) | Self::Conflict(run) => has_revision(store, run),
         }
     }
 }
@@ -325,7 +331,7 @@ impl CommitCheck for CommitOutcome {
     fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         match self {
             Self::Committed(run, ChangeCount { revision: Some(revision), .. }) => {
-                // Another commit may have got the number.
+                // Another commit may have taken the revision.
                 let commit = store.commit(*revision)?;
                 Ok(commit.is_some_and(|commit| commit.author.run_id == *run))
             }
@@ -334,7 +340,7 @@ impl CommitCheck for CommitOutcome {
     }
 }
 
-/// The ids of runs that crashed.
+/// The ids of the runs that were marked as crashed.
 impl CommitCheck for Vec<RunId> {
     fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         for id in self {
@@ -353,8 +359,44 @@ impl CommitCheck for EraseOutcome {
             Self::Done(run) => {
                 Ok(store.row(run.id)?.is_some_and(|row| row.run.erased_at.is_some()))
             }
-            Self::Unfinished(run) => is_known(store, run),
+            Self::Unfinished(run) => has_revision(store, run),
             Self::NotFound => Ok(true),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::model::run_record::tests::running;
+    use crate::store::Store as _;
+    use crate::store::conformance::insert;
+    use crate::store::redb::backup::write_all;
+    use crate::store::redb::file::{DIRECTORY, FILE, builder};
+    use crate::store::redb::keys;
+    use crate::store::redb::test_store::Scratch;
+
+    #[tokio::test]
+    async fn probe_write_changes_nothing_in_a_corrupted_store() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        let mut run = running("a");
+        run.input_dump = json!({"large": "x".repeat(100_000)});
+        insert(&store, &run).await;
+        let file = scratch.0.path().join("live").join(DIRECTORY).join(FILE);
+        let database = builder().open(file).unwrap();
+        // Remove the reference count of the input.
+        write_all(&database, &[()], |tx, ()| {
+            let row = tx.row_at(1)?.unwrap();
+            row.payloads().try_for_each(|digest| tx.remove(&keys::refcount(&digest)))
+        })
+        .unwrap();
+        drop(database);
+        let before = store.check().await.unwrap();
+        store.probe_write().await.unwrap();
+        assert_eq!(store.check().await.unwrap(), before);
+        let stored = store.get(run.id).await.unwrap().unwrap();
+        assert_eq!(stored.input_dump, run.input_dump);
     }
 }

@@ -1,7 +1,8 @@
-//! Reads a store that needs recovery and cannot be written: it is recovered in memory.
+//! Recovers a store in memory if its file needs recovery and cannot be written.
 //!
-//! Commands leave the store without a clean shutdown, so the next one has to recover it, which
-//! writes. On a read-only file system, or without write permission, those writes stay here.
+//! Commands skip the clean shutdown, so the next command must run redb's recovery, which writes to
+//! the file. On a read-only file system, or without write permission, this module holds those
+//! writes in memory.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,37 +14,36 @@ use std::time::{Duration, SystemTime};
 
 use redb::{Builder, Database, StorageBackend};
 
-use super::file::CACHE;
+use super::file::CACHE_BYTES;
 use crate::store::StoreError;
 use crate::util::clock;
 
-/// The unit in which changes are kept, in bytes.
+/// The granularity of changes, in bytes.
 const PAGE: u64 = 4096;
-/// The most bytes that recovery may change. It writes the header and which pages are free.
-const MAX_CHANGED: u64 = 64 << 20;
-/// A file that was changed this shortly before it was opened may change again without a change
-/// of its times: clocks of file systems are coarse.
-const RACY: Duration = Duration::from_millis(20);
-/// How often it is waited that long for a file that is being written.
-const PAUSES: usize = 10;
+/// Maximum bytes that recovery may change. Recovery writes the header and the page allocation.
+const MAX_CHANGED_BYTES: u64 = 64 << 20;
+/// Granularity of file times. A file changed more recently may change again without new times.
+const MTIME_GRANULARITY: Duration = Duration::from_millis(20);
+/// Maximum waits of [`MTIME_GRANULARITY`] for a file that is being written.
+const MAX_WAITS: usize = 10;
 
-/// Opens the store in a file, and keeps in memory what recovery changes.
+/// Opens a store file and holds the changes of the recovery in memory.
 ///
-/// Every read fails once another process writes to the file: that one has recovered it.
+/// After another process has written to the file, every read fails with [`Outdated`].
 ///
 /// # Errors
 ///
-/// Returns [`StoreError`] if the file cannot be read, is corrupted or being written.
+/// Returns [`StoreError`] if the file cannot be read, is corrupted, or is being written.
 pub(super) fn open(file: File) -> Result<Database, StoreError> {
     let overlay = Overlay::new(file)?;
-    Ok(Builder::new().set_cache_size(CACHE).create_with_backend(overlay)?)
+    Ok(Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(overlay)?)
 }
 
-/// A file that is never written, and what would have been written to it.
+/// A read-only file and the changes to it in memory.
 #[derive(Debug)]
 struct Overlay {
     file: File,
-    /// The file's state when it was opened.
+    /// The state of the file when it was opened.
     opened: FileState,
     changes: Mutex<Changes>,
 }
@@ -51,12 +51,12 @@ struct Overlay {
 #[derive(Debug)]
 struct Changes {
     length: u64,
-    /// How much of the file's own content still counts.
-    base: u64,
+    /// Length of the prefix of the file that is still valid.
+    base_length: u64,
     pages: BTreeMap<u64, Vec<u8>>,
 }
 
-/// What the system says of a file: another content has another state.
+/// The size and times of a file, which change with its content.
 #[derive(Debug, PartialEq, Eq)]
 struct FileState {
     size: u64,
@@ -75,13 +75,13 @@ impl FileState {
     }
 }
 
-/// Returns the state of a file once it is sure that another content would have another one.
+/// Waits until the times of a file are old enough to detect later changes; returns its state.
 ///
 /// # Errors
 ///
-/// Returns [`Outdated`] if somebody goes on writing to it.
-fn settled(file: &File) -> io::Result<FileState> {
-    for _ in 0..PAUSES {
+/// Returns [`Outdated`] if another process keeps writing to the file.
+fn stable_state(file: &File) -> io::Result<FileState> {
+    for _ in 0..MAX_WAITS {
         let state = FileState::of(file)?;
         let now = clock::since_1970(SystemTime::now());
         let is_young = |(seconds, nanoseconds): (i64, i64)| {
@@ -89,46 +89,47 @@ fn settled(file: &File) -> io::Result<FileState> {
             else {
                 return false;
             };
-            // A time in the future is another clock's.
-            now.checked_sub(Duration::new(seconds, nanoseconds)).is_some_and(|age| age < RACY)
+            // A time in the future comes from another clock.
+            now.checked_sub(Duration::new(seconds, nanoseconds))
+                .is_some_and(|age| age < MTIME_GRANULARITY)
         };
         if !is_young(state.modified) && !is_young(state.changed) {
             return Ok(state);
         }
-        thread::sleep(RACY);
+        thread::sleep(MTIME_GRANULARITY);
     }
     Err(io::Error::other(Outdated))
 }
 
-/// Another process writes to the file.
+/// Another process has written to the file.
 #[derive(Debug, thiserror::Error)]
-#[error("another process has written to it meanwhile")]
+#[error("another process has written to the file in the meantime")]
 pub(crate) struct Outdated;
 
-/// Returns whether an error is [`Outdated`]: the file may be read anew.
+/// Returns whether an error is [`Outdated`], so that opening the file again may succeed.
 pub(crate) fn is_outdated(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Outdated>())
 }
 
 impl Overlay {
     fn new(file: File) -> io::Result<Self> {
-        let opened = settled(&file)?;
-        let (length, base) = (opened.size, opened.size);
-        let changes = Mutex::new(Changes { length, base, pages: BTreeMap::new() });
+        let opened = stable_state(&file)?;
+        let (length, base_length) = (opened.size, opened.size);
+        let changes = Mutex::new(Changes { length, base_length, pages: BTreeMap::new() });
         Ok(Self { file, opened, changes })
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {
-        // Nothing that holds the lock can leave it half written.
+        // A panic while the lock is held leaves the changes consistent.
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the file's own content; zeros are behind its end.
-    fn read_base(&self, base: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let inside = base.saturating_sub(offset).min(out.len() as u64);
-        let (inside, behind) = out.split_at_mut(usize::try_from(inside).unwrap_or(usize::MAX));
+    /// Reads the content of the file itself, and zeros beyond `base_length`.
+    fn read_base(&self, base_length: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let inside = base_length.saturating_sub(offset).min(out.len() as u64);
+        let (inside, beyond) = out.split_at_mut(usize::try_from(inside).unwrap_or(usize::MAX));
         self.file.read_exact_at(inside, offset)?;
-        behind.fill(0);
+        beyond.fill(0);
         if FileState::of(&self.file)? == self.opened {
             Ok(())
         } else {
@@ -145,8 +146,8 @@ impl Changes {
     }
 }
 
-/// Returns the parts of a range that lie in one page each: the page, where in it the part
-/// begins, and the part's place in the range.
+/// Splits a range at page boundaries. Each part is a page, the offset in the page, and the part
+/// of the range.
 fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
@@ -167,7 +168,7 @@ impl StorageBackend for Overlay {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let changes = self.changes();
         changes.check(offset, out.len())?;
-        self.read_base(changes.base, offset, out)?;
+        self.read_base(changes.base_length, offset, out)?;
         for (page, inside, range) in parts(offset, out.len()) {
             if let Some(changed) = changes.pages.get(&page) {
                 let length = range.len();
@@ -179,10 +180,10 @@ impl StorageBackend for Overlay {
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         let mut changes = self.changes();
-        changes.base = changes.base.min(length);
+        changes.base_length = changes.base_length.min(length);
         changes.length = length;
-        let kept = length.div_ceil(PAGE);
-        changes.pages.retain(|page, _| *page < kept);
+        let page_count = length.div_ceil(PAGE);
+        changes.pages.retain(|page, _| *page < page_count);
         let rest = (length % PAGE) as usize;
         if rest > 0
             && let Some(last) = changes.pages.get_mut(&(length / PAGE))
@@ -201,11 +202,11 @@ impl StorageBackend for Overlay {
         changes.check(offset, data.len())?;
         for (page, inside, range) in parts(offset, data.len()) {
             if !changes.pages.contains_key(&page) {
-                if changes.pages.len() as u64 * PAGE >= MAX_CHANGED {
-                    return Err(io::Error::other("its recovery takes too much memory"));
+                if changes.pages.len() as u64 * PAGE >= MAX_CHANGED_BYTES {
+                    return Err(io::Error::other("recovery needs too much memory"));
                 }
                 let mut content = vec![0; PAGE as usize];
-                self.read_base(changes.base, page * PAGE, &mut content)?;
+                self.read_base(changes.base_length, page * PAGE, &mut content)?;
                 changes.pages.insert(page, content);
             }
             let length = range.len();
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_and_the_file_stays_as_it_was() {
+    fn writes_are_read_back_and_the_file_is_unchanged() {
         let base: Vec<u8> = (0..10_000_u32).map(|number| (number % 251) as u8).collect();
         let (file, overlay) = overlay(&base);
         let mut expected = base.clone();
@@ -245,8 +246,8 @@ mod tests {
         overlay.write(4000, &[7; 5000]).unwrap();
         expected[4000..9000].fill(7);
         assert_eq!(content(&overlay), expected);
-        assert!(overlay.write(9_999, &[1, 2]).is_err(), "behind the end");
-        // What is cut off does not come back.
+        assert!(overlay.write(9_999, &[1, 2]).is_err(), "beyond the end");
+        // Truncated content must not reappear.
         overlay.set_len(8_500).unwrap();
         overlay.set_len(12_000).unwrap();
         expected.truncate(8_500);
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn once_another_process_writes_to_the_file_nothing_is_read() {
+    fn read_fails_after_another_process_has_written() {
         let (mut file, overlay) = overlay(&[5; 5000]);
         file.write_all(b"more").unwrap();
         let error = overlay.read(0, &mut [0; 10]).unwrap_err();
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_somebody_goes_on_writing_to_is_not_read() {
+    fn file_that_is_being_written_is_not_opened() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let reader = file.reopen().unwrap();
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
@@ -275,11 +276,11 @@ mod tests {
             }
             file
         });
-        thread::sleep(RACY);
+        thread::sleep(MTIME_GRANULARITY);
         let error = Overlay::new(reader.try_clone().unwrap()).unwrap_err();
         stop.send(()).unwrap();
         let _file = writer.join().unwrap();
         assert!(is_outdated(&error), "{error}");
-        assert!(Overlay::new(reader).is_ok(), "it is quiet");
+        assert!(Overlay::new(reader).is_ok(), "the writer has stopped");
     }
 }

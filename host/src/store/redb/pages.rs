@@ -1,20 +1,22 @@
-//! Reads the store's file page by page, past its reader, so that damage hides nothing but itself.
+//! Reads the pages of a redb file directly, without redb, so that one corrupted page does not
+//! make the others unreadable.
 //!
-//! redb follows keys in their order: one that is not in its place hides others, one page that
-//! cannot be read ends all, and a file that was cut is none. Who saves a store needs less: the
-//! entries of pages, each of which has a check of its own. This knows the third version of the
-//! format, which redb's design document describes; numbers are little-endian.
+//! redb follows keys in order: a misplaced key hides others, an unreadable page ends a scan, and
+//! a truncated file cannot be opened. Salvage needs only the entries of the pages, each of which
+//! has its own checksum. This module reads version 3 of the file format, which redb's design
+//! document describes. Numbers are little-endian.
 //!
 //! ```text
-//! file     header, then regions: each of so many pages of its own, and of data
-//! header   9 bytes, flags u8 (bit 0: which slot is committed), 2 bytes, page's size u32,
-//!          a region's own pages u32, its data pages u32
-//! slots    of a commit, at 64 and at 192:
-//!          version u8, has a root u8, 6 bytes, root u64, 88 bytes, commit's number u64, check u128
-//! number   of a page: 20 bits index, 20 bits region, 5 bits at the top: the power of its size
-//! branch   2 u8, u8, count u16, u32, count + 1 checks u128, count + 1 pages u64, ...
-//! leaf     1 u8, u8, count u16, ends of keys u32, ends of values u32, keys, values
-//! table    its value in the tree of the root: u8, entries u64, has a root u8, root u64, ...
+//! file     header, then regions of header pages and data pages
+//! header   9 bytes, flags u8 (bit 0: committed slot), 2 bytes, page size u32,
+//!          header pages per region u32, data pages per region u32
+//! slots    commit slots, at 64 and at 192:
+//!          version u8, has root u8, 6 bytes, root u64, 88 bytes, transaction id u64,
+//!          checksum u128
+//! number   page number: 20 bits index, 20 bits region, top 5 bits: order (power of the size)
+//! branch   2 u8, u8, count u16, u32, count + 1 checksums u128, count + 1 page numbers u64, ...
+//! leaf     1 u8, u8, count u16, key ends u32, value ends u32, keys, values
+//! table    value in the root tree: u8, entries u64, has root u8, root u64, ...
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
@@ -29,42 +31,42 @@ use super::file::FILE;
 use super::keys::TableId;
 use crate::store::StoreError;
 
-/// The size of a page whose power is 0, in bytes.
+/// The size of a page of order 0, in bytes.
 const PAGE: u64 = 4096;
-/// The highest power of a page's size.
-const LARGEST: u64 = 20;
-/// The bits of a page's number that say something.
+/// The maximum order of a page.
+const MAX_ORDER: u64 = 20;
+/// The used bits of a page number.
 const PAGE_NUMBER_MASK: PageNumber = (0x1f << 59) | ((1 << 40) - 1);
-/// The bytes of the header that say something.
+/// The used bytes of the header.
 const HEADER: usize = 320;
-/// Where the flags are.
+/// Offset of the flags.
 const FLAGS: usize = 9;
-/// Where the slots are, and how long they are.
+/// Offsets and size of the commit slots.
 const SLOTS: [usize; 2] = [64, 192];
 const SLOT: usize = 128;
-/// The version of the format.
+/// The version of the file format.
 const FORMAT: u8 = 3;
-/// What a leaf begins with, and what a branch does.
+/// The first byte of a leaf and of a branch.
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 
-/// A store's file at one commit, as far as it can be read.
+/// The readable pages of a store file at one commit.
 #[derive(Debug)]
 pub(super) struct RawPages {
     file: File,
-    shape: RegionLayout,
-    /// By their names; none if that is what is lost.
+    layout: RegionLayout,
+    /// The tables by name; empty if no root can be read.
     tables: BTreeMap<&'static str, Table>,
     is_newest: bool,
 }
 
-/// Where the pages are.
+/// The layout of the regions of a file.
 #[derive(Clone, Copy, Debug)]
 struct RegionLayout {
-    /// How many pages of its own a region begins with.
-    own: u64,
-    /// How many pages of data a region has.
-    data: u64,
+    /// Number of header pages at the start of a region.
+    header_pages: u64,
+    /// Number of data pages of a region.
+    data_pages: u64,
     /// The length of the file, in bytes.
     length: u64,
 }
@@ -72,7 +74,7 @@ struct RegionLayout {
 /// The number of a page.
 type PageNumber = u64;
 
-/// What is shown an entry.
+/// Callback for an entry.
 type EntryVisitor<'s> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 's;
 
 #[derive(Clone, Copy, Debug)]
@@ -81,12 +83,12 @@ struct Table {
     entries: u64,
 }
 
-/// What the header of a file says: who holds a snapshot sees by it that there was no commit since.
+/// Reads the header of a file. An unchanged header means that no commit happened in between.
 pub(super) fn header(file: &File) -> Result<[u8; HEADER], StoreError> {
     let mut header = [0; HEADER];
     match file.read_exact_at(&mut header, 0) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(corrupted("its header is cut"))
+            Err(corrupted("truncated header"))
         }
         read => Ok(read.map(|()| header)?),
     }
@@ -97,21 +99,25 @@ fn corrupted(what: &str) -> StoreError {
 }
 
 impl RawPages {
-    /// Finds the tables of the newest commit of which any can be found. Where none can, as in a
-    /// file whose end is missing, all pages are looked through that there are.
+    /// Finds the tables of the newest commit with a readable root.
+    ///
+    /// If no root is readable, for example in a truncated file, [`Self::each`] scans all pages.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::Corrupted`] if there is nothing in it, and [`StoreError::Io`] if the disk does
-    /// not answer.
+    /// Returns
+    ///
+    /// - [`StoreError::Corrupted`] if no entry can be read.
+    /// - [`StoreError::Io`] if the file cannot be read.
     pub(super) fn open(file: File) -> Result<Self, StoreError> {
         let header = header(&file)?;
         let length = file.metadata()?.len();
-        // The size of pages is the same in every store.
-        let [own, data] = [16, 20].map(|place| number32(&header, place).unwrap_or(0) as u64);
-        let (shape, mut is_newest) =
-            (RegionLayout { own, data, length }, slots(&header).all(is_whole));
-        let mut pages = Self { file, shape, tables: BTreeMap::new(), is_newest };
+        // All stores use the same page size.
+        let [header_pages, data_pages] =
+            [16, 20].map(|offset| number32(&header, offset).unwrap_or(0) as u64);
+        let layout = RegionLayout { header_pages, data_pages, length };
+        let mut is_newest = slots(&header).all(is_intact);
+        let mut pages = Self { file, layout, tables: BTreeMap::new(), is_newest };
         for root in roots(&header) {
             pages.tables = root.map(|root| pages.tables_of(root)).unwrap_or_default();
             if !pages.tables.is_empty() {
@@ -121,18 +127,18 @@ impl RawPages {
         }
         match TableId::ALL.into_iter().any(|kind| pages.has(kind)) {
             true => Ok(pages),
-            false => Err(corrupted("nothing in it can be found")),
+            false => Err(corrupted("no readable entries")),
         }
     }
 
-    /// Returns whether there are no tables: then the entries are those of all commits whose pages
-    /// were not used again.
+    /// Returns whether no table root is readable. Then [`Self::each`] also returns entries of
+    /// older commits whose pages were not reused.
     pub(super) fn has_no_table_roots(&self) -> bool {
         self.tables.is_empty()
     }
 
     fn has(&self, kind: TableId) -> bool {
-        // What is whole ends the search as an error would.
+        // The first intact entry ends the search by an error.
         let found = self.search(kind, &mut |key, value| match codec::verify(key, value) {
             Ok(_) => Err(corrupted("")),
             Err(_) => Ok(()),
@@ -140,14 +146,14 @@ impl RawPages {
         found.is_err()
     }
 
-    /// Returns whether it is the newest commit that was found for sure.
+    /// Returns whether the commit is certainly the newest one.
     pub(super) fn is_newest(&self) -> bool {
         self.is_newest
     }
 
     fn tables_of(&self, root: PageNumber) -> BTreeMap<&'static str, Table> {
         let mut tables = BTreeMap::new();
-        let see = &mut |name: &[u8], value: &[u8]| {
+        let visit = &mut |name: &[u8], value: &[u8]| {
             let known =
                 TableId::ALL.into_iter().map(TableId::table).find(|it| it.as_bytes() == name);
             if let (Some(name), Some(table)) = (known, Table::read(value)) {
@@ -155,48 +161,49 @@ impl RawPages {
             }
             Ok(())
         };
-        // It never fails: `see` does not.
-        self.walk(root, see).ok();
+        // `visit` returns no error, so `walk` does not either.
+        self.walk(root, visit).ok();
         tables
     }
 
-    /// Returns how many entries a kind has, as its table says; `None` if that is gone.
+    /// Returns the recorded number of entries of a table; `None` if the table is not readable.
     pub(super) fn count(&self, kind: TableId) -> Option<u64> {
         self.tables.get(kind.table()).map(|table| table.entries)
     }
 
-    /// Shows every entry of a kind that can be read, whatever stands in it and in whatever order.
-    /// Returns how many pages could not be read.
+    /// Passes every readable entry of a table to `visit`, unverified and in any order.
+    ///
+    /// Returns the number of unreadable pages.
     ///
     /// # Errors
     ///
-    /// Returns the error of `see`.
+    /// Returns the error of `visit`.
     pub(super) fn each(
         &self,
         kind: TableId,
-        mut see: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
         if self.has_no_table_roots() {
-            return self.search(kind, &mut see).map(|()| 0);
+            return self.search(kind, &mut visit).map(|()| 0);
         }
         let root = self.tables.get(kind.table()).and_then(|table| table.root);
-        root.map_or(Ok(0), |root| self.walk(root, &mut see))
+        root.map_or(Ok(0), |root| self.walk(root, &mut visit))
     }
 
-    /// Shows the entries of a kind on all pages that there are.
-    fn search(&self, kind: TableId, see: &mut EntryVisitor<'_>) -> Result<(), StoreError> {
+    /// Passes the entries of a table on all pages of the file to `visit`.
+    fn search(&self, kind: TableId, visit: &mut EntryVisitor<'_>) -> Result<(), StoreError> {
         let prefix = kind.prefix();
         let mut start = PAGE;
-        while start < self.shape.length {
+        while start < self.layout.length {
             let page = self.leaf(start).unwrap_or_default();
             let mut of_kind = entries(&page).filter(|(key, _)| key.starts_with(&prefix));
-            of_kind.try_for_each(|(key, value)| see(key, value))?;
+            of_kind.try_for_each(|(key, value)| visit(key, value))?;
             start += PAGE;
         }
         Ok(())
     }
 
-    /// Returns the leaf that begins at a place, which says itself how long it is.
+    /// Returns the leaf at an offset. The leaf itself contains its length.
     fn leaf(&self, start: u64) -> Option<Vec<u8>> {
         let page = self.bytes(start, PAGE).filter(|page| page[0] == LEAF)?;
         let last = Some(2 * count(&page)).filter(|last| *last > 0)?;
@@ -204,8 +211,8 @@ impl RawPages {
         if end <= PAGE { Some(page) } else { self.bytes(start, end) }
     }
 
-    fn walk(&self, root: PageNumber, see: &mut EntryVisitor<'_>) -> Result<u64, StoreError> {
-        // A damaged page may lead anywhere, and around.
+    fn walk(&self, root: PageNumber, visit: &mut EntryVisitor<'_>) -> Result<u64, StoreError> {
+        // A corrupted page may refer to any page and form a cycle.
         let (mut waiting, mut known) = (vec![root], HashSet::from([root & PAGE_NUMBER_MASK]));
         let mut unreadable = 0;
         while let Some(number) = waiting.pop() {
@@ -216,32 +223,34 @@ impl RawPages {
                         children(&page).rev().filter(|it| known.insert(it & PAGE_NUMBER_MASK)),
                     );
                 }
-                // Of whatever kind it says it is: each entry has its check.
-                Some(page) => entries(&page).try_for_each(|(key, value)| see(key, value))?,
+                // The page type may be corrupted. Each entry has its own checksum.
+                Some(page) => entries(&page).try_for_each(|(key, value)| visit(key, value))?,
             }
         }
         Ok(unreadable)
     }
 
     fn page(&self, number: PageNumber) -> Option<Vec<u8>> {
-        let power = Some(number >> 59).filter(|power| *power <= LARGEST)?;
-        self.bytes(self.shape.start(number, power)?, PAGE << power)
+        let order = Some(number >> 59).filter(|order| *order <= MAX_ORDER)?;
+        self.bytes(self.layout.start(number, order)?, PAGE << order)
     }
 
-    /// Returns what there is of so many bytes; `None` if that is nothing that can be read.
+    /// Returns at most `size` bytes, up to the end of the file; `None` if no byte is readable.
     fn bytes(&self, start: u64, size: u64) -> Option<Vec<u8>> {
-        let there = self.shape.length.checked_sub(start).filter(|there| *there > 0)?;
-        let mut bytes = vec![0; usize::try_from(there.min(size)).ok()?];
+        let available = self.layout.length.checked_sub(start).filter(|length| *length > 0)?;
+        let mut bytes = vec![0; usize::try_from(available.min(size)).ok()?];
         self.file.read_exact_at(&mut bytes, start).ok()?;
         Some(bytes)
     }
 }
 
 impl RegionLayout {
-    fn start(self, number: PageNumber, power: u64) -> Option<u64> {
-        let (region, index) = ((number >> 20) & 0xf_ffff, number & (0xf_ffff >> power));
-        let before = region.checked_mul(self.own + self.data)?.checked_add(1 + self.own)?;
-        before.checked_add(index << power)?.checked_mul(PAGE)
+    /// Returns the offset of a page in bytes.
+    fn start(self, number: PageNumber, order: u64) -> Option<u64> {
+        let (region, index) = ((number >> 20) & 0xf_ffff, number & (0xf_ffff >> order));
+        let region_start = region.checked_mul(self.header_pages + self.data_pages)?;
+        let data_start = region_start.checked_add(1 + self.header_pages)?;
+        data_start.checked_add(index << order)?.checked_mul(PAGE)
     }
 }
 
@@ -253,44 +262,44 @@ impl Table {
     }
 }
 
-/// Returns the slots of both commits that a header knows of.
+/// Returns both commit slots of a header.
 fn slots(header: &[u8; HEADER]) -> impl Iterator<Item = &[u8]> {
-    SLOTS.into_iter().map(|place| &header[place..place + SLOT])
+    SLOTS.into_iter().map(|offset| &header[offset..offset + SLOT])
 }
 
-/// Returns the roots of both commits, the one to be believed first; `None` if it has none.
+/// Returns the roots of both commits, the more trustworthy one first.
 fn roots(header: &[u8; HEADER]) -> impl Iterator<Item = Option<PageNumber>> {
     let committed = usize::from(header[FLAGS] & 1);
     let mut slots: Vec<_> = slots(header).enumerate().collect();
-    // The other one may be of a commit that is being made, or was cut short: it is written before
-    // its pages are.
-    slots.sort_by_key(|(place, slot)| (is_whole(slot), *place == committed));
+    // The other slot may belong to an unfinished commit, because redb writes the slot before the
+    // pages.
+    slots.sort_by_key(|(index, slot)| (is_intact(slot), *index == committed));
     let root = |slot: &[u8]| number64(slot, 8).filter(|_| slot[0] == FORMAT && slot[1] != 0);
     slots.into_iter().rev().map(move |(_, slot)| root(slot))
 }
 
-fn is_whole(slot: &[u8]) -> bool {
-    let (content, check) = slot.split_at(SLOT - 16);
-    XxHash3_128::oneshot(content).to_le_bytes() == check
+fn is_intact(slot: &[u8]) -> bool {
+    let (content, checksum) = slot.split_at(SLOT - 16);
+    XxHash3_128::oneshot(content).to_le_bytes() == checksum
 }
 
-/// Returns how many entries a page says that it has.
+/// Returns the recorded number of entries of a page.
 fn count(page: &[u8]) -> usize {
     page.get(2..4)
         .and_then(|bytes| bytes.first_chunk())
         .map_or(0, |bytes| u16::from_le_bytes(*bytes).into())
 }
 
-/// Returns the pages below a branch, as far as they are there.
+/// Returns the readable child page numbers of a branch.
 fn children(page: &[u8]) -> impl DoubleEndedIterator<Item = PageNumber> {
     let first = 8 + 16 * (count(page) + 1);
     (0..=count(page)).filter_map(move |n| number64(page, first + 8 * n))
 }
 
-/// Returns the keys and values of a leaf, but for those whose ends are damaged.
+/// Returns the keys and values of a leaf. Skips entries with corrupted offsets.
 fn entries(page: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let count = count(page);
-    // All keys come before the first value, and so do their ends.
+    // All keys come before the first value, and all key ends before the value ends.
     let end = move |n: usize| match n.checked_sub(1) {
         None => Some(4 + 8 * count),
         Some(n) => number32(page, 4 + 4 * n),
@@ -302,10 +311,10 @@ fn entries(page: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-fn number32(bytes: &[u8], place: usize) -> Option<usize> {
-    usize::try_from(u32::from_le_bytes(*bytes.get(place..)?.first_chunk()?)).ok()
+fn number32(bytes: &[u8], offset: usize) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?)).ok()
 }
 
-fn number64(bytes: &[u8], place: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(place..)?.first_chunk()?))
+fn number64(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }

@@ -1,4 +1,4 @@
-//! A run as it stands in the store: what is large is elsewhere.
+//! The stored form of a run. Large values are stored separately.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,41 +9,41 @@ use crate::model::outcome::{Failure, FailureKind, ItemError, LogEntry};
 use crate::model::run_record::{RunRecord, RunState};
 use crate::store::StoreError;
 
-/// What is larger is kept by its digest, in bytes of JSON.
+/// Maximum bytes of JSON of a value inside a row. Larger values are stored by digest.
 const BLOB_THRESHOLD: usize = 4 << 10;
-/// What stands for a text that was erased.
+/// Replacement of an erased failure message.
 const ERASED: &str = "erased";
 
-/// A run without its log, and without what is large.
+/// A run without its log and without large values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
-    /// Where the input is, if it is not in the run.
+    /// The digest of the input if it is stored separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) input: Option<Digest>,
-    /// Where the output is, if it is not in the run.
+    /// The digest of the output if it is stored separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) output: Option<Digest>,
-    /// Where the list of errors is, if it is not in the run.
+    /// The digest of the error list if it is stored separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) errors: Option<Digest>,
     pub(super) run: RunRecord,
 }
 
-/// A value that is kept by its digest: its JSON.
+/// A large value, stored by digest.
 pub(super) struct Blob {
     pub(super) digest: Digest,
     pub(super) json: String,
 }
 
 impl Row {
-    /// Returns the row of a run that is new, and what it keeps elsewhere.
+    /// Returns the row of a new run and its large values.
     pub(super) fn new(run: RunRecord) -> (Self, Vec<Blob>) {
         let mut row = Self { input: None, output: None, errors: None, run };
         let payloads = row.extract_blobs();
         (row, payloads)
     }
 
-    /// Moves what is large elsewhere, and returns it.
+    /// Replaces large values by their digests and returns the values.
     pub(super) fn extract_blobs(&mut self) -> Vec<Blob> {
         let mut payloads = Vec::new();
         move_value(&mut self.run.input_dump, &mut self.input, &mut payloads);
@@ -66,17 +66,17 @@ impl Row {
         payloads
     }
 
-    /// Returns the digests of what is elsewhere.
+    /// Returns the digests of the large values.
     pub(super) fn payloads(&self) -> impl Iterator<Item = Digest> {
         [self.input, self.output, self.errors].into_iter().flatten()
     }
 
-    /// Returns the run with all that is elsewhere put back.
+    /// Returns the full record, with its log and its large values.
     ///
     /// # Errors
     ///
     /// Returns the error of `read`.
-    pub(super) fn whole(
+    pub(super) fn assemble(
         self,
         log: Vec<LogEntry>,
         read: impl Fn(&Digest) -> Result<Value, StoreError>,
@@ -99,7 +99,7 @@ impl Row {
         Ok(run)
     }
 
-    /// Removes what the run was given, returned and said.
+    /// Removes the input, the output and the failure text.
     pub(super) fn erase(&mut self) {
         (self.input, self.output, self.errors) = (None, None, None);
         let run = &mut self.run;
@@ -115,18 +115,18 @@ impl Row {
         }
     }
 
-    /// Returns why a run whose process is gone failed.
+    /// Returns the failure of a run whose process has terminated.
     pub(super) fn crash(reason: &str) -> Failure {
         Failure::new(FailureKind::Crashed, reason)
     }
 }
 
-fn move_value(value: &mut Value, place: &mut Option<Digest>, payloads: &mut Vec<Blob>) {
+fn move_value(value: &mut Value, digest: &mut Option<Digest>, payloads: &mut Vec<Blob>) {
     let payload =
         if codec::is_deep(value) { Some(payload(value.to_string())) } else { large(value) };
     if let Some(payload) = payload {
         *value = Value::Null;
-        *place = Some(payload.digest);
+        *digest = Some(payload.digest);
         payloads.push(payload);
     }
 }

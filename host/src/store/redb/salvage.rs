@@ -1,8 +1,8 @@
-//! Saves what can be read of a damaged store.
+//! Copies the intact data of a corrupted store to a new store.
 //!
-//! What is saved is what [`RawPages`] finds and what its own check calls whole. Indexes, counts and
-//! the like are made anew from that. What is lost is told: by its key where that can be read, else
-//! by how much less there is than the store says of itself.
+//! Salvage copies the entries that [`RawPages`] finds and whose checksum matches. Indexes, counts
+//! and other derived entries are rebuilt. Lost entries are reported by key if the key is readable,
+//! else by the difference to the recorded number of entries.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,49 +13,51 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase as _};
 
 use super::RedbStore;
+use super::backup::{BatchWriter, write_all, write_file};
 use super::codec;
 use super::document_check;
 use super::documents::{CollectionStats, StoredDocument};
 use super::file::{OpenDatabase, StoreFile, catch_corruption_panic, off_thread};
 use super::keys::{self, TableId};
 use super::pages::{self, RawPages};
-use super::repair::{BatchWriter, write_all, write_file};
 use super::tables::{self, Entry, IdempotencyEntry, Snapshot, Tx};
 use crate::model::document::CollectionName;
 use crate::store::StoreError;
 use ophost_document::text;
 
-/// What was saved of a damaged store.
+/// Result of a salvage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SalvageReport {
-    /// How many runs there are in the copy.
+    /// The number of runs in the copy.
     pub runs: u64,
-    /// How many documents there are in the copy.
+    /// The number of documents in the copy.
     pub documents: u64,
-    /// What could not be read, and so is not there.
+    /// Descriptions of the data that could not be read and is missing in the copy.
     pub lost: Vec<String>,
 }
 
 impl RedbStore {
-    /// Copies what can be read to a new store, in one step. What can be made anew from that is.
+    /// Copies the intact data to a new store file, atomically, and rebuilds derived entries.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if nothing can be read or the new file cannot be written: then
-    /// there is none.
+    /// Returns [`StoreError`] if no data can be read, an older version wrote the store, or the
+    /// file cannot be written. Then no file is created.
     pub(crate) async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
         let (file, to) = (Arc::clone(&self.file), to.to_owned());
-        let work = move || catch_corruption_panic(|| salvage(&file, &to));
-        off_thread(work).await
+        off_thread(move || catch_corruption_panic(|| salvage(&file, &to))).await
     }
 }
 
 fn salvage(file: &StoreFile, to: &Path) -> Result<SalvageReport, StoreError> {
-    let bare = file.raw_file()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    // Others may write meanwhile.
-    let held = pin_snapshot(file, &bare);
-    let pages = RawPages::open(bare).map_err(|error| match &held {
-        // What is no store at all is called so by all commands in the same words.
+    let raw_file = file.raw_file()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    // Other processes may write during the salvage.
+    let pinned = pin_snapshot(file, &raw_file);
+    if let Err(error @ StoreError::Older { .. }) = pinned {
+        return Err(error);
+    }
+    let pages = RawPages::open(raw_file).map_err(|error| match &pinned {
+        // Report a file that is no store with the same message as all other commands.
         Err(known @ StoreError::Corrupted { .. }) => known.clone(),
         _ => error,
     })?;
@@ -67,82 +69,82 @@ fn salvage(file: &StoreFile, to: &Path) -> Result<SalvageReport, StoreError> {
     Ok(saved)
 }
 
-/// Keeps the pages of the newest commit from being used again, as long as the returned value
-/// lives. Where the file's reader cannot do that nobody can write to it either.
+/// Prevents redb from reusing the pages of the newest commit until the returned value is dropped.
+///
+/// If redb cannot open a snapshot, no process can write to the file either.
 fn pin_snapshot(
     file: &StoreFile,
-    bare: &File,
+    raw_file: &File,
 ) -> Result<Option<(Snapshot, Arc<OpenDatabase>)>, StoreError> {
     loop {
-        let before = pages::header(bare).ok();
-        let held = file.snapshot();
-        if held.is_err() || pages::header(bare).ok() == before {
-            return held;
+        let before = pages::header(raw_file).ok();
+        let pinned = file.snapshot();
+        if pinned.is_err() || pages::header(raw_file).ok() == before {
+            return pinned;
         }
     }
 }
 
-/// How many entries that are not whole are told, of each kind.
+/// Maximum corrupted entries that are reported per table.
 const MAX_REPORTED: usize = 1_000;
-/// The most bytes of the key of one, which is longer than any of ours.
-const LONGEST: usize = 1 << 10;
+/// Maximum bytes of a reported key. Intact keys are shorter.
+const MAX_KEY_BYTES: usize = 1 << 10;
 
-/// A store that is being saved.
+/// A running salvage.
 struct Salvager<'s> {
     pages: &'s RawPages,
     copy: &'s Database,
     lost: Vec<String>,
 }
 
-/// What became of the entries of a kind.
-struct Seen {
-    /// How many are in the copy.
-    kept: u64,
-    /// The keys of those that are not whole.
-    damaged: Vec<Vec<u8>>,
-    /// How many were not found.
+/// Result of the salvage of a table.
+struct TableResult {
+    /// The number of copied entries.
+    copied: u64,
+    /// The keys of corrupted entries.
+    corrupted: Vec<Vec<u8>>,
+    /// The number of entries that were not found.
     missing: u64,
 }
 
 impl Salvager<'_> {
     fn all(mut self) -> Result<SalvageReport, StoreError> {
         if self.pages.has_no_table_roots() {
-            let told =
-                "the way to its tables: what is found may be older than it was, or incomplete";
-            self.lost.push(told.to_owned());
+            let message = "table roots unreadable: recovered data may be outdated or incomplete";
+            self.lost.push(message.to_owned());
         } else if !self.pages.is_newest() {
-            self.lost.push("perhaps what the last commit wrote".to_owned());
+            self.lost.push("the last commit may be lost".to_owned());
         }
-        let runs = self.save_counted(TableId::Run)?;
+        let runs = self.copy_counted(TableId::Run)?;
         for kind in [TableId::Meta, TableId::Log, TableId::Payload, TableId::Idempotency] {
-            self.save_counted(kind)?;
+            self.copy_counted(kind)?;
         }
-        let documents = self.save(TableId::Document)?;
+        let documents = self.copy_table(TableId::Document)?;
         for kind in [TableId::Change, TableId::Commit, TableId::RunCommit] {
-            self.save_counted(kind)?;
+            self.copy_counted(kind)?;
         }
         if self.pages.has_no_table_roots() {
             write_all(self.copy, &[()], |tx, ()| document_check::replay(tx))?;
         }
-        self.tell_of_documents(&documents)?;
-        self.set_numbers()?;
-        let documents = self.documents()?;
+        self.report_documents(&documents)?;
+        self.restore_counters()?;
+        let documents = self.count_documents()?;
         Ok(SalvageReport { runs, documents, lost: self.lost })
     }
 
-    /// Saves a kind, and tells how many are missing. Returns how many there are.
-    fn save_counted(&mut self, kind: TableId) -> Result<u64, StoreError> {
-        let Seen { kept, missing, .. } = self.save(kind)?;
+    /// Copies a table, reports the number of missing entries, and returns that of copied ones.
+    fn copy_counted(&mut self, kind: TableId) -> Result<u64, StoreError> {
+        let TableResult { copied, missing, .. } = self.copy_table(kind)?;
         self.report(missing, noun(kind), "");
-        Ok(kept)
+        Ok(copied)
     }
 
-    /// Saves what is whole of a kind, and tells what is not.
-    fn save(&mut self, kind: TableId) -> Result<Seen, StoreError> {
+    /// Copies the intact entries of a table and reports the corrupted ones.
+    fn copy_table(&mut self, kind: TableId) -> Result<TableResult, StoreError> {
         let prefix = kind.prefix();
-        let (mut kept, mut found, mut damaged) = (0, 0, Vec::new());
+        let (mut copied, mut found, mut corrupted) = (0, 0, Vec::new());
         let mut entries = BatchWriter::new(self.copy, |tx, entry| {
-            kept += u64::from(copy_entry(tx, kind, entry)?);
+            copied += u64::from(copy_entry(tx, kind, entry)?);
             Ok(())
         });
         let unreadable = self.pages.each(kind, |key, value| {
@@ -150,13 +152,13 @@ impl Salvager<'_> {
                 return Ok(());
             }
             found += 1;
-            let Err(error) = is_whole(kind, key, value) else {
+            let Err(error) = ensure_intact(kind, key, value) else {
                 return entries.add((key.to_vec(), value.to_vec()), key.len() + value.len());
             };
-            // It may be what is left of something that was long removed.
-            if !self.pages.has_no_table_roots() && damaged.len() < MAX_REPORTED {
+            // Without table roots the entry may be a remnant of a removed one.
+            if !self.pages.has_no_table_roots() && corrupted.len() < MAX_REPORTED {
                 self.lost.push(text::single_line(&error.to_string()));
-                damaged.push(key[..key.len().min(LONGEST)].to_vec());
+                corrupted.push(key[..key.len().min(MAX_KEY_BYTES)].to_vec());
             }
             Ok(())
         })?;
@@ -165,33 +167,33 @@ impl Salvager<'_> {
         let known = self.pages.count(kind);
         let missing = known.unwrap_or(0).saturating_sub(found);
         if known.is_none() && !self.pages.has_no_table_roots() {
-            self.lost.push(format!("table {}: it cannot be found", kind.table()));
+            self.lost.push(format!("table {}: not found", kind.table()));
         } else if unreadable > 0 && missing == 0 {
-            self.lost.push(format!("table {}: not all of it can be read", kind.table()));
+            self.lost.push(format!("table {}: partly unreadable", kind.table()));
         } else if known.is_some_and(|known| known < found) {
-            // A page that was not written when it should have been has what was there before.
-            self.lost.push(format!("table {}: a part of it is older than the rest", kind.table()));
+            // A lost page write leaves the older content of the page in place.
+            self.lost.push(format!("table {}: partly outdated", kind.table()));
         }
-        Ok(Seen { kept, damaged, missing })
+        Ok(TableResult { copied, corrupted, missing })
     }
 
     fn report(&mut self, count: u64, noun: &str, of: &str) {
         match count {
             0 => {}
-            1 => self.lost.push(format!("about 1 {noun}{of}")),
-            count => self.lost.push(format!("about {count} {noun}s{of}")),
+            1 => self.lost.push(format!("about 1 {noun}{of} lost")),
+            count => self.lost.push(format!("about {count} {noun}s{of} lost")),
         }
     }
 
-    /// Tells how many documents of which collection are missing.
-    fn tell_of_documents(&mut self, seen: &Seen) -> Result<(), StoreError> {
+    /// Reports the number of missing documents by collection.
+    fn report_documents(&mut self, result: &TableResult) -> Result<(), StoreError> {
         let is_known = self.pages.count(TableId::Document).is_some();
-        // Without tables it is not known either which size is the newest.
-        if self.pages.has_no_table_roots() || is_known && seen.missing == 0 {
+        // Without table roots the newest statistics of a collection are unknown too.
+        if self.pages.has_no_table_roots() || is_known && result.missing == 0 {
             return Ok(());
         }
-        let mut rest = seen.missing;
-        for (collection, missing) in self.missing_documents(&seen.damaged)? {
+        let mut rest = result.missing;
+        for (collection, missing) in self.missing_documents(&result.corrupted)? {
             self.report(missing, noun(TableId::Document), &format!(" of `{collection}`"));
             rest = rest.saturating_sub(missing);
         }
@@ -199,46 +201,47 @@ impl Salvager<'_> {
         Ok(())
     }
 
-    /// Returns how many documents fewer there are, as far as the sizes of collections can be
-    /// read; but for those that were told by their keys.
+    /// Returns the number of missing documents of each collection with readable statistics.
+    ///
+    /// Excludes the corrupted documents that were already reported by key.
     fn missing_documents(
         &self,
-        damaged: &[Vec<u8>],
+        corrupted: &[Vec<u8>],
     ) -> Result<BTreeMap<CollectionName, u64>, StoreError> {
         let mut missing = BTreeMap::new();
         self.pages.each(TableId::Collection, |key, value| {
-            if let (Some(name), Ok(size)) =
+            if let (Some(name), Ok(stats)) =
                 (keys::name_of_collection(key), codec::decode::<CollectionStats>(key, value))
             {
-                missing.insert(name, size.documents);
+                missing.insert(name, stats.documents);
             }
             Ok(())
         })?;
-        for address in damaged.iter().filter_map(|key| keys::address_of_document(key)) {
+        for address in corrupted.iter().filter_map(|key| keys::address_of_document(key)) {
             missing.entry(address.collection).and_modify(|count| *count = count.saturating_sub(1));
         }
         let transaction = self.copy.begin_write()?;
         let tx = Tx::open(&transaction)?;
         for (collection, count) in &mut missing {
-            *count = count.saturating_sub(tx.size(collection)?.documents);
+            *count = count.saturating_sub(tx.collection_stats(collection)?.documents);
         }
         Ok(missing)
     }
 
-    /// Returns how many documents there are in the copy.
-    fn documents(&self) -> Result<u64, StoreError> {
+    /// Returns the number of documents in the copy.
+    fn count_documents(&self) -> Result<u64, StoreError> {
         let transaction = self.copy.begin_read()?;
         let copy = Snapshot::open(&transaction)?;
         let copy = copy.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        let sizes = copy.prefix(&TableId::Collection.prefix())?.map(|entry| {
+        let counts = copy.prefix(&TableId::Collection.prefix())?.map(|entry| {
             let (key, value) = entry?;
             Ok(codec::decode::<CollectionStats>(&key, &value)?.documents)
         });
-        sizes.sum()
+        counts.sum()
     }
 
-    /// Makes sure that no number that was given away comes again.
-    fn set_numbers(&self) -> Result<(), StoreError> {
+    /// Restores the counters, so that no sequence or revision is reused.
+    fn restore_counters(&self) -> Result<(), StoreError> {
         write_all(self.copy, &[()], |tx, ()| {
             if !self.lost.is_empty() {
                 tx.set_salvaged_revision(tx.documents_revision()?)?;
@@ -259,20 +262,21 @@ fn noun(kind: TableId) -> &'static str {
         TableId::Document | TableId::Collection => "document",
         TableId::Change => "change",
         TableId::Commit => "commit",
-        TableId::RunCommit => "link",
-        TableId::Meta => "number",
+        TableId::RunCommit => "commit link",
+        TableId::Meta => "counter",
     }
 }
 
-fn is_whole(kind: TableId, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+fn ensure_intact(kind: TableId, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     match kind {
         TableId::Run => tables::open_row(key, value).map(drop),
         _ => codec::verify(key, value).map(drop),
     }
 }
 
-/// Writes an entry that is not there yet, if it belongs to a run that is there. Returns whether
-/// it did. Of two that have the same key, as on a page that was left behind, the newer is kept.
+/// Copies an entry unless it belongs to a missing run. Returns whether the entry is new.
+///
+/// If two entries have the same key, for example from an outdated page, the newer one wins.
 fn copy_entry(tx: &mut Tx<'_>, kind: TableId, entry: &Entry) -> Result<bool, StoreError> {
     let (key, value) = entry;
     if tx.has(key)? {
@@ -288,7 +292,7 @@ fn copy_entry(tx: &mut Tx<'_>, kind: TableId, entry: &Entry) -> Result<bool, Sto
             return Ok(true);
         }
         TableId::Log => has_log(tx, key)?,
-        TableId::Payload => tx.has(&keys::count_of_payload(key))?,
+        TableId::Payload => tx.has(&keys::refcount_of_payload(key))?,
         TableId::Idempotency => {
             tx.has(&keys::run(codec::decode::<IdempotencyEntry>(key, value)?.run))?
         }
@@ -303,13 +307,13 @@ fn copy_entry(tx: &mut Tx<'_>, kind: TableId, entry: &Entry) -> Result<bool, Sto
     Ok(is_owned)
 }
 
-/// Returns whether the run of a log is there and was not erased.
+/// Returns whether the run of a log entry exists and was not erased.
 fn has_log(tx: &Tx<'_>, key: &[u8]) -> Result<bool, StoreError> {
     let row = keys::run_of_log(key).map(|run| tx.row_at(run)).transpose()?.flatten();
     Ok(row.is_some_and(|row| row.run.erased_at.is_none()))
 }
 
-/// Puts an entry in the place of an older one.
+/// Replaces the stored entry of a key if the given one is newer.
 fn replace_if_newer(
     tx: &mut Tx<'_>,
     kind: TableId,
@@ -339,7 +343,7 @@ fn replace_if_newer(
             }
         }
         TableId::Meta => {
-            // Numbers that only grow: what was given away does not come again.
+            // Counters only increase, so the larger one is newer.
             let number = |bytes| codec::decode::<u64>(key, bytes).ok();
             if number(value) <= number(&known) {
                 return Ok(());
@@ -355,19 +359,21 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::model::run_record::tests::running;
+    use crate::store::conformance::insert;
     use crate::store::redb::file::FILE;
-    use crate::store::redb::repair::tests::{Scratch, creating, filled};
+    use crate::store::redb::test_store::{Scratch, creating, filled};
     use crate::store::tests::author;
     use crate::store::{RunFilter, Store as _};
 
-    /// A store's file, and whatever is done to it.
-    struct Damage {
+    /// An intact store file, copies of which are corrupted.
+    struct IntactFile {
         scratch: Scratch,
-        whole: Vec<u8>,
+        bytes: Vec<u8>,
     }
 
-    impl Damage {
-        /// Returns a file of so many runs and documents, in one page each or in many.
+    impl IntactFile {
+        /// Returns the file of a store with this many runs and documents.
         async fn of(runs: u64, documents: usize) -> Self {
             let scratch = Scratch::new();
             let store = scratch.store("live");
@@ -375,25 +381,24 @@ mod tests {
             store.commit_changes(author(), creating("jobs", documents)).await.unwrap();
             let copy = scratch.0.path().join("copy.redb");
             store.backup(&copy).await.unwrap();
-            Self { whole: fs::read(copy).unwrap(), scratch }
+            Self { bytes: fs::read(copy).unwrap(), scratch }
         }
 
-        /// Returns the places of a text.
-        fn places(&self, text: &[u8]) -> Vec<usize> {
-            let places = self.whole.windows(text.len()).enumerate();
-            places.filter(|(_, found)| *found == text).map(|(place, _)| place).collect()
+        /// Returns the offsets of a byte string.
+        fn offsets(&self, text: &[u8]) -> Vec<usize> {
+            let windows = self.bytes.windows(text.len()).enumerate();
+            windows.filter(|(_, found)| *found == text).map(|(offset, _)| offset).collect()
         }
 
-        /// Returns the store of a file, and what is salvaged of it; its copy is sound.
+        /// Salvages a store with this content and checks that the copy is consistent.
         async fn salvage(&self, name: &str, content: &[u8]) -> Result<SalvageReport, StoreError> {
-            let damaged = self.scratch.store_of(name, content);
+            let corrupted = self.scratch.store_of(name, content);
             let to = self.scratch.0.path().join(format!("{name}.redb"));
-            let saved = damaged.salvage(&to).await?;
+            let saved = corrupted.salvage(&to).await?;
             let copy = self.scratch.store_of(&format!("{name}-saved"), &fs::read(&to).unwrap());
-            let told = copy.check().await.unwrap();
-            let is_lost =
-                |line: &String| line.starts_with("payload ") && line.ends_with(" is gone");
-            assert!(told.iter().all(is_lost), "{told:?} {saved:?}");
+            let problems = copy.check().await.unwrap();
+            let is_lost = |line: &String| line.starts_with("missing payload ");
+            assert!(problems.iter().all(is_lost), "{problems:?} {saved:?}");
             let runs = copy.list(&RunFilter::default(), None, 10_000).await.unwrap().runs.len();
             assert_eq!(runs as u64, saved.runs);
             Ok(saved)
@@ -401,20 +406,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn f5_a_bad_key_hides_no_other() {
-        let damage = Damage::of(300, 1000).await;
+    async fn corrupted_key_hides_no_other_entry() {
+        let file = IntactFile::of(300, 1000).await;
         let document = keys::document(&crate::model::document::Address {
             collection: "jobs".parse().unwrap(),
             id: "500".parse().unwrap(),
         });
         let mut hit = (0, 0);
         for (kind, key) in [(TableId::Document, document), (TableId::Run, keys::run(150))] {
-            for (number, place) in damage.places(&key).into_iter().enumerate() {
+            for (number, offset) in file.offsets(&key).into_iter().enumerate() {
                 for byte in [2, key.len() - 1] {
-                    let mut bytes = damage.whole.clone();
-                    bytes[place + byte] ^= 0x80;
+                    let mut bytes = file.bytes.clone();
+                    bytes[offset + byte] ^= 0x80;
                     let name = format!("{kind:?}{number}-{byte}");
-                    let saved = damage.salvage(&name, &bytes).await.unwrap();
+                    let saved = file.salvage(&name, &bytes).await.unwrap();
                     assert!(saved.runs >= 299 && saved.documents >= 999, "{saved:?}");
                     hit.0 += 300 - saved.runs;
                     hit.1 += 1000 - saved.documents;
@@ -426,61 +431,94 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn f5_a_file_that_was_cut_is_salvaged_as_far_as_it_is_there() {
-        let damage = Damage::of(300, 1000).await;
-        let length = damage.whole.len();
-        let mut kept = Vec::new();
+    async fn truncated_file_is_salvaged_up_to_its_end() {
+        let file = IntactFile::of(300, 1000).await;
+        let length = file.bytes.len();
+        let mut counts = Vec::new();
         for cut in [1, 4096, 100_000, length / 2] {
             let name = format!("cut{cut}");
-            let saved = damage.salvage(&name, &damage.whole[..length - cut]).await;
-            kept.push((cut, saved.map_or(0, |saved| saved.runs + saved.documents)));
+            let saved = file.salvage(&name, &file.bytes[..length - cut]).await;
+            counts.push((cut, saved.map_or(0, |saved| saved.runs + saved.documents)));
         }
-        assert!(kept[..3].iter().all(|(_, count)| *count > 1200), "{kept:?}");
-        let header = damage.salvage("header", &damage.whole[..300]).await.unwrap_err();
-        assert!(matches!(header, StoreError::Corrupted { key, .. } if key == FILE), "{kept:?}");
+        assert!(counts[..3].iter().all(|(_, count)| *count > 1200), "{counts:?}");
+        let header = file.salvage("header", &file.bytes[..300]).await.unwrap_err();
+        assert!(matches!(header, StoreError::Corrupted { key, .. } if key == FILE), "{counts:?}");
     }
 
     #[tokio::test]
-    async fn f5_a_page_that_is_gone_takes_no_more_with_it_and_is_counted() {
-        let damage = Damage::of(300, 1000).await;
+    async fn entries_of_a_zeroed_page_are_counted_as_lost() {
+        let file = IntactFile::of(300, 1000).await;
         let mut lost = 0;
-        let is_used = |page: &usize| damage.whole[page * 4096] != 0;
-        for page in (1..damage.whole.len() / 4096).filter(is_used).step_by(9) {
-            let mut bytes = damage.whole.clone();
+        let is_used = |page: &usize| file.bytes[page * 4096] != 0;
+        for page in (1..file.bytes.len() / 4096).filter(is_used).step_by(9) {
+            let mut bytes = file.bytes.clone();
             bytes[page * 4096..][..4096].fill(0);
-            let Ok(saved) = damage.salvage(&format!("page{page}"), &bytes).await else { continue };
+            let Ok(saved) = file.salvage(&format!("page{page}"), &bytes).await else { continue };
             let missing = (300 - saved.runs, 1000 - saved.documents);
             lost += u64::from(missing != (0, 0));
             assert!(missing == (0, 0) || !saved.lost.is_empty(), "{saved:?}");
-            let of_documents = format!("about {} documents of `jobs`", missing.1);
+            let of_documents = format!("about {} documents of `jobs` lost", missing.1);
             assert!(missing.1 < 2 || saved.lost.contains(&of_documents), "{saved:?}");
-            let of_runs = format!("about {} runs", missing.0);
+            let of_runs = format!("about {} runs lost", missing.0);
             assert!(missing.0 < 2 || saved.lost.contains(&of_runs), "{saved:?}");
         }
         assert!(lost > 2, "{lost}");
     }
 
     #[tokio::test]
-    async fn f5_a_commit_that_is_being_made_is_not_believed() {
-        let damage = Damage::of(30, 10).await;
-        let mut bytes = damage.whole.clone();
+    async fn unfinished_commit_is_ignored() {
+        let file = IntactFile::of(30, 10).await;
+        let mut bytes = file.bytes.clone();
         let slots = [64, 192];
         let committed = usize::from(bytes[9] & 1);
         let mut slot = bytes[slots[committed]..][..128].to_vec();
-        // It is the newer one and whole, but what it leads to is not written yet.
+        // The slot is newer and intact, but its pages are not written yet.
         slot[8] ^= 0xff;
         slot[111] = 1;
         let check = twox_hash::XxHash3_128::oneshot(&slot[..112]).to_le_bytes();
         slot[112..].copy_from_slice(&check);
         bytes[slots[1 - committed]..][..128].copy_from_slice(&slot);
-        let saved = damage.salvage("half", &bytes).await.unwrap();
+        let saved = file.salvage("half", &bytes).await.unwrap();
         assert_eq!(saved, SalvageReport { runs: 30, documents: 10, lost: Vec::new() });
     }
 
     #[test]
-    fn several_of_what_is_lost_are_told_in_the_plural() {
+    fn nouns_have_a_regular_plural() {
         let plural = |kind| format!("{}s", noun(kind));
         assert_eq!(plural(TableId::Log), "log segments");
         assert!(TableId::ALL.into_iter().all(|kind| !plural(kind).ends_with("ss")));
+    }
+    #[tokio::test]
+    async fn salvaged_store_is_consistent_and_misses_only_the_corrupted_run() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        let runs = filled(&store, 40).await;
+        let copy = scratch.0.path().join("copy.redb");
+        store.backup(&copy).await.unwrap();
+        let mut bytes = std::fs::read(&copy).unwrap();
+        let row = store.read(|store| store.bytes(&keys::run(18))).await.unwrap().flatten().unwrap();
+        for offset in 0..bytes.len() - row.len() {
+            if bytes[offset..].starts_with(&row) {
+                bytes[offset + row.len() - 1] ^= 1;
+            }
+        }
+        let corrupted = scratch.store_of("corrupted", &bytes);
+        let (bad, page) =
+            (runs[17].id, corrupted.list(&Default::default(), None, 99).await.unwrap());
+        assert_eq!((page.runs.len(), page.corrupted.len()), (39, 1));
+        let error = corrupted.get(bad).await.unwrap_err().to_string();
+        assert_eq!(error, "the store is corrupted at `run number 18`: checksum mismatch");
+        assert!(!corrupted.check().await.unwrap().is_empty());
+        assert!(corrupted.backup(&copy).await.is_err());
+        std::fs::remove_file(&copy).unwrap();
+        let saved = corrupted.salvage(&copy).await.unwrap();
+        assert_eq!((saved.runs, saved.lost.len()), (39, 1));
+        let clean = scratch.store_of("clean", &std::fs::read(&copy).unwrap());
+        assert_eq!(clean.check().await.unwrap(), [""; 0]);
+        for run in runs.iter().filter(|run| run.id != bad) {
+            assert_eq!(clean.get(run.id).await.unwrap().as_ref(), Some(run));
+        }
+        insert(&clean, &running("a")).await;
+        assert_eq!(clean.latest().await.unwrap().unwrap().sequence, 41);
     }
 }

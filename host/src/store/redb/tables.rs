@@ -1,6 +1,6 @@
-//! The store's tables within a transaction: what a step reads and writes.
+//! Typed access to the redb tables within a transaction.
 //!
-//! A row, its indexes, its large values and its key change together or not at all.
+//! A row, its index entries, its large values and its idempotency key change atomically.
 
 use std::ops::ControlFlow;
 
@@ -22,38 +22,38 @@ use crate::store::StoreError;
 
 pub(super) type Bytes = &'static [u8];
 
-/// The number of the newest run.
+/// Name of the meta entry with the sequence of the newest run.
 const SEQUENCE: &str = "sequence";
-/// The format of the store.
+/// Name of the meta entry with the format of the store.
 const FORMAT: &str = "format";
 
-/// Whose an idempotency key is.
+/// The run that holds an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct IdempotencyEntry {
-    /// The run's place in the order.
+    /// The sequence of the run.
     pub(super) run: u64,
     pub(super) fingerprint: Digest,
 }
 
-/// What can be read in a transaction.
+/// The open tables of a transaction.
 pub(super) struct View<T> {
-    /// One of each kind, in their order; `None` where damage hides it.
+    /// The tables in the order of [`TableId::ALL`]; `None` if corruption hides the table.
     tables: Vec<Option<T>>,
-    /// How many bytes of keys and values.
+    /// Bytes of keys and values written so far.
     written: u64,
 }
 
-/// What can be written in a transaction.
+/// The tables of a write transaction.
 pub(super) type Tx<'t> = View<Table<'t, Bytes, Bytes>>;
 
-/// What can be read of a snapshot.
+/// The tables of a read snapshot.
 pub(super) type Snapshot = View<redb::ReadOnlyTable<Bytes, Bytes>>;
 
 /// A key and its value.
 pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 impl<T> View<T> {
-    /// Opens a table of each kind, if it is there.
+    /// Opens every table that exists.
     fn open_all(
         open: impl Fn(TableDefinition<'static, Bytes, Bytes>) -> Result<T, TableError>,
     ) -> Result<Self, StoreError> {
@@ -67,11 +67,11 @@ impl<T> View<T> {
 }
 
 impl Snapshot {
-    /// Returns the tables of a transaction; `None` if nothing was ever written.
+    /// Opens the tables of a read transaction; `None` if the store was never written.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if they cannot be read.
+    /// Returns [`StoreError`] if the tables cannot be read.
     pub(super) fn open(transaction: &ReadTransaction) -> Result<Option<Self>, StoreError> {
         let snapshot = Self::open_all(|table| transaction.open_table(table))?;
         Ok(snapshot.tables.iter().any(Option::is_some).then_some(snapshot))
@@ -79,134 +79,156 @@ impl Snapshot {
 }
 
 impl<'t> Tx<'t> {
-    /// Returns the tables of a transaction, which are made with the first one.
+    /// Opens the tables of a write transaction. The first transaction creates them.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError::Newer`] if a newer version wrote them, and
-    /// [`StoreError::Corrupted`] if one is gone: to write to a new one would hide that.
+    /// Returns
+    ///
+    /// - [`StoreError::Newer`] if a newer version wrote the store.
+    /// - [`StoreError::Older`] if an older version wrote it, in a format that is not readable.
+    /// - [`StoreError::Corrupted`] if a table is missing. Creating it again would hide the
+    ///   corruption.
     pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
         let known: Vec<_> =
             transaction.list_tables()?.map(|table| table.name().to_owned()).collect();
-        let gone =
+        let missing =
             TableId::ALL.into_iter().find(|kind| !known.iter().any(|name| name == kind.table()));
-        if let Some(kind) = gone.filter(|_| !known.is_empty()) {
-            return Err(is_gone(kind));
+        if let Some(kind) = missing.filter(|_| !known.is_empty()) {
+            return Err(missing_table(kind));
         }
         let mut tx = Self::open_all(|table| transaction.open_table(table))?;
         match tx.format()? {
             None => tx.put(&keys::meta(FORMAT), &codec::FORMAT)?,
-            Some(found) => readable(found)?,
+            Some(found) => ensure_writable(found)?,
         }
         Ok(tx)
     }
 
     fn table_mut(&mut self, key: &[u8]) -> Result<&mut Table<'t, Bytes, Bytes>, StoreError> {
         let kind = kind_of(key)?;
-        self.tables[kind as usize].as_mut().ok_or_else(|| is_gone(kind))
+        self.tables[kind as usize].as_mut().ok_or_else(|| missing_table(kind))
     }
 }
 
-fn is_gone(kind: TableId) -> StoreError {
-    StoreError::Corrupted { key: format!("table {}", kind.table()), what: "it is gone".to_owned() }
+fn missing_table(kind: TableId) -> StoreError {
+    StoreError::Corrupted {
+        key: format!("table {}", kind.table()),
+        what: "missing table".to_owned(),
+    }
 }
 
 fn kind_of(key: &[u8]) -> Result<TableId, StoreError> {
-    let (kind, _) = keys::parse(key).ok_or_else(|| codec::corrupted(key, "it is no key"))?;
+    let (kind, _) = keys::parse(key).ok_or_else(|| codec::corrupted(key, "malformed key"))?;
     Ok(kind)
 }
 
-/// Says whether this version may write a store of that format.
+/// Checks that this version can write a store of a format.
 ///
 /// # Errors
 ///
-/// Returns [`StoreError::Newer`] if it may not.
-pub(super) fn readable(found: u32) -> Result<(), StoreError> {
-    match found <= codec::FORMAT {
-        true => Ok(()),
-        false => Err(StoreError::Newer { found, known: codec::FORMAT }),
+/// Returns [`StoreError::Newer`] or [`StoreError::Older`] if the format differs.
+pub(super) fn ensure_writable(found: u32) -> Result<(), StoreError> {
+    ensure_readable(found)?;
+    match found > codec::FORMAT {
+        true => Err(StoreError::Newer { found, known: codec::FORMAT }),
+        false => Ok(()),
+    }
+}
+
+/// Checks that this version can read a store of a format.
+///
+/// # Errors
+///
+/// Returns [`StoreError::Older`] if an older version wrote the store.
+pub(super) fn ensure_readable(found: u32) -> Result<(), StoreError> {
+    match found < codec::FORMAT {
+        true => Err(StoreError::Older { found, known: codec::FORMAT }),
+        false => Ok(()),
     }
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     fn table(&self, key: &[u8]) -> Result<&T, StoreError> {
         let kind = kind_of(key)?;
-        self.tables[kind as usize].as_ref().ok_or_else(|| is_gone(kind))
+        self.tables[kind as usize].as_ref().ok_or_else(|| missing_table(kind))
     }
 
-    /// Returns the format that the store says it has.
+    /// Returns the recorded format of the store.
     pub(super) fn format(&self) -> Result<Option<u32>, StoreError> {
         self.value(&keys::meta(FORMAT))
     }
 
-    /// Returns the place of the newest run in the order of all.
+    /// Returns the sequence of the newest run; 0 before the first.
     pub(super) fn sequence(&self) -> Result<u64, StoreError> {
         Ok(self.value(&keys::meta(SEQUENCE))?.unwrap_or(0))
     }
 
-    /// Returns the value under a key.
+    /// Returns the decoded value of a key.
     pub(super) fn value<V: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<V>, StoreError> {
         let found = self.table(key)?.get(key)?;
         found.map(|found| codec::decode(key, found.value())).transpose()
     }
 
-    /// Returns what stands under a key, as it stands there.
+    /// Returns the encoded value of a key.
     pub(super) fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.table(key)?.get(key)?.map(|found| found.value().to_vec()))
     }
 
-    /// Returns whether there is anything under a key.
+    /// Returns whether a key exists.
     pub(super) fn has(&self, key: &[u8]) -> Result<bool, StoreError> {
         Ok(self.table(key)?.get(key)?.is_some())
     }
 
-    /// Returns a run's row. One that stands in the place of another is damaged.
+    /// Returns the row of a run. A row of another run counts as corrupted.
     pub(super) fn row(&self, id: RunId) -> Result<Option<Row>, StoreError> {
         let key = keys::id(id);
-        let Some(place) = self.bytes(&key)? else { return Ok(None) };
-        self.resolve_id(&key, &place).map(Some)
+        let Some(sequence) = self.bytes(&key)? else { return Ok(None) };
+        self.resolve_id(&key, &sequence).map(Some)
     }
 
-    /// Returns the row that the entry of an id leads to.
-    pub(super) fn resolve_id(&self, key: &[u8], place: &[u8]) -> Result<Row, StoreError> {
-        let sequence = place.try_into().map(u64::from_be_bytes);
-        let sequence = sequence.map_err(|_| codec::corrupted(key, "it is no number"))?;
+    /// Returns the row that an id entry refers to.
+    pub(super) fn resolve_id(&self, key: &[u8], sequence: &[u8]) -> Result<Row, StoreError> {
+        let sequence = sequence.try_into().map(u64::from_be_bytes);
+        let sequence = sequence.map_err(|_| codec::corrupted(key, "malformed number"))?;
         match self.row_at(sequence)? {
             Some(row) if Some(row.run.id) == keys::run_of_id(key) => Ok(row),
-            _ => Err(codec::corrupted(key, format!("it is not that of run number {sequence}"))),
+            _ => {
+                Err(codec::corrupted(key, format!("id entry does not match run number {sequence}")))
+            }
         }
     }
 
-    /// Returns the row of the run with that place in the order.
+    /// Returns the row of the run with this sequence.
     pub(super) fn row_at(&self, sequence: u64) -> Result<Option<Row>, StoreError> {
         let key = keys::run(sequence);
         self.bytes(&key)?.map(|bytes| open_row(&key, &bytes)).transpose()
     }
 
-    /// Returns the row that an entry of an index leads to, and that is so.
+    /// Returns the row that an index entry refers to, if the row matches the entry.
     pub(super) fn resolve_index(&self, key: &[u8]) -> Result<Row, StoreError> {
         let row = keys::sequence(key).map(|sequence| self.row_at(sequence)).transpose()?.flatten();
-        let is_so = |row: &Row| keys::indexes(&row.run).iter().any(|known| known == key);
-        row.filter(is_so).ok_or_else(|| codec::corrupted(key, "its run is not so"))
+        let is_current = |row: &Row| keys::indexes(&row.run).iter().any(|known| known == key);
+        row.filter(is_current).ok_or_else(|| codec::corrupted(key, "stale index entry"))
     }
 
-    /// Returns a run with all that is kept of it.
+    /// Returns the full record of a row, with its log and large values.
     pub(super) fn load_full(&self, row: Row) -> Result<RunRecord, StoreError> {
         let log = self.log(row.run.sequence)?;
-        row.whole(log, |digest| self.payload(digest))
+        row.assemble(log, |digest| self.payload(digest))
     }
 
-    /// Returns a run with all that is kept of it, by its id.
+    /// Returns the full record of a run.
     pub(super) fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.row(id)?.map(|row| self.load_full(row)).transpose()
     }
 
     fn payload(&self, digest: &Digest) -> Result<Value, StoreError> {
         let key = keys::payload(digest);
-        self.value(&key)?.ok_or_else(|| codec::corrupted(&key, "it is gone"))
+        self.value(&key)?.ok_or_else(|| codec::corrupted(&key, "missing value"))
     }
 
-    /// Returns a run's log, in order.
+    /// Returns the log of a run, in order.
     fn log(&self, sequence: u64) -> Result<Vec<LogEntry>, StoreError> {
         let mut log = Vec::new();
         for entry in self.prefix(&keys::logs(sequence))? {
@@ -216,7 +238,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         Ok(log)
     }
 
-    /// Returns what is under the keys that begin with a prefix, in their order; from either end.
+    /// Returns the entries whose keys begin with `prefix`, in key order.
     pub(super) fn prefix<'s>(
         &'s self,
         prefix: &[u8],
@@ -225,31 +247,32 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         self.range(prefix, &keys::after(prefix))
     }
 
-    /// Shows what is under the keys from the first to before the second, until `see` says that
-    /// it is enough. Returns what `see` said last.
+    /// Passes the entries from `first` to before `end` to `visit` until it breaks.
+    ///
+    /// Returns the last value of `visit`.
     pub(super) fn each_between(
         &self,
         first: &[u8],
         end: &[u8],
-        mut see: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<ControlFlow<()>, StoreError> {
         for entry in self.table(first)?.range(first..end.max(first))? {
             let (key, value) = entry?;
-            if see(key.value(), value.value())?.is_break() {
+            if visit(key.value(), value.value())?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Returns what is under the keys from the first to before the second; from either end.
+    /// Returns the entries from `first` to before `end`, in key order.
     pub(super) fn range<'s>(
         &'s self,
         first: &[u8],
         end: &[u8],
     ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'s, T>, StoreError>
     {
-        // A range that ends before it begins is not a question but a fault.
+        // redb panics on a range that ends before its start.
         let range = self.table(first)?.range(first..end.max(first))?;
         Ok(range.map(|entry| {
             let (key, value) = entry?;
@@ -258,50 +281,50 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     }
 }
 
-/// Returns the row that stands under a key, and is that of this place in the order.
+/// Decodes a row and checks that its sequence matches the key.
 pub(super) fn open_row(key: &[u8], bytes: &[u8]) -> Result<Row, StoreError> {
     let row: Row = codec::decode(key, bytes)?;
     match keys::run(row.run.sequence) == key {
         true => Ok(row),
-        false => Err(codec::corrupted(key, "another run's row")),
+        false => Err(codec::corrupted(key, "row of another run")),
     }
 }
 
 impl Tx<'_> {
-    /// Writes a value under a key.
+    /// Encodes and writes a value.
     pub(super) fn put<V: Serialize>(&mut self, key: &[u8], value: &V) -> Result<(), StoreError> {
         self.put_bytes(key, &codec::encode(key, value)?)
     }
 
-    /// Writes a value as it stands under a key.
+    /// Writes an encoded value.
     pub(super) fn put_bytes(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         self.written += (key.len() + bytes.len()) as u64;
         self.table_mut(key)?.insert(key, bytes)?;
         Ok(())
     }
 
-    /// Does what a record does, and undoes it: a commit of this leaves what was there.
+    /// Performs the writes of a record and reverts them, so that a commit changes nothing.
     ///
     /// # Errors
     ///
-    /// Returns the [`StoreError`] that a record would meet.
+    /// Returns the [`StoreError`] that writing a record would return.
     pub(super) fn probe_write(&mut self) -> Result<(), StoreError> {
         for kind in TableId::ALL {
-            // It comes after that of every run.
+            // This key sorts after the keys of all runs.
             let key = [&kind.prefix()[..], &[u8::MAX; 16]].concat();
             self.put_bytes(&key, &[])?;
             self.remove(&key)?;
         }
-        self.try_row()
+        self.probe_row()
     }
 
-    /// Adds a run like the newest, and removes it.
-    fn try_row(&mut self) -> Result<(), StoreError> {
+    /// Inserts a copy of the newest run under a new id, and removes it.
+    fn probe_row(&mut self) -> Result<(), StoreError> {
         let newest = self.sequence()?;
-        // That of another run is no matter of a new one's, whatever it is like.
+        // A corrupted newest row does not affect new runs.
         let Ok(Some(mut row)) = self.row_at(newest) else { return Ok(()) };
         (row.run.id, row.run.sequence) = (RunId::new(), self.next_sequence()?);
-        // What is elsewhere is counted, and gone with the last count, which damage may hide.
+        // Large values are counted by reference, and a count may be corrupted: leave them out.
         (row.input, row.output, row.errors) = (None, None, None);
         self.replace(None, &row, &[])?;
         for key in keys::indexes(&row.run) {
@@ -312,19 +335,19 @@ impl Tx<'_> {
         self.set_sequence(newest)
     }
 
-    /// Removes what is under a key, if anything is.
+    /// Removes a key if it exists.
     pub(super) fn remove(&mut self, key: &[u8]) -> Result<(), StoreError> {
         self.written += key.len() as u64;
         self.table_mut(key)?.remove(key)?;
         Ok(())
     }
 
-    /// Returns how many bytes of keys and values were written; 0 if nothing was.
+    /// Returns the bytes of keys and values written so far.
     pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Returns the place of the next run in the order of all.
+    /// Allocates the sequence of the next run.
     pub(super) fn next_sequence(&mut self) -> Result<u64, StoreError> {
         let key = keys::meta(SEQUENCE);
         let next = self.sequence()? + 1;
@@ -332,12 +355,12 @@ impl Tx<'_> {
         Ok(next)
     }
 
-    /// Says which place the newest run has, where that was lost.
+    /// Sets the sequence of the newest run.
     pub(super) fn set_sequence(&mut self, newest: u64) -> Result<(), StoreError> {
         self.put(&keys::meta(SEQUENCE), &newest)
     }
 
-    /// Puts a row in place of an older one, with its indexes and what it keeps elsewhere.
+    /// Writes a row over an older one and updates its index entries and large values.
     pub(super) fn replace(
         &mut self,
         old: Option<&Row>,
@@ -347,10 +370,10 @@ impl Tx<'_> {
         for payload in payloads {
             let key = keys::payload(&payload.digest);
             if !self.has(&key)? {
-                self.put_bytes(&key, &codec::seal_json(&key, payload.json.as_bytes())?)?;
+                self.put_bytes(&key, &codec::encode_json(&key, payload.json.as_bytes())?)?;
             }
         }
-        // New ones first, so that what both name is never at zero.
+        // Increment first, so that the count of a value that both rows use never reaches zero.
         for digest in new.payloads() {
             self.adjust_refcount(&digest, 1)?;
         }
@@ -359,9 +382,9 @@ impl Tx<'_> {
         }
         let sequence = new.run.sequence;
         let key = keys::run(sequence);
-        let has_ended = new.run.state.status().is_final();
-        let seal = if has_ended { codec::encode } else { codec::encode_with_slack };
-        self.put_bytes(&key, &seal(&key, new)?)?;
+        let is_final = new.run.state.status().is_final();
+        let encode = if is_final { codec::encode } else { codec::encode_with_slack };
+        self.put_bytes(&key, &encode(&key, new)?)?;
         if old.is_none() {
             self.put_bytes(&keys::id(new.run.id), &sequence.to_be_bytes())?;
         }
@@ -380,9 +403,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Changes how many rows name a large value; removes it when none does.
+    /// Changes the reference count of a large value; removes the value at zero.
     fn adjust_refcount(&mut self, digest: &Digest, by: i64) -> Result<(), StoreError> {
-        let key = keys::count(digest);
+        let key = keys::refcount(digest);
         let count = self.value::<i64>(&key)?.unwrap_or(0) + by;
         if count > 0 {
             return self.put(&key, &count);
@@ -391,7 +414,9 @@ impl Tx<'_> {
         self.remove(&keys::payload(digest))
     }
 
-    /// Adds a part to a run's log, and returns what stands where. Nothing is no part.
+    /// Appends a part to the log of a run and returns the stored entry.
+    ///
+    /// Returns `None` if `entries` is empty.
     pub(super) fn add_log(
         &mut self,
         sequence: u64,
@@ -412,7 +437,7 @@ impl Tx<'_> {
         Ok(Some((key, bytes)))
     }
 
-    /// Removes a run's log.
+    /// Removes the log of a run.
     pub(super) fn remove_log(&mut self, sequence: u64) -> Result<(), StoreError> {
         let keys: Vec<_> = self
             .prefix(&keys::logs(sequence))?

@@ -1,7 +1,7 @@
-//! The one thread of a process that writes to the store.
+//! The writer thread of the store, with group commit.
 //!
-//! What waits while a transaction is written goes into the next one together: many callers
-//! pay for one commit. Each is answered when its own part is on the disk.
+//! Requests that arrive while a transaction is being committed are batched into the next one.
+//! Each request is answered after its transaction has been synced to disk.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,186 +18,198 @@ use crate::model::run_record::RunId;
 use crate::store::StoreError;
 use crate::util::os_error;
 
-/// The most steps of one transaction.
+/// Maximum requests per transaction.
 const MAX_BATCH: usize = 256;
-/// How long a step waits for its turn. Other processes take milliseconds for theirs: one that
-/// takes this long was stopped in the middle of it.
+/// Maximum time that a request waits for the write lock. A healthy process holds the lock for
+/// milliseconds, so a longer wait means that the holder is suspended.
 const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// From this many bytes on there must be room for a transaction on the disk. What is written
-/// before a disk is known to be full stays in the file, which never gives room back. Smaller ones
-/// find room that became free in the file.
+/// Transactions of at least this many bytes are refused unless the disk has enough free space.
+///
+/// The file never shrinks, so a large write that fails half way would waste space for good.
+/// Smaller transactions can use free pages of the file.
 const FREE_SPACE_CHECK_BYTES: u64 = 1 << 20;
-/// What a large transaction leaves for those that say how runs ended, in bytes.
+/// Bytes of disk space that a large transaction must leave for the final records of runs.
 const RESERVED_BYTES: u64 = 1 << 20;
 
 type BoxedWrite = Box<dyn QueuedWrite>;
 
-/// Writes to the store. The thread begins with the first step and ends with this.
+/// Handle of the writer thread.
 ///
-/// Nobody waits for its end: what was answered is on the disk, and what is cut short by the end
-/// of the process is as if it had been killed.
+/// The thread starts with the first request and stops when the handle is dropped. The process
+/// does not join the thread at exit: answered requests are durable, and an interrupted
+/// transaction is rolled back.
 pub(super) struct Writer {
     file: Arc<StoreFile>,
-    jobs: OnceLock<Sender<BoxedWrite>>,
+    requests: OnceLock<Sender<BoxedWrite>>,
     pub(super) timeout: Duration,
 }
 
 impl Writer {
     /// Returns the writer of a file.
     pub(super) fn new(file: Arc<StoreFile>) -> Self {
-        Self { file, jobs: OnceLock::new(), timeout: WRITE_LOCK_TIMEOUT }
+        Self { file, requests: OnceLock::new(), timeout: WRITE_LOCK_TIMEOUT }
     }
 
-    /// Does one step, and answers when it is on the disk. `id` is the run that it is about.
+    /// Applies a write and returns when it has been synced to disk. `id` is the run it concerns.
     ///
-    /// A caller that goes away does not stop it.
+    /// # Cancel safety
+    ///
+    /// Dropping the future does not cancel the write.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`]; the step was not done, but for [`StoreError::OutcomeUnknown`].
+    /// Returns [`StoreError`]. Then nothing was written, except after
+    /// [`StoreError::OutcomeUnknown`].
     pub(super) async fn submit<T, A>(&self, id: RunId, apply: A) -> Result<T, StoreError>
     where
         T: CommitCheck + Send + 'static,
         A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (sender, mut answer) = oneshot::channel();
-        let turn = StartToken::default();
-        let job =
-            WriteRequest { id, apply, result: None, sender, turn: turn.clone(), has_begun: false };
-        let gone = |_| StoreError::from(io::Error::other("the thread that writes is gone"));
-        self.jobs()?.send(Box::new(job)).map_err(|_| gone(()))?;
+        let token = StartToken::default();
+        let request = WriteRequest {
+            id,
+            apply,
+            result: None,
+            sender,
+            token: token.clone(),
+            has_started: false,
+        };
+        let stopped = |_| StoreError::from(io::Error::other("the writer thread has stopped"));
+        self.requests()?.send(Box::new(request)).map_err(|_| stopped(()))?;
         match tokio::time::timeout(self.timeout, &mut answer).await {
-            Ok(answer) => answer.map_err(|_| gone(()))?,
-            Err(_) if turn.take() => Err(StoreError::Busy),
-            // It is being done.
-            Err(_) => answer.await.map_err(|_| gone(()))?,
+            Ok(answer) => answer.map_err(|_| stopped(()))?,
+            Err(_) if token.take() => Err(StoreError::Busy),
+            // The writer thread has already started the request.
+            Err(_) => answer.await.map_err(|_| stopped(()))?,
         }
     }
 
-    /// Begins the thread, which opens the file if there is one: whoever knows that a step is
-    /// coming can do something else meanwhile.
+    /// Starts the thread, which opens an existing file in the background.
     pub(super) fn prepare(&self) {
-        // What fails will fail again when there is somebody to tell.
-        self.jobs().ok();
+        // The first request starts the thread again and reports the error.
+        self.requests().ok();
     }
 
-    fn jobs(&self) -> Result<&Sender<BoxedWrite>, StoreError> {
-        if let Some(jobs) = self.jobs.get() {
-            return Ok(jobs);
+    fn requests(&self) -> Result<&Sender<BoxedWrite>, StoreError> {
+        if let Some(requests) = self.requests.get() {
+            return Ok(requests);
         }
-        let (sender, jobs) = mpsc::channel();
+        let (sender, requests) = mpsc::channel();
         let file = Arc::clone(&self.file);
-        os_error::spawn("store", move || serve(&file, &jobs))?;
-        // Where two began, the thread of the one that is not kept ends at once.
-        Ok(self.jobs.get_or_init(|| sender))
+        os_error::spawn("store", move || serve(&file, &requests))?;
+        // If two callers race, the losing sender is dropped and its thread stops.
+        Ok(self.requests.get_or_init(|| sender))
     }
 }
 
-/// A step's turn: the thread takes it when it begins with the step, or the caller who does not
-/// want it done any more.
+/// A token that either the writer thread or the timed-out caller takes.
+///
+/// The thread takes the token when it starts the request. The caller takes it to withdraw the
+/// request.
 #[derive(Clone, Default)]
 struct StartToken(Arc<AtomicBool>);
 
 impl StartToken {
-    /// Returns whether nobody took it before.
+    /// Takes the token. Returns `false` if it was already taken.
     fn take(&self) -> bool {
         !self.0.swap(true, Ordering::AcqRel)
     }
 }
 
-fn serve(file: &StoreFile, jobs: &Receiver<BoxedWrite>) {
+fn serve(file: &StoreFile, requests: &Receiver<BoxedWrite>) {
     catch_corruption_panic(|| file.open_existing()).ok();
-    while let Ok(first) = jobs.recv() {
+    while let Ok(first) = requests.recv() {
         let mut batch = vec![first];
-        batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
+        batch.extend(requests.try_iter().take(MAX_BATCH - 1));
         write(file, batch);
     }
 }
 
-/// How a transaction failed.
+/// The error of a transaction.
 enum TxError {
-    /// Before its commit: nothing was done.
+    /// The transaction failed before its commit. Nothing was written.
     Aborted(StoreError),
-    /// In its commit: it was done or not.
+    /// The commit failed. The transaction may or may not be committed.
     CommitUnknown(StoreError),
 }
 
 fn write(file: &StoreFile, mut batch: Vec<BoxedWrite>) {
     match attempt(file, &mut batch) {
-        Ok(()) => batch.into_iter().for_each(|job| job.answer(None)),
-        // One of them may be at fault, or too large: the others are not to suffer.
+        Ok(()) => batch.into_iter().for_each(|request| request.answer(None)),
+        // A single request may be invalid or too large, so each is tried on its own.
         Err(TxError::Aborted(_)) if batch.len() > 1 => {
-            batch.into_iter().for_each(|job| write(file, vec![job]));
+            batch.into_iter().for_each(|request| write(file, vec![request]));
         }
         Err(TxError::Aborted(error)) => {
-            batch.into_iter().for_each(|job| job.answer(Some(error.clone())));
+            batch.into_iter().for_each(|request| request.answer(Some(error.clone())));
         }
         Err(TxError::CommitUnknown(error)) => resolve_unknown_commit(file, batch, &error),
     }
 }
 
 fn attempt(file: &StoreFile, batch: &mut Vec<BoxedWrite>) -> Result<(), TxError> {
-    let begun = catch_corruption_panic(|| {
+    let applied = catch_corruption_panic(|| {
         let handle = file.for_writing()?;
         let transaction = handle.begin_write()?;
-        batch.retain_mut(|job| job.begins());
+        batch.retain_mut(|request| request.start());
         let mut tx = Tx::open(&transaction)?;
-        // Of a large one a part may be written before its commit.
-        let room = file.free_space();
-        batch.iter_mut().try_for_each(|job| job.apply(&mut tx))?;
+        // redb may write pages of a large transaction before its commit, so measure first.
+        let free_space = file.free_space();
+        batch.iter_mut().try_for_each(|request| request.apply(&mut tx))?;
         let written = tx.written();
         drop(tx);
         if written >= FREE_SPACE_CHECK_BYTES
-            && room.is_some_and(|room| room < written + RESERVED_BYTES)
+            && free_space.is_some_and(|free| free < written + RESERVED_BYTES)
         {
             return Err(StoreError::Full);
         }
         if written > 0 {
             file.is_in_place()?;
         }
-        // One that is dropped is undone, which reads and may stop as all else.
+        // Dropping the transaction rolls it back, which also reads pages and may panic.
         Ok((written > 0).then_some(transaction))
     });
-    let begun = begun.map_err(|error| {
-        // After a failure of the disk the file takes no more until it is opened again.
+    let applied = applied.map_err(|error| {
+        // After a disk error redb rejects writes until the file is reopened.
         if error.is_of_disk() {
             file.close();
         }
         TxError::Aborted(error)
     })?;
-    let Some(transaction) = begun else { return Ok(()) };
+    let Some(transaction) = applied else { return Ok(()) };
     catch_corruption_panic(|| Ok(transaction.commit()?)).map_err(TxError::CommitUnknown)
 }
 
-/// Finds out what became of steps whose commit failed, and answers them.
+/// Reopens the file, checks which writes are committed, and answers the requests.
 fn resolve_unknown_commit(file: &StoreFile, batch: Vec<BoxedWrite>, error: &StoreError) {
     file.close();
-    // Opening it for writing puts it in order; where that fails, reading may still do.
+    // Opening for writing runs recovery. If that fails, reading may still succeed.
     catch_corruption_panic(|| file.for_writing().map(drop)).ok();
-    for job in batch {
-        match file.read(|store| job.is_committed(store)) {
-            Ok(Some(true)) => job.answer(None),
-            Ok(Some(false) | None) => job.answer(Some(error.clone())),
+    for request in batch {
+        match file.read(|store| request.is_committed(store)) {
+            Ok(Some(true)) => request.answer(None),
+            Ok(Some(false) | None) => request.answer(Some(error.clone())),
             Err(_) => {
-                let unknown = StoreError::OutcomeUnknown(job.id());
-                job.answer(Some(unknown));
+                let unknown = StoreError::OutcomeUnknown(request.id());
+                request.answer(Some(unknown));
             }
         }
     }
 }
 
-/// A step, whatever its answer is.
+/// An entry of the write queue, independent of its result type.
 trait QueuedWrite: Send {
-    /// The run that it is about.
+    /// Returns the run that the write concerns.
     fn id(&self) -> RunId;
-    /// Returns whether it is still to be done; from now on it is.
-    fn begins(&mut self) -> bool;
-    /// Does it within a transaction; may be called again, within another.
+    /// Marks the request as started. Returns `false` if the caller has withdrawn it.
+    fn start(&mut self) -> bool;
+    /// Applies the write within a transaction. May be called again in another transaction.
     fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError>;
-    /// Returns whether what it did is in the store.
+    /// Returns whether the write is committed.
     fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError>;
-    /// Answers with the error, or else with what it did.
+    /// Sends the error, or the result if `error` is `None`.
     fn answer(self: Box<Self>, error: Option<StoreError>);
 }
 
@@ -206,9 +218,8 @@ struct WriteRequest<T, A> {
     apply: A,
     result: Option<T>,
     sender: oneshot::Sender<Result<T, StoreError>>,
-    turn: StartToken,
-    /// The turn was taken for it.
-    has_begun: bool,
+    token: StartToken,
+    has_started: bool,
 }
 
 impl<T, A> QueuedWrite for WriteRequest<T, A>
@@ -220,9 +231,9 @@ where
         self.id
     }
 
-    fn begins(&mut self) -> bool {
-        self.has_begun = self.has_begun || self.turn.take();
-        self.has_begun
+    fn start(&mut self) -> bool {
+        self.has_started = self.has_started || self.token.take();
+        self.has_started
     }
 
     fn apply(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
@@ -240,7 +251,7 @@ where
             (Some(error), _) => Err(error),
             (None, None) => Err(StoreError::OutcomeUnknown(self.id)),
         };
-        // Whoever asked may be gone.
+        // The caller may have dropped the receiver.
         self.sender.send(answer).ok();
     }
 }
@@ -258,44 +269,47 @@ mod tests {
     use crate::store::{Claim, InsertOutcome, NewRun, RunFilter, Store as _};
     use crate::util::private_dir::{DataDir, PrivateDir};
 
-    /// Returns a step that was done in a transaction whose commit failed.
-    fn committing(id: RunId) -> (BoxedWrite, oneshot::Receiver<Result<InsertOutcome, StoreError>>) {
+    /// Returns a request that was applied in a transaction whose commit failed.
+    fn with_failed_commit(
+        id: RunId,
+    ) -> (BoxedWrite, oneshot::Receiver<Result<InsertOutcome, StoreError>>) {
         let (sender, answer) = oneshot::channel();
         let apply = |_: &mut Tx<'_>| Err(StoreError::Full);
         let result = Some(InsertOutcome::Created(Claim { id, revision: 1 }));
-        let job = WriteRequest {
+        let request = WriteRequest {
             id,
             apply,
             result,
             sender,
-            turn: StartToken::default(),
-            has_begun: true,
+            token: StartToken::default(),
+            has_started: true,
         };
-        (Box::new(job), answer)
+        (Box::new(request), answer)
     }
 
     #[tokio::test]
-    async fn r3_after_a_failed_commit_the_answer_is_what_is_there() {
+    async fn failed_commit_is_answered_with_the_stored_state() {
         let scratch = tempfile::tempdir().unwrap();
         let store = RedbStore::new(DataDir::new(scratch.path()), ShutdownMode::Clean);
-        let there = insert(&store, &running("a")).await.id;
-        let ((first, there), (second, missing)) = (committing(there), committing(RunId::new()));
+        let stored = insert(&store, &running("a")).await.id;
+        let (first, stored) = with_failed_commit(stored);
+        let (second, missing) = with_failed_commit(RunId::new());
         resolve_unknown_commit(&store.file, vec![first, second], &StoreError::Full);
-        assert!(matches!(there.await.unwrap(), Ok(InsertOutcome::Created(_))));
+        assert!(matches!(stored.await.unwrap(), Ok(InsertOutcome::Created(_))));
         assert!(matches!(missing.await.unwrap(), Err(StoreError::Full)));
         insert(&store, &running("a")).await;
     }
 
     #[tokio::test]
-    async fn r3_where_nothing_can_be_read_the_outcome_is_unknown() {
+    async fn outcome_is_unknown_if_the_store_cannot_be_read_after_a_failed_commit() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = PrivateDir::create(&scratch.path().join(DIRECTORY)).unwrap();
         directory.replace(FILE, &[&[7; 10_000]]).unwrap();
         let id = RunId::new();
-        let (job, answer) = committing(id);
+        let (request, answer) = with_failed_commit(id);
         resolve_unknown_commit(
             &StoreFile::new(DataDir::new(scratch.path()), ShutdownMode::Clean),
-            vec![job],
+            vec![request],
             &StoreError::Full,
         );
         let answer = answer.await.unwrap();
@@ -303,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_written_to_a_store_that_was_removed_or_to_one_in_its_place() {
+    async fn removed_or_replaced_store_is_not_written() {
         for is_replaced in [false, true] {
             let scratch = tempfile::tempdir().unwrap();
             let data = DataDir::new(scratch.path());
@@ -322,33 +336,33 @@ mod tests {
             let changes = [(address, DocumentChange { before: None, after })].into();
             let effects = Arc::new(CommitRequest { changes, ..CommitRequest::default() });
             let is_replaced_error = |error: StoreError| matches!(error, StoreError::Replaced);
-            // Each of them twice: an error must not make the next one write elsewhere.
+            // Each write runs twice, because an error must not make the next one reopen the path.
             for _ in 0..2 {
                 let ended = store.finish(claim, ending(Outcome::Cancelled)).await;
                 assert!(is_replaced_error(ended.unwrap_err()));
                 let begun = store.insert(NewRun { run: running("a"), key: None }).await;
                 assert!(is_replaced_error(begun.unwrap_err()));
-                let kept = store.commit_changes(author(), Arc::clone(&effects)).await;
-                assert!(is_replaced_error(kept.unwrap_err()));
+                let committed = store.commit_changes(author(), Arc::clone(&effects)).await;
+                assert!(is_replaced_error(committed.unwrap_err()));
             }
             assert_eq!(removed.metadata().unwrap().modified().unwrap(), written);
-            assert_eq!(directory.exists(), is_replaced, "no other store is begun");
+            assert_eq!(directory.exists(), is_replaced, "no new store is created");
             let runs = other.list(&RunFilter::default(), None, 10).await.unwrap().runs;
             assert_eq!(runs.len(), usize::from(is_replaced));
         }
     }
 
     #[tokio::test]
-    async fn a_step_that_fails_takes_no_other_with_it() {
+    async fn failed_request_does_not_fail_the_rest_of_its_batch() {
         let scratch = tempfile::tempdir().unwrap();
         let store = RedbStore::new(DataDir::new(scratch.path()), ShutdownMode::Clean);
-        let nobody = Claim { id: RunId::new(), revision: 1 };
+        let unknown = Claim { id: RunId::new(), revision: 1 };
         let runs = [running("a"), running("b")];
         let new =
             |run: &crate::model::run_record::RunRecord| NewRun { run: run.clone(), key: None };
         let (first, failed, second) = tokio::join!(
             store.insert(new(&runs[0])),
-            store.finish(nobody, ending(Outcome::Cancelled)),
+            store.finish(unknown, ending(Outcome::Cancelled)),
             store.insert(new(&runs[1])),
         );
         assert!(matches!(

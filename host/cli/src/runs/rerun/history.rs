@@ -51,7 +51,7 @@ impl RerunHistory {
             let after = Some(RunCursor(self.oldest));
             // The filter does not select an operation, because it may have been renamed.
             let page = runs.list(&RunFilter::default(), after, PAGE).await?;
-            self.report(&page.damaged);
+            self.report(&page.corrupted);
             page.runs.iter().for_each(|run| self.add(run));
             self.oldest = page.next.map_or(0, |RunCursor(sequence)| sequence);
         }

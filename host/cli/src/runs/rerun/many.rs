@@ -106,7 +106,7 @@ async fn select(
     let mut after = None;
     loop {
         let page = runs.list(filter, after, PAGE).await?;
-        history.report(&page.damaged);
+        history.report(&page.corrupted);
         for run in page.runs {
             if selection.ids.len() == limit {
                 return Ok(selection);

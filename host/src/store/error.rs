@@ -1,0 +1,137 @@
+//! Errors of the store.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::model::run_record::RunId;
+use crate::util::os_error;
+use crate::util::private_dir::{NoLink, PrivateDirError};
+use crate::util::trust::Untrusted;
+
+/// An error of a store operation.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A newer version wrote the store. This version can only read it.
+    #[error(
+        "the store has format {found}, this version writes {known}: it is open for reading only"
+    )]
+    Newer {
+        /// The format of the store.
+        found: u32,
+        /// The newest format that this version knows.
+        known: u32,
+    },
+    /// An older version wrote the store. This version cannot read it.
+    #[error("the store has format {found}, this version reads {known}")]
+    Older {
+        /// The format of the store.
+        found: u32,
+        /// The oldest format that this version reads.
+        known: u32,
+    },
+    /// A stored value or a part of the file is corrupted. All other values remain usable.
+    #[error("the store is corrupted at `{key}`: {what}")]
+    Corrupted {
+        /// The key of the value, or the part of the file.
+        key: String,
+        /// The problem.
+        what: String,
+    },
+    /// The disk is full. Writes succeed again when space is free.
+    #[error("the store's disk is full")]
+    Full,
+    /// The user has no write permission, or the file system is read-only.
+    #[error("the store is read-only: {0}")]
+    ReadOnly(Arc<io::Error>),
+    /// The commit failed, and reading the store afterwards failed too. The change of this run may
+    /// or may not be committed.
+    #[error("cannot tell whether run `{0}` was committed")]
+    OutcomeUnknown(RunId),
+    /// Another process held the write lock for 60 s. Usually that process is suspended, by a
+    /// debugger or a frozen container. Nothing was written.
+    #[error("timed out after 60 s waiting for the store's write lock")]
+    Busy,
+    /// Another user owns the data directory or has access to it.
+    #[error("the data directory is not trusted: {0}")]
+    Untrusted(Untrusted),
+    /// The store file was removed or replaced while this process had it open. Nothing was
+    /// written, and this process does not open the replacement.
+    #[error("the store was removed or replaced while it was in use")]
+    Replaced,
+    /// An operating system error.
+    #[error("cannot use the store: {}", os_error::text(.0))]
+    Io(Arc<io::Error>),
+}
+
+/// Maps missing permissions to [`StoreError::ReadOnly`] and foreign access to
+/// [`StoreError::Untrusted`].
+impl From<PrivateDirError> for StoreError {
+    fn from(error: PrivateDirError) -> Self {
+        match error {
+            PrivateDirError::System { source, .. } if source.raw_os_error().is_some() => {
+                Self::denied(source)
+            }
+            PrivateDirError::System { source, .. } if names_its_path(&source) => source.into(),
+            PrivateDirError::Untrusted(untrusted) => Self::Untrusted(untrusted),
+            other => io::Error::new(io::ErrorKind::PermissionDenied, other.to_string()).into(),
+        }
+    }
+}
+
+/// Returns whether this crate created the error with its path in the message.
+fn names_its_path(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Untrusted>() || inner.is::<NoLink>())
+}
+
+/// Returns a hint for an error that this crate created; `None` for errors of the system.
+pub fn io_hint(error: &io::Error) -> Option<&'static str> {
+    if super::redb::overlay::is_outdated(error) {
+        return Some("try again");
+    }
+    error.get_ref().is_some_and(|inner| inner.is::<NoLink>()).then_some(
+        "put the file itself there, or name the directory that it is in by `data` in \
+        `ophost.toml` or by `--data`",
+    )
+}
+
+impl From<Untrusted> for StoreError {
+    fn from(untrusted: Untrusted) -> Self {
+        Self::Untrusted(untrusted)
+    }
+}
+
+impl StoreError {
+    /// Returns whether an open file may be unusable after this error.
+    pub(super) fn is_of_disk(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::ReadOnly(_) | Self::Full | Self::Replaced => true,
+            Self::Corrupted { .. } => true,
+            Self::Newer { .. } | Self::Older { .. } | Self::OutcomeUnknown(_) => false,
+            Self::Busy | Self::Untrusted(_) => false,
+        }
+    }
+
+    /// Converts the error of opening a file for writing.
+    pub(super) fn denied(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied if error.raw_os_error().is_some() => {
+                Self::ReadOnly(Arc::new(error))
+            }
+            _ => error.into(),
+        }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Untrusted>());
+        if let Some(untrusted) = inner {
+            return Self::Untrusted(untrusted.clone());
+        }
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::Full,
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(Arc::new(error)),
+            _ => Self::Io(Arc::new(error)),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Arguments and results of the store's write operations.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::model::digest::Digest;
+use crate::model::document::{ChangeCount, CommitRequest};
+use crate::model::operation::OperationName;
+use crate::model::outcome::{Actor, ItemError, LogEntry, Outcome, Usage};
+use crate::model::run_record::{CapabilityUse, Masked, ResultRef, RunId, RunRecord};
+
+/// The author and time of a commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CommitMetadata {
+    /// The run.
+    pub(crate) run_id: RunId,
+    /// Whether the run has a record.
+    pub(crate) recorded: bool,
+    /// The operation.
+    pub(crate) operation: OperationName,
+    /// SHA-256 of the component's bytes; `None` for the host's own operations.
+    pub(crate) component_digest: Option<Digest>,
+    /// The user and the channel.
+    pub(crate) actor: Actor,
+    /// The time of the commit.
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// Result of [`Store::commit_changes`](super::Store::commit_changes).
+#[derive(Debug, PartialEq)]
+pub(crate) enum CommitOutcome {
+    /// The changes are committed under this run.
+    Committed(RunId, ChangeCount),
+    /// The read set has changed; nothing is written.
+    Conflict,
+}
+
+/// A run to insert.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewRun {
+    /// The record.
+    pub(crate) run: RunRecord,
+    /// The idempotency key that the run claims.
+    pub(crate) key: Option<IdempotencyClaim>,
+}
+
+/// A claim on an idempotency key of the run's operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdempotencyClaim {
+    /// The idempotency key.
+    pub(crate) key: String,
+    /// The digest of the request. A different request under the same key is a conflict.
+    pub(crate) fingerprint: Digest,
+    /// How long a successful run holds the key after it has finished.
+    pub(crate) window: Duration,
+}
+
+/// Result of [`Store::insert`](super::Store::insert).
+#[derive(Debug, PartialEq)]
+pub(crate) enum InsertOutcome {
+    /// The run is stored, and the caller holds its claim.
+    Created(Claim),
+    /// A run of the same request holds the key. The run is running or has succeeded.
+    Existing(Box<RunRecord>),
+    /// A run of a different request holds the key.
+    Conflict(Box<RunRecord>),
+}
+
+/// Write token of a run. Writes with an older revision are rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// The run.
+    pub(crate) id: RunId,
+    /// The revision that the holder saw last. The claim is valid while the run has it.
+    pub(crate) revision: u64,
+}
+
+/// Result of [`Store::log`](super::Store::log).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AppendLogOutcome {
+    /// The entries are stored.
+    Done,
+    /// The claim is no longer valid; the entries are not stored.
+    Lost,
+}
+
+/// The final state of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RunCompletion {
+    /// The outcome.
+    pub(crate) outcome: Outcome,
+    /// The time at which the run finished.
+    pub(crate) finished_at: DateTime<Utc>,
+    /// Whole milliseconds since the start, on a monotonic clock.
+    pub(crate) duration_ms: u64,
+    /// Merged into the stored metadata; replaces entries of the same name.
+    pub(crate) metadata: Map<String, Value>,
+    /// The log entries that were not written by [`Store::log`](super::Store::log) before.
+    pub(crate) log_entries: Vec<LogEntry>,
+    /// See [`RunRecord::log_dropped`].
+    pub(crate) log_dropped: u64,
+    /// See [`RunRecord::logs_ref`].
+    pub(crate) logs_ref: Option<String>,
+    /// See [`RunRecord::error_list`].
+    pub(crate) error_list: Vec<ItemError>,
+    /// Added to [`RunRecord::masked`].
+    pub(crate) masked: Vec<Masked>,
+    /// See [`RunRecord::result_refs`].
+    pub(crate) result_refs: Vec<ResultRef>,
+    /// See [`RunRecord::changes`]; the store adds the revision.
+    pub(crate) changes: Option<ChangeCount>,
+    /// The document changes and the read set.
+    pub(crate) effects: Arc<CommitRequest>,
+    /// The capabilities that were used and that were denied: see [`RunRecord::capabilities`].
+    pub(crate) capability_use: CapabilityUse,
+    /// See [`RunRecord::usage`].
+    pub(crate) usage: Option<Usage>,
+}
+
+/// Result of [`Store::finish`](super::Store::finish).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FinishOutcome {
+    /// The final state is stored.
+    Done,
+    /// The claim is no longer valid: the run has finished, or another process executes it.
+    Lost,
+    /// The read set has changed. The run is still running under the same claim.
+    Conflict,
+}
+
+/// Result of [`Store::erase`](super::Store::erase).
+#[derive(Debug, PartialEq)]
+pub enum EraseOutcome {
+    /// The run was erased; the rest of its record.
+    Done(Box<RunRecord>),
+    /// The run has not finished; nothing was erased.
+    Unfinished(Box<RunRecord>),
+    /// No run has this id.
+    NotFound,
+}
