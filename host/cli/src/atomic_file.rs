@@ -1,23 +1,25 @@
-//! Creates a file atomically and never overwrites an existing one.
+//! Writes files atomically: under a temporary name in the same directory, then renamed.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use tempfile::TempPath;
 
 use ophost::os_error;
 
-/// An error while a file is created. An existing file is unchanged, and no new file exists.
+/// The mode of a new file, from which the system subtracts the umask.
+const DEFAULT_MODE: u32 = 0o666;
+
+/// An error while a file is created. An existing file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CreateFileError {
     /// The file cannot be created at this path. Nothing was written.
     #[error("cannot write `{}`", file.display())]
     Misplaced { file: PathBuf, source: io::Error },
-    /// The system failed while the file was written.
+    /// The system failed while the file was written or synced.
     #[error("cannot write `{}`", file.display())]
     Unfinished { file: PathBuf, source: io::Error },
 }
@@ -52,8 +54,7 @@ fn is_vacant(file: &Path) -> io::Result<()> {
     match fs::symlink_metadata(file) {
         Ok(_) => Err(io::Error::from_raw_os_error(Errno::EXIST.raw_os_error())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
-            directory.map_or(Ok(()), |directory| fs::metadata(directory).map(drop))
+            fs::metadata(directory_of(file)).map(drop)
         }
         Err(error) => Err(error),
     }
@@ -61,41 +62,71 @@ fn is_vacant(file: &Path) -> io::Result<()> {
 
 /// A file that is written under a temporary name in the same directory.
 ///
-/// Dropping it without [`AtomicFile::persist`] removes the temporary file.
+/// Dropping it before [`AtomicFile::persist`] or [`AtomicFile::persist_noclobber`] removes the
+/// temporary file.
 pub(super) struct AtomicFile {
     file: PathBuf,
-    part: PathBuf,
+    temporary: TempPath,
     writer: BufWriter<File>,
 }
 
 impl AtomicFile {
-    /// Creates the temporary file.
+    /// Creates the temporary file for a new file with the default permissions.
     ///
     /// # Errors
     ///
     /// Returns [`CreateFileError`] if the path exists, or a file cannot be created there.
     pub(super) fn create(file: &Path) -> Result<Self, CreateFileError> {
         ensure_absent(file)?;
-        let part = beside(file);
-        let made = remove(&part).and_then(|()| File::create_new(&part));
-        let made =
-            made.map_err(|source| CreateFileError::Misplaced { file: file.to_owned(), source })?;
-        Ok(Self { file: file.to_owned(), part, writer: BufWriter::new(made) })
+        Self::with_mode(file, DEFAULT_MODE)
+            .map_err(|source| CreateFileError::Misplaced { file: file.to_owned(), source })
     }
 
-    /// Syncs the file to disk and renames it to its path.
+    /// Creates the temporary file for a new or existing file. The file gets this mode minus the
+    /// umask.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(super) fn with_mode(file: &Path, mode: u32) -> io::Result<Self> {
+        let mut options = File::options();
+        options.write(true).create_new(true).mode(mode);
+        // The suffix keeps a host that watches the directory from loading the file as a plugin.
+        // `make_in` and `TempPath` are used because other errors of `tempfile` lose the error
+        // number, from which the hint is derived.
+        let (writer, temporary) = tempfile::Builder::new()
+            .prefix(".ophost-")
+            .suffix(".part")
+            .make_in(directory_of(file), |path| options.open(path))?
+            .into_parts();
+        Ok(Self { file: file.to_owned(), temporary, writer: BufWriter::new(writer) })
+    }
+
+    /// Syncs the file to disk and renames it to its path, replacing an existing file.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(super) fn persist(self) -> io::Result<()> {
+        self.rename(|temporary, file| temporary.persist(file).map_err(|error| error.error))
+    }
+
+    /// Syncs the file to disk and renames it to its path, unless a file exists there.
     ///
     /// # Errors
     ///
     /// Returns the system's error, also if a file was created at the path in the meantime.
-    pub(super) fn persist(&mut self) -> io::Result<()> {
+    pub(super) fn persist_noclobber(self) -> io::Result<()> {
+        self.rename(|temporary, file| {
+            temporary.persist_noclobber(file).map_err(|error| error.error)
+        })
+    }
+
+    fn rename(mut self, rename: impl FnOnce(TempPath, &Path) -> io::Result<()>) -> io::Result<()> {
         self.writer.flush()?;
         self.writer.get_ref().sync_all()?;
-        match renameat_with(CWD, &self.part, CWD, &self.file, RenameFlags::NOREPLACE) {
-            // Some file systems, such as network file systems, support only hard links here.
-            Err(Errno::INVAL | Errno::NOSYS) => fs::hard_link(&self.part, &self.file),
-            renamed => Ok(renamed?),
-        }
+        rename(self.temporary, &self.file)?;
+        sync_directory(directory_of(&self.file))
     }
 }
 
@@ -109,55 +140,96 @@ impl Write for AtomicFile {
     }
 }
 
-impl Drop for AtomicFile {
-    fn drop(&mut self) {
-        // A persisted file no longer has this name. `drop` cannot report an error.
-        remove(&self.part).ok();
+fn directory_of(file: &Path) -> &Path {
+    let directory = file.parent().filter(|path| !path.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
+}
+
+/// Syncs a directory, so that a renamed file survives a crash of the system.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
+        // The directory is not readable, or its file system does not sync directories. The file
+        // itself has been synced and renamed.
+        Err(error) if is_unsupported(&error) => Ok(()),
+        synced => synced,
     }
 }
 
-fn beside(file: &Path) -> PathBuf {
-    let mut name = OsString::from(file);
-    name.push(format!(".{}.part", process::id()));
-    name.into()
-}
-
-/// Removes a file if it exists, such as one left by a killed process with the same id.
-fn remove(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn mode(file: &Path) -> u32 {
+        fs::metadata(file).unwrap().permissions().mode() & 0o777
+    }
+
+    fn entry_count(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
     #[test]
-    fn file_is_created_atomically_and_never_overwrites() {
+    fn dropped_file_is_removed() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("it");
-        let entries = || fs::read_dir(scratch.path()).unwrap().count();
         let mut file = AtomicFile::create(&path).unwrap();
         file.write_all(b"half").unwrap();
         assert!(!path.exists());
+        assert_eq!(entry_count(scratch.path()), 1);
         drop(file);
-        assert_eq!(entries(), 0);
+        assert_eq!(entry_count(scratch.path()), 0);
+    }
 
+    #[test]
+    fn existing_file_is_not_overwritten() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("it");
         let mut file = AtomicFile::create(&path).unwrap();
         file.write_all(b"mine").unwrap();
         fs::write(&path, "other").unwrap();
-        assert_eq!(file.persist().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        drop(file);
-        assert_eq!((fs::read(&path).unwrap(), entries()), (b"other".to_vec(), 1));
+        let error = file.persist_noclobber().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"other");
+        assert_eq!(entry_count(scratch.path()), 1);
         assert!(AtomicFile::create(&path).is_err_and(|error| error.is_usage()));
+    }
 
-        fs::remove_file(&path).unwrap();
+    #[test]
+    fn new_file_has_the_default_permissions() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (path, plain) = (scratch.path().join("it"), scratch.path().join("plain"));
+        fs::write(&plain, "").unwrap();
         let mut file = AtomicFile::create(&path).unwrap();
         file.write_all(b"mine").unwrap();
-        file.persist().unwrap();
-        drop(file);
-        assert_eq!((fs::read(&path).unwrap(), entries()), (b"mine".to_vec(), 1));
+        file.persist_noclobber().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        assert_eq!(mode(&path), mode(&plain));
+        assert_eq!(entry_count(scratch.path()), 2);
+    }
+
+    #[test]
+    fn existing_file_is_replaced() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("a.wasm");
+        for content in ["old", "new"] {
+            let mut file = AtomicFile::with_mode(&path, 0o644).unwrap();
+            assert_eq!(file.temporary.extension(), Some("part".as_ref()));
+            file.write_all(content.as_bytes()).unwrap();
+            file.persist().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+        assert_eq!(mode(&path) & !0o644, 0);
+        assert_eq!(entry_count(scratch.path()), 1);
+    }
+
+    #[test]
+    fn error_of_a_missing_directory_has_its_number() {
+        let error = AtomicFile::with_mode(Path::new("/missing/it"), DEFAULT_MODE).err().unwrap();
+        assert_eq!(Errno::from_io_error(&error), Some(Errno::NOENT));
     }
 }

@@ -1,10 +1,10 @@
 //! `ophost build`: builds Rust plugins into components.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 
 use bytesize::ByteSize;
 use clap::Args;
@@ -15,6 +15,7 @@ use ophost::os_error::{self, Shortage};
 use ophost::{InspectError, Inspector, OperationName};
 use ophost_toolchain::Artifact;
 
+use super::atomic_file::AtomicFile;
 use super::error::{CliError, Exit};
 use super::output::{self, EscapedLine};
 use super::settings;
@@ -166,17 +167,9 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(directory) = file.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
     }
-    let temporary = file.with_extension(format!("{}.tmp", process::id()));
-    let mut options = File::options();
-    let opened = options.write(true).create(true).truncate(true).mode(0o644).open(&temporary);
-    let replaced = opened
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, file));
-    if replaced.is_err() {
-        // The first error is returned, and an error of the cleanup is ignored.
-        fs::remove_file(&temporary).ok();
-    }
-    replaced
+    let mut new = AtomicFile::with_mode(file, 0o644)?;
+    new.write_all(bytes)?;
+    new.persist()
 }
 
 fn print(written: &[Written], json: bool) -> Result<(), CliError> {
@@ -255,12 +248,11 @@ mod tests {
 
     #[test]
     fn replaced_file_leaves_no_temporary_file() {
-        let directory = std::env::temp_dir().join(format!("ophost-build-{}", process::id()));
-        let file = directory.join("new/a.wasm");
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("new/a.wasm");
         replace(&file, b"old").unwrap();
         replace(&file, b"new").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"new");
-        assert_eq!(fs::read_dir(directory.join("new")).unwrap().count(), 1);
-        fs::remove_dir_all(directory).unwrap();
+        assert_eq!(fs::read_dir(scratch.path().join("new")).unwrap().count(), 1);
     }
 }

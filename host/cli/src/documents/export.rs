@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use ophost::document::{CollectionName, Document, Filter};
 use ophost::{DocumentReader, Progress};
 
 use super::super::atomic_file::{AtomicFile, CreateFileError};
-use super::super::error::CliError;
+use super::super::error::{CliError, Exit};
 use super::super::escape::Json;
+use super::super::interrupt;
 use super::super::output;
 use super::super::progress::Bar;
 use super::super::stdio::{self, Waiting};
@@ -59,17 +61,18 @@ impl Target {
         writer.write_all(b"\n")
     }
 
-    fn finish(&mut self) -> io::Result<()> {
+    fn finish(self) -> io::Result<()> {
         match self {
-            Self::Stdout { writer, .. } => writer.flush(),
-            Self::File(file) => file.persist(),
+            Self::Stdout { mut writer, .. } => writer.flush(),
+            Self::File(file) => file.persist_noclobber(),
         }
     }
 }
 
 /// An export in progress.
 struct Export {
-    target: Target,
+    /// `None` after the export has finished or was interrupted.
+    target: Option<Target>,
     done: u64,
     total: Option<u64>,
     failed: Option<io::Error>,
@@ -88,17 +91,25 @@ impl Export {
     }
 
     fn line(&mut self, document: &Document) -> io::Result<()> {
-        self.target.line(&shown(document).map_err(io::Error::other)?)
+        let target = self.target.as_mut().ok_or(io::ErrorKind::Interrupted)?;
+        target.line(&shown(document).map_err(io::Error::other)?)
     }
 
     fn finish(&mut self) -> io::Result<u64> {
+        let target = self.close();
+        match (self.failed.take(), target) {
+            (Some(error), _) => Err(error),
+            (None, Some(target)) => target.finish().map(|()| self.done),
+            (None, None) => Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
+
+    /// Ends the progress bar and returns the target. Dropping it removes an unfinished file.
+    fn close(&mut self) -> Option<Target> {
         if let Some(bar) = self.bar.take() {
             bar.clear();
         }
-        match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.target.finish().map(|()| self.done),
-        }
+        self.target.take()
     }
 }
 
@@ -108,7 +119,12 @@ pub(super) async fn run(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let CollectionSelector { collection, filter } = args.selector;
-    let target = Target::open(args.output.as_ref())?;
+    let cancel = CancellationToken::new();
+    if args.output.is_some() {
+        // Without this, a signal would terminate the process and leave the temporary file.
+        interrupt::cancels(cancel.clone())?;
+    }
+    let target = Some(Target::open(args.output.as_ref())?);
     let bar = args.output.as_ref().and_then(|_| Bar::for_terminal());
     // The number of matches of a filter is known only after the scan.
     let total = match bar {
@@ -121,7 +137,14 @@ pub(super) async fn run(
     let add = |export: &Mutex<Export>, document: &Document| {
         export.lock().unwrap_or_else(PoisonError::into_inner).add(document)
     };
-    documents.each(collection.clone(), filter, move |document| add(&writing, &document)).await?;
+    let scan = documents.each(collection.clone(), filter, move |document| add(&writing, &document));
+    tokio::select! {
+        scanned = scan => scanned?,
+        () = cancel.cancelled() => {
+            drop(export.lock().unwrap_or_else(PoisonError::into_inner).close());
+            return Ok(Exit::Interrupted.into());
+        }
+    }
     let done = export.lock().unwrap_or_else(PoisonError::into_inner).finish();
     if matches!(done, Ok(0)) {
         report_if_missing(documents, &collection).await;
