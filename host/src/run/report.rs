@@ -33,8 +33,8 @@ pub struct RunReport {
     pub logs_ref: Option<String>,
     /// Resource usage.
     pub usage: Usage,
-    /// Limits that were equal to their maxima, so that a call cannot request more. Empty if
-    /// [`from_record`](Self::from_record) is set.
+    /// Limits that were equal to their maxima, so that a call cannot request more. Empty if the
+    /// report is the stored result of an earlier run.
     pub at_maximum: Vec<LimitName>,
     /// Number of documents that the run changed, or would have changed without `dry_run`.
     pub changes: ChangeCount,

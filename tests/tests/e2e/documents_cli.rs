@@ -807,7 +807,7 @@ fn corrupted_document_is_named_and_never_shown_and_the_others_are_salvaged() {
             insta::allow_duplicates! {
                 insta::assert_snapshot!(bad, @"
                 ---- stderr
-                error: the store is damaged at `document things/bad`: the check does not fit
+                error: the store is corrupted at `document things/bad`: checksum mismatch
                 hint: `ophost store check` lists all corruption; `ophost store salvage FILE` copies the intact data
                 ---- exit 5
                 ");
