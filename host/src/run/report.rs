@@ -75,13 +75,21 @@ impl RunReport {
     pub(super) async fn record(
         &self,
         tracker: &RunTracker,
-        kept: RecordedOutcome,
+        recorded_outcome: RecordedOutcome,
         (effects, capability_use): (&Arc<CommitRequest>, &CapabilityUse),
     ) -> Result<FinishOutcome, RunError> {
         let Self { outcome, trail, usage, changes, dry_run, .. } = self;
         let (usage, changes, is_dry) = (*usage, *changes, dry_run.is_some());
-        let ended =
-            Completion { outcome, kept, trail, usage, effects, changes, capability_use, is_dry };
+        let ended = Completion {
+            outcome,
+            recorded_outcome,
+            trail,
+            usage,
+            effects,
+            changes,
+            capability_use,
+            is_dry,
+        };
         let run_id = tracker.id();
         let finished = tracker.finish(ended).await.and_then(|finished| match finished {
             FinishOutcome::Done | FinishOutcome::Conflict => Ok(finished),
