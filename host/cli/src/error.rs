@@ -287,6 +287,7 @@ impl CliError {
         }
     }
 
+    /// Returns a hint for the user.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Run(error) => run_hint(error),
