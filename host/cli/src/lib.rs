@@ -39,6 +39,8 @@ mod panics;
 mod plugins;
 mod process_limits;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod run;
 mod runs;
 mod schema_view;
