@@ -68,7 +68,7 @@ fn print(
 ) -> Result<(), CliError> {
     match inspection {
         Ok(operations) if json => output::json(&json!({"file": file, "operations": operations})),
-        Err(reason) if json => output::json(&json!({"file": file, "refused": reason})),
+        Err(reason) if json => output::json(&json!({"file": file, "rejected": reason})),
         Ok(operations) => {
             let names: Vec<_> = operations.iter().map(OperationName::as_str).collect();
             output::stdout(&format!("{}: {}\n", EscapedLine(file), names.join(", ")))

@@ -404,7 +404,7 @@ fn store_exit(error: &StoreError) -> Exit {
 fn run_kind(error: &RunError) -> &'static str {
     match error {
         RunError::NoSuchOperation { .. } => "no_such_operation",
-        RunError::PluginRejected { .. } => "not_used",
+        RunError::PluginRejected { .. } => "plugin_rejected",
         RunError::Unavailable { .. } => "unavailable",
         RunError::Shortage { .. } => "host",
         RunError::Policy(PolicyError::AboveMaximum { .. }) => "denied",
@@ -425,8 +425,8 @@ fn run_kind(error: &RunError) -> &'static str {
 
 fn run_hint(error: &RunError) -> Option<String> {
     Some(match error {
-        RunError::NoSuchOperation { similar, refused, .. } => {
-            unknown_hint(similar.as_deref(), *refused)
+        RunError::NoSuchOperation { similar, rejected, .. } => {
+            unknown_hint(similar.as_deref(), *rejected)
         }
         RunError::Untrusted { untrusted, .. } => fix(untrusted),
         RunError::PluginRejected { .. } => "run `ophost plugins` to show the reason".to_owned(),

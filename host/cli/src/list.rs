@@ -52,7 +52,7 @@ pub(super) fn run(host: &Host, args: ListArgs, json: bool) -> Result<ExitCode, C
             .rejected()
             .map(|(file, reason)| json!({"file": file.display().to_string(), "reason": reason}))
             .collect();
-        output::json(&json!({"operations": operations, "refused": rejected}))?;
+        output::json(&json!({"operations": operations, "rejected": rejected}))?;
     } else {
         print(&catalog, &chosen, &filter)?;
         if catalog.operations().next().is_none() {

@@ -51,7 +51,7 @@ fn text(state: &PluginState<'_>) -> String {
             digest.short(),
             operations.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
         ),
-        PluginState::Rejected { file, reason } => unused_text(file, "refused", reason),
+        PluginState::Rejected { file, reason } => unused_text(file, "rejected", reason),
     }
 }
 
@@ -64,6 +64,6 @@ fn as_json(state: &PluginState<'_>) -> Value {
             "plugin": {"name": plugin, "version": version},
             "operations": operations.iter().map(|name| OperationName::as_str(name)).collect::<Vec<_>>(),
         }),
-        PluginState::Rejected { file, reason } => unused_json(file, "refused", reason),
+        PluginState::Rejected { file, reason } => unused_json(file, "rejected", reason),
     }
 }

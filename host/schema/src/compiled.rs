@@ -295,7 +295,7 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
         return Ok(());
     }
     let pointers: Vec<_> = all.iter().map(|(node, _)| graph.pointer(*node)).collect();
-    let refuse =
+    let rejection =
         |place: usize, problem: String| Err(SchemaError::at(pointers[place].clone(), problem));
     // A list of all defaults with a schema for each item, so that shared subschemas are compiled
     // once.
@@ -321,7 +321,7 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
         Ok(Ok(Ok(()))) => {}
         Ok(Ok(Err((path, error)))) => {
             let place = path.split('/').nth(1).and_then(|place| place.parse().ok()).unwrap_or(0);
-            return refuse(place, format!("the default violates its own schema: {error}"));
+            return rejection(place, format!("the default violates its own schema: {error}"));
         }
         Ok(Err(_)) => {
             return Err(SchemaError::here("checking the defaults takes too long".to_owned()));

@@ -118,7 +118,9 @@ impl Walk<'_> {
         match self.state[node] {
             State::Unseen => {}
             State::Open => {
-                return Err(self.refuse(node, "applies itself to the same value again".to_owned()));
+                return Err(
+                    self.rejection(node, "applies itself to the same value again".to_owned())
+                );
             }
             State::Done(steps) => return Ok(steps),
         }
@@ -133,14 +135,14 @@ impl Walk<'_> {
             let problem = format!(
                 "more than {MAX_STEPS} nested references, `allOf` and other applicators for one value"
             );
-            return Err(self.refuse(node, problem));
+            return Err(self.rejection(node, problem));
         }
         self.state[node] = State::Done(steps);
         self.order.push(node);
         Ok(steps)
     }
 
-    fn refuse(&self, node: usize, problem: String) -> SchemaError {
+    fn rejection(&self, node: usize, problem: String) -> SchemaError {
         SchemaError::at(self.graph.pointer(node), problem)
     }
 }

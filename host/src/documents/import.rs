@@ -20,7 +20,7 @@ const REPORT_INTERVAL: usize = 256;
 pub enum Existing {
     /// The import fails without changes.
     #[default]
-    Refuse,
+    Fail,
     /// The existing document is replaced.
     Replace,
     /// The existing document is kept, and the imported one is skipped.
@@ -30,7 +30,7 @@ pub enum Existing {
 impl Existing {
     fn as_str(self) -> &'static str {
         match self {
-            Self::Refuse => "refuse",
+            Self::Fail => "fail",
             Self::Replace => "replace",
             Self::Skip => "skip",
         }
@@ -39,7 +39,7 @@ impl Existing {
     fn condition(self) -> Condition {
         match self {
             Self::Replace => Condition::Always,
-            Self::Refuse | Self::Skip => Condition::Absent,
+            Self::Fail | Self::Skip => Condition::Absent,
         }
     }
 }

@@ -29,7 +29,7 @@ pub enum RunError {
         /// A similar existing name.
         similar: Option<String>,
         /// Number of rejected plugin files. The operation may be in one of them.
-        refused: usize,
+        rejected: usize,
     },
     /// No trusted plugin has an operation with this name. It may be in an untrusted file.
     #[error("no operation named `{name}` in the trusted plugins; untrusted: {untrusted}")]

@@ -337,7 +337,7 @@ impl Host {
         RunError::NoSuchOperation {
             name: name.to_owned(),
             similar: catalog.similar(name).map(ToOwned::to_owned),
-            refused: catalog.rejected().count(),
+            rejected: catalog.rejected().count(),
         }
     }
 }

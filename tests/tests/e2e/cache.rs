@@ -258,7 +258,7 @@ fn slow_compilation_is_shown_on_a_terminal() {
     assert_eq!(code, Some(0));
     // The line is cleared before the result is printed.
     let (_, result) = text.rsplit_once("\u{1b}[2K").expect("a line that was cleared");
-    assert!(result.contains("slow.wasm") && result.contains("refused"), "{text}");
+    assert!(result.contains("slow.wasm") && result.contains("rejected"), "{text}");
     let mut command = project.command(&["plugins"]);
     let piped = project.output(command.env("OPHOST_COMPILE_TIME", "2s"));
     assert_eq!(piped.stderr, "");

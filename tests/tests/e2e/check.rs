@@ -12,7 +12,7 @@ fn every_file_is_listed_with_its_state() {
     project.add("page", b"<html>");
     let output = project.run(&["plugins"]);
     let lines: Vec<_> = output.stdout.lines().collect();
-    assert_eq!(lines[0], "plugins/page.wasm  refused");
+    assert_eq!(lines[0], "plugins/page.wasm  rejected");
     assert_eq!(lines[1], "  not a WebAssembly file");
     assert!(lines[2].starts_with("plugins/text.wasm  text 0.1.0  "), "{output}");
     assert_eq!(lines[3], "  slugify, word_count");
@@ -24,7 +24,7 @@ fn json_has_the_state_of_every_file() {
     let project = Project::with_rust(&["text"]);
     project.add("page", b"<html>");
     let listed = project.run(&["plugins", "--json"]).json();
-    assert_eq!(listed["plugins"][0]["state"], "refused");
+    assert_eq!(listed["plugins"][0]["state"], "rejected");
     assert_eq!(listed["plugins"][0]["reason"], "not a WebAssembly file");
     assert_eq!(listed["plugins"][1]["state"], "used");
     assert_eq!(listed["plugins"][1]["operations"], serde_json::json!(["slugify", "word_count"]));

@@ -231,7 +231,7 @@ fn bulk_delete_with_nested_operators_deletes_nothing() {
 }
 
 #[test]
-fn existing_option_refuses_replaces_or_skips_duplicate_ids() {
+fn existing_option_fails_replaces_or_skips_duplicate_ids() {
     let project = with_things("{\"_id\":\"a\",\"n\":1}\n");
     let content = "{\"_id\":\"b\",\"n\":2}\n{\"_id\":\"a\",\"n\":2}\n";
     insta::assert_snapshot!(import(&project, "it.jsonl", content, &[]), @"
@@ -720,7 +720,7 @@ fn help_lists_the_filter_operators() {
         assert!(help.contains(word), "{help}");
     }
     let import = project.run(&["documents", "import", "--help"]).stdout;
-    assert!(import.contains("possible values: refuse, replace, skip"), "{import}");
+    assert!(import.contains("possible values: fail, replace, skip"), "{import}");
 }
 
 #[test]
@@ -893,7 +893,7 @@ fn commands_that_skip_a_corrupted_run_exit_with_failure() {
         let on = |arguments: &[&str]| project.run(&[arguments, &["--data", &data]].concat());
         let [list, stats] = ["list", "stats"].map(|command| on(&["runs", command]));
         let json = ["list", "stats"].map(|command| on(&["runs", command, "--json"]));
-        let corrupted = json.each_ref().map(|it| it.json()["damaged"].as_array().map(Vec::len));
+        let corrupted = json.each_ref().map(|it| it.json()["corrupted"].as_array().map(Vec::len));
         assert_eq!(corrupted[0], corrupted[1], "{list}{stats}");
         let code = if corrupted[0] == Some(0) { Some(0) } else { Some(1) };
         assert_eq!(

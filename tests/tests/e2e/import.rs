@@ -105,7 +105,7 @@ fn import_continues_after_the_batches_before_a_failure() {
 }
 
 #[test]
-fn batch_with_a_duplicate_id_is_refused_replaced_or_skipped() {
+fn batch_with_a_duplicate_id_is_rejected_replaced_or_skipped() {
     let project = Project::new();
     let content = format!("{}{}", lines(4), lines(1));
     let by =
@@ -398,7 +398,7 @@ fn other_encodings_are_read_or_reported_with_line_and_column() {
 }
 
 #[test]
-fn field_names_that_no_filter_can_use_are_refused_with_a_hint() {
+fn field_names_that_no_filter_can_use_are_rejected_with_a_hint() {
     let project = Project::new();
     let frame = ",a.b,$c,d\n0,1,2,3\n";
     insta::assert_snapshot!(import(&project, "it.csv", frame, &[]), @"
@@ -464,9 +464,9 @@ fn id_option_uses_the_field_name_of_the_file() {
     }
     let project = Project::new();
     for (name, content) in [("it.csv", "_id,n\nx,\n"), ("it.jsonl", "{\"_id\":\"x\"}\n")] {
-        let refused = import(&project, name, content, &["--id", "n", "--drop", "n"]);
-        assert!(refused.stderr.contains("the field `n` is missing"), "{refused}");
-        assert_eq!(refused.code, Some(2), "{refused}");
+        let rejected = import(&project, name, content, &["--id", "n", "--drop", "n"]);
+        assert!(rejected.stderr.contains("the field `n` is missing"), "{rejected}");
+        assert_eq!(rejected.code, Some(2), "{rejected}");
     }
 }
 

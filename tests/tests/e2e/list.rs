@@ -50,7 +50,7 @@ fn json_has_all_declarations_of_an_operation() {
     assert_eq!(slugify["async_enabled"], true);
     assert_eq!(slugify["input_schema"]["properties"]["text"]["type"], "string");
     assert_eq!(slugify["plugin"]["name"], "text");
-    assert_eq!(listed["refused"], serde_json::json!([]));
+    assert_eq!(listed["rejected"], serde_json::json!([]));
 }
 
 #[test]

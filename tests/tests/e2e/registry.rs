@@ -29,7 +29,7 @@ fn text_component(text: &str) -> Vec<u8> {
 fn rejected(project: &Project) -> String {
     let listed = project.run(&["plugins", "--json"]).json();
     let states = listed["plugins"].as_array().expect("a list").iter();
-    let rejected = states.filter(|state| state["state"] == "refused");
+    let rejected = states.filter(|state| state["state"] == "rejected");
     let line = |state: &Value| {
         let file = Path::new(state["file"].as_str().expect("a path")).file_name();
         format!(
@@ -129,7 +129,7 @@ fn plugin_directory_that_is_listed_twice_is_read_once() {
     let again = again.to_str().expect("UTF-8");
     let listed = project.run(&["list", "--plugins", "plugins", "--plugins", again, "--json"]);
     assert_eq!(listed.json()["operations"].as_array().map(Vec::len), Some(2));
-    assert_eq!(listed.json()["refused"], json!([]));
+    assert_eq!(listed.json()["rejected"], json!([]));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn list_shows_180_operations_and_20_rejected_files() {
     }
     let listed = project.run(&["list", "--json"]).json();
     assert_eq!(listed["operations"].as_array().map(Vec::len), Some(180));
-    assert_eq!(listed["refused"].as_array().map(Vec::len), Some(20));
+    assert_eq!(listed["rejected"].as_array().map(Vec::len), Some(20));
 }
 
 #[test]

@@ -609,8 +609,8 @@ fn filtered_rerun_runs_oldest_first_after_confirmation() {
         ("reran 2 runs: 1 succeeded, 1 not started\n", Some(1))
     );
     assert!(erased.stderr.contains("was erased, including its input"), "{erased}");
-    let left_out = "1 run skipped: already rerun\n1 run skipped: a rerun that succeeded\n";
-    assert!(erased.stderr.starts_with(left_out), "{erased}");
+    let skipped = "1 run skipped: already rerun\n1 run skipped: a rerun that succeeded\n";
+    assert!(erased.stderr.starts_with(skipped), "{erased}");
     assert_eq!(rerun(&["--tag", "none"]).stderr, "No run matches.\n");
     assert_eq!(
         (rerun(&[]).code, rerun(&["latest", "--status", "failed"]).code),
@@ -654,8 +654,8 @@ fn successful_rerun_is_rerun_only_by_its_id() {
     1 run skipped: a rerun that succeeded
     All matching runs were skipped.
     ");
-    let left_out = rerun(&[&all[..], &["--json"]].concat()).json();
-    assert_eq!(left_out["left_out"]["succeeded_rerun"], 1);
+    let skipped = rerun(&[&all[..], &["--json"]].concat()).json();
+    assert_eq!(skipped["skipped"]["succeeded_rerun"], 1);
     assert_eq!(runs(&project, &[]).len(), 2);
     assert_eq!(rerun(&["latest"]).code, Some(0));
     assert_eq!(runs(&project, &[]).len(), 3);
@@ -736,14 +736,14 @@ fn permanent_failures_are_rerun_only_by_id_or_flag() {
     let lines = rerun(&["--status", "failed", "--yes", "--json"]).stdout;
     let lines: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let left_out = json!({
+    let skipped = json!({
         "rerun_before": 0,
         "succeeded_rerun": 0,
         "unfinished": 0,
         "permanent": 1,
         "permanent_rerun": 0,
     });
-    assert_eq!((&lines[0], lines.len()), (&json!({"left_out": left_out}), 3));
+    assert_eq!((&lines[0], lines.len()), (&json!({"skipped": skipped}), 3));
     assert!(lines.iter().all(|line| line["rerun_of"] != permanent), "{lines:?}");
 
     let by_hand = rerun(&[permanent, "--json"]);

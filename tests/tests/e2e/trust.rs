@@ -564,7 +564,7 @@ fn created_files_are_trusted_under_any_umask() {
 }
 
 #[test]
-fn operation_of_an_untrusted_plugin_is_refused_with_a_fix() {
+fn operation_of_an_untrusted_plugin_is_rejected_with_a_fix() {
     let project = Project::with_rust(&["text", "misbehave"]);
     assert_eq!(project.run(&["run", "slugify", "text=A"]).code, Some(0));
     mode(&project.path().join("plugins/text.wasm"), 0o646);
@@ -591,7 +591,7 @@ fn operation_of_an_untrusted_plugin_is_refused_with_a_fix() {
 }
 
 #[test]
-fn key_for_secrets_that_is_open_to_others_is_refused_with_a_fix() {
+fn key_for_secrets_that_is_open_to_others_is_rejected_with_a_fix() {
     let project = Project::with_rust(&["misbehave"]);
     let run = ["run", "misbehave.admit", "user=a", "word=b", "--record"];
     assert!(project.run(&run).code < Some(2));

@@ -68,7 +68,7 @@ pub(super) struct ImportArgs {
     id: Option<String>,
     /// Action for a document whose id exists: fail the import, replace the existing document, or
     /// skip the new one.
-    #[arg(long, value_enum, value_name = "ACTION", default_value_t = OnExisting::Refuse)]
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = OnExisting::Fail)]
     existing: OnExisting,
     /// Import all values of a CSV file as text. By default, a column is numeric or boolean if every
     /// cell is an exact JSON number or boolean, and text otherwise, such as zip codes that include
@@ -88,7 +88,7 @@ pub(super) struct ImportArgs {
 /// The action for a document whose id exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum OnExisting {
-    Refuse,
+    Fail,
     Replace,
     Skip,
 }
@@ -96,7 +96,7 @@ enum OnExisting {
 impl From<OnExisting> for Existing {
     fn from(existing: OnExisting) -> Self {
         match existing {
-            OnExisting::Refuse => Self::Refuse,
+            OnExisting::Fail => Self::Fail,
             OnExisting::Replace => Self::Replace,
             OnExisting::Skip => Self::Skip,
         }

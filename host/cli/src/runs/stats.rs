@@ -23,7 +23,7 @@ pub(super) async fn run(
     let StatsReport { operations: stats, corrupted } = runs.stats(&filter).await?;
     if json {
         let texts: Vec<_> = corrupted.iter().map(ToString::to_string).collect();
-        output::json(&json!({"operations": stats, "damaged": texts}))?;
+        output::json(&json!({"operations": stats, "corrupted": texts}))?;
         return Ok(exit_code(&corrupted));
     }
     warn_of(&corrupted);

@@ -24,7 +24,7 @@ const MAX_BATCH: usize = 256;
 /// milliseconds, so a longer wait means that the holder is suspended.
 const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Transactions of at least this many bytes are refused unless the disk has enough free space.
+/// Transactions of at least this many bytes are rejected unless the disk has enough free space.
 ///
 /// The file never shrinks, so a large write that fails half way would waste space for good.
 /// Smaller transactions can use free pages of the file.

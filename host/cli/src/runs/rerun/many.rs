@@ -49,7 +49,7 @@ pub(super) async fn run(
     let selection = select(runs, filter, &args).await?;
     output::stderr(&selection.skipped());
     if json && selection.has_skipped() {
-        output::json_line(&json!({"left_out": selection.skipped_as_json()}))?;
+        output::json_line(&json!({"skipped": selection.skipped_as_json()}))?;
     }
     if selection.ids.is_empty() {
         output::stderr(selection.empty_message());

@@ -49,8 +49,8 @@ Examples:
 
 A rerun has the current limits, not those of the earlier run: flags such as --timeout, else the
 settings and the operation. Several runs are rerun one after the other, oldest first, each as a new
-run. Filters skip runs that were rerun already, and failures that their operation declared
-permanent. A rerun by ID skips nothing. Exit code 1 if a rerun did not succeed.";
+run. Filters skip runs with a rerun that succeeded or is running, and failures that their operation
+declared permanent. A rerun by ID skips nothing. Exit code 1 if a rerun did not succeed.";
 
 /// Runs `ophost runs rerun`. The current version of the operation validates the stored input.
 pub(super) async fn run(
