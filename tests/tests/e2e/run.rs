@@ -201,14 +201,14 @@ fn declared_failure_is_shown_with_code_and_details() {
     ---- stderr
     error: operation `misbehave.fail` failed (not-found): no such job
       {"input":{"kind":"error","message":"no such job","code":"not-found"}}
-      caused by: it was told to
+      caused by: the input requests a failure
     ---- exit 1
     "#);
     insta::assert_snapshot!(fail("kind=retryable"), @r#"
     ---- stderr
     error: operation `misbehave.fail` failed (not-found): no such job
       {"input":{"kind":"retryable","message":"no such job","code":"not-found"}}
-      caused by: it was told to
+      caused by: the input requests a failure
     hint: try again later
     ---- exit 1
     "#);

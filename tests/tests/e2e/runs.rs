@@ -775,7 +775,7 @@ fn failure_without_a_message_is_reported() {
     ---- stderr
     error: operation `misbehave.fail` failed (error): no message
       {"input":{"kind":"error","message":"","code":null}}
-      caused by: it was told to
+      caused by: the input requests a failure
     ---- exit 1
     "#);
     let shown = project.run(&["runs", "show", "latest"]).stdout;
