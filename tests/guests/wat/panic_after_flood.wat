@@ -1,4 +1,4 @@
-;; Fills the log, with long lines and then with short ones, and then says why it traps, as a panicking guest does.
+;; Fills the log with long and then short lines, logs a panic message, and traps.
 (import "ophost:plugin/log@0.1.0" "write"
   (func $log
     (param $level i32)
@@ -26,7 +26,7 @@
     (call $say (i32.const 2) (local.get $line) (i32.const 0x1000))
     (br_if $again
       (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
-  ;; What is left of the budget goes to a few short words.
+  ;; Short lines use the rest of the log budget.
   (call $say (i32.const 2) (local.get $line) (i32.const 5))
   (local.set $left (i32.const 1000))
   (loop $again

@@ -224,7 +224,7 @@ fn panic_is_shown_with_location_and_backtrace() {
         "{output}"
     );
     assert!(lines[0].ends_with(": boom"), "{output}");
-    assert_eq!(lines[1], "  at misbehave::outcomes::give_up");
+    assert_eq!(lines[1], "  at misbehave::outcomes::panic_with");
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(1)));
 }
 
