@@ -108,7 +108,10 @@ fn failure_is_recorded_with_kind_and_backtrace() {
     let run = latest(&project);
     assert_eq!((&run["status"], &run["failure_kind"]), (&json!("FAILED"), &json!("trap")));
     assert!(run["error_message"].as_str().is_some_and(|text| text.contains("boom")), "{run}");
-    assert!(run["error_traceback"].as_str().is_some_and(|text| text.contains("panic_with")), "{run}");
+    assert!(
+        run["error_traceback"].as_str().is_some_and(|text| text.contains("panic_with")),
+        "{run}"
+    );
     let shown = project.run(&["runs", "show", "latest"]).stdout;
     assert!(shown.starts_with("misbehave.panic  FAILED\n") && shown.contains("boom"), "{shown}");
 }
