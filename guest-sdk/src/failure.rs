@@ -39,7 +39,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 /// use ophost_sdk::serde_json::json;
 /// use ophost_sdk::{Failure, FailureKind};
 ///
-/// let failure = Failure::permanent("there is no job `42`")
+/// let failure = Failure::permanent("job `42` does not exist")
 ///     .code("not-found")
 ///     .details(json!({"job": 42}));
 ///

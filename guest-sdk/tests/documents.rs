@@ -32,7 +32,7 @@ struct Amount {
     amount: i64,
 }
 
-/// Moves money.
+/// Transfers an amount.
 #[operation(category = "bank", models_out = ["Account", "Log"], models_in = ["Rate"])]
 fn transfer(input: Amount, accounts: Collection<Account>) -> Result<i64> {
     let mut from = accounts.require(&input.from)?;

@@ -14,7 +14,7 @@ use ophost_sdk::serde_json::{self, Value, json};
 #[model]
 #[derive(Default, PartialEq)]
 struct Job {
-    /// Its title.
+    /// The title.
     title: String,
     #[serde(default)]
     #[schemars(range(max = 5))]
@@ -87,7 +87,7 @@ fn doc_comments_and_attributes_reach_the_schema() {
     let schema = input_schema::<Job>();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert_eq!(schema["description"], "A job.");
-    assert_eq!(schema["properties"]["title"]["description"], "Its title.");
+    assert_eq!(schema["properties"]["title"]["description"], "The title.");
     assert_eq!(schema["properties"]["priority"]["maximum"], 5);
     assert_eq!(schema["additionalProperties"], false);
 }

@@ -72,7 +72,7 @@ fn compare(title: &str, ours: &HostLoop, bare: &BareLoop) -> Result<()> {
     Ok(())
 }
 
-/// Rerounds the mean time of a call in one round.
+/// Returns the mean time of a call in one round.
 fn time(call: impl Fn() -> Result<()>) -> Result<Duration> {
     let started = Instant::now();
     for _ in 0..CALLS {

@@ -1,13 +1,12 @@
-//! Guests that need no toolchain: hostile and odd plugins, written as WebAssembly text.
+//! Guests as WebAssembly text, which need no toolchain: hostile and unusual plugins.
 //!
-//! [`NAMES`] lists them; each is a file `guests/wat/NAME.wat`. [`wat_component`] makes a
-//! plugin of one, [`wat_module`] a core module for whoever wants to componentize it, and
-//! [`describing`] makes a benign plugin that says of itself whatever a test wants: see
-//! [`Described`].
+//! [`NAMES`] lists the guests. Each is a file `guests/wat/NAME.wat`. [`wat_component`] builds the
+//! plugin of a guest, and [`wat_module`] builds its core module, for tests of componentizing.
+//! [`describing`] builds a benign plugin with any description: see [`Described`].
 //!
-//! A file holds the fields of one core module, without what all guests share. Behind
-//! them this module splices `prelude/plugin.wat` and the answer of `describe`, laid out
-//! as the canonical ABI wants it in memory.
+//! A file contains the fields of a core module that are specific to the guest. This module appends
+//! the common fields of `prelude/plugin.wat` and the result of `describe`, in the memory layout of
+//! the canonical ABI.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,8 +17,7 @@ use anyhow::{Context as _, Result};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
 
-/// Every guest in `guests/wat`, in the order of the alphabet. The first lines of its file
-/// say what it does.
+/// All guests in `guests/wat`, in alphabetical order. The first lines of a file describe the guest.
 pub const NAMES: [&str; 27] = [
     "benign",
     "bulk_fill",
@@ -50,26 +48,26 @@ pub const NAMES: [&str; 27] = [
     "wasi_stdout",
 ];
 
-/// Returns the component of the guest `name`, which describes itself as
-/// [`Described::guest`] does.
+/// Returns the component of the guest `name`, with the description [`Described::guest`].
 pub fn wat_component(name: &str) -> Result<Vec<u8>> {
     componentize(&wat_module(name)?).with_context(|| format!("failed to encode guest `{name}`"))
 }
 
-/// Returns the core module of the guest `name`, with the world that it was written
-/// against in a custom section: what a compiler hands to a componentizer.
+/// Returns the core module of the guest `name`, with its world in a custom section.
+///
+/// Compilers produce the same form for a componentizer.
 pub fn wat_module(name: &str) -> Result<Vec<u8>> {
     module(name, &Described::guest(name))
 }
 
-/// Returns a component that describes itself as `plugin`, and answers `{}` whichever
-/// operation is invoked. Nothing in `plugin` is checked.
+/// Returns a component with the description `plugin`. Every operation returns `{}`.
+///
+/// The description is not validated.
 pub fn describing(plugin: &Described) -> Result<Vec<u8>> {
     componentize(&module("benign", plugin)?)
 }
 
-/// Returns a component that describes itself as `plugin`, and answers its input whichever
-/// operation is invoked.
+/// Returns a component with the description `plugin`. Every operation returns its input.
 pub fn echoing(plugin: &Described) -> Result<Vec<u8>> {
     let fields = "
         (memory (export \"memory\") 1)
@@ -79,29 +77,29 @@ pub fn echoing(plugin: &Described) -> Result<Vec<u8>> {
     componentize(&module_of("echo", fields, plugin)?)
 }
 
-/// Returns a plugin of these module fields: what the text of a guest holds, see
-/// [`wat_directory`]. Its one operation is `hostile.fields`.
+/// Returns a plugin with these module fields, in the format of the files in [`wat_directory`].
+///
+/// The only operation is `hostile.fields`.
 pub fn of_fields(fields: &str) -> Result<Vec<u8>> {
     componentize(&module_of("fields", fields, &Described::guest("fields"))?)
 }
 
-/// Returns the guest `benign` with further instances of a core module besides, that it does
-/// not use.
+/// Returns the guest `benign` with additional, unused instances of a core module.
 pub fn crowded(module: &str, instances: usize) -> Result<Vec<u8>> {
-    /// The sections of a component that hold a core module, and core instances.
+    /// Ids of the component sections for a core module and for core instances.
     const MODULE: u8 = 1;
     const INSTANCES: u8 = 2;
     let mut component = wat_component("benign")?;
     let index = sections(&component).filter(|id| *id == MODULE).count();
     component.extend(section(MODULE, &wat::parse_str(module)?));
-    // Each one instantiates the module by its index, with no arguments.
+    // Each instance is the index of the module and an empty list of arguments.
     let instance = [&[0][..], &leb(index), &[0]].concat();
     let list = [leb(instances), instance.repeat(instances)].concat();
     component.extend(section(INSTANCES, &list));
     Ok(component)
 }
 
-/// Returns the ids of a component's own sections.
+/// Returns the ids of the top-level sections of a component.
 fn sections(component: &[u8]) -> impl Iterator<Item = u8> {
     let mut rest = &component[8..];
     iter::from_fn(move || {
@@ -118,7 +116,7 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
     [&[id][..], &leb(content.len()), content].concat()
 }
 
-/// Returns a number as WebAssembly writes it: seven bits to a byte, the lowest first.
+/// Encodes a number as unsigned LEB128.
 fn leb(mut number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number > 0x7f {
@@ -129,12 +127,12 @@ fn leb(mut number: usize) -> Vec<u8> {
     bytes
 }
 
-/// Returns the directory of the guests' text.
+/// Returns the directory of the guests' text files.
 pub fn wat_directory() -> PathBuf {
     package_directory().join("guests/wat")
 }
 
-/// What `describe` answers: the record `plugin` of the contract.
+/// The result of `describe`: the record `plugin` of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
     /// The plugin's name.
@@ -143,18 +141,18 @@ pub struct Described {
     pub version: String,
     /// The plugin's annotations.
     pub annotations: Vec<Annotation>,
-    /// What it offers.
+    /// The plugin's operations.
     pub operations: Vec<Operation>,
 }
 
 impl Described {
-    /// Returns a plugin `name` of version `0.1.0`, without annotations and operations.
+    /// Returns the plugin `name` of version `0.1.0`, without annotations and operations.
     pub fn new(name: &str) -> Self {
         Self { name: name.into(), version: "0.1.0".into(), annotations: vec![], operations: vec![] }
     }
 
-    /// Returns what the guest in the file `name` says of itself: that it is the plugin
-    /// `name` with the one operation `hostile.name`.
+    /// Returns the description of the guest in the file `name`: the plugin `name` with the operation
+    /// `hostile.name`.
     pub fn guest(name: &str) -> Self {
         Self::new(name).with(Operation::new(&format!("hostile.{name}")))
     }
@@ -166,7 +164,7 @@ impl Described {
         self
     }
 
-    /// Adds an annotation of the whole plugin. `value` is a JSON text, or ought to be.
+    /// Adds an annotation of the plugin. `value` is a JSON text, which is not validated.
     #[must_use]
     pub fn annotated(mut self, key: &str, value: &str) -> Self {
         self.annotations.push(Annotation::new(key, value));
@@ -194,8 +192,9 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Returns an operation `name` that takes and gives any JSON and keeps records.
-    /// The lists are empty.
+    /// Returns the operation `name` with any JSON as input and output, whose runs are recorded.
+    ///
+    /// All lists are empty.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -214,7 +213,7 @@ impl Operation {
         }
     }
 
-    /// Adds an annotation. `value` is a JSON text, or ought to be.
+    /// Adds an annotation. `value` is a JSON text, which is not validated.
     #[must_use]
     pub fn annotated(mut self, key: &str, value: &str) -> Self {
         self.annotations.push(Annotation::new(key, value));
@@ -225,30 +224,30 @@ impl Operation {
 /// The record `annotation` of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotation {
-    /// The setting's name.
+    /// The key of the annotation.
     pub key: String,
-    /// Its value, a JSON text.
+    /// The value, a JSON text.
     pub value: String,
 }
 
 impl Annotation {
-    /// Returns the annotation `key` of the value `value`.
+    /// Returns the annotation `key` with the value `value`.
     pub fn new(key: &str, value: &str) -> Self {
         Self { key: key.into(), value: value.into() }
     }
 }
 
-/// Builds the core module of the guest `name` that describes itself as `plugin`.
+/// Builds the core module of the guest `name` with the description `plugin`.
 fn module(name: &str, plugin: &Described) -> Result<Vec<u8>> {
     module_of(name, &read_wat(name)?, plugin)
 }
 
-/// Builds a core module of the fields of a guest.
+/// Builds a core module from the fields of a guest.
 fn module_of(name: &str, guest: &str, plugin: &Described) -> Result<Vec<u8>> {
     let prelude = read_wat("prelude/plugin")?;
     let description = description_wat(plugin)?;
-    // The guest comes first, because imports must. It begins in the first line, so that
-    // the lines of an error are those of its file.
+    // The guest comes first, because imports must precede all other fields. The guest begins in
+    // the first line, so that error messages have the line numbers of its file.
     let text = format!("(module ${name} {guest}\n{description}\n{prelude})");
     let mut module = wat::parse_str(&text).with_context(|| format!("in guest `{name}`"))?;
 
@@ -257,7 +256,7 @@ fn module_of(name: &str, guest: &str, plugin: &Described) -> Result<Vec<u8>> {
     Ok(module)
 }
 
-/// Makes a component of a core module that carries its world.
+/// Converts a core module with its world to a component.
 fn componentize(module: &[u8]) -> Result<Vec<u8>> {
     ComponentEncoder::default().module(module)?.validate(true).encode()
 }
@@ -265,7 +264,7 @@ fn componentize(module: &[u8]) -> Result<Vec<u8>> {
 /// Returns the world of all guests.
 fn guest_world() -> Result<(Resolve, WorldId)> {
     let mut resolve = Resolve::new();
-    // The first contract: its plugins go on running under every later one.
+    // The first contract, because hosts of every later contract run its plugins.
     resolve.push_dir(package_directory().join("../wit/released/0.1.0"))?;
     let (package, _) = resolve.push_dir(package_directory().join("guests/wit"))?;
     let world = resolve.select_world(&[package], Some("guest"))?;
@@ -281,8 +280,10 @@ fn package_directory() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns the module fields that hold `plugin`: the prelude's `describe` copies the data
-/// segment to the address for which it was laid out. The heap begins behind it.
+/// Returns the module fields with the description `plugin`.
+///
+/// The `describe` of the prelude copies the data segment to [`DESCRIPTION_START`]. The heap begins
+/// after the copy.
 fn description_wat(plugin: &Described) -> Result<String> {
     let mut image = Image::default();
     let record = image.plugin(plugin);
@@ -304,15 +305,14 @@ fn description_wat(plugin: &Described) -> Result<String> {
     Ok(wat)
 }
 
-/// Where the description goes: behind the first page, which is the guest's own.
+/// The address of the description, after the first page. The first page belongs to the guest.
 const DESCRIPTION_START: usize = 0x1_0000;
 
-/// A piece of guest memory that begins at [`DESCRIPTION_START`] and is filled from the
-/// leaves up: what a record points to is stored before the record.
+/// The guest memory from [`DESCRIPTION_START`]. The targets of pointers are stored before the
+/// records that contain the pointers.
 ///
-/// A method that is named after a type returns the bytes that stand for a value of the
-/// type wherever it is a field or an element. See the chapter "Storing" of the component
-/// model's canonical ABI. Nothing here is aligned to more than four bytes.
+/// A method with the name of a type returns the bytes of a value as a field or an element. See the
+/// chapter "Storing" of the component model's canonical ABI. All alignments are at most 4 bytes.
 #[derive(Default)]
 struct Image {
     bytes: Vec<u8>,
@@ -341,7 +341,7 @@ impl Image {
             self.strings(&operation.models_in),
             self.strings(&operation.models_out),
             self.optional_string(operation.stage.as_deref()),
-            // Two `bool`, then padding up to the next list.
+            // Two `bool`, and padding to the alignment of the next list.
             vec![operation.async_enabled.into(), operation.create_taskrun.into(), 0, 0],
             self.list(&operation.annotations, Self::annotation),
         ]
@@ -372,7 +372,7 @@ impl Image {
         pointer_and_length(start, items.len())
     }
 
-    /// Appends `bytes` at the next multiple of four and returns their address.
+    /// Appends `bytes` at the next multiple of 4 and returns their address.
     fn store(&mut self, bytes: &[u8]) -> usize {
         let aligned = self.bytes.len().next_multiple_of(4);
         self.bytes.resize(aligned, 0);
@@ -381,7 +381,7 @@ impl Image {
         start
     }
 
-    /// Returns the first address behind the image.
+    /// Returns the first address after the image.
     fn end(&self) -> usize {
         DESCRIPTION_START + self.bytes.len()
     }

@@ -1,10 +1,10 @@
-//! Code that the tests and benchmarks share: guests written as text, see [`guest`], and the cost
-//! of a durable write, see [`disk`].
+//! Common code of the tests and benchmarks: guests as text, see [`guest`], and the cost of a durable
+//! write, see [`disk`].
 //!
 //! The tests are in `tests/`: `e2e` drives the built command and the library with real
 //! components, `guests` checks the guests of this crate, and `ledger` checks that concurrent
 //! runs are serialisable. `benches/` compares the host with the libraries below it. `README.md`
-//! says how to add a guest.
+//! describes how to add a guest.
 
 pub mod disk;
 pub mod guest;

@@ -139,7 +139,7 @@ impl BuildArgs {
     }
 }
 
-/// Turns a built module into a component, checks that a host accepts it, and writes it to `file`.
+/// Converts a built module to a component, checks that a host accepts it, and writes it to `file`.
 async fn finish(
     inspector: &Inspector,
     artifact: Artifact,

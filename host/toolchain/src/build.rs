@@ -1,4 +1,4 @@
-//! Directories of packages to WebAssembly modules.
+//! Builds the packages in directories to WebAssembly modules.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::target::{self, WASIP2, WasmTarget};
 pub struct Artifact {
     /// The name of the package.
     pub package: String,
-    /// The module or component, as the compiler wrote it.
+    /// The path of the module or component that the compiler wrote.
     pub wasm: PathBuf,
     /// Cargo's target directory for this package.
     pub target: PathBuf,
@@ -22,9 +22,9 @@ pub struct Artifact {
 /// A step of a build; displays as one line of progress.
 #[derive(Debug)]
 pub enum BuildEvent {
-    /// Rustup is asked for the WebAssembly target.
+    /// Rustup adds the WebAssembly target.
     AddingTarget,
-    /// Cargo is run.
+    /// Cargo builds the packages.
     Building {
         /// The names of the packages, in backticks.
         packages: String,
@@ -44,14 +44,15 @@ impl fmt::Display for BuildEvent {
     }
 }
 
-/// Builds the packages in `dirs` and reports each step before it is taken. The artifacts are in
-/// the order of `dirs`, grouped by workspace. Cargo's progress and the compiler's messages go
-/// to stderr.
+/// Builds the packages in `dirs` and reports each step before it begins.
+///
+/// The artifacts are in the order of `dirs`, grouped by workspace. Cargo's progress and the
+/// compiler's messages go to stderr.
 ///
 /// # Errors
 ///
 /// Returns [`BuildError`] if a directory has no plugin package, no WebAssembly target is
-/// available, or a package does not compile. Nothing but cargo's own files was written.
+/// available, or a package does not compile. Only cargo's own files have been written.
 pub fn build(
     dirs: &[PathBuf],
     report: &mut dyn FnMut(BuildEvent),

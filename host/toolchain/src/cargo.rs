@@ -1,4 +1,4 @@
-//! Runs cargo: how it is started, and what it answers.
+//! Runs cargo and parses its messages.
 
 use std::collections::HashMap;
 use std::env;
@@ -12,9 +12,10 @@ use crate::error::BuildError;
 use crate::package::Workspace;
 use crate::target::WasmTarget;
 
-/// The profile of a plugin, given on the command line so that authors need not repeat it.
-/// A trap ends a run anyway, so unwinding is of no use. The names of functions stay, since
-/// backtraces are read by people; the rest of the debug information is three times the code.
+/// The build profile of plugins, passed on the command line so that a manifest needs no profile.
+///
+/// A trap ends a run, so unwinding is not needed. Function names are kept for backtraces. The rest
+/// of the debug information would be three times as large as the code.
 const PROFILE: [&str; 6] = [
     r#"profile.plugin.inherits="release""#,
     r#"profile.plugin.opt-level="s""#,
@@ -24,20 +25,22 @@ const PROFILE: [&str; 6] = [
     r#"profile.plugin.strip="debuginfo""#,
 ];
 
-/// Flags for the native target, such as a linker or a CPU, are wrong for WebAssembly. Those for a plugin go into `CARGO_TARGET_<TARGET>_RUSTFLAGS`.
+/// Variables with flags for the native target, such as a linker or a CPU.
+///
+/// The flags are wrong for WebAssembly. `CARGO_TARGET_<TARGET>_RUSTFLAGS` sets flags for plugins.
 const NATIVE_FLAGS: [&str; 3] = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"];
 
-/// Returns a cargo command that runs in `dir` with the author's environment.
+/// Returns a cargo command that runs in `dir` with the environment of this process.
 ///
-/// The variables that an outer `cargo run` or `cargo test` adds are kept, `RUSTUP_TOOLCHAIN`
-/// included: the author chose that toolchain for all builds.
+/// The command keeps the variables of an outer `cargo run` or `cargo test`. These include
+/// `RUSTUP_TOOLCHAIN`, because the author chose the toolchain for all builds.
 pub(crate) fn cargo(dir: &Path) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(dir);
     for name in NATIVE_FLAGS {
         command.env_remove(name);
     }
-    // A relative one means the directory where the author is, not `dir`.
+    // A relative path is relative to the current directory, not to `dir`.
     for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
         if let Some(path) = env::var_os(name).and_then(|path| std::path::absolute(path).ok()) {
             command.env(name, path);
@@ -54,7 +57,7 @@ pub(crate) fn cargo(dir: &Path) -> Command {
 /// Returns [`BuildError`] if cargo cannot be run or a package does not compile.
 pub(crate) fn build(workspace: &Workspace, target: WasmTarget) -> Result<Vec<PathBuf>, BuildError> {
     match stdout_of(&mut command(workspace, target)) {
-        Ok(messages) => pick(workspace, &modules(&messages)?),
+        Ok(messages) => package_modules(workspace, &modules(&messages)?),
         Err(CommandError::Failed { .. }) => {
             Err(BuildError::Compile { packages: workspace.names() })
         }
@@ -68,7 +71,7 @@ fn command(workspace: &Workspace, target: WasmTarget) -> Command {
         .args(["build", "--lib", "--profile", "plugin"])
         .args(["--target", target.name()])
         .arg("--message-format=json-render-diagnostics");
-    // A separate directory, so that a plugin build does not wait for the author's native builds.
+    // In a separate directory, a plugin build does not wait for the lock of native builds.
     command.arg("--target-dir").arg(workspace.target.join("wasm"));
     for setting in PROFILE {
         command.args(["--config", setting]);
@@ -91,10 +94,10 @@ enum Message {
     Other,
 }
 
-/// Returns the WebAssembly module of each package id that cargo's messages name.
+/// Returns the WebAssembly modules in cargo's messages by package id.
 fn modules(messages: &str) -> Result<HashMap<String, PathBuf>, serde_json::Error> {
     let mut modules = HashMap::new();
-    // Build scripts and compilers may print lines of their own in between.
+    // Build scripts and compilers can print other lines between the messages.
     for line in messages.lines().filter(|line| line.starts_with('{')) {
         if let Message::CompilerArtifact { package_id, filenames } = serde_json::from_str(line)? {
             let mut files = filenames.into_iter();
@@ -105,7 +108,7 @@ fn modules(messages: &str) -> Result<HashMap<String, PathBuf>, serde_json::Error
     Ok(modules)
 }
 
-fn pick(
+fn package_modules(
     workspace: &Workspace,
     modules: &HashMap<String, PathBuf>,
 ) -> Result<Vec<PathBuf>, BuildError> {
@@ -122,7 +125,7 @@ fn pick(
 mod tests {
     use super::*;
 
-    // Printed by cargo 1.95, less some fields and the registry's address.
+    // Output of cargo 1.95, without some fields and the registry's address.
     const MESSAGES: &str = r#"
 {"reason":"compiler-artifact","package_id":"registry+https://example.org/index#memchr@2.8.3","target":{"kind":["lib"],"crate_types":["lib"],"name":"memchr"},"features":["alloc"],"filenames":["/p/target/wasm/wasm32-wasip2/plugin/deps/libmemchr-1.rlib"],"executable":null,"fresh":false}
 {"reason":"build-script-executed","package_id":"registry+https://example.org/index#serde@1.0.229","linked_libs":[],"env":[]}
@@ -140,7 +143,7 @@ a line that is no message
     }
 
     #[test]
-    fn cut_message_is_refused() {
+    fn truncated_message_is_rejected() {
         assert!(modules(r#"{"reason":"compiler-artifact","package_id""#).is_err());
     }
 }

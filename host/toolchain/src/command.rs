@@ -3,33 +3,37 @@
 use std::io;
 use std::process::Command;
 
-/// Error of a program that was run for its output.
+/// Error of a program whose output is needed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// It could not be started.
+    /// The program could not be started.
     #[error("cannot run `{program}`")]
     Start {
-        /// Its name or path.
+        /// The name or path of the program.
         program: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// It ended with an error.
+    /// The program exited with an error status.
     #[error("`{program}` failed: {reason}")]
     Failed {
-        /// Its name or path.
+        /// The name or path of the program.
         program: String,
-        /// The line of its stderr that says why.
+        /// The line of stderr with the reason.
         reason: String,
     },
 }
 
-/// Runs `command` to its end, without stdin, and returns its stdout.
+/// Runs `command` without stdin and returns its stdout.
+///
+/// # Blocking
+///
+/// Waits for the end of the program.
 ///
 /// # Errors
 ///
-/// When it cannot be started, or ends with another status than success.
+/// Returns [`CommandError`] if the program cannot be started or does not exit with success.
 pub(crate) fn stdout_of(command: &mut Command) -> Result<String, CommandError> {
     let program = command.get_program().to_string_lossy().into_owned();
     match command.output() {
@@ -44,14 +48,14 @@ pub(crate) fn stdout_of(command: &mut Command) -> Result<String, CommandError> {
     }
 }
 
-/// Picks the line that tells most: the innermost cause where the program lists causes, else
-/// the first that is marked as an error, else the last one.
+/// Returns the most specific line of `stderr`: the innermost listed cause, or else the first line
+/// that begins with `error:`, or else the last line.
 fn reason(stderr: &str) -> String {
-    let line = |start: &str| stderr.lines().find_map(|line| line.trim_start().strip_prefix(start));
+    let line =
+        |prefix: &str| stderr.lines().find_map(|line| line.trim_start().strip_prefix(prefix));
     let cause = line("1: ").or_else(|| line("0: "));
-    let marked = cause.or_else(|| line("error: "));
-    let chosen = marked.or_else(|| stderr.lines().last()).unwrap_or("no reason given");
-    chosen.trim().to_owned()
+    let reason = cause.or_else(|| line("error: ")).or_else(|| stderr.lines().last());
+    reason.unwrap_or("unknown reason").trim().to_owned()
 }
 
 #[cfg(test)]
@@ -70,14 +74,14 @@ mod tests {
     }
 
     #[test]
-    fn reason_is_the_marked_line() {
+    fn reason_is_the_line_that_begins_with_error() {
         let stderr = "info: something else\nerror: no such command: `build`\nbye\n";
         assert_eq!(reason(stderr), "no such command: `build`");
     }
 
     #[test]
-    fn reason_of_silence() {
-        assert_eq!(reason(""), "no reason given");
+    fn reason_of_empty_stderr_is_unknown() {
+        assert_eq!(reason(""), "unknown reason");
     }
 
     #[test]

@@ -4,46 +4,46 @@ use std::path::PathBuf;
 
 use crate::command::CommandError;
 
-/// Error of a build. Nothing but cargo's own files was written.
+/// Error of a build. Only cargo's own files have been written.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The directory to build does not exist, or is a file.
-    #[error("no directory `{dir}`")]
+    #[error("`{dir}` is not a directory")]
     NoDirectory {
-        /// As it was given.
+        /// The path, as the caller passed it.
         dir: PathBuf,
     },
-    /// The directory is not that of a Rust package.
+    /// The directory is not a Rust package.
     #[error("no `Cargo.toml` in `{dir}`")]
     NoManifest {
-        /// As it was given.
+        /// The path, as the caller passed it.
         dir: PathBuf,
     },
-    /// Cargo refused the manifest; it has said why on stderr.
+    /// Cargo rejected the manifest and printed the reason to stderr.
     #[error("cargo cannot read the package in `{dir}`")]
     Manifest {
-        /// As it was given.
+        /// The path, as the caller passed it.
         dir: PathBuf,
     },
-    /// The manifest is that of a workspace, without a package of its own.
+    /// The manifest belongs to a workspace without a root package.
     #[error("`{dir}` is a workspace, not a package")]
     NotPackage {
-        /// As it was given.
+        /// The path, as the caller passed it.
         dir: PathBuf,
     },
     /// The package has no library that links to a WebAssembly module.
     #[error("package `{package}` does not build a WebAssembly module")]
     NotCdylib {
-        /// Its name.
+        /// The name of the package.
         package: String,
-        /// Where to change that.
+        /// The manifest to change.
         manifest: PathBuf,
     },
-    /// Cargo or rustc could not be run, or failed when asked about itself.
+    /// Cargo or rustc could not be run, or failed to report its properties.
     #[error(transparent)]
     Rust(#[from] CommandError),
-    /// Cargo answered in another format than the one it promises.
-    #[error("unexpected answer from cargo")]
+    /// The output of cargo does not have the documented format.
+    #[error("cannot parse the output of cargo")]
     Answer(#[from] serde_json::Error),
     /// No WebAssembly target is installed, and rustup cannot add one.
     #[error("no WebAssembly target is installed, and rustup cannot add one: {reason}")]
@@ -51,22 +51,22 @@ pub enum BuildError {
         /// The message of rustup, or why it cannot be run.
         reason: String,
     },
-    /// The plugin does not compile; cargo has said why on stderr.
-    #[error("failed to compile {packages}")]
+    /// The plugin does not compile. Cargo has printed the reason to stderr.
+    #[error("cannot compile {packages}")]
     Compile {
-        /// Their names, in backticks.
+        /// The names of the packages, in backticks.
         packages: String,
     },
-    /// Cargo succeeded without naming a module.
-    #[error("no WebAssembly module came out of package `{package}`")]
+    /// Cargo succeeded, but its messages name no module of the package.
+    #[error("package `{package}` produced no WebAssembly module")]
     NoModule {
-        /// Its name.
+        /// The name of the package.
         package: String,
     },
 }
 
 impl BuildError {
-    /// Returns whether the author named something that is no plugin: nothing was tried.
+    /// Returns whether a path is not a plugin package, so that nothing has been built.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::NoDirectory { .. }
@@ -82,13 +82,13 @@ impl BuildError {
         }
     }
 
-    /// Returns what the author can do about it, where that is known.
+    /// Returns a hint for the author, or `None` if no fix is known.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoDirectory { .. } | Self::NoManifest { .. } => {
-                "name the directory that holds the plugin's `Cargo.toml`".to_owned()
+                "pass the directory of the plugin's `Cargo.toml`".to_owned()
             }
-            Self::NotPackage { .. } => "name the directories of its members".to_owned(),
+            Self::NotPackage { .. } => "pass the directories of its members".to_owned(),
             Self::NotCdylib { manifest, .. } => {
                 format!("add `crate-type = [\"cdylib\"]` under `[lib]` in `{}`", manifest.display())
             }

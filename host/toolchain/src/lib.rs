@@ -1,13 +1,13 @@
 //! Builds plugins from source, for `ophost build`.
 //!
-//! The crate finds the packages, chooses a WebAssembly target and runs cargo. It depends on
-//! no other crate of the host: the result is a file, and the host checks what is in it.
+//! The crate finds the packages, chooses a WebAssembly target and runs cargo. It depends on no other
+//! crate of the host: the result is a file, and the host checks the file.
 //!
 //! - [`build`] compiles the packages in directories to [`Artifact`]s and reports each
 //!   [`BuildEvent`].
-//! - [`WasmTarget`] is the target of a build and whether rustup has just added it.
-//! - [`probe`] reports what a build would find, without changing anything.
-//! - [`BuildError`] names what is missing; [`BuildError::hint`] is the way out.
+//! - [`WasmTarget`] is the target of a build, with a mark if rustup has just added it.
+//! - [`probe`] reports the tools of a build, without changing anything.
+//! - [`BuildError`] is the error of a build; [`BuildError::hint`] returns the fix.
 
 mod build;
 mod cargo;

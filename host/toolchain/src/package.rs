@@ -1,4 +1,4 @@
-//! Finds the packages to build, by asking cargo.
+//! Finds the packages to build with `cargo metadata`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,33 +10,33 @@ use crate::cargo::cargo;
 use crate::command::{CommandError, stdout_of};
 use crate::error::BuildError;
 
-/// Packages that share a lock file and a target directory, so that one cargo builds them.
+/// Packages that share a lock file and a target directory, so that one cargo process builds them.
 #[derive(Debug)]
 pub(crate) struct Workspace {
-    /// Where cargo is run, so that toolchain files and cargo's configuration there count.
+    /// The working directory of cargo. Its toolchain file and cargo configuration apply.
     pub(crate) root: PathBuf,
-    /// Cargo's target directory, as the author has set it.
+    /// Cargo's target directory, with the author's settings.
     pub(crate) target: PathBuf,
-    /// What to build of it: never empty, none twice.
+    /// The packages to build, at least one, without duplicates.
     pub(crate) packages: Vec<Package>,
 }
 
 /// A package that builds a WebAssembly module.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Package {
-    /// As in its manifest.
+    /// The name in the manifest.
     pub(crate) name: String,
-    /// Cargo's unambiguous name for it.
+    /// Cargo's package id, which is unambiguous.
     pub(crate) id: String,
 }
 
-/// Finds the packages in `dirs`, in that order, gathered by workspace.
+/// Finds the packages in `dirs`, in the same order, grouped by workspace.
 pub(crate) fn find(dirs: &[PathBuf]) -> Result<Vec<Workspace>, BuildError> {
     let mut workspaces: Vec<Workspace> = Vec::new();
     for dir in dirs {
-        let found = ask(dir)?;
+        let found = read_metadata(dir)?;
         match workspaces.iter_mut().find(|known| known.root == found.root) {
-            Some(known) => known.join(found),
+            Some(known) => known.merge(found),
             None => workspaces.push(found),
         }
     }
@@ -44,7 +44,7 @@ pub(crate) fn find(dirs: &[PathBuf]) -> Result<Vec<Workspace>, BuildError> {
 }
 
 impl Workspace {
-    fn join(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         for package in other.packages {
             if !self.packages.contains(&package) {
                 self.packages.push(package);
@@ -59,24 +59,25 @@ impl Workspace {
     }
 }
 
-fn ask(dir: &Path) -> Result<Workspace, BuildError> {
-    let directory = existing(dir)?;
-    // The author sees cargo's complaints as cargo prints them: they can be many lines.
-    let answer = stdout_of(
+fn read_metadata(dir: &Path) -> Result<Workspace, BuildError> {
+    let directory = resolve_package_dir(dir)?;
+    // Cargo prints its errors to stderr itself, because they can have many lines.
+    let output = stdout_of(
         cargo(&directory)
             .args(["metadata", "--format-version", "1", "--no-deps"])
             .stderr(Stdio::inherit()),
     );
-    match answer {
-        Ok(answer) => parse(&answer, dir, &directory.join("Cargo.toml")),
+    match output {
+        Ok(output) => parse(&output, dir, &directory.join("Cargo.toml")),
         Err(CommandError::Failed { .. }) => Err(BuildError::Manifest { dir: dir.to_owned() }),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Returns the absolute path of `dir` once it is sure to hold a manifest: cargo itself would
-/// go on to look for one in the directories above.
-fn existing(dir: &Path) -> Result<PathBuf, BuildError> {
+/// Returns the absolute path of `dir` if `dir` contains a manifest.
+///
+/// Without this check, cargo would search the parent directories for a manifest.
+fn resolve_package_dir(dir: &Path) -> Result<PathBuf, BuildError> {
     let dir = dir.to_owned();
     let Some(directory) = fs::canonicalize(&dir).ok().filter(|path| path.is_dir()) else {
         return Err(BuildError::NoDirectory { dir });
@@ -114,9 +115,9 @@ impl Member {
     }
 }
 
-/// Picks the package whose manifest is `manifest` out of what `cargo metadata` printed.
-fn parse(answer: &str, dir: &Path, manifest: &Path) -> Result<Workspace, BuildError> {
-    let metadata: Metadata = serde_json::from_str(answer)?;
+/// Returns the package with the manifest `manifest` from the output of `cargo metadata`.
+fn parse(output: &str, dir: &Path, manifest: &Path) -> Result<Workspace, BuildError> {
+    let metadata: Metadata = serde_json::from_str(output)?;
     let mut members = metadata.packages.into_iter();
     let Some(member) = members.find(|member| member.manifest_path == manifest) else {
         return Err(BuildError::NotPackage { dir: dir.to_owned() });
@@ -139,8 +140,8 @@ fn parse(answer: &str, dir: &Path, manifest: &Path) -> Result<Workspace, BuildEr
 mod tests {
     use super::*;
 
-    // Printed by cargo 1.95, less the fields that are not read.
-    const ANSWER: &str = r#"{"packages":[
+    // Output of cargo 1.95, without the fields that are not read.
+    const OUTPUT: &str = r#"{"packages":[
         {"name":"host","version":"0.1.0","id":"path+file:///p/host#0.1.0","source":null,
          "targets":[{"kind":["lib"],"crate_types":["lib"],"name":"host","edition":"2024"}],
          "manifest_path":"/p/host/Cargo.toml"},
@@ -152,7 +153,7 @@ mod tests {
 
     fn parsed(dir: &str) -> Result<Workspace, BuildError> {
         let dir = Path::new(dir);
-        parse(ANSWER, dir, &dir.join("Cargo.toml"))
+        parse(OUTPUT, dir, &dir.join("Cargo.toml"))
     }
 
     #[test]
@@ -165,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn workspace_without_package_is_refused() {
+    fn workspace_without_package_is_rejected() {
         let error = parsed("/p").unwrap_err();
         assert_eq!(error.to_string(), "`/p` is a workspace, not a package");
     }
 
     #[test]
-    fn package_without_cdylib_is_refused() {
+    fn package_without_cdylib_is_rejected() {
         let error = parsed("/p/host").unwrap_err();
         assert_eq!(error.to_string(), "package `host` does not build a WebAssembly module");
         let hint = "add `crate-type = [\"cdylib\"]` under `[lib]` in `/p/host/Cargo.toml`";
@@ -179,15 +180,15 @@ mod tests {
     }
 
     #[test]
-    fn a_package_named_twice_is_built_once() {
+    fn duplicate_package_is_built_once() {
         let mut workspace = parsed("/p/guest").unwrap();
-        workspace.join(parsed("/p/guest").unwrap());
+        workspace.merge(parsed("/p/guest").unwrap());
         assert_eq!(workspace.packages.len(), 1);
     }
 
     #[test]
-    fn missing_directory_is_refused() {
+    fn missing_directory_is_rejected() {
         let error = find(&[PathBuf::from("no/such/directory")]).unwrap_err();
-        assert_eq!(error.to_string(), "no directory `no/such/directory`");
+        assert_eq!(error.to_string(), "`no/such/directory` is not a directory");
     }
 }

@@ -1,4 +1,4 @@
-//! What a build would find on this machine.
+//! Reports the tools that are available for a build.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::target::{self, WASIP2, WasmTarget};
 /// The tools that a build would use.
 #[derive(Debug)]
 pub struct ToolchainReport {
-    /// The version of rustc, or why it cannot be asked.
+    /// The version of rustc, or the error of running rustc.
     pub rust: Result<String, CommandError>,
     /// The version of rustup, if rustup is installed.
     pub rustup: Option<String>,

@@ -1,4 +1,4 @@
-//! The WebAssembly target of a build.
+//! Chooses the WebAssembly target of a build.
 
 use std::env;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ pub(crate) const WASIP2: &str = "wasm32-wasip2";
 /// The bare target.
 const UNKNOWN: &str = "wasm32-unknown-unknown";
 
-/// A target whose standard library is installed; displays as the end of "building with".
+/// A target with an installed standard library. Its text completes "building with".
 #[derive(Clone, Copy, Debug)]
 pub enum WasmTarget {
     /// The target was installed before the build.
@@ -47,7 +47,7 @@ impl fmt::Display for WasmTarget {
     }
 }
 
-/// Returns an installed target for a build in `dir`, else adds one with rustup.
+/// Returns an installed target for a build in `dir`, or else adds one with rustup.
 ///
 /// # Errors
 ///
@@ -63,7 +63,7 @@ pub(crate) fn provide(
     add(dir).map(|()| WasmTarget::Added).map_err(|reason| BuildError::NoTarget { reason })
 }
 
-/// Returns the preferred one of the installed targets.
+/// Returns the preferred installed target, or `None` if none is installed.
 pub(crate) fn installed(dir: &Path) -> Result<Option<&'static str>, CommandError> {
     for target in [WASIP2, UNKNOWN] {
         if is_installed(dir, target)? {
@@ -76,8 +76,8 @@ pub(crate) fn installed(dir: &Path) -> Result<Option<&'static str>, CommandError
 fn is_installed(dir: &Path, target: &str) -> Result<bool, CommandError> {
     let arguments = ["--print", "target-libdir", "--target", target];
     match stdout_of(rustc(dir).args(arguments)) {
-        Ok(libraries) => Ok(holds_std(Path::new(libraries.trim_end()))),
-        // A Rust too old to know the target.
+        Ok(libraries) => Ok(contains_std(Path::new(libraries.trim_end()))),
+        // The target is unknown to an old version of Rust.
         Err(CommandError::Failed { .. }) => Ok(false),
         Err(error) => Err(error),
     }
@@ -90,9 +90,10 @@ pub(crate) fn rustc(dir: &Path) -> Command {
     command
 }
 
-/// Rustc prints a directory for every target that it knows, installed or not, so the library
-/// itself is looked for.
-fn holds_std(libraries: &Path) -> bool {
+/// Returns whether the directory contains the standard library.
+///
+/// Rustc prints the directory of a target even if the target is not installed.
+fn contains_std(libraries: &Path) -> bool {
     let Ok(entries) = fs::read_dir(libraries) else {
         return false;
     };
@@ -103,7 +104,7 @@ fn holds_std(libraries: &Path) -> bool {
     })
 }
 
-/// Adds the target with rustup; the error is why that failed.
+/// Adds the target with rustup. The error is the reason for messages.
 fn add(dir: &Path) -> Result<(), String> {
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", WASIP2]).current_dir(dir);
@@ -113,7 +114,7 @@ fn add(dir: &Path) -> Result<(), String> {
     })?;
     match is_installed(dir, WASIP2) {
         Ok(true) => Ok(()),
-        _ => Err("`rustc` is not one of rustup's".to_owned()),
+        _ => Err("`rustc` does not belong to rustup".to_owned()),
     }
 }
 
@@ -123,14 +124,14 @@ mod tests {
 
     #[test]
     fn a_target_without_libraries_is_not_installed() {
-        assert!(!holds_std(Path::new("no/such/lib")));
+        assert!(!contains_std(Path::new("no/such/lib")));
     }
 
     #[test]
     fn the_native_target_is_installed() {
         let arguments = ["--print", "target-libdir"];
         let libraries = stdout_of(rustc(Path::new(".")).args(arguments)).unwrap();
-        assert!(holds_std(Path::new(libraries.trim_end())));
+        assert!(contains_std(Path::new(libraries.trim_end())));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a column holds.
+//! The statistics of a column.
 
 use ophost_sdk::model;
 
@@ -8,48 +8,47 @@ use crate::mean::Mean;
 use crate::time::Moment;
 use crate::value::{Kind, Value};
 
-/// The most characters of a value that are shown.
+/// The maximum number of characters of a value in the output.
 const MAX_SHOWN: usize = 100;
 
-/// What a column holds.
+/// The statistics of a column.
 #[model]
 pub(crate) struct Column {
-    /// Its name in the header; `column_1` for the first where there is none.
+    /// The name in the header. Without a header, the first column is `column_1`.
     name: String,
-    /// What all its values can be read as.
+    /// The common type of all values.
     #[serde(rename = "type")]
     kind: Kind,
-    /// How many values it has that are not null.
+    /// The number of values that are not null.
     count: u64,
-    /// How many of its values are null.
+    /// The number of nulls.
     nulls: u64,
-    /// How many different values it has.
+    /// The number of distinct values.
     distinct: usize,
-    /// False where there were too many different values to keep, more than 100,000 or than
-    /// 32 MiB in all columns together: then `distinct` is the least it can be, and values
-    /// that came late are missing in `most_frequent`.
+    /// Whether `distinct` is exact. False if the column has more than 100,000 distinct values, or
+    /// if the distinct values of all columns exceed 32 MiB. Then `distinct` is a lower bound, and
+    /// later values are missing in `most_frequent`.
     distinct_exact: bool,
-    /// The least value: the smallest number, the earliest time (without an offset it is taken
-    /// as UTC), or the first text by the code points of its characters. Not for booleans.
+    /// The minimum: the smallest number, the earliest time, or the first text in code point order.
+    /// A time without an offset is in UTC. Booleans have no minimum.
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<Extreme>,
-    /// The greatest value, by the same order.
+    /// The maximum, in the same order.
     #[serde(skip_serializing_if = "Option::is_none")]
     max: Option<Extreme>,
-    /// The mean of numbers.
+    /// The mean, for numbers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     mean: Option<f64>,
-    /// The most frequent values; of equally frequent ones the first by alphabet.
+    /// The most frequent values. Values of equal frequency are in alphabetical order.
     most_frequent: Vec<Frequency>,
 }
 
-/// The least or the greatest value: a number for numbers, else its text, cut after 100
-/// characters.
+/// A minimum or maximum: a number, or else the text of the value, truncated to 100 characters.
 #[model]
 #[derive(PartialEq)]
 #[serde(untagged)]
 pub(crate) enum Extreme {
-    /// An integer that is not negative.
+    /// A non-negative integer.
     Unsigned(u64),
     /// A negative integer.
     Signed(i64),
@@ -59,21 +58,21 @@ pub(crate) enum Extreme {
     Text(String),
 }
 
-/// How often a value occurs.
+/// The frequency of a value.
 #[model]
 #[derive(PartialEq)]
 pub(crate) struct Frequency {
-    /// The value, cut after 100 characters.
+    /// The value, truncated to 100 characters.
     value: String,
-    /// How often it occurs.
+    /// The number of occurrences.
     count: u64,
 }
 
-/// A point in time and how it was written.
+/// A point in time and its text in the table.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
-struct Written(Moment, String);
+struct TextTime(Moment, String);
 
-/// What is kept of a column while its values pass by.
+/// Collects the statistics of a column, value by value.
 #[derive(Debug)]
 pub(crate) struct Statistics {
     kind: Kind,
@@ -81,7 +80,7 @@ pub(crate) struct Statistics {
     nulls: u64,
     integers: Extremes<i128>,
     numbers: Extremes<f64>,
-    times: Extremes<Written>,
+    times: Extremes<TextTime>,
     texts: Extremes<String>,
     mean: Mean,
     frequencies: Frequencies,
@@ -106,16 +105,16 @@ impl Statistics {
         self.nulls += 1;
     }
 
-    /// Adds a value that is not null, without white space around it.
+    /// Adds a value that is not null. `text` has no surrounding white space.
     pub(crate) fn add(&mut self, text: &str, budget: &mut Budget) {
         self.count += 1;
         self.texts.add(text);
         self.frequencies.add(text, budget);
-        // A column with one text is a column of texts, whatever else there is.
+        // One text makes the type of the column `text`, so the other statistics are not needed.
         if self.kind == Kind::Text {
             return;
         }
-        let value = Value::of(text);
+        let value = Value::parse(text);
         self.kind = self.kind.join(value.kind());
         match value {
             Value::Integer(integer) => {
@@ -123,7 +122,7 @@ impl Statistics {
                 self.add_number(integer as f64);
             }
             Value::Number(number) => self.add_number(number),
-            Value::Date(at) | Value::Datetime(at) => self.times.add(&Written(at, text.to_owned())),
+            Value::Date(at) | Value::Datetime(at) => self.times.add(&TextTime(at, text.to_owned())),
             Value::Boolean | Value::Text => {}
         }
     }
@@ -133,7 +132,7 @@ impl Statistics {
         self.mean.add(number);
     }
 
-    /// Returns what the column called `name` holds, with its `top` most frequent values.
+    /// Returns the statistics of the column `name`, with the `top` most frequent values.
     pub(crate) fn column(&self, name: &str, top: usize) -> Column {
         let (min, max) = self.extremes();
         let is_numeric = matches!(self.kind, Kind::Integer | Kind::Number);
@@ -149,7 +148,7 @@ impl Statistics {
             max,
             mean: self.mean.get().filter(|_| is_numeric),
             most_frequent: frequencies
-                .map(|(value, count)| Frequency { value: cut(value, MAX_SHOWN), count })
+                .map(|(value, count)| Frequency { value: truncate(value, MAX_SHOWN), count })
                 .collect(),
         }
     }
@@ -160,15 +159,15 @@ impl Statistics {
             Kind::Integer => self.integers.map(|integer| Extreme::integer(*integer)),
             Kind::Number => self.numbers.map(|number| Extreme::Number(*number)),
             Kind::Date | Kind::Datetime => {
-                self.times.map(|Written(_, text)| Extreme::Text(text.clone()))
+                self.times.map(|TextTime(_, text)| Extreme::Text(text.clone()))
             }
-            Kind::Text => self.texts.map(|text| Extreme::Text(cut(text, MAX_SHOWN))),
+            Kind::Text => self.texts.map(|text| Extreme::Text(truncate(text, MAX_SHOWN))),
         }
     }
 }
 
 impl Extreme {
-    /// `integer` is what [`Value::Integer`] holds.
+    /// Converts the integer of a [`Value::Integer`].
     fn integer(integer: i128) -> Self {
         match (u64::try_from(integer), i64::try_from(integer)) {
             (Ok(unsigned), _) => Self::Unsigned(unsigned),
@@ -178,9 +177,9 @@ impl Extreme {
     }
 }
 
-/// Returns the first `most` characters of a text, and a mark where there are more.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
+/// Returns the first `max` characters of a text, followed by `…` if the text is longer.
+pub(crate) fn truncate(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}\u{2026}", &text[..end]),
         None => text.to_owned(),
     }
@@ -199,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn integers_stay_exact_up_to_64_bits() {
+    fn integers_are_exact_up_to_64_bits() {
         let column = profile(&["18446744073709551615", "-9223372036854775808"]);
         assert_eq!(column["type"], "integer");
         assert_eq!((&column["min"], &column["max"]), (&json!(i64::MIN), &json!(u64::MAX)));
     }
 
     #[test]
-    fn integers_beside_numbers_are_numbers() {
+    fn integers_and_numbers_have_the_type_number() {
         let column = profile(&["1", "2", "1.5"]);
         assert_eq!(column["type"], "number");
         assert_eq!((&column["min"], &column["max"]), (&json!(1.0), &json!(2.0)));
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn one_text_makes_a_column_of_texts() {
+    fn one_text_makes_the_type_text() {
         let column = profile(&["3", "10", "n", "2"]);
         assert_eq!(column["type"], "text");
         assert_eq!((&column["min"], &column["max"]), (&json!("10"), &json!("n")));
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn booleans_and_nothing_have_no_extremes() {
+    fn booleans_and_empty_columns_have_no_extremes() {
         let column = profile(&["yes", "no", "yes"]);
         assert_eq!((&column["type"], column.get("min")), (&json!("boolean"), None));
         assert_eq!(column["most_frequent"], json!([{"value": "yes", "count": 2}]));
@@ -239,12 +238,12 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_cut_where_they_are_shown() {
+    fn long_values_are_truncated_in_the_output() {
         let long = "\u{e9}".repeat(MAX_SHOWN + 1);
         let shown = format!("{}\u{2026}", "\u{e9}".repeat(MAX_SHOWN));
         let column = profile(&[&long]);
         assert_eq!((&column["max"], &column["distinct"]), (&json!(shown), &json!(1)));
         assert_eq!(column["most_frequent"][0]["value"], json!(shown));
-        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(truncate("abc", 3), "abc");
     }
 }

@@ -1,8 +1,8 @@
-//! The least and the greatest of many values.
+//! The minimum and the maximum of many values.
 
 use std::borrow::Borrow;
 
-/// The least and the greatest of what was added; nothing as long as nothing was.
+/// The minimum and the maximum of the added values, or `None` before the first value.
 #[derive(Debug)]
 pub(crate) struct Extremes<T>(Option<(T, T)>);
 
@@ -13,7 +13,7 @@ impl<T> Default for Extremes<T> {
 }
 
 impl<T> Extremes<T> {
-    /// Adds a value, which is copied only where it is a new extreme.
+    /// Adds a value, and copies the value only if it is a new extreme.
     pub(crate) fn add<V>(&mut self, value: &V)
     where
         V: PartialOrd + ToOwned<Owned = T> + ?Sized,
@@ -21,16 +21,16 @@ impl<T> Extremes<T> {
     {
         match &mut self.0 {
             None => self.0 = Some((value.to_owned(), value.to_owned())),
-            Some((least, _)) if *value < *(*least).borrow() => *least = value.to_owned(),
-            Some((_, greatest)) if *value > *(*greatest).borrow() => *greatest = value.to_owned(),
+            Some((min, _)) if *value < *(*min).borrow() => *min = value.to_owned(),
+            Some((_, max)) if *value > *(*max).borrow() => *max = value.to_owned(),
             Some(_) => {}
         }
     }
 
-    /// Returns both, each as `show` makes it.
-    pub(crate) fn map<U>(&self, show: impl Fn(&T) -> U) -> (Option<U>, Option<U>) {
-        let both = self.0.as_ref();
-        (both.map(|(least, _)| show(least)), both.map(|(_, greatest)| show(greatest)))
+    /// Returns the minimum and the maximum, both converted by `f`.
+    pub(crate) fn map<U>(&self, f: impl Fn(&T) -> U) -> (Option<U>, Option<U>) {
+        let extremes = self.0.as_ref();
+        (extremes.map(|(min, _)| f(min)), extremes.map(|(_, max)| f(max)))
     }
 }
 
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_and_the_greatest_are_kept() {
+    fn the_minimum_and_the_maximum_are_returned() {
         let mut extremes = Extremes::<String>::default();
         assert_eq!(extremes.map(String::clone), (None, None));
         for text in ["m", "z", "a", "k"] {

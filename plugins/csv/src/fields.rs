@@ -2,41 +2,42 @@
 
 use csv_core::{ReadRecordResult, Reader};
 
-/// The fields of one row, without the quotes around them. Reading the next row into it uses
-/// the same memory.
+/// The fields of one row, without the quotes around them. Each row reuses the memory of the
+/// previous one.
 pub(crate) struct Fields {
-    /// The fields, one behind the other, and room for more.
+    /// The concatenated fields, followed by unused bytes.
     bytes: Vec<u8>,
-    /// Where each field ends, and room for more.
+    /// The end of each field in `bytes`, followed by unused elements.
     ends: Vec<usize>,
     len: usize,
 }
 
 impl Default for Fields {
-    /// Has room for a row of usual size: the parser asks for more only where there is some.
+    /// Allocates the buffers for a row of usual size. The parser can only fill buffers that are
+    /// not empty.
     fn default() -> Self {
         Self { bytes: vec![0; 1024], ends: vec![0; 32], len: 0 }
     }
 }
 
 impl Fields {
-    /// Reads the first row of `text`, and returns how many bytes it takes, with the blank lines
-    /// before it; nothing where there is no row.
+    /// Reads the first row of `text`. Returns the number of bytes of the row and of the blank lines
+    /// before it, or `None` if there is no row.
     pub(crate) fn read(&mut self, parser: &mut Reader, text: &str) -> Option<usize> {
         let (mut read, mut written) = (0, 0);
         self.len = 0;
         loop {
             let rest = &text.as_bytes()[read..];
-            let room = (&mut self.bytes[written..], &mut self.ends[self.len..]);
+            let (free_bytes, free_ends) = (&mut self.bytes[written..], &mut self.ends[self.len..]);
             let (result, more_read, more_written, more_ends) =
-                parser.read_record(rest, room.0, room.1);
+                parser.read_record(rest, free_bytes, free_ends);
             read += more_read;
             written += more_written;
             self.len += more_ends;
             match result {
                 ReadRecordResult::Record => return Some(read),
                 ReadRecordResult::End => return None,
-                // The next call, with no text left, tells the parser that there is no more.
+                // The next call passes an empty text, which marks the end for the parser.
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => self.bytes.resize(2 * self.bytes.len(), 0),
                 ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
@@ -44,26 +45,26 @@ impl Fields {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of fields.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns the field in a place, from 0; an empty one behind the last.
-    pub(crate) fn get(&self, place: usize) -> &str {
-        let start = place.checked_sub(1).map_or(Some(0), |before| self.end(before));
-        let bytes = start.zip(self.end(place)).map(|(start, end)| &self.bytes[start..end]);
-        // Cut out of a text at ASCII characters, it is a text.
+    /// Returns the field with the index `index`, or an empty text if there is no such field.
+    pub(crate) fn get(&self, index: usize) -> &str {
+        let start = index.checked_sub(1).map_or(Some(0), |previous| self.end(previous));
+        let bytes = start.zip(self.end(index)).map(|(start, end)| &self.bytes[start..end]);
+        // A part of a text between ASCII characters is valid UTF-8.
         bytes.and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
-    /// Returns all of them.
+    /// Returns all fields in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len).map(|place| self.get(place))
+        (0..self.len).map(|index| self.get(index))
     }
 
-    fn end(&self, place: usize) -> Option<usize> {
-        self.ends[..self.len].get(place).copied()
+    fn end(&self, index: usize) -> Option<usize> {
+        self.ends[..self.len].get(index).copied()
     }
 }
 
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_larger_than_usual_get_the_room_they_need() {
+    fn buffers_grow_for_large_rows() {
         let (mut fields, mut parser) = (Fields::default(), Reader::new());
         let long = "\u{e9}".repeat(5_000);
         let text = format!("\"{long}\"{}x\n", ",".repeat(300));

@@ -1,14 +1,14 @@
-//! How often each value occurs, in bounded memory.
+//! Counts the occurrences of each value, in bounded memory.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// The most different values that are kept of one column.
+/// The maximum number of distinct values of one column.
 pub(crate) const MAX_DISTINCT: usize = 100_000;
-/// What a value costs besides its text: its entry, and the growth of the table it stands in.
-const ENTRY: usize = 64;
+/// The memory of a value in bytes, in addition to its text: the entry and the growth of the map.
+const ENTRY_BYTES: usize = 64;
 
-/// The memory, in bytes, that all columns together may use for their values.
+/// The remaining memory for the values of all columns, in bytes.
 #[derive(Debug)]
 pub(crate) struct Budget(usize);
 
@@ -17,45 +17,44 @@ impl Budget {
         Self(bytes)
     }
 
-    /// Takes the cost of keeping `text`; returns false, and takes nothing, where too little
-    /// is left.
+    /// Takes the memory of `text`. Takes nothing and returns false if the budget is too small.
     fn take(&mut self, text: &str) -> bool {
-        let left = self.0.checked_sub(ENTRY + text.len());
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
+        let remaining = self.0.checked_sub(ENTRY_BYTES + text.len());
+        self.0 = remaining.unwrap_or(self.0);
+        remaining.is_some()
     }
 }
 
-/// How often each value occurs. Beyond the bounds, values that are new are no longer kept.
+/// The number of occurrences of each value. New values beyond the limits are ignored.
 #[derive(Debug, Default)]
 pub(crate) struct Frequencies {
     counts: HashMap<Box<str>, u64>,
-    overflown: bool,
+    has_overflowed: bool,
 }
 
 impl Frequencies {
-    /// Counts a value; a new one is paid for from `budget`.
+    /// Counts a value. A new value takes memory from `budget`.
     pub(crate) fn add(&mut self, value: &str, budget: &mut Budget) {
         if let Some(count) = self.counts.get_mut(value) {
             *count += 1;
         } else if self.counts.len() < MAX_DISTINCT && budget.take(value) {
             self.counts.insert(value.into(), 1);
         } else {
-            self.overflown = true;
+            self.has_overflowed = true;
         }
     }
 
-    /// How many different values are kept.
+    /// Returns the number of distinct values that are counted.
     pub(crate) fn distinct(&self) -> usize {
         self.counts.len()
     }
 
-    /// Whether every value was kept.
+    /// Returns whether every value has been counted.
     pub(crate) fn is_exact(&self) -> bool {
-        !self.overflown
+        !self.has_overflowed
     }
 
-    /// Returns the `top` most frequent values; of equally frequent ones the first by alphabet.
+    /// Returns the `top` most frequent values. Values of equal frequency are in alphabetical order.
     pub(crate) fn most_frequent(&self, top: usize) -> Vec<(&str, u64)> {
         let mut all: Vec<_> = self.counts.iter().map(|(value, count)| (&**value, *count)).collect();
         all.sort_unstable_by_key(|&(value, count)| (Reverse(count), value));
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_frequent_come_first_then_by_alphabet() {
+    fn values_are_sorted_by_frequency_then_alphabet() {
         let (mut frequencies, mut budget) = (Frequencies::default(), Budget::new(1 << 20));
         for value in ["b", "c", "a", "c"] {
             frequencies.add(value, &mut budget);
@@ -79,8 +78,8 @@ mod tests {
     }
 
     #[test]
-    fn columns_share_a_budget_and_known_values_stay_counted() {
-        let mut budget = Budget::new(2 * (ENTRY + 1));
+    fn columns_share_a_budget_and_known_values_are_still_counted() {
+        let mut budget = Budget::new(2 * (ENTRY_BYTES + 1));
         let (mut first, mut second) = (Frequencies::default(), Frequencies::default());
         first.add("a", &mut budget);
         second.add("long", &mut budget);
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_keeps_so_many_and_no_more() {
+    fn distinct_values_of_a_column_are_limited() {
         let (mut frequencies, mut budget) = (Frequencies::default(), Budget::new(1 << 30));
         (0..MAX_DISTINCT).for_each(|n| frequencies.add(&n.to_string(), &mut budget));
         assert!(frequencies.is_exact());

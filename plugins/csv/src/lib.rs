@@ -1,13 +1,13 @@
 //! Operations on CSV.
 //!
-//! - `profile_csv`: what the columns of a table hold.
+//! - `profile_csv`: computes statistics of the columns of a table.
 //!
-//! It is made of what stands below it, which knows nothing of what stands above:
+//! Each module depends only on modules below it:
 //!
-//! - `rows`: from a text to rows, good and bad ones; `fields` are those of one row.
-//! - `column`: what a column holds, from its values.
-//! - `value`: what one value is; `time` knows dates.
-//! - `extremes`, `mean`, `frequencies`: what is kept of many values.
+//! - `rows`: splits a text into valid and invalid rows; `fields` contains the fields of a row.
+//! - `column`: the statistics of a column.
+//! - `value`: detects the type of a value; `time` parses dates and times.
+//! - `extremes`, `mean`, `frequencies`: single statistics of many values.
 
 mod column;
 mod extremes;

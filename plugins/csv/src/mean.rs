@@ -1,18 +1,19 @@
 //! The mean of many numbers.
 
-/// A mean that stays exact where a plain sum would lose the small numbers: what each
-/// addition rounds away is summed up too (Neumaier).
+/// The mean of the added numbers, with Neumaier's compensated summation.
+///
+/// A plain sum would lose small numbers, so the rounding errors are summed separately.
 #[derive(Debug, Default)]
 pub(crate) struct Mean {
     sum: f64,
-    lost: f64,
+    compensation: f64,
     count: u64,
 }
 
 impl Mean {
     pub(crate) fn add(&mut self, number: f64) {
         let sum = self.sum + number;
-        self.lost += if self.sum.abs() >= number.abs() {
+        self.compensation += if self.sum.abs() >= number.abs() {
             (self.sum - sum) + number
         } else {
             (number - sum) + self.sum
@@ -21,9 +22,9 @@ impl Mean {
         self.count += 1;
     }
 
-    /// Returns the mean; nothing where there are no numbers or their sum is too large.
+    /// Returns the mean, or `None` if there are no numbers or the sum overflows.
     pub(crate) fn get(&self) -> Option<f64> {
-        let mean = (self.sum + self.lost) / self.count as f64;
+        let mean = (self.sum + self.compensation) / self.count as f64;
         mean.is_finite().then_some(mean)
     }
 }
@@ -39,18 +40,18 @@ mod tests {
     }
 
     #[test]
-    fn small_numbers_beside_large_ones_count() {
+    fn small_numbers_are_not_lost_in_a_large_sum() {
         assert_eq!(mean([1e16, 1.0, 1.0, -1e16]), Some(0.5));
         assert_eq!(mean([1.0, 1e100, 1.0, -1e100]), Some(0.5));
     }
 
     #[test]
-    fn many_additions_do_not_add_up_their_rounding() {
+    fn rounding_errors_do_not_accumulate() {
         assert_eq!(mean(std::iter::repeat_n(0.1, 1_000_000)), Some(0.1));
     }
 
     #[test]
-    fn there_is_no_mean_of_nothing_or_beyond_what_a_number_holds() {
+    fn an_empty_or_overflowing_sum_has_no_mean() {
         assert_eq!(mean([]), None);
         assert_eq!(mean([f64::MAX, f64::MAX]), None);
     }

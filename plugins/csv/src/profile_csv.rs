@@ -1,73 +1,73 @@
-//! Says what the columns of a table hold.
+//! Computes statistics of the columns of a table.
 
 use ophost_sdk::serde_json::json;
 use ophost_sdk::{Failure, Result, item_errors, model, operation, progress};
 
-use crate::column::{Column, Statistics, cut};
+use crate::column::{Column, Statistics, truncate};
 use crate::fields::Fields;
 use crate::frequencies::Budget;
-use crate::rows::{BadRow, Row, Rows};
+use crate::rows::{InvalidRow, Row, Rows};
 
-/// After how many rows progress is reported.
+/// The number of rows between two progress reports.
 const PROGRESS_ROWS: u64 = 5_000;
-/// The most characters of a bad row that are reported.
-const MAX_BAD_TEXT: usize = 80;
-/// The most columns that fit into the memory of a run: each costs a few hundred bytes.
+/// The maximum number of characters of an invalid row in an item error.
+const MAX_REPORTED_CHARS: usize = 80;
+/// The maximum number of columns. Each takes a few hundred bytes of the run's memory.
 const MAX_COLUMNS: usize = 10_000;
-/// What the values of all columns may take of the memory of a run, in bytes.
-const VALUES_MEMORY: usize = 32 << 20;
+/// The maximum memory for the values of all columns, in bytes.
+const MAX_VALUE_BYTES: usize = 32 << 20;
 
-/// The table to look at.
+/// The table to profile.
 #[model]
 pub(crate) struct Table {
-    /// The table as CSV text: a row a line, values in double quotes where they need it. White
-    /// space around a value is not part of it; blank lines are skipped.
+    /// The table as CSV text, one row per line. Double quotes around a value are optional. White
+    /// space around a value is ignored, and blank lines are skipped.
     csv: String,
-    /// What stands between two values: one ASCII character.
-    #[serde(default = "comma")]
+    /// The separator of two values: one ASCII character.
+    #[serde(default = "default_delimiter")]
     #[schemars(length(min = 1, max = 1))]
     delimiter: String,
-    /// Whether the first row holds the names of the columns. Without it they are `column_1`,
-    /// `column_2` and so on.
-    #[serde(default = "yes")]
+    /// Whether the first row contains the column names. Without a header, the names are
+    /// `column_1`, `column_2` and so on.
+    #[serde(default = "default_header")]
     header: bool,
-    /// The names of the columns to look at; all where there is none.
+    /// The names of the columns to profile. An empty list selects all columns.
     #[serde(default)]
     columns: Vec<String>,
-    /// How many of a column's most frequent values to list.
-    #[serde(default = "five")]
+    /// The number of most frequent values to list for each column.
+    #[serde(default = "default_top")]
     #[schemars(range(max = 50))]
     top: usize,
-    /// The values that stand for nothing. They are counted as nulls and left out of all else.
-    #[serde(default = "null_values")]
+    /// The values that count as null. All other statistics ignore nulls.
+    #[serde(default = "default_null_values")]
     null_values: Vec<String>,
 }
 
-fn comma() -> String {
+fn default_delimiter() -> String {
     ",".to_owned()
 }
 
-fn yes() -> bool {
+fn default_header() -> bool {
     true
 }
 
-fn five() -> usize {
+fn default_top() -> usize {
     5
 }
 
-fn null_values() -> Vec<String> {
+fn default_null_values() -> Vec<String> {
     ["", "NA", "N/A", "NaN", "null", "NULL"].map(str::to_owned).to_vec()
 }
 
-/// What a table holds.
+/// The statistics of a table.
 #[model]
 pub(crate) struct Profile {
-    /// How many rows were read, without the header.
+    /// The number of valid rows, without the header.
     rows: u64,
-    /// How many rows were left out, since they have more or fewer values than the first or
-    /// broken quotes. The run's item errors say which and why.
+    /// The number of invalid rows, which are skipped. They have invalid quotes, or more or fewer
+    /// values than the first row. Each is an item error of the run.
     bad_rows: u64,
-    /// How many columns the table has.
+    /// The number of columns of the table.
     column_count: usize,
     /// The columns, each with `name`, `type` (integer, number, boolean, date, datetime, text,
     /// empty), `count` (without nulls), `nulls`, `distinct`, `min`, `max`, `mean`,
@@ -75,11 +75,10 @@ pub(crate) struct Profile {
     columns: Vec<Column>,
 }
 
-/// Says what the columns of a CSV table hold: type, nulls, distinct values, range and mean.
+/// Profiles the columns of a CSV table: type, nulls, distinct values, range and mean.
 ///
-/// Rows that cannot be read are reported as item errors and left out. It fails as
-/// `empty`, `bad-delimiter`, `bad-header`, `too-many-columns`, `no-such-column` or
-/// `no-readable-row`.
+/// Invalid rows are reported as item errors and skipped. The failure codes are `empty`,
+/// `bad-delimiter`, `bad-header`, `too-many-columns`, `no-such-column` and `no-readable-row`.
 #[operation(
     category = "data",
     tags = ["csv", "statistics"],
@@ -90,33 +89,33 @@ pub(crate) fn profile_csv(input: Table) -> Result<Profile> {
     let mut rows = Rows::new(&input.csv, delimiter(&input.delimiter)?);
     let mut profiler = Profiler::new(&input);
     if input.header {
-        profiler.set_names(header(&mut rows)?.iter().map(name_of).collect())?;
+        profiler.set_names(header(&mut rows)?.iter().map(column_name).collect())?;
     }
     while let Some(row) = rows.next() {
         match row {
-            Row::Good(fields) => profiler.add(fields)?,
-            Row::Bad(row) => profiler.add_bad(&row),
+            Row::Valid(fields) => profiler.add(fields)?,
+            Row::Invalid(row) => profiler.add_invalid(&row),
         }
-        if profiler.seen().is_multiple_of(PROGRESS_ROWS) {
-            report(&rows, profiler.seen());
+        if profiler.row_count().is_multiple_of(PROGRESS_ROWS) {
+            report_progress(&rows, profiler.row_count());
         }
     }
-    report(&rows, profiler.seen());
+    report_progress(&rows, profiler.row_count());
     profiler.profile()
 }
 
-fn report(rows: &Rows<'_>, seen: u64) {
+fn report_progress(rows: &Rows<'_>, row_count: u64) {
     let (done, total) = rows.progress();
-    progress::report(done, Some(total), Some(&format!("{seen} rows")));
+    progress::report(done, Some(total), Some(&format!("{row_count} rows")));
 }
 
-/// The schema lets one character through.
+/// Returns the delimiter. The schema accepts any single character.
 fn delimiter(text: &str) -> Result<u8> {
     match text.as_bytes() {
         [byte] if byte.is_ascii() && !b"\"\r\n".contains(byte) => Ok(*byte),
         _ => {
-            let rule = "it is one ASCII character, no quote and no line end";
-            let message = format!("`{text}` cannot be a delimiter: {rule}");
+            let rule = "expected one ASCII character that is neither a quote nor a line end";
+            let message = format!("delimiter `{text}` is invalid: {rule}");
             Err(Failure::permanent(message).code("bad-delimiter"))
         }
     }
@@ -124,60 +123,62 @@ fn delimiter(text: &str) -> Result<u8> {
 
 fn header<'r>(rows: &'r mut Rows<'_>) -> Result<&'r Fields> {
     match rows.next() {
-        Some(Row::Good(names)) => Ok(names),
-        Some(Row::Bad(BadRow { line, problem, .. })) => {
-            let message = format!("the header in line {line} cannot be read: {problem}");
+        Some(Row::Valid(names)) => Ok(names),
+        Some(Row::Invalid(InvalidRow { line, problem, .. })) => {
+            let message = format!("cannot read the header in line {line}: {problem}");
             Err(Failure::permanent(message).code("bad-header"))
         }
-        None => Err(empty()),
+        None => Err(empty_table()),
     }
 }
 
-fn empty() -> Failure {
-    Failure::permanent("the text holds no row").code("empty")
+fn empty_table() -> Failure {
+    Failure::permanent("the text has no rows").code("empty")
 }
 
-fn name_of(field: &str) -> String {
+fn column_name(field: &str) -> String {
     field.trim().to_owned()
 }
 
-/// What is known of a table while its rows pass by.
+/// Collects the statistics of a table, row by row.
 struct Profiler<'a> {
     input: &'a Table,
-    /// As many as the table has columns; none before the first row.
+    /// The names of all columns of the table. Empty before the first row.
     names: Vec<String>,
-    /// The columns to look at: where they stand in a row, and what they hold.
+    /// The selected columns: the index in a row, and the statistics.
     columns: Vec<(usize, Statistics)>,
     budget: Budget,
-    rows: u64,
-    bad_rows: u64,
+    valid_rows: u64,
+    invalid_rows: u64,
 }
 
 impl<'a> Profiler<'a> {
     fn new(input: &'a Table) -> Self {
-        let budget = Budget::new(VALUES_MEMORY);
-        Self { input, names: Vec::new(), columns: Vec::new(), budget, rows: 0, bad_rows: 0 }
+        let budget = Budget::new(MAX_VALUE_BYTES);
+        let (names, columns) = (Vec::new(), Vec::new());
+        Self { input, names, columns, budget, valid_rows: 0, invalid_rows: 0 }
     }
 
-    /// Rows that were seen, good and bad, without the header.
-    fn seen(&self) -> u64 {
-        self.rows + self.bad_rows
+    /// Returns the number of valid and invalid rows so far, without the header.
+    fn row_count(&self) -> u64 {
+        self.valid_rows + self.invalid_rows
     }
 
-    /// Chooses the columns to look at.
+    /// Sets the names of all columns and selects the columns to profile.
     fn set_names(&mut self, names: Vec<String>) -> Result<()> {
         if names.len() > MAX_COLUMNS {
-            let message = format!("{} columns are more than {MAX_COLUMNS}", names.len());
+            let message =
+                format!("the table has {} columns, at most {MAX_COLUMNS} are allowed", names.len());
             return Err(Failure::permanent(message).code("too-many-columns"));
         }
-        let wanted = &self.input.columns;
-        if let Some(missing) = wanted.iter().find(|name| !names.contains(name)) {
-            let failure = Failure::permanent(format!("there is no column `{missing}`"));
+        let selected = &self.input.columns;
+        if let Some(missing) = selected.iter().find(|name| !names.contains(name)) {
+            let failure = Failure::permanent(format!("the table has no column `{missing}`"));
             return Err(failure.code("no-such-column").details(json!({"columns": names})));
         }
-        let is_wanted = |name| wanted.is_empty() || wanted.contains(name);
-        let places = (0..names.len()).filter(|&place| is_wanted(&names[place]));
-        self.columns = places.map(|place| (place, Statistics::new())).collect();
+        let is_selected = |name| selected.is_empty() || selected.contains(name);
+        let indices = (0..names.len()).filter(|&index| is_selected(&names[index]));
+        self.columns = indices.map(|index| (index, Statistics::new())).collect();
         self.names = names;
         Ok(())
     }
@@ -186,9 +187,9 @@ impl<'a> Profiler<'a> {
         if self.names.is_empty() {
             self.set_names((1..=fields.len()).map(|number| format!("column_{number}")).collect())?;
         }
-        self.rows += 1;
-        for (place, statistics) in &mut self.columns {
-            let value = fields.get(*place).trim();
+        self.valid_rows += 1;
+        for (index, statistics) in &mut self.columns {
+            let value = fields.get(*index).trim();
             if self.input.null_values.iter().any(|null| null == value) {
                 statistics.add_null();
             } else {
@@ -198,28 +199,28 @@ impl<'a> Profiler<'a> {
         Ok(())
     }
 
-    fn add_bad(&mut self, row: &BadRow<'_>) {
-        let index = usize::try_from(self.seen()).unwrap_or(usize::MAX);
-        let item = json!({"line": row.line, "text": cut(row.text, MAX_BAD_TEXT)});
+    fn add_invalid(&mut self, row: &InvalidRow<'_>) {
+        let index = usize::try_from(self.row_count()).unwrap_or(usize::MAX);
+        let item = json!({"line": row.line, "text": truncate(row.text, MAX_REPORTED_CHARS)});
         item_errors::add(index, &item, row.problem.as_str());
-        self.bad_rows += 1;
+        self.invalid_rows += 1;
     }
 
     fn profile(&self) -> Result<Profile> {
-        match (self.rows, self.bad_rows) {
-            (0, 0) if !self.input.header => return Err(empty()),
+        match (self.valid_rows, self.invalid_rows) {
+            (0, 0) if !self.input.header => return Err(empty_table()),
             (0, 1..) => {
-                let message = format!("none of {} rows can be read", self.bad_rows);
+                let message = format!("all {} rows are invalid", self.invalid_rows);
                 return Err(Failure::permanent(message).code("no-readable-row"));
             }
             _ => {}
         }
-        let column = |(place, statistics): &(usize, Statistics)| {
-            statistics.column(&self.names[*place], self.input.top)
+        let column = |(index, statistics): &(usize, Statistics)| {
+            statistics.column(&self.names[*index], self.input.top)
         };
         Ok(Profile {
-            rows: self.rows,
-            bad_rows: self.bad_rows,
+            rows: self.valid_rows,
+            bad_rows: self.invalid_rows,
             column_count: self.names.len(),
             columns: self.columns.iter().map(column).collect(),
         })
@@ -265,14 +266,14 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_counted_and_left_out() {
+    fn invalid_rows_are_counted_and_skipped() {
         let profile = run(&json!({"csv": "a,b\n1,2\n3\n4,\"5\n6,7\n"})).unwrap();
         assert_eq!((&profile["rows"], &profile["bad_rows"]), (&json!(2), &json!(2)));
         assert_eq!(profile["columns"][0]["max"], 6);
     }
 
     #[test]
-    fn columns_can_be_chosen_and_are_in_the_order_of_the_table() {
+    fn selected_columns_are_in_the_order_of_the_table() {
         let input = json!({"csv": "a,b,c\n1,2,3\n", "columns": ["c", "a"]});
         let profile = run(&input).unwrap();
         assert_eq!(profile["column_count"], 3);
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_header_columns_are_numbered() {
+    fn columns_without_a_header_are_numbered() {
         let profile = run(&json!({"csv": "1;x\n2;y", "header": false, "delimiter": ";"})).unwrap();
         assert_eq!(profile["rows"], 2);
         assert_eq!(profile["columns"][0]["name"], "column_1");
@@ -294,21 +295,21 @@ mod tests {
     }
 
     #[test]
-    fn null_values_are_the_caller_s() {
+    fn null_values_replace_the_default() {
         let profile = run(&json!({"csv": "a\n-\nNA\n1", "null_values": ["-"]})).unwrap();
         let column = &profile["columns"][0];
         assert_eq!((&column["nulls"], &column["type"]), (&json!(1), &json!("text")));
     }
 
     #[test]
-    fn a_header_alone_is_a_table_without_rows() {
+    fn a_table_can_have_only_a_header() {
         let profile = run(&json!({"csv": "a,b\n"})).unwrap();
         assert_eq!((&profile["rows"], &profile["column_count"]), (&json!(0), &json!(2)));
         assert_eq!(profile["columns"][1]["type"], "empty");
     }
 
     #[test]
-    fn where_nothing_can_be_read_the_code_says_why() {
+    fn unreadable_tables_have_failure_codes() {
         assert_eq!(code(&json!({"csv": ""})), "empty");
         assert_eq!(code(&json!({"csv": "\u{feff}\r\n\n", "header": false})), "empty");
         assert_eq!(code(&json!({"csv": "a,\"b\n1,2"})), "bad-header");

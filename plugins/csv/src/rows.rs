@@ -1,48 +1,48 @@
-//! From a text to rows, good and bad ones.
+//! Splits a text into valid and invalid rows.
 
 use csv_core::{Reader, ReaderBuilder};
 
 use crate::fields::Fields;
 
-/// What spreadsheets put in front of a text to say that it is Unicode.
+/// Written by spreadsheets at the start of a Unicode text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 const LINE_ENDS: [char; 2] = ['\r', '\n'];
-/// How many bytes may be read again, all in all: a second or two. Without a bound, a text made
-/// of quotes would be read as often as it has lines.
-const MAX_REREADS: usize = 256 << 20;
+/// The maximum number of bytes that are read again, in total. Reading them takes one to two
+/// seconds. Without a limit, a text of quotes would be read once per line.
+const MAX_REREAD_BYTES: usize = 256 << 20;
 
-/// Goes through the rows of a text, one after the other.
+/// Reads the rows of a text in order.
 ///
-/// The first good row decides how many fields a row has. A quote that is not closed takes
-/// everything after it into its field; so after a row of broken quotes, reading goes on at the
-/// line that follows its first.
+/// The first valid row sets the number of fields. The field of an unclosed quote contains the rest
+/// of the text. After a row with invalid quotes, reading therefore continues at the second line of
+/// the row.
 pub(crate) struct Rows<'a> {
     text: &'a str,
     delimiter: u8,
     parser: Reader,
-    /// How far the text is read.
+    /// The number of bytes that have been read.
     position: usize,
     fields: Fields,
     width: Option<usize>,
-    /// How many bytes may still be read again.
-    rereads: usize,
+    /// The number of bytes that may still be read again.
+    reread_budget: usize,
     lines: Lines<'a>,
 }
 
-/// What the next row is.
+/// A valid or an invalid row.
 pub(crate) enum Row<'a, 'r> {
-    Good(&'r Fields),
-    Bad(BadRow<'a>),
+    Valid(&'r Fields),
+    Invalid(InvalidRow<'a>),
 }
 
-/// A row that cannot be used.
+/// A row with invalid quotes or another number of fields.
 #[derive(Debug, PartialEq)]
-pub(crate) struct BadRow<'a> {
-    /// The line that it begins in, from 1.
+pub(crate) struct InvalidRow<'a> {
+    /// The number of the first line, from 1.
     pub(crate) line: u64,
-    /// Its first line.
+    /// The text of the first line.
     pub(crate) text: &'a str,
-    /// What is wrong with it.
+    /// The reason, for messages.
     pub(crate) problem: String,
 }
 
@@ -56,44 +56,44 @@ impl<'a> Rows<'a> {
             position: 0,
             fields: Fields::default(),
             width: None,
-            rereads: MAX_REREADS,
+            reread_budget: MAX_REREAD_BYTES,
             lines: Lines { text, counted: 0, line: 1 },
         }
     }
 
-    /// How many bytes are done, and how many there are.
+    /// Returns the number of bytes that have been read, and of all bytes.
     pub(crate) fn progress(&self) -> (u64, u64) {
         (self.position as u64, self.text.len() as u64)
     }
 
-    /// Returns the next row; nothing after the last.
+    /// Returns the next row, or `None` after the last one.
     pub(crate) fn next(&mut self) -> Option<Row<'a, '_>> {
-        let before = self.position;
-        let Some(read) = self.fields.read(&mut self.parser, &self.text[before..]) else {
+        let previous_end = self.position;
+        let Some(read) = self.fields.read(&mut self.parser, &self.text[previous_end..]) else {
             self.position = self.text.len();
             return None;
         };
-        let end = before + read;
+        let end = previous_end + read;
         self.position = end;
-        // The ends of blank lines, and the second half of the last row's own, come first.
-        let raw = self.text[before..end].trim_start_matches(LINE_ENDS);
+        // Blank lines can precede the row, and also the line feed of the previous row's `\r\n`.
+        let raw = self.text[previous_end..end].trim_start_matches(LINE_ENDS);
         let start = end - raw.len();
         let raw = raw.trim_end_matches(LINE_ENDS);
-        let problem = match broken_quotes(raw, self.delimiter) {
+        let problem = match quote_problem(raw, self.delimiter) {
             Some(problem) if self.resume_after_first_line(start, end) => Some(problem.to_owned()),
             Some(problem) => Some(format!("{problem}, and the lines up to the next row are lost")),
-            None => self.wrong_width(),
+            None => self.width_problem(),
         };
         Some(match problem {
-            None => Row::Good(&self.fields),
+            None => Row::Valid(&self.fields),
             Some(problem) => {
                 let text = raw.split(LINE_ENDS).next().unwrap_or(raw);
-                Row::Bad(BadRow { line: self.lines.at(start), text, problem })
+                Row::Invalid(InvalidRow { line: self.lines.line_at(start), text, problem })
             }
         })
     }
 
-    fn wrong_width(&mut self) -> Option<String> {
+    fn width_problem(&mut self) -> Option<String> {
         let width = *self.width.get_or_insert(self.fields.len());
         let fields =
             |count| if count == 1 { "1 field".to_owned() } else { format!("{count} fields") };
@@ -101,24 +101,24 @@ impl<'a> Rows<'a> {
         (found != width).then(|| format!("{}, not {width}", fields(found)))
     }
 
-    /// Reads on at the second line of the row from `start` to `end`, where it has one. Returns
-    /// false where too much was read again already.
+    /// Continues at the second line of the row from `start` to `end`, if the row has one. Returns
+    /// false if the budget for reading again is used up.
     fn resume_after_first_line(&mut self, start: usize, end: usize) -> bool {
         let Some(first_line) = self.text[start..end].find('\n') else { return true };
         let resume = start + first_line + 1;
-        let Some(rereads) = self.rereads.checked_sub(end - resume) else { return false };
-        self.rereads = rereads;
+        let Some(budget) = self.reread_budget.checked_sub(end - resume) else { return false };
+        self.reread_budget = budget;
         self.position = resume;
         self.parser.reset();
         true
     }
 }
 
-/// Says what is wrong with the quotes of a row; the parser makes something of any.
+/// Returns the problem with the quotes of a row, because the parser accepts any quotes.
 ///
-/// A quote inside a field that does not begin with one is a character like any other.
-fn broken_quotes(row: &str, delimiter: u8) -> Option<&'static str> {
-    enum Place {
+/// If a field does not begin with a quote, the quotes in the field are ordinary characters.
+fn quote_problem(row: &str, delimiter: u8) -> Option<&'static str> {
+    enum State {
         FieldStart,
         Plain,
         Quoted,
@@ -127,21 +127,21 @@ fn broken_quotes(row: &str, delimiter: u8) -> Option<&'static str> {
     if !row.contains('"') {
         return None;
     }
-    let mut place = Place::FieldStart;
+    let mut state = State::FieldStart;
     for byte in row.bytes() {
-        place = match (place, byte) {
-            (Place::FieldStart | Place::AfterQuote, b'"') => Place::Quoted,
-            (Place::Quoted, b'"') => Place::AfterQuote,
-            (Place::Quoted, _) => Place::Quoted,
-            (_, byte) if byte == delimiter => Place::FieldStart,
-            (Place::AfterQuote, _) => return Some("text after a closing quote"),
-            (Place::FieldStart | Place::Plain, _) => Place::Plain,
+        state = match (state, byte) {
+            (State::FieldStart | State::AfterQuote, b'"') => State::Quoted,
+            (State::Quoted, b'"') => State::AfterQuote,
+            (State::Quoted, _) => State::Quoted,
+            (_, byte) if byte == delimiter => State::FieldStart,
+            (State::AfterQuote, _) => return Some("text after a closing quote"),
+            (State::FieldStart | State::Plain, _) => State::Plain,
         }
     }
-    matches!(place, Place::Quoted).then_some("a quote is not closed")
+    matches!(state, State::Quoted).then_some("a quote is not closed")
 }
 
-/// Counts lines up to places that come one after the other.
+/// Counts lines up to increasing positions.
 struct Lines<'a> {
     text: &'a str,
     counted: usize,
@@ -149,10 +149,11 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn at(&mut self, place: usize) -> u64 {
-        let passed = self.text[self.counted..place].bytes().filter(|&byte| byte == b'\n').count();
-        self.line += passed as u64;
-        self.counted = place;
+    /// Returns the number of the line at `position`, which must not decrease between calls.
+    fn line_at(&mut self, position: usize) -> u64 {
+        let text = &self.text[self.counted..position];
+        self.line += text.bytes().filter(|&byte| byte == b'\n').count() as u64;
+        self.counted = position;
         self.line
     }
 }
@@ -161,14 +162,14 @@ impl Lines<'_> {
 mod tests {
     use super::*;
 
-    /// Returns good rows as their fields, bad ones as line, text and problem.
+    /// Returns valid rows as their fields, invalid rows as line, text and problem.
     fn rows(text: &str) -> Vec<Vec<String>> {
         let mut rows = Rows::new(text, b',');
         let mut all = Vec::new();
         while let Some(row) = rows.next() {
             all.push(match row {
-                Row::Good(fields) => fields.iter().map(str::to_owned).collect(),
-                Row::Bad(bad) => vec![format!("{}: {}: {}", bad.line, bad.text, bad.problem)],
+                Row::Valid(fields) => fields.iter().map(str::to_owned).collect(),
+                Row::Invalid(row) => vec![format!("{}: {}: {}", row.line, row.text, row.problem)],
             });
         }
         assert_eq!(rows.progress().0, rows.progress().1);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_marks_and_blank_lines_are_no_content() {
+    fn line_ends_byte_order_marks_and_blank_lines_are_skipped() {
         let expected = [["a", "b"], ["1", "2"], ["3", "4"]];
         assert_eq!(rows("\u{feff}a,b\r\n1,2\r\n\r\n3,4\r\n"), expected);
         assert_eq!(rows("a,b\n\n1,2\n3,4"), expected);
@@ -185,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn quotes_hold_delimiters_line_ends_and_quotes() {
+    fn quoted_fields_can_contain_delimiters_line_ends_and_quotes() {
         let text = "a,b\n\"1,\n2\",\"say \"\"hi\"\"\"\n5\" disk,\"\"\n";
         assert_eq!(rows(text), [["a", "b"], ["1,\n2", "say \"hi\""], ["5\" disk", ""]]);
     }
 
     #[test]
-    fn a_row_with_another_number_of_fields_is_bad() {
+    fn a_row_with_another_number_of_fields_is_invalid() {
         let found = rows("a,b\r\n1\r\n\r\n\"x\ny\",2,3\r\n4,5");
         assert_eq!(found[1], ["2: 1: 1 field, not 2"]);
         assert_eq!(found[2], ["4: \"x: 3 fields, not 2"]);
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_on_after_a_quote_that_is_not_closed() {
+    fn reading_continues_after_an_unclosed_quote() {
         let found = rows("a,b\n1,\"2\n3,4\n5,6\n");
         assert_eq!(found[1], ["2: 1,\"2: a quote is not closed"]);
         assert_eq!(found[2..], [["3", "4"], ["5", "6"]]);
@@ -211,15 +212,15 @@ mod tests {
     }
 
     #[test]
-    fn a_text_made_of_quotes_is_not_read_again_and_again() {
-        // The quote that each line opens is closed and opened again by the next.
+    fn reading_again_is_limited() {
+        // Each line closes the quote of the previous line and opens another one.
         let text = format!("a,b\n{}", "x\",\"\n".repeat(1_000));
         let mut rows = Rows::new(&text, b',');
-        rows.rereads = 10 * text.len();
+        rows.reread_budget = 10 * text.len();
         let mut problems = Vec::new();
         while let Some(row) = rows.next() {
-            let Row::Bad(bad) = row else { continue };
-            problems.push(bad.problem);
+            let Row::Invalid(row) = row else { continue };
+            problems.push(row.problem);
         }
         assert_eq!(problems.len(), 11);
         assert_eq!(problems[0], "a quote is not closed");
@@ -228,9 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn the_delimiter_may_be_another() {
+    fn the_delimiter_can_be_set() {
         let mut rows = Rows::new("a;b,c", b';');
-        let Some(Row::Good(fields)) = rows.next() else { panic!("a good row") };
+        let Some(Row::Valid(fields)) = rows.next() else { panic!("a valid row") };
         assert_eq!(fields.iter().collect::<Vec<_>>(), ["a", "b,c"]);
     }
 }

@@ -1,6 +1,6 @@
-//! Dates and times as ISO 8601 writes them.
+//! Parses dates and times in ISO 8601 format.
 
-/// A point in time: seconds since 1970 in UTC, and nanoseconds.
+/// A point in time: seconds since 1970-01-01 in UTC, and nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(crate) struct Moment(i64, u32);
 
@@ -8,7 +8,7 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// Reads `2024-02-29`, also with slashes, as the midnight it begins with.
+/// Parses `2024-02-29` or `2024/02/29` as the start of the day.
 pub(crate) fn date(text: &str) -> Option<Moment> {
     let bytes = text.as_bytes();
     let (year, month, day) = (text.get(..4)?, text.get(5..7)?, text.get(8..)?);
@@ -21,8 +21,9 @@ pub(crate) fn date(text: &str) -> Option<Moment> {
     exists.then(|| Moment(days_since_1970(year, month, day) * DAY, 0))
 }
 
-/// Reads a date and, after `T` or a space, a time: `12:30`, `12:30:59`, `12:30:59.123`, each
-/// with `Z`, `+01:00`, `+0100` or nothing, which is taken as UTC.
+/// Parses a date, `T` or a space, and a time: `12:30`, `12:30:59` or `12:30:59.123`.
+///
+/// An offset can follow: `Z`, `+01:00` or `+0100`. The default is UTC.
 pub(crate) fn datetime(text: &str) -> Option<Moment> {
     let Moment(midnight, _) = date(text.get(..10)?)?;
     let time = text.get(10..)?.strip_prefix(['T', ' '])?;
@@ -36,7 +37,7 @@ pub(crate) fn datetime(text: &str) -> Option<Moment> {
 
 fn time_of_day(text: &str) -> Option<(i64, u32)> {
     let (text, nanoseconds) = match text.split_once('.') {
-        // A fraction is one of seconds.
+        // Only seconds can have a fraction.
         Some((whole, fraction)) if whole.len() == 8 => (whole, fraction_of_second(fraction)?),
         Some(_) => return None,
         None => (text, 0),
@@ -44,7 +45,7 @@ fn time_of_day(text: &str) -> Option<(i64, u32)> {
     let mut parts = text.split(':');
     let (hour, minute) = (two_digits(parts.next()?)?, two_digits(parts.next()?)?);
     let second = parts.next().map_or(Some(0), two_digits)?;
-    // 60 is a leap second.
+    // A leap second has the number 60.
     let exists = parts.next().is_none() && hour < 24 && minute < 60 && second <= 60;
     exists.then_some((hour * HOUR + minute * MINUTE + second, nanoseconds))
 }
@@ -56,7 +57,7 @@ fn fraction_of_second(digits: &str) -> Option<u32> {
     u32::try_from(nanoseconds).ok()
 }
 
-/// Reads the distance from UTC, in seconds.
+/// Parses the offset from UTC and returns the seconds.
 fn offset(text: &str) -> Option<i64> {
     if text == "Z" {
         return Some(0);
@@ -72,7 +73,7 @@ fn two_digits(text: &str) -> Option<i64> {
     number(text).filter(|_| text.len() == 2)
 }
 
-/// Reads at most nine digits and nothing else: `parse` takes signs too.
+/// Parses one to nine digits. Rejects a sign, which `parse` accepts.
 fn number(text: &str) -> Option<i64> {
     let digits = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
@@ -87,7 +88,9 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Counts in years that begin in March, so that the leap day is a year's last.
+/// Returns the days since 1970-01-01.
+///
+/// The calculation uses years that begin in March, so that a leap day is the last day of a year.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month < 3 { year - 1 } else { year };
     let days_before_month = (153 * ((month + 9) % 12) + 2) / 5;
@@ -109,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_refused() {
+    fn invalid_dates_are_rejected() {
         for text in [
             "2023-02-29",
             "1900-02-29",
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_and_fractions_are_counted() {
+    fn offsets_and_fractions_are_parsed() {
         assert_eq!(datetime("1970-01-01T00:01"), Some(Moment(60, 0)));
         assert_eq!(datetime("1970-01-01 01:00:05"), Some(Moment(3_605, 0)));
         assert_eq!(datetime("1970-01-01T01:00:00+01:00"), Some(Moment(0, 0)));
@@ -142,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn invalid_times_are_rejected() {
         for text in [
             "1970-01-01",
             "1970-01-01T",

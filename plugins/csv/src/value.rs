@@ -1,33 +1,33 @@
-//! What one value is.
+//! Detects the type of a value.
 
 use ophost_sdk::model;
 
 use crate::time::{self, Moment};
 
-/// What a value, or all values of a column, can be read as.
+/// The type of a value, or the common type of all values of a column.
 #[model]
 #[derive(Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
-    /// There is no value.
+    /// The column has no values.
     Empty,
-    /// A whole number that fits into 64 bits, with or without a sign. A number that begins
-    /// with zeros, such as a postal code, is text.
+    /// An integer of at most 64 bits, signed or unsigned. A number with leading zeros, such as a
+    /// postal code, is text.
     Integer,
     /// A number with a decimal point or an exponent, or an integer of more than 64 bits.
     Number,
-    /// `true`, `false`, `yes` or `no`, in capitals or not.
+    /// `true`, `false`, `yes` or `no`, in any case.
     Boolean,
     /// A date such as `2024-02-29` or `2024/02/29`.
     Date,
     /// A date with a time, such as `2024-02-29T12:30:00Z` or `2024-02-29 12:30`.
     Datetime,
-    /// Anything else.
+    /// Any other value.
     Text,
 }
 
 impl Kind {
-    /// Returns what values of both kinds can be read as.
+    /// Returns the common type of two types.
     pub(crate) fn join(self, other: Self) -> Self {
         match (self, other) {
             (Self::Empty, kind) | (kind, Self::Empty) => kind,
@@ -39,12 +39,12 @@ impl Kind {
     }
 }
 
-/// One value, read.
+/// A parsed value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// From the least that 64 bits hold with a sign to the most that they hold without.
+    /// An integer from `i64::MIN` to `u64::MAX`.
     Integer(i128),
-    /// Finite.
+    /// A finite number.
     Number(f64),
     Boolean,
     Date(Moment),
@@ -53,8 +53,8 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// Reads a text without white space around it.
-    pub(crate) fn of(text: &str) -> Self {
+    /// Parses a text without surrounding white space.
+    pub(crate) fn parse(text: &str) -> Self {
         numeric(text)
             .or_else(|| time::date(text).map(Self::Date))
             .or_else(|| time::datetime(text).map(Self::Datetime))
@@ -80,7 +80,7 @@ fn is_boolean(text: &str) -> bool {
 
 fn numeric(text: &str) -> Option<Value> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text).as_bytes();
-    // `parse` takes `inf` and `nan` too, and zeros in front, which codes have.
+    // `parse` also accepts `inf`, `nan` and the leading zeros of codes.
     if !matches!(unsigned, [b'0'..=b'9' | b'.', ..]) || matches!(unsigned, [b'0', b'0'..=b'9', ..])
     {
         return None;
@@ -97,20 +97,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn integers_are_whole_numbers_of_at_most_64_bits() {
+    fn integers_have_at_most_64_bits() {
         let integers = ["0", "-7", "+7", "18446744073709551615", "-9223372036854775808"];
         for (text, expected) in
             integers.into_iter().zip([0, -7, 7, u64::MAX.into(), i64::MIN.into()])
         {
-            assert_eq!(Value::of(text), Value::Integer(expected), "{text}");
+            assert_eq!(Value::parse(text), Value::Integer(expected), "{text}");
         }
-        assert_eq!(Value::of("18446744073709551616"), Value::Number(18_446_744_073_709_551_616.0));
+        assert_eq!(
+            Value::parse("18446744073709551616"),
+            Value::Number(18_446_744_073_709_551_616.0)
+        );
     }
 
     #[test]
     fn numbers_have_a_point_or_an_exponent() {
         for (text, expected) in [("1.5", 1.5), ("-.5", -0.5), ("2e3", 2000.0), ("0.10", 0.1)] {
-            assert_eq!(Value::of(text), Value::Number(expected), "{text}");
+            assert_eq!(Value::parse(text), Value::Number(expected), "{text}");
         }
     }
 
@@ -120,12 +123,12 @@ mod tests {
             "00501", "-01", "1,5", "1_000", "inf", "NaN", "1e999", "0x1f", "+", ".", "e5", "t",
             "12:30", "1 2",
         ] {
-            assert_eq!(Value::of(text), Value::Text, "{text}");
+            assert_eq!(Value::parse(text), Value::Text, "{text}");
         }
     }
 
     #[test]
-    fn words_dates_and_times_are_known() {
+    fn booleans_dates_and_times_are_detected() {
         for (text, kind) in [
             ("TRUE", Kind::Boolean),
             ("no", Kind::Boolean),
@@ -133,12 +136,12 @@ mod tests {
             ("2015/01/01 01:00:00", Kind::Datetime),
             ("2024-02-30", Kind::Text),
         ] {
-            assert_eq!(Value::of(text).kind(), kind, "{text}");
+            assert_eq!(Value::parse(text).kind(), kind, "{text}");
         }
     }
 
     #[test]
-    fn kinds_join_to_what_can_hold_both() {
+    fn join_returns_the_common_type() {
         assert_eq!(Kind::Empty.join(Kind::Date), Kind::Date);
         assert_eq!(Kind::Integer.join(Kind::Empty), Kind::Integer);
         assert_eq!(Kind::Integer.join(Kind::Number), Kind::Number);

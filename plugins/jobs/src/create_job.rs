@@ -2,19 +2,19 @@
 
 use ophost_sdk::{Collection, Result, model, operation};
 
-use crate::job::{Job, user};
+use crate::job::{Job, effective_user};
 
-/// The job that was added.
+/// The added job.
 #[model]
 pub(crate) struct JobCreated {
-    /// What names it.
+    /// The id of the job.
     job_id: String,
 }
 
 /// Adds a job.
 #[operation(category = "database", tags = ["jobs", "create", "database"], async_enabled = true)]
 pub(crate) fn create_job(mut job: Job, jobs: Collection<Job>) -> Result<JobCreated> {
-    job.user_id = user(job.user_id);
+    job.user_id = effective_user(job.user_id);
     Ok(JobCreated { job_id: jobs.insert(&job)? })
 }
 
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_is_added_with_its_defaults() {
+    fn a_job_is_added_with_defaults() {
         create_job::OPERATION.invoke(r#"{"title": "Baker", "company": "ACME"}"#).unwrap();
         let jobs: Vec<_> = documents::memory().documents("jobs").into_values().collect();
         assert_eq!(

@@ -3,43 +3,43 @@
 use ophost_sdk::serde_json::{Map, Value};
 use ophost_sdk::{ReadCollection, Result, Stored, model, operation};
 
-use crate::job::{Job, of_user, user};
+use crate::job::{Job, effective_user, filter_for_user};
 
-/// Which jobs to find.
+/// The jobs to find.
 #[model]
 pub(crate) struct FindJobs {
-    /// What they have to be, in MongoDB's words, such as `{"status": "new"}`; all without it.
+    /// A MongoDB filter, such as `{"status": "new"}`. The default matches all jobs.
     #[serde(default)]
     filters: Map<String, Value>,
-    /// The field to sort by; with a `-` before it the greatest comes first.
+    /// The field to sort by, `-FIELD` for descending order. The default is `_id`.
     #[serde(default)]
     sort: Option<String>,
-    /// How many at most.
-    #[serde(default = "hundred")]
+    /// The maximum number of jobs to return.
+    #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 1000))]
     limit: usize,
-    /// Only jobs of this user.
+    /// Only jobs of this user. The default is the user of the run.
     #[serde(default)]
     user_id: Option<String>,
 }
 
-fn hundred() -> usize {
+fn default_limit() -> usize {
     100
 }
 
-/// What was found.
+/// The matching jobs.
 #[model]
 pub(crate) struct JobsFound {
-    /// The jobs, in order.
+    /// The jobs in sort order.
     jobs: Vec<Stored<Job>>,
-    /// How many there are, those beyond the limit included.
+    /// The number of matching jobs, including jobs beyond the limit.
     total: u64,
 }
 
 /// Finds jobs.
 #[operation(category = "database", tags = ["jobs", "find", "database"])]
 pub(crate) fn find_jobs(input: FindJobs, jobs: ReadCollection<Job>) -> Result<JobsFound> {
-    let filter = of_user(user(input.user_id).as_deref(), input.filters);
+    let filter = filter_for_user(effective_user(input.user_id).as_deref(), input.filters);
     let total = jobs.count(filter.clone())?;
     let sort = input.sort.as_deref().unwrap_or("_id");
     Ok(JobsFound { jobs: jobs.find(filter).sort(sort).limit(input.limit).all()?, total })
@@ -52,24 +52,25 @@ mod tests {
     use super::*;
     use crate::job::seed;
 
+    /// Returns the titles of the returned jobs, and the total.
     fn found(input: &Value) -> (Vec<String>, u64) {
         seed("1", "Baker", Some("ann"));
         seed("2", "Smith", Some("ann"));
         seed("3", "Miller", Some("bob"));
-        let said = find_jobs::OPERATION.invoke(&input.to_string()).unwrap();
-        let found: JobsFound = serde_json::from_str(&said).unwrap();
+        let output = find_jobs::OPERATION.invoke(&input.to_string()).unwrap();
+        let found: JobsFound = serde_json::from_str(&output).unwrap();
         (found.jobs.into_iter().map(|job| job.value.title).collect(), found.total)
     }
 
     #[test]
-    fn jobs_are_found_by_what_they_are_and_whose() {
+    fn jobs_are_found_by_filter_and_user() {
         let smith = json!({"filters": {"title": {"$gte": "M"}}, "user_id": "ann"});
         assert_eq!(found(&smith), (vec!["Smith".to_owned()], 1));
         assert_eq!(found(&json!({})).1, 3);
     }
 
     #[test]
-    fn jobs_are_sorted_and_counted_beyond_the_limit() {
+    fn jobs_are_sorted_and_the_total_ignores_the_limit() {
         let last = json!({"sort": "-title", "limit": 2});
         assert_eq!(found(&last), (vec!["Smith".to_owned(), "Miller".to_owned()], 3));
     }

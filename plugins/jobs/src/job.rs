@@ -1,49 +1,48 @@
-//! What the documents are, and whose.
+//! The model of a job, and the selection of jobs by user.
 
 use ophost_sdk::serde_json::{Map, Value, json};
 use ophost_sdk::{DocumentError, ReadCollection, Stored, context, model};
 
-/// A job that somebody may apply for. The documents are in the collection `jobs`.
+/// A job offer and the state of the application. The documents are in the collection `jobs`.
 #[model]
 #[derive(PartialEq)]
 pub(crate) struct Job {
-    /// What is to be done.
+    /// The title of the job.
     pub(crate) title: String,
-    /// For whom.
+    /// The company that offers the job.
     pub(crate) company: String,
-    /// How far the application is.
+    /// The status of the application.
     #[serde(default)]
     pub(crate) status: Status,
-    /// Anything worth to remember.
+    /// Notes in free text.
     #[serde(default)]
     pub(crate) notes: Option<String>,
-    /// Who keeps it; the caller, if not given.
+    /// The user who owns the job. The default is the user of the run.
     #[serde(default)]
     pub(crate) user_id: Option<String>,
 }
 
-/// How far an application is.
+/// The status of an application.
 #[model]
 #[serde(rename_all = "lowercase")]
 #[derive(Default, PartialEq)]
 pub(crate) enum Status {
-    /// Nothing was done yet.
+    /// The application has not been sent.
     #[default]
     New,
-    /// The application is out.
+    /// The application has been sent.
     Applied,
-    /// It came to nothing.
+    /// The application has been rejected.
     Rejected,
 }
 
-/// Returns whose jobs are meant: the user's whom the input names, else the caller's. Where there
-/// is neither, all are.
-pub(crate) fn user(named: Option<String>) -> Option<String> {
-    named.or_else(context::user_id)
+/// Returns the user of the input, or else the user of the run. `None` selects all users.
+pub(crate) fn effective_user(explicit: Option<String>) -> Option<String> {
+    explicit.or_else(context::user_id)
 }
 
-/// Returns a job; none if there is none of that id, or it is another user's.
-pub(crate) fn job_of(
+/// Returns a job, or `None` if the job does not exist or belongs to another user.
+pub(crate) fn find_job(
     user_id: Option<&str>,
     job_id: &str,
     jobs: &ReadCollection<Job>,
@@ -52,10 +51,10 @@ pub(crate) fn job_of(
     Ok(job.filter(|job| user_id.is_none() || job.value.user_id.as_deref() == user_id))
 }
 
-/// Returns the filter for those of the jobs that are the user's.
-pub(crate) fn of_user(user_id: Option<&str>, filter: Map<String, Value>) -> Value {
+/// Returns `filter`, restricted to the jobs of the user.
+pub(crate) fn filter_for_user(user_id: Option<&str>, filter: Map<String, Value>) -> Value {
     match user_id {
-        // The filter may say itself whose jobs it means.
+        // `$and` keeps a condition on `user_id` that the filter itself contains.
         Some(user_id) => json!({"$and": [filter, {"user_id": user_id}]}),
         None => filter.into(),
     }

@@ -1,6 +1,6 @@
-//! Operations on jobs, which are documents that the host keeps.
+//! Operations on jobs, which are documents in the host's store.
 //!
-//! Each run is all or nothing: where one fails, and in a dry run, no job is changed.
+//! Each run is atomic: a run that fails and a dry run change no job.
 
 mod bulk_delete_jobs;
 mod create_job;

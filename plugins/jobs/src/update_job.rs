@@ -3,26 +3,26 @@
 use ophost_sdk::serde_json::{Map, Value};
 use ophost_sdk::{Collection, Failure, Result, model, operation};
 
-use crate::job::{Job, job_of, user};
+use crate::job::{Job, effective_user, find_job};
 
-/// What to change.
+/// The change of a job.
 #[model]
 pub(crate) struct UpdateJob {
-    /// Which job.
+    /// The id of the job.
     job_id: String,
-    /// Fields and their new values; the others stay.
+    /// The fields to change and their new values. Other fields keep their values.
     updates: Map<String, Value>,
-    /// Only if it is a job of this user.
+    /// Only a job of this user. The default is the user of the run.
     #[serde(default)]
     user_id: Option<String>,
 }
 
-/// What was changed.
+/// The changed job.
 #[model]
 pub(crate) struct JobUpdated {
-    /// Which job.
+    /// The id of the job.
     job_id: String,
-    /// Its fields that were set.
+    /// The names of the changed fields.
     updated_fields: Vec<String>,
 }
 
@@ -35,11 +35,11 @@ pub(crate) struct JobUpdated {
 )]
 pub(crate) fn update_job(input: UpdateJob, jobs: Collection<Job>) -> Result<JobUpdated> {
     let UpdateJob { job_id, updates, user_id } = input;
-    if job_of(user(user_id).as_deref(), &job_id, &jobs)?.is_none() {
-        return Err(Failure::permanent(format!("there is no job `{job_id}`")).code("not-found"));
+    if find_job(effective_user(user_id).as_deref(), &job_id, &jobs)?.is_none() {
+        return Err(Failure::permanent(format!("job `{job_id}` does not exist")).code("not-found"));
     }
     jobs.merge(&job_id, &updates)?;
-    // What is no `Job` any more fails here, and a run that fails leaves nothing.
+    // An update can break the model. The failure of this call discards the update.
     jobs.require(&job_id)?;
     Ok(JobUpdated { job_id, updated_fields: updates.into_iter().map(|(field, _)| field).collect() })
 }
@@ -52,40 +52,40 @@ mod tests {
     use super::*;
     use crate::job::seed;
 
-    /// Runs the operation on the job `1`, and returns what it says and what the job is then.
+    /// Updates the job `1`, and returns the output and the resulting job.
     fn update(updates: Value, user_id: Option<&str>) -> (Result<String>, Value) {
         seed("1", "Baker", Some("ann"));
         let input = json!({"job_id": "1", "updates": updates, "user_id": user_id});
-        let said = update_job::OPERATION.invoke(&input.to_string());
-        (said, documents::memory().documents("jobs")["1"].clone())
+        let output = update_job::OPERATION.invoke(&input.to_string());
+        (output, documents::memory().documents("jobs")["1"].clone())
     }
 
     #[test]
-    fn the_fields_that_are_named_are_changed() {
-        let (said, job) = update(json!({"status": "applied", "notes": "nice"}), Some("ann"));
-        assert_eq!(said.unwrap(), r#"{"job_id":"1","updated_fields":["status","notes"]}"#);
+    fn only_the_fields_in_updates_are_changed() {
+        let (output, job) = update(json!({"status": "applied", "notes": "nice"}), Some("ann"));
+        assert_eq!(output.unwrap(), r#"{"job_id":"1","updated_fields":["status","notes"]}"#);
         assert_eq!((&job["title"], &job["status"]), (&json!("Baker"), &json!("applied")));
     }
 
     #[test]
-    fn a_job_stays_a_job() {
-        for (updates, wrong) in [
+    fn updates_that_break_the_model_are_discarded() {
+        for (updates, error) in [
             (json!({"status": "gone"}), "`status`: unknown variant `gone`"),
             (json!({"title": "Smith", "titel": "Smith"}), "unknown field `titel`"),
             (json!({"title": null}), "missing field `title`"),
         ] {
-            let (said, job) = update(updates, None);
-            let failure = said.unwrap_err();
-            assert!(failure.message.contains(wrong), "{failure}");
+            let (output, job) = update(updates, None);
+            let failure = output.unwrap_err();
+            assert!(failure.message.contains(error), "{failure}");
             assert_eq!(failure.code.as_deref(), Some("does-not-fit"));
             assert_eq!((&job["title"], &job["status"]), (&json!("Baker"), &json!("new")));
         }
     }
 
     #[test]
-    fn a_job_of_another_user_is_none() {
-        let (said, _) = update(json!({"title": "Smith"}), Some("bob"));
-        let failure = said.unwrap_err();
-        assert_eq!(failure, Failure::permanent("there is no job `1`").code("not-found"));
+    fn a_job_of_another_user_is_not_found() {
+        let (output, _) = update(json!({"title": "Smith"}), Some("bob"));
+        let failure = output.unwrap_err();
+        assert_eq!(failure, Failure::permanent("job `1` does not exist").code("not-found"));
     }
 }

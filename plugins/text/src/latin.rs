@@ -1,12 +1,12 @@
-//! Latin letters without their accents.
+//! Removes the accents of Latin letters.
 
-/// Returns `text` in lower case, with Latin letters spelt in ASCII.
+/// Returns `text` in lower case, with Latin letters in ASCII.
 ///
-/// Letters of other scripts stay as they are.
+/// Letters of other scripts are kept.
 pub(crate) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for letter in text.chars().flat_map(char::to_lowercase) {
-        match spelling(letter) {
+        match ascii(letter) {
             Some(ascii) => folded.push_str(ascii),
             None => folded.push(letter),
         }
@@ -14,12 +14,12 @@ pub(crate) fn fold(text: &str) -> String {
     folded
 }
 
-/// Returns how a lower-case letter of the blocks Latin-1 and Latin Extended-A is spelt.
+/// Returns the ASCII form of a lower-case letter of the blocks Latin-1 and Latin Extended-A.
 ///
-/// The ranges of Extended-A contain the capitals too, which alternate with the small ones.
-fn spelling(letter: char) -> Option<&'static str> {
+/// The ranges of Extended-A also contain capitals, which alternate with the lower-case letters.
+fn ascii(letter: char) -> Option<&'static str> {
     Some(match letter {
-        // Combining accents, as in a text where `e` and its accent are two characters.
+        // Combining accents: in decomposed text, `e` and its accent are two characters.
         '\u{300}'..='\u{36f}' => "",
         '\u{e0}'..='\u{e5}' | '\u{100}'..='\u{105}' => "a",
         '\u{e6}' => "ae",
@@ -54,18 +54,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accents_are_dropped_in_both_spellings() {
+    fn composed_and_combining_accents_are_dropped() {
         assert_eq!(fold("\u{c9}t\u{e9}"), "ete");
         assert_eq!(fold("E\u{301}te\u{301}"), "ete");
     }
 
     #[test]
-    fn ligatures_are_two_letters() {
+    fn ligatures_become_two_letters() {
         assert_eq!(fold("Stra\u{df}e \u{c6}r\u{f8} \u{152}uvre \u{c7}a"), "strasse aero oeuvre ca");
     }
 
     #[test]
-    fn other_letters_stay() {
+    fn other_letters_are_kept() {
         assert_eq!(fold("A1-\u{3a9}\u{65e5}"), "a1-\u{3c9}\u{65e5}");
     }
 }

@@ -1,7 +1,7 @@
 //! Operations on text.
 //!
-//! - `word_count`: how many words, lines and characters a text has.
-//! - `slugify`: a text as a part of an address; `latin` knows its letters.
+//! - `word_count`: counts the words, lines and characters of a text.
+//! - `slugify`: converts a text to a part of a URL; `latin` removes the accents.
 
 mod latin;
 mod slugify;

@@ -1,29 +1,29 @@
-//! Turns a text into a part of an address.
+//! Converts a text to a slug, a part of a URL.
 
 use ophost_sdk::{model, operation};
 
 use crate::latin;
 
-/// What to turn into a slug.
+/// The text to convert, and the format of the slug.
 #[model]
 pub(crate) struct Title {
     /// The text, such as a title.
     text: String,
-    /// What stands between two words.
+    /// The separator of two words.
     #[serde(default = "hyphen")]
     #[schemars(length(max = 8))]
     separator: String,
-    /// How many characters the slug may have. Words that do not fit are left out; the
-    /// first is cut.
+    /// The maximum number of characters of the slug. Words that do not fit are dropped, and the
+    /// first word is truncated.
     #[serde(default)]
     #[schemars(range(min = 1))]
     max_length: Option<usize>,
 }
 
-/// A text that fits into an address.
+/// A text for a part of a URL.
 #[model]
 pub(crate) struct Slug {
-    /// Letters and digits in lower case, with separators between words.
+    /// Letters and digits in lower case, with a separator between two words.
     slug: String,
 }
 
@@ -31,9 +31,9 @@ fn hyphen() -> String {
     "-".to_owned()
 }
 
-/// Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+/// Converts a text to a part of a URL: `Salt & Pepper` becomes `salt-pepper`.
 ///
-/// Latin letters lose their accents; letters of other scripts stay as they are.
+/// Latin letters lose their accents. Letters of other scripts are kept.
 #[operation(category = "text", tags = ["text", "web"], async_enabled = true)]
 pub(crate) fn slugify(title: Title) -> Slug {
     let max_length = title.max_length.unwrap_or(usize::MAX);
@@ -45,7 +45,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// Joins as many words as fit into `max_length` characters.
+/// Joins words up to `max_length` characters.
 fn join<'a>(
     mut words: impl Iterator<Item = &'a str>,
     separator: &str,
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_letter_or_digit_separates() {
+    fn all_other_characters_separate_words() {
         assert_eq!(slug("  Salt & Pepper, 2nd ed. ", None), "salt-pepper-2nd-ed");
         assert_eq!(slug("!?", None), "");
     }
@@ -86,25 +86,25 @@ mod tests {
     }
 
     #[test]
-    fn other_scripts_stay() {
+    fn other_scripts_are_kept() {
         let moscow = "\u{41c}\u{43e}\u{441}\u{43a}\u{432}\u{430}";
         assert_eq!(slug(moscow, None), moscow.to_lowercase());
     }
 
     #[test]
-    fn words_that_do_not_fit_are_left_out() {
+    fn words_that_do_not_fit_are_dropped() {
         assert_eq!(slug("one two three", Some(8)), "one-two");
         assert_eq!(slug("one two three", Some(7)), "one-two");
         assert_eq!(slug("one two three", Some(6)), "one");
     }
 
     #[test]
-    fn the_first_word_is_cut() {
+    fn the_first_word_is_truncated() {
         assert_eq!(slug("unbelievable story", Some(6)), "unbeli");
     }
 
     #[test]
-    fn the_separator_is_a_hyphen_unless_given() {
+    fn the_default_separator_is_a_hyphen() {
         let output = slugify::OPERATION.invoke(r#"{"text": "a b"}"#).unwrap();
         assert_eq!(output, r#"{"slug":"a-b"}"#);
         let output = slugify::OPERATION.invoke(r#"{"text": "a b", "separator": "_"}"#).unwrap();

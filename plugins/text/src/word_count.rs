@@ -1,42 +1,42 @@
-//! Counts what a text consists of.
+//! Counts the words, lines and characters of a text.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use ophost_sdk::{model, operation};
 
-/// What to count.
+/// The text to count.
 #[model]
 pub(crate) struct Text {
-    /// The text to count in.
+    /// The text.
     text: String,
-    /// How many of its most frequent words to list.
+    /// The number of most frequent words to list.
     #[serde(default)]
     #[schemars(range(max = 50))]
     top: usize,
 }
 
-/// What a text consists of.
+/// The counts of a text.
 #[model]
 #[derive(PartialEq)]
 pub(crate) struct Counts {
-    /// Words: runs of characters between white space.
+    /// The number of words. A word is a sequence of characters between white space.
     words: usize,
-    /// Lines; the last one need not end in a line break.
+    /// The number of lines. A line break after the last line is optional.
     lines: usize,
-    /// Characters, as Unicode counts them: a letter may consist of several.
+    /// The number of Unicode code points. A letter can consist of several.
     characters: usize,
-    /// The most frequent words, in lower case and without punctuation around them.
+    /// The most frequent words, in lower case and without the punctuation around them.
     most_frequent: Vec<Frequency>,
 }
 
-/// How often a word occurs.
+/// The frequency of a word.
 #[model]
 #[derive(PartialEq)]
 pub(crate) struct Frequency {
     /// The word.
     word: String,
-    /// How often it occurs.
+    /// The number of occurrences.
     count: usize,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn word_count(input: Text) -> Counts {
     }
 }
 
-/// Returns the `top` most frequent words; of equally frequent ones the first by alphabet.
+/// Returns the `top` most frequent words. Words of equal frequency are in alphabetical order.
 fn most_frequent(text: &str, top: usize) -> Vec<Frequency> {
     let mut frequencies: Vec<Frequency> =
         counts_by_word(text).into_iter().map(|(word, count)| Frequency { word, count }).collect();
@@ -92,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_text_has_nothing() {
+    fn all_counts_of_an_empty_text_are_zero() {
         let counts = count("", 5);
         assert_eq!((counts.words, counts.lines, counts.characters), (0, 0, 0));
         assert_eq!(counts.most_frequent, []);
     }
 
     #[test]
-    fn the_most_frequent_words_come_first_then_by_alphabet() {
+    fn words_are_sorted_by_frequency_then_alphabet() {
         let counts = count("The cat, the dog - \"the\" bird; cat!", 3);
         let words: Vec<_> = counts
             .most_frequent
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn top_may_be_left_out() {
+    fn the_default_of_top_is_zero() {
         let output = word_count::OPERATION.invoke(r#"{"text": "hi"}"#).unwrap();
         assert_eq!(output, r#"{"words":1,"lines":1,"characters":2,"most_frequent":[]}"#);
     }

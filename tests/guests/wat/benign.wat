@@ -1,4 +1,4 @@
-;; Answers `{}` to everything.
+;; Returns `{}` from every operation.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

@@ -1,5 +1,5 @@
-;; Fills 64 MiB again and again, each time in one instruction that nothing interrupts.
-;; Where the host allows less memory, it fills all there is.
+;; Fills 64 MiB in an endless loop, each time with one instruction that cannot be interrupted.
+;; If the host allows less memory, the guest fills all of its memory.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 
@@ -13,7 +13,7 @@
     (br $again))
   (unreachable))
 
-;; Grows to 1024 pages (64 MiB), or as far as the host lets it.
+;; Grows the memory to 1024 pages (64 MiB), or to the limit of the host.
 (func $grow
   (block $done
     (loop $again

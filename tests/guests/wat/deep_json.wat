@@ -1,4 +1,4 @@
-;; Answers 100,000 opening brackets: a parser that recurses runs out of stack.
+;; Returns 100,000 opening brackets, which overflow the stack of a recursive parser.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

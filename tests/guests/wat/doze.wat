@@ -1,4 +1,4 @@
-;; Sleeps for a millisecond over and over, and for no time at all.
+;; Sleeps in an endless loop, for 1 ms and for 0 ns alternately.
 (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration"
   (func $subscribe_duration (param $nanoseconds i64) (result i32)))
 (import "wasi:io/poll@0.2.0" "[method]pollable.block"

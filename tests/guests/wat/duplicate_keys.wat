@@ -1,4 +1,4 @@
-;; Answers an object that has one key twice.
+;; Returns an object with a duplicate key.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

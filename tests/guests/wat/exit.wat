@@ -1,4 +1,4 @@
-;; Exits with an error instead of answering.
+;; Exits with an error instead of returning.
 (import "wasi:cli/exit@0.2.0" "exit" (func $exit (param $status i32)))
 
 (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; Exits with success, yet without an answer.
+;; Exits with success instead of returning.
 (import "wasi:cli/exit@0.2.0" "exit" (func $exit (param $status i32)))
 
 (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; Answers a number that is too large for 64-bit floating point.
+;; Returns a number that is too large for 64-bit floating point.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

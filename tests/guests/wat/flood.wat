@@ -1,4 +1,4 @@
-;; Reports progress, item errors and log entries without end.
+;; Reports progress, item errors and log entries in an endless loop.
 (import "ophost:plugin/progress@0.1.0" "report"
   (func $progress
     (param $done i64) (param $has_total i32) (param $total i64)
@@ -18,7 +18,7 @@
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 
-;; Thirty-two lists in each other, which take much more memory than text.
+;; 32 nested lists, which need much more memory than their text.
 (data (i32.const 16) "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]")
 
 (func $run (result i32)

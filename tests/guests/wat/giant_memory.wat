@@ -1,4 +1,4 @@
-;; Begins with 4 GiB of memory, the most that 32 bits can address.
+;; Declares an initial memory of 4 GiB, the maximum for 32-bit addresses.
 (memory (export "memory") 65536)
 (export "cabi_realloc" (func $allocate))
 

@@ -1,4 +1,4 @@
-;; Grows its memory by 64 pages (4 MiB) at a time until the host refuses.
+;; Grows the memory by 64 pages (4 MiB) at a time until the growth is denied.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

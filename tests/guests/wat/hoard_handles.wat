@@ -1,4 +1,4 @@
-;; Asks for one timer after the other and drops none.
+;; Creates timers in an endless loop and drops none.
 (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration"
   (func $subscribe_duration (param $nanoseconds i64) (result i32)))
 

@@ -1,4 +1,4 @@
-;; Answers a JSON string of 100 MiB: valid in every way but its size.
+;; Returns a valid JSON string of 100 MiB.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

@@ -1,4 +1,4 @@
-;; Answers two bytes that are not UTF-8.
+;; Returns two bytes that are not UTF-8.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

@@ -1,4 +1,4 @@
-;; Logs one message of 32 MiB, then answers `{}`.
+;; Logs one message of 32 MiB, then returns `{}`.
 (import "ophost:plugin/log@0.1.0" "write"
   (func $log
     (param $level i32)

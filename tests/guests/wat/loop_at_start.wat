@@ -1,4 +1,4 @@
-;; Spins while it is instantiated, so that not even `describe` can be called.
+;; Loops forever during instantiation, so that not even `describe` can be called.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

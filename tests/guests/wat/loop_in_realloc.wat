@@ -1,4 +1,4 @@
-;; Spins while the host hands over the input, before any operation has begun.
+;; Loops forever while the host passes the input, before the operation begins.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $spin))
 

@@ -1,4 +1,4 @@
-;; Answers a text that is not JSON.
+;; Returns a text that is not JSON.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

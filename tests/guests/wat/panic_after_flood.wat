@@ -1,4 +1,4 @@
-;; Fills the log, with long lines and then with short ones, and then says why it traps, as a panicking guest does.
+;; Fills the log with long and then short lines, logs a panic message, and traps.
 (import "ophost:plugin/log@0.1.0" "write"
   (func $log
     (param $level i32)
@@ -10,7 +10,7 @@
 
 (data (i32.const 16) "panicked at src/lib.rs:7:5: boom")
 
-(func $say (param $level i32) (param $message i32) (param $length i32)
+(func $write_log (param $level i32) (param $message i32) (param $length i32)
   (call $log
     (local.get $level)
     (local.get $message) (local.get $length)
@@ -23,15 +23,15 @@
   (memory.fill (local.get $line) (i32.const 0x61) (i32.const 0x1000))
   (local.set $left (i32.const 1000))
   (loop $again
-    (call $say (i32.const 2) (local.get $line) (i32.const 0x1000))
+    (call $write_log (i32.const 2) (local.get $line) (i32.const 0x1000))
     (br_if $again
       (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
-  ;; What is left of the budget goes to a few short words.
-  (call $say (i32.const 2) (local.get $line) (i32.const 5))
+  ;; Short lines use the rest of the log budget.
+  (call $write_log (i32.const 2) (local.get $line) (i32.const 5))
   (local.set $left (i32.const 1000))
   (loop $again
-    (call $say (i32.const 2) (local.get $line) (i32.const 1))
+    (call $write_log (i32.const 2) (local.get $line) (i32.const 1))
     (br_if $again
       (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
-  (call $say (i32.const 4) (i32.const 16) (i32.const 32))
+  (call $write_log (i32.const 4) (i32.const 16) (i32.const 32))
   (unreachable))

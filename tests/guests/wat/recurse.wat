@@ -1,4 +1,4 @@
-;; Calls itself without end. The addition keeps the call from being a tail call.
+;; Calls itself without end. The addition prevents a tail call.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

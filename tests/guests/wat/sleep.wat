@@ -1,5 +1,4 @@
-;; Sleeps for an hour inside a call to the host, where no wasm runs that could be
-;; interrupted.
+;; Sleeps for an hour in a call to the host. No wasm code runs that could be interrupted.
 (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration"
   (func $subscribe_duration (param $nanoseconds i64) (result i32)))
 (import "wasi:io/poll@0.2.0" "[method]pollable.block"

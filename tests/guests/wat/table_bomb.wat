@@ -1,4 +1,4 @@
-;; Grows a table by 10,000 elements at a time until the host refuses.
+;; Grows a table by 10,000 elements at a time until the growth is denied.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

@@ -1,4 +1,4 @@
-;; Traps two calls down: `helper` and `deep_down` belong into the backtrace.
+;; Traps in a nested call. The backtrace must contain `helper` and `deep_down`.
 (memory (export "memory") 1)
 (export "cabi_realloc" (func $allocate))
 

@@ -1,4 +1,4 @@
-;; Imports what no host has.
+;; Imports a function that no host provides.
 (import "acme:tools/magic@1.0.0" "cast" (func $cast))
 
 (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-;; Writes 100,000 bytes to its standard output, 4,000 at a time, and never ends the line.
+;; Writes one line of 100,000 bytes to stdout, 4,000 bytes at a time and without a line break.
 (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $get_stdout (result i32)))
 (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
   (func $write

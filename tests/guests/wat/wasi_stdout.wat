@@ -1,4 +1,4 @@
-;; Writes to standard output and tries to colour the terminal, then answers `{}`.
+;; Writes text and a colour escape sequence to stdout, then returns `{}`.
 (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $get_stdout (result i32)))
 (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
   (func $write
@@ -11,7 +11,7 @@
 (data (i32.const 64) "{}")
 
 (func $run (result i32)
-  ;; Whether the host takes the bytes is its own business: 12 bytes hold its verdict.
+  ;; The host writes its result to 12 bytes, which the guest ignores.
   (call $write
     (call $get_stdout)
     (i32.const 16) (i32.const 23)

@@ -1,4 +1,5 @@
-//! The `ophost` command again, because cargo tells a test crate only the paths of its own binaries.
+//! The `ophost` command as a binary of this crate, because cargo passes the path of a binary only to
+//! tests of the same package.
 
 use std::process::ExitCode;
 

@@ -20,14 +20,14 @@ fn directory_without_a_plugin_is_named() {
     let project = Project::new();
     insta::assert_snapshot!(project.run(&["build", "missing"]), @"
     ---- stderr
-    error: no directory `missing`
-    hint: name the directory that holds the plugin's `Cargo.toml`
+    error: `missing` is not a directory
+    hint: pass the directory of the plugin's `Cargo.toml`
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["build", "plugins"]), @"
     ---- stderr
     error: no `Cargo.toml` in `plugins`
-    hint: name the directory that holds the plugin's `Cargo.toml`
+    hint: pass the directory of the plugin's `Cargo.toml`
     ---- exit 2
     ");
     package(&project, "it", "", "");
@@ -48,7 +48,7 @@ fn failed_build_shows_the_compiler_errors() {
     let output =
         project.output(project.command(&["build", "wrong"]).env("CARGO_TARGET_DIR", target));
     assert!(output.stderr.contains("cannot find value `nonsense` in this scope"), "{output}");
-    assert!(output.stderr.contains("error: failed to compile `wrong`\n"), "{output}");
+    assert!(output.stderr.contains("error: cannot compile `wrong`\n"), "{output}");
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(1)));
 }
 

@@ -70,7 +70,7 @@ fn sample_data_is_profiled() {
 fn descriptions_are_shown_completely() {
     let described = project().run(&["describe", "profile_csv"]);
     assert!(described.stdout.contains("`min`, `max`, `mean`, `most_frequent`.\n"), "{described}");
-    assert!(described.stdout.contains("and values that came late are missing"), "{described}");
+    assert!(described.stdout.contains("later values are missing"), "{described}");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn columns_are_selected() {
     insta::assert_snapshot!(profile(table, &["columns=age", "columns=city", "top=1"]), @r#"{"rows":3,"bad_rows":0,"column_count":3,"columns":[{"name":"age","type":"integer","count":2,"nulls":1,"distinct":2,"distinct_exact":true,"min":31,"max":40,"mean":35.5,"most_frequent":[{"value":"31","count":1}]},{"name":"city","type":"text","count":3,"nulls":0,"distinct":2,"distinct_exact":true,"min":"Oslo","max":"Rome","most_frequent":[{"value":"Rome","count":2}]}]}"#);
     insta::assert_snapshot!(profile(table, &["columns=town"]), @r#"
     ---- stderr
-    error: operation `profile_csv` failed (no-such-column): there is no column `town`
+    error: operation `profile_csv` failed (no-such-column): the table has no column `town`
       {"columns":["name","age","city"]}
     ---- exit 1
     "#);
@@ -115,12 +115,12 @@ fn long_row_is_truncated_in_the_report() {
 fn unreadable_input_fails_with_a_reason() {
     insta::assert_snapshot!(profile("", &[]), @"
     ---- stderr
-    error: operation `profile_csv` failed (empty): the text holds no row
+    error: operation `profile_csv` failed (empty): the text has no rows
     ---- exit 1
     ");
     insta::assert_snapshot!(profile("a,b\n1\n2\n", &[]), @r#"
     ---- stderr
-    error: operation `profile_csv` failed (no-readable-row): none of 2 rows can be read
+    error: operation `profile_csv` failed (no-readable-row): all 2 rows are invalid
     warning: 2 items failed
       0 {"line":2,"text":"1"}: 1 field, not 2
       1 {"line":3,"text":"2"}: 1 field, not 2
@@ -128,7 +128,7 @@ fn unreadable_input_fails_with_a_reason() {
     "#);
     insta::assert_snapshot!(profile("a,\"b\n1,2\n", &[]), @"
     ---- stderr
-    error: operation `profile_csv` failed (bad-header): the header in line 1 cannot be read: a quote is not closed
+    error: operation `profile_csv` failed (bad-header): cannot read the header in line 1: a quote is not closed
     ---- exit 1
     ");
     insta::assert_snapshot!(profile(b"name\nJos\xe9\n", &[]), @"
@@ -150,7 +150,7 @@ fn delimiter_is_one_character() {
     "#);
     insta::assert_snapshot!(profile("a\"b\n", &["delimiter=\""]), @r#"
     ---- stderr
-    error: operation `profile_csv` failed (bad-delimiter): `"` cannot be a delimiter: it is one ASCII character, no quote and no line end
+    error: operation `profile_csv` failed (bad-delimiter): delimiter `"` is invalid: expected one ASCII character that is neither a quote nor a line end
     ---- exit 1
     "#);
 }

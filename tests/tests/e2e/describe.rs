@@ -12,9 +12,9 @@ fn fields_are_shown_with_type_default_and_description() {
     insta::assert_snapshot!(project.run(&["describe", "slugify"]), @r#"
     slugify  text
 
-    Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+    Converts a text to a part of a URL: `Salt & Pepper` becomes `salt-pepper`.
 
-    Latin letters lose their accents; letters of other scripts stay as they are.
+    Latin letters lose their accents. Letters of other scripts are kept.
 
     plugin  text 0.1.0
     file    plugins/text.wasm
@@ -23,11 +23,11 @@ fn fields_are_shown_with_type_default_and_description() {
 
     Input
       text        text             required      The text, such as a title.
-      separator   text             default "-"   What stands between two words. (at most 8 characters)
-      max_length  integer or null  default null  How many characters the slug may have. Words that do not fit are left out; the first is cut. (at least 1)
+      separator   text             default "-"   The separator of two words. (at most 8 characters)
+      max_length  integer or null  default null  The maximum number of characters of the slug. Words that do not fit are dropped, and the first word is truncated. (at least 1)
 
     Output
-      slug  text  Letters and digits in lower case, with separators between words.
+      slug  text  Letters and digits in lower case, with a separator between two words.
 
     Example
       ophost run slugify text=hello
@@ -156,14 +156,14 @@ fn descriptions_are_wrapped_to_the_terminal() {
       text        text             required
           The text, such as a title.
       separator   text             default "-"
-          What stands between two words. (at most 8 characters)
+          The separator of two words. (at most 8 characters)
       max_length  integer or null  default null
-          How many characters the slug may have. Words that do not fit are
-          left out; the first is cut. (at least 1)
+          The maximum number of characters of the slug. Words that do not
+          fit are dropped, and the first word is truncated. (at least 1)
 
     Output
-      slug  text  Letters and digits in lower case, with separators between
-                  words.
+      slug  text  Letters and digits in lower case, with a separator between
+                  two words.
 
     Example
       ophost run slugify text=hello

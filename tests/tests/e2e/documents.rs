@@ -371,7 +371,7 @@ fn failed_dry_run_shows_no_changes() {
         ["run", "ledger.transfer_then", "from=a", "to=b", "amount=1", "then=fail", "--dry-run"];
     insta::assert_snapshot!(project.run(&run), @"
     ---- stderr
-    error: operation `ledger.transfer_then` failed (error): it was told to
+    error: operation `ledger.transfer_then` failed (error): the input requests a failure
     DRY RUN: no change was committed; would have changed no document
     ---- exit 1
     ");
@@ -418,16 +418,16 @@ fn idempotency_key_changes_documents_once_and_a_dry_run_ignores_it() {
 #[test]
 fn collection_that_no_model_names_is_denied() {
     let project = Project::with_rust(&["ledger"]);
-    insta::assert_snapshot!(project.run(&["run", "ledger.reach"]), @"
+    insta::assert_snapshot!(project.run(&["run", "ledger.read_undeclared"]), @"
     ---- stderr
-    error: operation `ledger.reach` failed (denied): the collection `others` is not in the models of the operation
+    error: operation `ledger.read_undeclared` failed (denied): the collection `others` is not in the models of the operation
     hint: the models of the operation must include the collection
     ---- exit 4
     ");
     let record = latest(&project);
     assert_eq!((&record["failure_kind"], &record["status"]), (&json!("denied"), &json!("FAILED")));
     assert_eq!(record["capabilities"]["denied"], json!(["documents/others:read"]));
-    assert_eq!(documents(&project, "odds"), [] as [Value; 0]);
+    assert_eq!(documents(&project, "samples"), [] as [Value; 0]);
     let listed = json_of(&project, &["runs", "list", "--failure-kind", "denied"]);
     assert_eq!(listed["runs"].as_array().map(Vec::len), Some(1));
 }
@@ -436,11 +436,11 @@ fn collection_that_no_model_names_is_denied() {
 #[test]
 fn invalid_document_calls_change_nothing() {
     let project = Project::with_rust(&["ledger"]);
-    let report = json_of(&project, &["run", "ledger.odd_documents"]);
+    let report = json_of(&project, &["run", "ledger.invalid_calls"]);
     assert_eq!(report["status"], "SUCCESS");
     let good = json!({"_id": "good", "list": [1], "text": "a"});
-    assert_eq!(documents(&project, "odds"), [good, json!({"_id": "second"})]);
-    let collections = json!([{"collection": "odds", "documents": 2}]);
+    assert_eq!(documents(&project, "samples"), [good, json!({"_id": "second"})]);
+    let collections = json!([{"collection": "samples", "documents": 2}]);
     assert_eq!(json_of(&project, &["documents", "collections"])["collections"], collections);
     assert_sound(&project);
 }

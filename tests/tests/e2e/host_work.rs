@@ -211,8 +211,8 @@ fn deadline_interrupts_a_filter_within_one_document() {
     let mut random = fastrand::Rng::with_seed(7);
     let text: String = (0..300_000).map(|_| if random.bool() { 'a' } else { 'b' }).collect();
     let document = json!({"_id": "large", "a": vec![1; 350_000], "t": text});
-    fs::write(project.path().join("odds.jsonl"), document.to_string()).expect("a file");
-    let imported = project.run(&["documents", "import", "odds", "odds.jsonl"]);
+    fs::write(project.path().join("samples.jsonl"), document.to_string()).expect("a file");
+    let imported = project.run(&["documents", "import", "samples", "samples.jsonl"]);
     assert_eq!(imported.code, Some(0), "{imported}");
     let conditions = |condition: Value| json!({"$and": vec![json!({"a": condition}); 950]});
     let items = json!({"$and": vec![json!({"a": {"$not": {"$elemMatch": {"$gt": 2}}}}); 300]});
@@ -224,7 +224,7 @@ fn deadline_interrupts_a_filter_within_one_document() {
     ];
     for filter in filters {
         write_input(&project, &json!({"filter": filter.to_string()}));
-        let count = ["run", "ledger.count_odds", "--input", "@input.json"];
+        let count = ["run", "ledger.count_samples", "--input", "@input.json"];
         let short = run(&project, &[&count[..], &["--timeout", "300ms"]].concat(), None);
         assert!(!short.stdout.contains("invalid"), "{}", short.stdout);
         short.assert_failed_in_time(Duration::from_millis(300), "failed (timeout)");

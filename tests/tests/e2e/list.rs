@@ -8,7 +8,7 @@ fn operations_are_listed_by_category_and_name() {
     let project = Project::with_rust(&["text"]);
     insta::assert_snapshot!(project.run(&["list"]), @"
     text
-      slugify     Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+      slugify     Converts a text to a part of a URL: `Salt & Pepper` becomes `salt-pepper`.
       word_count  Counts the words, lines and characters of a text.
     ");
 }
@@ -30,7 +30,7 @@ fn rejected_file_is_named_and_does_not_stop_the_listing() {
     std::fs::create_dir(project.plugins().join("folder.wasm")).unwrap();
     insta::assert_snapshot!(project.run(&["list"]), @"
     text
-      slugify     Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+      slugify     Converts a text to a part of a URL: `Salt & Pepper` becomes `salt-pepper`.
       word_count  Counts the words, lines and characters of a text.
     ---- stderr
     warning: `plugins/empty.wasm` was rejected: not a WebAssembly file
@@ -122,7 +122,7 @@ fn list_is_filtered_and_shows_choices_if_nothing_matches() {
     let narrow = ["list", "--category", "text", "--tag", "text", "--tag", "web"];
     insta::assert_snapshot!(project.run(&narrow), @"
     text
-      slugify  Turns a text into a part of an address: `Salt & Pepper` becomes `salt-pepper`.
+      slugify  Converts a text to a part of a URL: `Salt & Pepper` becomes `salt-pepper`.
     ");
     let nothing = ["list", "--category", "txt", "--tag", "web", "--model", "Job"];
     insta::assert_snapshot!(project.run(&nothing), @"
@@ -155,7 +155,7 @@ fn list_on_a_terminal_has_bold_names_and_fits_its_width() {
     let plain = terminal::run(project.command(&["list", "--color", "never"]), 60).0;
     insta::assert_snapshot!(plain.replace("\r\n", "\n"), @"
     text
-      slugify     Turns a text into a part of an address: `Sa...
+      slugify     Converts a text to a part of a URL: `Salt &...
       word_count  Counts the words, lines and characters of a...
     ");
     let mut without = project.command(&["list"]);

@@ -201,14 +201,14 @@ fn declared_failure_is_shown_with_code_and_details() {
     ---- stderr
     error: operation `misbehave.fail` failed (not-found): no such job
       {"input":{"kind":"error","message":"no such job","code":"not-found"}}
-      caused by: it was told to
+      caused by: the input requests a failure
     ---- exit 1
     "#);
     insta::assert_snapshot!(fail("kind=retryable"), @r#"
     ---- stderr
     error: operation `misbehave.fail` failed (not-found): no such job
       {"input":{"kind":"retryable","message":"no such job","code":"not-found"}}
-      caused by: it was told to
+      caused by: the input requests a failure
     hint: try again later
     ---- exit 1
     "#);
@@ -224,7 +224,7 @@ fn panic_is_shown_with_location_and_backtrace() {
         "{output}"
     );
     assert!(lines[0].ends_with(": boom"), "{output}");
-    assert_eq!(lines[1], "  at misbehave::outcomes::give_up");
+    assert_eq!(lines[1], "  at misbehave::outcomes::panic_with");
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(1)));
 }
 

@@ -108,7 +108,10 @@ fn failure_is_recorded_with_kind_and_backtrace() {
     let run = latest(&project);
     assert_eq!((&run["status"], &run["failure_kind"]), (&json!("FAILED"), &json!("trap")));
     assert!(run["error_message"].as_str().is_some_and(|text| text.contains("boom")), "{run}");
-    assert!(run["error_traceback"].as_str().is_some_and(|text| text.contains("give_up")), "{run}");
+    assert!(
+        run["error_traceback"].as_str().is_some_and(|text| text.contains("panic_with")),
+        "{run}"
+    );
     let shown = project.run(&["runs", "show", "latest"]).stdout;
     assert!(shown.starts_with("misbehave.panic  FAILED\n") && shown.contains("boom"), "{shown}");
 }
@@ -775,7 +778,7 @@ fn failure_without_a_message_is_reported() {
     ---- stderr
     error: operation `misbehave.fail` failed (error): no message
       {"input":{"kind":"error","message":"","code":null}}
-      caused by: it was told to
+      caused by: the input requests a failure
     ---- exit 1
     "#);
     let shown = project.run(&["runs", "show", "latest"]).stdout;

@@ -32,7 +32,7 @@ fn floats_pass_through_a_guest_unchanged() {
 #[test]
 fn invalid_calls_fail_as_in_a_unit_test() {
     let project = Project::with_rust(&["ledger"]);
-    let output = project.run(&["run", "ledger.odd_documents"]).json();
+    let output = project.run(&["run", "ledger.invalid_calls"]).json();
     let answers: BTreeMap<String, String> =
         serde_json::from_value(output["answers"].clone()).expect("texts");
     let kind = |answer: &str| answer.split(':').next().unwrap_or_default().to_owned();
@@ -41,9 +41,9 @@ fn invalid_calls_fail_as_in_a_unit_test() {
     insta::assert_snapshot!(others.join("\n"), @"
     body: 4 mebibytes -> too large
     body: a byte too long -> too large
-    body: as deep as can be -> ok
-    body: as large as can be -> ok
     body: deleted -> ok
+    body: maximum depth -> ok
+    body: maximum size -> ok
     collection: counted, not declared -> denied
     collection: deleted, for reading -> denied
     collection: found, not declared -> denied
@@ -54,21 +54,21 @@ fn invalid_calls_fail_as_in_a_unit_test() {
     collection: read, for reading -> ok
     collection: set, for reading -> denied
     collection: written, not declared -> denied
-    condition: a revision, none there -> stale
+    condition: a revision, no document -> stale
     condition: absent -> ok
-    condition: absent, one there -> exists
+    condition: absent, existing document -> exists
     condition: another revision -> stale
-    condition: present, none there -> not found
-    condition: the revision of what is not kept -> ok
-    edits: what is left -> ok
+    condition: present, no document -> not found
+    condition: revision 0 of an uncommitted document -> ok
+    edits: result -> ok
     filter: all -> ok
     id: 255 bytes -> ok
-    id: deleted, not there -> ok
-    merge: nothing there -> not found
+    id: deleted, missing -> ok
+    merge: no document -> not found
     merge: too large -> too large
-    query: a cursor of its own -> ok
+    query: a valid cursor -> ok
     query: sorted by 8 fields -> ok
-    set: nothing there -> not found
+    set: no document -> not found
     set: too large -> too large
     ");
     assert!(answers.values().all(|answer| answer.len() < 400), "{answers:?}");

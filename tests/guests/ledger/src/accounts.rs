@@ -1,4 +1,4 @@
-//! Money in accounts: no operation but `ledger.open_account` makes any.
+//! Transfers between accounts. Only `ledger.open_account` changes the total of all balances.
 
 use ophost_sdk::serde_json::json;
 use ophost_sdk::{
@@ -7,135 +7,135 @@ use ophost_sdk::{
 
 use crate::pause::{pause, spin};
 
-/// What an account holds.
+/// An account.
 #[model]
 pub(crate) struct Account {
-    /// In cents.
+    /// The balance in cents.
     balance: i64,
 }
 
 /// An account to open.
 #[model]
 pub(crate) struct NewAccount {
-    /// What names it.
+    /// The id of the account.
     id: String,
-    /// What is in it from the beginning.
+    /// The initial balance in cents.
     #[serde(default)]
     balance: i64,
 }
 
-/// Opens an account; fails if there is one of that id.
+/// Opens an account. Fails if the id already exists.
 #[operation(name = "ledger.open_account", category = "test", async_enabled = true)]
 pub(crate) fn open_account(input: NewAccount, accounts: Collection<Account>) -> Result<NewAccount> {
     accounts.put_if(&input.id, &Account { balance: input.balance }, Condition::Absent)?;
     Ok(input)
 }
 
-/// What to move where.
+/// A transfer between two accounts.
 #[model]
 pub(crate) struct Transfer {
-    /// The account that it is taken from.
+    /// The id of the debited account.
     from: String,
-    /// The account that it is put into.
+    /// The id of the credited account.
     to: String,
-    /// How much, in cents.
+    /// The amount in cents.
     #[schemars(range(min = 1))]
     amount: i64,
-    /// How long to wait between reading and writing.
+    /// The pause between reading and writing, in milliseconds.
     #[serde(default)]
     pause_ms: u64,
 }
 
-/// The accounts afterwards.
+/// The balances after a transfer.
 #[model]
 #[derive(PartialEq)]
 pub(crate) struct Balances {
-    /// Of the first.
+    /// The balance of the debited account, in cents.
     from: i64,
-    /// Of the second.
+    /// The balance of the credited account, in cents.
     to: i64,
 }
 
-/// Moves money from one account to another; fails if there is not enough.
+/// Transfers an amount from one account to another. Fails if the balance is too low.
 #[operation(name = "ledger.transfer", category = "test", async_enabled = true)]
 pub(crate) fn transfer(input: Transfer, accounts: Collection<Account>) -> Result<Balances> {
     let (mut from, mut to) = (accounts.require(&input.from)?, accounts.require(&input.to)?);
     pause(input.pause_ms);
     if from.value.balance < input.amount {
-        return Err(Failure::permanent("there is not enough").code("not-enough"));
+        return Err(Failure::permanent("insufficient funds").code("not-enough"));
     }
     from.value.balance -= input.amount;
     to.value.balance += input.amount;
     accounts.save(&mut from)?;
-    // Where both are the same account, this is no longer the one that was read: `stale`.
+    // If both are the same account, the first write has changed its revision: `stale`.
     accounts.save(&mut to)?;
     Ok(Balances { from: from.value.balance, to: to.value.balance })
 }
 
-/// What to move where, and what happens then.
+/// A transfer, and the end of its run.
 #[model]
 pub(crate) struct TransferThen {
-    /// The account that it is taken from.
+    /// The id of the debited account.
     from: String,
-    /// The account that it is put into.
+    /// The id of the credited account.
     to: String,
-    /// How much, in cents.
+    /// The amount in cents.
     #[schemars(range(min = 1))]
     amount: i64,
-    /// What happens then.
+    /// The end of the run after the transfer.
     then: Then,
 }
 
-/// How a run ends that has written.
+/// The end of a run after its writes.
 #[model]
 #[serde(rename_all = "lowercase")]
 #[derive(Copy)]
 pub(crate) enum Then {
-    /// It fails.
+    /// The run fails.
     Fail,
-    /// It panics.
+    /// The run panics.
     Trap,
-    /// It never ends.
+    /// The run loops forever.
     Spin,
-    /// Its output is not what its schema says.
+    /// The run returns an output that breaks the output schema.
     Lie,
-    /// It succeeds.
+    /// The run succeeds.
     Succeed,
 }
 
-/// What its schema says: a number from 0.
+/// An amount, which must not be negative.
 #[model]
 pub(crate) struct Amount {
-    /// The number.
+    /// The amount in cents.
     #[schemars(range(min = 0))]
     amount: i64,
 }
 
-/// Moves money and then ends as it is told.
+/// Makes a transfer, and then ends as the input requests.
 #[operation(name = "ledger.transfer_then", category = "test", async_enabled = true)]
 pub(crate) fn transfer_then(input: TransferThen, accounts: Collection<Account>) -> Result<Amount> {
     let TransferThen { from, to, amount, then } = input;
     transfer(Transfer { from, to, amount, pause_ms: 0 }, accounts)?;
     match then {
-        Then::Fail => Err(Failure::error("it was told to")),
-        Then::Trap => panic!("it was told to"),
+        Then::Fail => Err(Failure::error("the input requests a failure")),
+        Then::Trap => panic!("the input requests a panic"),
         Then::Spin => spin(),
         Then::Lie => Ok(Amount { amount: -1 }),
         Then::Succeed => Ok(Amount { amount }),
     }
 }
 
-/// All the money.
+/// The total of all accounts.
 #[model]
 #[derive(PartialEq)]
 pub(crate) struct Audit {
-    /// How many accounts there are.
+    /// The number of accounts.
     accounts: u64,
-    /// What is in all of them.
+    /// The sum of all balances, in cents.
     total: i64,
 }
 
-/// Adds up all accounts.
+/// Returns the sum of all balances.
 #[operation(name = "ledger.audit", category = "test")]
 pub(crate) fn audit(accounts: ReadCollection<Account>) -> Result<Audit> {
     let mut total = 0;
@@ -145,14 +145,14 @@ pub(crate) fn audit(accounts: ReadCollection<Account>) -> Result<Audit> {
     Ok(Audit { accounts: accounts.count(json!({}))?, total })
 }
 
-/// Which account.
+/// The id of an account.
 #[model]
 pub(crate) struct AccountId {
-    /// What names it.
+    /// The id.
     id: String,
 }
 
-/// Reads an account and never ends.
+/// Reads an account and loops forever.
 #[operation(name = "ledger.read_then_spin", category = "test", async_enabled = true)]
 pub(crate) fn read_then_spin(
     input: AccountId,
@@ -162,27 +162,30 @@ pub(crate) fn read_then_spin(
     spin()
 }
 
-/// What an account held in the course of a run.
+/// The balances of an account during a run.
 #[model]
 #[derive(PartialEq)]
-pub(crate) struct Seen {
-    /// Before anything was written.
+pub(crate) struct ReadBalances {
+    /// The balance before the write, in cents.
     before: i64,
-    /// Once it was written.
+    /// The balance after the write, in cents.
     written: i64,
-    /// Once that was discarded.
+    /// The balance after the write was discarded, in cents.
     discarded: i64,
 }
 
-/// Empties an account, discards that, and succeeds.
+/// Sets the balance of an account to 0, discards the write, and succeeds.
 #[operation(name = "ledger.discard_and_return", category = "test", async_enabled = true)]
-pub(crate) fn discard_and_return(input: AccountId, accounts: Collection<Account>) -> Result<Seen> {
+pub(crate) fn discard_and_return(
+    input: AccountId,
+    accounts: Collection<Account>,
+) -> Result<ReadBalances> {
     let balance = || accounts.require(&input.id).map(|account| account.value.balance);
     let before = balance()?;
     accounts.set(&input.id, [("balance", 0)])?;
     let written = balance()?;
     documents::discard();
-    Ok(Seen { before, written, discarded: balance()? })
+    Ok(ReadBalances { before, written, discarded: balance()? })
 }
 
 #[cfg(test)]
@@ -191,11 +194,10 @@ mod tests {
 
     use super::*;
 
-    fn accounts() -> documents::Memory {
+    fn seed_accounts() {
         let memory = documents::memory();
         memory.seed("a", &Account { balance: 10 });
         memory.seed("b", &Account { balance: 5 });
-        memory
     }
 
     fn balances() -> Vec<Value> {
@@ -203,12 +205,12 @@ mod tests {
         accounts.map(|account| account["balance"].clone()).collect()
     }
 
-    fn moved(from: &str, to: &str, amount: i64) -> Result<String> {
+    fn invoke_transfer(from: &str, to: &str, amount: i64) -> Result<String> {
         transfer::OPERATION.invoke(&json!({"from": from, "to": to, "amount": amount}).to_string())
     }
 
     #[test]
-    fn an_account_is_opened_once() {
+    fn an_account_can_be_opened_only_once() {
         let open = || open_account::OPERATION.invoke(r#"{"id": "a", "balance": 7}"#);
         assert_eq!(open().unwrap(), r#"{"id":"a","balance":7}"#);
         assert_eq!(open().unwrap_err().code.as_deref(), Some("exists"));
@@ -216,41 +218,42 @@ mod tests {
     }
 
     #[test]
-    fn money_is_moved() {
-        accounts();
-        assert_eq!(moved("a", "b", 3).unwrap(), r#"{"from":7,"to":8}"#);
+    fn a_transfer_changes_both_balances() {
+        seed_accounts();
+        assert_eq!(invoke_transfer("a", "b", 3).unwrap(), r#"{"from":7,"to":8}"#);
         assert_eq!(balances(), [7, 8]);
         assert_eq!(audit(ReadCollection::new()).unwrap(), Audit { accounts: 2, total: 15 });
     }
 
     #[test]
-    fn money_that_cannot_be_moved_stays() {
-        accounts();
+    fn a_failed_transfer_changes_nothing() {
+        seed_accounts();
         for (from, to, amount, code) in
             [("a", "b", 11, "not-enough"), ("a", "c", 1, "not-found"), ("a", "a", 1, "stale")]
         {
-            assert_eq!(moved(from, to, amount).unwrap_err().code.as_deref(), Some(code));
+            let failure = invoke_transfer(from, to, amount).unwrap_err();
+            assert_eq!(failure.code.as_deref(), Some(code));
             assert_eq!(balances(), [10, 5]);
         }
     }
 
     #[test]
-    fn money_that_is_moved_by_a_run_that_fails_is_not_moved() {
-        accounts();
+    fn a_failure_after_the_transfer_discards_the_transfer() {
+        seed_accounts();
         let then = |then| {
             let input = json!({"from": "a", "to": "b", "amount": 1, "then": then});
             transfer_then::OPERATION.invoke(&input.to_string())
         };
-        assert_eq!(then("fail").unwrap_err().message, "it was told to");
+        assert_eq!(then("fail").unwrap_err().message, "the input requests a failure");
         assert_eq!(balances(), [10, 5]);
         then("succeed").unwrap();
         assert_eq!(balances(), [9, 6]);
     }
 
     #[test]
-    fn what_is_discarded_is_not_seen() {
-        accounts();
-        let seen = discard_and_return(AccountId { id: "a".into() }, Collection::new()).unwrap();
-        assert_eq!(seen, Seen { before: 10, written: 0, discarded: 10 });
+    fn discarded_writes_are_not_read() {
+        seed_accounts();
+        let read = discard_and_return(AccountId { id: "a".into() }, Collection::new()).unwrap();
+        assert_eq!(read, ReadBalances { before: 10, written: 0, discarded: 10 });
     }
 }

@@ -4,30 +4,30 @@ use ophost_sdk::{Collection, Result, model, operation};
 
 use crate::pause::pause;
 
-/// A number that grows.
+/// A counter.
 #[model]
 #[derive(Default)]
 pub(crate) struct Counter {
-    /// How often it was bumped.
+    /// The number of increments.
     value: u64,
 }
 
-/// Which counter to bump.
+/// The counter to increment.
 #[model]
 pub(crate) struct Bump {
-    /// What names it.
-    #[serde(default = "only")]
+    /// The id of the counter.
+    #[serde(default = "default_id")]
     id: String,
-    /// How long to wait between reading and writing.
+    /// The pause between reading and writing, in milliseconds.
     #[serde(default)]
     pause_ms: u64,
 }
 
-fn only() -> String {
+fn default_id() -> String {
     "only".to_owned()
 }
 
-/// Adds one to a counter, which begins at 0.
+/// Increments a counter. A new counter starts at 0.
 #[operation(name = "ledger.bump", category = "test", async_enabled = true)]
 pub(crate) fn bump(input: Bump, counters: Collection<Counter>) -> Result<Counter> {
     let mut counter = counters.get(&input.id)?.map(|it| it.value).unwrap_or_default();
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_counter_grows() {
+    fn each_run_increments_the_counter() {
         for value in 1..=3 {
             let output = bump::OPERATION.invoke("{}").unwrap();
             assert_eq!(output, format!(r#"{{"value":{value}}}"#));

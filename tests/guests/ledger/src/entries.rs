@@ -1,76 +1,76 @@
-//! Many documents, and some that must not come twice.
+//! Many documents, and documents with unique names.
 
 use ophost_sdk::serde_json::{Map, Value, json};
 use ophost_sdk::{Collection, Result, model, operation};
 
 use crate::pause::pause;
 
-/// One of many.
+/// An entry.
 #[model(collection = "entries")]
 pub(crate) struct Entry {
-    /// What it is called, not what names it.
+    /// The name of the entry, which is not its id.
     name: String,
-    /// Which of many it is.
+    /// The number of the entry, from 0.
     #[serde(default)]
     number: u64,
-    /// Nothing of interest.
+    /// Text that makes the entry larger.
     #[serde(default)]
     padding: String,
 }
 
-/// An entry that must not come twice.
+/// An entry whose name must be unique.
 #[model]
-pub(crate) struct Unique {
-    /// What it is called.
+pub(crate) struct UniqueEntry {
+    /// The name of the entry.
     name: String,
-    /// How long to wait between looking and writing.
+    /// The pause between the query and the write, in milliseconds.
     #[serde(default)]
     pause_ms: u64,
 }
 
-/// Whether something was added.
+/// The added entry.
 #[model]
 pub(crate) struct Added {
-    /// The id of the entry; none if there was one of that name.
+    /// The id of the entry, or null if an entry with the name exists.
     #[schemars(extend("x-result-ref" = "entries"))]
     id: Option<String>,
 }
 
-/// Adds an entry if none is called so. Where two runs do that at once, neither sees the
-/// other's: one of them has to be executed again.
+/// Adds an entry if no entry has the name. Two concurrent runs of the same name conflict, and the
+/// host executes one of them again.
 #[operation(name = "ledger.add_if_none", category = "test", async_enabled = true)]
-pub(crate) fn add_if_none(input: Unique, entries: Collection<Entry>) -> Result<Added> {
-    let there = entries.find(json!({"name": input.name})).first()?;
+pub(crate) fn add_if_none(input: UniqueEntry, entries: Collection<Entry>) -> Result<Added> {
+    let existing = entries.find(json!({"name": input.name})).first()?;
     pause(input.pause_ms);
-    if there.is_some() {
+    if existing.is_some() {
         return Ok(Added { id: None });
     }
     let entry = Entry { name: input.name, number: 0, padding: String::new() };
     Ok(Added { id: Some(entries.insert(&entry)?) })
 }
 
-/// How many entries, and how large.
+/// The entries to add.
 #[model]
 pub(crate) struct Bulk {
-    /// How many.
+    /// The number of entries.
     count: u64,
-    /// What they are called.
-    #[serde(default = "bulk")]
+    /// The name of all entries.
+    #[serde(default = "default_name")]
     name: String,
-    /// How many bytes each has besides.
+    /// The size of the padding of each entry, in bytes.
     #[serde(default)]
     padding: usize,
 }
 
-fn bulk() -> String {
+fn default_name() -> String {
     "bulk".to_owned()
 }
 
-/// How many entries were meant.
+/// The number of added or deleted entries.
 #[model]
 #[derive(PartialEq)]
 pub(crate) struct Count {
-    /// How many.
+    /// The number.
     count: u64,
 }
 
@@ -86,17 +86,17 @@ pub(crate) fn bulk_insert(input: Bulk, entries: Collection<Entry>) -> Result<Cou
     Ok(Count { count })
 }
 
-/// Which entries.
+/// The entries to delete.
 #[model]
-pub(crate) struct Which {
-    /// What they are, in MongoDB's words; all without it.
+pub(crate) struct BulkDelete {
+    /// A MongoDB filter. The default matches all entries.
     #[serde(default)]
     filter: Map<String, Value>,
 }
 
 /// Deletes many entries.
 #[operation(name = "ledger.bulk_delete", category = "test", async_enabled = true)]
-pub(crate) fn bulk_delete(input: Which, entries: Collection<Entry>) -> Result<Count> {
+pub(crate) fn bulk_delete(input: BulkDelete, entries: Collection<Entry>) -> Result<Count> {
     let mut count = 0;
     for entry in entries.find(input.filter) {
         count += u64::from(entries.delete(&entry?.id)?);
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_added_once() {
+    fn an_entry_with_a_known_name_is_not_added() {
         let add = || add_if_none::OPERATION.invoke(r#"{"name": "a"}"#).unwrap();
         assert_ne!(add(), r#"{"id":null}"#);
         assert_eq!(add(), r#"{"id":null}"#);
@@ -119,10 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_many_pages_come_and_go() {
-        let bulk = Bulk { count: 2_345, name: bulk(), padding: 10 };
+    fn entries_of_many_pages_are_added_and_deleted() {
+        let bulk = Bulk { count: 2_345, name: default_name(), padding: 10 };
         assert_eq!(bulk_insert(bulk, Collection::new()).unwrap(), Count { count: 2_345 });
-        let filter = |filter: Value| Which { filter: filter.as_object().unwrap().clone() };
+        let filter = |filter: Value| BulkDelete { filter: filter.as_object().unwrap().clone() };
         let some = filter(json!({"number": {"$gte": 345}}));
         assert_eq!(bulk_delete(some, Collection::new()).unwrap(), Count { count: 2_000 });
         let all = filter(json!({}));

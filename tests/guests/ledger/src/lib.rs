@@ -1,15 +1,15 @@
 //! A guest whose operations use documents, for the tests of the host.
 //!
-//! - `accounts`: moves money, which is neither made nor lost, however a run ends.
+//! - `accounts`: transfers between accounts, whose total must not change.
 //! - `counters`: one document that all runs change.
-//! - `entries`: many documents, and some that must not come twice.
-//! - `odd`: calls that no host should serve.
-//! - `pause`: gives other runs time to get in the way.
+//! - `entries`: many documents, and documents with unique names.
+//! - `invalid_calls`: calls that the host must reject.
+//! - `pause`: pauses, so that other runs cause conflicts.
 
 mod accounts;
 mod counters;
 mod entries;
-mod odd;
+mod invalid_calls;
 mod pause;
 
 use ophost_sdk::plugin;
@@ -25,7 +25,7 @@ plugin!(
     entries::add_if_none,
     entries::bulk_insert,
     entries::bulk_delete,
-    odd::odd_documents,
-    odd::reach,
-    odd::count_odds,
+    invalid_calls::invalid_calls,
+    invalid_calls::read_undeclared,
+    invalid_calls::count_samples,
 );

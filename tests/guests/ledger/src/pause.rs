@@ -1,4 +1,4 @@
-//! Time for other runs to get in the way.
+//! Pauses in a run, so that other runs cause conflicts.
 
 use std::hint::black_box;
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ophost_sdk::log;
 
-/// Sleeps.
+/// Logs `pausing` and sleeps, unless `milliseconds` is 0.
 pub(crate) fn pause(milliseconds: u64) {
     if milliseconds > 0 {
         log::info!("pausing");
@@ -14,11 +14,11 @@ pub(crate) fn pause(milliseconds: u64) {
     }
 }
 
-/// Says `spinning` and loops forever.
+/// Logs `spinning` and loops forever.
 pub(crate) fn spin() -> ! {
     log::info!("spinning");
-    let mut turns: u64 = 0;
+    let mut iterations: u64 = 0;
     loop {
-        turns = black_box(turns.wrapping_add(1));
+        iterations = black_box(iterations.wrapping_add(1));
     }
 }

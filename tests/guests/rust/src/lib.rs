@@ -1,8 +1,8 @@
-//! A guest whose operations misbehave, one way each, for the tests of the host.
+//! A guest whose operations misbehave, each in a different way, for the tests of the host.
 //!
-//! - `resources`: take more time, memory or stack than there is.
-//! - `outcomes`: end in every way that a run can end in.
-//! - `reports`: say a lot, or say what the host told them.
+//! - `resources`: operations that exhaust time, memory or stack.
+//! - `outcomes`: one operation for each outcome of a run.
+//! - `reports`: operations that log much, report progress, or return their context.
 
 mod outcomes;
 mod reports;

@@ -1,4 +1,4 @@
-//! Operations that end in every way that a run can end in.
+//! One operation for each outcome of a run.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use ophost_sdk::{Failure, model, operation};
 
 const KIB: usize = 1024;
 
-/// What a panic or a failure says.
+/// The message of a panic or a failure.
 #[model]
 pub(crate) struct Message {
     /// The message.
@@ -19,41 +19,41 @@ pub(crate) struct Message {
 /// Panics.
 #[operation(name = "misbehave.panic", category = "test")]
 pub(crate) fn panic(input: Message) -> Message {
-    give_up(&input.message)
+    panic_with(&input.message)
 }
 
-/// Kept as a function of its own, so that a backtrace has it.
+/// A separate function, so that the backtrace contains its name.
 #[inline(never)]
-fn give_up(message: &str) -> ! {
+fn panic_with(message: &str) -> ! {
     panic!("{message}")
 }
 
 /// The failure to return.
 #[model]
 pub(crate) struct Declared {
-    /// Whether it helps to try again.
+    /// Whether a retry can succeed.
     kind: DeclaredKind,
     /// The message.
     #[serde(default)]
     message: String,
-    /// The word for programs.
+    /// The code for programs.
     #[serde(default)]
     code: Option<String>,
 }
 
-/// Whether it helps to try again.
+/// Whether a retry can succeed.
 #[model]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DeclaredKind {
-    /// Not known.
+    /// Unknown.
     Error,
-    /// No.
+    /// A retry fails again.
     Permanent,
-    /// Yes.
+    /// A retry may succeed.
     Retryable,
 }
 
-/// Fails as it is told to, with its input as details.
+/// Returns the failure of the input. The details of the failure are the input.
 #[operation(name = "misbehave.fail", category = "test")]
 pub(crate) fn fail(input: Declared) -> ophost_sdk::Result<Message> {
     let message = input.message.clone();
@@ -66,39 +66,39 @@ pub(crate) fn fail(input: Declared) -> ophost_sdk::Result<Message> {
         Some(code) => failure.code(code),
         None => failure,
     };
-    Err(failure.details(json!({ "input": input })).caused_by("it was told to"))
+    Err(failure.details(json!({ "input": input })).caused_by("the input requests a failure"))
 }
 
-/// Someone's words.
+/// The credentials of a user.
 #[model]
 pub(crate) struct Credentials {
-    /// Who.
+    /// The user.
     user: String,
     /// The secret.
     #[schemars(extend("x-secret" = true))]
     word: String,
-    /// Whether to return what breaks the schema, with the secret in it.
+    /// Whether to return an output that breaks the schema and contains the secret.
     #[serde(default)]
     wrong: bool,
 }
 
-/// What someone gets for their words.
+/// The token of a user.
 #[model]
 pub(crate) struct Admitted {
-    /// Who.
+    /// The user.
     user: String,
-    /// The secret, backwards.
+    /// The reversed secret.
     #[schemars(extend("writeOnly" = true, "maxLength" = 40))]
     token: String,
-    /// How long the secret was.
+    /// The length of the secret, in bytes.
     length: usize,
 }
 
-/// Returns a secret for a secret.
+/// Returns a secret token for secret credentials.
 #[operation(name = "misbehave.admit", category = "test")]
 pub(crate) fn admit(input: Credentials) -> Admitted {
-    let backwards: String = input.word.chars().rev().collect();
-    let token = if input.wrong { backwards.repeat(10) } else { backwards };
+    let reversed: String = input.word.chars().rev().collect();
+    let token = if input.wrong { reversed.repeat(10) } else { reversed };
     Admitted { user: input.user, token, length: input.word.len() }
 }
 
@@ -115,15 +115,15 @@ pub(crate) fn echo(input: Anything) -> Anything {
     input
 }
 
-/// How much to return.
+/// The size of an output.
 #[model]
 pub(crate) struct Size {
-    /// The number of mebibytes.
-    #[serde(default = "hundred")]
+    /// The size in MiB.
+    #[serde(default = "default_mib")]
     mib: usize,
 }
 
-fn hundred() -> usize {
+fn default_mib() -> usize {
     100
 }
 
@@ -132,7 +132,7 @@ fn hundred() -> usize {
 #[serde(crate = "ophost_sdk::serde")]
 #[schemars(crate = "ophost_sdk::schemars")]
 pub(crate) struct Long {
-    /// One line over and over, so that it is long only once it is written.
+    /// References to one line, so that only the serialised output is large.
     lines: Vec<&'static str>,
 }
 
@@ -143,16 +143,16 @@ pub(crate) fn huge_output(input: Size) -> Long {
     Long { lines: vec![line; input.mib * KIB] }
 }
 
-/// A text that claims to be a number.
+/// A text whose schema is that of a number.
 #[derive(Serialize)]
 #[serde(crate = "ophost_sdk::serde")]
-pub(crate) struct Liar {
+pub(crate) struct MistypedNumber {
     number: String,
 }
 
-impl JsonSchema for Liar {
+impl JsonSchema for MistypedNumber {
     fn schema_name() -> Cow<'static, str> {
-        "Liar".into()
+        "MistypedNumber".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -164,10 +164,10 @@ impl JsonSchema for Liar {
     }
 }
 
-/// Returns what its own schema does not allow.
+/// Returns an output that breaks the output schema.
 #[operation(name = "misbehave.wrong_output", category = "test")]
-pub(crate) fn wrong_output() -> Liar {
-    Liar { number: "seven".to_owned() }
+pub(crate) fn wrong_output() -> MistypedNumber {
+    MistypedNumber { number: "seven".to_owned() }
 }
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fail_returns_the_failure_that_was_declared() {
+    fn fail_returns_the_failure_of_the_input() {
         let failure = fail(Declared {
             kind: DeclaredKind::Retryable,
             message: "busy".to_owned(),

@@ -1,4 +1,4 @@
-//! Operations that say a lot, or say what the host told them.
+//! Operations that log much, report progress, or return their context.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,26 +7,26 @@ use ophost_sdk::{context as run, item_errors as errors, model, operation, progre
 
 const KIB: usize = 1024;
 
-/// How much to log.
+/// The size of a log.
 #[model]
 pub(crate) struct Flood {
-    /// The number of mebibytes.
-    #[serde(default = "ten")]
+    /// The size in MiB.
+    #[serde(default = "default_mib")]
     mib: usize,
 }
 
-fn ten() -> usize {
+fn default_mib() -> usize {
     10
 }
 
-/// What was reported.
+/// The number of reports.
 #[model]
 pub(crate) struct Reported {
-    /// The number of log entries or item errors.
+    /// The number of log entries, item errors or steps.
     count: usize,
 }
 
-/// Logs lines of one kibibyte each, then succeeds.
+/// Logs lines of 1 KiB each, then succeeds.
 #[operation(name = "misbehave.flood_log", category = "test")]
 pub(crate) fn flood_log(input: Flood) -> Reported {
     let line = "x".repeat(KIB);
@@ -37,12 +37,16 @@ pub(crate) fn flood_log(input: Flood) -> Reported {
     Reported { count }
 }
 
-/// How many items fail.
+/// The items that fail.
 #[model]
 pub(crate) struct Items {
     /// The number of items.
-    #[serde(default = "ten")]
+    #[serde(default = "default_item_count")]
     count: usize,
+}
+
+fn default_item_count() -> usize {
+    10
 }
 
 /// Adds an error for every item and reports progress, then succeeds.
@@ -57,17 +61,17 @@ pub(crate) fn item_errors(input: Items) -> Reported {
     Reported { count: input.count }
 }
 
-/// How many steps to take.
+/// The steps of a run.
 #[model]
 pub(crate) struct Steps {
-    /// The number of steps, ten milliseconds each.
+    /// The number of steps. Each takes 10 ms.
     steps: u64,
-    /// Whether the number is told before it is reached.
+    /// Whether progress reports contain the number of steps.
     #[serde(default)]
     total: bool,
 }
 
-/// Takes its time: logs and reports progress at every step, then succeeds.
+/// Logs and reports progress at every step, then succeeds.
 #[operation(name = "misbehave.steps", category = "test")]
 pub(crate) fn steps(input: Steps) -> Reported {
     for step in 1..=input.steps {
@@ -78,7 +82,7 @@ pub(crate) fn steps(input: Steps) -> Reported {
     Reported { count: usize::try_from(input.steps).unwrap_or(usize::MAX) }
 }
 
-/// Everything that the context says.
+/// The values of the context.
 #[model]
 pub(crate) struct Context {
     run_id: Option<String>,
@@ -89,15 +93,15 @@ pub(crate) struct Context {
     verbose: bool,
     attempt: u32,
     idempotency_key: Option<String>,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970-01-01 in UTC.
     deadline: u64,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970-01-01 in UTC.
     now: u64,
-    /// In hexadecimal, since not every JSON reader keeps 64 bits.
+    /// 64 bits in hexadecimal, because some JSON parsers round large integers.
     random: String,
 }
 
-/// Returns everything that the context says.
+/// Returns all values of the context.
 #[operation(name = "misbehave.context", category = "test")]
 pub(crate) fn context() -> Context {
     Context {
@@ -125,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_in_the_context_is_returned() {
+    fn all_values_of_the_context_are_returned() {
         let context = context();
         assert_eq!(context.attempt, 1);
         assert!(context.deadline > context.now);

@@ -1,15 +1,14 @@
-;; What every guest shares: it is spliced in behind the guest's own text, see
-;; `tests/src/guest.rs`. A guest brings:
+;; The common fields of all guests. `tests/src/guest.rs` appends them to the text of a guest, which
+;; provides:
 ;;
-;;   (memory (export "memory") 1)               its first page is the guest's own
-;;   (export "cabi_realloc" (func $allocate))   or something nastier
-;;   (func $run (result i32) ...)               the answer to `invoke`
+;;   (memory (export "memory") 1)               the first page belongs to the guest
+;;   (export "cabi_realloc" (func $allocate))   or a hostile function
+;;   (func $run (result i32) ...)               returns the result of `invoke`
 ;;
-;; Before this text come the globals `$description_start`, `$description_length`,
-;; `$plugin_record` and `$heap_top`, and the data segment `$description`.
+;; The globals `$description_start`, `$description_length`, `$plugin_record` and `$heap_top`, and
+;; the data segment `$description` precede this text.
 
-;; The bytes are copied when they are asked for, so that a description may be larger
-;; than the guest's memory.
+;; Copies the description at each call, so that it can be larger than the guest's initial memory.
 (func $describe (export "ophost:plugin/operations@0.1.0#describe") (result i32)
   (call $reserve
     (i32.add (global.get $description_start) (global.get $description_length)))
@@ -19,7 +18,7 @@
     (global.get $description_length))
   (global.get $plugin_record))
 
-;; The input of a call, for a guest that looks at it.
+;; The input of the current call, for guests that read it.
 (global $input (mut i32) (i32.const 0))
 (global $input_length (mut i32) (i32.const 0))
 
@@ -31,8 +30,8 @@
   (global.set $input_length (local.get $input_length))
   (call $run))
 
-;; Returns `ok(text)` as `invoke` must: the address of a `result<json, failure>`,
-;; whose 52 bytes are fresh and therefore zero, which is the tag of `ok`.
+;; Returns the address of `ok(text)`, a `result<json, failure>` of 52 bytes. New memory is zero,
+;; which is the tag of `ok`.
 (func $answer (param $text i32) (param $text_length i32) (result i32)
   (local $result i32)
   (local.set $result (call $fresh (i32.const 4) (i32.const 52)))
@@ -40,15 +39,15 @@
   (i32.store offset=8 (local.get $result) (local.get $text_length))
   (local.get $result))
 
-;; An honest `cabi_realloc` that never frees. It cannot resize, and need not: the host
-;; knows how long a UTF-8 text is before it asks.
+;; A correct `cabi_realloc` that never frees. It traps on a resize, which the host does not request,
+;; because the length of a UTF-8 text is known in advance.
 (func $allocate
   (param $old i32) (param $old_length i32) (param $alignment i32) (param $length i32)
   (result i32)
   (if (local.get $old) (then (unreachable)))
   (call $fresh (local.get $alignment) (local.get $length)))
 
-;; Returns the address of memory that nobody used before, all zero.
+;; Returns the address of new memory, all zero.
 (func $fresh (param $alignment i32) (param $length i32) (result i32)
   (local $start i32)
   ;; (top + alignment - 1) & -alignment
@@ -62,7 +61,7 @@
   (call $reserve (global.get $heap_top))
   (local.get $start))
 
-;; Grows the memory until it reaches `$end`; traps where that is refused.
+;; Grows the memory up to the address `$end`. Traps if the growth is denied.
 (func $reserve (param $end i32)
   (local $missing_pages i32)
   (local.set $missing_pages

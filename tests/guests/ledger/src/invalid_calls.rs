@@ -1,62 +1,66 @@
-//! Calls that no host should serve.
+//! Document calls that the host must reject, and valid calls at the limits.
 
 use std::collections::BTreeMap;
 
 use ophost_sdk::macro_support::documents as raw;
 use ophost_sdk::{Collection, DocumentError, ReadCollection, Result, model, operation};
 
-/// What may be written.
+/// A document with read and write access.
 #[model]
-pub(crate) struct Odd {}
+pub(crate) struct Sample {}
 
-/// What may be read.
+/// A document with read access only.
 #[model]
 pub(crate) struct Locked {}
 
-/// What the host said to each call.
+/// The host's answers to the calls.
 #[model]
 pub(crate) struct Answers {
-    /// By what was odd in the call.
+    /// The answers by the description of the call.
     answers: BTreeMap<String, String>,
 }
 
-/// Makes odd calls, and returns what the host says to each. Afterwards there are two
-/// documents in `odds`: `good`, and an empty one.
-#[operation(name = "ledger.odd_documents", category = "test", async_enabled = true)]
-pub(crate) fn odd_documents(_odds: Collection<Odd>, _lockeds: ReadCollection<Locked>) -> Answers {
+/// Makes invalid calls and returns the host's answers. Leaves two documents in `samples`: `good`
+/// and the empty document `second`.
+#[operation(name = "ledger.invalid_calls", category = "test", async_enabled = true)]
+pub(crate) fn invalid_calls(
+    _samples: Collection<Sample>,
+    _lockeds: ReadCollection<Locked>,
+) -> Answers {
     let mut answers = BTreeMap::new();
     for calls in [collections(), ids(), bodies(), conditions(), edits(), filters(), queries()] {
-        answers.extend(calls.into_iter().map(|(what, answer)| (what.to_owned(), answer)));
+        answers.extend(calls.into_iter().map(|(call, answer)| (call.to_owned(), answer)));
     }
     Answers { answers }
 }
 
-/// Writes, then reads a collection that no model of it is in, and fails as the host says.
-#[operation(name = "ledger.reach", category = "test", async_enabled = true)]
-pub(crate) fn reach(odds: Collection<Odd>) -> Result<Answers> {
-    odds.insert(&Odd {})?;
+/// Writes a document, reads an undeclared collection, and fails with the host's error.
+#[operation(name = "ledger.read_undeclared", category = "test", async_enabled = true)]
+pub(crate) fn read_undeclared(samples: Collection<Sample>) -> Result<Answers> {
+    samples.insert(&Sample {})?;
     match raw::get("others", "1") {
         Err(raw::Error::Denied(why)) => Err(DocumentError::Denied(why).into()),
-        answered => Ok(Answers { answers: [("reach".to_owned(), answer(answered))].into() }),
+        result => Ok(Answers { answers: [("read".to_owned(), answer(result))].into() }),
     }
 }
 
-/// A filter.
+/// The filter of a count.
 #[model]
-pub(crate) struct Asked {
-    /// Its JSON text.
+pub(crate) struct CountFilter {
+    /// The filter as JSON text.
     filter: String,
 }
 
-/// Counts the documents in `odds` that a filter matches.
-#[operation(name = "ledger.count_odds", category = "test", async_enabled = true)]
-pub(crate) fn count_odds(input: Asked, _odds: Collection<Odd>) -> Answers {
-    Answers { answers: [("count".to_owned(), answer(raw::count(ODDS, &input.filter)))].into() }
+/// Counts the documents in `samples` that match a filter.
+#[operation(name = "ledger.count_samples", category = "test", async_enabled = true)]
+pub(crate) fn count_samples(input: CountFilter, _samples: Collection<Sample>) -> Answers {
+    Answers { answers: [("count".to_owned(), answer(raw::count(SAMPLES, &input.filter)))].into() }
 }
 
+/// Descriptions of calls, each with the host's answer.
 type Calls = Vec<(&'static str, String)>;
 
-const ODDS: &str = "odds";
+const SAMPLES: &str = "samples";
 const GOOD: &str = r#"{"list":[1],"text":"a"}"#;
 const MIB: usize = 1 << 20;
 
@@ -64,10 +68,10 @@ fn collections() -> Calls {
     let read = |collection: &str| answer(raw::get(collection, "1"));
     vec![
         ("collection: empty", read("")),
-        ("collection: a path", read("../odds")),
-        ("collection: with a slash", read("odds/1")),
-        ("collection: in capitals", read("Odds")),
-        ("collection: with a control character", read("odds\n")),
+        ("collection: a path", read("../samples")),
+        ("collection: with a slash", read("samples/1")),
+        ("collection: in capitals", read("Samples")),
+        ("collection: with a control character", read("samples\n")),
         ("collection: a mebibyte", read(&"o".repeat(MIB))),
         ("collection: not declared", read("others")),
         ("collection: of the host", read("runs")),
@@ -84,24 +88,24 @@ fn collections() -> Calls {
 
 fn ids() -> Calls {
     vec![
-        ("id: empty", answer(raw::get(ODDS, ""))),
-        ("id: 255 bytes", answer(raw::get(ODDS, &"i".repeat(255)))),
-        ("id: 256 bytes", answer(raw::get(ODDS, &"i".repeat(256)))),
-        ("id: a mebibyte", answer(put(ODDS, &"i".repeat(MIB), GOOD))),
-        ("id: with a zero", answer(put(ODDS, "a\0b", GOOD))),
-        ("id: with an escape", answer(raw::delete(ODDS, "\u{1b}[31m"))),
-        ("id: deleted, not there", answer(raw::delete(ODDS, "no"))),
+        ("id: empty", answer(raw::get(SAMPLES, ""))),
+        ("id: 255 bytes", answer(raw::get(SAMPLES, &"i".repeat(255)))),
+        ("id: 256 bytes", answer(raw::get(SAMPLES, &"i".repeat(256)))),
+        ("id: a mebibyte", answer(put(SAMPLES, &"i".repeat(MIB), GOOD))),
+        ("id: with a zero", answer(put(SAMPLES, "a\0b", GOOD))),
+        ("id: with an escape", answer(raw::delete(SAMPLES, "\u{1b}[31m"))),
+        ("id: deleted, missing", answer(raw::delete(SAMPLES, "no"))),
     ]
 }
 
 fn bodies() -> Calls {
-    let put = |body: &str| answer(put(ODDS, "body", body));
+    let put = |body: &str| answer(put(SAMPLES, "body", body));
     let deep = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
     let long = |bytes: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes - 8));
     vec![
         ("body: empty", put("")),
-        ("body: cut off", put(r#"{"a":"#)),
-        ("body: two of them", put("{} {}")),
+        ("body: truncated", put(r#"{"a":"#)),
+        ("body: two values", put("{} {}")),
         ("body: a list", put("[]")),
         ("body: null", put("null")),
         ("body: with an id", put(r#"{"_id":"1"}"#)),
@@ -110,62 +114,62 @@ fn bodies() -> Calls {
         ("body: an integer of a mebibyte", put(&format!(r#"{{"a":{}}}"#, "9".repeat(MIB / 2)))),
         ("body: infinite", put(r#"{"a":1e400}"#)),
         ("body: NaN", put(r#"{"a":NaN}"#)),
-        ("body: half a character", put(r#"{"a":"\ud800"}"#)),
+        ("body: an unpaired surrogate", put(r#"{"a":"\ud800"}"#)),
         ("body: 65 levels", put(&deep(65))),
         ("body: 100,000 levels", put(&deep(100_000))),
         ("body: a byte too long", put(&long(MIB + 1))),
         ("body: 4 mebibytes", put(&long(4 * MIB))),
-        ("body: as large as can be", put(&long(MIB))),
-        ("body: as deep as can be", put(&deep(64))),
-        ("body: deleted", answer(raw::delete(ODDS, "body"))),
+        ("body: maximum size", put(&long(MIB))),
+        ("body: maximum depth", put(&deep(64))),
+        ("body: deleted", answer(raw::delete(SAMPLES, "body"))),
     ]
 }
 
 fn conditions() -> Calls {
-    let put = |id, condition| answer(raw::put(ODDS, id, GOOD, condition));
+    let put = |id, condition| answer(raw::put(SAMPLES, id, GOOD, condition));
     let good = Some("good");
     vec![
-        ("condition: present, none there", put(good, raw::Condition::Present)),
-        ("condition: a revision, none there", put(good, raw::Condition::At(1))),
+        ("condition: present, no document", put(good, raw::Condition::Present)),
+        ("condition: a revision, no document", put(good, raw::Condition::At(1))),
         ("condition: present, new", put(None, raw::Condition::Present)),
         ("condition: a revision, new", put(None, raw::Condition::At(0))),
         ("condition: absent", put(good, raw::Condition::Absent)),
-        ("condition: absent, one there", put(good, raw::Condition::Absent)),
+        ("condition: absent, existing document", put(good, raw::Condition::Absent)),
         ("condition: another revision", put(good, raw::Condition::At(u64::MAX))),
-        ("condition: the revision of what is not kept", put(good, raw::Condition::At(0))),
+        ("condition: revision 0 of an uncommitted document", put(good, raw::Condition::At(0))),
     ]
 }
 
 fn edits() -> Calls {
-    let set = |fields: &[(&str, &str)]| answer(set(ODDS, fields));
-    let merge = |patch: &str| answer(raw::merge(ODDS, "good", patch));
+    let set = |fields: &[(&str, &str)]| answer(set(SAMPLES, fields));
+    let merge = |patch: &str| answer(raw::merge(SAMPLES, "good", patch));
     let deep = vec!["a"; 65].join(".");
     let long = format!(r#""{}""#, "x".repeat(MIB));
     vec![
-        ("set: nothing there", answer(raw::set(ODDS, "no", &[("a".into(), "1".into())]))),
+        ("set: no document", answer(raw::set(SAMPLES, "no", &[("a".into(), "1".into())]))),
         ("set: an empty path", set(&[("", "1")])),
         ("set: an empty name", set(&[("a..b", "1")])),
         ("set: the id", set(&[("_id", r#""1""#)])),
         ("set: through a text", set(&[("text.a", "1")])),
         ("set: by name in a list", set(&[("list.a", "1")])),
-        ("set: behind the end of a list", set(&[("list.2", "1")])),
-        ("set: one within the other", set(&[("a", "{}"), ("a.b", "1")])),
-        ("set: one good, one bad", set(&[("a", "1"), ("text.a", "1")])),
+        ("set: beyond the end of a list", set(&[("list.2", "1")])),
+        ("set: overlapping paths", set(&[("a", "{}"), ("a.b", "1")])),
+        ("set: one valid, one invalid", set(&[("a", "1"), ("text.a", "1")])),
         ("set: not JSON", set(&[("a", "{")])),
         ("set: infinite", set(&[("a", "1e400")])),
         ("set: too deep", set(&[(&deep, "1")])),
         ("set: too large", set(&[("a", &long)])),
-        ("merge: nothing there", answer(raw::merge(ODDS, "no", "{}"))),
+        ("merge: no document", answer(raw::merge(SAMPLES, "no", "{}"))),
         ("merge: a list", merge("[]")),
         ("merge: not JSON", merge("{")),
         ("merge: the id", merge(r#"{"_id":"1"}"#)),
         ("merge: too large", merge(&format!(r#"{{"a":{long}}}"#))),
-        ("edits: what is left", answer(raw::get(ODDS, "good").map(|it| it.map(|it| it.body)))),
+        ("edits: result", answer(raw::get(SAMPLES, "good").map(|it| it.map(|it| it.body)))),
     ]
 }
 
 fn filters() -> Calls {
-    let count = |filter: &str| answer(raw::count(ODDS, filter));
+    let count = |filter: &str| answer(raw::count(SAMPLES, filter));
     let deep = format!("{}{{}}{}", r#"{"$and":["#.repeat(200), "]}".repeat(200));
     let deepest = format!("{}{{}}{}", r#"{"$and":["#.repeat(100_000), "]}".repeat(100_000));
     let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(MIB));
@@ -174,14 +178,14 @@ fn filters() -> Calls {
         ("filter: empty", count("")),
         ("filter: a list", count("[]")),
         ("filter: not JSON", count("{'a':1}")),
-        ("filter: a program", count(r#"{"$where":"sleep(1000)"}"#)),
-        ("filter: an operator that is none", count(r#"{"a":{"$near":1}}"#)),
+        ("filter: JavaScript", count(r#"{"$where":"sleep(1000)"}"#)),
+        ("filter: an unknown operator", count(r#"{"a":{"$near":1}}"#)),
         ("filter: operators and fields", count(r#"{"a":{"$gt":1,"b":2}}"#)),
-        ("filter: no list", count(r#"{"a":{"$in":1}}"#)),
+        ("filter: not a list", count(r#"{"a":{"$in":1}}"#)),
         ("filter: an infinite bound", count(r#"{"a":{"$gt":1e400}}"#)),
         ("filter: an empty path", count(r#"{"":1}"#)),
-        ("filter: a pattern that is none", count(r#"{"a":{"$regex":"("}}"#)),
-        ("filter: a pattern without end", count(r#"{"a":{"$regex":"(a{1000}){1000}"}}"#)),
+        ("filter: an invalid pattern", count(r#"{"a":{"$regex":"("}}"#)),
+        ("filter: a pattern that is too large", count(r#"{"a":{"$regex":"(a{1000}){1000}"}}"#)),
         ("filter: 200 levels", count(&deep)),
         ("filter: 100,000 levels", count(&deepest)),
         ("filter: a mebibyte", count(&long)),
@@ -191,7 +195,7 @@ fn filters() -> Calls {
 }
 
 fn queries() -> Calls {
-    let find = |query| answer(raw::find(ODDS, &query).map(|page| page.documents.len()));
+    let find = |query| answer(raw::find(SAMPLES, &query).map(|page| page.documents.len()));
     let all = || query("{}");
     let sorted = |path: &str, times: usize| raw::Query {
         sort: vec![raw::SortKey { path: path.to_owned(), descending: true }; times],
@@ -199,28 +203,31 @@ fn queries() -> Calls {
     };
     let at = |cursor: &str| raw::Query { cursor: Some(cursor.to_owned()), ..all() };
     vec![
-        ("query: a page of none", find(raw::Query { limit: Some(0), ..all() })),
+        ("query: a page of 0", find(raw::Query { limit: Some(0), ..all() })),
         ("query: a page of 1,001", find(raw::Query { limit: Some(1_001), ..all() })),
-        ("query: a page of everything", find(raw::Query { limit: Some(u32::MAX), ..all() })),
-        ("query: no filter", find(query("[]"))),
+        (
+            "query: a page of the maximum number",
+            find(raw::Query { limit: Some(u32::MAX), ..all() }),
+        ),
+        ("query: an invalid filter", find(query("[]"))),
         ("query: sorted by an empty path", find(sorted("", 1))),
         ("query: sorted by 9 fields", find(sorted("a", 9))),
         ("query: sorted by 8 fields", find(sorted("a", 8))),
         ("query: an empty cursor", find(at(""))),
-        ("query: a cursor that is none", find(at("AAAA"))),
+        ("query: an invalid cursor", find(at("AAAA"))),
         ("query: a cursor of a mebibyte", find(at(&"A".repeat(MIB)))),
         (
             "query: a cursor of another query",
             find(raw::Query { cursor: cursor(), ..sorted("a", 1) }),
         ),
-        ("query: a cursor of its own", find(raw::Query { cursor: cursor(), ..all() })),
+        ("query: a valid cursor", find(raw::Query { cursor: cursor(), ..all() })),
     ]
 }
 
-/// Returns where the second page of all documents begins.
+/// Returns the cursor of the second page of all documents.
 fn cursor() -> Option<String> {
-    put(ODDS, "second", "{}").ok()?;
-    raw::find(ODDS, &raw::Query { limit: Some(1), ..query("{}") }).ok()?.next
+    put(SAMPLES, "second", "{}").ok()?;
+    raw::find(SAMPLES, &raw::Query { limit: Some(1), ..query("{}") }).ok()?.next
 }
 
 fn query(filter: &str) -> raw::Query {
@@ -237,9 +244,9 @@ fn set(collection: &str, fields: &[(&str, &str)]) -> Result<(), raw::Error> {
     raw::set(collection, "good", &fields)
 }
 
-/// Returns what the host said, in a line.
-fn answer<T: std::fmt::Debug>(answer: Result<T, raw::Error>) -> String {
-    match answer {
+/// Formats the result of a call as one line.
+fn answer<T: std::fmt::Debug>(result: Result<T, raw::Error>) -> String {
+    match result {
         Ok(value) => format!("ok: {value:?}"),
         Err(raw::Error::Denied(why)) => format!("denied: {why}"),
         Err(raw::Error::NotFound) => "not found".to_owned(),
@@ -257,13 +264,13 @@ mod tests {
 
     use super::*;
 
-    /// What is not `invalid`.
+    /// The calls whose answer is not `invalid`, with the kind of the answer.
     const OTHERS: [(&str, &str); 31] = [
         ("body: 4 mebibytes", "too large"),
         ("body: a byte too long", "too large"),
-        ("body: as deep as can be", "ok"),
-        ("body: as large as can be", "ok"),
         ("body: deleted", "ok"),
+        ("body: maximum depth", "ok"),
+        ("body: maximum size", "ok"),
         ("collection: counted, not declared", "denied"),
         ("collection: deleted, for reading", "denied"),
         ("collection: found, not declared", "denied"),
@@ -274,33 +281,33 @@ mod tests {
         ("collection: read, for reading", "ok"),
         ("collection: set, for reading", "denied"),
         ("collection: written, not declared", "denied"),
-        ("condition: a revision, none there", "stale"),
+        ("condition: a revision, no document", "stale"),
         ("condition: absent", "ok"),
-        ("condition: absent, one there", "exists"),
+        ("condition: absent, existing document", "exists"),
         ("condition: another revision", "stale"),
-        ("condition: present, none there", "not found"),
-        ("condition: the revision of what is not kept", "ok"),
-        ("edits: what is left", "ok"),
+        ("condition: present, no document", "not found"),
+        ("condition: revision 0 of an uncommitted document", "ok"),
+        ("edits: result", "ok"),
         ("filter: all", "ok"),
         ("id: 255 bytes", "ok"),
-        ("id: deleted, not there", "ok"),
-        ("merge: nothing there", "not found"),
+        ("id: deleted, missing", "ok"),
+        ("merge: no document", "not found"),
         ("merge: too large", "too large"),
-        ("query: a cursor of its own", "ok"),
+        ("query: a valid cursor", "ok"),
         ("query: sorted by 8 fields", "ok"),
-        ("set: nothing there", "not found"),
+        ("set: no document", "not found"),
         ("set: too large", "too large"),
     ];
 
     #[test]
-    fn odd_calls_are_refused_as_what_they_are() {
-        let output = odd_documents::OPERATION.invoke("{}").unwrap();
+    fn invalid_calls_are_rejected_with_the_matching_error() {
+        let output = invalid_calls::OPERATION.invoke("{}").unwrap();
         let Answers { answers } = serde_json::from_str(&output).unwrap();
-        assert_eq!(answers["edits: what is left"], format!("ok: Some({GOOD:?})"));
+        assert_eq!(answers["edits: result"], format!("ok: Some({GOOD:?})"));
         let kind = |answer: &str| answer.split(':').next().unwrap().to_owned();
-        let kinds = answers.iter().map(|(what, answer)| (what.as_str(), kind(answer)));
+        let kinds = answers.iter().map(|(call, answer)| (call.as_str(), kind(answer)));
         let others: Vec<_> = kinds.filter(|(_, kind)| kind != "invalid").collect();
-        let expected: Vec<_> = OTHERS.map(|(what, kind)| (what, kind.to_owned())).into();
+        let expected: Vec<_> = OTHERS.map(|(call, kind)| (call, kind.to_owned())).into();
         assert_eq!(others, expected);
         assert!(answers.values().all(|answer| answer.len() < 400), "{output}");
     }
