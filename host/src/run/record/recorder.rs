@@ -106,7 +106,7 @@ impl Recorder {
                     BeginOutcome::InProgress(run.id)
                 }
             }
-            InsertOutcome::Conflict(mut run) => {
+            InsertOutcome::KeyConflict(mut run) => {
                 begun.end();
                 if !run.is_masked(Masked::Input) {
                     // An earlier version of the schema may have had no secrets.
