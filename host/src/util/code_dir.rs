@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use crate::util::os_error::Shortage;
-use crate::util::private_dir::{DataDir, PrivateDir, PrivateDirError, look};
+use crate::util::private_dir::{DataDir, PrivateDir, PrivateDirError, exposure_at};
 use crate::util::trust::{Judge, Purpose, TrustPolicy, Untrusted};
 
 /// The directory in a data directory.
@@ -121,7 +121,7 @@ fn open(path: &Path) -> Result<Option<PrivateDir>, PrivateDirError> {
 fn checked(directory: &PrivateDir) -> Result<(), PrivateDirError> {
     let nobody = TrustPolicy::default();
     let key = directory.path().join(KEY);
-    match look(&Judge::new(&nobody), &key, Purpose::PrivateKey) {
+    match exposure_at(&Judge::new(&nobody), &key, Purpose::PrivateKey) {
         Some(exposed) => Err(Untrusted::from(exposed).into()),
         None => Ok(()),
     }

@@ -264,7 +264,7 @@ fn symbolic_link_in_place_of_the_store_is_an_error_with_a_hint() {
     std::os::unix::fs::symlink(&elsewhere, store_file(&project)).expect("a directory of this user");
     insta::assert_snapshot!(project.run(&["runs", "list"]), @"
     ---- stderr
-    error: cannot use the store: `.ophost/store/store.redb` may not be a symbolic link
+    error: cannot use the store: `.ophost/store/store.redb` must not be a symbolic link
     hint: put the file itself there, or name the directory that it is in by `data` in `ophost.toml` or by `--data`
     ---- exit 5
     ");

@@ -352,7 +352,7 @@ impl StoreFile {
     /// The file appears under its name with its first content, because an empty file counts as
     /// corrupted.
     fn create_new(&self, directory: &PrivateDir) -> Result<Option<Database>, StoreError> {
-        let (temporary, file) = directory.nameless(FILE).map_err(StoreError::denied)?;
+        let (temporary, file) = directory.create_temporary(FILE).map_err(StoreError::denied)?;
         let id = FileId::of(&file)?;
         let database = match builder().create_file(file) {
             Ok(database) => database,
@@ -362,7 +362,7 @@ impl StoreFile {
                 return Err(error.into());
             }
         };
-        if !directory.name(&temporary, FILE)? {
+        if !directory.persist_noclobber(&temporary, FILE)? {
             return Ok(None);
         }
         self.set_id(id)?;
