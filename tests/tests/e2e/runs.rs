@@ -811,7 +811,7 @@ fn failed_write_to_stdout_names_the_recorded_run() {
     insta::assert_snapshot!(run(&["--no-record"]), @"
     ---- stderr
     error: cannot write to stdout: No space left on device (os error 28)
-    hint: free some space, and try again
+    hint: free some disk space and retry
     ---- exit 5
     ");
 }

@@ -99,7 +99,7 @@ fn store_on_a_read_only_mount_is_read() {
     exit 5
     ---- stderr
     error: the operation was not run, because its record cannot be written: the store may only be read: Read-only file system (os error 30)
-    hint: mount its file system writable, or name another data directory with `--data`; or use `--no-record`
+    hint: mount the file system writable, or use another data directory (`--data`); or use `--no-record`
     ");
     assert!(before == fs::read(store_file(&project)).expect("a store"), "the store was written");
     assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
@@ -117,7 +117,7 @@ fn store_without_write_permission_is_read() {
     insta::assert_snapshot!(record, @"
     ---- stderr
     error: the operation was not run, because its record cannot be written: the store may only be read: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory; or use `--no-record`
+    hint: run `ophost doctor` to check the permissions of the data directory; or use `--no-record`
     ---- exit 5
     ");
     mode(&store, 0o200);
@@ -125,7 +125,7 @@ fn store_without_write_permission_is_read() {
     insta::assert_snapshot!(read, @"
     ---- stderr
     error: cannot use the store: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory
+    hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");
 }
@@ -241,13 +241,13 @@ fn operation_that_changes_documents_does_not_run_on_a_read_only_store() {
     insta::assert_snapshot!(run("--no-record"), @"
     ---- stderr
     error: `ledger.bump` was not run, because its document changes cannot be committed: the store may only be read: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory
+    hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");
     insta::assert_snapshot!(run("--record"), @"
     ---- stderr
     error: the operation was not run, because its record cannot be written: the store may only be read: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory
+    hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");
     let doctor = project.output(&mut as_plain_user(&project, OPHOST, &["doctor", "--json"])).json();

@@ -420,7 +420,7 @@ pub(super) fn catch_corruption_panic<T>(
     read: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     // A panic leaves partial state only in a transaction or a handle, which is dropped.
-    os_error::guarded(read).unwrap_or_else(|panic| {
+    os_error::catch_panic(read).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         let what = text.unwrap_or("redb panicked").lines().next().unwrap_or_default();
