@@ -39,7 +39,7 @@ OPHOST_EFFECTS, OPHOST_LOG, OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
 
 pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let ConfigCommand::Show = args.command;
-    settings::warn_of_left_out(config);
+    settings::warn_of_ignored_settings(config);
     settings::warn_of_plugins(config);
     let rows = rows(config);
     if json {
@@ -183,7 +183,7 @@ fn as_json(config: &Config, rows: &[Row]) -> Value {
         json!({
             "path": file.path.display().to_string(),
             "trusted": config.untrusted.is_none(),
-            "left_out": file.left_out,
+            "left_out": file.ignored,
         })
     });
     json!({

@@ -48,7 +48,7 @@ impl Settings {
     pub(super) fn config(self) -> Result<Config, CliError> {
         let config = self.silent()?;
         if config.check_trusted(true).is_ok() {
-            warn_of_left_out(&config);
+            warn_of_ignored_settings(&config);
             warn_of_plugins(&config);
         }
         Ok(config)
@@ -84,7 +84,7 @@ pub(super) fn builder(config: &Config) -> Result<HostBuilder, CliError> {
 pub(super) fn store_builder(config: &Config) -> Result<HostBuilder, CliError> {
     config.check_trusted(false)?;
     if config.check_trusted(true).is_err() {
-        warn_of_left_out(config);
+        warn_of_ignored_settings(config);
     }
     with_data(config)
 }
@@ -173,14 +173,14 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// Warns about settings that are ignored because the file is not trusted.
-pub(super) fn warn_of_left_out(config: &Config) {
+pub(super) fn warn_of_ignored_settings(config: &Config) {
     let (Some(file), Some(untrusted)) = (&config.file, &config.untrusted) else { return };
-    if file.left_out.is_empty() {
+    if file.ignored.is_empty() {
         return;
     }
-    let (path, left_out) = (file.path.display(), file.left_out.join(", "));
+    let (path, ignored) = (file.path.display(), file.ignored.join(", "));
     let reason = untrusted.reason_for(&file.path);
-    output::warn(&format!("`{path}` is not trusted: {reason}; ignored: {left_out}"));
+    output::warn(&format!("`{path}` is not trusted: {reason}; ignored: {ignored}"));
     let fix = untrusted::fix(untrusted);
     output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&fix)));
 }

@@ -101,7 +101,7 @@ fn group_writable_settings_never_select_the_store() {
     for arguments in TRUSTING {
         let output = project.run(arguments);
         assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{arguments:?}: {output}");
-        let message = "error: `ophost.toml` decides on `data` and is not trusted: \
+        let message = "error: `ophost.toml` determines `data` and is not trusted: \
             its group can write to it (mode 0664)\nhint: run `chmod go-w ophost.toml`, or ";
         assert!(output.stderr.starts_with(message), "{arguments:?}: {output}");
         assert_eq!(output.stderr.lines().count(), 2, "{arguments:?}: {output}");
@@ -138,7 +138,7 @@ fn flag_or_variable_replaces_untrusted_settings() {
     assert_eq!(run_count(&output), 2, "this command needs no plugins");
     assert!(output.stderr.contains("ignored: plugins, limits.memory\n"), "{output}");
     let output = project.run(&["run", "slugify", "text=a", "--data", "state"]);
-    assert!(output.stderr.contains("decides on `plugins` and is not trusted"), "{output}");
+    assert!(output.stderr.contains("determines `plugins` and is not trusted"), "{output}");
     assert_eq!(output.code, Some(4));
 }
 
@@ -180,7 +180,7 @@ fn project_of_another_user_is_an_error() {
             project.output(command.current_dir(&below))
         };
         let output = run(&["runs", "list"]);
-        let message = format!("error: `[DIR]/{marker}` decides on `data` and is not trusted: ");
+        let message = format!("error: `[DIR]/{marker}` determines `data` and is not trusted: ");
         assert!(output.stderr.starts_with(&message), "{output}");
         assert_eq!(output.code, Some(4), "{output}");
         assert_eq!(run(&["runs", "list", "--data", "here"]).code, Some(0));
