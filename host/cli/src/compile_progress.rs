@@ -11,7 +11,7 @@ use super::progress::keep_drawing;
 
 /// Delays before the first message on a terminal and elsewhere.
 const PROGRESS_DELAY: Duration = Duration::from_millis(500);
-const LONG_PATIENCE: Duration = Duration::from_secs(10);
+const LONG_PROGRESS_DELAY: Duration = Duration::from_secs(10);
 
 /// Calls `build` and shows the plugin that is being compiled: on a terminal after 0.5 s, elsewhere
 /// in one line after 10 s.
@@ -39,7 +39,7 @@ pub(super) async fn shown<T>(
             keep_drawing(&bar);
             tokio::select! {
                 built = &mut build => built,
-                () = tokio::time::sleep(LONG_PATIENCE) => {
+                () = tokio::time::sleep(LONG_PROGRESS_DELAY) => {
                     if bar.is_hidden() {
                         let text = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
                         output::stderr(&format!("{text} takes long\n"));

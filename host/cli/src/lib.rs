@@ -1,17 +1,18 @@
-//! The `ophost` command: a door to the library.
+//! The `ophost` command: a thin front end to the library.
 //!
-//! Each subcommand is a file: parse, call one method of [`Host`], print. What commands share:
+//! Each subcommand has its own module, which parses the arguments, calls one method of [`Host`] and
+//! prints the result. Modules that the subcommands share:
 //!
-//! - `settings`: flags to settings, and those to a host.
-//! - `input`: fields to JSON. `schema_view`: the fields of a schema, and an example command.
-//! - `stdio`: standard streams that may be non-blocking. `escape`: what a terminal must not get.
-//! - `output`: results and messages. `table`: rows in columns. `progress`: how far a run is.
+//! - `settings`: creates settings from flags, and a host from settings.
+//! - `input`: converts fields to JSON. `schema_view`: shows the fields of a schema and an example.
+//! - `stdio`: standard streams that may be non-blocking. `escape`: escapes control characters.
+//! - `output`: results and messages. `table`: tables. `progress`: progress of a run.
 //! - `completion`: shell completion.
-//! - `orchestration`, `limits`: flags of whatever runs something.
-//! - `atomic_file`: a file that appears whole. `compile_progress`: what is being compiled.
-//! - `interrupt`: Ctrl-C and other signals. `timeout`: what may take too long. `untrusted`: how
-//!   files get trusted. `process_limits`: what the system has to allow.
-//! - `error`: exit codes and hints. `panics`: messages of panics.
+//! - `orchestration`, `limits`: flags of the subcommands that run operations.
+//! - `atomic_file`: atomic writes of files. `compile_progress`: progress of compiling plugins.
+//! - `interrupt`: Ctrl-C and other signals. `timeout`: runs work with a timeout. `untrusted`: hints
+//!   for untrusted files. `process_limits`: checks the resource limits of the process.
+//! - `error`: exit codes and hints. `panics`: the panic hook.
 
 mod atomic_file;
 mod build;

@@ -319,7 +319,7 @@ pub(super) fn duration(key: &str, text: &str) -> Result<Duration, SettingError> 
     }
 }
 
-/// Returns whether a text is a number greater than zero without a unit. Such a size is rejected,
+/// Returns whether a text is a number above zero without a unit. The text is rejected as a size,
 /// because a limit of so few bytes is a mistake.
 pub fn is_without_unit(text: &str) -> bool {
     text.trim().parse::<f64>().is_ok_and(|number| number > 0.0)

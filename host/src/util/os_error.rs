@@ -1,7 +1,7 @@
 //! Errors of the operating system, with messages and hints for the user.
 //!
-//! An error number can report an exhausted resource of the process or the machine. Such an error is
-//! a [`Shortage`] and says nothing about the file, plugin or store that was in use.
+//! A [`Shortage`] is an error of the process or the machine, for example a resource limit. A shortage
+//! does not mean that the file, plugin or store in use is faulty.
 
 use std::cell::Cell;
 use std::error::Error;
