@@ -40,11 +40,16 @@
 //!
 //! # Where to make a change
 //!
-//! - CLI command: a file in `host/cli/src`, and a variant of `Command` in its `lib.rs`.
-//! - Failure kind: `FailureKind` in `model/outcome.rs`; the compiler lists the matches to extend.
-//! - Host import: `wit/`, then a file in `sandbox/imports/`.
-//! - Store: implement the trait `Store` in a folder beside `store/redb/`, and run
-//!   `store/conformance.rs` on it.
+//! - CLI command: a file in `host/cli/src`, a variant of `Command` and an arm of `dispatch` in its
+//!   `lib.rs`. Then run `cargo xtask docs`.
+//! - Failure kind: a variant before `Unknown` of `FailureKind` in `model/outcome.rs`. The compiler
+//!   lists the matches on all kinds. The exit code is in `host/cli/src/run/report.rs`, the table of
+//!   kinds in `docs/security.md`. Then run `cargo xtask docs`.
+//! - Host import: `wit/`, whose README describes versions and frozen copies; then the function in
+//!   `sandbox/imports/` and its counterpart in `guest-sdk/src`.
+//! - Store: the traits `Store` and `DocumentSnapshot` of `store/mod.rs`, in a folder beside
+//!   `store/redb/`; add it to `store/conformance.rs` and open it in `store/handle.rs`. Check,
+//!   backup and salvage are parts of `store/redb/`.
 //!
 //! # Example
 //!

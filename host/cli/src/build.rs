@@ -24,13 +24,13 @@ use super::settings;
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct BuildArgs {
-    /// Directory of a plugin, with its `Cargo.toml`
+    /// Directory of a plugin, with its `Cargo.toml`.
     #[arg(required = true, value_name = "DIR")]
     dirs: Vec<PathBuf>,
-    /// Write the component to the plugin directory, replacing an older one
+    /// Write the component to the plugin directory, replacing an older one.
     #[arg(long)]
     install: bool,
-    /// Output file, for a single DIR
+    /// Output file, for a single DIR [default: in `wasm/plugins` of cargo's target directory].
     #[arg(long, value_name = "FILE", conflicts_with = "install")]
     out: Option<PathBuf>,
 }

@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::output::{DIM, EscapedLine, NAME, OK, WARNING};
 
-/// Maximum number of printed documents, and of printed fields of each.
-const DOCUMENTS: usize = 20;
-const FIELDS: usize = 20;
+/// Maximum number of printed documents.
+const MAX_DOCUMENTS: usize = 20;
+/// Maximum number of printed fields of each document.
+const MAX_FIELDS: usize = 20;
 /// Maximum number of printed characters of a value.
-const VALUE: usize = 60;
+const MAX_VALUE: usize = 60;
 
 /// Returns changes as JSON.
 pub(super) fn as_json(changes: &ChangeSet) -> Value {
@@ -39,10 +40,10 @@ pub(super) fn dry_run(text: &mut String, changes: &ChangeSet) {
 
 /// Adds the changes of each document.
 pub(super) fn documents(text: &mut String, changes: &ChangeSet) {
-    for (address, change) in changes.iter().take(DOCUMENTS) {
+    for (address, change) in changes.iter().take(MAX_DOCUMENTS) {
         document(text, address, change);
     }
-    if let Some(more) = changes.len().checked_sub(DOCUMENTS).filter(|more| *more > 0) {
+    if let Some(more) = changes.len().checked_sub(MAX_DOCUMENTS).filter(|more| *more > 0) {
         let _ = writeln!(text, "  {DIM}and {more} more; use `--json` to print all{DIM:#}");
     }
 }
@@ -68,7 +69,7 @@ fn document(text: &mut String, address: &Address, change: &DocumentChange) {
     };
     let (collection, id) = (&address.collection, EscapedLine(address.id.as_str()));
     let _ = writeln!(text, "{style}{sign}{style:#} {NAME}{collection}/{id}{NAME:#}");
-    let differences = diff::changes(change.before.as_deref(), change.after.as_deref(), FIELDS);
+    let differences = diff::changes(change.before.as_deref(), change.after.as_deref(), MAX_FIELDS);
     for difference in &differences.listed {
         let value = |value: &Option<Value>| value.as_ref().map(shown);
         let sides = match (value(&difference.before), value(&difference.after)) {
@@ -83,7 +84,7 @@ fn document(text: &mut String, address: &Address, change: &DocumentChange) {
     }
 }
 
-/// Returns the differences between two inputs, one line for each, at most 20.
+/// Returns the differences between two inputs, one per line, at most 20.
 pub(super) fn input_differences(before: &Value, after: &Value) -> Vec<String> {
     const MAX_LINES: usize = 20;
     let (before, after) = match (before, after) {
@@ -105,7 +106,7 @@ pub(super) fn input_differences(before: &Value, after: &Value) -> Vec<String> {
 }
 
 fn shown(value: &Value) -> String {
-    truncate_chars(&value.to_string(), VALUE)
+    truncate_chars(&value.to_string(), MAX_VALUE)
 }
 
 #[cfg(test)]

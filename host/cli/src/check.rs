@@ -33,7 +33,7 @@ pub(super) struct UnreadableFile {
     source: io::Error,
 }
 
-/// A shortage of the host during the check, which says nothing about the file.
+/// A shortage of the host, because of which the file was not checked.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot check `{}`", file.display())]
 pub(super) struct UncheckedFile {
@@ -49,24 +49,24 @@ pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCo
         bytes => bytes,
     };
     let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
-    let verdict = match bytes {
+    let inspection = match bytes {
         Ok(bytes) => runtime.block_on(inspector.inspect(&bytes)),
         Err(reason) => Err(reason),
     };
-    if let Some(source) = verdict.as_ref().err().and_then(InspectError::shortage) {
+    if let Some(source) = inspection.as_ref().err().and_then(InspectError::shortage) {
         return Err(UncheckedFile { file, source }.into());
     }
-    let verdict = verdict.map_err(|reason| reason.to_string());
-    print(&file.display().to_string(), &verdict, json)?;
-    Ok(if verdict.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })
+    let inspection = inspection.map_err(|reason| reason.to_string());
+    print(&file.display().to_string(), &inspection, json)?;
+    Ok(if inspection.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 
 fn print(
     file: &str,
-    verdict: &Result<Vec<OperationName>, String>,
+    inspection: &Result<Vec<OperationName>, String>,
     json: bool,
 ) -> Result<(), CliError> {
-    match verdict {
+    match inspection {
         Ok(operations) if json => output::json(&json!({"file": file, "operations": operations})),
         Err(reason) if json => output::json(&json!({"file": file, "refused": reason})),
         Ok(operations) => {

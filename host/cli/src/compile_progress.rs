@@ -1,4 +1,4 @@
-//! Progress of compiling plugins, if it takes long.
+//! Progress of compiling plugins, for compilations that take longer than a short delay.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +9,14 @@ use ophost::{HostBuilder, HostError, LoadProgress};
 use super::output::{self, EscapedLine};
 use super::progress::keep_drawing;
 
-/// Delays before the first message on a terminal and elsewhere.
-const PROGRESS_DELAY: Duration = Duration::from_millis(500);
-const LONG_PROGRESS_DELAY: Duration = Duration::from_secs(10);
+/// Delay before the progress is shown on a terminal.
+const TERMINAL_DELAY: Duration = Duration::from_millis(500);
+/// Further delay before a line is printed to another stderr.
+const LINE_DELAY: Duration = Duration::from_secs(10);
 
 /// Calls `build` and shows the plugin that is being compiled: on a terminal after 0.5 s, elsewhere
-/// in one line after 10 s.
-pub(super) async fn shown<T>(
+/// in one line after 10.5 s.
+pub(super) async fn with_progress<T>(
     builder: HostBuilder,
     build: impl AsyncFnOnce(HostBuilder) -> Result<T, HostError>,
 ) -> Result<T, HostError> {
@@ -24,25 +25,25 @@ pub(super) async fn shown<T>(
         bar.set_style(style);
     }
     let last = Arc::new(Mutex::new(String::new()));
-    let (told, telling) = (Arc::clone(&last), bar.clone());
+    let (latest, observed_bar) = (Arc::clone(&last), bar.clone());
     let builder = builder.observe_loading(move |loading| {
         let text = text(loading);
-        telling.set_message(text.clone());
-        *told.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        observed_bar.set_message(text.clone());
+        *latest.lock().unwrap_or_else(PoisonError::into_inner) = text;
     });
     let mut build = std::pin::pin!(build(builder));
     let built = tokio::select! {
         built = &mut build => return built,
-        () = tokio::time::sleep(PROGRESS_DELAY) => {
+        () = tokio::time::sleep(TERMINAL_DELAY) => {
             // The bar is hidden if stderr is not a terminal.
             bar.set_draw_target(ProgressDrawTarget::stderr());
             keep_drawing(&bar);
             tokio::select! {
                 built = &mut build => built,
-                () = tokio::time::sleep(LONG_PROGRESS_DELAY) => {
+                () = tokio::time::sleep(LINE_DELAY) => {
                     if bar.is_hidden() {
                         let text = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                        output::stderr(&format!("{text} takes long\n"));
+                        output::stderr(&format!("still {text}\n"));
                     }
                     build.await
                 }

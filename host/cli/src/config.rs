@@ -39,8 +39,8 @@ OPHOST_EFFECTS, OPHOST_LOG, OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
 
 pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let ConfigCommand::Show = args.command;
-    settings::warn_of_ignored_settings(config);
-    settings::warn_of_plugins(config);
+    settings::warn_about_ignored(config);
+    settings::warn_about_plugins(config);
     let rows = rows(config);
     if json {
         output::json(&as_json(config, &rows))?;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<Exit
 /// A row of the table of settings.
 struct Row {
     key: String,
-    /// The value in JSON: seconds, bytes, a path or a list of paths, or words.
+    /// The value in JSON: seconds, bytes, a path, or a list of paths or words.
     value: Value,
     text: String,
     source: Source,

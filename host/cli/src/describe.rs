@@ -1,4 +1,4 @@
-//! `ophost describe`: the input, the output and the metadata of an operation.
+//! `ophost describe`: shows the input, the output and the metadata of an operation.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;

@@ -23,27 +23,27 @@ use super::output::{self, ERROR, EscapedLine, HINT, NAME, OK, WARNING, quoted};
 use super::settings::{Settings, builder, store_builder};
 use super::untrusted::{fix, permit};
 
-/// Less free space than this is a warning, in bytes.
+/// Free space below which the doctor warns, in bytes.
 const LOW_SPACE: u64 = 256 << 20;
 
-/// With less free space than this, runs can no longer be recorded, in bytes.
+/// Free space below which runs cannot be recorded, in bytes.
 const MIN_SPACE: u64 = 1 << 20;
 
-/// The maximum number of running runs that are counted.
+/// Maximum number of runs in progress that are counted.
 const MAX_RUNNING: usize = 1_000;
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Ok,
-    /// The subject works, but not completely, or not as safely as possible.
+    /// The subject works, but a part of it does not, or it is less safe than possible.
     Warning,
     /// The subject does not work.
     Problem,
 }
 
 impl State {
-    fn word(self) -> (&'static str, Style) {
+    fn label(self) -> (&'static str, Style) {
         match self {
             Self::Ok => ("ok", OK),
             Self::Warning => ("warning", WARNING),
@@ -76,9 +76,9 @@ impl Finding {
     }
 
     fn text(&self) -> String {
-        let (word, style) = self.state.word();
+        let (label, style) = self.state.label();
         let (subject, text) = (self.subject, EscapedLine(&self.text));
-        let mut line = format!("{style}{word:7}{style:#}  {NAME}{subject:11}{NAME:#}  {text}\n");
+        let mut line = format!("{style}{label:7}{style:#}  {NAME}{subject:11}{NAME:#}  {text}\n");
         if let Some(fix) = &self.fix {
             let _ = writeln!(line, "         {HINT}fix{HINT:#}: {}", EscapedLine(fix));
         }
@@ -88,7 +88,7 @@ impl Finding {
     fn as_json(&self) -> Value {
         json!({
             "check": self.subject,
-            "state": self.state.word().0,
+            "state": self.state.label().0,
             "text": self.text,
             "fix": self.fix,
         })
@@ -168,7 +168,7 @@ fn settings_of(config: &Config) -> [Finding; 2] {
 
 fn settings_file(config: &Config) -> Finding {
     let subject = "settings";
-    // Include the plugins, although commands that need only the data directory do not.
+    // Check the plugin directories too, which commands that need only the data directory ignore.
     if let Err(error) = config.check_trusted(true).map_err(CliError::from) {
         return Finding::problem(subject, error.message(), error.hint());
     }
@@ -218,7 +218,7 @@ fn plugin_directory(path: &Path, config: &Config) -> Finding {
             return Finding::warning(
                 subject,
                 format!("`{name}` does not exist"),
-                format!("`mkdir -p {shell}`"),
+                format!("run `mkdir -p {shell}`"),
             );
         }
         Err(error) => return Finding::problem(subject, format!("`{name}`: {error}"), None),
@@ -362,7 +362,7 @@ fn permission_fix(config: &Config) -> Option<String> {
 /// Returns the size of the store, in bytes, and the runs in progress.
 async fn inspect_store(config: &Config) -> Result<(Option<u64>, RunPage), CliError> {
     let host = store_builder(config)?.build_without_plugins()?;
-    let runs = host.runs().ok_or_else(|| CliError::usage("there is no data directory"))?;
+    let runs = host.runs().ok_or_else(|| CliError::usage("no data directory is set"))?;
     let running = RunFilter { status: Some(Status::Running), ..RunFilter::default() };
     let page = runs.list(&running, None, MAX_RUNNING).await?;
     // Do not write to a corrupted store.
@@ -384,7 +384,7 @@ fn plugins(config: &Config) -> Vec<Finding> {
     let unknown = config.operations.keys().filter(|name| catalog.get(name.as_str()).is_none());
     findings.extend(unknown.map(|name| {
         let text = format!("`[operations.{name}]` is not the name of an operation");
-        Finding::warning("settings", text, "run `ophost list` for the names")
+        Finding::warning("settings", text, "run `ophost list` to list the names")
     }));
     findings
 }
@@ -405,8 +405,10 @@ fn operations(host: &Host) -> Finding {
             "operations",
             text,
             match catalog.untrusted() {
-                Some(untrusted) => format!("{}; run `ophost plugins` for details", fix(&untrusted)),
-                None => "run `ophost plugins` for the reasons".to_owned(),
+                Some(untrusted) => {
+                    format!("{}; run `ophost plugins` to show details", fix(&untrusted))
+                }
+                None => "run `ophost plugins` to show the reasons".to_owned(),
             },
         ),
     }
@@ -458,7 +460,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn low_space_is_a_warning_and_too_little_a_problem() {
+    fn low_space_is_a_warning_and_insufficient_space_is_a_problem() {
         let states = [0, MIN_SPACE - 1, MIN_SPACE, LOW_SPACE - 1, LOW_SPACE]
             .map(|free| space_finding(free, "`it`").state);
         let (problem, warning) = (State::Problem, State::Warning);

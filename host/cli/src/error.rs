@@ -67,25 +67,25 @@ pub(super) enum CliError {
     Find(#[from] FindError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("run {run_id} {what}")]
-    RunState { run_id: RunId, what: String },
+    #[error("run {run_id} {problem}")]
+    RunState { run_id: RunId, problem: String },
     #[error("run {run_id} cannot be rerun: its input contains secrets, which are not stored")]
     MaskedInput { run_id: RunId, operation: OperationName },
     #[error("run {run_id} has not ended after {}", humantime::format_duration(*timeout))]
-    WaitedTooLong { run_id: RunId, timeout: Duration },
+    WaitTimeout { run_id: RunId, timeout: Duration },
     #[error(transparent)]
     Input(#[from] super::input::InputError),
     #[error(transparent)]
     File(#[from] super::check::UnreadableFile),
     #[error(transparent)]
-    Unchecked(#[from] super::check::UncheckedFile),
+    FileCheck(#[from] super::check::UncheckedFile),
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error(transparent)]
     Shim(#[from] super::shim::UnwritableShim),
-    #[error("there is no document `{id}` in `{collection}`")]
+    #[error("document `{id}` does not exist in `{collection}`")]
     NoSuchDocument {
         collection: CollectionName,
         id: DocumentId,
@@ -95,8 +95,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     NotImported(#[from] super::documents::NotImported),
     #[error(transparent)]
-    NotMade(#[from] super::atomic_file::CreateFileError),
-    /// The error of a run that does not need a record.
+    CreateFile(#[from] super::atomic_file::CreateFileError),
+    /// The store failed for a run that could have been executed without a record.
     #[error("the operation was not run, because its record cannot be written")]
     NotRecorded(#[source] StoreError),
     #[error("the limit {name} of this process is too low: {limit}")]
@@ -110,7 +110,8 @@ pub(super) enum CliError {
 }
 
 impl CliError {
-    /// Returns the error for a message of the argument parser.
+    /// Returns the error for a message of the argument parser, of which only the first paragraph is
+    /// used.
     pub(super) fn usage(text: &str) -> Self {
         let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
         let first = lines.collect::<Vec<_>>().join(" ");
@@ -119,8 +120,8 @@ impl CliError {
     }
 
     /// Returns the error for a run in an unsuitable state.
-    pub(super) fn run_state(run: &RunRecord, what: impl Into<String>) -> Self {
-        Self::RunState { run_id: run.id, what: what.into() }
+    pub(super) fn run_state(run: &RunRecord, problem: impl Into<String>) -> Self {
+        Self::RunState { run_id: run.id, problem: problem.into() }
     }
 
     /// Prints the error, as JSON on stdout if requested, and returns the exit code.
@@ -192,7 +193,7 @@ impl CliError {
             | Self::RunState { run_id, .. }
             | Self::MaskedInput { run_id, .. }
             | Self::Unprinted { run_id, .. }
-            | Self::WaitedTooLong { run_id, .. } => Some(*run_id),
+            | Self::WaitTimeout { run_id, .. } => Some(*run_id),
             Self::Run(RunError::Unrecorded(unrecorded)) => Some(unrecorded.run_id),
             Self::Run(RunError::Store(StoreError::OutcomeUnknown(id)))
             | Self::Find(FindError::Store(StoreError::OutcomeUnknown(id)))
@@ -227,7 +228,7 @@ impl CliError {
                 store_exit(error)
             }
             Self::Find(FindError::None { .. }) | Self::NoSuchDocument { .. } => Exit::NotFound,
-            Self::WaitedTooLong { .. } => Exit::WaitTimeout,
+            Self::WaitTimeout { .. } => Exit::WaitTimeout,
             Self::Find(FindError::Several { .. })
             | Self::RunState { .. }
             | Self::MaskedInput { .. }
@@ -239,13 +240,13 @@ impl CliError {
             Self::Config(ConfigError::Untrusted { .. })
             | Self::Host(HostError::Registry(RegistryError::Untrusted(_))) => Exit::Denied,
             Self::Config(_) => Exit::Usage,
-            Self::NotMade(error) if error.is_usage() => Exit::Usage,
+            Self::CreateFile(error) if error.is_usage() => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
             Self::Component(error) if error.host_hint().is_some() => Exit::Host,
-            Self::Unchecked(_) => Exit::Host,
+            Self::FileCheck(_) => Exit::Host,
             Self::Build(_) | Self::Component(_) => Exit::Failed,
-            Self::NotMade(_)
+            Self::CreateFile(_)
             | Self::Host(_)
             | Self::Limit { .. }
             | Self::Output(_)
@@ -268,16 +269,16 @@ impl CliError {
             Self::Find(FindError::Store(_)) | Self::NotRecorded(_) | Self::Store(_) => "store",
             Self::RunState { .. } => "run_state",
             Self::MaskedInput { .. } => "masked",
-            Self::WaitedTooLong { .. } => "waited",
+            Self::WaitTimeout { .. } => "waited",
             Self::NoSuchDocument { .. } => "no_such_document",
             Self::NotImported(_) => "not_imported",
-            Self::NotMade(error) if error.is_usage() => "usage",
+            Self::CreateFile(error) if error.is_usage() => "usage",
             Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
             Self::Component(error) if error.host_hint().is_some() => "host",
-            Self::Unchecked(_) => "host",
+            Self::FileCheck(_) => "host",
             Self::Build(_) | Self::Component(_) => "build",
-            Self::NotMade(_)
+            Self::CreateFile(_)
             | Self::Host(_)
             | Self::Limit { .. }
             | Self::Output(_)
@@ -286,6 +287,7 @@ impl CliError {
         }
     }
 
+    /// Returns a hint for the user.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Self::Run(error) => run_hint(error),
@@ -305,7 +307,7 @@ impl CliError {
             Self::MaskedInput { operation, .. } => {
                 Some(format!("use `ophost run {operation}` with the secrets"))
             }
-            Self::WaitedTooLong { run_id, .. } => {
+            Self::WaitTimeout { run_id, .. } => {
                 Some(format!("run `ophost runs show {run_id}` to show its state"))
             }
             Self::Host(HostError::Registry(error)) => Some(registry_hint(error)),
@@ -317,7 +319,7 @@ impl CliError {
             Self::Config(error) => error.hint(),
             Self::Input(error) => error.hint(),
             Self::Build(error) => error.hint(),
-            Self::NotMade(error) => error.hint(),
+            Self::CreateFile(error) => error.hint(),
             Self::NoSuchDocument { similar: Some(similar), .. } => {
                 Some(format!("did you mean the collection `{similar}`?"))
             }
@@ -327,7 +329,7 @@ impl CliError {
             }
             Self::File(_) | Self::Shim(_) | Self::Host(HostError::Sandbox(_)) => None,
             Self::Component(error) => error.host_hint().map(ToOwned::to_owned),
-            Self::Unchecked(error) => Some(error.source.hint().to_owned()),
+            Self::FileCheck(error) => Some(error.source.hint().to_owned()),
             Self::Output(error) | Self::System(error) => {
                 os_error::hint(error).map(ToOwned::to_owned)
             }
@@ -493,7 +495,9 @@ fn store_hint(error: &StoreError) -> String {
              then retry"
                 .to_owned()
         }
-        StoreError::OutcomeUnknown(id) => format!("run `ophost runs show {id}` to find out"),
+        StoreError::OutcomeUnknown(id) => {
+            format!("run `ophost runs show {id}` to see whether it was committed")
+        }
         StoreError::ReadOnly(error) | StoreError::Io(error) => {
             ophost::store_io_hint(error).unwrap_or_else(|| os_error::data_hint(error)).to_owned()
         }

@@ -11,10 +11,10 @@
 //! | invisible characters, such as tags (U+E0000 to U+E007F), U+200B, U+FEFF | hide text that programs and language models read |
 //!
 //! Joiners (U+200C, U+200D) and variation selectors (U+FE00 to U+FE0F, U+180B to U+180F) are
-//! invisible too, but Persian, Indic and Mongolian text and emoji need them. One of them directly
-//! behind a visible character is not escaped. A sequence of them is escaped, because it could
-//! carry hidden text. The variation selectors U+E0100 to U+E01EF are escaped, because each can
-//! carry a hidden byte and terminals do not show the variants. Flags made of tags are escaped.
+//! invisible too, but Persian, Indic and Mongolian text and emoji need them. Such a character is not
+//! escaped directly after a visible character. A sequence of them is escaped, because it could carry
+//! hidden text. The variation selectors U+E0100 to U+E01EF are escaped, because each can carry a
+//! hidden byte and terminals do not show the variants. Flags made of tags are escaped.
 
 use std::fmt::{self, Write as _};
 
@@ -53,11 +53,11 @@ pub(super) fn is_safe(text: &str) -> bool {
 fn write(
     f: &mut fmt::Formatter<'_>,
     text: &str,
-    kept: &[char],
+    allowed: &[char],
     escape: fn(&mut fmt::Formatter<'_>, char) -> fmt::Result,
 ) -> fmt::Result {
     marked(text).try_for_each(|(c, is_unsafe)| {
-        if is_unsafe && !kept.contains(&c) { escape(f, c) } else { f.write_char(c) }
+        if is_unsafe && !allowed.contains(&c) { escape(f, c) } else { f.write_char(c) }
     })
 }
 
@@ -74,7 +74,7 @@ fn marked(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut before = None;
     text.chars().map(move |c| {
         let is_unsafe = match before.replace(c) {
-            before if attaches(c) => !before.is_some_and(|before| carries(before, c)),
+            before if attaches(c) => !before.is_some_and(|before| can_attach_to(before, c)),
             _ => c.is_control() || is_hidden(c),
         };
         (c, is_unsafe)
@@ -94,9 +94,9 @@ fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Returns whether the attaching character `c` follows a character that it can attach to. Emoji
-/// have a joiner behind a variation selector.
-fn carries(before: char, c: char) -> bool {
+/// Returns whether the attaching character `c` can follow `before`. In emoji, a joiner can follow a
+/// variation selector.
+fn can_attach_to(before: char, c: char) -> bool {
     let is_visible = !before.is_control() && !before.is_whitespace() && !is_hidden(before);
     match attaches(before) {
         true => is_variation_selector(before) && is_joiner(c),
@@ -170,7 +170,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_a_terminal_acts_on_or_hides_is_escaped() {
+    fn unsafe_characters_are_escaped() {
         for c in UNSAFE {
             let (text, escaped) = (format!("a{c}b"), format!("a\\u{{{:x}}}b", u32::from(c)));
             assert_eq!(EscapedLine(&text).to_string(), escaped);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_languages_and_emoji_need_stays() {
+    fn joiners_and_selectors_of_text_and_emoji_are_not_escaped() {
         let texts = [
             "Grüße, 日本語, עברית, العربية",
             "می\u{200c}خواهم",
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_of_joiners_and_selectors_is_escaped() {
+    fn sequence_of_joiners_and_selectors_is_escaped() {
         let shown = |text: &str| EscapedLine(text).to_string();
         assert_eq!(shown("a\u{fe00}\u{fe01}"), "a\u{fe00}\\u{fe01}");
         assert_eq!(shown("a\u{200d}\u{200c}\u{200d}"), "a\u{200d}\\u{200c}\\u{200d}");

@@ -1,45 +1,45 @@
-//! Fields as they are named on a command line: `place.city`, and `a\.b` where a name has a dot.
+//! Names of fields in arguments: `place.city`, and `a\.b` for a name with a dot.
 //!
-//! A backslash takes the next character as it stands, as in `--set` of Helm.
+//! A backslash removes the special meaning of the next character, as in `--set` of Helm.
 
-/// One `field=value` word, taken apart.
+/// A parsed `field=value` argument.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Word<'a> {
-    /// The names of the field and of the objects that it is in.
+pub(super) struct Assignment<'a> {
+    /// The names of the enclosing objects and of the field.
     pub(super) path: Vec<String>,
-    /// Whether the value is JSON as it stands: `field:=json`.
+    /// Whether the value is JSON: `field:=json`.
     pub(super) is_json: bool,
     pub(super) value: &'a str,
 }
 
-/// Takes a word apart; `None` if there is no `=` after a name.
-pub(super) fn word(text: &str) -> Option<Word<'_>> {
-    let (path, rest) = read(text)?;
+/// Parses an argument. Returns `None` if it has no `=` after a name, or if a name is empty.
+pub(super) fn parse(text: &str) -> Option<Assignment<'_>> {
+    let (path, rest) = split(text)?;
     let (is_json, value) = match rest {
         Rest::Value { is_json, value } => (is_json, value),
         Rest::Nothing => return None,
     };
     let has_names = path.iter().all(|name| !name.is_empty());
-    has_names.then_some(Word { path, is_json, value })
+    has_names.then_some(Assignment { path, is_json, value })
 }
 
-/// Returns the names of a field that may not be written to its end.
-pub(super) fn path(text: &str) -> Vec<String> {
-    read(text).map(|(path, _)| path).unwrap_or_default()
+/// Returns the names of an argument that may be incomplete.
+pub(super) fn parse_path(text: &str) -> Vec<String> {
+    split(text).map(|(path, _)| path).unwrap_or_default()
 }
 
-/// What stands behind the name of a field.
+/// The text after the name of a field.
 enum Rest<'a> {
     Value { is_json: bool, value: &'a str },
     Nothing,
 }
 
-/// Reads names up to the first `=`; `None` if a backslash is the last character.
-fn read(text: &str) -> Option<(Vec<String>, Rest<'_>)> {
+/// Splits an argument at its first `=`. Returns `None` if a backslash is the last character.
+fn split(text: &str) -> Option<(Vec<String>, Rest<'_>)> {
     let (mut path, mut name) = (Vec::new(), String::new());
     let mut after_colon = false;
     let mut chars = text.char_indices();
-    while let Some((place, c)) = chars.next() {
+    while let Some((at, c)) = chars.next() {
         let is_json = std::mem::replace(&mut after_colon, c == ':');
         match c {
             '\\' => name.push(chars.next()?.1),
@@ -47,7 +47,7 @@ fn read(text: &str) -> Option<(Vec<String>, Rest<'_>)> {
             '=' => {
                 name.truncate(name.len() - usize::from(is_json));
                 path.push(name);
-                return Some((path, Rest::Value { is_json, value: &text[place + 1..] }));
+                return Some((path, Rest::Value { is_json, value: &text[at + 1..] }));
             }
             c => name.push(c),
         }
@@ -56,23 +56,23 @@ fn read(text: &str) -> Option<(Vec<String>, Rest<'_>)> {
     Some((path, Rest::Nothing))
 }
 
-/// Returns one name as it is written.
-pub(super) fn escaped(name: &str) -> String {
-    let mut written = String::with_capacity(name.len());
-    for (place, c) in name.char_indices() {
-        // A colon means something before `=` alone, a hyphen at the beginning.
-        let is_last_colon = c == ':' && place + 1 == name.len();
-        if matches!(c, '\\' | '.' | '=') || is_last_colon || (c == '-' && place == 0) {
-            written.push('\\');
+/// Returns a name with backslashes before special characters.
+pub(super) fn escape(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for (at, c) in name.char_indices() {
+        // A colon is special only before `=`, and a hyphen only as the first character.
+        let is_last_colon = c == ':' && at + 1 == name.len();
+        if matches!(c, '\\' | '.' | '=') || is_last_colon || (c == '-' && at == 0) {
+            escaped.push('\\');
         }
-        written.push(c);
+        escaped.push(c);
     }
-    written
+    escaped
 }
 
-/// Returns a path as it is written.
-pub(super) fn written(path: &[String]) -> String {
-    path.iter().map(|name| escaped(name)).collect::<Vec<_>>().join(".")
+/// Returns the names of a path, escaped and joined by dots.
+pub(super) fn join(path: &[String]) -> String {
+    path.iter().map(|name| escape(name)).collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
@@ -80,24 +80,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_read_as_it_was_written() {
+    fn escaped_name_is_parsed_to_the_same_name() {
         let names = ["a", "a.b", "a=b", "a:", ":a", "-a", r"a\", r"\.", "a.b.c=:", "ä.ö", "@", " "];
         for name in names {
             for end in ["=", ":="] {
-                let text = format!("x.{}{end}v=1", escaped(name));
+                let text = format!("x.{}{end}v=1", escape(name));
                 let path = vec!["x".to_owned(), name.to_owned()];
                 let is_json = end == ":=";
-                assert_eq!(word(&text), Some(Word { path, is_json, value: "v=1" }), "{text}");
+                let expected = Assignment { path, is_json, value: "v=1" };
+                assert_eq!(parse(&text), Some(expected), "{text}");
             }
         }
     }
 
     #[test]
-    fn a_word_without_a_name_is_no_field() {
+    fn argument_without_a_name_is_not_an_assignment() {
         for text in ["a", "", "=x", "a..b=x", ".=x", ":=x", r"a\"] {
-            assert_eq!(word(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
-        assert_eq!(path(r"a\.b.c"), ["a.b", "c"]);
-        assert_eq!(written(&path(r"a\.b.c")), r"a\.b.c");
+        assert_eq!(parse_path(r"a\.b.c"), ["a.b", "c"]);
+        assert_eq!(join(&parse_path(r"a\.b.c")), r"a\.b.c");
     }
 }

@@ -1,9 +1,9 @@
-//! Builds the JSON input from the arguments of a command.
+//! Builds the JSON input of an operation from the arguments of a command.
 //!
 //! `field=value` has the type that the schema requires, and `field:=json` is JSON. `field=@file`
-//! and `field:=@file` read files. `a.b=c` sets a field of an object, and `a\.b=c` a field with a
-//! dot in its name. A field with a list type can be given several times. `--input` gives the whole
-//! document, and fields override its values.
+//! and `field:=@file` read files. `a.b=c` sets a field of an object, and `a\.b=c` sets a field with
+//! a dot in its name. An argument for a list field appends to the list. `--input` is the whole
+//! input, and fields override its values.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use ophost_document::json;
 use serde_json::{Map, Value};
 
-use super::field_path::{self, Word};
+use super::field_path::{self, Assignment};
 use super::output::quoted;
 use super::schema_view::Node;
 use super::stdio;
@@ -32,7 +32,7 @@ pub(super) fn assemble(
     fields: &[String],
     schema: &Value,
 ) -> Result<Value, InputError> {
-    let from_stdin = fields.iter().filter(|word| word.ends_with("=@-")).count();
+    let from_stdin = fields.iter().filter(|field| field.ends_with("=@-")).count();
     if from_stdin + usize::from(whole == Some("-")) > 1 {
         return Err(InputError::StdinTwice);
     }
@@ -41,7 +41,7 @@ pub(super) fn assemble(
         Some("-") => json_of("-")?,
         Some(text) => match text.strip_prefix('@') {
             Some(file) => json_of(file)?,
-            None => parse("--input", text, Place::Argument)?,
+            None => parse("--input", text, JsonSource::Argument)?,
         },
     };
     edited(input, fields, schema)
@@ -57,25 +57,26 @@ pub(super) fn edited(
     fields: &[String],
     schema: &Value,
 ) -> Result<Value, InputError> {
-    for word in fields {
-        let field = field_path::word(word).ok_or_else(|| InputError::NotAField(word.clone()))?;
-        field.set(&mut input, schema)?;
+    for field in fields {
+        let assignment =
+            field_path::parse(field).ok_or_else(|| InputError::NotAField(field.clone()))?;
+        assignment.set(&mut input, schema)?;
     }
     Ok(input)
 }
 
 /// Source of JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum JsonSource {
     Argument,
     /// `field:=json`.
     Field,
     File,
 }
 
-fn parse(source: &str, text: &str, from: Place) -> Result<Value, InputError> {
+fn parse(label: &str, text: &str, from: JsonSource) -> Result<Value, InputError> {
     json::parse(text).map_err(|error| InputError::NotJson {
-        place: source.to_owned(),
+        label: label.to_owned(),
         problem: error.to_string(),
         from,
     })
@@ -84,7 +85,7 @@ fn parse(source: &str, text: &str, from: Place) -> Result<Value, InputError> {
 /// Reads a JSON file, or stdin if the name is `-`.
 fn json_of(file: &str) -> Result<Value, InputError> {
     let text = read(file)?;
-    parse(name(file), &text, Place::File).map_err(|error| {
+    parse(name(file), &text, JsonSource::File).map_err(|error| {
         let encoding = text_encoding::encoding_of_json(&text).map(DecodeError::Encoding);
         encoding.map_or(error, |problem| InputError::NotText { file: file.to_owned(), problem })
     })
@@ -111,9 +112,9 @@ fn name(file: &str) -> &str {
     if file == "-" { "stdin" } else { file }
 }
 
-impl Word<'_> {
+impl Assignment<'_> {
     fn name(&self) -> String {
-        field_path::written(&self.path)
+        field_path::join(&self.path)
     }
 
     fn set(&self, input: &mut Value, schema: &Value) -> Result<(), InputError> {
@@ -121,44 +122,44 @@ impl Word<'_> {
         if self.is_json {
             let value = match file {
                 Some(file) => json_of(file)?,
-                None => parse(&self.name(), self.value, Place::Field)?,
+                None => parse(&self.name(), self.value, JsonSource::Field)?,
             };
-            *self.place(input)? = value;
+            *self.target(input)? = value;
             return Ok(());
         }
         let text = file.map_or_else(|| Ok(self.value.to_owned()), read)?;
-        let place = self.place(input)?;
+        let target = self.target(input)?;
         let schema = Node::new(schema).field(&self.path);
         let value = schema.typed(&text, MAX_LISTS).ok_or_else(|| InputError::WrongType {
             field: self.name(),
             wants: schema.types().join(" or "),
         })?;
-        match (place, value) {
+        match (target, value) {
             (Value::Array(list), Value::Array(more)) => list.extend(more),
-            (place, value) => *place = value,
+            (target, value) => *target = value,
         }
         Ok(())
     }
 
     /// Returns the value at the path, and creates missing objects.
-    fn place<'v>(&self, input: &'v mut Value) -> Result<&'v mut Value, InputError> {
-        let mut place = input;
+    fn target<'v>(&self, input: &'v mut Value) -> Result<&'v mut Value, InputError> {
+        let mut target = input;
         for (index, part) in self.path.iter().enumerate() {
             let object =
-                place.as_object_mut().ok_or_else(|| InputError::NotAnObject(self.name()))?;
+                target.as_object_mut().ok_or_else(|| InputError::NotAnObject(self.name()))?;
             let inner = index + 1 < self.path.len();
-            place = object.entry(part).or_insert(Value::Null);
-            if inner && place.is_null() {
-                *place = Value::Object(Map::new());
+            target = object.entry(part).or_insert(Value::Null);
+            if inner && target.is_null() {
+                *target = Value::Object(Map::new());
             }
         }
-        Ok(place)
+        Ok(target)
     }
 }
 
 impl Node<'_> {
-    /// Converts a text to a type of the schema. A string is the last choice before null: `5` is a
-    /// number if the schema allows numbers and strings.
+    /// Converts a text to the first fitting type of the schema. Strings come last but one, before
+    /// null: `5` is a number if the schema allows numbers and strings.
     fn typed(&self, text: &str, lists_left: usize) -> Option<Value> {
         let types = self.types();
         let takes = |name| types.contains(&name);
@@ -194,8 +195,8 @@ pub(super) enum InputError {
     WrongType { field: String, wants: String },
     #[error("cannot set `{0}`: its parent is not an object")]
     NotAnObject(String),
-    #[error("`{place}` is not JSON: {problem}")]
-    NotJson { place: String, problem: String, from: Place },
+    #[error("`{label}` is not JSON: {problem}")]
+    NotJson { label: String, problem: String, from: JsonSource },
     #[error("cannot read `{}`", name(file))]
     Unreadable { file: String, source: io::Error },
     #[error("`{}` is larger than {}", name(.0), bytesize::ByteSize(MAX_INPUT))]
@@ -225,20 +226,18 @@ impl InputError {
 }
 
 /// Returns the hint for a syntax error in JSON.
-fn json_hint(problem: &str, from: Place) -> Option<String> {
+fn json_hint(problem: &str, from: JsonSource) -> Option<String> {
     let unexpected = problem.strip_prefix("unexpected `").and_then(|rest| rest.split_once('`'));
     let word = unexpected.map(|(word, _)| word.trim_start_matches(['+', '-']).to_ascii_lowercase());
     let hint = match word.as_deref() {
         Some("nan" | "inf" | "infinity") => {
-            "JSON has no NaN and no Infinity; use `null`, or omit the field"
+            "use `null`, or omit the field; JSON has no NaN and no Infinity"
         }
-        Some("none" | "nil" | "undefined") => "JSON has `null` for a missing value",
-        Some("true" | "false") => "JSON has `true` and `false`, in lower case",
-        Some("'") => "JSON has text and keys in double quotes",
-        _ if problem.starts_with("key must be a string") => {
-            "JSON has text and keys in double quotes"
-        }
-        _ if from == Place::Field => "`field=value` is text, `field:=json` must be JSON",
+        Some("none" | "nil" | "undefined") => "use `null` for a missing value",
+        Some("true" | "false") => "use lower case: `true` or `false`",
+        Some("'") => "put text and keys in double quotes",
+        _ if problem.starts_with("key must be a string") => "put text and keys in double quotes",
+        _ if from == JsonSource::Field => "use `field=value` for text; `field:=json` requires JSON",
         _ => return None,
     };
     Some(hint.to_owned())
@@ -248,9 +247,9 @@ fn json_hint(problem: &str, from: Place) -> Option<String> {
 fn conversion(file: &str, problem: &DecodeError) -> String {
     let file = if file == "-" { String::new() } else { format!(" {}", quoted(file)) };
     match problem.encoding() {
-        Some(encoding) => format!("convert the text: `iconv -f {encoding} -t UTF-8{file}`"),
+        Some(encoding) => format!("run `iconv -f {encoding} -t UTF-8{file}` to convert the text"),
         None => format!(
-            "convert the text: `iconv -f ENCODING -t UTF-8{file}`, with its encoding, such as WINDOWS-1252"
+            "run `iconv -f ENCODING -t UTF-8{file}` with the encoding of the text, such as WINDOWS-1252"
         ),
     }
 }
@@ -278,13 +277,13 @@ mod tests {
         })
     }
 
-    fn input(words: &[&str]) -> Result<Value, String> {
-        let words: Vec<_> = words.iter().map(ToString::to_string).collect();
-        assemble(None, &words, &schema()).map_err(|error| error.to_string())
+    fn input(fields: &[&str]) -> Result<Value, String> {
+        let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
+        assemble(None, &fields, &schema()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn entries_of_a_map_are_typed_too() {
+    fn map_entries_are_typed_by_the_schema() {
         let schema = json!({"properties": {
             "map": {"type": "object", "additionalProperties": {"type": "integer"}},
         }});
@@ -307,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_fields_extend_lists_and_dots_set_fields_of_objects() {
+    fn repeated_fields_extend_lists_and_dots_set_nested_fields() {
         assert_eq!(input(&["tags=a", "tags=b c"]), Ok(json!({"tags": ["a", "b c"]})));
         assert_eq!(input(&["sizes=[1,2]", "sizes=3"]), Ok(json!({"sizes": [1, 2, 3]})));
         let place = input(&["place.city=Rome", "place.zip=118"]);
@@ -317,37 +316,37 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_escapes_a_dot_in_a_name() {
+    fn backslash_escapes_a_dot_in_a_name() {
         let schema = json!({"properties": {
             "a.b": {"type": "integer"},
             "o": {"type": "object", "properties": {"c=d": {"type": "integer"}}},
         }});
-        let words = [r"a\.b=1", r"o.c\=d=2", r"x\:=3", r"\-v:=4"].map(str::to_owned);
-        let input = assemble(None, &words, &schema).unwrap();
+        let fields = [r"a\.b=1", r"o.c\=d=2", r"x\:=3", r"\-v:=4"].map(str::to_owned);
+        let input = assemble(None, &fields, &schema).unwrap();
         assert_eq!(input, json!({"a.b": 1, "o": {"c=d": 2}, "x:": "3", "-v": 4}));
         let error = assemble(None, &[r"a\.b=x".to_owned()], &schema).unwrap_err();
         assert_eq!(error.to_string(), r"`a\.b` must be integer");
     }
 
     #[test]
-    fn a_field_accepts_the_types_of_all_alternatives() {
+    fn field_accepts_the_types_of_all_alternatives() {
         let schema = json!({"oneOf": [
             {"properties": {"kind": {"const": "number"}, "value": {"type": "integer"}}},
             {"properties": {"kind": {"const": "text"}, "value": {"type": "string"}}},
         ]});
         let value =
-            |word: &str| assemble(None, &[word.to_owned()], &schema).unwrap()["value"].clone();
+            |field: &str| assemble(None, &[field.to_owned()], &schema).unwrap()["value"].clone();
         assert_eq!((value("value=5"), value("value=five")), (json!(5), json!("five")));
     }
 
     #[test]
-    fn a_recursive_schema_is_read_to_a_bounded_depth() {
+    fn recursive_schema_is_read_to_a_bounded_depth() {
         let schema = json!({"allOf": vec![json!({"$ref": "#"}); 20]});
-        let words = ["a=1".to_owned()];
-        assert_eq!(assemble(None, &words, &schema).unwrap(), json!({"a": "1"}));
+        let fields = ["a=1".to_owned()];
+        assert_eq!(assemble(None, &fields, &schema).unwrap(), json!({"a": "1"}));
         let schema =
             json!({"properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}}});
-        assert!(assemble(None, &words, &schema).is_err());
+        assert!(assemble(None, &fields, &schema).is_err());
     }
 
     #[test]
@@ -358,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_argument_is_named_in_the_error() {
+    fn error_names_the_invalid_argument() {
         assert_eq!(
             input(&["text"]),
             Err("`text` is not a field: expected `=` after a name".into())
@@ -372,8 +371,8 @@ mod tests {
 
     #[test]
     fn fields_override_the_whole_input() {
-        let words = ["text=new".to_owned()];
-        let input = assemble(Some(r#"{"text": "old", "count": 1}"#), &words, &schema()).unwrap();
+        let fields = ["text=new".to_owned()];
+        let input = assemble(Some(r#"{"text": "old", "count": 1}"#), &fields, &schema()).unwrap();
         assert_eq!(input, json!({"text": "new", "count": 1}));
     }
 }

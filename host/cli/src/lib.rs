@@ -1,18 +1,20 @@
-//! The `ophost` command: a thin front end to the library.
+//! The `ophost` command: a thin front end to the [`ophost`] library.
 //!
-//! Each subcommand has its own module, which parses the arguments, calls one method of [`Host`] and
-//! prints the result. Modules that the subcommands share:
+//! Each subcommand has its own module, which parses its arguments, calls one method of [`Host`] and
+//! prints the result. The other modules are shared by the subcommands:
 //!
-//! - `settings`: creates settings from flags, and a host from settings.
-//! - `input`: converts fields to JSON. `schema_view`: shows the fields of a schema and an example.
-//! - `stdio`: standard streams that may be non-blocking. `escape`: escapes control characters.
-//! - `output`: results and messages. `table`: tables. `progress`: progress of a run.
+//! - `settings`: reads the settings and builds hosts from them.
+//! - `input`: builds the JSON input from fields. `field_path`: names of fields in arguments.
+//! - `schema_view`: the fields of a schema, and an example command.
+//! - `stdio`: standard streams that can be non-blocking. `escape`: escapes for a terminal.
+//! - `output`: prints results and messages. `table`: rows in columns. `progress`: progress bar.
+//! - `changes`: document changes as text and as JSON.
 //! - `completion`: shell completion.
-//! - `orchestration`, `limits`: flags of the subcommands that run operations.
+//! - `orchestration`, `limits`: flags of the commands that execute operations.
 //! - `atomic_file`: atomic writes of files. `compile_progress`: progress of compiling plugins.
-//! - `interrupt`: Ctrl-C and other signals. `timeout`: runs work with a timeout. `untrusted`: hints
-//!   for untrusted files. `process_limits`: checks the resource limits of the process.
-//! - `error`: exit codes and hints. `panics`: the panic hook.
+//! - `interrupt`: Ctrl-C and other signals. `timeout`: work with a time limit.
+//! - `untrusted`: hints that make files trusted. `process_limits`: resource limits of the process.
+//! - `error`: errors, hints and exit codes. `panics`: the panic hook.
 
 mod atomic_file;
 mod build;
@@ -37,6 +39,8 @@ mod panics;
 mod plugins;
 mod process_limits;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod run;
 mod runs;
 mod schema_view;
@@ -61,17 +65,17 @@ use self::error::CliError;
 use self::output::{Color, EscapedText, HINT};
 use self::settings::Settings;
 
-/// Runs WebAssembly operations: small programs that declare what they take and give, run
-/// in a sandbox with nothing granted.
+/// Run WebAssembly operations: small programs that declare their inputs and outputs, and run in a
+/// sandbox without files and network.
 #[derive(Debug, Parser)]
 #[command(name = "ophost", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
     settings: Settings,
-    /// Print JSON: the result or the error, on stdout.
+    /// Print the result or the error as JSON to stdout.
     #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
-    /// When to use colours; `auto` uses them on a terminal unless `NO_COLOR` is set
+    /// When to use colours; `auto` uses them on a terminal unless `NO_COLOR` is set.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     #[arg(help_heading = GLOBAL)]
     color: Color,
@@ -138,7 +142,7 @@ enum Command {
 /// Runs the command with the arguments of this process.
 pub fn main() -> ExitCode {
     panics::install_panic_hook();
-    if let Err(error) = interrupt::waits_for_children() {
+    if let Err(error) = interrupt::enable_child_wait() {
         return CliError::from(error).report(false);
     }
     if completion::respond::<Cli>() {
@@ -157,18 +161,18 @@ pub fn main() -> ExitCode {
 
 /// Parses the arguments. Prints help and usage errors.
 fn parse() -> Result<Cli, ExitCode> {
-    let words: Vec<_> = env::args_os().skip(1).take_while(|word| word != "--").collect();
-    let color = color_of(&words);
-    color.choose();
-    let matches = Cli::command().color(color.of_help()).try_get_matches();
+    let args: Vec<_> = env::args_os().skip(1).take_while(|arg| arg != "--").collect();
+    let color = color_of(&args);
+    color.apply();
+    let matches = Cli::command().color(color.for_clap()).try_get_matches();
     let error = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => return Ok(cli),
-        Err(error) => cut(error),
+        Err(error) => truncate_value(error),
     };
-    if error.use_stderr() && words.iter().any(|word| word == "--json") {
+    if error.use_stderr() && args.iter().any(|arg| arg == "--json") {
         return Err(CliError::usage(&error.to_string()).report(true));
     }
-    let text = safe(&error);
+    let text = printable(&error);
     if error.use_stderr() {
         output::stderr(&text);
         return Err(error::Exit::Usage.into());
@@ -176,18 +180,18 @@ fn parse() -> Result<Cli, ExitCode> {
     Err(output::stdout(&text).map_or_else(|error| error.report(false), |()| ExitCode::SUCCESS))
 }
 
-/// Returns help or a usage error for printing. If an argument contains characters that a terminal
-/// must not receive, the whole text is plain and escaped, because it quotes the argument.
-fn safe(error: &clap::Error) -> String {
+/// Returns the text of help or of a usage error. If an argument contains characters that are unsafe
+/// for a terminal, the whole text is plain and escaped, because it quotes the argument.
+fn printable(error: &clap::Error) -> String {
     let plain = error.to_string();
-    let safe = EscapedText(&plain).to_string();
+    let escaped = EscapedText(&plain).to_string();
     // The plain text does not contain the escape sequences of an argument.
-    let is_unsafe = env::args_os().any(|word| !escape::is_safe(&word.to_string_lossy()));
-    if plain != safe || is_unsafe { safe } else { error.render().ansi().to_string() }
+    let is_unsafe = env::args_os().any(|arg| !escape::is_safe(&arg.to_string_lossy()));
+    if plain != escaped || is_unsafe { escaped } else { error.render().ansi().to_string() }
 }
 
 /// Truncates the invalid value in a usage error.
-fn cut(mut error: clap::Error) -> clap::Error {
+fn truncate_value(mut error: clap::Error) -> clap::Error {
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
         let value = text::quote(value);
         error.insert(ContextKind::InvalidValue, ContextValue::String(value));
@@ -195,11 +199,11 @@ fn cut(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Returns the value of `--color`. Help and usage errors are printed before the arguments are
-/// parsed completely.
-fn color_of(words: &[OsString]) -> Color {
-    let text = |index: usize| words.get(index).and_then(|word| word.to_str());
-    let named = (0..words.len()).find_map(|index| match text(index)?.strip_prefix("--color")? {
+/// Returns the value of `--color`, because help and usage errors are printed before all arguments
+/// are parsed.
+fn color_of(args: &[OsString]) -> Color {
+    let text = |index: usize| args.get(index).and_then(|arg| arg.to_str());
+    let named = (0..args.len()).find_map(|index| match text(index)?.strip_prefix("--color")? {
         "" => text(index + 1),
         value => value.strip_prefix('='),
     });
@@ -245,7 +249,7 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Loads the plugins of the settings and runs the command, on a runtime with one thread.
+/// Loads all plugins and runs the command, on a runtime with one thread.
 fn with_host(
     config: &Config,
     command: impl AsyncFnOnce(Host) -> Result<ExitCode, CliError>,
@@ -255,13 +259,15 @@ fn with_host(
 
 /// Returns a host with all operations.
 async fn host_for_all(config: &Config) -> Result<Host, CliError> {
-    let root_files = settings::left_by_root(config);
-    let host = compile_progress::shown(settings::builder(config)?, HostBuilder::build).await?;
-    root_files.iter().for_each(settings::warn_of_root);
-    Ok(warned(host))
+    let root_data = settings::root_owned_data(config);
+    let host =
+        compile_progress::with_progress(settings::builder(config)?, HostBuilder::build).await?;
+    root_data.iter().for_each(settings::warn_about_root);
+    warn_about_cache(&host);
+    Ok(host)
 }
 
-/// Like [`with_host`], with a host that only needs one operation.
+/// Like [`with_host`], but loads only the plugin of one operation.
 fn with_host_for(
     config: &Config,
     operation: &str,
@@ -270,21 +276,21 @@ fn with_host_for(
     runtime()?.block_on(async { command(host_for(config, operation).await?).await })
 }
 
-/// Returns a host that only needs one operation.
+/// Returns a host with the plugin of one operation.
 async fn host_for(config: &Config, operation: &str) -> Result<Host, CliError> {
     let build = async |builder: HostBuilder| builder.build_for(operation).await;
-    let root_files = settings::left_by_root(config);
-    let host = compile_progress::shown(settings::builder(config)?, build).await?;
-    root_files.iter().for_each(settings::warn_of_root);
-    Ok(warned(host))
+    let root_data = settings::root_owned_data(config);
+    let host = compile_progress::with_progress(settings::builder(config)?, build).await?;
+    root_data.iter().for_each(settings::warn_about_root);
+    warn_about_cache(&host);
+    Ok(host)
 }
 
-/// Warns about a cache that cannot be used.
-fn warned(host: Host) -> Host {
+/// Warns if the code cache cannot be used.
+fn warn_about_cache(host: &Host) {
     if let Some(problem) = host.cache_error() {
         output::warn(&problem);
         let text = "remove the path, or set `OPHOST_CACHE` to a private directory";
         output::stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));
     }
-    host
 }

@@ -10,16 +10,17 @@ use ophost::{LimitRequest, config};
 /// operation.
 #[derive(Clone, Debug, Args)]
 pub(super) struct LimitArgs {
-    /// Time limit, such as 500ms, 30s, 5m.
+    /// Time limit, such as 500ms, 30s or 5m [default: of the operation or the settings].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     timeout: Option<Duration>,
-    /// Memory limit, such as 64MiB.
+    /// Memory limit, such as 64MiB [default: of the operation or the settings].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<ByteSize>,
-    /// Limit of the output size, such as 8MiB.
+    /// Limit of the output size, such as 8MiB [default: of the settings].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_output: Option<ByteSize>,
-    /// Limit of the document changes (sizes before and after), such as 64MiB.
+    /// Limit of the document changes (sizes before and after), such as 64MiB [default: of the
+    /// settings].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_effects: Option<ByteSize>,
 }

@@ -1,4 +1,4 @@
-//! `ophost list`: the operations.
+//! `ophost list`: lists the operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -48,16 +48,16 @@ pub(super) fn run(host: &Host, args: ListArgs, json: bool) -> Result<ExitCode, C
         catalog.operations().filter(|known| filter.matches(known.operation)).collect();
     if json {
         let operations: Vec<_> = chosen.iter().map(as_json).collect();
-        let refused: Vec<_> = catalog
+        let rejected: Vec<_> = catalog
             .rejected()
             .map(|(file, reason)| json!({"file": file.display().to_string(), "reason": reason}))
             .collect();
-        output::json(&json!({"operations": operations, "refused": refused}))?;
+        output::json(&json!({"operations": operations, "refused": rejected}))?;
     } else {
         print(&catalog, &chosen, &filter)?;
         if catalog.operations().next().is_none() {
             let ignored = host.ignored_files();
-            ignored.iter().for_each(|(file, reason)| not_used(file, reason));
+            ignored.iter().for_each(|(file, reason)| warn_about_unused(file, reason));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -70,7 +70,7 @@ fn print(
 ) -> Result<(), CliError> {
     output::stdout(&grouped(chosen, output::width()))?;
     for (file, reason) in catalog.rejected() {
-        not_used(file, &reason);
+        warn_about_unused(file, &reason);
     }
     if let Some(untrusted) = catalog.untrusted() {
         output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&fix(&untrusted))));
@@ -89,7 +89,7 @@ fn print(
     Ok(())
 }
 
-fn not_used(file: &Path, reason: &str) {
+fn warn_about_unused(file: &Path, reason: &str) {
     output::warn(&format!("`{}` was rejected: {reason}", file.display()));
 }
 
@@ -132,15 +132,15 @@ fn existing_values(catalog: &Catalog, filter: &OperationFilter) -> String {
         if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
     };
     let mut text = String::new();
-    let mut say = |is_given: bool, what: &str, of: &dyn Fn(&Operation) -> Vec<String>| {
+    let mut add = |is_given: bool, name: &str, of: &dyn Fn(&Operation) -> Vec<String>| {
         if is_given {
-            let _ = writeln!(text, "  {what}: {}", EscapedLine(&values(of)));
+            let _ = writeln!(text, "  {name}: {}", EscapedLine(&values(of)));
         }
     };
-    say(filter.category.is_some(), "categories", &|it| vec![it.category.clone()]);
-    say(!filter.tags.is_empty(), "tags", &|it| it.tags.clone());
-    say(filter.stage.is_some(), "stages", &|it| it.stage.iter().cloned().collect());
-    say(filter.model.is_some(), "models", &|it| [&it.models_in[..], &it.models_out].concat());
+    add(filter.category.is_some(), "categories", &|it| vec![it.category.clone()]);
+    add(!filter.tags.is_empty(), "tags", &|it| it.tags.clone());
+    add(filter.stage.is_some(), "stages", &|it| it.stage.iter().cloned().collect());
+    add(filter.model.is_some(), "models", &|it| [&it.models_in[..], &it.models_out].concat());
     text
 }
 

@@ -1,4 +1,4 @@
-//! The `ophost` command. Everything it does is in the library.
+//! The `ophost` binary, which calls [`ophost_cli::main`].
 
 use std::process::ExitCode;
 

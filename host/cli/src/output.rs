@@ -42,7 +42,7 @@ pub(super) enum Color {
 
 impl Color {
     /// Applies the choice to all later output.
-    pub(super) fn choose(self) {
+    pub(super) fn apply(self) {
         match self {
             Self::Auto => ColorChoice::Auto,
             Self::Always => ColorChoice::Always,
@@ -52,7 +52,7 @@ impl Color {
     }
 
     /// Returns the choice for help and usage errors.
-    pub(super) fn of_help(self) -> clap::ColorChoice {
+    pub(super) fn for_clap(self) -> clap::ColorChoice {
         match self {
             Self::Auto => clap::ColorChoice::Auto,
             Self::Always => clap::ColorChoice::Always,
@@ -81,11 +81,11 @@ fn print_json(text: &str) -> Result<(), CliError> {
         true => format!("{}\n", Json(text)),
         false => format!("{text}\n"),
     };
-    written(stdio::stdout().write_all(line.as_bytes()))
+    ignore_broken_pipe(stdio::stdout().write_all(line.as_bytes()))
 }
 
 /// Ignores a closed pipe, because its reader does not need more output.
-fn written(result: io::Result<()>) -> Result<(), CliError> {
+fn ignore_broken_pipe(result: io::Result<()>) -> Result<(), CliError> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(CliError::Output),
@@ -95,7 +95,7 @@ fn written(result: io::Result<()>) -> Result<(), CliError> {
 /// Prints text to stdout, with styles if colours are used. The caller escapes foreign text.
 pub(super) fn stdout(text: &str) -> Result<(), CliError> {
     let text = styled(text, AutoStream::choice(&io::stdout()));
-    written(stdio::stdout().write_all(text.as_bytes()))
+    ignore_broken_pipe(stdio::stdout().write_all(text.as_bytes()))
 }
 
 /// Prints the content of a file to stdout: unchanged in a pipe, escaped on a terminal.
@@ -103,7 +103,7 @@ pub(super) fn file(content: &str) -> Result<(), CliError> {
     if io::stdout().is_terminal() {
         return stdout(&EscapedText(content).to_string());
     }
-    written(stdio::stdout().write_all(content.as_bytes()))
+    ignore_broken_pipe(stdio::stdout().write_all(content.as_bytes()))
 }
 
 /// Prints text to stderr, with styles if colours are used. The caller escapes foreign text. Errors
@@ -134,7 +134,7 @@ pub(super) fn width() -> Option<usize> {
 
 /// Returns a text as one word for a POSIX shell.
 pub(super) fn quoted(text: &str) -> String {
-    // A NUL character cannot be in an argument of a process, so it only appears in output.
+    // An argument of a process cannot contain NUL, so such a text is only shown.
     let quoted = Quoter::new().allow_nul(true).quote(text);
     quoted.map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
@@ -150,15 +150,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_paragraph_is_a_line() {
+    fn first_paragraph_becomes_one_line() {
         let text = "\n Counts the words\r\n  of a text.\n \nSlowly.";
         assert_eq!(first_paragraph(text), "Counts the words of a text.");
         assert_eq!(first_paragraph(" \n"), "");
     }
 
     #[test]
-    fn words_with_shell_syntax_are_quoted() {
-        let words = ["a/b.c", "", "it's", "$HOME", "a b", "~"].map(quoted);
-        assert_eq!(words, ["a/b.c", "''", "\"it's\"", "'$HOME'", "'a b'", "'~'"]);
+    fn text_with_shell_syntax_is_quoted() {
+        let quoted = ["a/b.c", "", "it's", "$HOME", "a b", "~"].map(quoted);
+        assert_eq!(quoted, ["a/b.c", "''", "\"it's\"", "'$HOME'", "'a b'", "'~'"]);
     }
 }

@@ -15,11 +15,11 @@ pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
     let plugins = catalog.plugins();
     let ignored = host.ignored_files();
     if json {
-        let ignored = ignored.iter().map(|(file, reason)| not_used(file, "ignored", reason));
+        let ignored = ignored.iter().map(|(file, reason)| unused_json(file, "ignored", reason));
         let plugins: Vec<_> = plugins.iter().map(as_json).chain(ignored).collect();
         output::json(&json!({"plugins": plugins}))?;
     } else {
-        let ignored = ignored.iter().map(|(file, reason)| not_used_text(file, "ignored", reason));
+        let ignored = ignored.iter().map(|(file, reason)| unused_text(file, "ignored", reason));
         output::stdout(&plugins.iter().map(text).chain(ignored).collect::<String>())?;
     }
     if let Some(untrusted) = catalog.untrusted() {
@@ -28,11 +28,11 @@ pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn not_used(file: &Path, state: &str, reason: &str) -> Value {
+fn unused_json(file: &Path, state: &str, reason: &str) -> Value {
     json!({"file": file.display().to_string(), "state": state, "reason": reason})
 }
 
-fn not_used_text(file: &Path, state: &str, reason: &str) -> String {
+fn unused_text(file: &Path, state: &str, reason: &str) -> String {
     let file = file.display().to_string();
     format!(
         "{NAME}{}{NAME:#}  {ERROR}{state}{ERROR:#}\n  {}\n",
@@ -51,7 +51,7 @@ fn text(state: &PluginState<'_>) -> String {
             digest.short(),
             operations.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
         ),
-        PluginState::Rejected { file, reason } => not_used_text(file, "refused", reason),
+        PluginState::Rejected { file, reason } => unused_text(file, "refused", reason),
     }
 }
 
@@ -64,6 +64,6 @@ fn as_json(state: &PluginState<'_>) -> Value {
             "plugin": {"name": plugin, "version": version},
             "operations": operations.iter().map(|name| OperationName::as_str(name)).collect::<Vec<_>>(),
         }),
-        PluginState::Rejected { file, reason } => not_used(file, "refused", reason),
+        PluginState::Rejected { file, reason } => unused_json(file, "refused", reason),
     }
 }

@@ -1,6 +1,6 @@
 //! Progress bar of a run, on a terminal.
 //!
-//! The bar is created at the first report, and never in a pipe. A thread draws it a few times per
+//! The bar is created at the first report, and never in a pipe. A thread draws it 10 times per
 //! second, independent of the number of reports.
 
 use std::env;
@@ -16,8 +16,9 @@ use ophost_document::text;
 
 use super::output::{self, EscapedLine};
 
-/// Interval of drawing the bar and of reading reports.
+/// Maximum number of draws per second.
 const HERTZ: u8 = 10;
+/// Interval of drawing the bar and of showing reports.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum number of characters of a message.
 const MAX_MESSAGE: usize = 120;
@@ -29,7 +30,7 @@ const SPINNER: &str = "{spinner} {pos}  {rate}  {wide_msg}";
 #[derive(Debug, Default)]
 pub(super) struct Bar {
     bar: OnceLock<ProgressBar>,
-    looked: Mutex<Option<Instant>>,
+    last_shown: Mutex<Option<Instant>>,
 }
 
 impl Bar {
@@ -57,10 +58,10 @@ impl Bar {
 
     fn is_due(&self) -> bool {
         // The mutex only holds a time, so every value is valid after a panic.
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = looked.is_none_or(|last| last.elapsed() >= INTERVAL);
+        let mut last_shown = self.last_shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last_shown.is_none_or(|last| last.elapsed() >= INTERVAL);
         if is_due {
-            *looked = Some(Instant::now());
+            *last_shown = Some(Instant::now());
         }
         is_due
     }
@@ -88,8 +89,8 @@ impl Drop for Bar {
     }
 }
 
-/// Draws a bar a few times per second until it is finished. If no thread can be started, the bar is
-/// drawn at each change; the ticker of `indicatif` would panic.
+/// Draws a bar 10 times per second until it is finished. If no thread can be started, the bar is
+/// drawn at each change. The ticker of `indicatif` is not used, because it panics in this case.
 pub(super) fn keep_drawing(bar: &ProgressBar) {
     let bar = bar.downgrade();
     let draw = move || {

@@ -19,18 +19,18 @@ use super::untrusted;
 /// Flags for the plugins, the data directory and the trust policy.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Settings {
-    /// Directory of *.wasm files; can be repeated [default: `plugins` in the project directory]
-    /// [env: OPHOST_PLUGINS]
+    /// Directory of *.wasm files; repeatable [default: `plugins` in the project directory]
+    /// [env: OPHOST_PLUGINS].
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     #[arg(add = ArgValueCompleter::new(completion::directories))]
     pub(super) plugins: Vec<PathBuf>,
     /// Directory of records, documents and caches [default: `.ophost` in the project directory]
-    /// [env: OPHOST_DATA]
+    /// [env: OPHOST_DATA].
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     #[arg(add = ArgValueCompleter::new(completion::directories))]
     pub(super) data: Option<PathBuf>,
-    /// Accepted owners and modes of settings, plugins and data: `group-writable`,
-    /// `world-writable`, `owner:USER` [env: OPHOST_TRUST]
+    /// Owners and modes of settings, plugins and data to accept, separated by `,`: `group-writable`,
+    /// `world-writable`, `owner:USER` [default: none] [env: OPHOST_TRUST].
     #[arg(long, global = true, value_name = "WORDS", help_heading = "Global options")]
     #[arg(value_delimiter = ',')]
     pub(super) trust: Vec<String>,
@@ -39,8 +39,8 @@ pub(super) struct Settings {
 impl Settings {
     /// Returns all settings.
     ///
-    /// Prints a warning about settings that are ignored because the file is not trusted, unless
-    /// commands that load plugins are going to fail for this reason.
+    /// Prints a warning if settings are ignored because the file is not trusted. Prints no warning
+    /// if commands that load plugins fail with an error for this reason.
     ///
     /// # Errors
     ///
@@ -48,8 +48,8 @@ impl Settings {
     pub(super) fn config(self) -> Result<Config, CliError> {
         let config = self.silent()?;
         if config.check_trusted(true).is_ok() {
-            warn_of_ignored_settings(&config);
-            warn_of_plugins(&config);
+            warn_about_ignored(&config);
+            warn_about_plugins(&config);
         }
         Ok(config)
     }
@@ -84,7 +84,7 @@ pub(super) fn builder(config: &Config) -> Result<HostBuilder, CliError> {
 pub(super) fn store_builder(config: &Config) -> Result<HostBuilder, CliError> {
     config.check_trusted(false)?;
     if config.check_trusted(true).is_err() {
-        warn_of_ignored_settings(config);
+        warn_about_ignored(config);
     }
     with_data(config)
 }
@@ -123,33 +123,33 @@ fn without_data(config: &Config) -> Result<HostBuilder, CliError> {
 
 /// Warns about plugin directories that are missing, and about `plugins` in the current directory
 /// if it is not used.
-pub(super) fn warn_of_plugins(config: &Config) {
+pub(super) fn warn_about_plugins(config: &Config) {
     if config.plugins.source != Source::Default {
         for missing in config.plugins.value.iter().filter(|path| !path.exists()) {
             output::warn(&format!("plugin directory `{}` does not exist", missing.display()));
         }
         return;
     }
-    let used = config.plugins.value.iter().any(|path| is_same(path, Path::new("plugins")));
+    let used = config.plugins.value.iter().any(|path| is_same_path(path, Path::new("plugins")));
     if !used && Path::new("plugins").is_dir() {
         let project = config.project.display();
         output::warn(&format!(
-            "`plugins` in this directory is not used: the project directory is `{project}`"
+            "`plugins` in this directory is ignored: the project directory is `{project}`"
         ));
         let text = "run `touch ophost.toml` to make this directory a project";
         output::stderr(&format!("{HINT}hint{HINT:#}: {text}\n"));
     }
 }
 
-/// A data directory that root is about to create in the directory of another user.
+/// A data directory that this command creates as root in a directory of another user.
 pub(super) struct RootOwnedData {
     data: PathBuf,
     owner: User,
 }
 
-/// Returns the data directory if root would create it in a directory of another user, who could
-/// not use it then.
-pub(super) fn left_by_root(config: &Config) -> Option<RootOwnedData> {
+/// Returns the data directory if this command would create it as root in a directory of another
+/// user. Commands of that user could not use it.
+pub(super) fn root_owned_data(config: &Config) -> Option<RootOwnedData> {
     let data = config.data.value.clone();
     if !geteuid().is_root() || data.exists() {
         return None;
@@ -160,7 +160,7 @@ pub(super) fn left_by_root(config: &Config) -> Option<RootOwnedData> {
 }
 
 /// Warns that the data directory belongs to root.
-pub(super) fn warn_of_root(data: &RootOwnedData) {
+pub(super) fn warn_about_root(data: &RootOwnedData) {
     let RootOwnedData { data, owner } = data;
     output::warn(&format!("`{}` belongs to root, in a directory of {owner}", data.display()));
     let run = untrusted::switch_user(owner);
@@ -168,12 +168,12 @@ pub(super) fn warn_of_root(data: &RootOwnedData) {
     output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&text)));
 }
 
-fn is_same(one: &Path, other: &Path) -> bool {
+fn is_same_path(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Warns about settings that are ignored because the file is not trusted.
-pub(super) fn warn_of_ignored_settings(config: &Config) {
+pub(super) fn warn_about_ignored(config: &Config) {
     let (Some(file), Some(untrusted)) = (&config.file, &config.untrusted) else { return };
     if file.ignored.is_empty() {
         return;

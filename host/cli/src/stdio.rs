@@ -1,4 +1,6 @@
-//! Standard streams that support `O_NONBLOCK`: they wait if `std` would return `WouldBlock`.
+//! Standard streams that wait for readiness if `O_NONBLOCK` is set.
+//!
+//! The streams of `std` return `WouldBlock` in this case.
 //!
 //! `O_NONBLOCK` is a property of the open file, which all processes of a pipeline or terminal
 //! share. Another process can set it at any time, and clearing it would affect that process. These
@@ -11,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-/// A blocking or non-blocking stream.
+/// A stream that waits until it is ready, whether it is blocking or non-blocking.
 #[derive(Debug)]
 pub(super) struct Waiting<F>(F);
 
@@ -83,21 +85,21 @@ mod tests {
     }
 
     #[test]
-    fn a_non_blocking_writer_waits_for_its_reader() {
+    fn non_blocking_writer_waits_for_its_reader() {
         let (mut reader, writer) = io::pipe().unwrap();
         non_blocking(&writer);
-        let sent: Vec<u8> = (0..1 << 20).map(|place: u32| place.to_le_bytes()[1]).collect();
+        let sent: Vec<u8> = (0..1 << 20).map(|index: u32| index.to_le_bytes()[1]).collect();
         let expected = sent.clone();
         let sending = thread::spawn(move || Waiting(writer).write_all(&sent));
         thread::sleep(Duration::from_millis(50));
-        let mut got = Vec::new();
-        reader.read_to_end(&mut got).unwrap();
+        let mut received = Vec::new();
+        reader.read_to_end(&mut received).unwrap();
         sending.join().unwrap().unwrap();
-        assert!(got == expected, "{} of {} bytes", got.len(), expected.len());
+        assert!(received == expected, "{} of {} bytes", received.len(), expected.len());
     }
 
     #[test]
-    fn a_non_blocking_reader_waits_for_its_writer() {
+    fn non_blocking_reader_waits_for_its_writer() {
         let (reader, mut writer) = io::pipe().unwrap();
         non_blocking(&reader);
         let sending = thread::spawn(move || {
@@ -106,23 +108,23 @@ mod tests {
                 writer.write_all(part.as_bytes()).unwrap();
             }
         });
-        let mut got = String::new();
-        Waiting(reader).read_to_string(&mut got).unwrap();
+        let mut received = String::new();
+        Waiting(reader).read_to_string(&mut received).unwrap();
         sending.join().unwrap();
-        assert_eq!(got, "onetwo");
+        assert_eq!(received, "onetwo");
     }
 
     #[test]
-    fn a_reader_that_goes_away_is_a_broken_pipe() {
+    fn closed_reader_is_a_broken_pipe() {
         let (reader, writer) = io::pipe().unwrap();
         non_blocking(&writer);
         let mut writer = Waiting(writer);
-        let leaving = thread::spawn(move || {
+        let closing = thread::spawn(move || {
             thread::sleep(Duration::from_millis(50));
             drop(reader);
         });
         let error = writer.write_all(&vec![0; 1 << 20]).unwrap_err();
-        leaving.join().unwrap();
+        closing.join().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }

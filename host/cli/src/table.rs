@@ -11,7 +11,7 @@ use super::output::{EscapedLine, NAME};
 const MAX_CELL: usize = 48;
 /// Maximum length of a last cell without a terminal, in characters.
 const MAX_LAST: usize = 1_000;
-/// Minimum width of the last column. A narrower one is printed below the others.
+/// Minimum width of the last column. A wrapped cell that has less is printed below the others.
 const MIN_LAST: usize = 28;
 /// Width of the gap between two columns.
 const GAP: usize = 2;
@@ -25,8 +25,8 @@ pub(super) enum Overflow {
     Wrap,
 }
 
-/// Returns rows as a table. Each column is as wide as its widest cell; the first is bold, and the
-/// last ends at the width of the terminal. The function escapes the cells.
+/// Returns rows as a table, with escaped cells. Each column is as wide as its widest cell. The first
+/// column is bold, and the last column ends at the width of the terminal.
 pub(super) fn table<const N: usize>(
     rows: &[[String; N]],
     indent: usize,
@@ -35,7 +35,7 @@ pub(super) fn table<const N: usize>(
 ) -> String {
     let cell = |(column, cell): (usize, &String)| {
         let line = EscapedLine(&text::truncate_chars(cell, MAX_LAST)).to_string();
-        if column + 1 < N { cut(&line, MAX_CELL) } else { line }
+        if column + 1 < N { truncate(&line, MAX_CELL) } else { line }
     };
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().enumerate().map(cell).collect()).collect();
@@ -78,27 +78,31 @@ impl Layout {
         let columns = self.widths.iter().filter(|width| **width > 0);
         let start = self.indent + columns.map(|width| width + GAP).sum::<usize>();
         let Some(width) = self.width else { return text.push_str(cell) };
-        let room = width.saturating_sub(start);
+        let available = width.saturating_sub(start);
         match self.last {
-            Overflow::Truncate => text.push_str(&cut(cell, room.max(MIN_LAST))),
-            Overflow::Wrap if room >= MIN_LAST => text.push_str(&below(cell, room, start)),
+            Overflow::Truncate => text.push_str(&truncate(cell, available.max(MIN_LAST))),
+            Overflow::Wrap if available >= MIN_LAST => {
+                text.push_str(&wrap_indented(cell, available, start));
+            }
             Overflow::Wrap => {
                 let start = self.indent + 2 * GAP;
                 text.truncate(text.trim_end().len());
                 text.push('\n');
                 text.push_str(&" ".repeat(start));
-                text.push_str(&below(cell, width.saturating_sub(start).max(MIN_LAST), start));
+                let available = width.saturating_sub(start).max(MIN_LAST);
+                text.push_str(&wrap_indented(cell, available, start));
             }
         }
     }
 }
 
-fn below(cell: &str, room: usize, start: usize) -> String {
-    wrapped(cell, room).join(&format!("\n{}", " ".repeat(start)))
+/// Wraps a cell to `width` columns, and indents all lines but the first by `start` columns.
+fn wrap_indented(cell: &str, width: usize, start: usize) -> String {
+    wrapped(cell, width).join(&format!("\n{}", " ".repeat(start)))
 }
 
-/// Wraps a text between words into lines of at most `width` columns. A longer word is a line of its
-/// own.
+/// Wraps a text between words into lines of at most `width` columns. A longer word gets its own
+/// line.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
@@ -121,15 +125,15 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Truncates a text to `width` columns, and marks the truncation with `...`.
-pub(super) fn cut(text: &str, width: usize) -> String {
+fn truncate(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut room = width.saturating_sub(3);
+    let mut available = width.saturating_sub(3);
     let fitting = text.chars().take_while(|c| {
         let wide = c.width().unwrap_or(0);
-        let fits = wide <= room;
-        room = room.saturating_sub(wide);
+        let fits = wide <= available;
+        available = available.saturating_sub(wide);
         fits
     });
     format!("{}...", fitting.collect::<String>().trim_end())
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_line_up_and_one_without_words_takes_no_room() {
+    fn columns_are_aligned_and_an_empty_column_has_no_width() {
         assert_eq!(
             plain(&[["a", "", "x y"], ["long", "", ""], ["日本", "", "z"]], Overflow::Wrap, None),
             " a     x y\n long\n 日本  z\n"
@@ -154,10 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn the_last_column_is_cut_or_wrapped_at_the_terminal() {
+    fn last_column_is_truncated_or_wrapped_at_the_terminal_width() {
         let rows = [["name", "type", "one two three four five six seven eight nine ten"]];
-        let cut = " name  type  one two three four five si...\n";
-        assert_eq!(plain(&rows, Overflow::Truncate, Some(42)), cut);
+        let truncated = " name  type  one two three four five si...\n";
+        assert_eq!(plain(&rows, Overflow::Truncate, Some(42)), truncated);
         assert_eq!(
             plain(&rows, Overflow::Wrap, Some(42)),
             " name  type  one two three four five six\n             seven eight nine ten\n"
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_floods_the_screen() {
+    fn length_of_each_cell_is_limited() {
         let long = "x".repeat(100_000);
         let text = plain(&[[&long, &long, &long]], Overflow::Wrap, None);
         assert!(text.len() < 2 * MAX_CELL + MAX_LAST + 20, "{}", text.len());

@@ -4,8 +4,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Returns the result of `work`; `None` after `timeout`. Then the thread of the work continues
-/// until the process exits, so this is for processes that exit soon.
+/// Returns the result of `work`, or `None` if it takes longer than `timeout` or its thread cannot be
+/// started. After a timeout the thread continues until the process exits, so only processes that
+/// exit soon may call this.
 pub(super) fn run_with_timeout<T: Send + 'static>(
     timeout: Duration,
     work: impl FnOnce() -> T + Send + 'static,
@@ -21,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quick_work_is_done_and_slow_work_is_left_alone() {
+    fn work_beyond_the_timeout_returns_none() {
         let minute = Duration::from_secs(60);
         assert_eq!(run_with_timeout(minute, || 5), Some(5));
         assert_eq!(

@@ -48,30 +48,34 @@ impl<'a> Reader<'a> {
         });
         let Some(union) = union else { return Nearest::Unknown };
         let pointer = cut(error.instance_path().to_string());
-        let place = Place { pointer, value: error.instance() };
-        let judged =
-            union.branches.iter().zip(context).map(|(branch, errors)| Judged { branch, errors });
-        let fitting: Vec<_> = judged.filter(|it| it.branch.takes_type_of(place.value)).collect();
-        place.nearest(union, &fitting)
+        let location = Location { pointer, value: error.instance() };
+        let checked = union
+            .branches
+            .iter()
+            .zip(context)
+            .map(|(branch, errors)| CheckedBranch { branch, errors });
+        let fitting: Vec<_> =
+            checked.filter(|it| it.branch.takes_type_of(location.value)).collect();
+        location.nearest(union, &fitting)
     }
 }
 
 /// An alternative and its errors.
 #[derive(Clone, Copy)]
-struct Judged<'u, 'a, 'e> {
+struct CheckedBranch<'u, 'a, 'e> {
     branch: &'u Branch<'a>,
     errors: &'e [ValidationError<'static>],
 }
 
 /// A value and its location.
-struct Place<'v> {
+struct Location<'v> {
     pointer: String,
     value: &'v Value,
 }
 
-impl Place<'_> {
+impl Location<'_> {
     /// Selects among the alternatives with the type of the value.
-    fn nearest<'e>(&self, union: &Union<'_>, fitting: &[Judged<'_, '_, 'e>]) -> Nearest<'e> {
+    fn nearest<'e>(&self, union: &Union<'_>, fitting: &[CheckedBranch<'_, '_, 'e>]) -> Nearest<'e> {
         if fitting.iter().all(|it| it.branch.is_choice()) {
             return Nearest::None(self.not_an_option(union));
         }
@@ -86,7 +90,7 @@ impl Place<'_> {
         &self,
         union: &Union<'_>,
         fields: &Map<String, Value>,
-        fitting: &[Judged<'_, '_, 'e>],
+        fitting: &[CheckedBranch<'_, '_, 'e>],
     ) -> Nearest<'e> {
         let found = match union.tagging {
             Tagging::Property(name) => {
@@ -102,7 +106,7 @@ impl Place<'_> {
                 Some(it)
             }
             Tagging::Key => {
-                let has_key = |it: &&Judged<'_, '_, '_>| {
+                let has_key = |it: &&CheckedBranch<'_, '_, '_>| {
                     it.branch.key.is_some_and(|key| fields.contains_key(key))
                 };
                 let Some(it) = fitting.iter().find(has_key) else {
@@ -161,9 +165,9 @@ impl Place<'_> {
 /// fields, if there is one. Values do not count, because the choice would reveal secrets.
 fn most_alike<'j, 'u, 'a, 'e>(
     fields: &Map<String, Value>,
-    fitting: &'j [Judged<'u, 'a, 'e>],
-) -> Option<&'j Judged<'u, 'a, 'e>> {
-    let rank = |it: &Judged<'_, '_, '_>| it.branch.likeness(fields);
+    fitting: &'j [CheckedBranch<'u, 'a, 'e>],
+) -> Option<&'j CheckedBranch<'u, 'a, 'e>> {
+    let rank = |it: &CheckedBranch<'_, '_, '_>| it.branch.likeness(fields);
     let ranked: Vec<_> = fitting.iter().map(|it| (rank(it), it)).collect();
     let best = ranked.iter().map(|(rank, _)| *rank).max().filter(|(known, _)| *known > 0)?;
     let mut alike = ranked.into_iter().filter(|(rank, _)| *rank == best);
@@ -186,7 +190,7 @@ mod tests {
         }
     }
 
-    fn told(schema: &Value, value: &Value) -> Vec<String> {
+    fn problems(schema: &Value, value: &Value) -> Vec<String> {
         violations(schema, value).list.iter().map(ToString::to_string).collect()
     }
 
@@ -210,22 +214,25 @@ mod tests {
     #[test]
     fn the_alternative_of_an_internally_tagged_enum_is_found_by_its_tag() {
         let schema = internal();
-        assert_eq!(told(&schema, &json!({"kind": "circle"})), ["/radius: missing, but required"]);
         assert_eq!(
-            told(&schema, &json!({"kind": "square", "side": "x", "sid": 1})),
+            problems(&schema, &json!({"kind": "circle"})),
+            ["/radius: missing, but required"]
+        );
+        assert_eq!(
+            problems(&schema, &json!({"kind": "square", "side": "x", "sid": 1})),
             ["/side: expected number, got \"x\"", "/sid: unknown field; did you mean `side`?",]
         );
         assert_eq!(
-            told(&schema, &json!({"kind": "cirlce", "radius": 1})),
+            problems(&schema, &json!({"kind": "cirlce", "radius": 1})),
             [
                 "/kind: expected one of \"circle\", \"square\", got \"cirlce\"; did you mean `circle`?"
             ]
         );
         assert_eq!(
-            told(&schema, &json!({"radius": 1})),
+            problems(&schema, &json!({"radius": 1})),
             ["/kind: missing, but required: one of \"circle\", \"square\""]
         );
-        assert_eq!(told(&schema, &json!("circle")), ["/: expected object, got \"circle\""]);
+        assert_eq!(problems(&schema, &json!("circle")), ["/: expected object, got \"circle\""]);
     }
 
     #[test]
@@ -242,27 +249,28 @@ mod tests {
         let schema =
             json!({"oneOf": [units, variant("Circle", "radius"), variant("Square", "side")]});
         assert_eq!(
-            told(&schema, &json!({"Circle": {}})),
+            problems(&schema, &json!({"Circle": {}})),
             ["/Circle/radius: missing, but required"]
         );
         assert_eq!(
-            told(&schema, &json!({"Circel": {"radius": 1}})),
+            problems(&schema, &json!({"Circel": {"radius": 1}})),
             ["/Circel: expected one of the fields \"Circle\", \"Square\"; did you mean `Circle`?"]
         );
         assert_eq!(
-            told(&schema, &json!({})),
+            problems(&schema, &json!({})),
             ["/: expected one of the fields \"Circle\", \"Square\", got {}"]
         );
-        let [extra] = told(&schema, &json!({"Circle": {"radius": 1}, "x": 1})).try_into().unwrap();
+        let [extra] =
+            problems(&schema, &json!({"Circle": {"radius": 1}, "x": 1})).try_into().unwrap();
         assert_eq!(extra, "/x: unknown field");
         assert_eq!(
-            told(&schema, &json!("Nothign")),
+            problems(&schema, &json!("Nothign")),
             [
                 "/: expected one of \"Nothing\", \"All\", object, got \"Nothign\"; did you mean `Nothing`?"
             ]
         );
         assert_eq!(
-            told(&schema, &json!(5)),
+            problems(&schema, &json!(5)),
             ["/: expected one of \"Nothing\", \"All\", object, got 5"]
         );
     }
@@ -280,10 +288,10 @@ mod tests {
             variant("number", json!({"type": "integer"})), variant("text", json!({"type": "string"})),
         ]});
         assert_eq!(
-            told(&adjacent, &json!({"t": "number", "c": "x"})),
+            problems(&adjacent, &json!({"t": "number", "c": "x"})),
             ["/c: expected integer, got \"x\""]
         );
-        assert_eq!(told(&adjacent, &json!({"t": "text"})), ["/c: missing, but required"]);
+        assert_eq!(problems(&adjacent, &json!({"t": "text"})), ["/c: missing, but required"]);
         let pydantic = json!({
             "$defs": {
                 "BlackCat": {"type": "object", "properties": {
@@ -313,7 +321,7 @@ mod tests {
             {"pet_type": "dog", "size": 1},
         ]});
         assert_eq!(
-            told(&pydantic, &pets),
+            problems(&pydantic, &pets),
             [
                 "/pets/0/name: missing, but required",
                 "/pets/1/color: expected one of \"black\", \"white\", got \"red\"",
@@ -336,13 +344,16 @@ mod tests {
             {"type": "string", "maxLength": 3}, {"type": "integer"}, object("file"), object("url"),
         ]});
         assert_eq!(
-            told(&schema, &json!("long")),
+            problems(&schema, &json!("long")),
             ["/: expected at most 3 characters, got \"long\""]
         );
-        assert_eq!(told(&schema, &json!({"file": "x"})), ["/mode: missing, but required"]);
+        assert_eq!(problems(&schema, &json!({"file": "x"})), ["/mode: missing, but required"]);
         let all = "string, integer, object with `file`, `mode`, object with `url`, `mode`";
-        assert_eq!(told(&schema, &json!({})), [format!("/: expected one of {all}, got {{}}")]);
-        assert_eq!(told(&schema, &json!(null)), [format!("/: expected one of {all}, got null")]);
+        assert_eq!(problems(&schema, &json!({})), [format!("/: expected one of {all}, got {{}}")]);
+        assert_eq!(
+            problems(&schema, &json!(null)),
+            [format!("/: expected one of {all}, got null")]
+        );
     }
 
     #[test]
@@ -356,18 +367,21 @@ mod tests {
                 "$defs": {"Color": color},
             });
             assert_eq!(
-                told(&schema, &json!({"color": "rde"})),
+                problems(&schema, &json!({"color": "rde"})),
                 [
                     "/color: expected one of \"red\", \"green\", null, got \"rde\"; did you mean `red`?"
                 ]
             );
             assert_eq!(
-                told(&schema, &json!({"color": 5})),
+                problems(&schema, &json!({"color": 5})),
                 ["/color: expected one of \"red\", \"green\", null, got 5"]
             );
         }
         let optional = json!({"anyOf": [{"$ref": "#/$defs/Shape"}, {"type": "null"}], "$defs": {"Shape": internal()}});
-        assert_eq!(told(&optional, &json!({"kind": "circle"})), ["/radius: missing, but required"]);
+        assert_eq!(
+            problems(&optional, &json!({"kind": "circle"})),
+            ["/radius: missing, but required"]
+        );
     }
 
     #[test]
@@ -378,7 +392,7 @@ mod tests {
             "oneOf": internal()["oneOf"],
         });
         assert_eq!(
-            told(&flat, &json!({"name": "x"})),
+            problems(&flat, &json!({"name": "x"})),
             ["/kind: missing, but required: one of \"circle\", \"square\""]
         );
     }
@@ -393,14 +407,14 @@ mod tests {
         };
         let schema = json!({"oneOf": [variant("hunter1", "a"), variant("hunter2", "b")]});
         for value in [json!({"kind": "hunter2"}), json!({"kind": "hunter3"})] {
-            let told = told(&schema, &value).join(" ");
-            assert!(!told.contains("hunter2,") && !told.contains("/b"), "{told}");
-            assert!(!told.contains("hunter3") && !told.contains("mean"), "{told}");
+            let problems = problems(&schema, &value).join(" ");
+            assert!(!problems.contains("hunter2,") && !problems.contains("/b"), "{problems}");
+            assert!(!problems.contains("hunter3") && !problems.contains("mean"), "{problems}");
         }
         let inner = json!({"properties": {"s": {"x-secret": true, "oneOf": internal()["oneOf"]}}});
         for value in [json!({"kind": "circle"}), json!({"kind": "hunter2"}), json!("hunter2")] {
-            let told = told(&inner, &json!({"s": value})).join(" ");
-            assert!(!told.contains("hunter") && !told.contains("/s/"), "{told}");
+            let problems = problems(&inner, &json!({"s": value})).join(" ");
+            assert!(!problems.contains("hunter") && !problems.contains("/s/"), "{problems}");
         }
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::bounds;
 use super::cost::Cost;
-use super::defaults::{self, Filling};
+use super::defaults::{self, FillError};
 use super::graph::{self, Graph};
 use super::instance::{self, Bounds, Ended, Instance, Instances};
 use super::pattern::{self, Pattern};
@@ -122,9 +122,9 @@ impl Schema {
         budget: &Budget,
     ) -> Result<(Value, ValidInput), CheckError> {
         defaults::fill(&self.graph, 0, &mut input, budget).map_err(|error| match error {
-            Filling::Interrupted(why) => CheckError::Interrupted(why),
-            Filling::Unfillable(unfillable) => {
-                Violations::unchecked(format!("defaults cannot be applied: {unfillable}")).into()
+            FillError::Interrupted(why) => CheckError::Interrupted(why),
+            FillError::Defaults(error) => {
+                Violations::unchecked(format!("defaults cannot be applied: {error}")).into()
             }
         })?;
         self.check(&input, budget)?;
@@ -402,11 +402,11 @@ impl From<ReferenceError> for SchemaError {
     }
 }
 
-impl From<Filling> for SchemaError {
-    fn from(filling: Filling) -> Self {
+impl From<FillError> for SchemaError {
+    fn from(filling: FillError) -> Self {
         Self::here(match filling {
-            Filling::Unfillable(unfillable) => unfillable.to_string(),
-            Filling::Interrupted(_) => "applying the defaults takes too long".to_owned(),
+            FillError::Defaults(error) => error.to_string(),
+            FillError::Interrupted(_) => "applying the defaults takes too long".to_owned(),
         })
     }
 }

@@ -23,18 +23,18 @@ const MAX_FILLED: usize = 8 << 20;
 
 /// Error of applying defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Filling {
-    Unfillable(DefaultsError),
+pub(super) enum FillError {
+    Defaults(DefaultsError),
     Interrupted(Interruption),
 }
 
-impl From<DefaultsError> for Filling {
-    fn from(unfillable: DefaultsError) -> Self {
-        Self::Unfillable(unfillable)
+impl From<DefaultsError> for FillError {
+    fn from(error: DefaultsError) -> Self {
+        Self::Defaults(error)
     }
 }
 
-impl From<Interruption> for Filling {
+impl From<Interruption> for FillError {
     fn from(why: Interruption) -> Self {
         Self::Interrupted(why)
     }
@@ -53,14 +53,14 @@ pub(super) enum DefaultsError {
 ///
 /// # Errors
 ///
-/// Returns [`Filling`] if a limit is exceeded or the budget is used up. The value may have some of
+/// Returns [`FillError`] if a limit is exceeded or the budget is used up. The value may have some of
 /// its defaults then.
 pub(super) fn fill(
     graph: &Graph,
     node: usize,
     value: &mut Value,
     budget: &Budget,
-) -> Result<(), Filling> {
+) -> Result<(), FillError> {
     if each(graph).next().is_none() {
         return Ok(());
     }
@@ -83,7 +83,7 @@ struct Filler<'a> {
 }
 
 impl<'a> Filler<'a> {
-    fn fill(&mut self, nodes: &[usize], value: &mut Value, left: usize) -> Result<(), Filling> {
+    fn fill(&mut self, nodes: &[usize], value: &mut Value, left: usize) -> Result<(), FillError> {
         let left = left.checked_sub(1).ok_or(DefaultsError::Deep)?;
         match value {
             Value::Object(members) => self.fill_members(nodes, members, left),
@@ -97,7 +97,7 @@ impl<'a> Filler<'a> {
         nodes: &[usize],
         members: &mut Map<String, Value>,
         left: usize,
-    ) -> Result<(), Filling> {
+    ) -> Result<(), FillError> {
         let applied = self.applied(nodes)?;
         for node in &applied {
             let node = &self.graph.nodes[*node];
@@ -126,7 +126,7 @@ impl<'a> Filler<'a> {
         name: &str,
         property: usize,
         members: &mut Map<String, Value>,
-    ) -> Result<(), Filling> {
+    ) -> Result<(), FillError> {
         if let Some(default) = self.nearest(property)? {
             let bytes = name.len() + default.to_string().len();
             self.budget.spend(bytes)?;
@@ -137,7 +137,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Returns the default of a missing property.
-    fn nearest(&mut self, property: usize) -> Result<Option<&'a Value>, Filling> {
+    fn nearest(&mut self, property: usize) -> Result<Option<&'a Value>, FillError> {
         if let Some(known) = self.nearest.get(&property) {
             return Ok(*known);
         }
@@ -153,7 +153,7 @@ impl<'a> Filler<'a> {
         nodes: &[usize],
         items: &mut [Value],
         left: usize,
-    ) -> Result<(), Filling> {
+    ) -> Result<(), FillError> {
         let applied = self.applied(nodes)?;
         for (place, item) in items.iter_mut().enumerate() {
             let mut below = Vec::new();
@@ -171,7 +171,7 @@ impl<'a> Filler<'a> {
 
     /// Returns the nodes, and all nodes that certainly apply to the same value; each once, nearest
     /// first.
-    fn applied(&mut self, nodes: &[usize]) -> Result<Vec<usize>, Filling> {
+    fn applied(&mut self, nodes: &[usize]) -> Result<Vec<usize>, FillError> {
         let mut applied = nodes.to_vec();
         let mut seen: HashSet<_> = nodes.iter().copied().collect();
         let mut next = 0;
@@ -200,8 +200,8 @@ mod tests {
         let graph = Graph::read(schema, &index).unwrap();
         match fill(&graph, 0, &mut value, &Budget::unlimited()) {
             Ok(()) => Ok(value),
-            Err(Filling::Unfillable(unfillable)) => Err(unfillable),
-            Err(Filling::Interrupted(why)) => panic!("{why}"),
+            Err(FillError::Defaults(error)) => Err(error),
+            Err(FillError::Interrupted(why)) => panic!("{why}"),
         }
     }
 

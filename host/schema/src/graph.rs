@@ -28,7 +28,7 @@ pub(super) struct Graph {
 /// A subschema.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    place: Place,
+    location: Location,
     /// Cost of its keywords, see [`keyword_cost`].
     pub(super) cost: u64,
     pub(super) default: Option<Value>,
@@ -51,7 +51,7 @@ pub(super) struct Node {
 
 /// Location of a subschema, relative to another one. Pointers would repeat long names.
 #[derive(Debug, Default)]
-enum Place {
+enum Location {
     /// Within another node, or within the root.
     Below(Option<usize>, String),
     /// Only reachable by a reference.
@@ -125,7 +125,7 @@ impl Graph {
     pub(super) fn read(document: &Value, index: &Registry<'_>) -> Result<Self, SchemaError> {
         let resolver = index.resolver(uri::from_str(BASE)?);
         let mut reader = Reader::new(document);
-        reader.node(document, Place::Below(None, String::new()), resolver, Draft::default());
+        reader.node(document, Location::Below(None, String::new()), resolver, Draft::default());
         // A larger schema is rejected later.
         while reader.graph.nodes.len() <= bounds::MAX_SUBSCHEMAS {
             if let Some(found) = reader.found.pop() {
@@ -150,16 +150,16 @@ impl Graph {
         let mut names = Vec::new();
         let mut at = Some(node);
         while let Some(node) = at {
-            at = match &self.nodes[node].place {
-                Place::Below(parent, name) => {
+            at = match &self.nodes[node].location {
+                Location::Below(parent, name) => {
                     names.push(name.as_str());
                     *parent
                 }
-                Place::At(pointer) => {
+                Location::At(pointer) => {
                     names.push(pointer);
                     None
                 }
-                Place::Outside => None,
+                Location::Outside => None,
             };
         }
         names.reverse();
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
     fn node(
         &mut self,
         schema: &'a Value,
-        place: Place,
+        location: Location,
         resolver: Resolver<'a>,
         draft: Draft,
     ) -> usize {
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
             return *node;
         }
         let node = self.graph.nodes.len();
-        self.graph.nodes.push(Node { place, ..Node::default() });
+        self.graph.nodes.push(Node { location, ..Node::default() });
         self.known.insert(schema, node);
         self.found.push(Found { node, schema, resolver, draft });
         node
@@ -229,11 +229,11 @@ impl<'a> Reader<'a> {
 
     /// Returns the node of the subschema at `name` in a keyword of another node.
     fn below(&mut self, found: &Found<'a>, key: &str, name: &str, schema: &'a Value) -> usize {
-        let place = match self.graph.nodes[found.node].place {
-            Place::Outside => Place::Outside,
-            _ => Place::Below(Some(found.node), format!("/{key}{name}")),
+        let location = match self.graph.nodes[found.node].location {
+            Location::Outside => Location::Outside,
+            _ => Location::Below(Some(found.node), format!("/{key}{name}")),
         };
-        self.node(schema, place, found.resolver.clone(), found.draft)
+        self.node(schema, location, found.resolver.clone(), found.draft)
     }
 
     fn read(&mut self, mut found: Found<'a>) -> Result<(), SchemaError> {
@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
         let node = &mut self.graph.nodes[found.node];
         let is = |key: &str| schema.get(key) == Some(&Value::Bool(true));
         node.is_secret = is("writeOnly") || is("x-secret");
-        if !matches!(node.place, Place::Outside) {
+        if !matches!(node.location, Location::Outside) {
             node.default = schema.get("default").cloned();
         }
         // Definitions are checked even if no reference leads to them.
@@ -292,7 +292,8 @@ impl<'a> Reader<'a> {
         let (schema, resolver, draft) = reference.resolver.lookup(reference.text)?.into_inner();
         let known = self.known.contains_key(&std::ptr::from_ref(schema));
         let pointer = if known { None } else { pointer_to(self.document, schema) };
-        let target = self.node(schema, pointer.map_or(Place::Outside, Place::At), resolver, draft);
+        let target =
+            self.node(schema, pointer.map_or(Location::Outside, Location::At), resolver, draft);
         self.graph.nodes[reference.node].here.push((Applicator::Always, target));
         Ok(())
     }

@@ -28,7 +28,7 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles a pattern in the way of the validator.
+    /// Compiles a pattern as the validator does.
     ///
     /// # Errors
     ///

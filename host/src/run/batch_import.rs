@@ -66,8 +66,8 @@ impl Host {
         let (operation, input) = (template.operation(), Arc::new(template.input()));
         let grants = self.shared.policy.grant_maximum(&operation);
         let deadline = Deadline::after(grants.limits().timeout, template.cancel.clone());
-        let begun = self.begin_import(&template, &operation, &input, (&grants, &deadline));
-        let tracker = begun.await?;
+        let outcome = self.begin_import(&template, &operation, &input, (&grants, &deadline));
+        let tracker = outcome.await?;
         let (started, changes) = (Instant::now(), ChangeCount::default());
         Ok(BatchImport {
             host: self,
@@ -108,8 +108,8 @@ impl Host {
             rerun_of: None,
             parent: import.parent,
         };
-        let begun = self.shared.recorder.begin(spec, deadline).await;
-        match begun.map_err(|error| not_started(operation, grants, error))? {
+        let outcome = self.shared.recorder.begin(spec, deadline).await;
+        match outcome.map_err(|error| not_started(operation, grants, error))? {
             BeginOutcome::Started(tracker) => Ok(tracker),
             BeginOutcome::Replayed(_)
             | BeginOutcome::InProgress(_)
@@ -219,8 +219,10 @@ impl BatchImport<'_> {
             dry_run: None,
             from_record: false,
         };
-        let kept = RecordedOutcome::default();
-        report.record(&self.tracker, kept, (&Arc::default(), &CapabilityUse::default())).await?;
+        let recorded_outcome = RecordedOutcome::default();
+        report
+            .record(&self.tracker, recorded_outcome, (&Arc::default(), &CapabilityUse::default()))
+            .await?;
         // The record of each batch has its changes, so the parent record must not count them again.
         Ok(RunReport { changes: self.changes, ..report })
     }

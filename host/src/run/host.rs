@@ -126,7 +126,7 @@ impl Host {
             operation: entry.operation(),
             component: Some(entry.file.digest),
             version: &entry.file.plugin.version,
-            raw_input: record.asked_input.as_ref(),
+            raw_input: record.raw_input.as_ref(),
             input: &input,
             input_schema: &schemas.input,
             output_schema: &schemas.output,
@@ -141,8 +141,8 @@ impl Host {
             rerun_of: record.rerun_of,
             parent: None,
         };
-        let begun = self.shared.recorder.begin(spec, &loaded.checked.deadline).await;
-        begun.map_err(|error| loaded.checked.not_started(error))
+        let outcome = self.shared.recorder.begin(spec, &loaded.checked.deadline).await;
+        outcome.map_err(|error| loaded.checked.not_started(error))
     }
 
     async fn execute(
@@ -205,7 +205,7 @@ impl Host {
         // A dry run commits nothing, so its result must not be stored for later calls.
         let key = request.record.idempotency_key.filter(|_| !flags.dry_run);
         let checked = check_input(&schemas.input, request.input, key.is_some(), &deadline).await;
-        let ((value, input), asked_input) = checked.map_err(|error| match error {
+        let ((value, input), raw_input) = checked.map_err(|error| match error {
             InputError::Work(WorkError::Interrupted(why)) => interrupted(operation, &grants, why),
             InputError::Work(WorkError::Shortage(source)) => {
                 RunError::Shortage { operation: operation.name.clone(), source }
@@ -214,7 +214,7 @@ impl Host {
                 RunError::InvalidInput { operation: operation.name.clone(), violations }
             }
         })?;
-        let record = RecordRequest { idempotency_key: key, asked_input, ..request.record };
+        let record = RecordRequest { idempotency_key: key, raw_input, ..request.record };
         let (context, observer) = (request.context, request.observer);
         let checked = ValidatedRequest {
             entry,
@@ -373,8 +373,8 @@ async fn check_input(
 ) -> Result<((Value, ValidInput), Option<Arc<Value>>), InputError> {
     let (size, schema) = (WorkSize::of(&input), Arc::clone(schema));
     let check = move |budget: &Budget| {
-        let asked = has_key.then(|| Arc::new(input.clone()));
-        schema.check_input(input, budget).map(|checked| (checked, asked))
+        let raw_input = has_key.then(|| Arc::new(input.clone()));
+        schema.check_input(input, budget).map(|checked| (checked, raw_input))
     };
     let checked = deadline.work(size, check).await.map_err(WorkError::Shortage)?;
     Ok(checked?)
@@ -436,10 +436,12 @@ pub(super) async fn execute_with_retries(
 ) -> Result<RunReport, RunError> {
     loop {
         if let Some((outcome, effects)) = tracker.run_with_flushes(execution.execute()).await {
-            let (outcome, kept, effects) =
+            let (outcome, recorded_outcome, effects) =
                 prepare(&execution, tracker, output_schema, (outcome, effects)).await;
             let report = RunReport::new(&execution, tracker, context, outcome, &effects);
-            if report.record(tracker, kept, (&effects, execution.capability_use())).await?
+            if report
+                .record(tracker, recorded_outcome, (&effects, execution.capability_use()))
+                .await?
                 == FinishOutcome::Done
             {
                 return Ok(report);
@@ -448,8 +450,10 @@ pub(super) async fn execute_with_retries(
         if !execution.prepare_retry().await {
             let (outcome, nothing) = (execution.retries_exhausted(), Arc::default());
             let report = RunReport::new(&execution, tracker, context, outcome, &nothing);
-            let kept = RecordedOutcome::default();
-            report.record(tracker, kept, (&nothing, execution.capability_use())).await?;
+            let recorded_outcome = RecordedOutcome::default();
+            report
+                .record(tracker, recorded_outcome, (&nothing, execution.capability_use()))
+                .await?;
             return Ok(report);
         }
     }
@@ -466,7 +470,7 @@ async fn prepare(
     let changes = if execution.is_dry() { Arc::default() } else { Arc::clone(&effects) };
     let deadline = execution.deadline();
     match tracker.prepare(outcome, output_schema, changes, deadline).await {
-        Ok((outcome, kept)) => (outcome, kept, effects),
+        Ok((outcome, recorded_outcome)) => (outcome, recorded_outcome, effects),
         Err(why) => {
             let outcome = execution.outcome_of(why, "its record was being prepared");
             (outcome, RecordedOutcome::default(), Arc::default())

@@ -33,8 +33,8 @@ pub struct RunReport {
     pub logs_ref: Option<String>,
     /// Resource usage.
     pub usage: Usage,
-    /// Limits that were equal to their maxima, so that a call cannot request more. Empty if
-    /// [`from_record`](Self::from_record) is set.
+    /// Limits that were equal to their maxima, so that a call cannot request more. Empty if the
+    /// report is the stored result of an earlier run.
     pub at_maximum: Vec<LimitName>,
     /// Number of documents that the run changed, or would have changed without `dry_run`.
     pub changes: ChangeCount,
@@ -75,13 +75,21 @@ impl RunReport {
     pub(super) async fn record(
         &self,
         tracker: &RunTracker,
-        kept: RecordedOutcome,
+        recorded_outcome: RecordedOutcome,
         (effects, capability_use): (&Arc<CommitRequest>, &CapabilityUse),
     ) -> Result<FinishOutcome, RunError> {
         let Self { outcome, trail, usage, changes, dry_run, .. } = self;
         let (usage, changes, is_dry) = (*usage, *changes, dry_run.is_some());
-        let ended =
-            Completion { outcome, kept, trail, usage, effects, changes, capability_use, is_dry };
+        let ended = Completion {
+            outcome,
+            recorded_outcome,
+            trail,
+            usage,
+            effects,
+            changes,
+            capability_use,
+            is_dry,
+        };
         let run_id = tracker.id();
         let finished = tracker.finish(ended).await.and_then(|finished| match finished {
             FinishOutcome::Done | FinishOutcome::Conflict => Ok(finished),

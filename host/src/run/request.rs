@@ -105,7 +105,7 @@ impl Request {
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecordRequest {
     /// The input before defaults, if there is an idempotency key.
-    pub(super) asked_input: Option<Arc<Value>>,
+    pub(super) raw_input: Option<Arc<Value>>,
     pub(super) record_override: Option<bool>,
     pub(super) idempotency_key: Option<String>,
     pub(super) tags: Vec<String>,

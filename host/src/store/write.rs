@@ -132,7 +132,7 @@ pub(crate) enum FinishOutcome {
     Conflict,
 }
 
-/// Result of [`Store::erase`](super::Store::erase).
+/// Result of erasing a run.
 #[derive(Debug, PartialEq)]
 pub enum EraseOutcome {
     /// The run was erased; the rest of its record.

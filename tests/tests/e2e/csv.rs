@@ -134,7 +134,7 @@ fn unreadable_input_fails_with_a_reason() {
     insta::assert_snapshot!(profile(b"name\nJos\xe9\n", &[]), @"
     ---- stderr
     error: `table.csv` is not UTF-8 text: byte 0xe9 in line 2
-    hint: convert the text: `iconv -f ENCODING -t UTF-8 table.csv`, with its encoding, such as WINDOWS-1252
+    hint: run `iconv -f ENCODING -t UTF-8 table.csv` with the encoding of the text, such as WINDOWS-1252
     ---- exit 2
     ");
 }

@@ -100,11 +100,11 @@ fn files_that_others_can_change_are_warnings_with_a_fix() {
     let output = doctor();
     let text = "`[operations.none]` is not the name of an operation";
     let settings = findings(&output, "settings");
-    assert_eq!(settings[1], one("warning", text, "run `ophost list` for the names"));
+    assert_eq!(settings[1], one("warning", text, "run `ophost list` to list the names"));
     let text = "2 available; 1 plugin file rejected";
     assert_eq!(
         findings(&output, "operations"),
-        [one("warning", text, "run `ophost plugins` for the reasons")]
+        [one("warning", text, "run `ophost plugins` to show the reasons")]
     );
     assert_eq!(output.code, Some(0));
 }

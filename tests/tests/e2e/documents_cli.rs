@@ -57,7 +57,7 @@ fn reading_an_empty_project_finds_nothing_and_creates_no_store() {
     ");
     insta::assert_snapshot!(project.run(&["documents", "get", "things", "a"]), @"
     ---- stderr
-    error: there is no document `a` in `things`
+    error: document `a` does not exist in `things`
     hint: run `ophost documents find things` to list the documents
     ---- exit 3
     ");
@@ -523,13 +523,13 @@ fn pages_return_each_document_once_in_order() {
     assert!(seen.is_sorted_by_key(key), "{seen:?}");
     assert_eq!((seen.len(), pages), (19, 4));
     let message = project.run(&find).stderr;
-    assert!(message.starts_with("There are more documents; use `--after "), "{message}");
+    assert!(message.starts_with("More documents exist; use `--after "), "{message}");
     let cursor = next.expect("there were several pages");
     let other = project.run(&["documents", "find", "things", "--after", &cursor]);
     insta::assert_snapshot!(other, @"
     ---- stderr
     error: the cursor is another query's: collection, filter and order have to be the same
-    hint: leave out `--after`, or use the collection, filter and `--sort` of the previous page
+    hint: omit `--after`, or use the collection, filter and `--sort` of the previous page
     ---- exit 2
     ");
 }
@@ -540,10 +540,10 @@ fn missing_collection_is_reported_on_a_terminal_and_misspelt_names_everywhere() 
     for command in ["count", "find", "export"] {
         let look = |name| terminal::run(project.command(&["documents", command, name]), 100);
         let (text, code) = look("thing");
-        let message = "there is no collection `thing`; did you mean `things`?";
+        let message = "collection `thing` does not exist; did you mean `things`?";
         assert!(text.contains(message) && code == Some(0), "{command}: {text}");
         let (text, _) = look("otherwise");
-        let message = "there is no collection `otherwise`";
+        let message = "collection `otherwise` does not exist";
         assert!(text.contains(message) && !text.contains("did you mean"), "{command}: {text}");
         assert!(!look("things").0.contains("no collection"));
         let piped = |name| project.run(&["documents", command, name]).stderr;
@@ -560,7 +560,7 @@ fn get_and_import_suggest_the_name_of_a_misspelt_collection() {
     let project = with_things("{\"_id\":\"a\"}");
     insta::assert_snapshot!(project.run(&["documents", "get", "thing", "a"]), @"
     ---- stderr
-    error: there is no document `a` in `thing`
+    error: document `a` does not exist in `thing`
     hint: did you mean the collection `things`?
     ---- exit 3
     ");
@@ -807,7 +807,7 @@ fn corrupted_document_is_named_and_never_shown_and_the_others_are_salvaged() {
             insta::allow_duplicates! {
                 insta::assert_snapshot!(bad, @"
                 ---- stderr
-                error: the store is damaged at `document things/bad`: the check does not fit
+                error: the store is corrupted at `document things/bad`: checksum mismatch
                 hint: `ophost store check` lists all corruption; `ophost store salvage FILE` copies the intact data
                 ---- exit 5
                 ");

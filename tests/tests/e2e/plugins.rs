@@ -38,7 +38,7 @@ async fn description_that_breaks_a_rule_is_rejected_with_the_reason() {
         Operation { output_schema: r#"{"type": "strnig"}"#.to_owned(), ..operation("a") };
     insta::assert_snapshot!(reason(one(not_a_schema)).await, @r#"the output schema of `a` is not a valid schema at `/type`: "strnig" is not valid under any of the schemas listed in the 'anyOf' keyword"#);
     let remote = r#"{"$ref": "https://example.com/schema.json"}"#.to_owned();
-    insta::assert_snapshot!(reason(one(Operation { input_schema: remote, ..operation("a") })).await, @"the input schema of `a` is not a valid schema at `/`: refers to `https://example.com/schema.json`, which is not part of it; nothing is fetched");
+    insta::assert_snapshot!(reason(one(Operation { input_schema: remote, ..operation("a") })).await, @"the input schema of `a` is not a valid schema at `/`: refers to `https://example.com/schema.json`, which is outside the schema; nothing is fetched");
 }
 
 #[tokio::test]

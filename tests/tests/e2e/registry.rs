@@ -370,7 +370,7 @@ fn plugin_directory_outside_the_project_causes_a_warning() {
     insta::assert_snapshot!(project.output(command.current_dir(&inner)), @r#"
     {"slug":"a-b"}
     ---- stderr
-    warning: `plugins` in this directory is not used: the project directory is `[DIR]`
+    warning: `plugins` in this directory is ignored: the project directory is `[DIR]`
     hint: run `touch ophost.toml` to make this directory a project
     "#);
     insta::assert_snapshot!(project.run(&["list", "--plugins", "missing"]), @"

@@ -93,26 +93,26 @@ fn text_that_is_not_utf_8_is_reported_with_a_conversion_command() {
     insta::assert_snapshot!(run(&["--input", "@marked.json"]), @"
     ---- stderr
     error: `marked.json` is UTF-16 text, not UTF-8
-    hint: convert the text: `iconv -f UTF-16 -t UTF-8 marked.json`
+    hint: run `iconv -f UTF-16 -t UTF-8 marked.json` to convert the text
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["value:=@bare.json"]), @"
     ---- stderr
     error: `bare.json` is UTF-16LE text, not UTF-8
-    hint: convert the text: `iconv -f UTF-16LE -t UTF-8 bare.json`
+    hint: run `iconv -f UTF-16LE -t UTF-8 bare.json` to convert the text
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["value=@latin 1.txt"]), @"
     ---- stderr
     error: `latin 1.txt` is not UTF-8 text: byte 0xe9 in line 2
-    hint: convert the text: `iconv -f ENCODING -t UTF-8 'latin 1.txt'`, with its encoding, such as WINDOWS-1252
+    hint: run `iconv -f ENCODING -t UTF-8 'latin 1.txt'` with the encoding of the text, such as WINDOWS-1252
     ---- exit 2
     ");
     let marked = std::fs::read(project.path().join("marked.json")).expect("a file");
     insta::assert_snapshot!(echo_stdin(&project, &["--input", "-"], &marked), @"
     ---- stderr
     error: `stdin` is UTF-16 text, not UTF-8
-    hint: convert the text: `iconv -f UTF-16 -t UTF-8`
+    hint: run `iconv -f UTF-16 -t UTF-8` to convert the text
     ---- exit 2
     ");
 }
@@ -124,38 +124,38 @@ fn invalid_json_is_reported_with_a_valid_alternative() {
     insta::assert_snapshot!(run(&["--input", r#"{"value": NaN}"#]), @"
     ---- stderr
     error: `--input` is not JSON: unexpected `NaN` at line 1 column 11
-    hint: JSON has no NaN and no Infinity; use `null`, or omit the field
+    hint: use `null`, or omit the field; JSON has no NaN and no Infinity
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["--input", r#"{"value": [1, -Infinity]}"#]), @"
     ---- stderr
     error: `--input` is not JSON: unexpected `-Infinity` at line 1 column 15
-    hint: JSON has no NaN and no Infinity; use `null`, or omit the field
+    hint: use `null`, or omit the field; JSON has no NaN and no Infinity
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["--input", r#"{"value": None}"#]), @"
     ---- stderr
     error: `--input` is not JSON: unexpected `None` at line 1 column 11
-    hint: JSON has `null` for a missing value
+    hint: use `null` for a missing value
     ---- exit 2
     ");
     insta::assert_snapshot!(run(&["value:=hello"]), @"
     ---- stderr
     error: `value` is not JSON: unexpected `hello` at line 1 column 1
-    hint: `field=value` is text, `field:=json` must be JSON
+    hint: use `field=value` for text; `field:=json` requires JSON
     ---- exit 2
     ");
     std::fs::write(project.path().join("it.json"), "{\"value\": [\n  True]}").expect("a directory");
     insta::assert_snapshot!(run(&["--input", "@it.json"]), @"
     ---- stderr
     error: `it.json` is not JSON: unexpected `True` at line 2 column 3
-    hint: JSON has `true` and `false`, in lower case
+    hint: use lower case: `true` or `false`
     ---- exit 2
     ");
     insta::assert_snapshot!(echo_stdin(&project, &["--input", "-"], b"{'value': 1}"), @"
     ---- stderr
     error: `stdin` is not JSON: key must be a string at line 1 column 2
-    hint: JSON has text and keys in double quotes
+    hint: put text and keys in double quotes
     ---- exit 2
     ");
 }

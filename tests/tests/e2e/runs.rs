@@ -783,7 +783,7 @@ fn failure_without_a_message_is_reported() {
     insta::assert_snapshot!(project.run(&["runs", "rerun", "--status", "failed", "-y"]), @"
     reran 1 run: 0 succeeded, 1 failed
     ---- stderr
-    error: run [RUN] again: error: it does not say why
+    error: rerun of [RUN]: error: no message
     ---- exit 1
     ");
 }

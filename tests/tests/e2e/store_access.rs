@@ -98,7 +98,7 @@ fn store_on_a_read_only_mount_is_read() {
     insta::assert_snapshot!(on_a_read_only_mount(&project, record), @"
     exit 5
     ---- stderr
-    error: the operation was not run, because its record cannot be written: the store may only be read: Read-only file system (os error 30)
+    error: the operation was not run, because its record cannot be written: the store is read-only: Read-only file system (os error 30)
     hint: mount the file system writable, or use another data directory (`--data`); or use `--no-record`
     ");
     assert!(before == fs::read(store_file(&project)).expect("a store"), "the store was written");
@@ -116,7 +116,7 @@ fn store_without_write_permission_is_read() {
         project.output(&mut as_plain_user(&project, OPHOST, &["run", "it.works", "--record"]));
     insta::assert_snapshot!(record, @"
     ---- stderr
-    error: the operation was not run, because its record cannot be written: the store may only be read: Permission denied (os error 13)
+    error: the operation was not run, because its record cannot be written: the store is read-only: Permission denied (os error 13)
     hint: run `ophost doctor` to check the permissions of the data directory; or use `--no-record`
     ---- exit 5
     ");
@@ -240,13 +240,13 @@ fn operation_that_changes_documents_does_not_run_on_a_read_only_store() {
     };
     insta::assert_snapshot!(run("--no-record"), @"
     ---- stderr
-    error: `ledger.bump` was not run, because its document changes cannot be committed: the store may only be read: Permission denied (os error 13)
+    error: `ledger.bump` was not run, because its document changes cannot be committed: the store is read-only: Permission denied (os error 13)
     hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");
     insta::assert_snapshot!(run("--record"), @"
     ---- stderr
-    error: the operation was not run, because its record cannot be written: the store may only be read: Permission denied (os error 13)
+    error: the operation was not run, because its record cannot be written: the store is read-only: Permission denied (os error 13)
     hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");

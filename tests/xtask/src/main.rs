@@ -5,6 +5,7 @@
 //! - `install` checks that `cargo install` gives a working command.
 //! - `prefect` runs flows of a real Prefect that call the command.
 //! - `python` provides Python and its packages for `prefect`.
+//! - `docs` writes the generated part of the documentation.
 //! - `guests` builds the plugins that the tests run.
 //! - `bench` runs the benchmarks.
 //! - `runner` runs commands and prints them.
@@ -16,6 +17,7 @@
 mod bench;
 mod check;
 mod demo;
+mod docs;
 mod guests;
 mod install;
 mod prefect;
@@ -37,6 +39,7 @@ Commands:
     --prefect    Also run the flows of `prefect`
   prefect        Run flows of a real Prefect that call ophost; installs it in the target directory
   guests         Build the plugins that the tests run; `test` includes this
+  docs           Write the reference of commands and flags in docs/cli.md; `test` compares it
   bench          Run the benchmarks in the release profile";
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["test", flags @ ..] => check::run(&Runner::start()?, check::Extra::parse(flags)?),
         ["prefect"] => prefect::run(&Runner::start()?),
         ["guests"] => guests::run(&Runner::start()?),
+        ["docs"] => docs::run(&Runner::start()?),
         ["bench"] => bench::run(&Runner::start()?),
         other => {
             let command = other.join(" ");

@@ -19,7 +19,7 @@ use ophost_document::text;
 
 use super::super::Cli;
 use super::super::escape::is_safe;
-use super::super::field_path::{self, escaped};
+use super::super::field_path::{self, escape};
 use super::super::output::{EscapedLine, first_paragraph};
 use super::super::schema_view::{Field, Node};
 use super::super::settings::{Settings, builder, store_builder};
@@ -211,12 +211,12 @@ fn catalog(settings: Settings) -> Option<Catalog> {
 /// Returns the fields as `name=`, required fields first. A field that is already given is left
 /// out, unless it is a list, which takes more values.
 fn names(schema: &Node<'_>, current: &str, rest: &[String]) -> Vec<CompletionCandidate> {
-    let path = field_path::path(current);
+    let path = field_path::parse_path(current);
     let parent = path.split_last().map_or(&[][..], |(_, parent)| parent);
-    let prefix: String = parent.iter().map(|name| format!("{}.", escaped(name))).collect();
+    let prefix: String = parent.iter().map(|name| format!("{}.", escape(name))).collect();
     let is_given = |field: &Field<'_>| {
         let is_same = |word: &String| {
-            field_path::word(word).is_some_and(|word| {
+            field_path::parse(word).is_some_and(|word| {
                 word.path
                     .split_last()
                     .is_some_and(|(name, all)| name == field.name && all == parent)
@@ -235,7 +235,7 @@ fn name_candidate(prefix: &str, field: &Field<'_>) -> CompletionCandidate {
     let end = if has_inner { '.' } else { '=' };
     let start = if field.is_required { "required. " } else { "" };
     let help = format!("{start}{}", field.node.description());
-    candidate(&format!("{prefix}{}{end}", escaped(field.name)), &help)
+    candidate(&format!("{prefix}{}{end}", escape(field.name)), &help)
 }
 
 fn accepts(node: &Node<'_>, name: &str) -> bool {
@@ -248,7 +248,7 @@ fn is_field_name(name: &str) -> bool {
 
 /// Returns `field=value` for each value that the schema lists.
 fn values(schema: &Node<'_>, field: &str) -> Vec<CompletionCandidate> {
-    let node = schema.field(&field_path::path(field.trim_end_matches(':')));
+    let node = schema.field(&field_path::parse_path(field.trim_end_matches(':')));
     let node = if accepts(&node, "array") { node.items() } else { node };
     let (choices, types) = node.choices();
     let mut texts: Vec<String> = choices.into_iter().map(text).collect();

@@ -122,7 +122,7 @@ pub(super) async fn run(
     let cancel = CancellationToken::new();
     if args.output.is_some() {
         // Without this, a signal would terminate the process and leave the temporary file.
-        interrupt::cancels(cancel.clone())?;
+        interrupt::cancel_on_signal(cancel.clone())?;
     }
     let target = Some(Target::open(args.output.as_ref())?);
     let bar = args.output.as_ref().and_then(|_| Bar::for_terminal());

@@ -45,25 +45,25 @@ pub(super) struct ImportArgs {
     /// fits the first rows].
     #[arg(long, value_name = "CHAR", value_parser = delimiter::parse, allow_hyphen_values = true)]
     delimiter: Option<u8>,
-    /// New name of a field or column; can be repeated. An empty OLD is a column without a name.
+    /// New name of a field or column; repeatable. An empty OLD is a column without a name.
     #[arg(long, value_name = "OLD=NEW", value_parser = names::rename, allow_hyphen_values = true)]
     rename: Vec<Rename>,
-    /// Field or column to leave out; can be repeated.
+    /// Field or column that is not imported; repeatable.
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     drop: Vec<String>,
     /// Store JSON unchanged: do not convert MongoDB Extended JSON, such as {"$date": ..}, and
     /// accept field names that a filter cannot use.
     #[arg(long)]
     plain_json: bool,
-    /// Number of documents per run. If a batch fails, the batches before it are kept [default: all
-    /// documents in one run, all or none].
+    /// Number of documents per run. If a batch fails, the batches before it stay imported [default:
+    /// one run, which imports all documents or none].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     batch: Option<u64>,
     /// Number of documents to skip at the start of the file [default: 0].
     #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
     skip: u64,
-    /// Field with the id of the document. If another field than `_id` is given, `_id` is left out
-    /// [default: `_id`, else a new id].
+    /// Field with the id of the document. With another field than `_id`, the field `_id` is not
+    /// imported [default: `_id`, else a new id].
     #[arg(long, value_name = "FIELD")]
     id: Option<String>,
     /// Action for a document whose id exists: fail the import, replace the existing document, or
@@ -150,7 +150,7 @@ pub(super) async fn run(
     let bar = Bar::for_terminal().map(Arc::new);
     let (batch, cancel) = (args.batch, CancellationToken::new());
     let reader = start_reader(&args, max_bytes, bar.clone())?;
-    interrupt::cancels(cancel.clone())?;
+    interrupt::cancel_on_signal(cancel.clone())?;
     let flags = Flags { dry_run: args.dry_run, ..Flags::default() };
     let caller = Caller { user_id: args.user, flags, ..Caller::at("cli") };
     let template = Import::new(args.collection, Vec::new())

@@ -91,7 +91,7 @@ struct FindArgs {
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Cursor that the previous page returned as `next`.
+    /// Cursor of the next page, from the output of the previous page.
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
 }
@@ -136,7 +136,7 @@ async fn dispatch(
     config: &Config,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let missing_data = || CliError::usage("there is no data directory");
+    let missing_data = || CliError::usage("no data directory is set");
     let documents = host.documents().ok_or_else(missing_data)?;
     match command {
         DocumentsCommand::Collections => collections(&documents, json).await,
@@ -204,9 +204,7 @@ async fn find(
         output::stderr("No document matches.\n");
     }
     if let Some(next) = next {
-        output::stderr(&format!(
-            "There are more documents; use `--after {next}` for the next page\n"
-        ));
+        output::stderr(&format!("More documents exist; use `--after {next}` for the next page.\n"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -215,7 +213,7 @@ fn query_error(error: &QueryError) -> CliError {
     let message = error.to_string();
     match error {
         QueryError::Cursor(_) => {
-            let hint = "leave out `--after`, or use the collection, filter and `--sort` of the \
+            let hint = "omit `--after`, or use the collection, filter and `--sort` of the \
                         previous page"
                 .to_owned();
             CliError::Usage { message, hint }
@@ -251,9 +249,9 @@ async fn find_missing(documents: &DocumentReader<'_>, collection: &CollectionNam
 async fn report_if_missing(documents: &DocumentReader<'_>, collection: &CollectionName) {
     match find_missing(documents, collection).await {
         Missing::No => {}
-        Missing::Yes => run::note(&format!("there is no collection `{collection}`")),
+        Missing::Yes => run::note(&format!("collection `{collection}` does not exist")),
         Missing::Similar(similar) => {
-            report(&format!("there is no collection `{collection}`; did you mean `{similar}`?"))
+            report(&format!("collection `{collection}` does not exist; did you mean `{similar}`?"))
         }
     }
 }

@@ -117,7 +117,7 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     let needs_record = is_keyed || args.no_record || changes;
     let is_silent = !known.operation.is_recorded() && !args.no_record;
     let cancel = CancellationToken::new();
-    interrupt::cancels(cancel.clone())?;
+    interrupt::cancel_on_signal(cancel.clone())?;
     let mut request = args.request(input).cancellation_token(cancel.clone());
     let bar = Bar::for_terminal().map(Arc::new);
     if verbose || bar.is_some() {

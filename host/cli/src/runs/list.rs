@@ -45,8 +45,8 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
     }
     if json {
         let next = page.next.map(|next| next.to_string());
-        let damaged: Vec<_> = page.corrupted.iter().map(ToString::to_string).collect();
-        output::json(&json!({"runs": page.runs, "damaged": damaged, "next": next}))?;
+        let corrupted: Vec<_> = page.corrupted.iter().map(ToString::to_string).collect();
+        output::json(&json!({"runs": page.runs, "damaged": corrupted, "next": next}))?;
         return Ok(exit_code(&page.corrupted));
     }
     warn_of(&page.corrupted);

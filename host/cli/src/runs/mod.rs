@@ -53,8 +53,8 @@ enum RunsCommand {
     Stats(filter::FilterArgs),
     /// Run again with the same input, user and flags (including --dry-run).
     Rerun(Box<rerun::RerunArgs>),
-    /// Cancel a run of any process. Exit code: 1 if the run ended in another way, 2 if it had
-    /// ended before.
+    /// Cancel a run of any process. Exit code: 1 if the run ended in another way, 2 if it has
+    /// already ended.
     Cancel(RunSelector),
     /// Wait for a run to finish. Exit code: 0 success, 1 failed, 130 cancelled, 8 timed out.
     Wait(WaitArgs),
@@ -112,7 +112,7 @@ async fn dispatch(
 
 /// Returns the read API of run records.
 fn runs(host: &Host) -> Result<Runs<'_>, CliError> {
-    host.runs().ok_or_else(|| CliError::usage("there is no data directory"))
+    host.runs().ok_or_else(|| CliError::usage("no data directory is set"))
 }
 
 async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, CliError> {
@@ -131,7 +131,7 @@ async fn wait(runs: &Runs<'_>, args: WaitArgs, json: bool) -> Result<ExitCode, C
         None => ended.await?,
         Some(timeout) => match tokio::time::timeout(timeout, ended).await {
             Ok(run) => run?,
-            Err(_) => return Err(CliError::WaitedTooLong { run_id, timeout }),
+            Err(_) => return Err(CliError::WaitTimeout { run_id, timeout }),
         },
     };
     show::print(&run, json)?;

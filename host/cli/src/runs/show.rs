@@ -205,7 +205,7 @@ pub(super) async fn logs(
         }
         // The file contains entries that are older than the last entries of the record.
         let in_record = run.log_entries.iter().skip(shown).cloned().map(Ok).peekable();
-        for entry in in_order(in_record, file.iter_mut().flatten().peekable()) {
+        for entry in merge_by_time(in_record, file.iter_mut().flatten().peekable()) {
             print_entry(entry, json)?;
         }
         shown = run.log_entries.len();
@@ -234,7 +234,7 @@ fn end_of_log(run: &RunRecord, has_file: bool) -> ExitCode {
 type Entry = Result<LogEntry, StoreError>;
 
 /// Merges two ordered sequences of entries by time.
-fn in_order(
+fn merge_by_time(
     mut one: Peekable<impl Iterator<Item = Entry>>,
     mut other: Peekable<impl Iterator<Item = Entry>>,
 ) -> impl Iterator<Item = Entry> {

@@ -9,7 +9,7 @@ use ophost_document::Budget;
 use ophost_schema::Schema;
 
 use super::super::escape::is_safe;
-use super::super::field_path::escaped;
+use super::super::field_path::escape;
 use super::super::input;
 use super::super::output::quoted;
 use super::super::timeout::run_with_timeout;
@@ -64,7 +64,7 @@ type Argument = (String, &'static str, String);
 
 /// Returns the argument for a field: with JSON if `name=text` would give another value.
 fn field(name: &str, value: &Value, schema: &Value) -> Argument {
-    let written = escaped(name);
+    let written = escape(name);
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let argument = format!("{written}={text}");
     // A text that begins with `@` names a file.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use ophost_document::text;
 use ophost_schema::{Branch, Tagging};
 
-use super::super::field_path::escaped;
+use super::super::field_path::escape;
 use super::node::{Alternatives, Field, Node, is_integer_limit};
 
 /// The maximum number of rows.
@@ -73,7 +73,7 @@ impl Rows {
             if self.is_cut {
                 return;
             }
-            let name = format!("{prefix}{}", escaped(field.name));
+            let name = format!("{prefix}{}", escape(field.name));
             if tag != Some(field.name) {
                 self.push(self.row(&format!("{indent}{name}"), &field));
             }
@@ -140,9 +140,9 @@ impl Rows {
 fn heading(tagging: Tagging<'_>, branch: &Branch<'_>, prefix: &str, number: usize) -> String {
     match (tagging, branch.key, branch.title()) {
         (Tagging::Property(name), ..) => {
-            format!("when {prefix}{}={}", escaped(name), choices_text(&branch.tags))
+            format!("when {prefix}{}={}", escape(name), choices_text(&branch.tags))
         }
-        (Tagging::Key, Some(key), _) => format!("when {prefix}{} is given", escaped(key)),
+        (Tagging::Key, Some(key), _) => format!("when {prefix}{} is given", escape(key)),
         (_, _, title) => {
             let of = prefix.strip_suffix('.').map(|name| format!(" of {name}")).unwrap_or_default();
             let title = title.map(|title| format!(": {}", text::truncate_chars(title, MAX_SHOWN)));

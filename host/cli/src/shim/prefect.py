@@ -15,7 +15,8 @@ Written by `ophost shim prefect`. Needs Prefect 3, and `ophost` on the PATH.
 
 The input consists of values that JSON has: `None`, `bool`, `int`, `str`, finite `float`, and
 lists, tuples and dictionaries of them. No other value is converted silently. The error names the
-path of the first other value, such as a NaN of pandas. To pass the rows of a data frame with None for NaN:
+path of the first other value, such as a NaN of pandas. To pass the rows of a data frame with None
+for NaN:
 
     frame.astype(object).where(frame.notna(), None).to_dict("records")
 

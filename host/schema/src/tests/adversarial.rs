@@ -315,7 +315,7 @@ fn no_schema_makes_a_check_go_on_after_its_deadline() {
             let compiling = thread_time() - start;
             let start = thread_time();
             let budget = Budget::until(Instant::now() + TIMEOUT, || false);
-            let told = match schema.as_ref().map(|schema| schema.check(&value, &budget)) {
+            let result = match schema.as_ref().map(|schema| schema.check(&value, &budget)) {
                 Ok(Ok(())) => "conforms".into(),
                 Ok(Err(CheckError::Violations(violations))) => violations.to_string(),
                 Ok(Err(CheckError::Interrupted(why))) => why.to_string(),
@@ -323,7 +323,7 @@ fn no_schema_makes_a_check_go_on_after_its_deadline() {
                 Err(error) => error.to_string(),
             };
             let over = (thread_time() - start).saturating_sub(TIMEOUT);
-            writeln!(report, "{name}: {compiling:.0?}, {over:.0?} after the deadline: {told}")
+            writeln!(report, "{name}: {compiling:.0?}, {over:.0?} after the deadline: {result}")
                 .unwrap();
             worst = [worst[0].max(compiling), worst[1].max(over)];
         }

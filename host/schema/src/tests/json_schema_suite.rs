@@ -85,7 +85,7 @@ struct Test {
     valid: bool,
 }
 
-/// How a test came out.
+/// Result of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     BothRight,
@@ -113,7 +113,6 @@ fn the_official_suite_gives_the_results_of_the_validator() {
                 }
             }
         }
-        // What needs a document from elsewhere is told by the validator's own refusal.
         println!("{draft:?}: {counts:?}");
         assert!(counts[&Verdict::BothRight] > 500, "the suite was read");
     }

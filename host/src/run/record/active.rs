@@ -30,7 +30,7 @@ pub(crate) struct ActiveRecord {
     /// Other processes can cancel the run while the registration exists.
     _registration: CancelRegistration,
     claim: Claim,
-    begun: RunGuard,
+    guard: RunGuard,
     operation: String,
     flags: Flags,
     pub(super) mask: Option<Mask>,
@@ -82,7 +82,7 @@ impl LogBuffer {
 impl ActiveRecord {
     pub(super) fn new(
         opened: &StoreHandle,
-        (claim, begun): (Claim, RunGuard),
+        (claim, guard): (Claim, RunGuard),
         spec: &RunSpec<'_>,
         mask: Option<Mask>,
         cancel: &CancellationToken,
@@ -91,7 +91,7 @@ impl ActiveRecord {
             store: opened.store().clone(),
             _registration: opened.cancellable(claim.id, cancel.clone()),
             claim,
-            begun,
+            guard,
             operation: spec.operation.name.to_string(),
             flags: spec.flags,
             mask,
@@ -171,7 +171,7 @@ impl ActiveRecord {
         let written = self.written().await;
         let finished = self.store.finish(self.claim, self.ending(ended, written)).await?;
         match finished {
-            FinishOutcome::Done => self.begun.end(),
+            FinishOutcome::Done => self.guard.end(),
             FinishOutcome::Conflict | FinishOutcome::Lost => {}
         }
         Ok(finished)
@@ -195,7 +195,7 @@ impl ActiveRecord {
 
     fn ending(&self, mut ended: Completion<'_>, written: usize) -> RunCompletion {
         let RecordedOutcome { outcome, masked, result_refs, warnings } =
-            std::mem::take(&mut ended.kept);
+            std::mem::take(&mut ended.recorded_outcome);
         let Completion { trail, usage, .. } = &ended;
         let outcome = outcome.unwrap_or_else(|| ended.outcome.clone());
         let mut log_entries = trail.log[written.min(trail.log.len())..].to_vec();
@@ -284,7 +284,7 @@ mod tests {
         let trail = RunDiagnostics { log, ..RunDiagnostics::default() };
         let ended = Completion {
             outcome: &Outcome::Success(json!({})),
-            kept: RecordedOutcome::default(),
+            recorded_outcome: RecordedOutcome::default(),
             trail: &trail,
             usage: Usage::default(),
             effects: &Arc::default(),

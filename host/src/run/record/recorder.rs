@@ -51,13 +51,13 @@ impl Recorder {
     pub(crate) fn prepare(
         &self,
         operation: &Operation,
-        asked: Option<bool>,
+        record_override: Option<bool>,
         key: Option<&str>,
         flags: Flags,
     ) {
         let may_change = !operation.models_out.is_empty() && !flags.dry_run;
         if let Some(opened) = &self.store
-            && (key.is_some() || may_change || self.rule.should_record(operation, asked))
+            && (key.is_some() || may_change || self.rule.should_record(operation, record_override))
         {
             opened.store().prepare();
         }
@@ -87,19 +87,19 @@ impl Recorder {
             };
         };
         let mask = mask(opened, &spec)?;
-        let mut input = kept_input(mask, &spec, deadline).await?;
-        let asked = input.asked.take();
-        let key = key.map(|key| spec.claim(key, asked.as_deref().unwrap_or_default()));
-        let run = spec.task_run(opened.owner().await?, input);
-        let begun = opened.begin(&run);
+        let mut input = recorded_input(mask, &spec, deadline).await?;
+        let raw_input = input.raw_input.take();
+        let key = key.map(|key| spec.claim(key, raw_input.as_deref().unwrap_or_default()));
+        let run = spec.running_record(opened.owner().await?, input);
+        let guard = opened.begin(&run);
         Ok(match insert(opened, NewRun { run, key }).await? {
             InsertOutcome::Created(claim) => {
                 let cancel = deadline.cancel();
-                let record = ActiveRecord::new(opened, (claim, begun), &spec, mask, cancel);
+                let record = ActiveRecord::new(opened, (claim, guard), &spec, mask, cancel);
                 BeginOutcome::Started(RunTracker::Recorded(record))
             }
             InsertOutcome::Existing(run) => {
-                begun.end();
+                guard.end();
                 if run.state.status().is_final() {
                     BeginOutcome::Replayed(run)
                 } else {
@@ -107,7 +107,7 @@ impl Recorder {
                 }
             }
             InsertOutcome::KeyConflict(mut run) => {
-                begun.end();
+                guard.end();
                 if !run.is_masked(Masked::Input) {
                     // An earlier version of the schema may have had no secrets.
                     let (dump, budget) = (&run.input_dump, deadline.budget());
@@ -169,15 +169,16 @@ impl From<Interruption> for NotStarted {
     }
 }
 
-async fn kept_input(
+async fn recorded_input(
     mask: Option<Mask>,
     spec: &RunSpec<'_>,
     deadline: &Deadline,
 ) -> Result<RecordedInput, WorkError> {
     let (schema, input) = (Arc::clone(spec.input_schema), Arc::clone(spec.input));
-    let asked = spec.raw_input.map(Arc::clone);
-    let keep =
-        move |budget: &Budget| RecordedInput::of(mask, &schema, &input, asked.as_deref(), budget);
+    let raw_input = spec.raw_input.map(Arc::clone);
+    let keep = move |budget: &Budget| {
+        RecordedInput::of(mask, &schema, &input, raw_input.as_deref(), budget)
+    };
     Ok(deadline.work(WorkSize::of(spec.input), keep).await??)
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct RunSpec<'a> {
 
 impl RunSpec<'_> {
     /// Returns the RUNNING record of a run that starts now.
-    pub(super) fn task_run(&self, owner: &OwnerId, input: RecordedInput) -> RunRecord {
+    pub(super) fn running_record(&self, owner: &OwnerId, input: RecordedInput) -> RunRecord {
         let Self { operation, actor, flags, context, .. } = self;
         let now = clock::now();
         let opening = flags.verbose.then(|| opening(operation.name.as_str(), &input.value));
@@ -119,9 +119,9 @@ impl RunSpec<'_> {
 
     /// Returns the claim of an idempotency key. Its fingerprint covers the input and the major
     /// version of the plugin.
-    pub(super) fn claim(&self, key: &str, asked: &str) -> IdempotencyClaim {
+    pub(super) fn claim(&self, key: &str, raw_input: &str) -> IdempotencyClaim {
         let major = self.version.split('.').next().unwrap_or_default();
-        let request = format!("{major}\n{asked}");
+        let request = format!("{major}\n{raw_input}");
         let fingerprint = Digest::sha256(request.as_bytes());
         IdempotencyClaim { key: key.to_owned(), fingerprint, window: IDEMPOTENCY_TTL }
     }
@@ -134,7 +134,7 @@ pub(super) struct RecordedInput {
     pub(super) is_masked: bool,
     /// Canonical text of the input before defaults, with masked secrets, because a digest of a
     /// secret could be guessed. `None` without an idempotency key.
-    pub(super) asked: Option<String>,
+    pub(super) raw_input: Option<String>,
 }
 
 impl RecordedInput {
@@ -147,18 +147,18 @@ impl RecordedInput {
         mask: Option<Mask>,
         schema: &Schema,
         input: &Value,
-        asked: Option<&Value>,
+        raw_input: Option<&Value>,
         budget: &Budget,
     ) -> Result<Self, Interruption> {
         let value = masked(mask, schema, input, budget)?;
         let is_masked = matches!(value, Cow::Owned(_));
-        let canonical = |asked| {
+        let canonical = |raw_input| {
             let mut text = String::new();
-            let asked = masked(mask, schema, asked, budget)?;
-            json::write_canonical(&asked, &mut |part| text.push_str(part), budget)?;
+            let raw_input = masked(mask, schema, raw_input, budget)?;
+            json::write_canonical(&raw_input, &mut |part| text.push_str(part), budget)?;
             Ok(text)
         };
-        let asked = asked.map(canonical).transpose()?;
-        Ok(Self { value: value.into_owned(), is_masked, asked })
+        let raw_input = raw_input.map(canonical).transpose()?;
+        Ok(Self { value: value.into_owned(), is_masked, raw_input })
     }
 }

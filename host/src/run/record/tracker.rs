@@ -20,7 +20,7 @@ use crate::util::deadline::{Deadline, WorkError, WorkSize};
 /// The end of a run.
 pub(crate) struct Completion<'a> {
     pub(crate) outcome: &'a Outcome,
-    pub(crate) kept: RecordedOutcome,
+    pub(crate) recorded_outcome: RecordedOutcome,
     pub(crate) trail: &'a RunDiagnostics,
     pub(crate) usage: Usage,
     pub(crate) effects: &'a Arc<CommitRequest>,
@@ -128,8 +128,9 @@ impl RunTracker {
         };
         let (mask, schema) = (*mask, Arc::clone(schema));
         let keep = move |budget: &Budget| {
-            let kept = RecordedOutcome::of(mask, &schema, &outcome, &changes.changes, budget)?;
-            Ok::<_, Interruption>((outcome, kept))
+            let recorded_outcome =
+                RecordedOutcome::of(mask, &schema, &outcome, &changes.changes, budget)?;
+            Ok::<_, Interruption>((outcome, recorded_outcome))
         };
         Ok(deadline.work(size, keep).await??)
     }

@@ -45,11 +45,11 @@ struct Overlay {
     file: File,
     /// The state of the file when it was opened.
     opened: FileState,
-    changes: Mutex<Changes>,
+    changes: Mutex<OverlayState>,
 }
 
 #[derive(Debug)]
-struct Changes {
+struct OverlayState {
     length: u64,
     /// Length of the prefix of the file that is still valid.
     base_length: u64,
@@ -115,11 +115,11 @@ impl Overlay {
     fn new(file: File) -> io::Result<Self> {
         let opened = stable_state(&file)?;
         let (length, base_length) = (opened.size, opened.size);
-        let changes = Mutex::new(Changes { length, base_length, pages: BTreeMap::new() });
+        let changes = Mutex::new(OverlayState { length, base_length, pages: BTreeMap::new() });
         Ok(Self { file, opened, changes })
     }
 
-    fn changes(&self) -> MutexGuard<'_, Changes> {
+    fn changes(&self) -> MutexGuard<'_, OverlayState> {
         // A panic while the lock is held leaves the changes consistent.
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +138,7 @@ impl Overlay {
     }
 }
 
-impl Changes {
+impl OverlayState {
     fn check(&self, offset: u64, length: usize) -> io::Result<()> {
         let end = offset.checked_add(length as u64);
         let is_inside = end.is_some_and(|end| end <= self.length);

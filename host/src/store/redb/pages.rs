@@ -83,8 +83,34 @@ struct Table {
     entries: u64,
 }
 
-/// Reads the header of a file. An unchanged header means that no commit happened in between.
-pub(super) fn header(file: &File) -> Result<[u8; HEADER], StoreError> {
+/// Opens the pages of the newest commit with a readable root.
+///
+/// `pin` opens a snapshot, so that redb does not reuse the pages of the newest commit. It is called
+/// again if a commit happened before it returned. If it fails, no process can write to the file
+/// either, and the pages are still returned.
+///
+/// # Errors
+///
+/// The pages are
+///
+/// - [`StoreError::Corrupted`] if no entry can be read.
+/// - [`StoreError::Io`] if the file cannot be read.
+pub(super) fn open<P>(
+    file: File,
+    mut pin: impl FnMut() -> Result<P, StoreError>,
+) -> (Result<RawPages, StoreError>, Result<P, StoreError>) {
+    let pinned = loop {
+        let before = header(&file).ok();
+        let pinned = pin();
+        // Each commit changes the header.
+        if pinned.is_err() || header(&file).ok() == before {
+            break pinned;
+        }
+    };
+    (RawPages::read(file), pinned)
+}
+
+fn header(file: &File) -> Result<[u8; HEADER], StoreError> {
     let mut header = [0; HEADER];
     match file.read_exact_at(&mut header, 0) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -102,14 +128,7 @@ impl RawPages {
     /// Finds the tables of the newest commit with a readable root.
     ///
     /// If no root is readable, for example in a truncated file, [`Self::each`] scans all pages.
-    ///
-    /// # Errors
-    ///
-    /// Returns
-    ///
-    /// - [`StoreError::Corrupted`] if no entry can be read.
-    /// - [`StoreError::Io`] if the file cannot be read.
-    pub(super) fn open(file: File) -> Result<Self, StoreError> {
+    fn read(file: File) -> Result<Self, StoreError> {
         let header = header(&file)?;
         let length = file.metadata()?.len();
         // All stores use the same page size.

@@ -5,7 +5,6 @@
 //! else by the difference to the recorded number of entries.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use super::backup::{BatchWriter, write_all, write_file};
 use super::codec;
 use super::document_check;
 use super::documents::{CollectionStats, StoredDocument};
-use super::file::{OpenDatabase, StoreFile, catch_corruption_panic, off_thread};
+use super::file::{StoreFile, catch_corruption_panic, off_thread};
 use super::keys::{self, TableId};
 use super::pages::{self, RawPages};
 use super::tables::{self, Entry, IdempotencyEntry, Snapshot, Tx};
@@ -52,11 +51,11 @@ impl RedbStore {
 fn salvage(file: &StoreFile, to: &Path) -> Result<SalvageReport, StoreError> {
     let raw_file = file.raw_file()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     // Other processes may write during the salvage.
-    let pinned = pin_snapshot(file, &raw_file);
+    let (pages, pinned) = pages::open(raw_file, || file.snapshot());
     if let Err(error @ StoreError::Older { .. }) = pinned {
         return Err(error);
     }
-    let pages = RawPages::open(raw_file).map_err(|error| match &pinned {
+    let pages = pages.map_err(|error| match &pinned {
         // Report a file that is no store with the same message as all other commands.
         Err(known @ StoreError::Corrupted { .. }) => known.clone(),
         _ => error,
@@ -67,22 +66,6 @@ fn salvage(file: &StoreFile, to: &Path) -> Result<SalvageReport, StoreError> {
         Ok(())
     })?;
     Ok(saved)
-}
-
-/// Prevents redb from reusing the pages of the newest commit until the returned value is dropped.
-///
-/// If redb cannot open a snapshot, no process can write to the file either.
-fn pin_snapshot(
-    file: &StoreFile,
-    raw_file: &File,
-) -> Result<Option<(Snapshot, Arc<OpenDatabase>)>, StoreError> {
-    loop {
-        let before = pages::header(raw_file).ok();
-        let pinned = file.snapshot();
-        if pinned.is_err() || pages::header(raw_file).ok() == before {
-            return pinned;
-        }
-    }
 }
 
 /// Maximum corrupted entries that are reported per table.

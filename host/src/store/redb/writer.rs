@@ -137,13 +137,13 @@ enum TxError {
 
 fn write(file: &StoreFile, mut batch: Vec<BoxedWrite>) {
     match attempt(file, &mut batch) {
-        Ok(()) => batch.into_iter().for_each(|request| request.answer(None)),
+        Ok(()) => batch.into_iter().for_each(|request| request.respond(None)),
         // A single request may be invalid or too large, so each is tried on its own.
         Err(TxError::Aborted(_)) if batch.len() > 1 => {
             batch.into_iter().for_each(|request| write(file, vec![request]));
         }
         Err(TxError::Aborted(error)) => {
-            batch.into_iter().for_each(|request| request.answer(Some(error.clone())));
+            batch.into_iter().for_each(|request| request.respond(Some(error.clone())));
         }
         Err(TxError::CommitUnknown(error)) => resolve_unknown_commit(file, batch, &error),
     }
@@ -189,11 +189,11 @@ fn resolve_unknown_commit(file: &StoreFile, batch: Vec<BoxedWrite>, error: &Stor
     catch_corruption_panic(|| file.for_writing().map(drop)).ok();
     for request in batch {
         match file.read(|store| request.is_committed(store)) {
-            Ok(Some(true)) => request.answer(None),
-            Ok(Some(false) | None) => request.answer(Some(error.clone())),
+            Ok(Some(true)) => request.respond(None),
+            Ok(Some(false) | None) => request.respond(Some(error.clone())),
             Err(_) => {
                 let unknown = StoreError::OutcomeUnknown(request.id());
-                request.answer(Some(unknown));
+                request.respond(Some(unknown));
             }
         }
     }
@@ -210,7 +210,7 @@ trait QueuedWrite: Send {
     /// Returns whether the write is committed.
     fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError>;
     /// Sends the error, or the result if `error` is `None`.
-    fn answer(self: Box<Self>, error: Option<StoreError>);
+    fn respond(self: Box<Self>, error: Option<StoreError>);
 }
 
 struct WriteRequest<T, A> {
@@ -245,7 +245,7 @@ where
         self.result.as_ref().map_or(Ok(false), |result| result.is_committed(store))
     }
 
-    fn answer(self: Box<Self>, error: Option<StoreError>) {
+    fn respond(self: Box<Self>, error: Option<StoreError>) {
         let answer = match (error, self.result) {
             (None, Some(result)) => Ok(result),
             (Some(error), _) => Err(error),

@@ -64,7 +64,7 @@ pub(super) async fn run(
         _ => host_for_all(config).await?,
     };
     let cancel = CancellationToken::new();
-    interrupt::cancels(cancel.clone())?;
+    interrupt::cancel_on_signal(cancel.clone())?;
     let summary = run_all(runs, &host, &selection.ids, (rerunner, &cancel), json).await?;
     if !json {
         output::stdout(&summary.text())?;

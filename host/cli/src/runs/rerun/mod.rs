@@ -75,6 +75,6 @@ pub(super) async fn run(
     ensure_rerunnable(&earlier)?;
     let host = host_for(config, earlier.operation_name.as_str()).await?;
     let cancel = CancellationToken::new();
-    interrupt::cancels(cancel.clone())?;
+    interrupt::cancel_on_signal(cancel.clone())?;
     run_command::print_report(&rerunner.run(&host, earlier, cancel).await?, false, json)
 }
