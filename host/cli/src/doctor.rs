@@ -178,8 +178,8 @@ fn settings_file(config: &Config) -> Finding {
         (Some(file), Some(untrusted)) => {
             let (path, reason) = (file.path.display(), untrusted.reason_for(&file.path));
             let mut text = format!("`{path}` is not trusted: {reason}");
-            if !file.left_out.is_empty() {
-                let _ = write!(text, "; ignored: {}", file.left_out.join(", "));
+            if !file.ignored.is_empty() {
+                let _ = write!(text, "; ignored: {}", file.ignored.join(", "));
             }
             Finding::warning(subject, text, fix(untrusted))
         }

@@ -11,7 +11,7 @@
 //! - `changes`: document changes as text and as JSON.
 //! - `completion`: shell completion.
 //! - `orchestration`, `limits`: flags of the commands that execute operations.
-//! - `atomic_file`: a file that appears whole. `compile_progress`: what is being compiled.
+//! - `atomic_file`: atomic writes of files. `compile_progress`: progress of compiling plugins.
 //! - `interrupt`: Ctrl-C and other signals. `timeout`: work with a time limit.
 //! - `untrusted`: hints that make files trusted. `process_limits`: resource limits of the process.
 //! - `error`: errors, hints and exit codes. `panics`: the panic hook.

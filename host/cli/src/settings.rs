@@ -175,12 +175,12 @@ fn is_same_path(one: &Path, other: &Path) -> bool {
 /// Warns about settings that are ignored because the file is not trusted.
 pub(super) fn warn_about_ignored(config: &Config) {
     let (Some(file), Some(untrusted)) = (&config.file, &config.untrusted) else { return };
-    if file.left_out.is_empty() {
+    if file.ignored.is_empty() {
         return;
     }
-    let (path, left_out) = (file.path.display(), file.left_out.join(", "));
+    let (path, ignored) = (file.path.display(), file.ignored.join(", "));
     let reason = untrusted.reason_for(&file.path);
-    output::warn(&format!("`{path}` is not trusted: {reason}; ignored: {left_out}"));
+    output::warn(&format!("`{path}` is not trusted: {reason}; ignored: {ignored}"));
     let fix = untrusted::fix(untrusted);
     output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", EscapedLine(&fix)));
 }

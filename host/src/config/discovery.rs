@@ -1,46 +1,46 @@
-//! Which project a command is in: found upward from the current directory, like git does.
+//! Finds the project root: the nearest directory at or above the current one with a marker.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The file of settings; it marks the top of a project too.
+/// Name of the settings file, which also marks a project root.
 pub const FILE_NAME: &str = "ophost.toml";
-/// The directory of data; it marks the top of a project too.
+/// Name of the default data directory, which also marks a project root.
 pub(super) const DATA_NAME: &str = ".ophost";
 
-/// The top of a project.
+/// A project root.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Top {
+pub(super) struct ProjectRoot {
     pub(super) directory: PathBuf,
-    pub(super) mark: Mark,
+    pub(super) marker: Marker,
 }
 
-/// What marks the top of a project.
+/// The file or directory that marks a project root.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    /// The file of settings.
+pub(super) enum Marker {
+    /// The settings file.
     File(PathBuf),
     /// The data directory.
     Data(PathBuf),
 }
 
-/// Returns the nearest top of a project at or above `here`, whoever made the mark.
-pub(super) fn top(here: &Path) -> Option<Top> {
+/// Returns the nearest project root at or above `here`, independent of the owner of the marker.
+pub(super) fn project_root(here: &Path) -> Option<ProjectRoot> {
     here.ancestors().find_map(|directory| {
         let file = directory.join(FILE_NAME);
         let data = directory.join(DATA_NAME);
-        let mark = if fs::symlink_metadata(&file).is_ok() {
-            Mark::File(file)
+        let marker = if fs::symlink_metadata(&file).is_ok() {
+            Marker::File(file)
         } else if data.is_dir() {
-            Mark::Data(data)
+            Marker::Data(data)
         } else {
             return None;
         };
-        Some(Top { directory: directory.to_owned(), mark })
+        Some(ProjectRoot { directory: directory.to_owned(), marker })
     })
 }
 
-/// Returns a path as short as it can be written from `here`.
+/// Returns a path relative to `here` if it is below `here`, or else the path itself.
 pub(super) fn shortened(path: &Path, here: &Path) -> PathBuf {
     match path.strip_prefix(here) {
         Ok(below) if below.as_os_str().is_empty() => PathBuf::from("."),

@@ -1,4 +1,4 @@
-//! What can be wrong with settings, and the way out.
+//! Errors of settings, and hints to fix them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 use super::Source;
 use crate::util::trust::{UnknownWord, Untrusted};
 
-/// Settings that cannot be used. Nothing was done.
+/// An error of the settings. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A file that is not trusted says which store or which plugins are used.
-    #[error("{}", deciding(keys, untrusted))]
+    /// An untrusted file or data directory determines the data or plugin directories.
+    #[error("{}", untrusted_message(keys, untrusted))]
     Untrusted {
-        /// The settings that depend on it.
+        /// The settings that it determines.
         keys: Vec<&'static str>,
-        /// The file, or the data directory, that marks the project.
+        /// The file or data directory that marks the project root.
         untrusted: Untrusted,
     },
-    /// There is no current directory.
+    /// The current directory does not exist or is not accessible.
     #[error("cannot find the current directory")]
     NoDirectory(#[source] io::Error),
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("cannot read `{}`", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
     /// The file is not TOML.
@@ -33,17 +33,17 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         file: PathBuf,
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// What the reader says.
+        /// The error of the TOML parser.
         problem: String,
     },
-    /// One setting is wrong.
-    #[error("{}: {problem}", place(source_of))]
+    /// A setting is invalid.
+    #[error("{}: {problem}", location(source_of))]
     Setting {
-        /// Where it stands.
+        /// The source of the setting.
         source_of: Source,
-        /// What is wrong.
+        /// The error of the setting.
         problem: Box<SettingError>,
     },
 }
@@ -54,58 +54,58 @@ impl ConfigError {
     }
 }
 
-/// What is wrong with one setting.
+/// An error of one setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
-    /// A key that means nothing here.
+    /// An unknown key.
     #[error("`{key}` is not a setting")]
     UnknownKey {
-        /// The key, with what it stands in.
+        /// The full key.
         key: String,
-        /// A key that is much like it.
-        meant: Option<&'static str>,
-        /// The keys that mean something there.
+        /// A valid key with a similar name.
+        suggestion: Option<&'static str>,
+        /// The valid keys of the table.
         known: &'static [&'static str],
     },
-    /// The name of an operation that TOML takes apart at its dots.
+    /// An operation name that TOML splits at its dots, because it is not quoted.
     #[error("`operations.{0}` is not a setting")]
     Unquoted(String),
-    /// A value of another type.
+    /// A value of the wrong type.
     #[error("`{key}` is {got}, not {expected}")]
     WrongType {
         /// The key.
         key: String,
-        /// What it has to be.
+        /// The expected type.
         expected: &'static str,
-        /// What it is.
+        /// The actual type.
         got: &'static str,
     },
-    /// A text that means nothing.
+    /// A string that cannot be parsed.
     #[error("`{key}` is `{value}`, which is not {expected}")]
     BadValue {
         /// The key.
         key: String,
-        /// The text.
+        /// The string.
         value: String,
-        /// What it has to be.
+        /// The expected kind of value.
         expected: &'static str,
     },
-    /// A limit under which nothing can run.
-    #[error("`{key}` of zero lets nothing run")]
+    /// A limit of zero.
+    #[error("`{key}` must be greater than zero")]
     Zero {
         /// The key.
         key: String,
     },
-    /// A default above its own maximum.
+    /// A default limit above its maximum.
     #[error("`{key}` is {value}, above the maximum of {maximum} ({from})")]
     AboveMaximum {
         /// The key.
         key: String,
-        /// Its value.
+        /// The value of the default limit.
         value: String,
         /// The maximum.
         maximum: String,
-        /// Where the maximum came from.
+        /// The source of the maximum.
         from: Source,
     },
     /// A path in the home directory of another user.
@@ -116,7 +116,7 @@ pub enum SettingError {
         /// The path.
         value: String,
     },
-    /// A path in the home directory of a user who has none.
+    /// A path in the home directory of this user, who has no home directory.
     #[error("`{key}` is `{value}`, and this user has no home directory")]
     NoHome {
         /// The key.
@@ -124,7 +124,7 @@ pub enum SettingError {
         /// The path.
         value: String,
     },
-    /// A path with quotes of its own.
+    /// A path in quotes.
     #[error("`{key}` is in quotes: `{value}`")]
     Quoted {
         /// The key.
@@ -132,7 +132,7 @@ pub enum SettingError {
         /// The path.
         value: String,
     },
-    /// A path with a character that nobody types.
+    /// A path with a control character.
     #[error("`{key}` contains the control character U+{character:04X}")]
     ControlCharacter {
         /// The key.
@@ -140,28 +140,28 @@ pub enum SettingError {
         /// The character.
         character: u32,
     },
-    /// A word that is not one of `trust`.
+    /// An invalid word in `trust`.
     #[error("`{key}`: {word}")]
     Trust {
         /// The key.
         key: String,
-        /// What is wrong with the word.
+        /// The error of the word.
         word: UnknownWord,
     },
-    /// `[operations.NAME]` with a name that no operation can have.
-    #[error("`{0}` is not a name for an operation")]
+    /// `[operations.NAME]` with an invalid operation name.
+    #[error("`{0}` is not a valid operation name")]
     OperationName(String),
 }
 
-fn deciding(keys: &[&str], untrusted: &Untrusted) -> String {
+fn untrusted_message(keys: &[&str], untrusted: &Untrusted) -> String {
     let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
     let path =
         untrusted.paths.first().map(|exposed| exposed.path.as_path()).unwrap_or(Path::new(""));
     let (name, reason) = (path.display(), untrusted.reason_for(path));
-    format!("`{name}` decides on {} and is not trusted: {reason}", keys.join(" and "))
+    format!("`{name}` determines {} and is not trusted: {reason}", keys.join(" and "))
 }
 
-fn place(source: &Source) -> String {
+fn location(source: &Source) -> String {
     match source {
         Source::Untrusted { file } => format!("`{}`", file.display()),
         Source::File { file, line } => format!("`{}`, line {line}", file.display()),
@@ -171,12 +171,12 @@ fn place(source: &Source) -> String {
 }
 
 impl ConfigError {
-    /// Returns what can be done about it, where that is known.
+    /// Returns a hint to fix the error, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Setting { problem, .. } => problem.hint(),
             Self::Syntax { .. } => Some("the file is TOML: https://toml.io".to_owned()),
-            // Only a front end knows its flags.
+            // The hints of a front end depend on its flags.
             Self::Untrusted { .. } | Self::NoDirectory(_) | Self::Unreadable { .. } => None,
         }
     }
@@ -185,66 +185,68 @@ impl ConfigError {
 impl SettingError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownKey { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
-            Self::UnknownKey { meant: None, known, .. } => {
-                Some(format!("what there is: {}", known.join(", ")))
+            Self::UnknownKey { suggestion: Some(key), .. } => {
+                Some(format!("did you mean `{key}`?"))
+            }
+            Self::UnknownKey { suggestion: None, known, .. } => {
+                Some(format!("use one of: {}", known.join(", ")))
             }
             Self::Unquoted(name) => {
-                Some(format!("a name with dots is quoted: `[operations.\"{name}\"]`"))
+                Some(format!("quote a name with dots: `[operations.\"{name}\"]`"))
             }
-            Self::WrongType { expected, .. } => Some(example(expected).to_owned()),
-            Self::BadValue { expected, .. } => Some(spelling(expected).to_owned()),
-            Self::Zero { .. } => Some("leave it out for the default".to_owned()),
-            Self::AboveMaximum { .. } => Some("lower it, or raise the maximum".to_owned()),
+            Self::WrongType { expected, .. } => Some(type_hint(expected).to_owned()),
+            Self::BadValue { expected, .. } => Some(value_hint(expected).to_owned()),
+            Self::Zero { .. } => Some("remove the setting to use the default".to_owned()),
+            Self::AboveMaximum { .. } => Some("lower the limit, or raise the maximum".to_owned()),
             Self::HomeOfOther { value, .. } => {
-                Some(format!("write the whole path; a directory of that name is `./{value}`"))
+                Some(format!("write the full path, or `./{value}` for a directory with this name"))
             }
-            Self::NoHome { .. } => Some("set `HOME`, or write the whole path".to_owned()),
-            Self::Quoted { .. } => Some("leave the quotes out".to_owned()),
-            Self::ControlCharacter { character: 0xd, .. } => {
-                Some("U+000D is the end of a line in a file from Windows: leave it out".to_owned())
-            }
-            Self::ControlCharacter { .. } => Some("leave it out".to_owned()),
+            Self::NoHome { .. } => Some("set `HOME`, or write the full path".to_owned()),
+            Self::Quoted { .. } => Some("remove the quotes".to_owned()),
+            Self::ControlCharacter { character: 0xd, .. } => Some(
+                "remove the carriage return (U+000D), which ends the lines of Windows files"
+                    .to_owned(),
+            ),
+            Self::ControlCharacter { .. } => Some("remove the character".to_owned()),
             Self::Trust { .. } => None,
-            Self::OperationName(_) => {
-                Some("`ophost list` shows the names that there are".to_owned())
-            }
+            Self::OperationName(_) => Some("run `ophost list` to see the names".to_owned()),
         }
     }
 }
 
-/// What a time, a size, a table, a rule and a list of texts are called in errors.
-pub(super) const TIME: &str = "a time";
+/// The kinds of values, as they are called in errors.
+pub(super) const DURATION: &str = "a duration";
 pub(super) const SIZE: &str = "a size";
 pub(super) const TABLE: &str = "a table";
 pub(super) const PATH: &str = "a path";
-pub(super) const RULE: &str = "a rule for records";
+pub(super) const RECORD_POLICY: &str = "a record policy";
 pub(super) const PATHS: &str = "a list of paths";
-pub(super) const WORDS_OF_TRUST: &str = "a list of words";
+pub(super) const TRUST_WORDS: &str = "a list of words";
 
-/// Returns how a value of the right type looks in the file.
-fn example(expected: &str) -> &'static str {
+/// Returns the hint for a value of the wrong type.
+fn type_hint(expected: &str) -> &'static str {
     match expected {
-        TIME => "write it as a text, such as `\"30s\"`",
-        SIZE => "write it as a text, such as `\"64MiB\"`",
+        DURATION => "write a string, such as `\"30s\"`",
+        SIZE => "write a string, such as `\"64MiB\"`",
         TABLE => "write a table, such as `[limits]` or `[operations.NAME]`",
         PATHS => "write a list of directories, such as `[\"plugins\"]`",
-        RULE => "write it as a text, such as `\"always\"`",
-        WORDS_OF_TRUST => "write a list, such as `[\"group-writable\", \"owner:root\"]`",
-        _ => "write a directory as a text, such as `\".ophost\"`",
+        RECORD_POLICY => "write a string, such as `\"always\"`",
+        TRUST_WORDS => "write a list, such as `[\"group-writable\", \"owner:root\"]`",
+        _ => "write a directory as a string, such as `\".ophost\"`",
     }
 }
 
-/// Returns how a text that means something is spelt.
-fn spelling(expected: &str) -> &'static str {
+/// Returns the hint for a string that cannot be parsed.
+fn value_hint(expected: &str) -> &'static str {
     match expected {
-        TIME => "times are written `500ms`, `30s`, `5m`",
-        SIZE => "sizes are written `64KiB`, `64MiB`, `2GiB`",
-        PATHS => "name a directory, or leave it out",
-        WORDS_OF_TRUST => "words are `group-writable`, `world-writable` and `owner:USER`",
-        RULE => {
-            "`declared` keeps what operations declare, `changes` also what may change documents, `always` all"
+        DURATION => "write a duration such as `500ms`, `30s` or `5m`",
+        SIZE => "write a size such as `64KiB`, `64MiB` or `2GiB`",
+        PATHS => "name a directory, or remove the setting",
+        TRUST_WORDS => "use `group-writable`, `world-writable` or `owner:USER`",
+        RECORD_POLICY => {
+            "use `declared` (calls that operations declare), `changes` (also calls that may change \
+             documents) or `always` (all calls)"
         }
-        _ => "name it, or leave it out",
+        _ => "write a path, or remove the setting",
     }
 }

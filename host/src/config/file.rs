@@ -1,4 +1,4 @@
-//! Reading `ophost.toml`, strictly: what is not understood is an error with its line.
+//! Strict parser of `ophost.toml`. Unknown keys and invalid values are errors with their line.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{
-    ConfigError, PATH, PATHS, RULE, SIZE, SettingError, TABLE, TIME, WORDS_OF_TRUST,
+    ConfigError, DURATION, PATH, PATHS, RECORD_POLICY, SIZE, SettingError, TABLE, TRUST_WORDS,
 };
 use super::paths;
 use super::{OperationSettings, PartialLimits, Source, Sourced};
@@ -22,22 +22,23 @@ use crate::util::trust::{Exposed, Judge, Purpose, TrustPolicy};
 use ophost_document::suggest::closest_match;
 use ophost_document::text;
 
-/// The largest file that is read, in bytes.
-const MAX_FILE: u64 = 1 << 20;
-/// How much of a wrong value an error repeats, in characters.
+/// Maximum size of a settings file, in bytes.
+const MAX_FILE_SIZE: u64 = 1 << 20;
+/// Maximum length of an invalid value in an error, in characters.
 const MAX_SHOWN: usize = 60;
 
-const TOP: [&str; 7] = ["plugins", "data", "trust", "record", "limits", "operations", "compile"];
-const LIMITS: [&str; 6] = ["timeout", "memory", "output", "effects", "log", "max"];
-const MAXIMA: [&str; 5] = ["timeout", "memory", "output", "effects", "log"];
-const COMPILE: [&str; 2] = ["memory", "time"];
+const ROOT_KEYS: [&str; 7] =
+    ["plugins", "data", "trust", "record", "limits", "operations", "compile"];
+const LIMIT_KEYS: [&str; 6] = ["timeout", "memory", "output", "effects", "log", "max"];
+const MAXIMUM_KEYS: [&str; 5] = ["timeout", "memory", "output", "effects", "log"];
+const COMPILE_KEYS: [&str; 2] = ["memory", "time"];
 
-/// What a file says.
+/// The settings in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FileSettings {
-    /// As written: relative to the file.
+    /// The paths as written, relative to the directory of the file.
     pub(super) plugins: Option<Sourced<Vec<PathBuf>>>,
-    /// As written: relative to the file.
+    /// The paths as written, relative to the directory of the file.
     pub(super) data: Option<Sourced<PathBuf>>,
     pub(super) trust: Option<Sourced<TrustPolicy>>,
     pub(super) record: Option<Sourced<RecordPolicy>>,
@@ -48,7 +49,7 @@ pub(super) struct FileSettings {
     pub(super) compile_time: Option<Sourced<Duration>>,
 }
 
-/// Reads a file, and says who else can change it; `name` is what errors call it.
+/// Reads a file, and returns why it is not trusted, if so. Errors call the file `name`.
 pub(super) fn read(
     (path, name): (&Path, &Path),
     policy: &TrustPolicy,
@@ -62,47 +63,48 @@ pub(super) fn read(
     Ok((parse(&text, name)?, exposed))
 }
 
-/// Returns the text and the facts of the open file, so that both are of the same.
+/// Returns the text and the metadata of a file. Both are read from the same open file, because the
+/// path can be replaced between two accesses.
 fn open(path: &Path) -> io::Result<(String, Metadata)> {
-    // Looked at before it is opened: opening a FIFO would wait for a writer.
+    // Check the type first, because opening a FIFO would block until it has a writer.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
     let file = File::open(path)?;
     let status = file.metadata()?;
     let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(io::Error::other(format!("larger than {}", ByteSize(MAX_FILE))));
+    file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_SIZE {
+        return Err(io::Error::other(format!("larger than {}", ByteSize(MAX_FILE_SIZE))));
     }
     let text = text_encoding::decode(bytes).map_err(io::Error::other)?;
     Ok((text, status))
 }
 
-/// Reads a text as the settings that it holds.
+/// Parses the text of a settings file. Errors call the file `name`.
 pub(super) fn parse(text: &str, name: &Path) -> Result<FileSettings, ConfigError> {
-    let reader = Reader { text, name };
+    let parser = Parser { text, name };
     let document = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         file: name.to_owned(),
-        line: reader.line(error.span().map_or(0, |span| span.start)),
+        line: parser.line(error.span().map_or(0, |span| span.start)),
         problem: error.message().lines().collect::<Vec<_>>().join("; "),
     })?;
-    reader.settings(document.get_ref())
+    parser.settings(document.get_ref())
 }
 
 type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
 type Entry<'a> = Spanned<DeValue<'a>>;
 
-/// A file that is being read.
+/// A parser with the text and the name of its file.
 #[derive(Clone, Copy)]
-struct Reader<'a> {
+struct Parser<'a> {
     text: &'a str,
     name: &'a Path,
 }
 
-impl Reader<'_> {
-    fn line(&self, place: usize) -> usize {
-        let before = &self.text.as_bytes()[..place.min(self.text.len())];
+impl Parser<'_> {
+    fn line(&self, offset: usize) -> usize {
+        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         1 + before.iter().filter(|byte| **byte == b'\n').count()
     }
 
@@ -117,19 +119,19 @@ impl Reader<'_> {
                 "plugins" => settings.plugins = Some(self.paths("plugins", value)?),
                 "data" => settings.data = Some(self.path("data", value)?),
                 "trust" => settings.trust = Some(self.trust("trust", value)?),
-                "record" => settings.record = Some(self.rule("record", value)?),
+                "record" => settings.record = Some(self.record_policy("record", value)?),
                 "limits" => {
                     (settings.limits, settings.maxima) = self.limits("limits", value)?;
                 }
                 "operations" => settings.operations = self.operations(value)?,
                 "compile" => self.compile(&mut settings, value)?,
-                _ => return Err(self.unknown("", key, &TOP)),
+                _ => return Err(self.unknown("", key, &ROOT_KEYS)),
             }
         }
         Ok(settings)
     }
 
-    /// Reads a table of limits that may hold one of maxima.
+    /// Returns the limits of a table, and the maxima of its `max` table.
     fn limits(
         &self,
         name: &str,
@@ -141,10 +143,10 @@ impl Reader<'_> {
             if key.get_ref() == "max" {
                 let name = format!("{name}.max");
                 for (key, value) in self.table(&name, value)? {
-                    self.limit(&mut maxima, &name, (key, value), &MAXIMA)?;
+                    self.limit(&mut maxima, &name, (key, value), &MAXIMUM_KEYS)?;
                 }
             } else {
-                self.limit(&mut limits, name, (key, value), &LIMITS)?;
+                self.limit(&mut limits, name, (key, value), &LIMIT_KEYS)?;
             }
         }
         Ok((limits, maxima))
@@ -159,15 +161,15 @@ impl Reader<'_> {
     ) -> Result<(), ConfigError> {
         let full = format!("{name}.{}", key.get_ref());
         match key.get_ref().as_ref() {
-            "timeout" => limits.timeout = Some(self.time(&full, value)?),
+            "timeout" => limits.timeout = Some(self.duration(&full, value)?),
             "memory" => limits.memory = Some(self.size(&full, value)?),
             "output" => limits.output = Some(self.size(&full, value)?),
             "effects" => limits.effects = Some(self.size(&full, value)?),
             "log" => limits.log = Some(self.size(&full, value)?),
             _ => match name.strip_prefix("operations.") {
                 Some(operation) if value.get_ref().is_table() => {
-                    let name = format!("{operation}.{}", shown(key.get_ref()));
-                    return Err(self.wrong(key, SettingError::Unquoted(name)));
+                    let name = format!("{operation}.{}", truncated(key.get_ref()));
+                    return Err(self.invalid(key, SettingError::Unquoted(name)));
                 }
                 Some(_) | None => return Err(self.unknown(name, key, known)),
             },
@@ -181,8 +183,9 @@ impl Reader<'_> {
     ) -> Result<BTreeMap<OperationName, OperationSettings>, ConfigError> {
         let mut operations = BTreeMap::new();
         for (key, value) in self.table("operations", value)? {
-            let name = OperationName::new(key.get_ref().as_ref())
-                .map_err(|_| self.wrong(key, SettingError::OperationName(shown(key.get_ref()))))?;
+            let name = OperationName::new(key.get_ref().as_ref()).map_err(|_| {
+                self.invalid(key, SettingError::OperationName(truncated(key.get_ref())))
+            })?;
             let (defaults, maxima) = self.limits(&format!("operations.{name}"), value)?;
             operations.insert(name, OperationSettings { defaults, maxima });
         }
@@ -193,8 +196,8 @@ impl Reader<'_> {
         for (key, value) in self.table("compile", value)? {
             match key.get_ref().as_ref() {
                 "memory" => settings.compile_memory = Some(self.size("compile.memory", value)?),
-                "time" => settings.compile_time = Some(self.time("compile.time", value)?),
-                _ => return Err(self.unknown("compile", key, &COMPILE)),
+                "time" => settings.compile_time = Some(self.duration("compile.time", value)?),
+                _ => return Err(self.unknown("compile", key, &COMPILE_KEYS)),
             }
         }
         Ok(())
@@ -217,22 +220,26 @@ impl Reader<'_> {
         value.get_ref().as_str().ok_or_else(|| self.wrong_type(key, value, expected))
     }
 
-    fn time(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<Duration>, ConfigError> {
-        let text = self.text(key, value, TIME)?;
-        let time = time(key, text).map_err(|problem| self.wrong(value, problem))?;
-        Ok(Sourced { value: time, source: self.source(value) })
+    fn duration(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<Duration>, ConfigError> {
+        let text = self.text(key, value, DURATION)?;
+        let duration = duration(key, text).map_err(|problem| self.invalid(value, problem))?;
+        Ok(Sourced { value: duration, source: self.source(value) })
     }
 
     fn size(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<u64>, ConfigError> {
         let text = self.text(key, value, SIZE)?;
-        let size = size(key, text).map_err(|problem| self.wrong(value, problem))?;
+        let size = size(key, text).map_err(|problem| self.invalid(value, problem))?;
         Ok(Sourced { value: size, source: self.source(value) })
     }
 
-    fn rule(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<RecordPolicy>, ConfigError> {
-        let text = self.text(key, value, RULE)?;
-        let rule = rule(key, text).map_err(|problem| self.wrong(value, problem))?;
-        Ok(Sourced { value: rule, source: self.source(value) })
+    fn record_policy(
+        &self,
+        key: &str,
+        value: &Entry<'_>,
+    ) -> Result<Sourced<RecordPolicy>, ConfigError> {
+        let text = self.text(key, value, RECORD_POLICY)?;
+        let policy = record_policy(key, text).map_err(|problem| self.invalid(value, problem))?;
+        Ok(Sourced { value: policy, source: self.source(value) })
     }
 
     fn path(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<PathBuf>, ConfigError> {
@@ -240,18 +247,18 @@ impl Reader<'_> {
         if text.is_empty() {
             let problem =
                 SettingError::BadValue { key: key.into(), value: "".into(), expected: PATH };
-            return Err(self.wrong(value, problem));
+            return Err(self.invalid(value, problem));
         }
-        let path = paths::path(key, Path::new(text)).map_err(|odd| self.wrong(value, odd))?;
+        let path = paths::path(key, Path::new(text)).map_err(|error| self.invalid(value, error))?;
         Ok(Sourced { value: path, source: self.source(value) })
     }
 
     fn trust(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<TrustPolicy>, ConfigError> {
         let list = value.get_ref().as_array();
-        let list = list.ok_or_else(|| self.wrong_type(key, value, WORDS_OF_TRUST))?;
+        let list = list.ok_or_else(|| self.wrong_type(key, value, TRUST_WORDS))?;
         let policy = list.iter().try_fold(TrustPolicy::default(), |policy, item| {
-            let word = self.text(key, item, WORDS_OF_TRUST)?;
-            trust(key, policy, word).map_err(|problem| self.wrong(item, problem))
+            let word = self.text(key, item, TRUST_WORDS)?;
+            trust(key, policy, word).map_err(|problem| self.invalid(item, problem))
         })?;
         Ok(Sourced { value: policy, source: self.source(value) })
     }
@@ -265,69 +272,73 @@ impl Reader<'_> {
         if paths.is_empty() {
             let problem =
                 SettingError::BadValue { key: key.into(), value: "[]".into(), expected: PATHS };
-            return Err(self.wrong(value, problem));
+            return Err(self.invalid(value, problem));
         }
         Ok(Sourced { value: paths, source: self.source(value) })
     }
 
-    fn wrong<T>(&self, place: &Spanned<T>, problem: SettingError) -> ConfigError {
-        ConfigError::setting(self.source(place), problem)
+    fn invalid<T>(&self, spanned: &Spanned<T>, problem: SettingError) -> ConfigError {
+        ConfigError::setting(self.source(spanned), problem)
     }
 
     fn wrong_type(&self, key: &str, value: &Entry<'_>, expected: &'static str) -> ConfigError {
         let got = match value.get_ref() {
-            DeValue::String(_) => "a text",
+            DeValue::String(_) => "a string",
             DeValue::Integer(_) | DeValue::Float(_) => "a number",
             DeValue::Boolean(_) => "true or false",
             DeValue::Datetime(_) => "a date",
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.wrong(value, SettingError::WrongType { key: key.to_owned(), expected, got })
+        self.invalid(value, SettingError::WrongType { key: key.to_owned(), expected, got })
     }
 
-    fn unknown(&self, inside: &str, key: &Key<'_>, known: &'static [&'static str]) -> ConfigError {
+    fn unknown(&self, table: &str, key: &Key<'_>, known: &'static [&'static str]) -> ConfigError {
         let name = key.get_ref().as_ref();
         let full =
-            if inside.is_empty() { shown(name) } else { format!("{inside}.{}", shown(name)) };
-        let meant = closest_match(name, known.iter().copied());
-        self.wrong(key, SettingError::UnknownKey { key: full, meant, known })
+            if table.is_empty() { truncated(name) } else { format!("{table}.{}", truncated(name)) };
+        let suggestion = closest_match(name, known.iter().copied());
+        self.invalid(key, SettingError::UnknownKey { key: full, suggestion, known })
     }
 }
 
-pub(super) fn shown(text: &str) -> String {
+pub(super) fn truncated(text: &str) -> String {
     text::truncate_chars(text, MAX_SHOWN)
 }
 
-/// Reads a text as a time; `key` is what errors call it.
-pub(super) fn time(key: &str, text: &str) -> Result<Duration, SettingError> {
+/// Parses a duration that is not zero. Errors call the setting `key`.
+pub(super) fn duration(key: &str, text: &str) -> Result<Duration, SettingError> {
     match humantime::parse_duration(text.trim()) {
         Ok(Duration::ZERO) => Err(SettingError::Zero { key: key.to_owned() }),
-        Ok(time) => Ok(time),
-        Err(_) => {
-            Err(SettingError::BadValue { key: key.to_owned(), value: shown(text), expected: TIME })
-        }
+        Ok(duration) => Ok(duration),
+        Err(_) => Err(SettingError::BadValue {
+            key: key.to_owned(),
+            value: truncated(text),
+            expected: DURATION,
+        }),
     }
 }
 
-/// Returns whether a text is a number alone, but for zero: that is no size, since nobody means so
-/// many bytes.
+/// Returns whether a text is a number above zero without a unit. The text is rejected as a size,
+/// because a limit of so few bytes is a mistake.
 pub fn is_without_unit(text: &str) -> bool {
     text.trim().parse::<f64>().is_ok_and(|number| number > 0.0)
 }
 
-/// Reads a text as a number of bytes; `key` is what errors call it.
+/// Parses a size in bytes that is not zero. Errors call the setting `key`.
 pub(super) fn size(key: &str, text: &str) -> Result<u64, SettingError> {
     match text.trim().parse::<ByteSize>() {
         Ok(ByteSize(0)) => Err(SettingError::Zero { key: key.to_owned() }),
         Ok(ByteSize(size)) if !is_without_unit(text) => Ok(size),
-        Ok(_) | Err(_) => {
-            Err(SettingError::BadValue { key: key.to_owned(), value: shown(text), expected: SIZE })
-        }
+        Ok(_) | Err(_) => Err(SettingError::BadValue {
+            key: key.to_owned(),
+            value: truncated(text),
+            expected: SIZE,
+        }),
     }
 }
 
-/// Adds a word to a policy; `key` is what errors call it.
+/// Adds a word to a policy. Errors call the setting `key`.
 pub(super) fn trust(
     key: &str,
     policy: TrustPolicy,
@@ -336,13 +347,13 @@ pub(super) fn trust(
     policy.word(word.trim()).map_err(|word| SettingError::Trust { key: key.to_owned(), word })
 }
 
-/// Reads a text as the rule that says which runs are kept; `key` is what errors call it.
-pub(super) fn rule(key: &str, text: &str) -> Result<RecordPolicy, SettingError> {
-    let named = |rule: &RecordPolicy| rule.as_str() == text.trim();
-    RecordPolicy::ALL.into_iter().find(named).ok_or_else(|| SettingError::BadValue {
+/// Parses a record policy. Errors call the setting `key`.
+pub(super) fn record_policy(key: &str, text: &str) -> Result<RecordPolicy, SettingError> {
+    let has_name = |policy: &RecordPolicy| policy.as_str() == text.trim();
+    RecordPolicy::ALL.into_iter().find(has_name).ok_or_else(|| SettingError::BadValue {
         key: key.to_owned(),
-        value: shown(text),
-        expected: RULE,
+        value: truncated(text),
+        expected: RECORD_POLICY,
     })
 }
 
@@ -358,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_known_is_read_with_its_line() {
+    fn all_settings_are_parsed_with_their_lines() {
         let text = "plugins = [\"a\", \"b\"]\ndata = \"d\"\nrecord = \"always\"\n[limits]\ntimeout = \"2s\"\nmax.memory = \"1GiB\"\n\
             [operations.word_count]\nlog = \"1KiB\"\n[operations.\"a.b\".max]\noutput = \"2MiB\"\n\
             [compile]\ntime = \"5s\"\nmemory = \"1GiB\"\n";
@@ -377,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named_with_its_line_and_the_way_out() {
+    fn errors_have_the_line_and_a_hint() {
         let error = |text| read(text).unwrap_err();
         assert_eq!(
             error("\n[limits]\ntimout = \"1s\""),
@@ -385,7 +396,7 @@ mod tests {
         );
         assert_eq!(
             error("[compile]\nthreads = 1"),
-            "`ophost.toml`, line 2: `compile.threads` is not a setting; what there is: memory, time"
+            "`ophost.toml`, line 2: `compile.threads` is not a setting; use one of: memory, time"
         );
         assert!(
             error("data = 5").starts_with("`ophost.toml`, line 1: `data` is a number, not a path")
@@ -393,18 +404,19 @@ mod tests {
         assert!(error("limits = []").contains("`limits` is a list, not a table"));
         assert!(error("limits.memory = \"lots\"").contains("is `lots`, which is not a size"));
         assert!(error("limits.memory = \"1\"").contains("is `1`, which is not a size"));
-        assert!(error("limits.max.timeout = \"0s\"").contains("of zero lets nothing run"));
+        assert!(error("limits.max.timeout = \"0s\"").contains("must be greater than zero"));
         assert_eq!(
             error("record = \"never\""),
-            "`ophost.toml`, line 1: `record` is `never`, which is not a rule for records; \
-             `declared` keeps what operations declare, `changes` also what may change documents, `always` all"
+            "`ophost.toml`, line 1: `record` is `never`, which is not a record policy; \
+             use `declared` (calls that operations declare), `changes` (also calls that may change \
+             documents) or `always` (all calls)"
         );
         assert!(error("plugins = []").contains("is `[]`, which is not a list of paths"));
-        assert!(error("[operations.Bad]").contains("`Bad` is not a name for an operation"));
+        assert!(error("[operations.Bad]").contains("`Bad` is not a valid operation name"));
         assert_eq!(
             error("[operations.a.b]\nlog = \"1KiB\""),
             "`ophost.toml`, line 1: `operations.a.b` is not a setting; \
-             a name with dots is quoted: `[operations.\"a.b\"]`"
+             quote a name with dots: `[operations.\"a.b\"]`"
         );
         assert!(error("a = \nb = 1").starts_with("`ophost.toml`, line 1: "));
     }

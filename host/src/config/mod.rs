@@ -1,12 +1,11 @@
-//! Settings: what flags, the environment and `ophost.toml` say, and where each value came
-//! from.
+//! Settings from flags, environment variables and `ophost.toml`.
 //!
-//! - [`Config`] is the answer: a flag wins over a variable, that over the file, that over the
-//!   default.
-//! - [`Source`] says where a value came from; [`Sourced`] is a value that knows.
-//! - A file that other users can change grants nothing. If it says where the data or the plugins
-//!   are, nothing that needs them goes on: see [`Config::check_trusted`].
-//! - [`ConfigError`] names the file, the line and the way out.
+//! - [`Config`] contains the resolved settings. A flag has precedence over a variable, a variable
+//!   over the file, and the file over the default.
+//! - [`Source`] is the source of a value, and [`Sourced`] is a value with its source.
+//! - A file that other users can change can only lower limits. If it sets the data or plugin
+//!   directories, commands that need them fail: see [`Config::check_trusted`].
+//! - [`ConfigError`] contains the file, the line and a hint.
 
 mod discovery;
 mod error;
@@ -27,27 +26,27 @@ use crate::model::operation::OperationName;
 use crate::policy::RecordPolicy;
 use crate::util::trust::{TrustPolicy, Untrusted};
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A flag of the command line.
+    /// A command-line flag.
     Flag(&'static str),
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(&'static str),
     /// A line of a file.
     File {
-        /// The file, as short as it can be written from here.
+        /// The file, relative to the current directory if the file is below it.
         file: PathBuf,
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: usize,
     },
-    /// A file, or a directory that marks the project, that is not trusted: the value is what
-    /// it would be.
+    /// A file or marker directory that is not trusted. The value is the one that would apply if it
+    /// were trusted.
     Untrusted {
-        /// The file, as short as it can be written from here.
+        /// The file, relative to the current directory if the file is below it.
         file: PathBuf,
     },
-    /// Nobody said anything.
+    /// The default.
     Default,
 }
 
@@ -62,12 +61,12 @@ impl fmt::Display for Source {
     }
 }
 
-/// A value, and where it came from.
+/// A value and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sourced<T> {
     /// The value.
     pub value: T,
-    /// Where it came from.
+    /// The source of the value.
     pub source: Source,
 }
 
@@ -77,7 +76,7 @@ impl<T> Sourced<T> {
     }
 }
 
-/// A value for each limit, or nothing.
+/// An optional value for each limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartialLimits {
     /// See [`Limits::timeout`].
@@ -131,89 +130,89 @@ impl SourcedLimits {
     }
 }
 
-/// What is said of one operation.
+/// The settings of one operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperationSettings {
-    /// What its runs get where the caller says nothing.
+    /// The limits of its runs if the caller requests none.
     pub defaults: PartialLimits,
-    /// The most that its callers may ask for.
+    /// The maxima of its limits.
     pub maxima: PartialLimits,
 }
 
-/// Where the values of a [`CompileBudget`] came from.
+/// The sources of the values of a [`CompileBudget`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileSources {
-    /// That of [`CompileBudget::memory`].
+    /// The source of [`CompileBudget::memory`].
     pub memory: Source,
-    /// That of [`CompileBudget::time`].
+    /// The source of [`CompileBudget::time`].
     pub time: Source,
 }
 
-/// The file that was read.
+/// The settings file of the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// The file, as short as it can be written from here.
+    /// The file, relative to the current directory if the file is below it.
     pub path: PathBuf,
-    /// The settings that were left out because it is not trusted.
-    pub left_out: Vec<String>,
+    /// The keys of the settings that are ignored because the file is not trusted.
+    pub ignored: Vec<String>,
 }
 
-/// What a command line says of settings.
+/// The command-line flags of settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
-    /// `--plugins`, each time it stands there.
+    /// The values of `--plugins`, which can be repeated.
     pub plugins: Vec<PathBuf>,
-    /// `--data`.
+    /// The value of `--data`.
     pub data: Option<PathBuf>,
     /// The words of `--trust`.
     pub trust: Vec<String>,
 }
 
-/// Every setting, and where it came from.
+/// The resolved settings and their sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The top of the project; the current directory where there is none.
+    /// The project root; the current directory if there is no project.
     pub project: PathBuf,
-    /// Whether something marks the top of a project.
+    /// Whether `project` has a marker, that is, whether there is a project.
     pub is_marked: bool,
-    /// The file, if there is one.
+    /// The settings file, if it exists.
     pub file: Option<ConfigFile>,
-    /// Why the file, or the data directory that marks the project, is not trusted.
+    /// The reason why the file or data directory that marks the project root is not trusted.
     pub untrusted: Option<Untrusted>,
-    /// The directories of plugins, at least one, whether they exist or not.
+    /// One or more plugin directories, which may not exist.
     pub plugins: Sourced<Vec<PathBuf>>,
-    /// The directory of what the host keeps, whether it exists or not.
+    /// The data directory, which may not exist.
     pub data: Sourced<PathBuf>,
     /// The directory of compiled code, if it is not in the data directory.
     pub cache: Option<Sourced<PathBuf>>,
-    /// Which owners and modes of plugins and data are accepted.
+    /// The owners and modes of plugins and data that are accepted beyond the default.
     pub trust: Sourced<TrustPolicy>,
-    /// Which direct calls are recorded.
+    /// The policy that selects the direct calls to record.
     pub record: Sourced<RecordPolicy>,
-    /// What runs get where caller and operation say nothing.
+    /// The limits of runs if neither the caller nor the operation sets one.
     pub limits: SourcedLimits,
-    /// The most that callers may ask for.
+    /// The maxima that callers can request.
     pub maxima: SourcedLimits,
-    /// What is said of single operations.
+    /// The settings of single operations.
     pub operations: BTreeMap<OperationName, OperationSettings>,
-    /// The bounds of compiling one plugin.
+    /// The limits for the compilation of one plugin.
     pub compile: CompileBudget,
-    /// Where those came from.
+    /// The sources of `compile`.
     pub compile_sources: CompileSources,
 }
 
 impl Config {
-    /// Returns the limits of runs whose caller and operation say nothing.
+    /// Returns the limits of runs if neither the caller nor the operation sets one.
     pub fn limits(&self) -> Limits {
         self.limits.limits()
     }
 
-    /// Returns the most that callers may ask for.
+    /// Returns the maxima that callers can request.
     pub fn max_limits(&self) -> Limits {
         self.maxima.limits()
     }
 
-    /// Returns what is said of single operations.
+    /// Returns the limits of single operations.
     pub fn operation_limits(&self) -> impl Iterator<Item = (OperationName, OperationLimits)> {
         self.operations.iter().map(|(name, settings)| {
             let (defaults, maxima) = (settings.defaults.request(), settings.maxima.request());
@@ -221,17 +220,18 @@ impl Config {
         })
     }
 
-    /// Makes sure that no file that is not trusted says where the data are and, if `with_plugins`,
-    /// where the plugins are.
+    /// Checks that no untrusted file sets the data directory or, if `with_plugins`, the plugin
+    /// directories.
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError::Untrusted`] if one does.
+    /// Returns [`ConfigError::Untrusted`] if an untrusted file sets one of them.
     pub fn check_trusted(&self, with_plugins: bool) -> Result<(), ConfigError> {
         let plugins = with_plugins.then_some(("plugins", &self.plugins.source));
-        let all = [("data", &self.data.source)].into_iter().chain(plugins);
+        let settings = [("data", &self.data.source)].into_iter().chain(plugins);
         let is_untrusted = |source: &Source| matches!(source, Source::Untrusted { .. });
-        let keys: Vec<_> = all.filter(|(_, it)| is_untrusted(it)).map(|(key, _)| key).collect();
+        let keys: Vec<_> =
+            settings.filter(|(_, it)| is_untrusted(it)).map(|(key, _)| key).collect();
         match &self.untrusted {
             Some(untrusted) if !keys.is_empty() => {
                 Err(ConfigError::Untrusted { keys, untrusted: untrusted.clone() })
@@ -248,7 +248,7 @@ impl Config {
         })
     }
 
-    /// Returns the directory that new plugins go to: the first one.
+    /// Returns the directory for new plugins, which is the first plugin directory.
     pub fn install_directory(&self) -> &Path {
         self.plugins.value.first().map_or(Path::new("plugins"), PathBuf::as_path)
     }

@@ -1,4 +1,4 @@
-//! Paths in settings: `~`, and what env files leave around a value.
+//! Paths in settings: expands `~`, and removes the quotes and line ends of env files.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -6,11 +6,12 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::error::SettingError;
-use super::file::shown;
+use super::file::truncated;
 
-/// Returns the value of a variable without what `docker --env-file` and files with Windows line
-/// ends leave around it: a carriage return, and a pair of quotes.
-pub(super) fn bare(value: &OsStr) -> OsString {
+/// Returns the value of a variable without line ends and without one pair of quotes.
+///
+/// `docker --env-file` and files with Windows line ends leave them in the value.
+pub(super) fn unquote(value: &OsStr) -> OsString {
     let bytes = value.as_bytes();
     let end = bytes.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
     let bytes = &bytes[..end];
@@ -18,7 +19,7 @@ pub(super) fn bare(value: &OsStr) -> OsString {
     OsString::from_vec(inner.map_or(bytes, |(_, inner)| inner).to_vec())
 }
 
-/// Returns a text that stands between two quotes of the same kind, and the quote.
+/// Returns the quote and the text between two equal quotes; `None` without quotes.
 fn quoted(bytes: &[u8]) -> Option<(u8, &[u8])> {
     match bytes {
         [first @ (b'"' | b'\''), inner @ .., last] if first == last => Some((*first, inner)),
@@ -26,15 +27,18 @@ fn quoted(bytes: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Returns the path that a value names: `~` is the home directory.
+/// Returns the path of a value. A leading `~` is replaced by the home directory.
 ///
 /// # Errors
 ///
-/// Returns [`SettingError`] if no tool means such a path: `~NAME`, quotes, control characters.
+/// - Returns [`SettingError::ControlCharacter`] if the value contains a control character.
+/// - Returns [`SettingError::Quoted`] if the value is in quotes.
+/// - Returns [`SettingError::HomeOfOther`] if the value begins with `~NAME`.
+/// - Returns [`SettingError::NoHome`] if this user has no home directory.
 pub(super) fn path(key: &str, value: &Path) -> Result<PathBuf, SettingError> {
     let bytes = value.as_os_str().as_bytes();
     let key = || key.to_owned();
-    let text = || shown(&value.to_string_lossy());
+    let text = || truncated(&value.to_string_lossy());
     if let Some(control) = value.to_string_lossy().chars().find(|c| c.is_control()) {
         return Err(SettingError::ControlCharacter { key: key(), character: u32::from(control) });
     }
@@ -58,18 +62,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_and_line_ends_around_a_variable_are_left_out() {
-        let bare = |text: &str| bare(OsStr::new(text)).into_string().unwrap();
+    fn quotes_and_line_ends_of_a_variable_are_removed() {
+        let unquote = |text: &str| unquote(OsStr::new(text)).into_string().unwrap();
         for text in ["./x", "./x\r", "./x\r\n", "\"./x\"", "\"./x\"\r", "'./x'\r\n", " './x' \r"] {
-            assert_eq!(bare(text), "./x", "{text:?}");
+            assert_eq!(unquote(text), "./x", "{text:?}");
         }
         for text in ["", "\"", "\"a", "a\"b", "\"a\":\"b\"", " a b ", "'a\""] {
-            assert_eq!(bare(text), text);
+            assert_eq!(unquote(text), text);
         }
     }
 
     #[test]
-    fn a_path_begins_at_home_or_is_as_it_stands() {
+    fn leading_tilde_is_the_home_directory() {
         let home = env::home_dir().unwrap();
         let path = |text: &str| path("data", Path::new(text));
         assert_eq!(path("~").unwrap(), home);
@@ -78,9 +82,9 @@ mod tests {
         for text in ["a/~", "./~", "a~", "\u{e9}"] {
             assert_eq!(path(text).unwrap(), Path::new(text));
         }
-        let odd = |text: &str| path(text).unwrap_err().to_string();
-        assert_eq!(odd("~ann/x"), "`data` is `~ann/x`, and only `~` and `~/` are expanded");
-        assert_eq!(odd("x\r"), "`data` contains the control character U+000D");
-        assert_eq!(odd("'x'"), "`data` is in quotes: `'x'`");
+        let error = |text: &str| path(text).unwrap_err().to_string();
+        assert_eq!(error("~ann/x"), "`data` is `~ann/x`, and only `~` and `~/` are expanded");
+        assert_eq!(error("x\r"), "`data` contains the control character U+000D");
+        assert_eq!(error("'x'"), "`data` is in quotes: `'x'`");
     }
 }

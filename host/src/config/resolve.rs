@@ -1,4 +1,4 @@
-//! Which of the places that name a setting wins.
+//! Resolves the settings by precedence: flag, environment variable, file, default.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::discovery::{self, DATA_NAME, Mark, Top};
-use super::error::{ConfigError, RULE, SIZE, SettingError, TIME, WORDS_OF_TRUST};
+use super::discovery::{self, DATA_NAME, Marker, ProjectRoot};
+use super::error::{ConfigError, DURATION, RECORD_POLICY, SIZE, SettingError, TRUST_WORDS};
 use super::file::{self, FileSettings};
 use super::paths;
 use super::{
@@ -24,15 +24,15 @@ const PLUGINS: &str = "OPHOST_PLUGINS";
 const DATA: &str = "OPHOST_DATA";
 const CACHE: &str = "OPHOST_CACHE";
 
-/// How the environment is asked for a variable.
+/// Returns the value of an environment variable.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 impl Config {
-    /// Returns every setting as it is for this process, in its current directory.
+    /// Returns the settings of this process in its current directory.
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError`] for the first thing that is not understood.
+    /// Returns [`ConfigError`] for the first invalid setting.
     pub fn read(flags: Flags) -> Result<Self, ConfigError> {
         let here = env::current_dir().map_err(ConfigError::NoDirectory)?;
         Self::resolve(flags, &here, &|name| env::var_os(name))
@@ -40,21 +40,23 @@ impl Config {
 
     fn resolve(flags: Flags, here: &Path, variables: Variables<'_>) -> Result<Self, ConfigError> {
         let environment = Environment(variables);
-        // What is trusted is not said by what is to be trusted.
+        // The policy that applies to the settings file cannot come from that file.
         let trust = environment.trust(&flags.trust)?;
         let policy = trust.as_ref().map(|trust| trust.value.clone()).unwrap_or_default();
-        let Project { base, is_marked, decides, file, untrusted, said } = project(here, &policy)?;
-        let place = Place { base: &base, here, decides: decides.as_deref() };
-        let compile = environment.compile(&said)?;
+        let Project { base, is_marked, untrusted_marker, file, untrusted, settings } =
+            project(here, &policy)?;
+        let untrusted_marker = untrusted_marker.as_deref();
+        let resolver = PathResolver { base: &base, here, untrusted_marker };
+        let compile = environment.compile(&settings)?;
         let config = Self {
-            plugins: place.plugins(&flags, variables, said.plugins)?,
-            data: place.data(flags.data, variables, said.data)?,
+            plugins: resolver.plugins(&flags, variables, settings.plugins)?,
+            data: resolver.data(flags.data, variables, settings.data)?,
             cache: environment.cache()?,
-            trust: trust.or(said.trust).unwrap_or(Sourced::default(TrustPolicy::default())),
-            record: environment.record(said.record)?,
-            limits: environment.limits(said.limits)?,
-            maxima: merge_limits(said.maxima, Limits::DEFAULT_MAXIMA),
-            operations: said.operations,
+            trust: trust.or(settings.trust).unwrap_or(Sourced::default(TrustPolicy::default())),
+            record: environment.record(settings.record)?,
+            limits: environment.limits(settings.limits)?,
+            maxima: with_defaults(settings.maxima, Limits::DEFAULT_MAXIMA),
+            operations: settings.operations,
             compile: CompileBudget { memory: compile.0.value, time: compile.1.value },
             compile_sources: CompileSources { memory: compile.0.source, time: compile.1.source },
             project: base,
@@ -62,73 +64,78 @@ impl Config {
             file,
             untrusted,
         };
-        config.without_overridden().checked()
+        config.without_overridden().check_maxima()
     }
 
-    /// Does not call a setting left out that a flag or a variable says anyway.
+    /// Removes settings from the ignored ones if a flag or a variable sets them.
     fn without_overridden(mut self) -> Self {
-        let is_said = |source: &Source| matches!(source, Source::Flag(_) | Source::Variable(_));
-        let said = [
-            ("plugins", is_said(&self.plugins.source)),
-            ("data", is_said(&self.data.source)),
-            ("trust", is_said(&self.trust.source)),
+        let is_set = |source: &Source| matches!(source, Source::Flag(_) | Source::Variable(_));
+        let overridden = [
+            ("plugins", is_set(&self.plugins.source)),
+            ("data", is_set(&self.data.source)),
+            ("trust", is_set(&self.trust.source)),
         ];
         if let Some(file) = &mut self.file {
-            file.left_out.retain(|key| !said.iter().any(|(name, is_said)| *is_said && key == name));
+            file.ignored
+                .retain(|key| !overridden.iter().any(|(name, is_set)| *is_set && key == name));
         }
         self
     }
 
-    /// Refuses a limit that somebody set above its maximum: it would be cut without a word.
-    fn checked(self) -> Result<Self, ConfigError> {
-        within("limits", &some(&self.limits), &self.maxima)?;
+    /// Checks that no explicit limit is above its maximum, because a run would silently get less than
+    /// the limit.
+    fn check_maxima(self) -> Result<Self, ConfigError> {
+        check_limits("limits", &explicit_limits(&self.limits), &self.maxima)?;
         for (name, settings) in &self.operations {
-            let maxima = merged(settings.maxima.clone(), &self.maxima);
-            within(&format!("operations.{name}"), &settings.defaults, &maxima)?;
+            let maxima = with_fallback(settings.maxima.clone(), &self.maxima);
+            check_limits(&format!("operations.{name}"), &settings.defaults, &maxima)?;
         }
         Ok(self)
     }
 }
 
-/// The top of a project, and what its file says as far as that may be believed.
+/// The project root, and the settings of its file without those that are ignored.
 #[derive(Default)]
 struct Project {
     base: PathBuf,
     is_marked: bool,
-    /// What is not trusted and makes `base` the top, if that would be elsewhere without it.
-    decides: Option<PathBuf>,
+    /// The marker of `base`, if another user owns the marker and `base` is a parent of the current
+    /// directory. In this case, the other user selected the project.
+    untrusted_marker: Option<PathBuf>,
     file: Option<ConfigFile>,
     untrusted: Option<Untrusted>,
-    said: FileSettings,
+    settings: FileSettings,
 }
 
 fn project(here: &Path, policy: &TrustPolicy) -> Result<Project, ConfigError> {
-    let Some(Top { directory, mark }) = discovery::top(here) else {
+    let Some(ProjectRoot { directory, marker }) = discovery::project_root(here) else {
         return Ok(Project { base: here.to_owned(), ..Project::default() });
     };
-    let (path, exposed, file, said) = match mark {
-        Mark::Data(path) => {
+    let (path, exposed, file, settings) = match marker {
+        Marker::Data(path) => {
             let name = discovery::shortened(&path, here);
-            let exposed = foreign(&path, &name, policy);
+            let exposed = owner_exposure(&path, &name, policy);
             (name, exposed, None, FileSettings::default())
         }
-        Mark::File(path) => {
+        Marker::File(path) => {
             let name = discovery::shortened(&path, here);
-            let (mut said, exposed) = file::read((&path, &name), policy)?;
-            let left_out = exposed.iter().flat_map(|_| tighten(&mut said, &name)).collect();
-            (name.clone(), exposed, Some(ConfigFile { path: name, left_out }), said)
+            let (mut settings, exposed) = file::read((&path, &name), policy)?;
+            let ignored =
+                exposed.iter().flat_map(|_| remove_grants(&mut settings, &name)).collect();
+            (name.clone(), exposed, Some(ConfigFile { path: name, ignored }), settings)
         }
     };
-    // Whoever owns the mark chose the directory; who can only write to it found it there.
-    let is_foreign = exposed.as_ref().is_some_and(|exposed| exposed.owner.is_some());
-    let decides = (is_foreign && directory != here).then_some(path);
+    // Only the owner of the marker selected the directory. Users with write permission can change
+    // the marker, but they did not create it.
+    let has_wrong_owner = exposed.as_ref().is_some_and(|exposed| exposed.owner.is_some());
+    let untrusted_marker = (has_wrong_owner && directory != here).then_some(path);
     let untrusted = exposed.map(Untrusted::from);
-    Ok(Project { base: directory, is_marked: true, decides, file, untrusted, said })
+    Ok(Project { base: directory, is_marked: true, untrusted_marker, file, untrusted, settings })
 }
 
-/// Returns the owner of a data directory that marks a project, if that is another user. Its mode
-/// does not matter: what is in it is judged when it is used.
-fn foreign(path: &Path, name: &Path, policy: &TrustPolicy) -> Option<Exposed> {
+/// Returns why a data directory that marks a project is not trusted, if another user owns it. Its
+/// mode is not checked, because its content is checked on use.
+fn owner_exposure(path: &Path, name: &Path, policy: &TrustPolicy) -> Option<Exposed> {
     let status = fs::metadata(path).ok()?;
     let judge = Judge::new(policy);
     let exposed = judge.link_exposure(path, Purpose::Input);
@@ -136,92 +143,104 @@ fn foreign(path: &Path, name: &Path, policy: &TrustPolicy) -> Option<Exposed> {
     exposed.owner.is_some().then(|| Exposed { path: name.to_owned(), ..exposed })
 }
 
-/// Takes out what grants, and returns the keys of that. Where the data and the plugins are is
-/// kept, but marked: nobody is to use another place in silence.
-fn tighten(said: &mut FileSettings, file: &Path) -> Vec<String> {
-    let mut left_out = Vec::new();
-    mark(&mut said.plugins, "plugins", file, &mut left_out);
-    mark(&mut said.data, "data", file, &mut left_out);
-    drop_if(&mut said.trust, "trust", &mut left_out, |_| true);
-    tighten_limits(&mut said.limits, "limits", &Limits::DEFAULT, &mut left_out);
-    tighten_limits(&mut said.maxima, "limits.max", &Limits::DEFAULT_MAXIMA, &mut left_out);
-    for (name, settings) in &mut said.operations {
+/// Removes the settings that grant more than the defaults, and returns their keys.
+///
+/// The data and plugin directories remain, marked as untrusted. Otherwise the default directories
+/// would be used silently.
+fn remove_grants(settings: &mut FileSettings, file: &Path) -> Vec<String> {
+    let mut ignored = Vec::new();
+    mark_untrusted(&mut settings.plugins, "plugins", file, &mut ignored);
+    mark_untrusted(&mut settings.data, "data", file, &mut ignored);
+    drop_if(&mut settings.trust, "trust", &mut ignored, |_| true);
+    remove_limit_grants(&mut settings.limits, "limits", &Limits::DEFAULT, &mut ignored);
+    remove_limit_grants(&mut settings.maxima, "limits.max", &Limits::DEFAULT_MAXIMA, &mut ignored);
+    for (name, operation) in &mut settings.operations {
         let key = format!("operations.{name}");
-        tighten_limits(&mut settings.defaults, &key, &Limits::DEFAULT, &mut left_out);
+        remove_limit_grants(&mut operation.defaults, &key, &Limits::DEFAULT, &mut ignored);
         let key = format!("{key}.max");
-        tighten_limits(&mut settings.maxima, &key, &Limits::DEFAULT_MAXIMA, &mut left_out);
+        remove_limit_grants(&mut operation.maxima, &key, &Limits::DEFAULT_MAXIMA, &mut ignored);
     }
-    let most = CompileBudget::DEFAULT;
-    drop_if(&mut said.compile_memory, "compile.memory", &mut left_out, |it| *it > most.memory);
-    drop_if(&mut said.compile_time, "compile.time", &mut left_out, |it| *it > most.time);
-    left_out
+    let max = CompileBudget::DEFAULT;
+    drop_if(&mut settings.compile_memory, "compile.memory", &mut ignored, |it| *it > max.memory);
+    drop_if(&mut settings.compile_time, "compile.time", &mut ignored, |it| *it > max.time);
+    ignored
 }
 
-fn mark<T>(setting: &mut Option<Sourced<T>>, key: &str, file: &Path, left_out: &mut Vec<String>) {
+fn mark_untrusted<T>(
+    setting: &mut Option<Sourced<T>>,
+    key: &str,
+    file: &Path,
+    ignored: &mut Vec<String>,
+) {
     if let Some(setting) = setting {
         setting.source = Source::Untrusted { file: file.to_owned() };
-        left_out.push(key.to_owned());
+        ignored.push(key.to_owned());
     }
 }
 
-fn tighten_limits(
+fn remove_limit_grants(
     limits: &mut PartialLimits,
     key: &str,
-    most: &Limits,
-    left_out: &mut Vec<String>,
+    max: &Limits,
+    ignored: &mut Vec<String>,
 ) {
-    drop_if(&mut limits.timeout, &format!("{key}.timeout"), left_out, |it| *it > most.timeout);
-    drop_if(&mut limits.memory, &format!("{key}.memory"), left_out, |it| *it > most.memory);
-    drop_if(&mut limits.output, &format!("{key}.output"), left_out, |it| *it > most.output);
-    drop_if(&mut limits.effects, &format!("{key}.effects"), left_out, |it| *it > most.effects);
-    drop_if(&mut limits.log, &format!("{key}.log"), left_out, |it| *it > most.log);
+    drop_if(&mut limits.timeout, &format!("{key}.timeout"), ignored, |it| *it > max.timeout);
+    drop_if(&mut limits.memory, &format!("{key}.memory"), ignored, |it| *it > max.memory);
+    drop_if(&mut limits.output, &format!("{key}.output"), ignored, |it| *it > max.output);
+    drop_if(&mut limits.effects, &format!("{key}.effects"), ignored, |it| *it > max.effects);
+    drop_if(&mut limits.log, &format!("{key}.log"), ignored, |it| *it > max.log);
 }
 
 fn drop_if<T>(
     setting: &mut Option<Sourced<T>>,
     key: &str,
-    left_out: &mut Vec<String>,
-    grants: impl FnOnce(&T) -> bool,
+    ignored: &mut Vec<String>,
+    is_grant: impl FnOnce(&T) -> bool,
 ) {
-    if setting.take_if(|it| grants(&it.value)).is_some() {
-        left_out.push(key.to_owned());
+    if setting.take_if(|it| is_grant(&it.value)).is_some() {
+        ignored.push(key.to_owned());
     }
 }
 
-/// Where paths are relative to.
-struct Place<'a> {
-    /// The top of the project.
+/// Resolves the paths of the settings.
+struct PathResolver<'a> {
+    /// The project root.
     base: &'a Path,
     here: &'a Path,
-    /// What is not trusted and makes `base` the top, if that would be elsewhere without it.
-    decides: Option<&'a Path>,
+    /// See [`Project::untrusted_marker`].
+    untrusted_marker: Option<&'a Path>,
 }
 
-impl Place<'_> {
+impl PathResolver<'_> {
     fn plugins(
         &self,
         flags: &Flags,
         variables: Variables<'_>,
-        said: Option<Sourced<Vec<PathBuf>>>,
+        in_file: Option<Sourced<Vec<PathBuf>>>,
     ) -> Result<Sourced<Vec<PathBuf>>, ConfigError> {
         if !flags.plugins.is_empty() {
-            return named(Source::Flag("--plugins"), "plugins", flags.plugins.iter().cloned());
+            return explicit_paths(
+                Source::Flag("--plugins"),
+                "plugins",
+                flags.plugins.iter().cloned(),
+            );
         }
-        // Empty parts come from `A:$UNSET`: they name nothing.
-        let list = variables(PLUGINS).map(|list| paths::bare(&list)).unwrap_or_default();
+        // Empty parts, as in `A:$UNSET`, are ignored.
+        let list = variables(PLUGINS).map(|list| paths::unquote(&list)).unwrap_or_default();
         let parts =
-            env::split_paths(&list).map(|path| PathBuf::from(paths::bare(path.as_os_str())));
+            env::split_paths(&list).map(|path| PathBuf::from(paths::unquote(path.as_os_str())));
         let parts: Vec<_> = parts.filter(|path| !path.as_os_str().is_empty()).collect();
         if !parts.is_empty() {
-            return named(Source::Variable(PLUGINS), "plugins", parts.into_iter());
+            return explicit_paths(Source::Variable(PLUGINS), "plugins", parts.into_iter());
         }
-        Ok(match said {
+        Ok(match in_file {
             Some(Sourced { value, source }) => {
-                Sourced { value: value.iter().map(|path| self.below(path)).collect(), source }
+                Sourced { value: value.iter().map(|path| self.resolve(path)).collect(), source }
             }
-            None => {
-                Sourced { value: vec![self.below(Path::new("plugins"))], source: self.default() }
-            }
+            None => Sourced {
+                value: vec![self.resolve(Path::new("plugins"))],
+                source: self.default_source(),
+            },
         })
     }
 
@@ -229,135 +248,143 @@ impl Place<'_> {
         &self,
         flag: Option<PathBuf>,
         variables: Variables<'_>,
-        said: Option<Sourced<PathBuf>>,
+        in_file: Option<Sourced<PathBuf>>,
     ) -> Result<Sourced<PathBuf>, ConfigError> {
-        let variable = variables(DATA).map(|value| paths::bare(&value));
+        let variable = variables(DATA).map(|value| paths::unquote(&value));
         let variable = variable.filter(|value| !value.is_empty());
-        match (flag, variable, said) {
-            (Some(value), _, _) => one(Source::Flag("--data"), "data", &value),
-            (None, Some(value), _) => one(Source::Variable(DATA), "data", Path::new(&value)),
-            (None, None, Some(said)) => Ok(Sourced { value: self.below(&said.value), ..said }),
-            (None, None, None) => {
-                Ok(Sourced { value: self.below(Path::new(DATA_NAME)), source: self.default() })
+        match (flag, variable, in_file) {
+            (Some(value), _, _) => explicit_path(Source::Flag("--data"), "data", &value),
+            (None, Some(value), _) => {
+                explicit_path(Source::Variable(DATA), "data", Path::new(&value))
             }
+            (None, None, Some(path)) => Ok(Sourced { value: self.resolve(&path.value), ..path }),
+            (None, None, None) => Ok(Sourced {
+                value: self.resolve(Path::new(DATA_NAME)),
+                source: self.default_source(),
+            }),
         }
     }
 
-    /// Returns the source of what nobody says: the place of the project.
-    fn default(&self) -> Source {
-        match self.decides {
-            Some(mark) => Source::Untrusted { file: mark.to_owned() },
+    /// Returns the source of default paths, which depend on the project root.
+    fn default_source(&self) -> Source {
+        match self.untrusted_marker {
+            Some(marker) => Source::Untrusted { file: marker.to_owned() },
             None => Source::Default,
         }
     }
 
-    fn below(&self, path: &Path) -> PathBuf {
+    fn resolve(&self, path: &Path) -> PathBuf {
         discovery::shortened(&self.base.join(path), self.here)
     }
 }
 
-/// Returns a path that a flag or a variable names.
-fn one(source: Source, key: &str, path: &Path) -> Result<Sourced<PathBuf>, ConfigError> {
+/// Returns the path that a flag or a variable sets.
+fn explicit_path(source: Source, key: &str, path: &Path) -> Result<Sourced<PathBuf>, ConfigError> {
     match paths::path(key, path) {
         Ok(value) => Ok(Sourced { value, source }),
         Err(problem) => Err(ConfigError::setting(source, problem)),
     }
 }
 
-fn named(
+fn explicit_paths(
     source: Source,
     key: &str,
-    all: impl Iterator<Item = PathBuf>,
+    paths: impl Iterator<Item = PathBuf>,
 ) -> Result<Sourced<Vec<PathBuf>>, ConfigError> {
-    let value: Result<_, _> = all.map(|path| one(source.clone(), key, &path)).collect();
+    let value: Result<_, _> = paths.map(|path| explicit_path(source.clone(), key, &path)).collect();
     let value: Vec<Sourced<PathBuf>> = value?;
     Ok(Sourced { value: value.into_iter().map(|it| it.value).collect(), source })
 }
 
-/// The environment, for settings that no file holds or that are no paths.
+/// The environment variables, for settings that are not paths in the file.
 struct Environment<'a>(Variables<'a>);
 
 impl Environment<'_> {
-    /// Returns what the words of the flag or of the variable accept, if there are any.
+    /// Returns the policy of the flag or the variable; `None` if neither is set.
     fn trust(&self, flag: &[String]) -> Result<Option<Sourced<TrustPolicy>>, ConfigError> {
-        let read = |_: &str, text: &str| {
+        let parse = |_: &str, text: &str| {
             let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
             words
                 .into_iter()
                 .try_fold(TrustPolicy::default(), |policy, word| file::trust("trust", policy, word))
         };
         if flag.is_empty() {
-            return self.value("OPHOST_TRUST", ("trust", WORDS_OF_TRUST), read);
+            return self.value("OPHOST_TRUST", ("trust", TRUST_WORDS), parse);
         }
         let source = Source::Flag("--trust");
-        match read("trust", &flag.join(",")) {
+        match parse("trust", &flag.join(",")) {
             Ok(value) => Ok(Some(Sourced { value, source })),
             Err(problem) => Err(ConfigError::setting(source, problem)),
         }
     }
 
     fn cache(&self) -> Result<Option<Sourced<PathBuf>>, ConfigError> {
-        let value = self.0(CACHE).map(|value| paths::bare(&value));
+        let value = self.0(CACHE).map(|value| paths::unquote(&value));
         let value = value.filter(|value| !value.is_empty());
-        value.map(|value| one(Source::Variable(CACHE), "cache", Path::new(&value))).transpose()
+        value
+            .map(|value| explicit_path(Source::Variable(CACHE), "cache", Path::new(&value)))
+            .transpose()
     }
 
-    fn limits(&self, said: PartialLimits) -> Result<SourcedLimits, ConfigError> {
+    fn limits(&self, in_file: PartialLimits) -> Result<SourcedLimits, ConfigError> {
         let set = PartialLimits {
-            timeout: self.time("OPHOST_TIMEOUT", "limits.timeout")?.or(said.timeout),
-            memory: self.size("OPHOST_MEMORY", "limits.memory")?.or(said.memory),
-            output: self.size("OPHOST_OUTPUT", "limits.output")?.or(said.output),
-            effects: self.size("OPHOST_EFFECTS", "limits.effects")?.or(said.effects),
-            log: self.size("OPHOST_LOG", "limits.log")?.or(said.log),
+            timeout: self.duration("OPHOST_TIMEOUT", "limits.timeout")?.or(in_file.timeout),
+            memory: self.size("OPHOST_MEMORY", "limits.memory")?.or(in_file.memory),
+            output: self.size("OPHOST_OUTPUT", "limits.output")?.or(in_file.output),
+            effects: self.size("OPHOST_EFFECTS", "limits.effects")?.or(in_file.effects),
+            log: self.size("OPHOST_LOG", "limits.log")?.or(in_file.log),
         };
-        Ok(merge_limits(set, Limits::DEFAULT))
+        Ok(with_defaults(set, Limits::DEFAULT))
     }
 
     fn record(
         &self,
-        said: Option<Sourced<RecordPolicy>>,
+        in_file: Option<Sourced<RecordPolicy>>,
     ) -> Result<Sourced<RecordPolicy>, ConfigError> {
-        let variable = self.value("OPHOST_RECORD", ("record", RULE), file::rule)?;
-        Ok(variable.or(said).unwrap_or(Sourced::default(RecordPolicy::default())))
+        let variable =
+            self.value("OPHOST_RECORD", ("record", RECORD_POLICY), file::record_policy)?;
+        Ok(variable.or(in_file).unwrap_or(Sourced::default(RecordPolicy::default())))
     }
 
     fn compile(
         &self,
-        said: &FileSettings,
+        in_file: &FileSettings,
     ) -> Result<(Sourced<u64>, Sourced<Duration>), ConfigError> {
-        let memory =
-            self.size("OPHOST_COMPILE_MEMORY", "compile.memory")?.or(said.compile_memory.clone());
-        let time = self.time("OPHOST_COMPILE_TIME", "compile.time")?.or(said.compile_time.clone());
+        let memory = self
+            .size("OPHOST_COMPILE_MEMORY", "compile.memory")?
+            .or(in_file.compile_memory.clone());
+        let time =
+            self.duration("OPHOST_COMPILE_TIME", "compile.time")?.or(in_file.compile_time.clone());
         Ok((
             memory.unwrap_or(Sourced::default(CompileBudget::DEFAULT.memory)),
             time.unwrap_or(Sourced::default(CompileBudget::DEFAULT.time)),
         ))
     }
 
-    fn time(
+    fn duration(
         &self,
         name: &'static str,
         key: &str,
     ) -> Result<Option<Sourced<Duration>>, ConfigError> {
-        self.value(name, (key, TIME), file::time)
+        self.value(name, (key, DURATION), file::duration)
     }
 
     fn size(&self, name: &'static str, key: &str) -> Result<Option<Sourced<u64>>, ConfigError> {
         self.value(name, (key, SIZE), file::size)
     }
 
-    /// Reads a variable as what `key` takes; an empty one is not set.
+    /// Parses a variable as a value of the setting `key`; `None` if the variable is unset or empty.
     fn value<T>(
         &self,
         name: &'static str,
         (key, expected): (&str, &'static str),
-        read: impl FnOnce(&str, &str) -> Result<T, SettingError>,
+        parse: impl FnOnce(&str, &str) -> Result<T, SettingError>,
     ) -> Result<Option<Sourced<T>>, ConfigError> {
-        let text = self.0(name).map(|text| paths::bare(&text));
+        let text = self.0(name).map(|text| paths::unquote(&text));
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         let source = Source::Variable(name);
         let value = match text.to_str() {
-            Some(text) => read(key, text),
+            Some(text) => parse(key, text),
             None => Err(SettingError::BadValue {
                 key: key.to_owned(),
                 value: text.to_string_lossy().into_owned(),
@@ -371,52 +398,58 @@ impl Environment<'_> {
     }
 }
 
-/// Returns what was set, and the rest as it is where nobody sets anything.
-fn merge_limits(set: PartialLimits, rest: Limits) -> SourcedLimits {
+/// Adds the default of each limit that is not set.
+fn with_defaults(set: PartialLimits, defaults: Limits) -> SourcedLimits {
     SourcedLimits {
-        timeout: set.timeout.unwrap_or(Sourced::default(rest.timeout)),
-        memory: set.memory.unwrap_or(Sourced::default(rest.memory)),
-        output: set.output.unwrap_or(Sourced::default(rest.output)),
-        effects: set.effects.unwrap_or(Sourced::default(rest.effects)),
-        log: set.log.unwrap_or(Sourced::default(rest.log)),
+        timeout: set.timeout.unwrap_or(Sourced::default(defaults.timeout)),
+        memory: set.memory.unwrap_or(Sourced::default(defaults.memory)),
+        output: set.output.unwrap_or(Sourced::default(defaults.output)),
+        effects: set.effects.unwrap_or(Sourced::default(defaults.effects)),
+        log: set.log.unwrap_or(Sourced::default(defaults.log)),
     }
 }
 
-fn merged(set: PartialLimits, rest: &SourcedLimits) -> SourcedLimits {
+/// Adds the value of `fallback` for each limit that is not set.
+fn with_fallback(set: PartialLimits, fallback: &SourcedLimits) -> SourcedLimits {
     SourcedLimits {
-        timeout: set.timeout.unwrap_or_else(|| rest.timeout.clone()),
-        memory: set.memory.unwrap_or_else(|| rest.memory.clone()),
-        output: set.output.unwrap_or_else(|| rest.output.clone()),
-        effects: set.effects.unwrap_or_else(|| rest.effects.clone()),
-        log: set.log.unwrap_or_else(|| rest.log.clone()),
+        timeout: set.timeout.unwrap_or_else(|| fallback.timeout.clone()),
+        memory: set.memory.unwrap_or_else(|| fallback.memory.clone()),
+        output: set.output.unwrap_or_else(|| fallback.output.clone()),
+        effects: set.effects.unwrap_or_else(|| fallback.effects.clone()),
+        log: set.log.unwrap_or_else(|| fallback.log.clone()),
     }
 }
 
-/// Returns the limits that somebody set.
-fn some(limits: &SourcedLimits) -> PartialLimits {
-    fn set<T: Clone>(it: &Sourced<T>) -> Option<Sourced<T>> {
+/// Returns the limits that are not defaults.
+fn explicit_limits(limits: &SourcedLimits) -> PartialLimits {
+    fn explicit<T: Clone>(it: &Sourced<T>) -> Option<Sourced<T>> {
         (it.source != Source::Default).then(|| it.clone())
     }
     PartialLimits {
-        timeout: set(&limits.timeout),
-        memory: set(&limits.memory),
-        output: set(&limits.output),
-        effects: set(&limits.effects),
-        log: set(&limits.log),
+        timeout: explicit(&limits.timeout),
+        memory: explicit(&limits.memory),
+        output: explicit(&limits.output),
+        effects: explicit(&limits.effects),
+        log: explicit(&limits.log),
     }
 }
 
-fn within(key: &str, limits: &PartialLimits, maxima: &SourcedLimits) -> Result<(), ConfigError> {
+/// Checks that no limit is above its maximum.
+fn check_limits(
+    key: &str,
+    limits: &PartialLimits,
+    maxima: &SourcedLimits,
+) -> Result<(), ConfigError> {
     let time = |it: &Duration| humantime::format_duration(*it).to_string();
     let size = |it: &u64| ByteSize(*it).to_string();
-    not_above(&format!("{key}.timeout"), limits.timeout.as_ref(), &maxima.timeout, time)?;
-    not_above(&format!("{key}.memory"), limits.memory.as_ref(), &maxima.memory, size)?;
-    not_above(&format!("{key}.output"), limits.output.as_ref(), &maxima.output, size)?;
-    not_above(&format!("{key}.effects"), limits.effects.as_ref(), &maxima.effects, size)?;
-    not_above(&format!("{key}.log"), limits.log.as_ref(), &maxima.log, size)
+    check_limit(&format!("{key}.timeout"), limits.timeout.as_ref(), &maxima.timeout, time)?;
+    check_limit(&format!("{key}.memory"), limits.memory.as_ref(), &maxima.memory, size)?;
+    check_limit(&format!("{key}.output"), limits.output.as_ref(), &maxima.output, size)?;
+    check_limit(&format!("{key}.effects"), limits.effects.as_ref(), &maxima.effects, size)?;
+    check_limit(&format!("{key}.log"), limits.log.as_ref(), &maxima.log, size)
 }
 
-fn not_above<T: PartialOrd, D: Display>(
+fn check_limit<T: PartialOrd, D: Display>(
     key: &str,
     limit: Option<&Sourced<T>>,
     maximum: &Sourced<T>,
@@ -449,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_wins_over_a_variable_and_that_over_the_default() {
+    fn flag_overrides_variable_and_variable_overrides_default() {
         let flags = Flags { plugins: vec!["f".into()], ..Flags::default() };
         let variables = [("OPHOST_PLUGINS", "a:b"), ("OPHOST_DATA", "d")];
         let config = resolve(&variables, flags).unwrap();
@@ -462,24 +495,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_not_set() {
-        let of = |list| resolve(&[("OPHOST_PLUGINS", list)], Flags::default()).unwrap().plugins;
-        assert_eq!(of("").source, Source::Default);
-        assert_eq!(of("::").source, Source::Default);
-        assert_eq!(of(":a:").value, [Path::new("a")]);
+    fn empty_variable_is_unset() {
+        let plugins =
+            |list| resolve(&[("OPHOST_PLUGINS", list)], Flags::default()).unwrap().plugins;
+        assert_eq!(plugins("").source, Source::Default);
+        assert_eq!(plugins("::").source, Source::Default);
+        assert_eq!(plugins(":a:").value, [Path::new("a")]);
         let config = resolve(&[("OPHOST_TIMEOUT", ""), ("OPHOST_DATA", "")], Flags::default());
         assert_eq!(config.unwrap().data.source, Source::Default);
     }
 
     #[test]
-    fn a_variable_that_means_nothing_is_named() {
+    fn error_of_an_invalid_variable_names_it() {
         let error =
             |name, value| resolve(&[(name, value)], Flags::default()).unwrap_err().to_string();
         assert_eq!(
             error("OPHOST_TIMEOUT", "soon"),
-            "`OPHOST_TIMEOUT`: `limits.timeout` is `soon`, which is not a time"
+            "`OPHOST_TIMEOUT`: `limits.timeout` is `soon`, which is not a duration"
         );
-        assert!(error("OPHOST_MEMORY", "0").contains("of zero lets nothing run"));
+        assert!(error("OPHOST_MEMORY", "0").contains("must be greater than zero"));
         assert_eq!(
             error("OPHOST_TIMEOUT", "2h"),
             "`OPHOST_TIMEOUT`: `limits.timeout` is 2h, above the maximum of 1h (default)"
@@ -487,31 +521,31 @@ mod tests {
     }
 
     #[test]
-    fn what_tightens_holds_and_what_grants_does_not() {
+    fn untrusted_file_can_only_lower_limits() {
         let text = "plugins = [\"a\"]\n[limits]\ntimeout = \"1s\"\nmemory = \"1GiB\"\n\
             max.log = \"1GiB\"\nmax.output = \"1MiB\"\n[operations.a]\ntimeout = \"31s\"\n\
             [compile]\ntime = \"61s\"\nmemory = \"1GiB\"\n";
-        let mut said = file::parse(text, Path::new("ophost.toml")).unwrap();
-        let left_out = tighten(&mut said, Path::new("ophost.toml"));
-        let granting =
+        let mut settings = file::parse(text, Path::new("ophost.toml")).unwrap();
+        let ignored = remove_grants(&mut settings, Path::new("ophost.toml"));
+        let expected =
             ["plugins", "limits.memory", "limits.max.log", "operations.a.timeout", "compile.time"];
-        assert_eq!(left_out, granting);
-        assert!(said.limits.timeout.is_some() && said.maxima.output.is_some());
-        assert!(said.compile_memory.is_some());
+        assert_eq!(ignored, expected);
+        assert!(settings.limits.timeout.is_some() && settings.maxima.output.is_some());
+        assert!(settings.compile_memory.is_some());
     }
 
     #[test]
-    fn the_nearest_mark_wins_and_paths_of_the_file_are_relative_to_it() {
-        let top = env::temp_dir().join(format!("ophost-config-{}", std::process::id()));
-        let below = top.join("a/b");
+    fn nearest_marker_is_the_root_and_paths_are_relative_to_it() {
+        let root = env::temp_dir().join(format!("ophost-config-{}", std::process::id()));
+        let below = root.join("a/b");
         fs::create_dir_all(&below).unwrap();
-        fs::create_dir(top.join(".ophost")).unwrap();
+        fs::create_dir(root.join(".ophost")).unwrap();
         let read = || Config::resolve(Flags::default(), &below, &|_| None).unwrap();
-        assert_eq!(read().plugins.value, [top.join("plugins")]);
-        fs::write(top.join("a/ophost.toml"), "plugins = [\"p\", \"b/q\"]").unwrap();
+        assert_eq!(read().plugins.value, [root.join("plugins")]);
+        fs::write(root.join("a/ophost.toml"), "plugins = [\"p\", \"b/q\"]").unwrap();
         let config = read();
-        fs::remove_dir_all(&top).unwrap();
-        assert_eq!(config.project, top.join("a"));
-        assert_eq!(config.plugins.value, [top.join("a/p"), PathBuf::from("q")]);
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(config.project, root.join("a"));
+        assert_eq!(config.plugins.value, [root.join("a/p"), PathBuf::from("q")]);
     }
 }

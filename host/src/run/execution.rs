@@ -22,7 +22,7 @@ use crate::model::run_record::{CapabilityUse, RunId};
 use crate::policy::Grants;
 use crate::sandbox::{Guest, GuestOutput, Invocation, InvokeError, InvokeResult, Sandbox};
 use crate::store::{RetryLock, RetryLockGuard, Store};
-use crate::util::deadline::{Deadline, Undone, WorkSize};
+use crate::util::deadline::{Deadline, WorkError, WorkSize};
 use crate::util::os_error::Shortage;
 use ophost_schema::{CheckError, Schema, ValidInput};
 
@@ -147,7 +147,7 @@ impl<'a> Execution<'a> {
         let (size, schema) = (WorkSize::of_text(&output), Arc::clone(schema));
         let validate = move |budget: &Budget| validate_output(&output, &schema, budget);
         let outcome = self.request.deadline.work(size, validate).await;
-        let outcome = outcome.map_err(Undone::from).and_then(|outcome| outcome);
+        let outcome = outcome.map_err(WorkError::from).and_then(|outcome| outcome);
         outcome.map_err(|why| self.interrupted(why, "the output was being validated"))
     }
 
@@ -158,7 +158,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Returns the error of a run whose host work was interrupted.
-    fn interrupted(&self, why: impl Into<Undone>, during: &str) -> InvokeError {
+    fn interrupted(&self, why: impl Into<WorkError>, during: &str) -> InvokeError {
         match self.outcome_of(why, during) {
             Outcome::Failed(failure) => InvokeError::Failed(Box::new(failure)),
             Outcome::Success(_) | Outcome::Cancelled => InvokeError::Cancelled,
@@ -166,11 +166,11 @@ impl<'a> Execution<'a> {
     }
 
     /// Like [`Self::interrupted`], as an outcome.
-    pub(crate) fn outcome_of(&self, why: impl Into<Undone>, during: &str) -> Outcome {
+    pub(crate) fn outcome_of(&self, why: impl Into<WorkError>, during: &str) -> Outcome {
         match why.into() {
-            Undone::Interrupted(Interruption::Cancelled) => return Outcome::Cancelled,
-            Undone::Interrupted(Interruption::Deadline | Interruption::Steps) => {}
-            Undone::Shortage(shortage) => {
+            WorkError::Interrupted(Interruption::Cancelled) => return Outcome::Cancelled,
+            WorkError::Interrupted(Interruption::Deadline | Interruption::Steps) => {}
+            WorkError::Shortage(shortage) => {
                 let message = format!("{shortage}: {during}");
                 return Outcome::Failed(Failure::new(FailureKind::Host, message));
             }
@@ -330,7 +330,7 @@ fn classify_failure(failure: Failure, transaction: &DocumentTransaction) -> Fail
     }
 }
 
-fn validate_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Outcome, Undone> {
+fn validate_output(output: &str, schema: &Schema, budget: &Budget) -> Result<Outcome, WorkError> {
     let invalid = |message: String| Failure::new(FailureKind::InvalidOutput, message);
     let value = match parse_within(output, budget) {
         Ok(value) => value,

@@ -25,7 +25,7 @@ use crate::registry::{self, FileError, Ignored, Loader, RegisteredOperation, Reg
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
 use crate::store::{FinishOutcome, RetryLock, Store};
-use crate::util::deadline::{Deadline, Undone, WorkSize};
+use crate::util::deadline::{Deadline, WorkError, WorkSize};
 use crate::util::os_error::Shortage;
 use crate::util::trust::Untrusted;
 use ophost_schema::{CheckError, Schema, ValidInput, Violations};
@@ -206,8 +206,8 @@ impl Host {
         let key = request.record.idempotency_key.filter(|_| !flags.dry_run);
         let checked = check_input(&schemas.input, request.input, key.is_some(), &deadline).await;
         let ((value, input), raw_input) = checked.map_err(|error| match error {
-            InputError::Undone(Undone::Interrupted(why)) => interrupted(operation, &grants, why),
-            InputError::Undone(Undone::Shortage(source)) => {
+            InputError::Work(WorkError::Interrupted(why)) => interrupted(operation, &grants, why),
+            InputError::Work(WorkError::Shortage(source)) => {
                 RunError::Shortage { operation: operation.name.clone(), source }
             }
             InputError::Violations(violations) => {
@@ -241,7 +241,7 @@ impl Host {
         let guest = entry.file.guest(&self.shared.sandbox).await;
         let guest = guest.map_err(|reason| unavailable(entry, &reason))?.clone();
         // Compilation has a budget of its own.
-        checked.deadline.put_off(began.elapsed());
+        checked.deadline.extend(began.elapsed());
         Ok(PreparedRun { checked, guest })
     }
 
@@ -376,29 +376,29 @@ async fn check_input(
         let raw_input = has_key.then(|| Arc::new(input.clone()));
         schema.check_input(input, budget).map(|checked| (checked, raw_input))
     };
-    let checked = deadline.work(size, check).await.map_err(Undone::Shortage)?;
+    let checked = deadline.work(size, check).await.map_err(WorkError::Shortage)?;
     Ok(checked?)
 }
 
 /// The reason why an input was not accepted.
 enum InputError {
     Violations(Violations),
-    Undone(Undone),
+    Work(WorkError),
 }
 
 impl From<CheckError> for InputError {
     fn from(error: CheckError) -> Self {
         match error {
             CheckError::Violations(violations) => Self::Violations(violations),
-            CheckError::Interrupted(why) => Self::Undone(why.into()),
-            CheckError::Thread(error) => Self::Undone(Shortage::from(error).into()),
+            CheckError::Interrupted(why) => Self::Work(why.into()),
+            CheckError::Thread(error) => Self::Work(Shortage::from(error).into()),
         }
     }
 }
 
-impl From<Undone> for InputError {
-    fn from(undone: Undone) -> Self {
-        Self::Undone(undone)
+impl From<WorkError> for InputError {
+    fn from(error: WorkError) -> Self {
+        Self::Work(error)
     }
 }
 
@@ -420,8 +420,8 @@ pub(super) fn not_started(operation: &Operation, grants: &Grants, error: NotStar
         NotStarted::Changes(source) => {
             RunError::Unkeepable { operation: operation.name.clone(), source }
         }
-        NotStarted::Undone(Undone::Interrupted(why)) => interrupted(operation, grants, why),
-        NotStarted::Undone(Undone::Shortage(source)) => {
+        NotStarted::Work(WorkError::Interrupted(why)) => interrupted(operation, grants, why),
+        NotStarted::Work(WorkError::Shortage(source)) => {
             RunError::Shortage { operation: operation.name.clone(), source }
         }
     }

@@ -83,7 +83,7 @@ async fn compile_in_child(
     budget: CompileBudget,
     bytes: &[u8],
 ) -> Result<Vec<u8>, LoadError> {
-    let child = command.spawn().map_err(|error| os_error::not_started(&error));
+    let child = command.spawn().map_err(|error| os_error::spawn_error(&error));
     let mut child = child.map_err(|error| unavailable(&error))?;
     match tokio::time::timeout(budget.time, exchange(&mut child, bytes)).await {
         Ok(exchanged) => {
@@ -153,7 +153,7 @@ fn interpret_exit(
     } else if status.code() == Some(EXIT_UNAVAILABLE.into()) && !output.is_empty() {
         LoadError::Compiler(text())
     } else if status.code() == Some(EXIT_SHORTAGE.into()) {
-        match Shortage::from_word(&text()) {
+        match Shortage::from_name(&text()) {
             Some(Shortage::Memory) | None => out_of_memory(budget),
             Some(shortage) => LoadError::Shortage(shortage),
         }

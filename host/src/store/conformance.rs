@@ -334,10 +334,10 @@ async fn different_request_under_an_idempotency_key_is_a_conflict() {
             panic!("taken")
         };
         let other = claim_key(&*store, &running("a"), "y").await;
-        assert!(matches!(other, InsertOutcome::Conflict(run) if run.id == first.id));
+        assert!(matches!(other, InsertOutcome::KeyConflict(run) if run.id == first.id));
         finish(&*store, claim, failed("no")).await;
         let other = claim_key(&*store, &running("a"), "y").await;
-        assert!(matches!(other, InsertOutcome::Conflict(run) if run.id == first.id));
+        assert!(matches!(other, InsertOutcome::KeyConflict(run) if run.id == first.id));
     })
     .await;
 }

@@ -135,7 +135,11 @@ impl Model {
         let now = run.created_at;
         if fingerprint != claim.fingerprint {
             let is_free = !is_fresh(&known, claim, now);
-            return if is_free { Ok(None) } else { Err(InsertOutcome::Conflict(Box::new(known))) };
+            return if is_free {
+                Ok(None)
+            } else {
+                Err(InsertOutcome::KeyConflict(Box::new(known)))
+            };
         }
         if holds(&known, claim, now) {
             return Err(InsertOutcome::Existing(Box::new(known)));

@@ -67,7 +67,7 @@ pub(crate) enum InsertOutcome {
     /// A run of the same request holds the key. The run is running or has succeeded.
     Existing(Box<RunRecord>),
     /// A run of a different request holds the key.
-    Conflict(Box<RunRecord>),
+    KeyConflict(Box<RunRecord>),
 }
 
 /// Write token of a run. Writes with an older revision are rejected.

@@ -1,45 +1,45 @@
-//! Times and ids of now, for any clock and any duration.
+//! The current time, deadlines and time-ordered ids, without panics.
 //!
-//! A clock may be wrong, even before 1970, and durations come from settings and flags. Where a
-//! time cannot be represented the nearest one is used; the standard library, chrono and uuid
-//! panic.
+//! The system clock may be wrong, even before 1970, and durations come from settings and flags. A
+//! time that cannot be represented is replaced by the nearest one. The standard library, chrono
+//! and uuid would panic.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use uuid::{Timestamp, Uuid};
 
-/// The longest that anything is waited for: thirty years.
+/// The maximum duration of a deadline: 30 years.
 const MAX_WAIT: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// Returns the time; 1970 for a clock that is before it.
+/// Returns the current time; 1970 if the clock is before 1970.
 pub fn now() -> DateTime<Utc> {
     utc(SystemTime::now())
 }
 
 fn utc(time: SystemTime) -> DateTime<Utc> {
-    let since = since_1970(time);
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    DateTime::from_timestamp(seconds, since.subsec_nanos()).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    let elapsed = since_1970(time);
+    let seconds = i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX);
+    DateTime::from_timestamp(seconds, elapsed.subsec_nanos()).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// Returns the time since 1970; zero for a time before it.
+/// Returns the duration since 1970; zero for a time before 1970.
 pub fn since_1970(time: SystemTime) -> Duration {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Returns when a duration that begins now is over.
+/// Returns the end of a duration that begins now, at most 30 years ahead.
 pub fn deadline(after: Duration) -> Instant {
     Instant::now() + after.min(MAX_WAIT)
 }
 
-/// Returns the time of the clock at which a duration that begins now is over.
+/// Returns the system time at the end of a duration that begins now, at most 30 years ahead.
 pub fn time_after(after: Duration) -> SystemTime {
     let now = SystemTime::now();
     now.checked_add(after.min(MAX_WAIT)).unwrap_or(now)
 }
 
-/// Returns a UUID whose order is roughly that of time.
+/// Returns a UUID of version 7, which sorts roughly by time.
 pub fn uuid() -> Uuid {
     uuid_at(SystemTime::now())
 }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_clock_has_a_time_and_gives_ids() {
+    fn extreme_clocks_give_valid_times_and_ids() {
         let epoch = SystemTime::UNIX_EPOCH;
         let early = epoch - Duration::from_secs(10_000_000_000);
         let late = epoch + Duration::from_secs(u64::MAX >> 1);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn every_duration_ends() {
+    fn long_durations_are_limited() {
         let now = Instant::now();
         assert!(deadline(Duration::from_secs(5)) - now < Duration::from_secs(60));
         assert!(deadline(Duration::MAX) > now + MAX_WAIT / 2);

@@ -1,8 +1,7 @@
-//! Where compiled code is kept.
+//! The directory of compiled code.
 //!
-//! What is loaded from there is executed outside of any sandbox, so no [`TrustPolicy`] covers it:
-//! a directory that another user has access to is not used. Another one, which is private, is
-//! used in its place.
+//! Compiled code is executed outside the sandbox, so [`TrustPolicy`] never applies to the
+//! directory. If another user has access to it, a private temporary directory is used instead.
 //!
 //! [`TrustPolicy`]: crate::util::trust::TrustPolicy
 
@@ -12,29 +11,31 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use crate::util::os_error::Shortage;
-use crate::util::private_dir::{DataDir, PrivateDir, PrivateDirError, look};
+use crate::util::private_dir::{DataDir, PrivateDir, PrivateDirError, exposure_at};
 use crate::util::trust::{Judge, Purpose, TrustPolicy, Untrusted};
 
-/// The directory in a data directory.
+/// Name of the directory in a data directory.
 const NAME: &str = "cache";
-/// The file that holds the key by which code is sealed.
+/// Name of the file with the key that authenticates compiled code.
 pub(crate) const KEY: &str = "key";
 
-/// Where compiled code is kept: in a directory of its own; if another user has access to that, or
-/// it cannot be made, in a directory of this user among the temporary files.
+/// The configured directory of compiled code, and the temporary directory that replaces it.
+///
+/// The temporary directory is used if another user has access to the configured directory, or if
+/// the configured directory cannot be created.
 #[derive(Clone, Debug)]
 pub(crate) struct CodeDir {
     path: PathBuf,
-    /// The data directory that it is in, unless it was named.
+    /// The data directory that contains `path`; `None` if `path` was configured explicitly.
     data: Option<DataDir>,
     temporary: PathBuf,
 }
 
 impl CodeDir {
-    /// Returns the directory of that name; without one, that of a data directory. Nothing is
-    /// opened or made.
-    pub(crate) fn new(named: Option<PathBuf>, data: Option<DataDir>) -> Option<Self> {
-        let (path, data) = match (named, data) {
+    /// Returns the configured directory, or else the one in the data directory. Opens and creates
+    /// nothing.
+    pub(crate) fn new(configured: Option<PathBuf>, data: Option<DataDir>) -> Option<Self> {
+        let (path, data) = match (configured, data) {
             (Some(path), _) => (path, None),
             (None, Some(data)) => (data.path().join(NAME), Some(data)),
             (None, None) => return None,
@@ -44,17 +45,17 @@ impl CodeDir {
         Some(Self { path, data, temporary })
     }
 
-    /// Opens the directory that is used; `None` if there is none yet.
+    /// Opens the directory in use; `None` if it does not exist yet.
     ///
     /// # Errors
     ///
-    /// Returns [`PrivateDirError`] if the host ran out of something, so that it is unknown which
-    /// directory is used.
+    /// Returns [`PrivateDirError`] if the process or the machine ran out of a resource. The
+    /// directory in use is unknown then.
     pub(crate) fn open(&self) -> Result<Option<PrivateDir>, PrivateDirError> {
         match open(&self.path) {
-            Ok(Some(own)) => Ok(Some(own)),
-            // There is nothing yet, and what comes next is kept there.
-            Ok(None) if self.can_be_made() => Ok(None),
+            Ok(Some(directory)) => Ok(Some(directory)),
+            // The directory will be created for the first compiled code.
+            Ok(None) if self.is_creatable() => Ok(None),
             Err(error) if is_shortage(&error) => Err(error),
             Ok(None) | Err(_) => match open(&self.temporary) {
                 Err(error) if is_shortage(&error) => Err(error),
@@ -63,37 +64,37 @@ impl CodeDir {
         }
     }
 
-    /// Opens the directory that is used, which is made where it is missing.
+    /// Opens the directory in use, and creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// Returns [`PrivateDirError`] if neither place can be used.
+    /// Returns [`PrivateDirError`] if neither directory can be used.
     pub(crate) fn create(&self) -> Result<PrivateDir, PrivateDirError> {
-        // The first error says what is wrong with the place that was meant.
-        self.create_own().or_else(|error| match is_shortage(&error) {
+        // The error of the configured directory is returned, because users know that directory.
+        self.create_configured().or_else(|error| match is_shortage(&error) {
             true => Err(error),
             false => create(&self.temporary).map_err(|_| error),
         })
     }
 
-    /// Returns why the directory is not used, and which one is used instead.
+    /// Returns why the configured directory is not used, and the directory that is used instead.
     pub(crate) fn problem(&self) -> Option<String> {
         let problem = open(&self.path).err()?;
         Some(match create(&self.temporary) {
             Ok(_) => {
-                format!("compiled plugins are kept in `{}`: {problem}", self.temporary.display())
+                format!("compiled plugins are cached in `{}`: {problem}", self.temporary.display())
             }
-            Err(_) => format!("compiled plugins are not kept: {problem}"),
+            Err(_) => format!("compiled plugins are not cached: {problem}"),
         })
     }
 
-    fn can_be_made(&self) -> bool {
+    fn is_creatable(&self) -> bool {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
-        let above = path.ancestors().find(|above| above.exists());
-        above.is_some_and(|above| access(above, Access::WRITE_OK | Access::EXEC_OK).is_ok())
+        let ancestor = path.ancestors().find(|ancestor| ancestor.exists());
+        ancestor.is_some_and(|path| access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok())
     }
 
-    fn create_own(&self) -> Result<PrivateDir, PrivateDirError> {
+    fn create_configured(&self) -> Result<PrivateDir, PrivateDirError> {
         if let Some(data) = &self.data {
             data.make()?;
         }
@@ -107,21 +108,22 @@ fn is_shortage(error: &PrivateDirError) -> bool {
 
 fn create(path: &Path) -> Result<PrivateDir, PrivateDirError> {
     let directory = PrivateDir::create(path)?;
-    checked(&directory)?;
+    check_key(&directory)?;
     Ok(directory)
 }
 
 fn open(path: &Path) -> Result<Option<PrivateDir>, PrivateDirError> {
     let directory = PrivateDir::open(path)?;
-    directory.as_ref().map_or(Ok(()), checked)?;
+    directory.as_ref().map_or(Ok(()), check_key)?;
     Ok(directory)
 }
 
-/// Refuses a directory whose key others could read: they could seal code of their own with it.
-fn checked(directory: &PrivateDir) -> Result<(), PrivateDirError> {
-    let nobody = TrustPolicy::default();
+/// Rejects a directory with a key that other users can read, because the key would let them
+/// authenticate their own code.
+fn check_key(directory: &PrivateDir) -> Result<(), PrivateDirError> {
+    let policy = TrustPolicy::default();
     let key = directory.path().join(KEY);
-    match look(&Judge::new(&nobody), &key, Purpose::PrivateKey) {
+    match exposure_at(&Judge::new(&policy), &key, Purpose::PrivateKey) {
         Some(exposed) => Err(Untrusted::from(exposed).into()),
         None => Ok(()),
     }

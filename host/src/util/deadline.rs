@@ -1,4 +1,4 @@
-//! Until when a run may go on, also in what the host does for it.
+//! The deadline of a run, which also applies to the work of the host for the run.
 
 use std::panic::resume_unwind;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 use crate::util::clock;
 use crate::util::os_error::{self, Shortage};
 
-/// The largest text that is looked at on the thread of the caller, in bytes.
-const SMALL_TEXT: usize = 64 << 10;
-/// The most steps that looking at a value may take there.
-const SMALL_STEPS: u64 = 2_000;
-/// How many bytes of a text are one step.
+/// Maximum size of a text that is processed on the thread of the caller, in bytes.
+const MAX_SMALL_TEXT: usize = 64 << 10;
+/// Maximum number of steps to process a value on the thread of the caller.
+const MAX_SMALL_STEPS: u64 = 2_000;
+/// Number of text bytes that count as one step.
 const BYTES_PER_STEP: usize = 64;
 
-/// The end of a run's time, and its caller's way to end it earlier.
+/// The deadline of a run, and the token that cancels the run earlier.
 #[derive(Clone, Debug)]
 pub(crate) struct Deadline {
     at: Instant,
@@ -25,27 +25,27 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// Returns the deadline of a run that begins now.
+    /// Returns the deadline of a run that starts now.
     pub(crate) fn after(timeout: Duration, cancel: CancellationToken) -> Self {
         Self { at: clock::deadline(timeout), cancel }
     }
 
-    /// Returns when it is.
+    /// Returns the time of the deadline.
     pub(crate) fn at(&self) -> Instant {
         self.at
     }
 
-    /// Puts it off: by what took time and is not the run's.
-    pub(crate) fn put_off(&mut self, by: Duration) {
+    /// Extends the deadline by time that does not count for the run.
+    pub(crate) fn extend(&mut self, by: Duration) {
         self.at = self.at.checked_add(by).unwrap_or(self.at);
     }
 
-    /// Returns what cancels the run.
+    /// Returns the token that cancels the run.
     pub(crate) fn cancel(&self) -> &CancellationToken {
         &self.cancel
     }
 
-    /// Returns the budget of work for the run.
+    /// Returns a budget that ends at the deadline or when the run is cancelled.
     pub(crate) fn budget(&self) -> Budget {
         self.budget_of(self.cancel.clone())
     }
@@ -54,22 +54,23 @@ impl Deadline {
         Budget::until(self.at, move || cancel.is_cancelled())
     }
 
-    /// Does work for the run that looks at a value, or a text, of this size. A small one is looked
-    /// at here and now. For a large one the work is done on a thread of the runtime's pool, and
-    /// this waits for its end: it ends soon after the deadline.
+    /// Executes work of the host for the run, with a budget that ends at the deadline.
+    ///
+    /// Small work runs on the current thread. Large work runs on a thread of the runtime's pool,
+    /// and the method waits until it returns, which is soon after the deadline.
     ///
     /// # Cancel safety
     ///
-    /// If this is dropped, the budget of the work is cancelled: it ends soon, and what it returns
-    /// is dropped.
+    /// If the future is dropped, the budget of large work is cancelled. The work ends soon, and its
+    /// result is dropped.
     ///
     /// # Errors
     ///
-    /// Returns what the system ran out of if there is no thread for large work.
+    /// Returns [`Shortage`] if no thread can be started for large work.
     ///
     /// # Panics
     ///
-    /// Panics if the work does, and for large work outside of a tokio runtime.
+    /// Panics if the work panics, and for large work outside of a tokio runtime.
     pub(crate) async fn work<T: Send + 'static>(
         &self,
         size: WorkSize,
@@ -78,40 +79,40 @@ impl Deadline {
         if size == WorkSize::Small {
             return Ok(work(&self.budget()));
         }
-        let wanted = self.cancel.child_token();
-        let budget = self.budget_of(wanted.clone());
-        let _guard = wanted.drop_guard();
+        let cancel = self.cancel.child_token();
+        let budget = self.budget_of(cancel.clone());
+        let _guard = cancel.drop_guard();
         match os_error::spawn_blocking(move || work(&budget))?.await {
-            Ok(done) => Ok(done),
+            Ok(result) => Ok(result),
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            // The runtime ends, and with it all that waits.
+            // The runtime shuts down and will drop this future.
             Err(_) => std::future::pending().await,
         }
     }
 }
 
-/// Why work was not done.
+/// The reason why work of the host did not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Undone {
-    /// There was no time for it.
+pub(crate) enum WorkError {
+    /// The budget of the work ended.
     Interrupted(Interruption),
-    /// There was nothing to do it with.
+    /// The process or the machine ran out of a resource.
     Shortage(Shortage),
 }
 
-impl From<Interruption> for Undone {
+impl From<Interruption> for WorkError {
     fn from(why: Interruption) -> Self {
         Self::Interrupted(why)
     }
 }
 
-impl From<Shortage> for Undone {
+impl From<Shortage> for WorkError {
     fn from(shortage: Shortage) -> Self {
         Self::Shortage(shortage)
     }
 }
 
-/// Whether work is small enough to be done between two awaits.
+/// Whether work is short enough for the thread of the caller, between two await points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WorkSize {
     Small,
@@ -121,28 +122,28 @@ pub(crate) enum WorkSize {
 impl WorkSize {
     /// Returns the size of work on a text.
     pub(crate) fn of_text(text: &str) -> Self {
-        if text.len() <= SMALL_TEXT { Self::Small } else { Self::Large }
+        if text.len() <= MAX_SMALL_TEXT { Self::Small } else { Self::Large }
     }
 
-    /// Returns the size of work on a value. Takes no longer for a large one.
+    /// Returns the size of work on a value. The cost of the method itself is bounded.
     pub(crate) fn of(value: &Value) -> Self {
-        match count(value, &Budget::unlimited().with_steps(SMALL_STEPS)) {
+        match count_steps(value, &Budget::unlimited().with_steps(MAX_SMALL_STEPS)) {
             Ok(()) => Self::Small,
             Err(_) => Self::Large,
         }
     }
 }
 
-/// Takes a step for each part of a value, and for the texts in it.
-fn count(value: &Value, budget: &Budget) -> Result<(), Interruption> {
+/// Spends one step for each part of a value, and for every 64 bytes of its texts.
+fn count_steps(value: &Value, budget: &Budget) -> Result<(), Interruption> {
     let text = |text: &str| budget.spend(text.len() / BYTES_PER_STEP);
     budget.step()?;
     match value {
         Value::String(string) => text(string),
-        Value::Array(items) => items.iter().try_for_each(|item| count(item, budget)),
+        Value::Array(items) => items.iter().try_for_each(|item| count_steps(item, budget)),
         Value::Object(members) => members.iter().try_for_each(|(name, inner)| {
             text(name)?;
-            count(inner, budget)
+            count_steps(inner, budget)
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
     }
@@ -158,7 +159,7 @@ mod tests {
         Deadline::after(timeout, CancellationToken::new())
     }
 
-    /// Works until its budget ends that, and says why it did.
+    /// Loops until the budget ends, and returns the reason.
     fn endless(budget: &Budget) -> Interruption {
         loop {
             if let Err(why) = budget.step() {
@@ -168,15 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_small_by_its_parts_and_its_texts() {
+    fn size_of_a_value_depends_on_its_parts_and_texts() {
         assert_eq!(WorkSize::of(&json!({"a": vec![1; 1_000]})), WorkSize::Small);
         assert_eq!(WorkSize::of(&json!(vec![1; 3_000])), WorkSize::Large);
-        assert_eq!(WorkSize::of(&json!("x".repeat(SMALL_TEXT))), WorkSize::Small);
-        assert_eq!(WorkSize::of(&json!({"x".repeat(4 * SMALL_TEXT): 1})), WorkSize::Large);
+        assert_eq!(WorkSize::of(&json!("x".repeat(MAX_SMALL_TEXT))), WorkSize::Small);
+        assert_eq!(WorkSize::of(&json!({"x".repeat(4 * MAX_SMALL_TEXT): 1})), WorkSize::Large);
     }
 
     #[tokio::test]
-    async fn work_ends_at_the_deadline_wherever_it_is_done() {
+    async fn work_of_any_size_ends_at_the_deadline() {
         for size in [WorkSize::Small, WorkSize::Large] {
             let deadline = deadline(Duration::from_millis(50));
             assert_eq!(deadline.work(size, endless).await, Ok(Interruption::Deadline));
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn others_go_on_while_large_work_is_done_and_can_cancel_it() {
+    async fn large_work_does_not_block_the_thread_and_can_be_cancelled() {
         let deadline = deadline(Duration::from_secs(600));
         let cancel = async {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_whose_end_nobody_waits_for_ends() {
+    async fn large_work_ends_when_its_future_is_dropped() {
         let (sender, ended) = std::sync::mpsc::channel();
         let deadline = deadline(Duration::from_secs(600));
         let work = deadline.work(WorkSize::Large, move |budget| sender.send(endless(budget)).ok());

@@ -1,7 +1,7 @@
-//! Errors of the operating system, by what a user can do about them.
+//! Errors of the operating system, with messages and hints for the user.
 //!
-//! An error number says which limit was reached. That a limit of the process or the machine was
-//! reached says nothing about the file, plugin or store that was being worked on.
+//! A [`Shortage`] is an error of the process or the machine, for example a resource limit. A shortage
+//! does not mean that the file, plugin or store in use is faulty.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -18,7 +18,7 @@ pub enum Shortage {
     /// Address space of the process, or memory of its container or the machine (`ENOMEM`).
     #[error("out of memory (RLIMIT_AS, or the memory of the container or machine)")]
     Memory,
-    /// Threads and processes (`EAGAIN` of a new one).
+    /// Threads and processes (`EAGAIN` when one is started).
     #[error("cannot start another thread or process (RLIMIT_NPROC, or the container's limit)")]
     Threads,
     /// File descriptors of the process (`EMFILE`).
@@ -28,21 +28,21 @@ pub enum Shortage {
     #[error("the machine is out of file descriptors (fs.file-max)")]
     MachineDescriptors,
     /// Size of a file that the process writes (`EFBIG`).
-    #[error("the file may not grow (RLIMIT_FSIZE, or the most that its file system allows)")]
+    #[error("the file is too large (RLIMIT_FSIZE, or the limit of the file system)")]
     FileSize,
-    /// Memory that is executable.
+    /// Executable memory.
     #[error("memory cannot be made executable (SELinux, or MemoryDenyWriteExecute of systemd)")]
     ExecutableMemory,
 }
 
 impl Shortage {
-    /// Returns the shortage that an error of the system reports, if it reports one.
+    /// Returns the shortage that a system error reports, if any.
     pub fn of(error: &io::Error) -> Option<Self> {
         let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>());
         wrapped.copied().or_else(|| Errno::from_io_error(error).and_then(Self::of_errno))
     }
 
-    /// Returns the shortage that an error or one of its causes reports.
+    /// Returns the shortage that an error or one of its causes reports, if any.
     pub fn in_chain(error: &(dyn Error + 'static)) -> Option<Self> {
         let mut cause = Some(error);
         while let Some(error) = cause {
@@ -67,7 +67,7 @@ impl Shortage {
         }
     }
 
-    /// Returns the word for it, as the compiler's process passes it on.
+    /// Returns the name of the shortage, which the compiler process reports to its parent.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Memory => "memory",
@@ -79,8 +79,8 @@ impl Shortage {
         }
     }
 
-    /// Returns the shortage of a word.
-    pub fn from_word(word: &str) -> Option<Self> {
+    /// Returns the shortage with a name; the inverse of [`Self::as_str`].
+    pub fn from_name(name: &str) -> Option<Self> {
         let all = [
             Self::Memory,
             Self::Threads,
@@ -89,10 +89,10 @@ impl Shortage {
             Self::FileSize,
             Self::ExecutableMemory,
         ];
-        all.into_iter().find(|shortage| shortage.as_str() == word)
+        all.into_iter().find(|shortage| shortage.as_str() == name)
     }
 
-    /// Returns what to do about it.
+    /// Returns a hint that resolves the shortage.
     pub fn hint(self) -> &'static str {
         match self {
             Self::Memory => "raise `ulimit -v` or the container's memory limit, or free memory",
@@ -109,43 +109,44 @@ impl Shortage {
     }
 }
 
-/// Returns the text of an error: the name of the limit if one was reached, else the system's.
+/// Returns the message of a [`Shortage`], or else of the system error.
 pub fn text(error: &io::Error) -> String {
     Shortage::of(error).map_or_else(|| error.to_string(), |shortage| shortage.to_string())
 }
 
-/// Returns what to do about an error of the system, wherever it happens; `None` if that is not
-/// known.
+/// Returns a hint for a system error that applies to every file; `None` if there is no such hint.
 pub fn hint(error: &io::Error) -> Option<&'static str> {
     if let Some(shortage) = Shortage::of(error) {
         return Some(shortage.hint());
     }
     match Errno::from_io_error(error)? {
-        Errno::NOSPC => Some("free some space, and try again"),
-        Errno::DQUOT => Some("free some of your disk quota (`quota -s`), and try again"),
-        Errno::IO => Some("the disk or its connection failed: see `dmesg`, and copy the data"),
+        Errno::NOSPC => Some("free some disk space and retry"),
+        Errno::DQUOT => Some("free some of your disk quota (`quota -s`) and retry"),
+        Errno::IO => {
+            Some("check `dmesg` for errors of the disk or its connection, and back up the data")
+        }
         _ => None,
     }
 }
 
-/// Returns what to do about an error of the system with a file of the data directory.
+/// Returns a hint for a system error of a file in the data directory.
 pub fn data_hint(error: &io::Error) -> &'static str {
     let known = match Errno::from_io_error(error) {
         Some(Errno::ROFS) => {
-            Some("mount its file system writable, or name another data directory with `--data`")
+            Some("mount the file system writable, or use another data directory (`--data`)")
         }
         Some(Errno::ACCESS | Errno::PERM) => {
-            Some("run `ophost doctor`: it checks the permissions of the data directory")
+            Some("run `ophost doctor` to check the permissions of the data directory")
         }
         _ => hint(error),
     };
-    known.unwrap_or("run `ophost doctor`: it checks the data directory")
+    known.unwrap_or("run `ophost doctor` to check the data directory")
 }
 
 impl From<ophost_schema::ThreadError> for Shortage {
     fn from(error: ophost_schema::ThreadError) -> Self {
         let error = error.errno.map(io::Error::from_raw_os_error);
-        error.and_then(|error| Self::of(&not_started(&error))).unwrap_or(Self::Threads)
+        error.and_then(|error| Self::of(&spawn_error(&error))).unwrap_or(Self::Threads)
     }
 }
 
@@ -153,54 +154,60 @@ impl From<ophost_schema::ThreadError> for Shortage {
 ///
 /// # Errors
 ///
-/// Returns an error that [`Shortage::of`] knows if the system starts no more threads.
+/// Returns the system's error if the thread cannot be started. If the limit of threads is reached,
+/// [`Shortage::of`] returns [`Shortage::Threads`] for the error.
 pub fn spawn<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| not_started(&error))
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| spawn_error(&error))
 }
 
 thread_local! {
-    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+    static IS_CATCHING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns whether a panic of this thread becomes an error: whoever calls is told of it then, and
-/// nobody else needs to be.
+/// Returns whether the current thread is in [`catch_panic`], which converts panics to errors.
+///
+/// A panic hook should be silent then, because the caller reports the error.
 pub fn is_catching_panics() -> bool {
-    IS_GUARDED.get()
+    IS_CATCHING.get()
 }
 
-/// Works, and returns its panic if it panics, which nobody else is told of.
-pub fn guarded<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
-    let outside = IS_GUARDED.replace(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    IS_GUARDED.set(outside);
-    done
+/// Calls `work`, and returns the payload of its panic as an error.
+///
+/// [`is_catching_panics`] returns `true` during the call.
+pub fn catch_panic<T>(work: impl FnOnce() -> T) -> thread::Result<T> {
+    let outer = IS_CATCHING.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    IS_CATCHING.set(outer);
+    result
 }
 
-/// Begins work on a thread of the runtime's pool. The runtime panics where the system starts no
-/// thread; this does not.
+/// Starts work on a thread of the runtime's pool.
+///
+/// tokio's own function panics if the system cannot start a thread.
 ///
 /// # Errors
 ///
-/// Returns [`Shortage::Threads`] if there is no thread for it.
+/// Returns [`Shortage::Threads`] if no thread can be started.
 pub fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<task::JoinHandle<T>, Shortage> {
-    guarded(|| task::spawn_blocking(work)).map_err(|_| Shortage::Threads)
+    catch_panic(|| task::spawn_blocking(work)).map_err(|_| Shortage::Threads)
 }
 
-/// Returns the error of a thread or process that could not be started: the system answers with
-/// the number that elsewhere says that an operation would block.
-pub fn not_started(error: &io::Error) -> io::Error {
+/// Converts the error of a thread or process that could not be started.
+///
+/// The system reports `EAGAIN` then, which means "would block" for other operations.
+pub fn spawn_error(error: &io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::Error::other(Shortage::Threads),
         _ => Shortage::of(error).map_or_else(|| copy(error), io::Error::other),
     }
 }
 
-/// Returns the same error again: the system's errors cannot be cloned.
+/// Copies an error, because [`io::Error`] does not implement `Clone`.
 fn copy(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
@@ -213,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_class_of_error_has_its_text_and_hint() {
+    fn errors_have_a_text_and_a_hint() {
         let errors = [
             (Errno::NOMEM, "RLIMIT_AS", "ulimit -v"),
             (Errno::MFILE, "RLIMIT_NOFILE", "ulimit -n"),
@@ -222,26 +229,26 @@ mod tests {
             (Errno::ROFS, "Read-only file system", "mount"),
             (Errno::ACCESS, "Permission denied", "doctor"),
             (Errno::PERM, "Operation not permitted", "doctor"),
-            (Errno::NOSPC, "No space left", "free some space"),
+            (Errno::NOSPC, "No space left", "free some disk space"),
             (Errno::DQUOT, "quota", "quota"),
             (Errno::IO, "Input/output error", "dmesg"),
         ];
-        for (errno, says, io_hint) in errors {
+        for (errno, message, expected_hint) in errors {
             let error = io::Error::from(errno);
-            assert!(text(&error).contains(says), "{}", text(&error));
-            assert!(data_hint(&error).contains(io_hint), "{errno}");
+            assert!(text(&error).contains(message), "{}", text(&error));
+            assert!(data_hint(&error).contains(expected_hint), "{errno}");
         }
-        for elsewhere in [Errno::NOENT, Errno::ROFS, Errno::ACCESS] {
-            assert_eq!(hint(&io::Error::from(elsewhere)), None);
+        for errno in [Errno::NOENT, Errno::ROFS, Errno::ACCESS] {
+            assert_eq!(hint(&io::Error::from(errno)), None);
         }
-        assert_eq!(Shortage::of(&io::Error::from(Errno::AGAIN)), None, "it would block");
-        let threads = not_started(&io::Error::from(Errno::AGAIN));
+        assert_eq!(Shortage::of(&io::Error::from(Errno::AGAIN)), None, "would block");
+        let threads = spawn_error(&io::Error::from(Errno::AGAIN));
         assert_eq!(Shortage::of(&threads), Some(Shortage::Threads));
         assert!(hint(&threads).unwrap().contains("ulimit -u"));
     }
 
     #[test]
-    fn a_shortage_is_found_among_the_causes_of_an_error() {
+    fn shortage_is_found_in_the_causes_of_an_error() {
         #[derive(Debug, thiserror::Error)]
         #[error("outer")]
         struct Outer(#[source] io::Error);

@@ -103,7 +103,7 @@ fn cache_directory_that_is_open_to_others_is_not_used() {
     insta::assert_snapshot!(output, @r#"
     {"slug":"a-b"}
     ---- stderr
-    warning: compiled plugins are kept in `[DIR]/ophost-cache-[UID]`: `.ophost/cache`: every user has access to it (mode 0755)
+    warning: compiled plugins are cached in `[DIR]/ophost-cache-[UID]`: `.ophost/cache`: every user has access to it (mode 0755)
     hint: remove the path, or set `OPHOST_CACHE` to a private directory
     "#);
     assert_eq!(fs::read(&entry).expect("a file"), b"evil");
@@ -134,7 +134,7 @@ fn without_a_writable_data_directory_plugins_are_cached_elsewhere() {
     insta::assert_snapshot!(output, @r#"
     {"slug":"a-b"}
     ---- stderr
-    warning: compiled plugins are kept in `[DIR]/ophost-cache-[UID]`: cannot use `.ophost/cache`: Not a directory (os error 20)
+    warning: compiled plugins are cached in `[DIR]/ophost-cache-[UID]`: cannot use `.ophost/cache`: Not a directory (os error 20)
     hint: remove the path, or set `OPHOST_CACHE` to a private directory
     "#);
 }

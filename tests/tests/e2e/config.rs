@@ -87,7 +87,7 @@ fn invalid_setting_stops_every_command_and_its_line_is_named() {
     project.settings("plugins = \"plugins\"");
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x"]), @r#"
     ---- stderr
-    error: `ophost.toml`, line 1: `plugins` is a text, not a list of paths
+    error: `ophost.toml`, line 1: `plugins` is a string, not a list of paths
     hint: write a list of directories, such as `["plugins"]`
     ---- exit 2
     "#);
@@ -95,7 +95,7 @@ fn invalid_setting_stops_every_command_and_its_line_is_named() {
     insta::assert_snapshot!(project.run(&["check", "plugins/text.wasm"]), @"
     ---- stderr
     error: `ophost.toml`, line 2: `limits.memory` is `much`, which is not a size
-    hint: sizes are written `64KiB`, `64MiB`, `2GiB`
+    hint: write a size such as `64KiB`, `64MiB` or `2GiB`
     ---- exit 2
     ");
     project.settings("[limits");
@@ -109,13 +109,13 @@ fn invalid_setting_stops_every_command_and_its_line_is_named() {
     insta::assert_snapshot!(project.run(&["plugins"]), @"
     ---- stderr
     error: `ophost.toml`, line 1: `limits.timeout` is 2h, above the maximum of 1h (default)
-    hint: lower it, or raise the maximum
+    hint: lower the limit, or raise the maximum
     ---- exit 2
     ");
     project.settings("");
     let mut list = project.command(&["list", "--json"]);
     insta::assert_snapshot!(project.output(list.env("OPHOST_TIMEOUT", "soon")), @r#"
-    {"run_id":null,"status":null,"error":{"kind":"config","message":"`OPHOST_TIMEOUT`: `limits.timeout` is `soon`, which is not a time","hint":"times are written `500ms`, `30s`, `5m`"}}
+    {"run_id":null,"status":null,"error":{"kind":"config","message":"`OPHOST_TIMEOUT`: `limits.timeout` is `soon`, which is not a duration","hint":"write a duration such as `500ms`, `30s` or `5m`"}}
     ---- exit 2
     "#);
 }
@@ -231,19 +231,19 @@ fn invalid_path_is_named_with_the_reason() {
     insta::assert_snapshot!(project.output(list.env("OPHOST_DATA", "~ann/x")), @"
     ---- stderr
     error: `OPHOST_DATA`: `data` is `~ann/x`, and only `~` and `~/` are expanded
-    hint: write the whole path; a directory of that name is `./~ann/x`
+    hint: write the full path, or `./~ann/x` for a directory with this name
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["list", "--data", "x\r"]), @"
     ---- stderr
     error: `--data`: `data` contains the control character U+000D
-    hint: U+000D is the end of a line in a file from Windows: leave it out
+    hint: remove the carriage return (U+000D), which ends the lines of Windows files
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["list", "--plugins", "'a'"]), @"
     ---- stderr
     error: `--plugins`: `plugins` is in quotes: `'a'`
-    hint: leave the quotes out
+    hint: remove the quotes
     ---- exit 2
     ");
     let utf_16: Vec<u8> = "\u{feff}data".encode_utf16().flat_map(u16::to_le_bytes).collect();

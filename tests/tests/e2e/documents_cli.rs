@@ -456,7 +456,7 @@ fn failed_export_leaves_no_file() {
     limited.args(["-c", script, OPHOST]);
     insta::assert_snapshot!(project.output(&mut limited), @"
     ---- stderr
-    error: cannot write `it.jsonl`: the file may not grow (RLIMIT_FSIZE, or the most that its file system allows)
+    error: cannot write `it.jsonl`: the file is too large (RLIMIT_FSIZE, or the limit of the file system)
     hint: raise `ulimit -f`
     ---- exit 5
     ");

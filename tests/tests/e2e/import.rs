@@ -480,7 +480,7 @@ fn read_errors_of_host_and_file_are_distinguished() {
     insta::assert_snapshot!(import("/proc/self/mem"), @"
     ---- stderr
     error: cannot import `/proc/self/mem`: cannot read the file: Input/output error (os error 5)
-    hint: the disk or its connection failed: see `dmesg`, and copy the data
+    hint: check `dmesg` for errors of the disk or its connection, and back up the data
     ---- exit 5
     ");
 }

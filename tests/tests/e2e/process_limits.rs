@@ -125,7 +125,7 @@ fn file_size_limit_never_kills_a_command_by_a_signal() {
     let script = "ulimit -f 0; exec \"$0\" runs export >exported";
     insta::assert_snapshot!(project.output(&mut project.program("sh", &["-c", script, OPHOST])), @"
     ---- stderr
-    error: cannot write to stdout: the file may not grow (RLIMIT_FSIZE, or the most that its file system allows)
+    error: cannot write to stdout: the file is too large (RLIMIT_FSIZE, or the limit of the file system)
     hint: raise `ulimit -f`
     ---- exit 5
     ");

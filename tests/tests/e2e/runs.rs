@@ -146,8 +146,8 @@ fn record_setting_records_operations_without_records() {
     let mut wrong = project.command(&["list"]);
     insta::assert_snapshot!(project.output(wrong.env("OPHOST_RECORD", "never")), @"
     ---- stderr
-    error: `OPHOST_RECORD`: `record` is `never`, which is not a rule for records
-    hint: `declared` keeps what operations declare, `changes` also what may change documents, `always` all
+    error: `OPHOST_RECORD`: `record` is `never`, which is not a record policy
+    hint: use `declared` (calls that operations declare), `changes` (also calls that may change documents) or `always` (all calls)
     ---- exit 2
     ");
 }
@@ -814,7 +814,7 @@ fn failed_write_to_stdout_names_the_recorded_run() {
     insta::assert_snapshot!(run(&["--no-record"]), @"
     ---- stderr
     error: cannot write to stdout: No space left on device (os error 28)
-    hint: free some space, and try again
+    hint: free some disk space and retry
     ---- exit 5
     ");
 }

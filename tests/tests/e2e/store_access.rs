@@ -99,7 +99,7 @@ fn store_on_a_read_only_mount_is_read() {
     exit 5
     ---- stderr
     error: the operation was not run, because its record cannot be written: the store is read-only: Read-only file system (os error 30)
-    hint: mount its file system writable, or name another data directory with `--data`; or use `--no-record`
+    hint: mount the file system writable, or use another data directory (`--data`); or use `--no-record`
     ");
     assert!(before == fs::read(store_file(&project)).expect("a store"), "the store was written");
     assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
@@ -117,7 +117,7 @@ fn store_without_write_permission_is_read() {
     insta::assert_snapshot!(record, @"
     ---- stderr
     error: the operation was not run, because its record cannot be written: the store is read-only: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory; or use `--no-record`
+    hint: run `ophost doctor` to check the permissions of the data directory; or use `--no-record`
     ---- exit 5
     ");
     mode(&store, 0o200);
@@ -125,7 +125,7 @@ fn store_without_write_permission_is_read() {
     insta::assert_snapshot!(read, @"
     ---- stderr
     error: cannot use the store: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory
+    hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");
 }
@@ -241,13 +241,13 @@ fn operation_that_changes_documents_does_not_run_on_a_read_only_store() {
     insta::assert_snapshot!(run("--no-record"), @"
     ---- stderr
     error: `ledger.bump` was not run, because its document changes cannot be committed: the store is read-only: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory
+    hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");
     insta::assert_snapshot!(run("--record"), @"
     ---- stderr
     error: the operation was not run, because its record cannot be written: the store is read-only: Permission denied (os error 13)
-    hint: run `ophost doctor`: it checks the permissions of the data directory
+    hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");
     let doctor = project.output(&mut as_plain_user(&project, OPHOST, &["doctor", "--json"])).json();
@@ -264,7 +264,7 @@ fn symbolic_link_in_place_of_the_store_is_an_error_with_a_hint() {
     std::os::unix::fs::symlink(&elsewhere, store_file(&project)).expect("a directory of this user");
     insta::assert_snapshot!(project.run(&["runs", "list"]), @"
     ---- stderr
-    error: cannot use the store: `.ophost/store/store.redb` may not be a symbolic link
+    error: cannot use the store: `.ophost/store/store.redb` must not be a symbolic link
     hint: put the file itself there, or name the directory that it is in by `data` in `ophost.toml` or by `--data`
     ---- exit 5
     ");

@@ -101,7 +101,7 @@ fn group_writable_settings_never_select_the_store() {
     for arguments in TRUSTING {
         let output = project.run(arguments);
         assert_eq!((output.stdout.as_str(), output.code), ("", Some(4)), "{arguments:?}: {output}");
-        let message = "error: `ophost.toml` decides on `data` and is not trusted: \
+        let message = "error: `ophost.toml` determines `data` and is not trusted: \
             its group can write to it (mode 0664)\nhint: run `chmod go-w ophost.toml`, or ";
         assert!(output.stderr.starts_with(message), "{arguments:?}: {output}");
         assert_eq!(output.stderr.lines().count(), 2, "{arguments:?}: {output}");
@@ -138,7 +138,7 @@ fn flag_or_variable_replaces_untrusted_settings() {
     assert_eq!(run_count(&output), 2, "this command needs no plugins");
     assert!(output.stderr.contains("ignored: plugins, limits.memory\n"), "{output}");
     let output = project.run(&["run", "slugify", "text=a", "--data", "state"]);
-    assert!(output.stderr.contains("decides on `plugins` and is not trusted"), "{output}");
+    assert!(output.stderr.contains("determines `plugins` and is not trusted"), "{output}");
     assert_eq!(output.code, Some(4));
 }
 
@@ -180,7 +180,7 @@ fn project_of_another_user_is_an_error() {
             project.output(command.current_dir(&below))
         };
         let output = run(&["runs", "list"]);
-        let message = format!("error: `[DIR]/{marker}` decides on `data` and is not trusted: ");
+        let message = format!("error: `[DIR]/{marker}` determines `data` and is not trusted: ");
         assert!(output.stderr.starts_with(&message), "{output}");
         assert_eq!(output.code, Some(4), "{output}");
         assert_eq!(run(&["runs", "list", "--data", "here"]).code, Some(0));
@@ -438,7 +438,7 @@ fn compiled_code_that_is_open_to_others_is_never_loaded() {
     let output = run(Some("world-writable"), None);
     assert_eq!((output.stdout.as_str(), output.code), ("{\"slug\":\"a\"}\n", Some(0)), "{output}");
     insta::assert_snapshot!(output.stderr, @"
-    warning: compiled plugins are kept in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: its group has access to it (mode 2770)
+    warning: compiled plugins are cached in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: its group has access to it (mode 2770)
     hint: remove the path, or set `OPHOST_CACHE` to a private directory
     ");
     let temporary = project.path().join(format!("tmp/ophost-cache-{USER}"));
@@ -478,7 +478,7 @@ fn temporary_directory_of_another_user_is_not_used() {
     mode(&planted, 0o777);
     let output = project.run_as(USER, &["run", "slugify", "text=a"]);
     assert_eq!(output.code, Some(0), "{output}");
-    assert!(output.stderr.starts_with("warning: compiled plugins are not kept: "), "{output}");
+    assert!(output.stderr.starts_with("warning: compiled plugins are not cached: "), "{output}");
     assert_eq!(fs::read_dir(&planted).expect("a directory").count(), 0);
 }
 
@@ -501,7 +501,7 @@ fn files_of_a_run_as_root_are_fixed_by_one_command() {
     let output = project.run_as(USER, &run);
     insta::assert_snapshot!(output, @"
     ---- stderr
-    warning: compiled plugins are kept in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: belongs to `root` (uid 0)
+    warning: compiled plugins are cached in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: belongs to `root` (uid 0)
     hint: remove the path, or set `OPHOST_CACHE` to a private directory
     error: the operation was not run, because its record cannot be written: the data directory is not trusted: `.ophost`: belongs to `root` (uid 0); `.ophost/owners`: belongs to `root` (uid 0); `.ophost/store`: belongs to `root` (uid 0); `.ophost/wake`: belongs to `root` (uid 0)
     hint: run `sudo chown -R 54321 .ophost`; or use `--no-record`

@@ -15,7 +15,7 @@ use crate::model::outcome::Flags;
 use crate::model::run_record::{Masked, RunId, RunRecord};
 use crate::policy::RecordPolicy;
 use crate::store::{InsertOutcome, NewRun, ShutdownMode, Store, StoreError, StoreHandle};
-use crate::util::deadline::{Deadline, Undone, WorkSize};
+use crate::util::deadline::{Deadline, WorkError, WorkSize};
 use crate::util::private_dir::DataDir;
 
 /// Records the runs of a host.
@@ -106,7 +106,7 @@ impl Recorder {
                     BeginOutcome::InProgress(run.id)
                 }
             }
-            InsertOutcome::Conflict(mut run) => {
+            InsertOutcome::KeyConflict(mut run) => {
                 guard.end();
                 if !run.is_masked(Masked::Input) {
                     // An earlier version of the schema may have had no secrets.
@@ -148,7 +148,7 @@ pub(crate) enum NotStarted {
     /// The store does not accept document changes.
     Changes(StoreError),
     /// The record could not be prepared.
-    Undone(Undone),
+    Work(WorkError),
 }
 
 impl From<StoreError> for NotStarted {
@@ -157,15 +157,15 @@ impl From<StoreError> for NotStarted {
     }
 }
 
-impl From<Undone> for NotStarted {
-    fn from(why: Undone) -> Self {
-        Self::Undone(why)
+impl From<WorkError> for NotStarted {
+    fn from(why: WorkError) -> Self {
+        Self::Work(why)
     }
 }
 
 impl From<Interruption> for NotStarted {
     fn from(why: Interruption) -> Self {
-        Self::Undone(why.into())
+        Self::Work(why.into())
     }
 }
 
@@ -173,7 +173,7 @@ async fn recorded_input(
     mask: Option<Mask>,
     spec: &RunSpec<'_>,
     deadline: &Deadline,
-) -> Result<RecordedInput, Undone> {
+) -> Result<RecordedInput, WorkError> {
     let (schema, input) = (Arc::clone(spec.input_schema), Arc::clone(spec.input));
     let raw_input = spec.raw_input.map(Arc::clone);
     let keep = move |budget: &Budget| {

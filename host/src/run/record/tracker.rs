@@ -15,7 +15,7 @@ use crate::store::{
     CommitMetadata, CommitOutcome, FinishOutcome, OverflowSummary, Store, StoreError,
 };
 use crate::util::clock;
-use crate::util::deadline::{Deadline, Undone, WorkSize};
+use crate::util::deadline::{Deadline, WorkError, WorkSize};
 
 /// The end of a run.
 pub(crate) struct Completion<'a> {
@@ -111,14 +111,14 @@ impl RunTracker {
     ///
     /// # Errors
     ///
-    /// Returns [`Undone`] if the deadline passes, or no thread can be started.
+    /// Returns [`WorkError`] if the deadline passes, or no thread can be started.
     pub(crate) async fn prepare(
         &self,
         outcome: Outcome,
         schema: &Arc<Schema>,
         changes: Arc<CommitRequest>,
         deadline: &Deadline,
-    ) -> Result<(Outcome, RecordedOutcome), Undone> {
+    ) -> Result<(Outcome, RecordedOutcome), WorkError> {
         let Self::Recorded(ActiveRecord { mask, .. }) = self else {
             return Ok((outcome, RecordedOutcome::default()));
         };

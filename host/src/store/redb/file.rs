@@ -352,7 +352,7 @@ impl StoreFile {
     /// The file appears under its name with its first content, because an empty file counts as
     /// corrupted.
     fn create_new(&self, directory: &PrivateDir) -> Result<Option<Database>, StoreError> {
-        let (temporary, file) = directory.nameless(FILE).map_err(StoreError::denied)?;
+        let (temporary, file) = directory.create_temporary(FILE).map_err(StoreError::denied)?;
         let id = FileId::of(&file)?;
         let database = match builder().create_file(file) {
             Ok(database) => database,
@@ -362,7 +362,7 @@ impl StoreFile {
                 return Err(error.into());
             }
         };
-        if !directory.name(&temporary, FILE)? {
+        if !directory.persist_noclobber(&temporary, FILE)? {
             return Ok(None);
         }
         self.set_id(id)?;
@@ -420,7 +420,7 @@ pub(super) fn catch_corruption_panic<T>(
     read: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     // A panic leaves partial state only in a transaction or a handle, which is dropped.
-    os_error::guarded(read).unwrap_or_else(|panic| {
+    os_error::catch_panic(read).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         let what = text.unwrap_or("redb panicked").lines().next().unwrap_or_default();

@@ -64,7 +64,7 @@ fn key_state(
     Ok(if same && holds(&row.run, claim, now) {
         KeyState::Taken(InsertOutcome::Existing(Box::new(tx.load_full(row)?)))
     } else if !same && is_fresh(&row.run, claim, now) {
-        KeyState::Taken(InsertOutcome::Conflict(Box::new(tx.load_full(row)?)))
+        KeyState::Taken(InsertOutcome::KeyConflict(Box::new(tx.load_full(row)?)))
     } else {
         let failed = same && row.run.state.status() != Status::Success;
         KeyState::Free { after: failed.then_some(row.run.id) }
@@ -296,7 +296,7 @@ impl CommitCheck for InsertOutcome {
     fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
         match self {
             Self::Created(claim) => store.has(&keys::id(claim.id)),
-            Self::Existing(run) | Self::Conflict(run) => has_revision(store, run),
+            Self::Existing(run) | Self::KeyConflict(run) => has_revision(store, run),
         }
     }
 }

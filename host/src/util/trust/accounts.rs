@@ -17,8 +17,8 @@ struct GroupEntry {
     members: Vec<String>,
 }
 
-/// The lists of users and groups. A list that cannot be read, or has a line that is not
-/// understood, proves nothing, and is `None`.
+/// The lists of users and groups. A list is `None` if it cannot be read or has an invalid line,
+/// because an incomplete list proves nothing.
 pub(super) struct Accounts {
     users: Option<Vec<UserEntry>>,
     groups: Option<Vec<GroupEntry>>,
@@ -42,33 +42,33 @@ impl Accounts {
         self.users.as_ref()?.iter().find(|user| user.id == id).map(|user| user.name.as_str())
     }
 
-    /// Returns the number of a user.
+    /// Returns the id of a user.
     pub(super) fn id(&self, name: &str) -> Option<u32> {
         self.users.as_ref()?.iter().find(|user| user.name == name).map(|user| user.id)
     }
 
-    /// Returns whether a group is the primary group of its only member, and bears that user's
-    /// name.
+    /// Returns whether the user is the only member of the group, which is the user's primary group
+    /// and has the user's name.
     pub(super) fn is_private_group(&self, user: u32, group: u32) -> bool {
         let (Some(users), Some(groups)) = (&self.users, &self.groups) else { return false };
         let mut primary = users.iter().filter(|it| it.group == group).peekable();
-        let mut named = groups.iter().filter(|it| it.id == group).peekable();
-        if primary.peek().is_none() || named.peek().is_none() {
+        let mut entries = groups.iter().filter(|it| it.id == group).peekable();
+        if primary.peek().is_none() || entries.peek().is_none() {
             return false;
         }
         let Some(owner) = users.iter().find(|it| it.id == user && it.group == group) else {
             return false;
         };
         primary.all(|it| it.id == user)
-            && named
+            && entries
                 .all(|it| it.name == owner.name && it.members.iter().all(|it| *it == owner.name))
     }
 }
 
-/// Reads every line that is no comment.
-fn lines<T>(text: &str, read: fn(&[&str]) -> Option<T>) -> Option<Vec<T>> {
+/// Parses every line that is not empty and not a comment; `None` if a line is invalid.
+fn lines<T>(text: &str, parse: fn(&[&str]) -> Option<T>) -> Option<Vec<T>> {
     let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    lines.map(|line| read(&line.split(':').collect::<Vec<_>>())).collect()
+    lines.map(|line| parse(&line.split(':').collect::<Vec<_>>())).collect()
 }
 
 fn user(fields: &[&str]) -> Option<UserEntry> {
@@ -94,16 +94,16 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_the_owner_s_name_and_without_another_member_is_private() {
+    fn group_with_the_name_of_its_only_member_is_private() {
         assert!(is_private(PASSWD, GROUP, 1000, 1000));
         assert!(is_private(PASSWD, GROUP, 0, 0));
         assert!(is_private(PASSWD, "# comment\n\nann:x:1000:ann\n", 1000, 1000));
     }
 
     #[test]
-    fn a_group_with_another_member_or_another_name_is_not_private() {
-        assert!(!is_private(PASSWD, GROUP, 1000, 50), "it is not the primary group");
-        assert!(!is_private(PASSWD, GROUP, 0, 1000), "it is the group of another user");
+    fn group_with_another_member_or_name_is_not_private() {
+        assert!(!is_private(PASSWD, GROUP, 1000, 50), "not the primary group");
+        assert!(!is_private(PASSWD, GROUP, 0, 1000), "the group of another user");
         assert!(!is_private(PASSWD, "ann:x:1000:ann,bob\n", 1000, 1000));
         assert!(!is_private(PASSWD, "users:x:1000:\n", 1000, 1000));
         assert!(!is_private(PASSWD, "ann:x:1000:\nall:x:1000:bob\n", 1000, 1000));
@@ -112,11 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_not_private_if_a_list_is_missing_or_not_understood() {
-        assert!(!is_private(PASSWD, GROUP, 2000, 2000), "no entry, as with LDAP");
+    fn group_is_not_private_if_a_list_is_missing_or_invalid() {
+        assert!(!is_private(PASSWD, GROUP, 2000, 2000), "no entry of the user, as with LDAP");
         assert!(!is_private(PASSWD, "root:x:0:\n", 1000, 1000), "no entry of the group");
-        assert!(!is_private(&format!("{PASSWD}+::::::\n"), GROUP, 1000, 1000), "NIS has more");
-        assert!(!is_private(PASSWD, &format!("{GROUP}+\n"), 1000, 1000), "NIS has more");
+        assert!(
+            !is_private(&format!("{PASSWD}+::::::\n"), GROUP, 1000, 1000),
+            "NIS may add entries"
+        );
+        assert!(!is_private(PASSWD, &format!("{GROUP}+\n"), 1000, 1000), "NIS may add entries");
         let missing = || Err(io::ErrorKind::PermissionDenied.into());
         let without_groups = Accounts::parse(Ok(PASSWD.to_owned()), missing());
         assert!(!without_groups.is_private_group(1000, 1000));

@@ -1,8 +1,8 @@
-//! Which files the host believes: who owns them, and who else can change them.
+//! Trust in files, which depends on their owners and modes.
 //!
-//! Every decision that depends on an owner or a mode is made by [`Judge`]: settings files, plugin
-//! directories and files, and what the host keeps. A [`TrustPolicy`] says which owners and modes
-//! the operator accepts beyond the default. Compiled code is judged without one.
+//! [`Judge`] makes every decision that depends on an owner or a mode: for settings files, plugin
+//! directories and files, and the data directory. A [`TrustPolicy`] contains the owners and modes
+//! that the operator accepts beyond the default. It never applies to compiled code.
 
 mod accounts;
 mod policy;
@@ -20,10 +20,10 @@ use self::accounts::Accounts;
 pub use self::policy::Writers;
 pub use self::policy::{TrustPolicy, UnknownWord};
 
-/// How many paths a message names.
+/// Maximum number of paths in a message.
 const MAX_SHOWN: usize = 50;
 
-/// The facts that a file is judged by.
+/// The owner, group and mode of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     owner: u32,
@@ -43,24 +43,24 @@ impl From<&rustix::fs::Stat> for Facts {
     }
 }
 
-/// What a file is used for, which says who may own it and what others may do with it.
+/// The purpose of a file, which determines the valid owners and modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Settings and plugins: of this user or root, and others may read them.
+    /// Settings and plugins: owned by this user or root, readable by other users.
     Input,
-    /// The directory that holds private directories: of this user, and others may read it.
+    /// The data directory: owned by this user, readable by other users.
     DataDirectory,
-    /// A file in a private directory: of this user.
+    /// A file in a private directory: owned by this user, not writable by other users.
     PrivateFile,
-    /// A file in a private directory that others may not even read.
+    /// A key in a private directory: owned by this user, not accessible to other users.
     PrivateKey,
-    /// A directory that others may not even enter.
+    /// A private directory: owned by this user, not accessible to other users.
     PrivateDirectory,
 }
 
 impl Purpose {
-    /// Returns the permissions that nobody but the owner may have.
-    fn bits(self) -> u32 {
+    /// Returns the permission bits that only the owner may have.
+    fn owner_only_bits(self) -> u32 {
         match self {
             Self::Input | Self::DataDirectory | Self::PrivateFile => 0o2,
             Self::PrivateKey | Self::PrivateDirectory => 0o7,
@@ -82,7 +82,7 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Returns a judge by a policy.
+    /// Returns a judge that applies a policy.
     pub fn new(policy: &'a TrustPolicy) -> Self {
         Self { policy, accounts: OnceCell::new() }
     }
@@ -110,30 +110,32 @@ impl<'a> Judge<'a> {
         Some(Exposed { path, owner, writers, mode, purpose, is_read_only, accepting })
     }
 
-    /// Returns the owner of a link, if that is no trusted one: whoever owns it decides where it
-    /// leads. `None` if the path is no link.
+    /// Returns why a symbolic link is not trusted: its owner controls its target. `None` if the link
+    /// is trusted or the path is not a link.
     pub fn link_exposure(&self, path: &Path, purpose: Purpose) -> Option<Exposed> {
         let status = fs::symlink_metadata(path).ok().filter(Metadata::is_symlink)?;
-        // Nobody can write to a link, whatever its mode says.
+        // A link is not writable, although its mode is 0777.
         let facts = Facts { mode: 0o644, ..Facts::from(&status) };
         self.exposure(path, facts, purpose)
     }
 
-    /// Returns who has access besides the owner; `None` if nobody has.
+    /// Returns the users with access besides the owner; `None` if only the owner has access.
     fn writers(&self, path: &Path, facts: Facts, purpose: Purpose) -> Option<Writers> {
-        if facts.mode & purpose.bits() != 0 {
+        if facts.mode & purpose.owner_only_bits() != 0 {
             Some(Writers::Everyone)
-        } else if facts.mode & (purpose.bits() << 3) != 0 && !self.is_private(path, facts) {
+        } else if facts.mode & (purpose.owner_only_bits() << 3) != 0
+            && !self.has_private_group(path, facts)
+        {
             Some(Writers::Group)
         } else {
             None
         }
     }
 
-    /// Returns whether the group of a file is proven to be its owner alone.
-    fn is_private(&self, path: &Path, facts: Facts) -> bool {
+    /// Returns whether the owner is provably the only member of the group of a file.
+    fn has_private_group(&self, path: &Path, facts: Facts) -> bool {
         let is_own = facts.owner == geteuid().as_raw();
-        // This process may be the other member, as in a container whose user has the group of root.
+        // In a container, this process may be in the group of root, although no list says so.
         (is_own || !is_member(facts.group))
             && !has_acl(path)
             && self.accounts().is_private_group(facts.owner, facts.group)
@@ -148,15 +150,15 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Returns whether this process has a group.
+/// Returns whether this process is a member of a group.
 fn is_member(group: u32) -> bool {
-    let all = rustix::process::getgroups();
+    let groups = rustix::process::getgroups();
     rustix::process::getegid().as_raw() == group
-        // Where the system does not say, it may be.
-        || all.map_or(true, |all| all.iter().any(|it| it.as_raw() == group))
+        // If the groups are unknown, the process may be a member.
+        || groups.map_or(true, |groups| groups.iter().any(|it| it.as_raw() == group))
 }
 
-/// Returns whether the bits of the group may be those of an access control list.
+/// Returns whether a file may have an access control list, whose mask replaces the group bits.
 fn has_acl(path: &Path) -> bool {
     let mut nothing: [u8; 0] = [];
     match rustix::fs::getxattr(path, c"system.posix_acl_access", &mut nothing) {
@@ -165,7 +167,7 @@ fn has_acl(path: &Path) -> bool {
     }
 }
 
-/// Returns whether nothing can be changed where a file is, not even a mode.
+/// Returns whether a file is on a read-only mount, where its mode cannot be changed.
 pub fn is_on_read_only_mount(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|it| it.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
@@ -173,14 +175,14 @@ pub fn is_on_read_only_mount(path: &Path) -> bool {
 /// A user of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The number.
+    /// The uid.
     pub id: u32,
     /// The name, if `/etc/passwd` has it.
     pub name: Option<String>,
 }
 
 impl User {
-    /// Returns the user of that number.
+    /// Returns the user with a uid.
     pub fn of(id: u32) -> Self {
         Self { id, name: Accounts::read().name(id).map(ToOwned::to_owned) }
     }
@@ -195,37 +197,37 @@ impl fmt::Display for User {
     }
 }
 
-/// A path that other users own, or have access to.
+/// A path that other users own or have access to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed {
     /// The path.
     pub path: PathBuf,
-    /// The owner, if that is another user.
+    /// The owner, if the owner is not accepted.
     pub owner: Option<User>,
-    /// Who has access beside the owner, if that is too many.
+    /// The users with access besides the owner, if they are not accepted.
     pub writers: Option<Writers>,
     /// The permission bits.
     pub mode: u32,
-    /// The use of the path.
+    /// The purpose of the path.
     pub purpose: Purpose,
-    /// Whether it is on a mount where nothing can be changed.
+    /// Whether the path is on a read-only mount.
     pub is_read_only: bool,
-    /// The policy that it was judged by, and what else would accept it.
+    /// The applied policy, extended so that it accepts the path.
     pub accepting: TrustPolicy,
 }
 
 impl Exposed {
-    /// Returns whether its mode is wrong, whoever owns it.
+    /// Returns whether the mode of the path is not accepted, independent of its owner.
     pub fn is_mode_wrong(&self) -> bool {
         self.writers.is_some()
     }
 
-    /// Returns whether users other than the owner have any access to it.
+    /// Returns whether users other than the owner have any access to the path.
     pub fn is_open_to_others(&self) -> bool {
         self.mode & 0o077 != 0
     }
 
-    /// Returns what is wrong, behind the path.
+    /// Returns the reason without the path.
     fn reason(&self) -> String {
         let writers = self.writers.map(|writers| {
             let who = match writers {
@@ -249,7 +251,7 @@ impl fmt::Display for Exposed {
     }
 }
 
-/// Paths that are not trusted, since other users own them or have access to them: at least one.
+/// One or more paths that are not trusted, because other users own or have access to them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Untrusted {
     /// The paths.
@@ -263,13 +265,13 @@ impl From<Exposed> for Untrusted {
 }
 
 impl Untrusted {
-    /// Returns the least policy that accepts all paths.
+    /// Returns the strictest policy that accepts all paths.
     pub fn accepting(&self) -> TrustPolicy {
         let policies = self.paths.iter().map(|exposed| &exposed.accepting);
-        policies.fold(TrustPolicy::default(), TrustPolicy::or)
+        policies.fold(TrustPolicy::default(), TrustPolicy::union)
     }
 
-    /// Returns what is wrong with a path, without naming it if it is the only one.
+    /// Returns the reason, without the path if `path` is the only untrusted path.
     pub fn reason_for(&self, path: &Path) -> String {
         match &self.paths[..] {
             [one] if one.path == path => one.reason(),
@@ -277,7 +279,7 @@ impl Untrusted {
         }
     }
 
-    /// Returns the error, unless there is no such path.
+    /// Returns the error; `None` without paths.
     pub fn of(paths: Vec<Exposed>) -> Option<Self> {
         (!paths.is_empty()).then_some(Self { paths })
     }

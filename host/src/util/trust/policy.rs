@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use super::accounts::Accounts;
 
-/// Who may have access to a file beside its owner: each includes those before it.
+/// The users with access to a file besides its owner. Each variant includes the previous ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Writers {
-    /// Nobody.
+    /// No other user.
     #[default]
     Owner,
-    /// Its group.
+    /// The members of its group.
     Group,
     /// Every user of the machine.
     Everyone,
 }
 
-/// How the words of a policy are written.
+/// The valid words of a policy, for error messages.
 const WORDS: &str = "`group-writable`, `world-writable` or `owner:USER`";
 
 const GROUP: &str = "group-writable";
@@ -25,9 +25,9 @@ const OWNER: &str = "owner:";
 
 /// The owners and modes of settings, plugins and data that are accepted beyond the default.
 ///
-/// By default files must belong to this user or to root, and no other user may write them. A user
-/// who can write an accepted file decides which plugins run, with which limits, and what the
-/// records say. Compiled code is never covered: only this user may have access to it.
+/// By default, files must belong to this user or root, and other users must not have write access.
+/// A user who can write an accepted file controls the plugins, the limits and the records. The
+/// policy never applies to compiled code, which only this user may access.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustPolicy {
     owners: BTreeSet<u32>,
@@ -49,19 +49,20 @@ impl TrustPolicy {
         self
     }
 
-    /// Accepts files of the user with that number.
+    /// Accepts files of the user with this uid.
     #[must_use]
     pub fn owner(mut self, uid: u32) -> Self {
         self.owners.insert(uid);
         self
     }
 
-    /// Adds what a word of the settings says: `group-writable`, `world-writable`, or `owner:`
-    /// and the name or number of a user.
+    /// Adds a word of the settings: `group-writable`, `world-writable`, or `owner:` with the name
+    /// or uid of a user.
     ///
     /// # Errors
     ///
-    /// Returns [`UnknownWord`] if the word is none of these, or no user has that name.
+    /// - Returns [`UnknownWord::Word`] if the word is none of these.
+    /// - Returns [`UnknownWord::User`] if `/etc/passwd` has no user with this name.
     pub fn word(self, word: &str) -> Result<Self, UnknownWord> {
         match word {
             GROUP => Ok(self.group_writable()),
@@ -86,13 +87,13 @@ impl TrustPolicy {
         writers.into_iter().chain(owners).collect()
     }
 
-    /// Returns the policy that accepts what either accepts.
-    pub(crate) fn or(mut self, other: &Self) -> Self {
+    /// Returns the policy that accepts everything that one of the two policies accepts.
+    pub(crate) fn union(mut self, other: &Self) -> Self {
         self.owners.extend(&other.owners);
         self.with_writers(other.writers)
     }
 
-    /// Accepts one more class of writers.
+    /// Accepts files that `writers` have access to.
     pub(crate) fn with_writers(mut self, writers: Writers) -> Self {
         self.writers = self.writers.max(writers);
         self
@@ -107,14 +108,14 @@ impl TrustPolicy {
     }
 }
 
-/// A word that a [`TrustPolicy`] does not know.
+/// An invalid word of a [`TrustPolicy`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnknownWord {
-    /// It is no word of a policy.
+    /// The word is unknown.
     #[error("`{0}` is not {WORDS}")]
     Word(String),
-    /// No user has that name.
+    /// `/etc/passwd` has no user with this name.
     #[error("`/etc/passwd` has no user `{0}`")]
     User(String),
 }
@@ -124,17 +125,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_is_read_from_words_and_written_as_words() {
-        let read = |words: &[&str]| {
+    fn policy_is_parsed_from_words_and_returns_them() {
+        let parse = |words: &[&str]| {
             words.iter().try_fold(TrustPolicy::default(), |policy, word| policy.word(word))
         };
-        let words = |words: &[&str]| read(words).map(|policy| policy.words());
+        let words = |words: &[&str]| parse(words).map(|policy| policy.words());
         assert_eq!(words(&[]), Ok(vec![]));
         assert_eq!(words(&["owner:7", "group-writable"]).unwrap(), ["group-writable", "owner:7"]);
         assert_eq!(words(&["world-writable", "group-writable"]).unwrap(), ["world-writable"]);
         assert_eq!(words(&["owner:root"]).unwrap(), ["owner:0"]);
-        assert_eq!(read(&["all"]), Err(UnknownWord::Word("all".into())));
-        assert_eq!(read(&["owner:"]), Err(UnknownWord::Word("owner:".into())));
-        assert_eq!(read(&["owner:no one"]), Err(UnknownWord::User("no one".into())));
+        assert_eq!(parse(&["all"]), Err(UnknownWord::Word("all".into())));
+        assert_eq!(parse(&["owner:"]), Err(UnknownWord::Word("owner:".into())));
+        assert_eq!(parse(&["owner:no one"]), Err(UnknownWord::User("no one".into())));
     }
 }

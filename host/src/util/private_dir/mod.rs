@@ -1,9 +1,11 @@
-//! Where the host keeps what it knows: directories that nobody else can write.
+//! Directories for host state that are owned by the current user and closed to others.
 //!
-//! A [`DataDir`] is a project's; it need not exist before something is kept. A
-//! [`PrivateDir`] in it belongs to the user, nobody else can enter it, and it is held open:
-//! files are opened below it, not by a path that somebody could redirect. Files appear in
-//! it whole or not at all.
+//! The [`DataDir`] of a project contains several [`PrivateDir`]s and is created on first use. A
+//! [`PrivateDir`] is an open directory, so files are opened relative to its file descriptor and not
+//! by a path that another user could redirect. Files are written atomically.
+
+mod data_dir;
+mod error;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -15,116 +17,14 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
+pub(crate) use self::data_dir::DataDir;
+pub(crate) use self::error::{NoLink, PrivateDirError};
 use crate::util::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
 
-/// The bytes of a key.
-const KEY: usize = 32;
-/// The private directories of a data directory that a [`TrustPolicy`] is for.
-const COVERED: [&str; 5] = ["keys", "logs", "owners", "store", "wake"];
+/// Size of a key, in bytes.
+const KEY_BYTES: usize = 32;
 
-/// The directory of a project in which the host keeps what it knows.
-#[derive(Clone, Debug)]
-pub(crate) struct DataDir {
-    path: PathBuf,
-    policy: TrustPolicy,
-}
-
-impl DataDir {
-    /// Returns the directory at `path`, which need not exist.
-    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), policy: TrustPolicy::default() }
-    }
-
-    /// Accepts the owners and modes of a policy, but for compiled code.
-    pub(crate) fn trusting(self, policy: TrustPolicy) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// Returns where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Opens a private directory in it; `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`PrivateDirError`] if it is not private, with every path of the data directory
-    /// that is not, or if it cannot be opened.
-    pub(crate) fn open(&self, name: &str) -> Result<Option<PrivateDir>, PrivateDirError> {
-        self.check_owner()?;
-        self.with_all(PrivateDir::open_by(&self.path.join(name), &self.policy))
-    }
-
-    /// Opens a private directory in it, which is made where it is missing. A data directory
-    /// that is made here tells git to leave it alone.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::open`].
-    pub(crate) fn create(&self, name: &str) -> Result<PrivateDir, PrivateDirError> {
-        self.make()?;
-        self.check_owner()?;
-        self.with_all(PrivateDir::create_by(&self.path.join(name), &self.policy))
-    }
-
-    /// Makes the data directory, if it is missing.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`PrivateDirError`] with the system's error.
-    pub(crate) fn make(&self) -> Result<(), PrivateDirError> {
-        if !self.path.exists() {
-            let system = |source| PrivateDirError::System { path: self.path.clone(), source };
-            // Whatever the umask is: nobody else is to put anything there.
-            let mut builder = fs::DirBuilder::new();
-            builder.recursive(true).mode(0o755).create(&self.path).map_err(system)?;
-            fs::write(self.path.join(".gitignore"), "*\n").map_err(system)?;
-        }
-        Ok(())
-    }
-
-    /// Says whether the directory is of another user, who can put other directories in place of
-    /// those in it. Others who can write to it can add some, and each is judged when it is used.
-    fn check_owner(&self) -> Result<(), PrivateDirError> {
-        let exposed = look(&Judge::new(&self.policy), &self.path, Purpose::DataDirectory);
-        match exposed.filter(|exposed| exposed.owner.is_some()) {
-            Some(exposed) => Err(self.untrusted().unwrap_or_else(|| exposed.into()).into()),
-            None => Ok(()),
-        }
-    }
-
-    /// Names every path of the data directory that is not private, if one is not.
-    fn with_all<T>(&self, opened: Result<T, PrivateDirError>) -> Result<T, PrivateDirError> {
-        opened.map_err(|error| match error {
-            PrivateDirError::Untrusted(one) => self.untrusted().unwrap_or(one).into(),
-            // What is missing cannot be made in a directory of another user.
-            PrivateDirError::System { path, source }
-                if source.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                let foreign = self.untrusted().filter(|all| all.paths[0].owner.is_some());
-                foreign.map_or(PrivateDirError::System { path, source }, Into::into)
-            }
-            error @ PrivateDirError::System { .. } => error,
-        })
-    }
-
-    /// Returns every path of the data directory that other users own or have access to, as far
-    /// as the policy does not accept it; compiled code is not looked at.
-    pub(crate) fn untrusted(&self) -> Option<Untrusted> {
-        let judge = Judge::new(&self.policy);
-        let mut exposed = Vec::new();
-        exposed.extend(look(&judge, &self.path, Purpose::DataDirectory));
-        for directory in COVERED.map(|name| self.path.join(name)) {
-            exposed.extend(look(&judge, &directory, Purpose::PrivateDirectory));
-            let files = fs::read_dir(&directory).into_iter().flatten().flatten();
-            exposed.extend(files.filter_map(|it| look(&judge, &it.path(), Purpose::PrivateFile)));
-        }
-        Untrusted::of(exposed)
-    }
-}
-
-/// Which file it is, whatever its path: another one may take its place there.
+/// The identity of a file, which is independent of its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     device: u64,
@@ -142,25 +42,29 @@ impl FileId {
         Ok(Self { device: status.dev(), inode: status.ino() })
     }
 
-    /// Returns whether a path leads to this file.
+    /// Returns whether this file is at the path.
     pub(crate) fn is_at(self, path: &Path) -> bool {
         fs::symlink_metadata(path)
             .is_ok_and(|found| self == Self { device: found.dev(), inode: found.ino() })
     }
 }
 
-/// Judges a path as it stands, if it is what the purpose needs: a link is not followed.
-pub(crate) fn look(judge: &Judge<'_>, path: &Path, purpose: Purpose) -> Option<Exposed> {
+/// Returns why the file at a path is not trusted; `None` if it is, or has another type than the
+/// purpose requires. Symbolic links are not followed.
+pub(crate) fn exposure_at(judge: &Judge<'_>, path: &Path, purpose: Purpose) -> Option<Exposed> {
     let status = fs::symlink_metadata(path).ok()?;
-    let fits = match purpose {
+    let has_type = match purpose {
         Purpose::Input | Purpose::PrivateFile | Purpose::PrivateKey => status.is_file(),
         Purpose::DataDirectory | Purpose::PrivateDirectory => status.is_dir(),
     };
-    if fits { judge.exposure(path, &status, purpose) } else { None }
+    if has_type { judge.exposure(path, &status, purpose) } else { None }
 }
 
-/// An open directory that only its owner can enter, and its owner is this user; or others too, as
-/// far as a policy accepts them.
+/// An open directory that belongs to this user and is closed to other users, except those that a
+/// policy accepts.
+///
+/// All methods work on the file descriptor of the directory. A path could be redirected by another
+/// user, which is why the crate `tempfile` is not used here: it works with paths.
 #[derive(Debug)]
 pub(crate) struct PrivateDir {
     directory: OwnedFd,
@@ -169,11 +73,12 @@ pub(crate) struct PrivateDir {
 }
 
 impl PrivateDir {
-    /// Opens a directory that no other user has access to; `None` if there is none.
+    /// Opens a directory that no other user has access to; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// Returns [`PrivateDirError`] if it is not private, or cannot be opened.
+    /// - Returns [`PrivateDirError::Untrusted`] if another user owns the directory or has access.
+    /// - Returns [`PrivateDirError::System`] if the directory cannot be opened.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, PrivateDirError> {
         Self::open_by(path, &TrustPolicy::default())
     }
@@ -184,8 +89,8 @@ impl PrivateDir {
         let directory = match rustix::fs::open(path, flags, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(error) => {
-                // It may be closed to this user because it is another user's.
-                let exposed = look(&judge, path, Purpose::PrivateDirectory);
+                // The cause may be that the directory belongs to another user.
+                let exposed = exposure_at(&judge, path, Purpose::PrivateDirectory);
                 return Err(exposed.map_or_else(
                     || PrivateDirError::system(path, error),
                     |exposed| Untrusted::from(exposed).into(),
@@ -201,12 +106,13 @@ impl PrivateDir {
         }
     }
 
-    /// Opens a directory that no other user has access to, which is made where it is missing,
-    /// with all above it.
+    /// Opens a directory that no other user has access to. If the directory does not exist, creates
+    /// the directory and its parents.
     ///
     /// # Errors
     ///
-    /// As [`Self::open`].
+    /// Returns the errors of [`Self::open`], and [`PrivateDirError::System`] if a directory cannot
+    /// be created.
     pub(crate) fn create(path: &Path) -> Result<Self, PrivateDirError> {
         Self::create_by(path, &TrustPolicy::default())
     }
@@ -218,12 +124,14 @@ impl PrivateDir {
         Self::open_by(path, policy)?.ok_or_else(missing)
     }
 
-    /// Opens a file for reading; `None` if there is none.
+    /// Opens a file for reading; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// Returns the system's error; one that is made here if it is no regular file, or
-    /// [`Untrusted`] within one if it is another user's or others can write to it.
+    /// - Returns the system's error if the file cannot be opened.
+    /// - Returns an error of the kind `PermissionDenied` if the file is not a regular file, or an
+    ///   error with [`Untrusted`] inside if another user owns the file or can write to it.
+    /// - Returns an error with [`NoLink`] inside if the file is a symbolic link.
     pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
@@ -237,7 +145,7 @@ impl PrivateDir {
     fn check(&self, name: &str, file: &File) -> io::Result<()> {
         let (path, status) = (self.path.join(name), file.metadata()?);
         if !status.is_file() {
-            let text = format!("`{}` is no regular file", path.display());
+            let text = format!("`{}` is not a regular file", path.display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
         match Judge::new(&self.policy).exposure(&path, &status, Purpose::PrivateFile) {
@@ -246,24 +154,26 @@ impl PrivateDir {
         }
     }
 
-    /// Returns the error of a file that cannot be opened: it may be another user's.
+    /// Returns the error of a file that cannot be opened. The cause may be its owner.
     fn denied(&self, name: &str, error: rustix::io::Errno) -> io::Error {
         let judge = Judge::new(&self.policy);
         if error == rustix::io::Errno::LOOP {
             return io::Error::other(NoLink(self.path.join(name)));
         }
         let exposed = match error {
-            rustix::io::Errno::ACCESS => look(&judge, &self.path.join(name), Purpose::PrivateFile),
+            rustix::io::Errno::ACCESS => {
+                exposure_at(&judge, &self.path.join(name), Purpose::PrivateFile)
+            }
             _ => None,
         };
         exposed.map_or_else(|| error.into(), not_private)
     }
 
-    /// Opens a file for reading and writing; `None` if there is none.
+    /// Opens a file for reading and writing; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// As [`Self::open_file`].
+    /// Returns the errors of [`Self::open_file`].
     pub(crate) fn writable_file(&self, name: &str) -> io::Result<Option<File>> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.directory, name, flags, Mode::empty()) {
@@ -274,24 +184,25 @@ impl PrivateDir {
         Ok(Some(file))
     }
 
-    /// Makes a file that has no lasting name yet, and returns the name that it has until
-    /// [`Self::name`].
+    /// Creates a file with a temporary name, for [`Self::persist_noclobber`], and returns the name.
     ///
     /// # Errors
     ///
     /// Returns the system's error.
-    pub(crate) fn nameless(&self, name: &str) -> io::Result<(String, File)> {
-        let temporary = self.temporary(name)?;
+    pub(crate) fn create_temporary(&self, name: &str) -> io::Result<(String, File)> {
+        let temporary = self.temporary_name(name)?;
         let file = File::from(self.open_temporary(&temporary, OFlags::RDWR)?);
         Ok((temporary, file))
     }
 
-    /// Gives a file of [`Self::nameless`] its name, and returns whether no file had it before.
+    /// Renames a temporary file, and returns `false` if a file with the new name exists.
+    ///
+    /// An existing file is not overwritten. The temporary name is removed in every case.
     ///
     /// # Errors
     ///
     /// Returns the system's error.
-    pub(crate) fn name(&self, temporary: &str, name: &str) -> io::Result<bool> {
+    pub(crate) fn persist_noclobber(&self, temporary: &str, name: &str) -> io::Result<bool> {
         let (from, to) = (&self.directory, &self.directory);
         let linked = match rustix::fs::linkat(from, temporary, to, name, AtFlags::empty()) {
             Err(rustix::io::Errno::EXIST) => Ok(false),
@@ -301,12 +212,12 @@ impl PrivateDir {
         Ok(linked?)
     }
 
-    /// Opens a file for reading and writing, which is made where it is missing: one that
-    /// processes write to together.
+    /// Opens a file that several processes share for reading and writing, and creates it if it does
+    /// not exist.
     ///
     /// # Errors
     ///
-    /// As [`Self::open_file`].
+    /// Returns the errors of [`Self::open_file`].
     pub(crate) fn open_or_create(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
@@ -321,13 +232,14 @@ impl PrivateDir {
         self.directory.as_fd()
     }
 
-    /// Returns the path that the directory was opened by.
+    /// Returns the path with which the directory was opened.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes a file in place of an older one, in one step: no reader sees a part of it.
-    /// After a failure the older one is still there. It is not forced to the disk.
+    /// Writes a file atomically, replacing an existing one. The file is not synced to disk.
+    ///
+    /// If writing fails, the existing file is unchanged.
     ///
     /// # Errors
     ///
@@ -335,49 +247,48 @@ impl PrivateDir {
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let temporary = self.write_temporary(name, parts)?;
         let renamed = rustix::fs::renameat(&self.directory, &temporary, &self.directory, name);
-        self.done_with(&temporary, renamed)
+        if renamed.is_err() {
+            // The first error is returned, and an error of the cleanup is ignored.
+            self.remove(&temporary).ok();
+        }
+        Ok(renamed?)
     }
 
-    /// Writes a file where there is none; leaves one that there is.
+    /// Writes a file atomically, unless it exists. The file is not synced to disk.
     ///
     /// # Errors
     ///
     /// Returns the system's error.
     pub(crate) fn write_new(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let temporary = self.write_temporary(name, parts)?;
-        let (from, to) = (&self.directory, &self.directory);
-        let linked = match rustix::fs::linkat(from, &temporary, to, name, AtFlags::empty()) {
-            Err(rustix::io::Errno::EXIST) => Ok(()),
-            linked => linked,
-        };
-        self.remove(&temporary)?;
-        Ok(linked?)
+        self.persist_noclobber(&temporary, name).map(drop)
     }
 
-    /// Returns the random key in a file, which is made where there is none.
+    /// Returns the random key in a file, and creates the file if it does not exist.
     ///
     /// # Errors
     ///
     /// Returns the system's error.
-    pub(crate) fn key(&self, name: &str) -> io::Result<[u8; KEY]> {
+    pub(crate) fn key(&self, name: &str) -> io::Result<[u8; KEY_BYTES]> {
         if let Some(key) = self.read_key(name)? {
             return Ok(key);
         }
-        let mut fresh = [0; KEY];
+        let mut fresh = [0; KEY_BYTES];
         getrandom::fill(&mut fresh).map_err(io::Error::other)?;
         self.write_new(name, &[&fresh])?;
-        // Another process may have been first.
+        // Another process may have created the file first.
         self.read_key(name)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
-    /// Returns the key in a file; `None` if there is none. One that is too short is removed.
+    /// Returns the key in a file; `None` if the file does not exist. A file that is too short is
+    /// removed.
     ///
     /// # Errors
     ///
     /// Returns the system's error.
-    pub(crate) fn read_key(&self, name: &str) -> io::Result<Option<[u8; KEY]>> {
+    pub(crate) fn read_key(&self, name: &str) -> io::Result<Option<[u8; KEY_BYTES]>> {
         let Some(mut file) = self.open_file(name)? else { return Ok(None) };
-        let mut key = [0; KEY];
+        let mut key = [0; KEY_BYTES];
         match file.read_exact(&mut key) {
             Ok(()) => Ok(Some(key)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -388,7 +299,7 @@ impl PrivateDir {
         }
     }
 
-    /// Removes a file, if there is one.
+    /// Removes a file if it exists.
     ///
     /// # Errors
     ///
@@ -400,7 +311,7 @@ impl PrivateDir {
         }
     }
 
-    /// Returns the files' names, without those that are being written, in no order.
+    /// Returns the names of the files, except temporary files, in no particular order.
     ///
     /// # Errors
     ///
@@ -417,7 +328,7 @@ impl PrivateDir {
         Ok(names)
     }
 
-    /// Removes what processes left that were killed while they wrote, if it is this old.
+    /// Removes temporary files that are older than `age`. Processes that are killed leave them.
     ///
     /// # Errors
     ///
@@ -429,38 +340,38 @@ impl PrivateDir {
                 continue;
             }
             let Ok(Some(file)) = self.open_file(&name) else { continue };
-            if file.metadata()?.modified()?.elapsed().is_ok_and(|found| found > age) {
+            if file.metadata()?.modified()?.elapsed().is_ok_and(|elapsed| elapsed > age) {
                 self.remove(&name)?;
             }
         }
         Ok(())
     }
 
-    /// Returns the error that says what the system answered for a file here.
+    /// Returns the error of the directory for an error of the system.
     pub(crate) fn failed(&self, source: io::Error) -> PrivateDirError {
         PrivateDirError::System { path: self.path.clone(), source }
     }
 
     fn write_temporary(&self, name: &str, parts: &[&[u8]]) -> io::Result<String> {
-        let temporary = self.temporary(name)?;
+        let temporary = self.temporary_name(name)?;
         let mut file = File::from(self.open_temporary(&temporary, OFlags::WRONLY)?);
         let written = parts.iter().try_for_each(|part| file.write_all(part));
         match written {
             Ok(()) => Ok(temporary),
             Err(error) => {
-                // The first error says more than one from cleaning up.
+                // The first error is returned, and an error of the cleanup is ignored.
                 self.remove(&temporary).ok();
                 Err(error)
             }
         }
     }
 
-    /// Returns a name that no file has.
-    fn temporary(&self, name: &str) -> io::Result<String> {
+    /// Returns a temporary name that no file has.
+    fn temporary_name(&self, name: &str) -> io::Result<String> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let temporary = format!(".{name}.{}.{number}", std::process::id());
-        // A process of the same number that was killed may have left one.
+        // A killed process with the same id may have left a file with this name.
         self.remove(&temporary)?;
         Ok(temporary)
     }
@@ -469,41 +380,10 @@ impl PrivateDir {
         let flags = access | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         rustix::fs::openat(&self.directory, temporary, flags, Mode::RUSR | Mode::WUSR)
     }
-
-    fn done_with(&self, temporary: &str, result: rustix::io::Result<()>) -> io::Result<()> {
-        if result.is_err() {
-            // As above.
-            self.remove(temporary).ok();
-        }
-        Ok(result?)
-    }
 }
 
 fn not_private(exposed: Exposed) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, Untrusted::from(exposed))
-}
-
-/// A file of the data directory is reached by a link, and would not be a private one there.
-#[derive(Debug, thiserror::Error)]
-#[error("`{}` may not be a symbolic link", .0.display())]
-pub(crate) struct NoLink(PathBuf);
-
-/// A directory that cannot be used for what the host trusts.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum PrivateDirError {
-    /// Others own it, or have access to it.
-    #[error(transparent)]
-    Untrusted(#[from] Untrusted),
-    /// The system's answer.
-    #[error("cannot use `{}`: {source}", path.display())]
-    System { path: PathBuf, source: io::Error },
-}
-
-impl PrivateDirError {
-    fn system(path: &Path, error: rustix::io::Errno) -> Self {
-        Self::System { path: path.to_owned(), source: error.into() }
-    }
 }
 
 #[cfg(test)]
@@ -519,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_is_made_private_and_files_in_it_are_replaced_whole() {
+    fn created_directory_is_private_and_its_files_are_replaced_atomically() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("a/b");
         assert!(PrivateDir::open(&path).unwrap().is_none());
@@ -539,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_anew_where_it_is_cut() {
+    fn key_is_created_once_and_again_if_it_is_too_short() {
         let scratch = tempfile::tempdir().unwrap();
         let directory = PrivateDir::create(&scratch.path().join("a")).unwrap();
         assert_eq!(directory.read_key("key").unwrap(), None);
@@ -550,19 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_directory_is_made_when_something_is_kept_and_git_leaves_it_alone() {
-        let scratch = tempfile::tempdir().unwrap();
-        let data = DataDir::new(scratch.path().join(".ophost"));
-        assert!(data.open("cache").unwrap().is_none());
-        assert!(!scratch.path().join(".ophost").exists());
-        data.create("cache").unwrap();
-        assert!(data.open("cache").unwrap().is_some());
-        let ignored = fs::read_to_string(scratch.path().join(".ophost/.gitignore")).unwrap();
-        assert_eq!(ignored, "*\n");
-    }
-
-    #[test]
-    fn a_directory_that_others_can_enter_is_refused() {
+    fn directory_that_other_users_can_enter_is_rejected() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("open");
         fs::create_dir(&path).unwrap();
@@ -574,15 +442,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_private_file_is_not_opened() {
+    fn file_that_is_not_private_is_not_opened() {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("d");
         let directory = PrivateDir::create(&path).unwrap();
-        directory.replace("loose", &[b"x"]).unwrap();
-        fs::set_permissions(path.join("loose"), fs::Permissions::from_mode(0o666)).unwrap();
+        directory.replace("writable", &[b"x"]).unwrap();
+        fs::set_permissions(path.join("writable"), fs::Permissions::from_mode(0o666)).unwrap();
         fs::create_dir(path.join("folder")).unwrap();
-        symlink("loose", path.join("link")).unwrap();
-        for name in ["loose", "folder", "link"] {
+        symlink("writable", path.join("link")).unwrap();
+        for name in ["writable", "folder", "link"] {
             assert!(directory.open_file(name).is_err(), "{name}");
             assert!(directory.open_or_create(name).is_err(), "{name}");
         }
