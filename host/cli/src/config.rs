@@ -183,7 +183,7 @@ fn as_json(config: &Config, rows: &[Row]) -> Value {
         json!({
             "path": file.path.display().to_string(),
             "trusted": config.untrusted.is_none(),
-            "left_out": file.ignored,
+            "ignored": file.ignored,
         })
     });
     json!({

@@ -122,7 +122,7 @@ mod tests {
     use super::super::Schema;
     use super::*;
 
-    fn refused(document: Value) -> String {
+    fn rejection_of(document: Value) -> String {
         Schema::compile(document).unwrap_err().to_string()
     }
 
@@ -131,7 +131,7 @@ mod tests {
         let of = |length: usize| json!({"title": "x".repeat(length - r#"{"title":""}"#.len())});
         Schema::compile(of(64 << 10)).unwrap();
         let message = "not a valid schema at `/`: larger than 64.0 KiB as JSON";
-        assert_eq!(refused(of((64 << 10) + 1)), message);
+        assert_eq!(rejection_of(of((64 << 10) + 1)), message);
     }
 
     #[test]
@@ -141,10 +141,10 @@ mod tests {
         let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
         assert!(Schema::compile(json!({"default": deep(63)})).is_ok());
         assert!(
-            refused(json!({"default": deep(64)}))
+            rejection_of(json!({"default": deep(64)}))
                 .ends_with("`: more than 64 nested lists and objects")
         );
-        assert!(refused(of(100)).contains("bytes, cut]`: more than 64 nested lists"));
+        assert!(rejection_of(of(100)).contains("bytes, cut]`: more than 64 nested lists"));
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
         };
         Schema::compile(of(2_000)).unwrap();
         assert_eq!(
-            refused(of(2_001)),
+            rejection_of(of(2_001)),
             "not a valid schema at `/`: describes 2001 properties, more than 2000"
         );
     }
@@ -169,7 +169,10 @@ mod tests {
             json!({"$defs": {"a": part(2_000), "b": part(2_000), "c": part(rest - 4_000)}})
         };
         Schema::compile(of(5_000)).unwrap();
-        assert_eq!(refused(of(5_001)), "not a valid schema at `/`: has more than 5000 subschemas");
+        assert_eq!(
+            rejection_of(of(5_001)),
+            "not a valid schema at `/`: has more than 5000 subschemas"
+        );
     }
 
     #[test]
@@ -179,7 +182,7 @@ mod tests {
             json!({"$defs": {"a": {"anyOf": vec![part; count]}}})
         };
         Schema::compile(of(200)).unwrap();
-        assert!(refused(of(300)).ends_with("dynamic references have more than 50000 targets"));
+        assert!(rejection_of(of(300)).ends_with("dynamic references have more than 50000 targets"));
     }
 
     #[test]
@@ -192,7 +195,7 @@ mod tests {
             json!({"properties": {"a": {"anyOf": all}}})
         };
         Schema::compile(of(3)).unwrap();
-        let message = refused(of(200));
+        let message = rejection_of(of(200));
         assert!(
             message.ends_with("its patterns need more than 1.0 MiB when compiled"),
             "{message}"

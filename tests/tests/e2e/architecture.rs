@@ -179,7 +179,7 @@ fn the_arrows_lead_one_way() {
 }
 
 #[test]
-fn a_module_of_documents_uses_only_what_stands_below_it_in_the_map() {
+fn document_module_uses_only_modules_below_it_in_the_map() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/document/src");
     let map = fs::read_to_string(source.join("lib.rs")).expect("the map");
     let rows = map.lines().filter_map(|line| line.strip_prefix("//! | [`"));

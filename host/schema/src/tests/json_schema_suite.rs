@@ -40,7 +40,7 @@ const DRAFTS: [(Draft, &str, &str); 5] = [
     ),
 ];
 
-/// File, group, and how ours refuses its schema on purpose.
+/// File, group, and the intended rejection of its schema.
 const EXCEPTIONS: [(&str, &str, &str); 7] = [
     ("default.json", "invalid type for default", WRONG_DEFAULT),
     ("default.json", "invalid string value for default", WRONG_DEFAULT),
@@ -127,9 +127,9 @@ fn run<'a>(draft: Draft, dialect: &str, group: &'a Group) -> Vec<(&'a str, Verdi
     }
     let ours = Schema::compile(schema);
     let remote = plain.as_ref().is_err_and(|error| error.to_string().contains("retriev"));
-    let refused = ours.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    let rejection = ours.as_ref().err().map(ToString::to_string).unwrap_or_default();
     let excepted = EXCEPTIONS.iter().any(|(file, name, why)| {
-        group.file == *file && group.description == *name && refused.contains(why)
+        group.file == *file && group.description == *name && rejection.contains(why)
     });
     let judge = |test: &'a Test| {
         let plainly = plain.as_ref().ok().map(|validator| validator.is_valid(&test.data));
@@ -142,7 +142,7 @@ fn run<'a>(draft: Draft, dialect: &str, group: &'a Group) -> Vec<(&'a str, Verdi
             (false, true) => Verdict::OnlyOursRight,
             (false, false) => Verdict::BothWrong,
         };
-        (test.description.as_str(), verdict, refused.clone())
+        (test.description.as_str(), verdict, rejection.clone())
     };
     group.tests.iter().map(judge).collect()
 }

@@ -521,7 +521,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn store_of_an_older_format_is_refused() {
+    async fn store_of_an_older_format_is_rejected() {
         let scratch = Scratch::new();
         let (runs, bytes) = store_with_format(&scratch, codec::FORMAT - 1).await;
         let older = scratch.store_of("older", &bytes);
