@@ -1,4 +1,4 @@
-//! A document's content, checked.
+//! The validated content of a document.
 
 use std::fmt;
 use std::io;
@@ -11,31 +11,31 @@ use serde_json::{Map, Value};
 use crate::json;
 use crate::text;
 
-/// The longest text of a body, in bytes.
+/// Maximum length of the compact JSON text of a body, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
-/// The most levels of a body; the object itself is the first.
+/// Maximum number of nesting levels of a body. The object itself is the first level.
 pub const MAX_LEVELS: usize = 64;
-/// The field that no body has: a document's id is not part of what it holds.
+/// Name of the id in filters and sort orders. A body has no field with this name.
 pub const ID: &str = "_id";
 
-/// What a document holds: a JSON object without a field `_id`, of at most 64 levels and, as
-/// compact text, at most 1 MiB.
+/// The content of a document: a JSON object without a field `_id`.
 ///
-/// The order of fields is kept and means nothing: bodies with the same fields are equal.
+/// A body has at most 64 levels, and its compact JSON text has at most 1 MiB. The order of the
+/// fields is preserved, but bodies with the same fields in different orders are equal.
 ///
-/// `Deserialize` is for what was kept: it is believed. What comes from outside is read by
-/// [`Body::parse`].
+/// `Deserialize` does not validate, so use it only for stored bodies. [`Body::parse`] reads
+/// untrusted text.
 ///
 /// Clones share the content.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Body(Arc<Map<String, Value>>);
 
 impl Body {
-    /// Reads a body from JSON text of at most 1 MiB, as strictly as [`json::parse`].
+    /// Parses a body from JSON text of at most 1 MiB, as strictly as [`json::parse`].
     ///
     /// # Errors
     ///
-    /// Returns [`BodyError`] if the text is not JSON or not a body.
+    /// Returns [`BodyError`] if the text is not JSON or not a valid body.
     pub fn parse(text: &str) -> Result<Self, BodyError> {
         if text.len() > MAX_BODY {
             return Err(BodyError::TooLarge);
@@ -48,11 +48,11 @@ impl Body {
         serde_json::to_string(&*self.0).expect("an object with text as keys is JSON")
     }
 
-    /// Returns how long the compact JSON text is, in bytes.
+    /// Returns the length of the compact JSON text, in bytes.
     pub fn size(&self) -> usize {
-        let mut room = ByteBudget(usize::MAX);
-        serde_json::to_writer(&mut room, &*self.0).expect("an object with text as keys is JSON");
-        usize::MAX - room.0
+        let mut budget = ByteBudget(usize::MAX);
+        serde_json::to_writer(&mut budget, &*self.0).expect("an object with text as keys is JSON");
+        usize::MAX - budget.0
     }
 }
 
@@ -110,7 +110,7 @@ impl TryFrom<Map<String, Value>> for Body {
     }
 }
 
-/// Returns whether a value has at most `levels` lists and objects within each other.
+/// Returns whether lists and objects in a value are nested at most `levels` deep.
 pub(crate) fn is_within(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
@@ -121,7 +121,7 @@ pub(crate) fn is_within(value: &Value, levels: usize) -> bool {
     }
 }
 
-/// A place for so many bytes, which keeps none of them and fails when it is full.
+/// A writer that discards its input, and fails after this number of bytes.
 pub(crate) struct ByteBudget(pub(crate) usize);
 
 impl io::Write for ByteBudget {
@@ -135,7 +135,7 @@ impl io::Write for ByteBudget {
     }
 }
 
-/// Returns what a value is, in words.
+/// Returns the type of a value for messages, such as `a list`.
 pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -147,24 +147,24 @@ pub fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// Why something is not the body of a document.
+/// The reason why a value is not a valid body.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// The text is not JSON, or not strictly.
-    #[error("it is not JSON: {}", text::single_line(&.0.to_string()))]
+    /// The text is not strict JSON.
+    #[error("not JSON: {}", text::single_line(&.0.to_string()))]
     NotJson(serde_json::Error),
-    /// It is JSON of another kind.
-    #[error("it is {0}, not an object")]
+    /// The value is not an object; the field is its type.
+    #[error("expected an object, found {0}")]
     NotAnObject(&'static str),
-    /// It has a field that stands for the id.
-    #[error("it has a field `_id`: a document's id is not part of what it holds")]
+    /// The object has a field `_id`.
+    #[error("the field `_id` is not allowed, because the id is not part of the body")]
     Id,
-    /// Lists and objects within each other.
-    #[error("it has more than {MAX_LEVELS} levels")]
+    /// More than [`MAX_LEVELS`] levels.
+    #[error("more than {MAX_LEVELS} levels")]
     TooDeep,
-    /// Its text is too long.
-    #[error("it is larger than 1 MiB")]
+    /// A text over [`MAX_BODY`].
+    #[error("larger than 1 MiB")]
     TooLarge,
 }
 
@@ -179,51 +179,51 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_an_object_read_strictly() {
+    fn body_is_a_strictly_parsed_object() {
         let body = Body::parse(r#" {"b": [1, 0.1], "a": null} "#).unwrap();
-        assert_eq!(body.text(), r#"{"b":[1,0.1],"a":null}"#, "the order is kept");
+        assert_eq!(body.text(), r#"{"b":[1,0.1],"a":null}"#, "the order is preserved");
         assert_eq!(body.size(), body.text().len());
         assert_eq!(body["b"], json!([1, 0.1]));
         assert_eq!(body, Body::try_from(json!({"a": null, "b": [1, 0.1]})).unwrap());
-        assert_eq!(problem("[1]"), "it is a list, not an object");
-        assert_eq!(problem("null"), "it is null, not an object");
-        assert!(problem(r#"{"a": 1, "a": 2}"#).starts_with("it is not JSON: the key \"a\""));
+        assert_eq!(problem("[1]"), "expected an object, found a list");
+        assert_eq!(problem("null"), "expected an object, found null");
+        assert!(problem(r#"{"a": 1, "a": 2}"#).starts_with("not JSON: duplicate field `a`"));
         assert!(problem(r#"{"a": 1e400}"#).contains("number out of range"));
         assert!(problem(r#"{"a": 18446744073709551616}"#).contains("more than 64 bits"));
     }
 
     #[test]
-    fn the_id_is_not_part_of_a_body() {
-        let told = "it has a field `_id`: a document's id is not part of what it holds";
-        assert_eq!(problem(r#"{"_id": "a"}"#), told);
+    fn id_is_not_part_of_a_body() {
+        let message = "the field `_id` is not allowed, because the id is not part of the body";
+        assert_eq!(problem(r#"{"_id": "a"}"#), message);
         assert!(Body::parse(r#"{"a": {"_id": 1}}"#).is_ok());
     }
 
     #[test]
-    fn a_body_has_at_most_64_levels() {
+    fn body_has_at_most_64_levels() {
         let nested = |levels: usize| {
             format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1))
         };
         assert!(Body::parse(&nested(64)).is_ok());
-        assert_eq!(problem(&nested(65)), "it has more than 64 levels");
+        assert_eq!(problem(&nested(65)), "more than 64 levels");
         let deep = (0..1_000).fold(json!(1), |inner, _| json!([inner]));
         assert!(matches!(Body::try_from(json!({"a": deep})), Err(BodyError::TooDeep)));
     }
 
     #[test]
-    fn a_body_has_at_most_1_mib_as_it_comes_and_as_it_is_kept() {
+    fn body_has_at_most_1_mib_as_given_and_as_compact_text() {
         let of = |size: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
         assert_eq!(Body::parse(&of(MAX_BODY)).unwrap().size(), MAX_BODY);
-        assert_eq!(problem(&of(MAX_BODY + 1)), "it is larger than 1 MiB");
-        assert_eq!(problem(&format!("{{}}{}", " ".repeat(MAX_BODY))), "it is larger than 1 MiB");
-        // Kept as 1000000000000000.0.
+        assert_eq!(problem(&of(MAX_BODY + 1)), "larger than 1 MiB");
+        assert_eq!(problem(&format!("{{}}{}", " ".repeat(MAX_BODY))), "larger than 1 MiB");
+        // The compact text of 1e15 is 1000000000000000.0.
         let grows = format!("{{\"a\":[{}1e15]}}", "1e15,".repeat(100_000));
-        assert_eq!(problem(&grows), "it is larger than 1 MiB");
+        assert_eq!(problem(&grows), "larger than 1 MiB");
     }
 
     #[test]
-    fn floats_stay_what_they_are() {
-        // The first are sums such as 0.1 + 0.2, the others have all exponents.
+    fn floats_survive_a_round_trip() {
+        // Sums such as 0.1 + 0.2, and floats with all exponents.
         let sums = (1..2_000).map(|n| f64::from(n) * 0.1 + 0.2);
         let others = (1..2_000_u64).map(|n| f64::from_bits((n * 0x001f_f37b_90a4_e865) >> 1));
         for float in sums.chain(others.filter(|float| float.is_finite())) {

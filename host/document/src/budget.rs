@@ -1,97 +1,96 @@
-//! The budget of host work: how long it may go on.
+//! Time and step limits of host work.
 //!
-//! Work on values that come from outside takes as long as these are large. A loop over them calls
-//! [`Budget::step`] for each part that it looks at, and ends with the [`Interruption`] that it
-//! returns. The clock is read once in 1,024 steps, so that a step costs about a nanosecond.
+//! The time of work on untrusted values grows with their size. A loop over such a value calls
+//! [`Budget::step`] for each part, and stops if the call returns an [`Interruption`]. The clock is
+//! read once in 1,024 steps, so that a step costs about a nanosecond.
 
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many steps are taken between two looks at the clock. A step takes at most some
-/// microseconds.
-const QUANTUM: u32 = 1024;
+/// Number of steps between two checks of the deadline. A step takes at most a few microseconds.
+const CHECK_INTERVAL: u32 = 1024;
 
-/// How long work may go on: until a deadline, until its caller cancels it, for so many steps.
+/// Limits of work: a deadline, a cancellation by the caller and a number of steps.
 ///
-/// A clone has the same deadline and caller, and the steps that are left.
+/// A clone has the same deadline and cancellation, and a copy of the remaining steps.
 #[derive(Clone)]
 pub struct Budget {
     deadline: Option<Instant>,
     is_cancelled: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
-    /// The steps that may be taken before the clock is read.
-    until_look: Cell<u32>,
-    /// The steps that may be taken after that.
+    /// Number of steps until the next check.
+    until_check: Cell<u32>,
+    /// Number of steps after the next check.
     steps: Cell<u64>,
 }
 
-/// Why work ends before it is done.
+/// The reason why work is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Interruption {
-    /// Its deadline passed.
+    /// The deadline has passed.
     #[error("the deadline passed")]
     Deadline,
-    /// Its caller cancelled it.
+    /// The caller cancelled the work.
     #[error("the caller cancelled")]
     Cancelled,
-    /// It took all the steps that it had.
+    /// All steps are used up.
     #[error("too many steps")]
     Steps,
 }
 
 impl Budget {
-    /// Returns the budget of work that nothing ends.
+    /// Returns a budget without limits.
     pub fn unlimited() -> Self {
-        // There is nothing to look at.
-        let (until_look, steps) = (Cell::new(u32::MAX), Cell::new(u64::MAX));
-        Self { deadline: None, is_cancelled: None, until_look, steps }
+        // `u32::MAX` steps between checks, because checks have no effect without limits.
+        let (until_check, steps) = (Cell::new(u32::MAX), Cell::new(u64::MAX));
+        Self { deadline: None, is_cancelled: None, until_check, steps }
     }
 
-    /// Returns the budget of work that ends at a deadline, or when `is_cancelled` says so.
+    /// Returns a budget that ends at a deadline, or when `is_cancelled` returns true.
     pub fn until(
         deadline: Instant,
         is_cancelled: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Self {
         let is_cancelled: Arc<dyn Fn() -> bool + Send + Sync> = Arc::new(is_cancelled);
         let (deadline, is_cancelled) = (Some(deadline), Some(is_cancelled));
-        Self { deadline, is_cancelled, until_look: Cell::new(0), ..Self::unlimited() }
+        Self { deadline, is_cancelled, until_check: Cell::new(0), ..Self::unlimited() }
     }
 
-    /// Returns the same budget, but for so many steps at most.
+    /// Returns a copy of the budget with this maximum number of steps.
     #[must_use]
     pub fn with_steps(&self, steps: u64) -> Self {
-        Self { until_look: Cell::new(0), steps: Cell::new(steps), ..self.clone() }
+        Self { until_check: Cell::new(0), steps: Cell::new(steps), ..self.clone() }
     }
 
-    /// Takes a step.
+    /// Spends one step.
     ///
     /// # Errors
     ///
-    /// Returns [`Interruption`] if the work has to end.
+    /// Returns [`Interruption`] if the work must stop.
     #[inline]
     pub fn step(&self) -> Result<(), Interruption> {
         self.spend(1)
     }
 
-    /// Takes several steps at once: for work in proportion to a length.
+    /// Spends several steps at once, for work that is proportional to a length.
     ///
     /// # Errors
     ///
     /// As [`Self::step`].
     #[inline]
     pub fn spend(&self, steps: usize) -> Result<(), Interruption> {
-        let left = self.until_look.get();
+        let left = self.until_check.get();
         match u32::try_from(steps) {
             Ok(steps) if steps <= left => {
-                self.until_look.set(left - steps);
+                self.until_check.set(left - steps);
                 Ok(())
             }
-            _ => self.look(steps),
+            _ => self.spend_and_check(steps),
         }
     }
 
-    /// Looks at the clock, whatever was spent before: after work that was not counted.
+    /// Checks the deadline and the cancellation now. For use after work that spends no steps.
     ///
     /// # Errors
     ///
@@ -107,17 +106,17 @@ impl Budget {
     }
 
     #[cold]
-    fn look(&self, steps: usize) -> Result<(), Interruption> {
-        let all = self.steps.get().saturating_add(self.until_look.get().into());
+    fn spend_and_check(&self, steps: usize) -> Result<(), Interruption> {
+        let all = self.steps.get().saturating_add(self.until_check.get().into());
         let left = all.checked_sub(steps as u64).ok_or(Interruption::Steps)?;
-        let until_look = u32::try_from(left).unwrap_or(QUANTUM).min(QUANTUM);
-        self.until_look.set(until_look);
-        self.steps.set(left - u64::from(until_look));
+        let until_check = u32::try_from(left).unwrap_or(CHECK_INTERVAL).min(CHECK_INTERVAL);
+        self.until_check.set(until_check);
+        self.steps.set(left - u64::from(until_check));
         self.check()
     }
 }
 
-/// Returns whether something holds for one of these, looked at until it does.
+/// Returns whether `holds` is true for one of the items. Stops at the first such item.
 ///
 /// # Errors
 ///
@@ -134,7 +133,7 @@ pub(crate) fn any<T>(
     Ok(false)
 }
 
-/// Returns whether something holds for all of these, looked at until it does not.
+/// Returns whether `holds` is true for all items. Stops at the first item for which it is not.
 ///
 /// # Errors
 ///
@@ -159,24 +158,24 @@ mod tests {
 
     use super::*;
 
-    /// Returns how many steps can be taken, of at most so many.
-    fn steps(budget: &Budget, most: usize) -> (usize, Option<Interruption>) {
-        let taken = (0..most).find_map(|taken| budget.step().err().map(|error| (taken, error)));
-        taken.map_or((most, None), |(taken, error)| (taken, Some(error)))
+    /// Spends up to `max` steps. Returns the number of spent steps, and the interruption.
+    fn steps(budget: &Budget, max: usize) -> (usize, Option<Interruption>) {
+        let spent = (0..max).find_map(|spent| budget.step().err().map(|error| (spent, error)));
+        spent.map_or((max, None), |(spent, error)| (spent, Some(error)))
     }
 
     #[test]
-    fn work_without_a_limit_goes_on() {
+    fn unlimited_budget_is_never_used_up() {
         assert_eq!(steps(&Budget::unlimited(), 1_000_000), (1_000_000, None));
         assert!(Budget::unlimited().spend(usize::MAX).is_ok());
     }
 
     #[test]
-    fn work_takes_the_steps_that_it_has() {
-        for most in [0, 1, 1023, 1024, 1025, 5000] {
-            let budget = Budget::unlimited().with_steps(most);
-            assert_eq!(steps(&budget, 10_000), (most as usize, Some(Interruption::Steps)));
-            assert_eq!(budget.step(), Err(Interruption::Steps), "it stays so");
+    fn budget_is_used_up_after_its_steps() {
+        for max in [0, 1, 1023, 1024, 1025, 5000] {
+            let budget = Budget::unlimited().with_steps(max);
+            assert_eq!(steps(&budget, 10_000), (max as usize, Some(Interruption::Steps)));
+            assert_eq!(budget.step(), Err(Interruption::Steps), "the budget stays used up");
         }
         let budget = Budget::unlimited().with_steps(5000);
         assert_eq!((budget.spend(4000), budget.spend(1001)), (Ok(()), Err(Interruption::Steps)));
@@ -184,19 +183,19 @@ mod tests {
     }
 
     #[test]
-    fn work_ends_soon_after_its_deadline_or_when_it_is_cancelled() {
+    fn budget_ends_soon_after_its_deadline_or_its_cancellation() {
         let never = || false;
         let budget = Budget::until(Instant::now(), never);
         assert_eq!(budget.step(), Err(Interruption::Deadline));
         let cancel = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&cancel);
+        let is_cancelled = Arc::clone(&cancel);
         let later = Instant::now() + Duration::from_secs(3600);
-        let budget = Budget::until(later, move || seen.load(Ordering::Relaxed));
+        let budget = Budget::until(later, move || is_cancelled.load(Ordering::Relaxed));
         assert_eq!(steps(&budget, 10_000), (10_000, None));
         cancel.store(true, Ordering::Relaxed);
-        let (taken, why) = steps(&budget, 10_000);
+        let (spent, why) = steps(&budget, 10_000);
         assert_eq!(why, Some(Interruption::Cancelled));
-        assert!(taken <= QUANTUM as usize, "{taken}");
+        assert!(spent <= CHECK_INTERVAL as usize, "{spent}");
         assert_eq!(budget.with_steps(5).check(), Err(Interruption::Cancelled));
     }
 }

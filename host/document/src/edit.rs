@@ -7,16 +7,22 @@ use crate::json;
 use crate::path::{Part, Path, PathError};
 use crate::text;
 
-/// The most text of one change, in bytes: that of names and values, or of a patch.
+/// Maximum text of one edit, in bytes: the paths and values together, or the patch.
 pub const MAX_CHANGE: usize = 4 * MAX_BODY;
 
-/// Returns a document with fields set, one after the other, null included, each at its path.
-/// Objects that are missing on the way are made; a list grows by one at its end.
+/// Returns the body with fields set, in the given order.
+///
+/// A null is a value like any other. Missing objects along a path are created. The index after the
+/// last item of a list appends an item.
 ///
 /// # Errors
 ///
-/// Returns [`EditError`] if a path does not lead to its place, two paths are the same or one
-/// leads through the other, one is that of the id, or the result is not a [`Body`].
+/// Returns [`EditError`] if:
+///
+/// - a path cannot be resolved,
+/// - two paths are equal, or one is a prefix of another,
+/// - a path begins with `_id`,
+/// - the result is not a valid [`Body`].
 pub fn set(body: &Body, fields: &[(Path, Value)]) -> Result<Body, EditError> {
     if fields.iter().any(|(path, _)| path.is_id()) {
         return Err(EditError::Id);
@@ -24,16 +30,17 @@ pub fn set(body: &Body, fields: &[(Path, Value)]) -> Result<Body, EditError> {
     check_conflicts(fields)?;
     let mut edited = Map::clone(body);
     for (path, value) in fields {
-        *place(&mut edited, path)? = value.clone();
+        *resolve(&mut edited, path)? = value.clone();
     }
     edited.try_into().map_err(EditError::Body)
 }
 
-/// Reads the fields that are to be set: of each its path, and its value as JSON text.
+/// Parses the fields to set, each a path and a value in JSON text.
 ///
 /// # Errors
 ///
-/// Returns [`EditError`] if a path is none, a value is not JSON, or there is more text than 4 MiB.
+/// Returns [`EditError`] if a path is invalid, a value is not JSON, or the paths and values have
+/// more than 4 MiB together.
 pub fn read_fields(fields: &[(String, String)]) -> Result<Vec<(Path, Value)>, EditError> {
     check_size(fields.iter().map(|(path, value)| path.len() + value.len()).sum())?;
     let field = |(path, value): &(String, String)| {
@@ -43,17 +50,17 @@ pub fn read_fields(fields: &[(String, String)]) -> Result<Vec<(Path, Value)>, Ed
     fields.iter().map(field).collect()
 }
 
-/// Reads a patch from JSON text.
+/// Parses a patch from JSON text.
 ///
 /// # Errors
 ///
-/// Returns [`EditError`] if it is not JSON, or has more than 4 MiB.
+/// Returns [`EditError`] if the text is not JSON, or has more than 4 MiB.
 pub fn read_patch(patch: &str) -> Result<Value, EditError> {
     check_size(patch.len())?;
     read(patch, || "the patch".to_owned())
 }
 
-/// Refuses a change before it is read that no document has room for.
+/// Rejects an edit that is too large, before it is parsed.
 fn check_size(size: usize) -> Result<(), EditError> {
     if size > MAX_CHANGE { Err(EditError::TooLarge) } else { Ok(()) }
 }
@@ -62,9 +69,9 @@ fn read(text: &str, what: impl FnOnce() -> String) -> Result<Value, EditError> {
     json::parse(text).map_err(|error| EditError::NotJson { what: what(), why: error.to_string() })
 }
 
-/// Refuses paths of which one is another's beginning: in the order of their parts they stand
-/// side by side.
+/// Rejects paths if one of them is equal to another, or a prefix of another.
 fn check_conflicts(fields: &[(Path, Value)]) -> Result<(), EditError> {
+    // In sorted order, a path comes directly before a path that it is a prefix of.
     let mut paths: Vec<_> = fields.iter().map(|(path, _)| path).collect();
     paths.sort_by_key(|path| path.parts());
     let conflict = paths.windows(2).find(|pair| pair[1].parts().starts_with(pair[0].parts()));
@@ -73,48 +80,53 @@ fn check_conflicts(fields: &[(Path, Value)]) -> Result<(), EditError> {
     })
 }
 
-/// Returns the place that a path leads to, and makes what is missing on the way.
-fn place<'v>(fields: &'v mut Map<String, Value>, path: &Path) -> Result<&'v mut Value, EditError> {
+/// Returns the value at a path, and creates missing values along the path.
+fn resolve<'v>(
+    fields: &'v mut Map<String, Value>,
+    path: &Path,
+) -> Result<&'v mut Value, EditError> {
     let (first, rest) = path.split_first();
-    let mut place = field(fields, first, rest.is_empty());
+    let mut value = field(fields, first, rest.is_empty());
     for (number, part) in rest.iter().enumerate() {
         let is_last = number + 1 == rest.len();
-        let way = || (path.to_string(), path.beginning(number + 1));
-        place = match (place, part.index) {
+        let path_and_prefix = || (path.to_string(), path.prefix(number + 1));
+        value = match (value, part.index) {
             (Value::Object(fields), _) => field(fields, part, is_last),
-            (Value::Array(items), Some(wanted)) => item(items, wanted, is_last)
-                .map_err(|length| EditError::NoPlace { way: way(), length })?,
-            (other, _) => return Err(EditError::NoWay { way: way(), found: type_name(other) }),
+            (Value::Array(items), Some(index)) => item(items, index, is_last)
+                .map_err(|length| EditError::NoPlace { way: path_and_prefix(), length })?,
+            (other, _) => {
+                return Err(EditError::NoWay { way: path_and_prefix(), found: type_name(other) });
+            }
         };
     }
-    Ok(place)
+    Ok(value)
 }
 
-/// Returns a field of an object, which is made if it is missing.
+/// Returns a field of an object, and creates it if it is missing.
 fn field<'v>(fields: &'v mut Map<String, Value>, part: &Part, is_last: bool) -> &'v mut Value {
-    fields.entry(&*part.name).or_insert_with(|| made(is_last))
+    fields.entry(&*part.name).or_insert_with(|| new_value(is_last))
 }
 
-/// Returns an item of a list, or a new one at its end; how long the list is if it is neither.
-fn item(items: &mut Vec<Value>, place: usize, is_last: bool) -> Result<&mut Value, usize> {
+/// Returns an item of a list, or appends one if the index is the length of the list. For a larger
+/// index, the error is the length.
+fn item(items: &mut Vec<Value>, index: usize, is_last: bool) -> Result<&mut Value, usize> {
     let length = items.len();
-    if place == length {
-        items.push(made(is_last));
+    if index == length {
+        items.push(new_value(is_last));
     }
-    items.get_mut(place).ok_or(length)
+    items.get_mut(index).ok_or(length)
 }
 
-fn made(is_last: bool) -> Value {
+fn new_value(is_last: bool) -> Value {
     if is_last { Value::Null } else { Value::Object(Map::new()) }
 }
 
-/// Returns a document with a patch merged into it, as RFC 7396 says: null removes a field, a
-/// list replaces one. The patch is an object.
+/// Merges a patch into a body (RFC 7396): null removes a field, and a list replaces the old value.
 ///
 /// # Errors
 ///
-/// Returns [`EditError`] if the patch is not an object, names the id, or the result is not a
-/// [`Body`].
+/// Returns [`EditError`] if the patch is not an object, the patch has a field `_id`, or the result
+/// is not a valid [`Body`].
 pub fn merge(body: &Body, patch: &Value) -> Result<Body, EditError> {
     let Some(fields) = patch.as_object() else {
         return Err(EditError::NotAnObject(type_name(patch)));
@@ -132,7 +144,8 @@ pub fn merge(body: &Body, patch: &Value) -> Result<Body, EditError> {
 
 /// Merges a patch of bounded depth.
 fn apply(fields: &mut Map<String, Value>, patch: &Map<String, Value>) {
-    // All at once: to remove a single field is as much work, since their order is kept.
+    // Removes all fields in one pass. The map preserves the order of its fields, so removing a
+    // single field takes as long as this pass.
     fields.retain(|name, _| !patch.get(name).is_some_and(Value::is_null));
     for (name, value) in patch {
         match value {
@@ -151,60 +164,60 @@ fn apply(fields: &mut Map<String, Value>, patch: &Map<String, Value>) {
     }
 }
 
-/// Why a document cannot be changed so.
+/// The reason why a document cannot be edited.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
-    /// The id of a document is never changed.
-    #[error("`_id` cannot be set: a document's id is not part of what it holds")]
+    /// A change of the id of the document.
+    #[error("cannot set `_id`: the id of a document cannot be changed")]
     Id,
-    /// Two paths of one call that both say what is at one place.
-    #[error("`{}` and `{}` cannot both be set", text::quote(first), text::quote(second))]
+    /// Two paths of one call, of which one is equal to the other or a prefix of the other.
+    #[error("cannot set both `{}` and `{}`", text::quote(first), text::quote(second))]
     Conflict {
-        /// The path that leads to the place or through it.
+        /// The shorter path.
         first: String,
-        /// The other one.
+        /// The other path.
         second: String,
     },
-    /// A path through something that has no such parts.
-    #[error("`{}` leads nowhere: `{}` holds {found}", text::quote(&way.0), text::quote(&way.1))]
+    /// A path through a value that has no fields or items with the next part as name or index.
+    #[error("cannot resolve path `{}`: `{}` is {found}", text::quote(&way.0), text::quote(&way.1))]
     NoWay {
-        /// The path, and its beginning, which leads to what is in the way.
+        /// The path, and its prefix that ends at the unsuitable value.
         way: (String, String),
-        /// What is in the way.
+        /// The type of that value.
         found: &'static str,
     },
-    /// A place behind the end of a list.
+    /// An index past the end of a list.
     #[error(
-        "`{}` leads nowhere: the list `{}` has {length} items, the next place is {length}",
+        "cannot resolve path `{}`: the list `{}` has {length} items, so the next index is {length}",
         text::quote(&way.0),
         text::quote(&way.1)
     )]
     NoPlace {
-        /// The path, and its beginning, which leads to the list.
+        /// The path, and its prefix that ends at the list.
         way: (String, String),
-        /// How many items the list has.
+        /// Number of items of the list.
         length: usize,
     },
-    /// A text that is not JSON, or not strictly.
+    /// A text that is not strict JSON.
     #[error("{what} is not JSON: {}", text::single_line(why))]
     NotJson {
-        /// What it was to be.
+        /// The name of the text in the message.
         what: String,
-        /// What is wrong.
+        /// The message of the parser.
         why: String,
     },
-    /// Paths and values, or a patch, with too much text.
+    /// Paths and values, or a patch, over [`MAX_CHANGE`].
     #[error("the change has more than {} MiB of text", MAX_CHANGE >> 20)]
     TooLarge,
-    /// A name that is no path.
+    /// An invalid path.
     #[error(transparent)]
     Path(PathError),
-    /// A patch that is no object.
+    /// A patch that is not an object; the value is its type.
     #[error("the patch is {0}, not an object")]
     NotAnObject(&'static str),
-    /// The document would not be one any more.
-    #[error("it cannot be kept: {0}")]
+    /// A result that is not a valid [`Body`].
+    #[error("the changed document is invalid: {0}")]
     Body(BodyError),
 }
 
@@ -219,18 +232,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_field_or_no_patch_is_named() {
-        let told = |path: &str, value: &str| {
+    fn parse_errors_name_the_field_or_the_patch() {
+        let error = |path: &str, value: &str| {
             read_fields(&[(path.to_owned(), value.to_owned())]).unwrap_err().to_string()
         };
         let why = "the value for `a.b` is not JSON: EOF while parsing a list at line 1 column 1";
-        assert_eq!(told("a.b", "["), why);
-        assert_eq!(told("a..b", "1"), Path::parse("a..b").unwrap_err().to_string());
+        assert_eq!(error("a.b", "["), why);
+        assert_eq!(error("a..b", "1"), Path::parse("a..b").unwrap_err().to_string());
         let why = "the patch is not JSON: unexpected `x` at line 1 column 1";
         assert_eq!(read_patch("x").unwrap_err().to_string(), why);
         let long = format!("\"{}\"", "x".repeat(MAX_CHANGE));
-        assert_eq!(told("a", &long), "the change has more than 4 MiB of text");
-        assert_eq!(read_patch(&long).unwrap_err().to_string(), told("a", &long));
+        assert_eq!(error("a", &long), "the change has more than 4 MiB of text");
+        assert_eq!(read_patch(&long).unwrap_err().to_string(), error("a", &long));
     }
 
     /// Sets fields of a document, given as lists of path and value.
@@ -254,63 +267,63 @@ mod tests {
             ("list.1.x", json!(2)),
             ("list.2", json!(3)),
             ("list.3.y", json!(4)),
-            ("z.0", json!("a name, not a place")),
+            ("z.0", json!("a name, not an index")),
         ];
         let expected = json!({
             "a": {"b": null, "c": []}, "list": ["one", {"x": 2}, 3, {"y": 4}],
-            "new": {"made": {"deep": 1}}, "z": {"0": "a name, not a place"}
+            "new": {"made": {"deep": 1}}, "z": {"0": "a name, not an index"}
         });
         assert_eq!(set_all(document, &fields), Ok(expected));
     }
 
     #[test]
-    fn a_path_that_leads_nowhere_is_told_with_what_is_in_the_way() {
+    fn unresolvable_path_is_reported_with_the_value_that_ends_it() {
         let document = json!({"text": "x", "null": null, "list": [[], 2]});
-        let told = |path: &str| set_all(document.clone(), &[(path, json!(1))]).unwrap_err();
-        assert_eq!(told("text.a"), "`text.a` leads nowhere: `text` holds a text");
-        assert_eq!(told("null.a.b"), "`null.a.b` leads nowhere: `null` holds null");
-        assert_eq!(told("list.a"), "`list.a` leads nowhere: `list` holds a list");
-        assert_eq!(told("list.1.a"), "`list.1.a` leads nowhere: `list.1` holds a number");
+        let error = |path: &str| set_all(document.clone(), &[(path, json!(1))]).unwrap_err();
+        assert_eq!(error("text.a"), "cannot resolve path `text.a`: `text` is a text");
+        assert_eq!(error("null.a.b"), "cannot resolve path `null.a.b`: `null` is null");
+        assert_eq!(error("list.a"), "cannot resolve path `list.a`: `list` is a list");
+        assert_eq!(error("list.1.a"), "cannot resolve path `list.1.a`: `list.1` is a number");
         assert_eq!(
-            told("list.3"),
-            "`list.3` leads nowhere: the list `list` has 2 items, the next place is 2"
+            error("list.3"),
+            "cannot resolve path `list.3`: the list `list` has 2 items, so the next index is 2"
         );
         assert_eq!(
-            told("list.0.1"),
-            "`list.0.1` leads nowhere: the list `list.0` has 0 items, the next place is 0"
+            error("list.0.1"),
+            "cannot resolve path `list.0.1`: the list `list.0` has 0 items, so the next index is 0"
         );
-        assert!(told("list.18446744073709551615").contains("has 2 items"));
+        assert!(error("list.18446744073709551615").contains("has 2 items"));
     }
 
     #[test]
-    fn paths_that_say_the_same_place_cannot_both_be_set() {
-        let told = |paths: &[&str]| {
+    fn equal_or_nested_paths_cannot_both_be_set() {
+        let set_paths = |paths: &[&str]| {
             let fields: Vec<_> = paths.iter().map(|path| (*path, json!(1))).collect();
             set_all(json!({}), &fields)
         };
-        let conflict = Err("`a` and `a.b` cannot both be set".to_owned());
-        assert_eq!(told(&["a.b", "x", "a-c", "a"]), conflict);
-        assert_eq!(told(&["a.b.c", "a.b"]), Err("`a.b` and `a.b.c` cannot both be set".to_owned()));
-        assert_eq!(told(&["a", "a"]), Err("`a` and `a` cannot both be set".to_owned()));
-        assert!(told(&["a.b", "a.bc", "ab", "a.c"]).is_ok());
+        let conflict = |paths: &str| Err(format!("cannot set both {paths}"));
+        assert_eq!(set_paths(&["a.b", "x", "a-c", "a"]), conflict("`a` and `a.b`"));
+        assert_eq!(set_paths(&["a.b.c", "a.b"]), conflict("`a.b` and `a.b.c`"));
+        assert_eq!(set_paths(&["a", "a"]), conflict("`a` and `a`"));
+        assert!(set_paths(&["a.b", "a.bc", "ab", "a.c"]).is_ok());
     }
 
     #[test]
-    fn what_is_set_stays_a_document() {
-        let told = |path: &str, value: Value| set_all(json!({}), &[(path, value)]).unwrap_err();
-        let id = "`_id` cannot be set: a document's id is not part of what it holds";
-        assert_eq!((told("_id", json!(1)), told("_id.x", json!(1))), (id.into(), id.into()));
-        assert!(set_all(json!({}), &[("a._id", json!(1))]).is_ok(), "only the top has an id");
+    fn set_rejects_results_that_are_not_valid_bodies() {
+        let error = |path: &str, value: Value| set_all(json!({}), &[(path, value)]).unwrap_err();
+        let id = "cannot set `_id`: the id of a document cannot be changed";
+        assert_eq!((error("_id", json!(1)), error("_id.x", json!(1))), (id.into(), id.into()));
+        assert!(set_all(json!({}), &[("a._id", json!(1))]).is_ok(), "only the top level has an id");
         let deep = vec!["a"; 64].join(".");
         assert!(set_all(json!({}), &[(&deep, json!(1))]).is_ok());
-        assert_eq!(told(&deep, json!({})), "it cannot be kept: it has more than 64 levels");
+        assert_eq!(error(&deep, json!({})), "the changed document is invalid: more than 64 levels");
         let large = json!("x".repeat(1 << 20));
-        assert_eq!(told("a", large), "it cannot be kept: it is larger than 1 MiB");
+        assert_eq!(error("a", large), "the changed document is invalid: larger than 1 MiB");
     }
 
     #[test]
-    fn merging_is_that_of_rfc_7396() {
-        // The examples of its appendix that are about objects.
+    fn merge_follows_the_examples_of_rfc_7396() {
+        // The examples of the appendix of the RFC in which both values are objects.
         for (original, patch, result) in [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
             (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
@@ -342,27 +355,27 @@ mod tests {
             ),
         ] {
             let merged = merge(&body(original), &patch).unwrap();
-            assert_eq!(merged.text(), result.to_string(), "the order of fields is kept");
+            assert_eq!(merged.text(), result.to_string(), "the order of fields is preserved");
         }
     }
 
     #[test]
-    fn what_is_merged_stays_a_document() {
-        let told = |patch: Value| merge(&Body::default(), &patch).unwrap_err().to_string();
-        // The examples of the appendix whose patch is no object.
-        assert_eq!(told(json!(["c"])), "the patch is a list, not an object");
-        assert_eq!(told(json!(null)), "the patch is null, not an object");
-        assert_eq!(told(json!("bar")), "the patch is a text, not an object");
-        assert!(told(json!({"_id": null})).starts_with("`_id` cannot be set"));
+    fn merge_rejects_results_that_are_not_valid_bodies() {
+        let error = |patch: Value| merge(&Body::default(), &patch).unwrap_err().to_string();
+        // The examples of the appendix in which the patch is not an object.
+        assert_eq!(error(json!(["c"])), "the patch is a list, not an object");
+        assert_eq!(error(json!(null)), "the patch is null, not an object");
+        assert_eq!(error(json!("bar")), "the patch is a text, not an object");
+        assert!(error(json!({"_id": null})).starts_with("cannot set `_id`"));
         let deep = |levels| (1..levels).fold(json!({"a": 1}), |inner, _| json!({"a": inner}));
         assert!(merge(&Body::default(), &deep(64)).is_ok());
-        assert_eq!(told(deep(65)), "it cannot be kept: it has more than 64 levels");
-        assert!(told(json!({"a": "x".repeat(1 << 20)})).ends_with("larger than 1 MiB"));
+        assert_eq!(error(deep(65)), "the changed document is invalid: more than 64 levels");
+        assert!(error(json!({"a": "x".repeat(1 << 20)})).ends_with("larger than 1 MiB"));
         assert!(merge(&Body::default(), &json!({"a": {"_id": 1}})).is_ok());
     }
 
     #[test]
-    fn to_remove_many_fields_takes_no_longer_than_to_look_at_them() {
+    fn removing_many_fields_takes_linear_time() {
         let many: Map<_, _> = (0..80_000).map(|n| (n.to_string(), json!(0))).collect();
         let none: Map<_, _> = many.keys().map(|name| (name.clone(), Value::Null)).collect();
         let began = std::time::Instant::now();

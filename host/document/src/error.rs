@@ -1,4 +1,4 @@
-//! Why a call to a collection did nothing.
+//! Errors of the calls of a collection.
 
 use crate::body::BodyError;
 use crate::edit::EditError;
@@ -8,26 +8,27 @@ use crate::path::PathError;
 use crate::query::QueryError;
 use crate::sort::SortError;
 
-/// Why a call to a collection did nothing: the cases that the contract with plugins has and
-/// that a collection can know.
+/// The reason why a call of a collection failed. A failed call changes nothing.
+///
+/// The variants are the errors of the plugin contract that a collection itself can detect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// There is no such document.
-    #[error("there is no such document")]
+    /// The document does not exist.
+    #[error("the document does not exist")]
     NotFound,
-    /// There is such a document already.
-    #[error("there is such a document already")]
+    /// The document already exists.
+    #[error("the document already exists")]
     Exists,
-    /// The document has another revision, this one; `None` if it is gone.
+    /// The document has another revision, which is given; `None` if the document does not exist.
     #[error("the document {}", match .0 {
         Some(revision) => format!("has revision {revision}"),
-        None => "is gone".to_owned(),
+        None => "does not exist".to_owned(),
     })]
     Stale(Option<u64>),
-    /// Something in the call is not what it has to be; says what.
+    /// An argument of the call is invalid. The message names the problem.
     #[error("{0}")]
     Invalid(String),
-    /// The document is larger than allowed; says how large one may be.
+    /// The document is too large. The message names the maximum size.
     #[error("{0}")]
     TooLarge(String),
 }
@@ -36,7 +37,7 @@ impl From<BodyError> for DocumentError {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooLarge => Self::TooLarge("the document is larger than 1 MiB".to_owned()),
-            other => Self::Invalid(format!("the body is no document: {other}")),
+            other => Self::Invalid(format!("invalid document body: {other}")),
         }
     }
 }
@@ -50,7 +51,7 @@ impl From<EditError> for DocumentError {
     }
 }
 
-/// What is said of a call's arguments is its own text.
+/// Converts errors of arguments to [`DocumentError::Invalid`] with the same message.
 macro_rules! invalid {
     ($($error:ty),+) => {$(
         impl From<$error> for DocumentError {

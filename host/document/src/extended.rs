@@ -1,7 +1,7 @@
-//! MongoDB Extended JSON: objects such as `{"$date": ..}` that stand for a single value.
+//! Converts MongoDB Extended JSON, such as `{"$date": ..}`, to plain JSON.
 //!
-//! Documents hold plain JSON. Imports and filters convert Extended JSON by the same function, so
-//! that a filter finds the documents of a `mongoexport` file by the values that the file shows.
+//! Documents contain plain JSON. Imports and filters use the same conversion, so that a filter can
+//! find imported documents by the values in the `mongoexport` file.
 //!
 //! | Extended JSON                       | plain JSON                                      |
 //! |-------------------------------------|-------------------------------------------------|
@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 use crate::number;
 use crate::text;
 
-/// Names that begin with `$` and stand for a value.
+/// The Extended JSON types, by the name of their field.
 const TYPES: [(&str, Type); 16] = [
     ("$oid", Type::ObjectId),
     ("$date", Type::Date),
@@ -45,7 +45,7 @@ const TYPES: [(&str, Type); 16] = [
     ("$dbPointer", Type::NotPlain),
 ];
 
-/// The fields of a reference to another document, which is no single value.
+/// The fields of a reference to another document. A reference stays an object.
 const REFERENCE: [&str; 3] = ["$ref", "$id", "$db"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,19 +65,19 @@ enum Type {
     NotPlain,
 }
 
-/// Returns whether an object is one of Extended JSON, well formed or not.
+/// Returns whether an object is Extended JSON, well formed or not.
 pub fn is_extended(object: &Map<String, Value>) -> bool {
     is_reference(object) || object.keys().any(|name| named(name).is_some())
 }
 
-/// Replaces each Extended JSON object in a value by the plain value that stands for it.
+/// Replaces each Extended JSON object in a value by its plain JSON value.
 ///
 /// Recurses as deep as the value is nested.
 ///
 /// # Errors
 ///
-/// Returns [`ExtendedError`] if an object has a field whose name begins with `$` and that is not
-/// Extended JSON. The value is then partly converted.
+/// Returns [`ExtendedError`] if an object is malformed Extended JSON, or has a field that begins
+/// with `$` and is not Extended JSON. The value is then partly converted.
 pub fn convert(value: &mut Value) -> Result<(), ExtendedError> {
     match value {
         Value::Array(items) => convert_items(items),
@@ -93,7 +93,9 @@ pub fn convert(value: &mut Value) -> Result<(), ExtendedError> {
     }
 }
 
-/// Converts each value of an object whose own names are not looked at, such as a document.
+/// Converts the value of each field of an object, without checking the names of the fields.
+///
+/// For a document, whose own fields can begin with `$`.
 ///
 /// # Errors
 ///
@@ -126,7 +128,7 @@ fn named(name: &str) -> Option<(&'static str, Type)> {
     TYPES.into_iter().find(|(known, _)| *known == name)
 }
 
-/// Returns the value for which an object with a name that begins with `$` stands.
+/// Returns the plain value of an object with a field that begins with `$`.
 fn single(object: &Map<String, Value>) -> Result<Value, ExtendedError> {
     let Some((name, of_type)) = object.keys().find_map(|name| named(name)) else {
         let first = object.keys().find(|name| name.starts_with('$'));
@@ -137,7 +139,7 @@ fn single(object: &Map<String, Value>) -> Result<Value, ExtendedError> {
     if of_type == Type::NotPlain {
         return Err(error(ExtendedProblem::NotPlain));
     }
-    // The old form of binary data has its subtype beside it.
+    // The legacy form of binary data has its subtype in a second field.
     let legacy = object.get("$type").filter(|_| of_type == Type::Binary);
     if object.len() > 1 + usize::from(legacy.is_some()) {
         return Err(error(ExtendedProblem::OtherFields));
@@ -145,7 +147,7 @@ fn single(object: &Map<String, Value>) -> Result<Value, ExtendedError> {
     plain(of_type, &object[name], legacy).map_err(|needs| error(ExtendedProblem::Malformed(needs)))
 }
 
-/// Returns the plain value for the argument of a type, or else what the argument has to be.
+/// Returns the plain value for the argument of a type. The error describes the required argument.
 fn plain(of_type: Type, value: &Value, subtype: Option<&Value>) -> Result<Value, &'static str> {
     match of_type {
         Type::ObjectId => object_id(value).ok_or("24 hexadecimal digits"),
@@ -175,8 +177,9 @@ fn object_id(value: &Value) -> Option<Value> {
     (id.len() == 24 && HEXLOWER.decode(id.as_bytes()).is_ok()).then(|| id.into())
 }
 
-/// Reads a time as text, or as milliseconds since 1970. All times have the same form, so that
-/// the order of their texts is that of the times.
+/// Parses a time from text or from milliseconds since 1970.
+///
+/// All results have the same format, so that their order as texts is the order of the times.
 fn date(value: &Value) -> Option<Value> {
     let milliseconds = match value {
         Value::String(text) => {
@@ -189,8 +192,8 @@ fn date(value: &Value) -> Option<Value> {
         other => other.as_i64()?,
     };
     let time = DateTime::from_timestamp_millis(milliseconds)?;
-    let form = "%Y-%m-%dT%H:%M:%S%.3fZ";
-    (0..=9999).contains(&time.year()).then(|| time.format(form).to_string().into())
+    let format = "%Y-%m-%dT%H:%M:%S%.3fZ";
+    (0..=9999).contains(&time.year()).then(|| time.format(format).to_string().into())
 }
 
 fn integer<T: std::str::FromStr + Into<Value>>(value: &Value) -> Option<Value> {
@@ -231,36 +234,36 @@ fn uuid(text: &str) -> Option<Value> {
 
 fn timestamp(value: &Value) -> Option<Value> {
     let part = |name| u32::try_from(value.get(name)?.as_u64()?).ok();
-    let whole = value.as_object()?.len() == 2;
+    let has_no_other_field = value.as_object()?.len() == 2;
     let (seconds, count) = (part("t")?, part("i")?);
-    whole.then(|| json!((u64::from(seconds) << 32) | u64::from(count)))
+    has_no_other_field.then(|| json!((u64::from(seconds) << 32) | u64::from(count)))
 }
 
-/// Why a value is not Extended JSON, and where in it.
+/// The reason why a value is not valid Extended JSON, and its location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at ${}: {problem}", self.place())]
 pub struct ExtendedError {
-    /// The way to the place, its last step first.
+    /// The path to the location, last step first.
     steps: Vec<Step>,
-    /// What is wrong there.
+    /// The problem at the location.
     pub problem: ExtendedProblem,
 }
 
-/// What is wrong with an object that has a name that begins with `$`.
+/// A problem of an object with a field that begins with `$`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtendedProblem {
-    /// No value has this name.
-    #[error("there is no such type of Extended JSON")]
+    /// No type has this name.
+    #[error("unknown Extended JSON type")]
     Unknown,
-    /// Plain JSON has no value of this type.
-    #[error("this type of Extended JSON has no plain value")]
+    /// Plain JSON has no equivalent of this type.
+    #[error("this Extended JSON type has no plain JSON value")]
     NotPlain,
-    /// The object has other fields, too.
-    #[error("an object of Extended JSON has no other fields")]
+    /// The object has other fields.
+    #[error("an Extended JSON object cannot have other fields")]
     OtherFields,
-    /// The argument is not one of the type.
-    #[error("this type of Extended JSON needs {0}")]
+    /// The argument is not valid for the type; the field describes a valid one.
+    #[error("this Extended JSON type requires {0}")]
     Malformed(&'static str),
 }
 
@@ -286,7 +289,7 @@ impl ExtendedError {
         self
     }
 
-    /// Returns the place below the value that was converted, such as `.a[0].$date`.
+    /// Returns the location relative to the converted value, such as `.a[0].$date`.
     pub fn place(&self) -> impl fmt::Display {
         let steps = self.steps.iter().rev().map(|step| match step {
             Step::Name(name) => format!(".{name}"),
@@ -295,7 +298,7 @@ impl ExtendedError {
         steps.collect::<String>()
     }
 
-    /// Returns the name that begins with `$`.
+    /// Returns the name of the field that begins with `$`.
     pub(crate) fn name(&self) -> &str {
         match self.steps.first() {
             Some(Step::Name(name)) => name,
@@ -314,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_becomes_a_plain_value() {
+    fn each_type_is_converted_to_a_plain_value() {
         let uuid = "73ffd264-44b3-4c69-90e8-e7d1dfc035d4";
         for (extended, plain) in [
             (json!({"$oid": "65F0C0FFEE0123456789abcd"}), json!("65f0c0ffee0123456789abcd")),
@@ -350,11 +353,15 @@ mod tests {
         let other = json!({"a": [null, {"b$": 1}], "$5 note": 1});
         let mut fields = other.as_object().unwrap().clone();
         convert_fields(&mut fields).unwrap();
-        assert_eq!(Value::Object(fields), other, "the names of a document itself are its own");
+        assert_eq!(
+            Value::Object(fields),
+            other,
+            "the field names of a document itself are not converted"
+        );
     }
 
     #[test]
-    fn times_are_in_the_order_of_their_texts() {
+    fn times_have_the_order_of_their_texts() {
         let times = [
             json!({"$date": {"$numberLong": "-62135596800000"}}),
             json!({"$date": "1969-12-31T23:59:59Z"}),
@@ -369,35 +376,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_or_unknown_is_named_with_its_place() {
-        for (value, told) in [
+    fn malformed_and_unknown_types_are_reported_with_their_location() {
+        for (value, expected) in [
             (
                 json!({"a": [{"$oid": "65f0"}]}),
-                "at $.a[0].$oid: this type of Extended JSON needs 24",
+                "at $.a[0].$oid: this Extended JSON type requires 24",
             ),
-            (json!({"$oid": 1}), "at $.$oid: this type of Extended JSON needs 24"),
-            (json!({"$oid": "ä".repeat(12)}), "at $.$oid: this type of Extended JSON needs 24"),
-            (json!({"$date": "yesterday"}), "at $.$date: this type of Extended JSON needs a time"),
-            (json!({"$date": 253_402_300_800_000_i64}), "at $.$date: this type of Extended JSON"),
-            (json!({"$date": {"$numberInt": "1"}}), "at $.$date: this type of Extended JSON"),
-            (json!({"$numberInt": "2147483648"}), "at $.$numberInt: this type of Extended JSON"),
-            (json!({"$numberLong": 5}), "at $.$numberLong: this type of Extended JSON"),
-            (json!({"$numberDouble": "NaN"}), "at $.$numberDouble: this type of Extended JSON"),
-            (json!({"$numberDecimal": "0.1000000000000000055"}), "at $.$numberDecimal: this type"),
-            (json!({"$binary": {"base64": "?", "subType": "00"}}), "at $.$binary: this type"),
-            (json!({"$binary": "AQID"}), "at $.$binary: this type of Extended JSON needs base64"),
-            (json!({"$uuid": "73ffd26444b34c6990e8e7d1dfc035d4"}), "at $.$uuid: this type"),
-            (json!({"$timestamp": {"t": 1}}), "at $.$timestamp: this type of Extended JSON needs"),
-            (json!({"$undefined": 1}), "at $.$undefined: this type of Extended JSON needs true"),
-            (json!({"$date": 1, "x": 1}), "at $.$date: an object of Extended JSON has no other"),
-            (json!({"$minKey": 1}), "at $.$minKey: this type of Extended JSON has no plain value"),
-            (json!({"b": {"x": 1, "$gt": 1}}), "at $.b.$gt: there is no such type"),
-            (json!({"$ref": "a"}), "at $.$ref: there is no such type of Extended JSON"),
-            (json!({"$ref": "a", "$id": 1, "$x": 1}), "at $.$x: there is no such type"),
-            (json!({"$ref": "a", "$id": {"$x": 1}}), "at $.$id.$x: there is no such type"),
+            (json!({"$oid": 1}), "at $.$oid: this Extended JSON type requires 24"),
+            (json!({"$oid": "ä".repeat(12)}), "at $.$oid: this Extended JSON type requires 24"),
+            (json!({"$date": "yesterday"}), "at $.$date: this Extended JSON type requires a time"),
+            (json!({"$date": 253_402_300_800_000_i64}), "at $.$date: this Extended JSON type"),
+            (json!({"$date": {"$numberInt": "1"}}), "at $.$date: this Extended JSON type"),
+            (json!({"$numberInt": "2147483648"}), "at $.$numberInt: this Extended JSON type"),
+            (json!({"$numberLong": 5}), "at $.$numberLong: this Extended JSON type"),
+            (json!({"$numberDouble": "NaN"}), "at $.$numberDouble: this Extended JSON type"),
+            (
+                json!({"$numberDecimal": "0.1000000000000000055"}),
+                "at $.$numberDecimal: this Extended",
+            ),
+            (json!({"$binary": {"base64": "?", "subType": "00"}}), "at $.$binary: this Extended"),
+            (json!({"$binary": "AQID"}), "at $.$binary: this Extended JSON type requires base64"),
+            (json!({"$uuid": "73ffd26444b34c6990e8e7d1dfc035d4"}), "at $.$uuid: this Extended"),
+            (json!({"$timestamp": {"t": 1}}), "at $.$timestamp: this Extended JSON type requires"),
+            (json!({"$undefined": 1}), "at $.$undefined: this Extended JSON type requires true"),
+            (json!({"$date": 1, "x": 1}), "at $.$date: an Extended JSON object cannot have"),
+            (json!({"$minKey": 1}), "at $.$minKey: this Extended JSON type has no plain JSON"),
+            (json!({"b": {"x": 1, "$gt": 1}}), "at $.b.$gt: unknown Extended JSON type"),
+            (json!({"$ref": "a"}), "at $.$ref: unknown Extended JSON type"),
+            (json!({"$ref": "a", "$id": 1, "$x": 1}), "at $.$x: unknown Extended JSON type"),
+            (json!({"$ref": "a", "$id": {"$x": 1}}), "at $.$id.$x: unknown Extended JSON type"),
         ] {
             let error = converted(value.clone()).unwrap_err();
-            assert!(error.starts_with(told), "{value}: {error}");
+            assert!(error.starts_with(expected), "{value}: {error}");
         }
     }
 }

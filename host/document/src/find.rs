@@ -1,4 +1,4 @@
-//! Picks the documents of a page.
+//! Builds the page of a query from the documents of a collection.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -9,17 +9,17 @@ use crate::projection::Fields;
 use crate::query::{Cursor, Query};
 use crate::sort::SortKey;
 
-/// The most text of a page, ids and bodies, in bytes; its first document may have more.
+/// Maximum size of the ids and bodies of a page, in bytes. The first document can be larger.
 pub const MAX_PAGE: usize = 1 << 20;
 
-/// A document as it is.
+/// A document at one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// What names it.
+    /// The id of the document in its collection.
     pub id: DocumentId,
-    /// Which change it is of.
+    /// The revision, which increases with every change.
     pub revision: u64,
-    /// What it holds, as compact JSON text.
+    /// The content, as compact JSON text.
     pub body: String,
 }
 
@@ -29,40 +29,42 @@ impl Document {
     }
 }
 
-/// A part of an answer.
+/// One page of the result of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The documents, in order.
+    /// The documents, in the order of the query.
     pub documents: Vec<Document>,
-    /// Where the next page begins; `None` if this is the last one.
+    /// The cursor of the next page; `None` if this is the last page.
     pub next: Option<Cursor>,
 }
 
-/// Picks the documents of a page from all that are shown to it. It holds no more than a page
-/// and one document.
+/// Builds the page of a query from the documents that are offered.
+///
+/// The builder holds at most a page and one more document in memory.
 #[derive(Debug)]
 pub struct PageBuilder {
     query: Query,
-    /// What is on the page so far.
-    kept: BTreeMap<SortKey, Document>,
-    /// How much text that is.
+    /// The documents that are on the page so far.
+    documents: BTreeMap<SortKey, Document>,
+    /// The size of their ids and bodies, in bytes.
     size: usize,
-    /// The first document that fits but is not on the page any more: neither is any behind it.
+    /// The end of the page, if known. Documents with this key or a greater one are not on the page.
     end: Option<SortKey>,
-    /// The key of the document that is looked at.
+    /// The key of the document that was offered last.
     key: SortKey,
 }
 
 impl PageBuilder {
     /// Begins a page.
     pub fn new(query: Query) -> Self {
-        Self { query, kept: BTreeMap::new(), size: 0, end: None, key: SortKey::default() }
+        Self { query, documents: BTreeMap::new(), size: 0, end: None, key: SortKey::default() }
     }
 
-    /// Looks at a document, of which no other fields are needed than [`Query::scan`] says,
-    /// and takes it from `whole` if it may be on the page. Each is shown once, in the order of
-    /// the ids; those that [`Query::scan`] does not mean need not be shown. `Break` says that
-    /// the page is full: documents that follow change nothing.
+    /// Offers a document to the page, and calls `whole` to get it if it can be on the page.
+    ///
+    /// Each document must be offered once, in the order of the ids. Documents that are not in
+    /// [`Query::scan`] can be left out, and `fields` needs only the fields of the scan. `Break`
+    /// means that the page is complete and further documents do not change it.
     ///
     /// # Errors
     ///
@@ -80,12 +82,15 @@ impl PageBuilder {
         Ok(if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    /// Looks at a document as [`PageBuilder::offer`] does, within a budget, and returns whether it may be
-    /// on the page: then [`PageBuilder::take`] has to be called with it.
+    /// Returns whether a document can be on the page, within a budget.
+    ///
+    /// If it can, the caller must call [`PageBuilder::take`] with the document. The rules of
+    /// [`PageBuilder::offer`] apply.
     ///
     /// # Errors
     ///
-    /// Returns [`Interruption`] if the budget is used up; the document was not looked at then.
+    /// Returns [`Interruption`] if the budget is used up. The document then does not count as
+    /// offered.
     pub fn wants(
         &mut self,
         id: &DocumentId,
@@ -99,34 +104,36 @@ impl PageBuilder {
         Ok(self.is_on_page())
     }
 
-    /// Returns whether documents that follow change nothing.
+    /// Returns whether the page is complete, so that further documents do not change it.
     pub fn is_full(&self) -> bool {
         self.end.is_some() && self.query.sort.is_by_id()
     }
 
-    /// Returns whether the document that is looked at may be on this page.
+    /// Returns whether the document that was offered last can be on this page.
     fn is_on_page(&mut self) -> bool {
         let is_before = self.query.after.as_ref().is_some_and(|after| self.key <= *after);
-        let is_behind = self.end.as_ref().is_some_and(|end| self.key >= *end);
-        if is_before || is_behind {
+        let is_after = self.end.as_ref().is_some_and(|end| self.key >= *end);
+        if is_before || is_after {
             return false;
         }
-        let is_last = || self.kept.last_key_value().is_some_and(|(last, _)| *last < self.key);
-        if self.kept.len() == self.query.limit && is_last() {
+        let is_last = || self.documents.last_key_value().is_some_and(|(last, _)| *last < self.key);
+        if self.documents.len() == self.query.limit && is_last() {
             self.end = Some(self.key.clone());
             return false;
         }
         true
     }
 
-    /// Takes the document that was looked at last.
+    /// Adds the document that was offered last, and drops documents that no longer fit.
     pub fn take(&mut self, document: Document) {
         self.size += document.size();
-        if let Some(same) = self.kept.insert(self.key.clone(), document) {
+        if let Some(same) = self.documents.insert(self.key.clone(), document) {
             self.size -= same.size();
         }
-        while self.kept.len() > self.query.limit || (self.size > MAX_PAGE && self.kept.len() > 1) {
-            let Some((key, dropped)) = self.kept.pop_last() else { return };
+        while self.documents.len() > self.query.limit
+            || (self.size > MAX_PAGE && self.documents.len() > 1)
+        {
+            let Some((key, dropped)) = self.documents.pop_last() else { return };
             self.size -= dropped.size();
             self.end = Some(key);
         }
@@ -134,10 +141,10 @@ impl PageBuilder {
 
     /// Returns the page.
     pub fn page(self) -> Page {
-        let Self { query, kept, end, .. } = self;
-        let last = kept.last_key_value().filter(|_| end.is_some()).map(|(key, _)| key.clone());
+        let Self { query, documents, end, .. } = self;
+        let last = documents.last_key_value().filter(|_| end.is_some()).map(|(key, _)| key.clone());
         let next = last.map(|last| Cursor { fingerprint: query.fingerprint, last });
-        Page { documents: kept.into_values().collect(), next }
+        Page { documents: documents.into_values().collect(), next }
     }
 }
 
@@ -162,23 +169,23 @@ mod tests {
         Query::new(&collection, filter, sort, Some(limit), cursor.as_deref()).unwrap()
     }
 
-    /// Shows documents, whose ids are the letters, until there are enough; says how many were
-    /// shown.
+    /// Offers documents with letters as ids until the page is complete. Returns the page and the
+    /// number of offered documents.
     fn find(query: Query, documents: &[Value]) -> (Page, usize) {
-        let mut finder = PageBuilder::new(query);
-        let mut shown = 0;
+        let mut builder = PageBuilder::new(query);
+        let mut offered = 0;
         for (number, body) in documents.iter().enumerate() {
-            shown += 1;
+            offered += 1;
             let id = DocumentId::new(char::from(b'a' + number as u8).to_string()).unwrap();
             let whole = Document { id, revision: number as u64 + 1, body: body.to_string() };
             let id = whole.id.clone();
-            let Ok(seen) =
-                finder.offer(&id, body.as_object().unwrap(), || Ok::<_, Infallible>(whole));
-            if seen.is_break() {
+            let Ok(flow) =
+                builder.offer(&id, body.as_object().unwrap(), || Ok::<_, Infallible>(whole));
+            if flow.is_break() {
                 break;
             }
         }
-        (finder.page(), shown)
+        (builder.page(), offered)
     }
 
     fn ids(page: &Page) -> String {
@@ -186,22 +193,26 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_what_fits_in_order_up_to_its_limit() {
+    fn page_has_matching_documents_in_order_up_to_its_limit() {
         let documents: Vec<_> =
             [3, 1, 2, 0, 1].map(|n| if n == 0 { json!({"no": 1}) } else { json!({"n": n}) }).into();
-        let (page, shown) = find(query(&[], 2, None), &documents);
-        assert_eq!((ids(&page).as_str(), shown), ("ab", 3), "it ends where it is known to");
-        let (page, shown) = find(query(&[], 2, page.next.as_ref()), &documents);
-        assert_eq!((ids(&page).as_str(), shown), ("ce", 5));
-        assert_eq!(page.next, None, "nothing follows");
-        let (page, shown) = find(query(&["n"], 3, None), &documents);
-        assert_eq!((ids(&page).as_str(), shown), ("bec", 5), "all have to be seen");
+        let (page, offered) = find(query(&[], 2, None), &documents);
+        assert_eq!(
+            (ids(&page).as_str(), offered),
+            ("ab", 3),
+            "the scan stops when the page is complete"
+        );
+        let (page, offered) = find(query(&[], 2, page.next.as_ref()), &documents);
+        assert_eq!((ids(&page).as_str(), offered), ("ce", 5));
+        assert_eq!(page.next, None, "no document follows");
+        let (page, offered) = find(query(&["n"], 3, None), &documents);
+        assert_eq!((ids(&page).as_str(), offered), ("bec", 5), "every document must be offered");
         let (page, _) = find(query(&["n"], 3, page.next.as_ref()), &documents);
         assert_eq!((ids(&page).as_str(), page.next), ("a", None));
     }
 
     #[test]
-    fn a_document_is_shown_whole() {
+    fn page_contains_whole_documents() {
         let (page, _) = find(query(&[], 1, None), &[json!({"b": 1, "a": [null]})]);
         let id = DocumentId::new("a").unwrap();
         let body = r#"{"b":1,"a":[null]}"#.to_owned();
@@ -210,10 +221,10 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_at_1_mib_with_one_document_at_least() {
+    fn page_has_at_most_1_mib_or_one_document() {
         let of = |size: usize, n: u32| json!({"n": n, "t": "x".repeat(size)});
-        let (half, most) = ((MAX_PAGE - 100) / 2, MAX_PAGE - 50);
-        let documents = [of(half, 2), of(half, 4), of(10, 5), of(most, 1), of(most, 3)];
+        let (half, full) = ((MAX_PAGE - 100) / 2, MAX_PAGE - 50);
+        let documents = [of(half, 2), of(half, 4), of(10, 5), of(full, 1), of(full, 3)];
         let pages = |sort: &[&str]| {
             let (mut pages, mut cursor) = (Vec::new(), None);
             loop {
@@ -230,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_end_of_a_page_does_not_come_back_on_it() {
+    fn document_after_the_end_of_a_page_is_not_on_it() {
         let of = |size: usize, n: u32| json!({"n": n, "t": "x".repeat(size)});
         let documents = [of(10, 1), of(MAX_PAGE - 30, 2), of(10, 3)];
         let (page, _) = find(query(&["n"], 1000, None), &documents);

@@ -1,8 +1,7 @@
-//! Reading JSON that comes from outside.
+//! Strict parser for untrusted JSON, and canonical JSON.
 //!
-//! [`parse`] is the one way in, for callers' inputs and guests' answers alike. It reads
-//! strictly: what two readers could understand differently is refused, not guessed at.
-//! [`parse_within`] does so within a [`Budget`].
+//! Inputs of callers and outputs of guests are parsed with [`parse`], or with [`parse_within`],
+//! which has a [`Budget`]. The parser rejects JSON that two parsers could interpret differently.
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,33 +12,38 @@ use serde_json::{Map, Value};
 use crate::budget::{Budget, Interruption};
 use crate::text;
 
-/// How many values a document may consist of, counting each list, object and what is in them.
-/// In memory one takes some 30 to 100 bytes, however short it is as text.
+/// Maximum number of values in a document, with each list, each object and each value in them.
+/// In memory, a value takes about 30 to 100 bytes, even if its text is short.
 const MAX_VALUES: usize = 1_000_000;
-/// How many bytes are written, or passed over, for one step of a budget.
+/// Number of bytes that are written or skipped for one step of a budget.
 const BYTES_PER_STEP: usize = 64;
 
-/// A text that was not read.
+/// The reason why a text cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
-    /// The text is not JSON, or not strictly.
+    /// The text is not strict JSON.
     #[error(transparent)]
     NotJson(#[from] serde_json::Error),
-    /// There was no time to read it.
+    /// The budget was used up.
     #[error(transparent)]
     Interrupted(#[from] Interruption),
 }
 
-/// Reads one JSON document.
+/// Parses one JSON document.
 ///
-/// An integer of 64 bits stays exactly what it is. A number with a fraction or an exponent
-/// becomes the nearest 64-bit float, as everywhere: 1e-400 is 0.
+/// An integer that fits into 64 bits is exact. A number with a fraction or an exponent becomes the
+/// nearest 64-bit float: 1e-400 is 0.
 ///
 /// # Errors
 ///
-/// Returns what is wrong, with line and column: text that is not JSON or goes on after its
-/// end, more than 127 levels of nesting, an integer outside 64 bits, a number outside a
-/// 64-bit float's range, a key that an object holds twice, more than 1,000,000 values.
+/// Returns an error, with line and column unless an integer is too large, for:
+///
+/// - text that is not JSON, or text after the end of the document,
+/// - more than 127 levels of nesting,
+/// - an integer that does not fit into 64 bits,
+/// - a number outside the range of a 64-bit float,
+/// - an object with a duplicate field,
+/// - more than 1,000,000 values.
 pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
     match parse_within(text, &Budget::unlimited()) {
         Ok(value) => Ok(value),
@@ -48,7 +52,7 @@ pub fn parse(text: &str) -> Result<Value, serde_json::Error> {
     }
 }
 
-/// Reads one JSON document as [`parse`] does, within a budget.
+/// Parses one JSON document as [`parse`] does, within a budget.
 ///
 /// # Errors
 ///
@@ -59,9 +63,9 @@ pub fn parse_within(text: &str, budget: &Budget) -> Result<Value, ParseError> {
         return Err(serde_json::Error::custom(problem).into());
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let reading = Reading { left: Cell::new(MAX_VALUES), budget, interrupted: Cell::new(None) };
-    let value = Strict(&reading).deserialize(&mut reader);
-    if let Some(why) = reading.interrupted.get() {
+    let state = ParseState { left: Cell::new(MAX_VALUES), budget, interrupted: Cell::new(None) };
+    let value = Strict(&state).deserialize(&mut reader);
+    if let Some(why) = state.interrupted.get() {
         return Err(why.into());
     }
     let value = value.map_err(|error| unexpected(text, &error).unwrap_or(error))?;
@@ -69,34 +73,34 @@ pub fn parse_within(text: &str, budget: &Budget) -> Result<Value, ParseError> {
     Ok(value)
 }
 
-/// Returns an error that names the word where a value was expected, such as `NaN` or `None`, for
-/// one that only says where.
+/// Returns an error that names the unexpected word, such as `NaN`, for an error that expected a
+/// value and gives only its location.
 fn unexpected(text: &str, error: &serde_json::Error) -> Option<serde_json::Error> {
     let expected = ["expected value", "expected ident", "invalid number"];
-    let what = error.to_string();
-    expected.iter().find(|start| what.starts_with(**start))?;
+    let message = error.to_string();
+    expected.iter().find(|start| message.starts_with(**start))?;
     let lines_before = error.line().checked_sub(1)?;
     let line_start = match lines_before.checked_sub(1) {
         Some(before) => text.match_indices('\n').nth(before)?.0 + 1,
         None => 0,
     };
-    // The reader may stand behind the line's end already.
-    let place = text::boundary(text, (line_start + error.column()).checked_sub(1)?);
-    let is_of_word = |c: char| c.is_alphanumeric() || "+-._".contains(c);
-    let start = text[..place].trim_end_matches(is_of_word).len();
+    // The reported column can be past the end of the line.
+    let offset = text::boundary(text, (line_start + error.column()).checked_sub(1)?);
+    let is_word_char = |c: char| c.is_alphanumeric() || "+-._".contains(c);
+    let start = text[..offset].trim_end_matches(is_word_char).len();
     let rest = &text[start..];
-    let word = match rest.find(|c| !is_of_word(c)) {
+    let word = match rest.find(|c| !is_word_char(c)) {
         Some(0) => &rest[..rest.chars().next()?.len_utf8()],
         end => &rest[..end.unwrap_or(rest.len())],
     };
     let line = 1 + text[..start].matches('\n').count();
     let column = 1 + start - text[..start].rfind('\n').map_or(0, |end| end + 1);
     let word = text::quote(word);
-    let what = format!("unexpected `{word}` at line {line} column {column}");
-    (!word.trim().is_empty()).then(|| serde_json::Error::custom(what))
+    let message = format!("unexpected `{word}` at line {line} column {column}");
+    (!word.trim().is_empty()).then(|| serde_json::Error::custom(message))
 }
 
-/// Returns the first integer outside 64 bits: the reader would make a rounded float of it.
+/// Returns the first integer that does not fit into 64 bits. `serde_json` would round it to a float.
 fn large_integer<'t>(text: &'t str, budget: &Budget) -> Result<Option<&'t str>, Interruption> {
     let mut rest = text;
     while let Some(start) = rest.find(['"', '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
@@ -127,38 +131,38 @@ fn fits(number: i128) -> bool {
     i64::try_from(number).is_ok() || u64::try_from(number).is_ok()
 }
 
-/// Returns what follows the string that the text begins with.
+/// Returns the rest of a text after the string at its start.
 fn after_string(text: &str) -> &str {
     let mut escaped = false;
-    for (place, byte) in text.bytes().enumerate().skip(1) {
+    for (index, byte) in text.bytes().enumerate().skip(1) {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
-            b'"' => return &text[place + 1..],
+            b'"' => return &text[index + 1..],
             _ => {}
         }
     }
     ""
 }
 
-/// What is left while a document is read.
-struct Reading<'a> {
-    /// How many more values there may be.
+/// The limits and the interruption of one parse.
+struct ParseState<'a> {
+    /// Number of values that the rest of the document may have.
     left: Cell<usize>,
     budget: &'a Budget,
-    /// Why the reader's error is none of the text.
+    /// Set if the budget caused the error of the parser.
     interrupted: Cell<Option<Interruption>>,
 }
 
-/// Reads a value whose objects hold each key once.
+/// Deserialises a value and rejects objects with duplicate fields.
 #[derive(Clone, Copy)]
-struct Strict<'a>(&'a Reading<'a>);
+struct Strict<'a>(&'a ParseState<'a>);
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let Reading { left, budget, interrupted } = self.0;
+        let ParseState { left, budget, interrupted } = self.0;
         let fewer = left.get().checked_sub(1).ok_or_else(|| {
             D::Error::custom(format!("more than {MAX_VALUES} values in one document"))
         })?;
@@ -219,10 +223,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(key) = entries.next_key::<String>()? {
             let value = entries.next_value_seed(self)?;
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!(
-                    "the key {:?} stands twice",
-                    text::quote(&key)
-                )));
+                return Err(A::Error::custom(format!("duplicate field `{}`", text::quote(&key))));
             }
             object.insert(key, value);
         }
@@ -230,8 +231,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 }
 
-/// Returns a value as the one text that every equal value has: without white space, the keys of
-/// objects in the order of their bytes.
+/// Returns the canonical JSON text of a value, which is the same for equal values.
+///
+/// The text has no white space, and the fields of objects are sorted by the bytes of their names.
 pub fn canonical(value: &Value) -> String {
     let mut text = String::new();
     // A budget without a limit is never used up.
@@ -239,7 +241,7 @@ pub fn canonical(value: &Value) -> String {
     text
 }
 
-/// Passes the text that [`canonical`] returns to `out`, part by part, within a budget.
+/// Writes the text that [`canonical`] returns to `out`, in parts and within a budget.
 ///
 /// # Errors
 ///
@@ -249,12 +251,12 @@ pub fn write_canonical(
     out: &mut impl FnMut(&str),
     budget: &Budget,
 ) -> Result<(), Interruption> {
-    // The depth of a value that was read here is bounded.
+    // The recursion is bounded, because `parse` limits the depth of values.
     match value {
         Value::Array(items) => {
             out("[");
-            for (place, item) in items.iter().enumerate() {
-                out(if place == 0 { "" } else { "," });
+            for (index, item) in items.iter().enumerate() {
+                out(if index == 0 { "" } else { "," });
                 write_canonical(item, out, budget)?;
             }
             out("]");
@@ -264,8 +266,8 @@ pub fn write_canonical(
             budget.spend(entries.len())?;
             entries.sort_unstable_by_key(|(key, _)| key.as_bytes());
             out("{");
-            for (place, (key, value)) in entries.into_iter().enumerate() {
-                out(if place == 0 { "" } else { "," });
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                out(if index == 0 { "" } else { "," });
                 write_text(key, out, budget)?;
                 out(":");
                 write_canonical(value, out, budget)?;
@@ -280,7 +282,7 @@ pub fn write_canonical(
 
 fn write_text(text: &str, out: &mut impl FnMut(&str), budget: &Budget) -> Result<(), Interruption> {
     budget.spend(1 + text.len() / BYTES_PER_STEP)?;
-    // Escaping as every other text is.
+    // `serde_json` escapes the text as in all other JSON of the host.
     out(&serde_json::to_string(text).unwrap_or_default());
     Ok(())
 }
@@ -292,15 +294,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_read_as_it_stands() {
+    fn parsing_preserves_values_and_field_order() {
         let text = r#"{"b":[1,-2,2.5,true,null],"a":{"x":"\u00e4"}}"#;
         let value = parse(text).unwrap();
         assert_eq!(value, json!({"b": [1, -2, 2.5, true, null], "a": {"x": "ä"}}));
-        assert_eq!(value.as_object().unwrap().keys().next().unwrap(), "b", "order is kept");
+        assert_eq!(
+            value.as_object().unwrap().keys().next().unwrap(),
+            "b",
+            "the order is preserved"
+        );
     }
 
     #[test]
-    fn integers_of_64_bits_are_kept_exactly_and_other_numbers_as_floats() {
+    fn integers_of_64_bits_are_exact_and_other_numbers_are_floats() {
         let text = "[18446744073709551615,-9223372036854775808,9007199254740993]";
         assert_eq!(parse(text).unwrap().to_string(), text);
         assert_eq!(parse("[0.1,1.0000000000000000001,1e-400]").unwrap(), json!([0.1, 1.0, 0.0]));
@@ -309,9 +315,9 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_misread_is_refused() {
+    fn ambiguous_json_is_rejected() {
         let problem = |text: &str| parse(text).unwrap_err().to_string();
-        assert_eq!(problem(r#"{"a":1,"a":2}"#), "the key \"a\" stands twice at line 1 column 13");
+        assert_eq!(problem(r#"{"a":1,"a":2}"#), "duplicate field `a` at line 1 column 13");
         assert_eq!(problem("1 2"), "trailing characters at line 1 column 3");
         assert_eq!(problem("1e400"), "number out of range at line 1 column 5");
         let large = "the integer 18446744073709551616 needs more than 64 bits";
@@ -322,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_json_does_not_have_is_named() {
+    fn errors_name_an_unexpected_word() {
         let problem = |text: &str| parse(text).unwrap_err().to_string();
         let words = ["NaN", "nan", "Infinity", "-Infinity", "+1", "01", "1.", "None", "True", "'"];
         for word in words {
@@ -332,15 +338,15 @@ mod tests {
         assert_eq!(problem("\u{feff}{}"), "unexpected `\u{feff}` at line 1 column 1");
         assert_eq!(problem("[1,,2]"), "unexpected `,` at line 1 column 4");
         assert!(problem(&"x".repeat(1 << 20)).len() < 200);
-        for (text, told) in
+        for (text, expected) in
             [("{a: 1}", "key must be a string"), ("[1", "EOF while"), ("", "EOF while")]
         {
-            assert!(problem(text).starts_with(told), "{}", problem(text));
+            assert!(problem(text).starts_with(expected), "{}", problem(text));
         }
     }
 
     #[test]
-    fn a_document_has_at_most_a_million_values() {
+    fn document_has_at_most_a_million_values() {
         let of = |items: usize| format!("[{}1]", "1,".repeat(items - 1));
         assert!(parse(&of(999_999)).is_ok());
         let problem = parse(&of(1_000_000)).unwrap_err().to_string();
@@ -355,13 +361,13 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_have_one_canonical_text() {
+    fn canonical_text_is_compact_with_sorted_fields() {
         let text = canonical(&json!({"b": [{"z": 1, "y": null}], "a": 18446744073709551615_u64}));
         assert_eq!(text, r#"{"a":18446744073709551615,"b":[{"y":null,"z":1}]}"#);
     }
 
     #[test]
-    fn reading_and_writing_end_when_there_is_no_time_left() {
+    fn parsing_and_writing_stop_when_the_budget_is_used_up() {
         let list = format!("[{}1]", "1,".repeat(50_000));
         let value = parse(&list).unwrap();
         let few = Budget::unlimited().with_steps(1000);
@@ -377,14 +383,15 @@ mod tests {
     }
 
     #[test]
-    fn a_long_key_is_cut_in_the_message() {
+    fn long_duplicate_field_is_truncated_in_the_message() {
         let key = "k".repeat(1 << 20);
         let problem = parse(&format!(r#"{{"{key}":1,"{key}":2}}"#)).unwrap_err().to_string();
-        assert!(problem.starts_with(&format!("the key \"{}", &key[..100])));
+        assert!(problem.starts_with(&format!("duplicate field `{}", &key[..100])));
+        assert!(problem.len() < 200, "{problem}");
     }
 
     #[test]
-    fn the_deepest_document_is_read_and_dropped_with_little_stack() {
+    fn document_of_maximum_depth_needs_little_stack() {
         let deepest = format!("{}{}", "[".repeat(127), "]".repeat(127));
         let read = move || drop(parse(&deepest).unwrap());
         std::thread::Builder::new().stack_size(256 << 10).spawn(read).unwrap().join().unwrap();

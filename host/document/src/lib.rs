@@ -1,35 +1,35 @@
-//! What collections of JSON documents are, without a place to keep them.
+//! Collections of JSON documents, independent of their storage.
 //!
-//! The host keeps documents in its store; unit tests of operations keep them in memory. Both
-//! ask this crate what a filter means, which document comes first, and what a change makes of
-//! one. Nothing here does I/O or waits. Texts and values may come from anyone: whatever they
-//! hold, the work is bounded and nothing panics.
+//! The host stores documents in its store, and unit tests of operations store them in memory.
+//! Both use this crate to match filters, to sort documents and to edit them. Nothing in this
+//! crate does I/O or blocks. Texts and values can be untrusted: for any input the work is
+//! bounded, and nothing panics.
 //!
-//! A module uses only what stands below it here; a test checks this.
+//! A module uses only modules below it in this table; a test checks this.
 //!
 //! | module     | what it does |
 //! |------------|--------------|
 //! | [`memory`] | a collection in memory |
-//! | [`error`]  | why a call did nothing |
-//! | [`find`]   | picks the documents of a page |
-//! | [`query`]  | a question to a collection, and the cursor that goes on where a page ended |
-//! | [`sort`]   | which documents come first |
-//! | [`filter`] | which documents are meant |
+//! | [`error`]  | errors of the calls of a collection |
+//! | [`find`]   | builds the page of a query |
+//! | [`query`]  | queries of a collection, and the cursors of their pages |
+//! | [`sort`]   | sort orders of documents, and sort keys |
+//! | [`filter`] | filters: parses and matches them |
 //! | [`edit`]   | sets fields and merges patches |
-//! | [`diff`]   | tells two states of a document apart |
-//! | [`extended`] | MongoDB Extended JSON, as plain JSON |
-//! | [`scan`]   | noun: what has to be looked at to answer a question |
-//! | [`path`]   | noun: a place in a document |
-//! | [`projection`] | what of a document is looked at |
-//! | [`body`]   | noun: a document's content, checked |
-//! | [`name`]   | nouns: what names documents and collections |
-//! | [`order`]  | the one order of all values |
-//! | [`number`] | reads numbers that 64 bits hold exactly |
-//! | [`json`]   | reads JSON that comes from outside, strictly |
-//! | [`text`]   | cuts texts that come from outside |
-//! | [`matcher`] | looks for a regular expression in a text, within a budget |
-//! | [`budget`] | how long work may go on |
-//! | [`suggest`] | finds the known name that a misspelt one resembles |
+//! | [`diff`]   | the fields that differ between two states of a document |
+//! | [`extended`] | converts MongoDB Extended JSON to plain JSON |
+//! | [`scan`]   | the documents and fields that a query has to read |
+//! | [`path`]   | paths of fields in a document |
+//! | [`projection`] | the fields of a document that a query needs |
+//! | [`body`]   | the validated content of a document |
+//! | [`name`]   | document ids and collection names |
+//! | [`order`]  | the total order of JSON values |
+//! | [`number`] | parses numbers that fit into 64 bits exactly |
+//! | [`json`]   | parses untrusted JSON strictly, and writes canonical JSON |
+//! | [`text`]   | truncates untrusted texts |
+//! | [`matcher`] | searches a text for a regular expression, within a budget |
+//! | [`budget`] | time and step limits of work |
+//! | [`suggest`] | finds the known name that is similar to a misspelt one |
 
 pub mod body;
 pub mod budget;

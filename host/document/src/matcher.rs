@@ -1,8 +1,8 @@
-//! Looks for a regular expression in a text, within a budget.
+//! Searches a text for a regular expression, within a budget.
 //!
-//! A search takes time in proportion to the text, for some expressions also to their size: up to
-//! milliseconds for each KiB. [`Regex`] cannot be stopped, so it gets the short texts alone. A long
-//! text is fed to a lazy DFA byte by byte, which stops when the budget is used up.
+//! The time of a search is proportional to the length of the text, and for some expressions also
+//! to their size: up to milliseconds for each KiB. [`Regex`] cannot be interrupted, so it searches
+//! only short texts. For a long text, a lazy DFA runs byte by byte until the budget is used up.
 
 use std::sync::OnceLock;
 
@@ -13,52 +13,54 @@ use regex_automata::hybrid::dfa::{Builder, Cache, Config, DFA};
 
 use crate::budget::{Budget, Interruption};
 
-/// How large a text may be for [`Regex`]: the product of its length and of the size of the compiled
-/// expression, both in bytes. A search takes at most some ten milliseconds then.
+/// Maximum product of the length of a short text and the size of the compiled expression, both in
+/// bytes. The search of a short text takes at most some ten milliseconds.
 const SHORT: usize = 64 << 20;
-/// How many bytes a DFA is fed between two looks at the budget.
+/// Number of bytes that the DFA processes between two budget checks.
 const PART: usize = 16;
-/// How many steps of a budget a byte is. One that leads to a new state takes as long as the
-/// expression is large, up to a hundred microseconds.
+/// Number of budget steps for each byte. A byte that leads to a new DFA state takes time
+/// proportional to the size of the expression, up to a hundred microseconds.
 const STEPS_PER_BYTE: usize = 4;
 
-/// A regular expression that can be looked for in a text of any length.
+/// A regular expression that can search texts of any length.
 #[derive(Clone, Debug)]
 pub struct Matcher {
     regex: Regex,
-    /// About how many bytes it has when compiled.
+    /// Approximate size of the compiled expression, in bytes.
     size: usize,
-    /// Made for the first long text; `None` if the expression cannot be searched for so.
+    /// Built for the first long text; `None` if a DFA cannot be built for the expression.
     dfa: OnceLock<Option<Box<DFA>>>,
 }
 
-/// What is known of a text after a search.
+/// The result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Search {
-    /// Whether the expression is in it.
+    /// Whether the expression matches.
     Done(bool),
-    /// Nothing: the expression has word boundaries of Unicode, and the text is long and not ASCII.
+    /// Unknown: the expression has Unicode word boundaries, and the text is long and not ASCII.
     Unsupported,
 }
 
 impl Matcher {
-    /// Returns a matcher of an expression that needs about `size` bytes when compiled. Its options
-    /// have to be in its text, as in `(?i)a`.
+    /// Returns a matcher for an expression that has about `size` bytes when compiled.
+    ///
+    /// Options must be in the text of the expression, as in `(?i)a`, because the DFA is built from
+    /// that text.
     pub fn new(regex: Regex, size: usize) -> Self {
         Self { regex, size, dfa: OnceLock::new() }
     }
 
-    /// Compiles an expression that needs at most `size` bytes.
+    /// Compiles an expression that has at most `size` bytes when compiled.
     ///
     /// # Errors
     ///
-    /// Returns the error of [`Regex`] if it is none, or too large.
+    /// Returns the error of [`Regex`] if the expression is invalid or too large.
     pub fn compile(expression: &str, size: usize) -> Result<Self, regex::Error> {
         let regex = RegexBuilder::new(expression).size_limit(size).build()?;
         Ok(Self::new(regex, size))
     }
 
-    /// Looks for the expression in a text.
+    /// Searches a text for the expression.
     ///
     /// # Errors
     ///
@@ -77,7 +79,8 @@ impl Matcher {
 }
 
 fn dfa(expression: &str) -> Option<DFA> {
-    // It never gives up: with a full cache it is slower, and the budget ends it.
+    // Without this check, the search never fails because of a full cache. It only becomes slower,
+    // and the budget limits its time.
     let config = Config::new().unicode_word_boundary(true).skip_cache_capacity_check(true);
     Builder::new().configure(config).build(expression).ok()
 }
@@ -99,7 +102,7 @@ fn search(dfa: &DFA, text: &[u8], budget: &Budget) -> Result<Search, Interruptio
     Ok(at_end(dfa, &mut cache, state))
 }
 
-/// What follows a byte.
+/// How the search continues after a byte.
 enum Next {
     Go(LazyStateID),
     End(Search),
@@ -114,7 +117,8 @@ fn next(state: Option<LazyStateID>) -> Next {
     }
 }
 
-/// A match is known one byte late, also at the end.
+/// Returns the result at the end of the text. The DFA reports a match one byte late, so the end of
+/// the text needs a transition of its own.
 fn at_end(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Search {
     match dfa.next_eoi_state(cache, state) {
         Ok(state) => Search::Done(state.is_match()),
@@ -126,7 +130,7 @@ fn at_end(dfa: &DFA, cache: &mut Cache, state: LazyStateID) -> Search {
 mod tests {
     use super::*;
 
-    /// Searches a text that is short, and as if it were long.
+    /// Searches a short text, as a short text and as a long text.
     fn both(expression: &str, text: &str) -> [Search; 2] {
         let regex = Regex::new(expression).unwrap();
         [1, usize::MAX].map(|size| {
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_searched_with_the_same_result_as_a_short_one() {
+    fn long_and_short_texts_have_the_same_result() {
         let expressions = [
             "",
             "a",
@@ -165,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn word_boundaries_of_unicode_are_found_in_ascii_alone() {
+    fn unicode_word_boundaries_are_unsupported_in_long_non_ascii_texts() {
         assert_eq!(both(r"\bb", "a b"), [Search::Done(true); 2]);
         assert_eq!(both(r"\bc", "ä b")[1], Search::Unsupported);
     }
 
     #[test]
-    fn a_search_ends_when_there_is_no_time_left() {
+    fn search_stops_when_the_budget_is_used_up() {
         let matcher = Matcher::new(Regex::new("[ab]*a[ab]{500}c").unwrap(), 64 << 10);
         let text = "ab".repeat(1 << 19);
         let few = Budget::unlimited().with_steps(10_000);

@@ -14,76 +14,76 @@ use crate::name::DocumentId;
 use crate::path::Path;
 use crate::query::Query;
 
-/// What must be true of a document so that it is put.
+/// Precondition of a `put`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing: it is added, or replaces what is there.
+    /// No condition: the document is added, or replaces the existing one.
     Always,
-    /// There is none of that id.
+    /// No document has the id.
     Absent,
-    /// There is one of that id.
+    /// A document has the id.
     Present,
-    /// It has this revision.
+    /// The existing document has this revision.
     At(u64),
 }
 
 impl Condition {
-    /// Checks the condition against the revision of the document that is there.
+    /// Checks the condition against the revision of the existing document.
     ///
     /// # Errors
     ///
     /// Returns [`DocumentError::Exists`], [`DocumentError::NotFound`] or
-    /// [`DocumentError::Stale`] if it does not hold.
+    /// [`DocumentError::Stale`] if the condition is not met.
     pub fn check(self, current: Option<u64>) -> Result<(), DocumentError> {
         match (self, current) {
             (Self::Always, _) | (Self::Absent, None) | (Self::Present, Some(_)) => Ok(()),
             (Self::Absent, Some(_)) => Err(DocumentError::Exists),
             (Self::Present, None) => Err(DocumentError::NotFound),
-            (Self::At(wanted), Some(revision)) if wanted == revision => Ok(()),
+            (Self::At(expected), Some(revision)) if expected == revision => Ok(()),
             (Self::At(_), current) => Err(DocumentError::Stale(current)),
         }
     }
 
-    /// Checks the condition for a document that is to be given an id.
+    /// Checks the condition for a new document, whose id is generated.
     ///
     /// # Errors
     ///
-    /// Returns [`DocumentError::Invalid`] if it says that the document is there.
+    /// Returns [`DocumentError::Invalid`] if the condition requires an existing document.
     pub fn check_new(self) -> Result<(), DocumentError> {
         match self {
             Self::Always | Self::Absent => Ok(()),
             Self::Present | Self::At(_) => {
-                let why = "a document without an id cannot be there already";
-                Err(DocumentError::Invalid(why.to_owned()))
+                let message = "a document without an id cannot already exist";
+                Err(DocumentError::Invalid(message.to_owned()))
             }
         }
     }
 }
 
-/// A collection in memory. Revisions grow by one with each change, from 1.
+/// A collection in memory. The first change has revision 1, and each change increases it by one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Collection {
     documents: BTreeMap<DocumentId, (Body, u64)>,
-    /// The newest revision; it never comes again.
+    /// The latest revision, which is never reused.
     revision: u64,
 }
 
 impl Collection {
-    /// Returns a document; `None` if there is none of that id.
+    /// Returns a document; `None` if no document has the id.
     pub fn get(&self, id: &DocumentId) -> Option<Document> {
-        self.documents.get(id).map(|kept| document(id, kept))
+        self.documents.get(id).map(|entry| document(id, entry))
     }
 
-    /// Returns which change a document is of; `None` if there is none of that id.
+    /// Returns the revision of a document; `None` if no document has the id.
     pub fn revision(&self, id: &DocumentId) -> Option<u64> {
         self.documents.get(id).map(|(_, revision)| *revision)
     }
 
-    /// Puts a document in place of what is there, if the condition holds.
+    /// Adds or replaces a document, if the condition is met.
     ///
     /// # Errors
     ///
-    /// Returns why the condition does not hold; then nothing is changed.
+    /// Returns the error of [`Condition::check`] if the condition is not met. Nothing is changed.
     pub fn put(
         &mut self,
         id: DocumentId,
@@ -91,54 +91,54 @@ impl Collection {
         condition: Condition,
     ) -> Result<(), DocumentError> {
         condition.check(self.revision(&id))?;
-        self.keep(id, body);
+        self.insert(id, body);
         Ok(())
     }
 
-    /// Sets fields of a document, as [`edit::set`].
+    /// Sets fields of a document with [`edit::set`].
     ///
     /// # Errors
     ///
-    /// Returns [`DocumentError`] if there is no such document or it cannot be set so; then
-    /// nothing is changed.
+    /// Returns [`DocumentError`] if the document does not exist or the fields cannot be set. Nothing
+    /// is changed.
     pub fn set(&mut self, id: &DocumentId, fields: &[(Path, Value)]) -> Result<(), DocumentError> {
         let body = edit::set(self.body(id)?, fields)?;
-        self.keep(id.clone(), body);
+        self.insert(id.clone(), body);
         Ok(())
     }
 
-    /// Merges a patch into a document, as [`edit::merge`].
+    /// Merges a patch into a document with [`edit::merge`].
     ///
     /// # Errors
     ///
-    /// Returns [`DocumentError`] if there is no such document or it cannot be merged; then
-    /// nothing is changed.
+    /// Returns [`DocumentError`] if the document does not exist or the patch cannot be merged.
+    /// Nothing is changed.
     pub fn merge(&mut self, id: &DocumentId, patch: &Value) -> Result<(), DocumentError> {
         let body = edit::merge(self.body(id)?, patch)?;
-        self.keep(id.clone(), body);
+        self.insert(id.clone(), body);
         Ok(())
     }
 
-    /// Removes a document, and returns whether there was one.
+    /// Deletes a document, and returns whether the document existed.
     pub fn delete(&mut self, id: &DocumentId) -> bool {
-        let was_there = self.documents.remove(id).is_some();
-        self.revision += u64::from(was_there);
-        was_there
+        let existed = self.documents.remove(id).is_some();
+        self.revision += u64::from(existed);
+        existed
     }
 
-    /// Returns a page of the documents that a query means.
+    /// Returns the page of a query.
     pub fn find(&self, query: Query) -> Page {
-        let mut finder = PageBuilder::new(query);
-        for (id, kept) in &self.documents {
-            let Ok(seen) = finder.offer(id, &kept.0, || Ok::<_, Infallible>(document(id, kept)));
-            if seen.is_break() {
+        let mut builder = PageBuilder::new(query);
+        for (id, entry) in &self.documents {
+            let Ok(flow) = builder.offer(id, &entry.0, || Ok::<_, Infallible>(document(id, entry)));
+            if flow.is_break() {
                 break;
             }
         }
-        finder.page()
+        builder.page()
     }
 
-    /// Returns how many documents a filter means.
+    /// Returns the number of documents that match a filter.
     pub fn count(&self, filter: &Filter) -> u64 {
         self.documents.iter().filter(|(id, (body, _))| filter.matches(id, body)).count() as u64
     }
@@ -147,7 +147,7 @@ impl Collection {
         self.documents.get(id).map(|(body, _)| body).ok_or(DocumentError::NotFound)
     }
 
-    fn keep(&mut self, id: DocumentId, body: Body) {
+    fn insert(&mut self, id: DocumentId, body: Body) {
         self.revision += 1;
         self.documents.insert(id, (body, self.revision));
     }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_put_where_the_condition_holds() {
+    fn put_succeeds_only_if_the_condition_is_met() {
         let mut jobs = Collection::default();
         let mut put = |condition| jobs.put(id("a"), body(json!({})), condition);
         assert_eq!(put(Condition::Present), Err(DocumentError::NotFound));
@@ -189,14 +189,14 @@ mod tests {
         assert_eq!(put(Condition::At(1)), Ok(()));
         assert_eq!(put(Condition::Present), Ok(()));
         assert_eq!(put(Condition::Always), Ok(()));
-        assert_eq!(jobs.get(&id("a")).unwrap().revision, 4, "a refused one is no change");
+        assert_eq!(jobs.get(&id("a")).unwrap().revision, 4, "a failed put is not a change");
         assert!(jobs.delete(&id("a")) && !jobs.delete(&id("a")));
         jobs.put(id("a"), body(json!({})), Condition::Always).unwrap();
-        assert_eq!(jobs.get(&id("a")).unwrap().revision, 6, "no revision comes again");
+        assert_eq!(jobs.get(&id("a")).unwrap().revision, 6, "revisions are not reused");
     }
 
     #[test]
-    fn documents_are_changed_found_and_counted() {
+    fn documents_can_be_changed_found_and_counted() {
         let mut jobs = Collection::default();
         for (name, salary) in [("b", 2000), ("a", 1000), ("c", 900)] {
             jobs.put(id(name), body(json!({"salary": salary})), Condition::Absent).unwrap();
@@ -217,16 +217,17 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_change_changes_nothing() {
+    fn failed_change_changes_nothing() {
         let mut jobs = Collection::default();
         jobs.put(id("a"), body(json!({"a": 1})), Condition::Always).unwrap();
         let before = jobs.clone();
         let fields = [(path("b"), json!(1)), (path("a.x"), json!(1))];
-        let told = jobs.set(&id("a"), &fields).unwrap_err();
-        assert_eq!(told, DocumentError::Invalid("`a.x` leads nowhere: `a` holds a number".into()));
+        let error = jobs.set(&id("a"), &fields).unwrap_err();
+        let message = "cannot resolve path `a.x`: `a` is a number".to_owned();
+        assert_eq!(error, DocumentError::Invalid(message));
         let large = jobs.merge(&id("a"), &json!({"b": "x".repeat(1 << 20)}));
-        let told = "the document is larger than 1 MiB".to_owned();
-        assert_eq!(large, Err(DocumentError::TooLarge(told)));
+        let message = "the document is larger than 1 MiB".to_owned();
+        assert_eq!(large, Err(DocumentError::TooLarge(message)));
         assert_eq!(jobs.set(&id("b"), &[]), Err(DocumentError::NotFound));
         assert_eq!(jobs.merge(&id("b"), &json!({})), Err(DocumentError::NotFound));
         assert_eq!(jobs, before);

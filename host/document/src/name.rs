@@ -1,4 +1,4 @@
-//! What names documents and collections.
+//! Document ids and collection names.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::text;
 
-/// The longest id of a document, in bytes.
+/// Maximum length of a document id, in bytes.
 pub const MAX_ID: usize = 255;
-/// The longest name of a collection, in bytes.
+/// Maximum length of a collection name, in bytes.
 pub const MAX_COLLECTION: usize = 64;
 
-/// What names a document in its collection: 1 to 255 bytes, no control characters.
+/// Id of a document in its collection: 1 to 255 bytes, no control characters.
 ///
 /// Ids are ordered by their bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,11 +21,11 @@ pub const MAX_COLLECTION: usize = 64;
 pub struct DocumentId(String);
 
 impl DocumentId {
-    /// Returns the id if it follows the rules.
+    /// Returns the id, if it is valid.
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidId`] if it is empty, too long or has a control character.
+    /// Returns [`InvalidId`] if the text is empty, is too long or has a control character.
     pub fn new(id: impl Into<String>) -> Result<Self, InvalidId> {
         let id = id.into();
         let valid = (1..=MAX_ID).contains(&id.len()) && !id.contains(char::is_control);
@@ -38,28 +38,28 @@ impl DocumentId {
     }
 }
 
-/// A text that cannot be the id of a document.
+/// A text that is not a valid document id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{}` is not an id for a document: 1 to {MAX_ID} bytes, no control characters",
+    "`{}` is not a document id: 1 to {MAX_ID} bytes, no control characters",
     text::quote(.0)
 )]
 pub struct InvalidId(String);
 
 /// The name of a collection.
 ///
-/// Lower case letters, digits and `_`, in parts joined by single dots or dashes; a letter
-/// first; 1 to 64 bytes.
+/// A name has 1 to 64 bytes. It consists of lower case letters, digits and `_`, in parts joined by
+/// single dots or dashes, and begins with a letter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct CollectionName(String);
 
 impl CollectionName {
-    /// Returns the name if it follows the grammar.
+    /// Returns the name, if it is valid.
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidName`] if it does not.
+    /// Returns [`InvalidName`] if the text does not follow the grammar.
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidName> {
         let name = name.into();
         let valid = name.len() <= MAX_COLLECTION
@@ -68,21 +68,21 @@ impl CollectionName {
         if valid { Ok(Self(name)) } else { Err(InvalidName(name)) }
     }
 
-    /// Returns the collection of a model where nobody says otherwise: the model's name in
-    /// lower case and in the plural, which is `es` after s, x, z, ch and sh, and else `s`.
-    /// `Job` is in `jobs`, `QueryIndex` in `queryindexes`. English knows more rules; this is
-    /// all that is applied.
+    /// Returns the default collection of a model: the plural of the model's name, in lower case.
+    ///
+    /// The plural ends in `es` after s, x, z, ch and sh, and otherwise in `s`: `Job` has the
+    /// collection `jobs`, and `QueryIndex` has `queryindexes`. No other rules of English apply.
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidName`] if that is not the name of a collection.
+    /// Returns [`InvalidName`] if the result is not a valid collection name.
     pub fn of_model(model: &str) -> Result<Self, InvalidName> {
         if model.is_empty() {
             return Err(InvalidName(String::new()));
         }
         let mut name = model.to_lowercase();
-        let hisses = ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end));
-        name.push_str(if hisses { "es" } else { "s" });
+        let ends_with_sibilant = ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end));
+        name.push_str(if ends_with_sibilant { "es" } else { "s" });
         Self::new(name)
     }
 
@@ -97,16 +97,16 @@ fn is_part(part: &str) -> bool {
         && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// A text that cannot be the name of a collection.
+/// A text that is not a valid collection name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{}` is not a name for a collection: lower case letters, digits and `_`, in parts joined by \
-     dots or dashes, a letter first, at most {MAX_COLLECTION} bytes",
+    "`{}` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or \
+     dashes, a letter first, at most {MAX_COLLECTION} bytes",
     text::quote(.0)
 )]
 pub struct InvalidName(String);
 
-/// What both names have in common: they are texts.
+/// Implements the conversions from and to text that ids and names share.
 macro_rules! text_like {
     ($name:ident, $error:ident) => {
         impl From<$name> for String {
@@ -131,7 +131,7 @@ macro_rules! text_like {
             }
         }
 
-        /// They are ordered and hashed as their text is.
+        /// `Ord` and `Hash` are those of the text.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_1_to_255_bytes_without_control_characters() {
+    fn id_has_1_to_255_bytes_without_control_characters() {
         let longest = "ä".repeat(127) + "a";
         for good in ["a", " ", "a/b\\c", "..", "名", "\u{200b}", longest.as_str()] {
             assert_eq!(DocumentId::new(good).unwrap().as_str(), good);
@@ -162,12 +162,12 @@ mod tests {
         for bad in ["", "a\0", "a\n", "\u{7f}", "\u{85}", &"ä".repeat(128)] {
             assert!(DocumentId::new(bad).is_err(), "{bad:?}");
         }
-        let told = "`a b` is not an id for a document: 1 to 255 bytes, no control characters";
-        assert_eq!("a\nb".parse::<DocumentId>().unwrap_err().to_string(), told);
+        let message = "`a b` is not a document id: 1 to 255 bytes, no control characters";
+        assert_eq!("a\nb".parse::<DocumentId>().unwrap_err().to_string(), message);
     }
 
     #[test]
-    fn an_id_is_text_in_json_and_is_checked_when_it_is_read() {
+    fn id_is_a_json_string_and_is_validated_when_deserialized() {
         let id: DocumentId = serde_json::from_str("\"a\"").unwrap();
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"a\"");
         assert!(serde_json::from_str::<DocumentId>("\"\"").is_err());
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_collections_follow_the_grammar() {
+    fn collection_names_follow_the_grammar() {
         let longest = "a".repeat(64);
         for good in ["a", "jobs", "crm.jobs_2", "agent-instances", "a.1", longest.as_str()] {
             assert_eq!(CollectionName::new(good).unwrap().as_str(), good);
@@ -184,16 +184,16 @@ mod tests {
         for bad in ["", "A", "1a", "_a", "a/b", "a..b", "a.", "-a", "a-", "a b", "ä", &long] {
             assert!(CollectionName::new(bad).is_err(), "{bad:?}");
         }
-        let told = CollectionName::new("Jobs").unwrap_err().to_string();
+        let message = CollectionName::new("Jobs").unwrap_err().to_string();
         assert_eq!(
-            told,
-            "`Jobs` is not a name for a collection: lower case letters, digits and `_`, in parts \
-             joined by dots or dashes, a letter first, at most 64 bytes"
+            message,
+            "`Jobs` is not a collection name: lower case letters, digits and `_`, in parts joined \
+             by dots or dashes, a letter first, at most 64 bytes"
         );
     }
 
     #[test]
-    fn a_model_s_collection_is_its_plural_in_lower_case() {
+    fn default_collection_of_a_model_is_its_plural_in_lower_case() {
         let plurals = [
             ("Job", "jobs"),
             ("QueryIndex", "queryindexes"),

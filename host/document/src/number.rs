@@ -1,32 +1,32 @@
-//! Numbers that 64 bits hold exactly.
+//! Numbers that fit into 64 bits exactly.
 
 use serde_json::Value;
 
 use crate::json;
 
-/// Reads a number as JSON writes it, if a 64-bit integer or float holds it exactly.
+/// Parses a JSON number, if a 64-bit integer or float represents it exactly.
 ///
-/// Returns `None` for any other text: more digits than 64 bits hold, zeros before the number, white
-/// space around it, a decimal comma.
+/// Returns `None` for any other text, for example with more digits than fit into 64 bits, with
+/// leading zeros, with white space around the number or with a decimal comma.
 pub fn exact(text: &str) -> Option<Value> {
-    // Most texts that are no number say so at once.
+    // The first character rules out most texts that are not numbers.
     text.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(())?;
     let value = json::parse(text).ok().filter(Value::is_number)?;
     (Decimal::of(text)? == Decimal::of(&value.to_string())?).then_some(value)
 }
 
-/// What a number means, however it is written.
+/// The exact value of a number, independent of its notation.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     is_negative: bool,
-    /// Neither the first nor the last is zero; none for zero itself.
+    /// The digits without leading and trailing zeros. Zero has no digits.
     digits: String,
-    /// How many zeros follow; if negative, how many of the digits stand behind the point.
+    /// Number of zeros after the digits. If negative, the number of digits after the point.
     zeros: i64,
 }
 
 impl Decimal {
-    /// Reads a number of JSON, and nothing around it.
+    /// Parses a JSON number without white space around it.
     fn of(text: &str) -> Option<Self> {
         let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (is_negative, number) =
@@ -38,8 +38,8 @@ impl Decimal {
         if digits.is_empty() {
             return Some(Self { is_negative: false, digits: String::new(), zeros: 0 });
         }
-        let behind = i64::try_from(fraction.len()).ok()?;
-        let zeros = i64::try_from(all.len() - digits.len()).ok()? - behind;
+        let fraction_length = i64::try_from(fraction.len()).ok()?;
+        let zeros = i64::try_from(all.len() - digits.len()).ok()? - fraction_length;
         let zeros = exponent.parse::<i64>().ok()?.checked_add(zeros)?;
         Some(Self { is_negative, digits: digits.trim_start_matches('0').to_owned(), zeros })
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_one_where_nothing_of_it_is_lost() {
+    fn only_exact_json_numbers_are_parsed() {
         let numbers = [
             "7",
             "-5",

@@ -1,4 +1,4 @@
-//! The one order of all values.
+//! The total order of JSON values.
 
 use std::cmp::Ordering;
 
@@ -6,13 +6,14 @@ use serde_json::{Map, Number, Value};
 
 /// Compares two values of any type: null, numbers, texts, objects, lists, false, true.
 ///
-/// - Numbers are compared exactly, whole ones of 64 bits and floats alike; 1 equals 1.0.
+/// - Numbers are compared exactly, 64-bit integers and floats alike; 1 equals 1.0.
 /// - Texts are compared by their bytes.
-/// - Objects are compared field by field in the order of their names: the name, then the
-///   value. Where one ends first, it comes first. The order in which fields stand means nothing.
-/// - Lists are compared item by item; where one ends first, it comes first.
+/// - Objects are compared field by field, sorted by name: first the names, then the values. An
+///   object that is a prefix of another comes first. The order of the fields is ignored.
+/// - Lists are compared item by item. A list that is a prefix of another comes first.
 ///
-/// Allocates only for two objects. Uses as much stack as the shallower value has levels.
+/// Allocates only to compare two objects. The stack use is proportional to the depth of the
+/// shallower value.
 pub fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => numbers(a, b),
@@ -68,9 +69,10 @@ fn numbers(a: &Number, b: &Number) -> Ordering {
     a.total_cmp(&b).then(a_above.cmp(&b_above))
 }
 
-/// Returns a number as the greatest float that is not above it, and by how much it is above
-/// that: floats are less than 2,049 apart where there are integers. So numbers are in the
-/// order of these pairs. A zero has no sign.
+/// Returns a number as the greatest float that is not above the number, and the difference.
+///
+/// The order of numbers is the order of these pairs. The difference fits into 16 bits, because
+/// neighbouring floats in the range of 64-bit integers differ by at most 2,048. Zero has no sign.
 pub(crate) fn exact(number: &Number) -> (f64, u16) {
     let integer = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
     let Some(integer) = integer else {
@@ -95,7 +97,7 @@ fn objects(a: &Map<String, Value>, b: &Map<String, Value>) -> Ordering {
     different.unwrap_or(a.len().cmp(&b.len()))
 }
 
-/// Returns the fields of an object in the order of their names.
+/// Returns the fields of an object, sorted by name.
 pub(crate) fn by_name(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
     let mut fields: Vec<_> = object.iter().map(|(name, value)| (name.as_str(), value)).collect();
     fields.sort_unstable_by_key(|(name, _)| *name);
@@ -108,7 +110,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Values in their order, those of one list equal.
+    /// Returns lists of equal values, in ascending order.
     pub(crate) fn ladder() -> Vec<Vec<Value>> {
         vec![
             vec![json!(null)],
@@ -153,7 +155,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn values_of_all_types_have_one_order() {
+    fn values_of_all_types_have_a_total_order() {
         let ladder = ladder();
         for (low, lower) in ladder.iter().enumerate() {
             for (high, higher) in ladder.iter().enumerate() {

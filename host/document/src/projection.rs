@@ -1,7 +1,7 @@
-//! What of a document is looked at: all its fields, or those alone that a question names.
+//! Field projection: deserialises only the fields that a query needs.
 //!
-//! To read a few fields of a text, and to pass over the others, takes a fraction of the time
-//! that it takes to read them all.
+//! Deserialising a few fields and skipping the others takes a fraction of the time of
+//! deserialising all fields.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 
 use crate::body::Body;
 
-/// Fields, or those of them that somebody wants.
+/// The fields of a document: all of them, or a projection.
 pub trait Fields {
-    /// Returns what a field holds; `None` if there is no such field.
+    /// Returns the value of a field; `None` if the field does not exist.
     fn field(&self, name: &str) -> Option<&Value>;
 }
 
@@ -29,8 +29,10 @@ impl Fields for Body {
     }
 }
 
-/// The fields that a question looks at. They can be read of an object, and no others: the rest
-/// is passed over, whatever it is. Where a field comes twice, the last one counts.
+/// The names of the fields that a query needs.
+///
+/// As a [`DeserializeSeed`], a projection reads these fields of an object and skips the others
+/// without checking their values. If a field appears more than once, the last value counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Projection(Box<[Box<str>]>);
 
@@ -39,56 +41,56 @@ impl Projection {
         Self(names.into_iter().map(Box::from).collect())
     }
 
-    fn place(&self, name: &str) -> Option<usize> {
-        self.0.iter().position(|wanted| **wanted == *name)
+    fn index_of(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|known| **known == *name)
     }
 }
 
-/// The fields of a document that somebody wanted.
+/// The fields of a document that a projection selects.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProjectedFields<'w> {
-    wanted: &'w Projection,
-    /// What they hold, in the same order.
+pub struct ProjectedFields<'p> {
+    projection: &'p Projection,
+    /// The values, in the order of the names of the projection.
     values: Box<[Option<Value>]>,
 }
 
 impl Fields for ProjectedFields<'_> {
     fn field(&self, name: &str) -> Option<&Value> {
-        self.values[self.wanted.place(name)?].as_ref()
+        self.values[self.projection.index_of(name)?].as_ref()
     }
 }
 
-impl<'de, 'w> DeserializeSeed<'de> for &'w Projection {
-    type Value = ProjectedFields<'w>;
+impl<'de, 'p> DeserializeSeed<'de> for &'p Projection {
+    type Value = ProjectedFields<'p>;
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<ProjectedFields<'w>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<ProjectedFields<'p>, D::Error> {
         reader.deserialize_map(self)
     }
 }
 
-impl<'de, 'w> Visitor<'de> for &'w Projection {
-    type Value = ProjectedFields<'w>;
+impl<'de, 'p> Visitor<'de> for &'p Projection {
+    type Value = ProjectedFields<'p>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ProjectedFields<'w>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ProjectedFields<'p>, A::Error> {
         let mut values = vec![None; self.0.len()].into_boxed_slice();
-        while let Some(place) = fields.next_key_seed(Name(self))? {
-            match place {
-                Some(place) => values[place] = Some(fields.next_value()?),
+        while let Some(index) = fields.next_key_seed(NameIndex(self))? {
+            match index {
+                Some(index) => values[index] = Some(fields.next_value()?),
                 None => drop(fields.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(ProjectedFields { wanted: self, values })
+        Ok(ProjectedFields { projection: self, values })
     }
 }
 
-/// Reads the name of a field as its place among those wanted.
-struct Name<'w>(&'w Projection);
+/// Reads the name of a field as its index in the projection.
+struct NameIndex<'p>(&'p Projection);
 
-impl<'de> DeserializeSeed<'de> for Name<'_> {
+impl<'de> DeserializeSeed<'de> for NameIndex<'_> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Option<usize>, D::Error> {
@@ -96,7 +98,7 @@ impl<'de> DeserializeSeed<'de> for Name<'_> {
     }
 }
 
-impl Visitor<'_> for Name<'_> {
+impl Visitor<'_> for NameIndex<'_> {
     type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +106,6 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Option<usize>, E> {
-        Ok(self.0.place(name))
+        Ok(self.0.index_of(name))
     }
 }

@@ -1,4 +1,4 @@
-//! A question to a collection, and the cursor that goes on where a page ended.
+//! Queries of a collection, and the cursors of their pages.
 
 use std::fmt;
 
@@ -12,32 +12,34 @@ use crate::projection::Projection;
 use crate::scan::Scan;
 use crate::sort::{MAX_KEY, Sort, SortKey};
 
-/// The most documents of a page where nobody says how many.
+/// Default number of documents of a page.
 pub const DEFAULT_LIMIT: u32 = 100;
-/// The most documents of a page.
+/// Maximum number of documents of a page.
 pub const MAX_LIMIT: u32 = 1_000;
 
-/// A question to a collection, checked.
+/// A validated query of one page of a collection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
     pub(crate) filter: Filter,
     pub(crate) sort: Sort,
     pub(crate) limit: usize,
-    /// Which query this is, whatever page of it.
+    /// Hash of the collection, filter and sort order. All pages of a query have the same one.
     pub(crate) fingerprint: u64,
-    /// The last document of the page before.
+    /// The sort key of the last document of the previous page.
     pub(crate) after: Option<SortKey>,
 }
 
 impl Query {
-    /// Returns the question: which documents of a collection, in which order, how many on a
-    /// page (1 to 1,000; 100 for `None`), and `next` of the page before, of the same
-    /// collection, filter and order.
+    /// Returns a query of the documents that match a filter, in a sort order.
+    ///
+    /// A page has at most `limit` documents: 1 to 1,000, or 100 for `None`. `cursor` is `next` of
+    /// the previous page, which must have the same collection, filter and sort order; `None`
+    /// returns the first page.
     ///
     /// # Errors
     ///
-    /// Returns [`QueryError`] if the limit is out of bounds or the cursor is not one of this
-    /// query.
+    /// Returns [`QueryError`] if the limit is out of range, the cursor is malformed or the cursor
+    /// belongs to another query.
     pub fn new(
         collection: &CollectionName,
         filter: Filter,
@@ -62,40 +64,42 @@ impl Query {
         Ok(Self { filter, sort, limit: limit as usize, fingerprint, after })
     }
 
-    /// Returns which documents are meant.
+    /// Returns the filter that the documents of the page match.
     pub fn filter(&self) -> &Filter {
         &self.filter
     }
 
-    /// Returns what [`PageBuilder::offer`](crate::find::PageBuilder::see) has to be shown.
+    /// Returns the documents and fields that [`PageBuilder`](crate::find::PageBuilder) needs.
     pub fn scan(&self) -> Scan {
         let mut names = self.filter.names();
         names.extend(self.sort.names());
-        let wanted = Projection::new(names);
-        Scan { wanted, ids: self.filter.ids(), after: self.after_id(), before: None }
+        let projection = Projection::new(names);
+        Scan { wanted: projection, ids: self.filter.ids(), after: self.after_id(), before: None }
     }
 
-    /// Returns the id behind which this page begins: it holds no document up to that one.
-    /// `None` if it may hold any, since it is the first page or documents come in another
-    /// order.
+    /// Returns the id after which this page begins, if documents are sorted by id. `None` for the
+    /// first page or another sort order.
     fn after_id(&self) -> Option<DocumentId> {
         self.after.as_ref().filter(|_| self.sort.is_by_id())?.as_id()?.parse().ok()
     }
 }
 
-/// Returns a number that says which query this is: equal ones have the same, and others hardly
-/// ever. It guards against mistakes alone: whoever makes a cursor up only skips documents that
-/// they could ask for.
+/// Returns a hash that identifies a query: equal queries have equal hashes.
+///
+/// The hash only detects mistakes and need not be cryptographic: a forged cursor can only skip
+/// documents that its caller can query anyway.
 fn fingerprint(collection: &CollectionName, filter: &Filter, sort: &Sort) -> u64 {
     let query = json::canonical(&json!([collection, filter.source(), sort]));
-    // FNV-1a: other versions of Rust have to come to the same.
+    // FNV-1a, because the result must be the same in all versions of Rust.
     query.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
-/// Where a page ended, as opaque text of at most 9 KiB: it goes on with the query that it came
-/// from, and with no other.
+/// The end of a page, from which the query continues with the next page.
+///
+/// A cursor is displayed as opaque text of at most 9 KiB. It is valid only for the query that
+/// returned it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub(crate) fingerprint: u64,
@@ -103,16 +107,16 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// What cursors begin with: how they are to be read.
+    /// Format version, the first byte of a cursor.
     const FORMAT: u8 = 1;
-    /// Before the key stand the format and the fingerprint.
+    /// Number of bytes before the sort key: the format version and the fingerprint.
     const HEAD: usize = 1 + size_of::<u64>();
 
-    /// Reads a cursor.
+    /// Parses the text of a cursor.
     ///
     /// # Errors
     ///
-    /// Returns [`CursorError::Garbage`] if it is none.
+    /// Returns [`CursorError::Garbage`] if the text is not a cursor.
     pub fn parse(text: &str) -> Result<Self, CursorError> {
         Self::read(text).ok_or(CursorError::Garbage)
     }
@@ -125,8 +129,8 @@ impl Cursor {
         let (head, key) = bytes.split_at_checked(Self::HEAD)?;
         let (format, fingerprint) = head.split_first()?;
         let fingerprint = u64::from_be_bytes(fingerprint.try_into().ok()?);
-        let is_one = *format == Self::FORMAT && !key.is_empty();
-        is_one.then(|| Self { fingerprint, last: SortKey::from_bytes(key.to_vec()) })
+        let is_valid = *format == Self::FORMAT && !key.is_empty();
+        is_valid.then(|| Self { fingerprint, last: SortKey::from_bytes(key.to_vec()) })
     }
 }
 
@@ -138,27 +142,27 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// Why something is not a question.
+/// The reason why a query is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
-    /// A page cannot hold so many documents.
-    #[error("a page holds 1 to {MAX_LIMIT} documents, not {0}")]
+    /// A limit out of range.
+    #[error("the limit of a page must be 1 to {MAX_LIMIT} documents, not {0}")]
     Limit(u32),
-    /// The cursor does not go on with this.
+    /// An invalid cursor.
     #[error(transparent)]
     Cursor(#[from] CursorError),
 }
 
-/// Why a text does not go on with a query.
+/// The reason why a cursor is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CursorError {
-    /// No page said it.
-    #[error("this is no cursor: one is `next` of a page, as it stands")]
+    /// A text that is not a cursor.
+    #[error("invalid cursor; pass `next` of the previous page unchanged")]
     Garbage,
-    /// A page of another query said it.
-    #[error("the cursor is another query's: collection, filter and order have to be the same")]
+    /// A cursor of another query.
+    #[error("the cursor belongs to another query; collection, filter and order must be the same")]
     OtherQuery,
 }
 
@@ -183,7 +187,7 @@ mod tests {
         Query::new(&collection, Filter::parse(filter).unwrap(), sort, limit, cursor)
     }
 
-    /// Returns the cursor of a page of a query that ended with the document `x`.
+    /// Returns the cursor of a page that ends with the document `x`.
     fn cursor(collection: &str, filter: &Value, sort: &[&str]) -> String {
         let query = query(collection, filter, sort, None, None).unwrap();
         let id = DocumentId::new("x").unwrap();
@@ -192,25 +196,25 @@ mod tests {
     }
 
     #[test]
-    fn a_page_holds_1_to_1000_documents_and_100_if_nobody_says() {
+    fn limit_is_1_to_1000_documents_and_100_by_default() {
         let limit = |limit| query("jobs", &json!({}), &[], limit, None).map(|query| query.limit);
         assert_eq!(limit(None), Ok(100));
         assert_eq!((limit(Some(1)), limit(Some(1000))), (Ok(1), Ok(1000)));
         assert_eq!(limit(Some(0)), Err(QueryError::Limit(0)));
-        let told = limit(Some(1001)).unwrap_err().to_string();
-        assert_eq!(told, "a page holds 1 to 1000 documents, not 1001");
+        let message = limit(Some(1001)).unwrap_err().to_string();
+        assert_eq!(message, "the limit of a page must be 1 to 1000 documents, not 1001");
     }
 
     #[test]
-    fn a_cursor_goes_on_with_its_own_query_alone() {
+    fn cursor_is_valid_only_for_its_own_query() {
         let filter = json!({"a": 1, "b": {"$gt": 2}});
         let text = cursor("jobs", &filter, &["a"]);
         let with = |collection, filter: &Value, sort: &[&str]| {
             query(collection, filter, sort, Some(7), Some(&text)).map(|query| query.after.is_some())
         };
-        assert_eq!(with("jobs", &filter, &["a"]), Ok(true), "another limit is no other query");
+        assert_eq!(with("jobs", &filter, &["a"]), Ok(true), "the limit is not part of the query");
         let other_order = json!({"b": {"$gt": 2}, "a": 1});
-        assert_eq!(with("jobs", &other_order, &["a"]), Ok(true), "nor is another order of fields");
+        assert_eq!(with("jobs", &other_order, &["a"]), Ok(true), "the order of fields is not");
         let other = Err(QueryError::Cursor(CursorError::OtherQuery));
         assert_eq!(with("leads", &filter, &["a"]), other);
         assert_eq!(with("jobs", &json!({"a": 1}), &["a"]), other);
@@ -219,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_the_order_of_ids_begins_behind_one() {
+    fn page_sorted_by_id_begins_after_an_id() {
         for sort in [&[][..], &["_id"], &["_id", "a"]] {
             let text = cursor("jobs", &json!({}), sort);
             let query = query("jobs", &json!({}), sort, None, Some(&text)).unwrap();
@@ -231,15 +235,15 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_read_as_it_was_written() {
+    fn cursor_text_is_stable() {
         let text = cursor("jobs", &json!({}), &["a", "b"]);
         assert_eq!(Cursor::parse(&text).unwrap().to_string(), text);
         let written = "01f10de31f43ee009978";
-        assert_eq!(cursor("jobs", &json!({}), &[]), written, "this text lives between versions");
+        assert_eq!(cursor("jobs", &json!({}), &[]), written, "older versions wrote this text");
     }
 
     #[test]
-    fn what_no_page_said_is_no_cursor() {
+    fn malformed_cursor_is_rejected() {
         let good = cursor("jobs", &json!({}), &[]);
         let with = |text: &str| query("jobs", &json!({}), &[], None, Some(text)).unwrap_err();
         let broken = format!("{}ff", &good[..18]);

@@ -1,25 +1,25 @@
-//! What has to be looked at to answer a question.
+//! The documents and fields that a query has to read.
 
 use std::collections::BTreeSet;
 
 use crate::name::DocumentId;
 use crate::projection::Projection;
 
-/// Which documents of a collection have to be looked at, and which of their fields.
+/// The documents of a collection, and their fields, that a query has to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// The fields.
+    /// The fields to read.
     pub wanted: Projection,
-    /// The documents; `None` for all of them.
+    /// The ids of the documents; `None` for all documents.
     pub ids: Option<BTreeSet<DocumentId>>,
-    /// Those up to this one need not be looked at.
+    /// The scan begins after this id; `None` to begin with the first document.
     pub after: Option<DocumentId>,
-    /// How many there are up to that one, where that is known.
+    /// The number of documents up to and including `after`, if known.
     pub before: Option<u64>,
 }
 
 impl Scan {
-    /// Returns whether a document has to be looked at.
+    /// Returns whether the scan includes a document.
     pub fn includes(&self, id: &DocumentId) -> bool {
         self.after.as_ref().is_none_or(|after| after < id)
             && self.ids.as_ref().is_none_or(|ids| ids.contains(id))

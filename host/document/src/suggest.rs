@@ -1,21 +1,22 @@
-//! The name that was meant where another was given.
+//! Finds the known name that is similar to a misspelt one.
 
-/// Returns the known name that is most like a wrong one, if it is much like it.
+/// Returns the known name that is most similar to a wrong one, if any is similar enough.
 pub fn closest_match<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Comparing takes time and memory of the product of the lengths.
+    // A comparison takes time and memory proportional to the product of the lengths.
     let known = known.filter(|known| known.len() <= 2 * wrong.len() && wrong.len() <= 128);
     let scored = known.map(|known| (strsim::damerau_levenshtein(known, wrong), known));
     let (distance, best) = scored.min()?;
     (distance <= wrong.len() / 3 + 1).then_some(best)
 }
 
-/// Returns whether a new name is probably another one misspelt: the names of `m2` beside `m`, or
-/// of one file a year, are meant.
+/// Returns whether a new name is probably a misspelt known name.
+///
+/// Names that differ only in digits are not, such as `m2` and `m`, or names with a year.
 pub fn is_misspelt(new: &str, known: &str) -> bool {
-    const SHORTEST: usize = 4;
+    const MIN_LENGTH: usize = 4;
     let letters = |name: &str| name.replace(|c: char| c.is_ascii_digit(), "");
-    (SHORTEST..=128).contains(&new.len())
-        && strsim::damerau_levenshtein(new, known) <= new.len() / SHORTEST
+    (MIN_LENGTH..=128).contains(&new.len())
+        && strsim::damerau_levenshtein(new, known) <= new.len() / MIN_LENGTH
         && letters(new) != letters(known)
 }
 
@@ -24,17 +25,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_meant_if_it_is_much_like_the_wrong_one() {
-        let nearest = |wrong| closest_match(wrong, ["text", "texture", "count"].into_iter());
-        assert_eq!((nearest("txt"), nearest("textur")), (Some("text"), Some("texture")));
+    fn closest_match_must_be_similar() {
+        let closest = |wrong| closest_match(wrong, ["text", "texture", "count"].into_iter());
+        assert_eq!((closest("txt"), closest("textur")), (Some("text"), Some("texture")));
         assert_eq!(
-            (nearest("zzzz"), nearest(""), nearest(&"text".repeat(100))),
+            (closest("zzzz"), closest(""), closest(&"text".repeat(100))),
             (None, None, None)
         );
     }
 
     #[test]
-    fn a_new_name_is_misspelt_if_little_but_no_number_is_another() {
+    fn name_is_misspelt_if_it_is_similar_but_differs_not_only_in_digits() {
         for (new, known) in [("thing", "things"), ("jbos", "jobs"), ("customrs", "customers")] {
             assert!(is_misspelt(new, known), "{new}");
         }

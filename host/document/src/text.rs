@@ -1,26 +1,25 @@
-//! Cuts texts that guests and files give before people have to read them.
+//! Truncates untrusted texts before they are shown.
 //!
-//! A text that is kept for its own sake is [`truncate_bytes`] to a bound of its own. What is said within
-//! a sentence of ours is a [`quote`] or a [`single_line`]: one line, and so short that the sentence
-//! stays one.
+//! [`truncate_bytes`] truncates a text that is shown on its own. [`quote`] and [`single_line`]
+//! return a short single line, for a text that is part of a message.
 
-/// The most that is shown of a name within a sentence, in bytes.
+/// Maximum length of a name in a message, in bytes.
 const MAX_NAME: usize = 120;
-/// The most that is shown of a reason within a sentence, in bytes.
+/// Maximum length of a reason in a message, in bytes.
 const MAX_REASON: usize = 300;
 
-/// Returns the text, cut to at most `longest` bytes with a mark at the end.
-pub fn truncate_bytes(mut text: String, longest: usize) -> String {
-    if text.len() > longest {
-        let all = text.len();
-        text.truncate(boundary(&text, longest));
-        text.push_str(&format!(" [{all} bytes, cut]"));
+/// Truncates a text to at most `max` bytes, and then appends its original length.
+pub fn truncate_bytes(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        let original = text.len();
+        text.truncate(boundary(&text, max));
+        text.push_str(&format!(" [{original} bytes, cut]"));
         text.shrink_to_fit();
     }
     text
 }
 
-/// Returns the first characters of a text, with a mark where something is missing.
+/// Truncates a text to at most `count` characters, and then appends `...`.
 pub fn truncate_chars(text: &str, count: usize) -> String {
     match text.char_indices().nth(count) {
         Some((end, _)) => format!("{}...", &text[..end]),
@@ -28,18 +27,18 @@ pub fn truncate_chars(text: &str, count: usize) -> String {
     }
 }
 
-/// Returns a name as it stands in a sentence.
+/// Returns a name as one line of at most 120 bytes, followed by its length if truncated.
 pub fn quote(name: &str) -> String {
-    in_a_line(name, MAX_NAME)
+    truncate_line(name, MAX_NAME)
 }
 
-/// Returns what someone else says, as it stands at the end of a sentence.
+/// Returns a reason as one line of at most 300 bytes, followed by its length if truncated.
 pub fn single_line(reason: &str) -> String {
-    in_a_line(reason, MAX_REASON)
+    truncate_line(reason, MAX_REASON)
 }
 
-fn in_a_line(text: &str, longest: usize) -> String {
-    let shown = &text[..boundary(text, longest)];
+fn truncate_line(text: &str, max: usize) -> String {
+    let shown = &text[..boundary(text, max)];
     let mut line = shown.replace(is_line_break, " ");
     if shown.len() < text.len() {
         line.push_str(&format!(" [{} bytes, cut]", text.len()));
@@ -47,10 +46,10 @@ fn in_a_line(text: &str, longest: usize) -> String {
     line
 }
 
-/// Returns the end of the last character that ends within the first `longest` bytes.
-pub(crate) fn boundary(text: &str, longest: usize) -> usize {
-    let longest = longest.min(text.len());
-    (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
+/// Returns the end of the last character that ends within the first `max` bytes.
+pub(crate) fn boundary(text: &str, max: usize) -> usize {
+    let max = max.min(text.len());
+    (0..=max).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
 }
 
 fn is_line_break(c: char) -> bool {
@@ -62,13 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_short_stays_as_it_is() {
+    fn short_texts_are_unchanged() {
         assert_eq!(truncate_bytes("ä".to_owned(), 2), "ä");
         assert_eq!(quote("flow.step"), "flow.step");
     }
 
     #[test]
-    fn what_is_long_is_cut_between_characters_and_says_so() {
+    fn long_texts_are_truncated_between_characters() {
         assert_eq!(truncate_bytes("ä".repeat(3), 5), "ää [6 bytes, cut]");
         let long = quote(&"ä".repeat(100_000));
         assert!(long.len() < 150 && long.ends_with("ä [200000 bytes, cut]"), "{long}");
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_characters_are_told_from_the_whole() {
+    fn truncate_chars_marks_a_truncated_text() {
         assert_eq!(
             (truncate_chars("äöü", 3).as_str(), truncate_chars("äöü", 2).as_str()),
             ("äöü", "äö...")
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_stays_one_line() {
+    fn line_breaks_are_replaced_by_spaces() {
         assert_eq!(single_line("a\nb\r\u{2028}c"), "a b  c");
     }
 }

@@ -187,7 +187,7 @@ async fn rejection_of_a_description_is_short_for_long_texts() {
         (one(plain().annotated(&long, "1")), "the annotation key is longer than 255 bytes"),
         (one(plain().annotated(&long, "{")), "is not JSON: EOF while parsing"),
         (one(plain()).annotated(&long, &"9".repeat(1000)), "needs more than 64 bits"),
-        (one(Operation { input_schema: twice, ..plain() }), "stands twice"),
+        (one(Operation { input_schema: twice, ..plain() }), "duplicate field"),
     ];
     for (described, part) in descriptions {
         let reason = reason(&describing(&described).expect("a guest")).await;

@@ -196,14 +196,14 @@ fn documents_of_mongoexport_match_extended_json_filters() {
     let malformed = import(&project, "it.jsonl", "{\"a\":[{\"$date\":\"soon\"}]}\n", &[]);
     insta::assert_snapshot!(malformed, @"
     ---- stderr
-    error: cannot import `it.jsonl`: line 1: at $.a[0].$date: this type of Extended JSON needs a time such as 2024-01-31T12:00:00Z, of the years 0 to 9999
+    error: cannot import `it.jsonl`: line 1: at $.a[0].$date: this Extended JSON type requires a time such as 2024-01-31T12:00:00Z, of the years 0 to 9999
     hint: use `--plain-json` to keep names that begin with `$`
     ---- exit 2
     ");
     let unknown = import(&project, "it.jsonl", "{\"a\":{\"$where\":1}}\n", &[]);
     insta::assert_snapshot!(unknown, @"
     ---- stderr
-    error: cannot import `it.jsonl`: line 1: at $.a.$where: there is no such type of Extended JSON
+    error: cannot import `it.jsonl`: line 1: at $.a.$where: unknown Extended JSON type
     hint: use `--plain-json` to keep names that begin with `$`
     ---- exit 2
     ");
@@ -236,7 +236,7 @@ fn existing_option_fails_replaces_or_skips_duplicate_ids() {
     let content = "{\"_id\":\"b\",\"n\":2}\n{\"_id\":\"a\",\"n\":2}\n";
     insta::assert_snapshot!(import(&project, "it.jsonl", content, &[]), @"
     ---- stderr
-    error: operation `ophost.import` failed (exists): document 2 (`a`): there is such a document already
+    error: operation `ophost.import` failed (exists): document 2 (`a`): the document already exists
     ---- exit 1
     ");
     assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n", "all or nothing");
@@ -353,17 +353,17 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
     error: cannot import `it.jsonl`: line 3: not JSON: number out of range at column 10
     error: cannot import `it.jsonl`: line 3: not JSON: the integer 18446744073709551616 needs more than 64 bits
     error: cannot import `it.jsonl`: line 3: not JSON: the integer -9223372036854775809 needs more than 64 bits
-    error: cannot import `it.jsonl`: line 3: not JSON: the key "a" stands twice at column 13
+    error: cannot import `it.jsonl`: line 3: not JSON: duplicate field `a` at column 13
     error: cannot import `it.jsonl`: line 3: not JSON: unexpected end of hex escape at column 13
     error: cannot import `it.jsonl`: line 3: not JSON: trailing characters at column 3
-    error: cannot import `it.jsonl`: line 3: `` is not an id for a document: 1 to 255 bytes, no control characters
-    error: cannot import `it.jsonl`: line 3: `a\u{0}` is not an id for a document: 1 to 255 bytes, no control characters
+    error: cannot import `it.jsonl`: line 3: `` is not a document id: 1 to 255 bytes, no control characters
+    error: cannot import `it.jsonl`: line 3: `a\u{0}` is not a document id: 1 to 255 bytes, no control characters
     error: cannot import `it.jsonl`: line 3: the id is neither text nor a number
     error: cannot import `it.jsonl`: line 3: the id is an object
-    error: cannot import `it.jsonl`: line 3: `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not an id for a document: 1 to 255 bytes, no control characters
-    error: cannot import `it.jsonl`: line 3: it has more than 64 levels
+    error: cannot import `it.jsonl`: line 3: `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not a document id: 1 to 255 bytes, no control characters
+    error: cannot import `it.jsonl`: line 3: more than 64 levels
     error: cannot import `it.jsonl`: line 3: not JSON: recursion limit exceeded at column 636
-    error: cannot import `it.jsonl`: line 3: it is larger than 1 MiB
+    error: cannot import `it.jsonl`: line 3: larger than 1 MiB
     "#);
     let others = [
         import_error("it.json", "[{}, 2]"),
@@ -528,7 +528,7 @@ fn pages_return_each_document_once_in_order() {
     let other = project.run(&["documents", "find", "things", "--after", &cursor]);
     insta::assert_snapshot!(other, @"
     ---- stderr
-    error: the cursor is another query's: collection, filter and order have to be the same
+    error: the cursor belongs to another query; collection, filter and order must be the same
     hint: omit `--after`, or use the collection, filter and `--sort` of the previous page
     ---- exit 2
     ");
@@ -677,38 +677,38 @@ fn invalid_queries_are_usage_errors_with_a_reason() {
         assert_eq!(json["error"]["kind"], "usage", "{json}");
     }
     insta::assert_snapshot!(message, @r#"
-    error: invalid value '' for '<COLLECTION>': `` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value '../a' for '<COLLECTION>': `../a` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value 'Things' for '<COLLECTION>': `Things` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value 'ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc' for '<COLLECTION>': `ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value 'a b' for '<COLLECTION>': `a b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value '1a' for '<COLLECTION>': `1a` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value '' for '<ID>': `` is not an id for a document: 1 to 255 bytes, no control characters
-    error: invalid value 'a' for '<ID>': `a` is not an id for a document: 1 to 255 bytes, no control characters
-    error: invalid value 'iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]' for '<ID>': `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not an id for a document: 1 to 255 bytes, no control characters
-    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a name for a collection: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
-    error: invalid value '{' for '[FILTER]': at $: it is not JSON: EOF while parsing an object at line 1 column 1
-    error: invalid value '[]' for '[FILTER]': at $: an object is needed, here is a list
-    error: invalid value '{"n":1,"n":2}' for '[FILTER]': at $: it is not JSON: the key "n" stands twice at line 1 column 13
-    error: invalid value '{"n":1e400}' for '[FILTER]': at $: it is not JSON: number out of range at line 1 column 10
-    error: invalid value '{"n":18446744073709551616}' for '[FILTER]': at $: it is not JSON: the integer 18446744073709551616 needs more than 64 bits
-    error: invalid value '{"$where":"1"}' for '[FILTER]': at $.$where: there is no such operator; there are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $and, $or, $nor, $not, $exists, $regex, $options, $size, $elemMatch
-    error: invalid value '{"n":{"$gte2":1}}' for '[FILTER]': at $.n.$gte2: there is no such operator; did you mean $gte?
-    error: invalid value '{"n":{"$gt":1,"m":2}}' for '[FILTER]': at $.n: operators, which begin with $, and fields are mixed in one object
-    error: invalid value '{"n":{"$in":1}}' for '[FILTER]': at $.n.$in: a list is needed, here is a number
-    error: invalid value '{"n":{"$regex":"("}}' for '[FILTER]': at $.n.$regex: not a pattern: unclosed group
+    error: invalid value '' for '<COLLECTION>': `` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value '../a' for '<COLLECTION>': `../a` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'Things' for '<COLLECTION>': `Things` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc' for '<COLLECTION>': `ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'a b' for '<COLLECTION>': `a b` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value '1a' for '<COLLECTION>': `1a` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value '' for '<ID>': `` is not a document id: 1 to 255 bytes, no control characters
+    error: invalid value 'a' for '<ID>': `a` is not a document id: 1 to 255 bytes, no control characters
+    error: invalid value 'iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]' for '<ID>': `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not a document id: 1 to 255 bytes, no control characters
+    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value 'a/b' for '<COLLECTION>': `a/b` is not a collection name: lower case letters, digits and `_`, in parts joined by dots or dashes, a letter first, at most 64 bytes
+    error: invalid value '{' for '[FILTER]': at $: not JSON: EOF while parsing an object at line 1 column 1
+    error: invalid value '[]' for '[FILTER]': at $: expected an object, found a list
+    error: invalid value '{"n":1,"n":2}' for '[FILTER]': at $: not JSON: duplicate field `n` at line 1 column 13
+    error: invalid value '{"n":1e400}' for '[FILTER]': at $: not JSON: number out of range at line 1 column 10
+    error: invalid value '{"n":18446744073709551616}' for '[FILTER]': at $: not JSON: the integer 18446744073709551616 needs more than 64 bits
+    error: invalid value '{"$where":"1"}' for '[FILTER]': at $.$where: unknown operator; expected one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $and, $or, $nor, $not, $exists, $regex, $options, $size, $elemMatch
+    error: invalid value '{"n":{"$gte2":1}}' for '[FILTER]': at $.n.$gte2: unknown operator; did you mean $gte?
+    error: invalid value '{"n":{"$gt":1,"m":2}}' for '[FILTER]': at $.n: cannot mix fields and operators, which begin with $, in one object
+    error: invalid value '{"n":{"$in":1}}' for '[FILTER]': at $.n.$in: expected a list, found a number
+    error: invalid value '{"n":{"$regex":"("}}' for '[FILTER]': at $.n.$regex: invalid pattern: unclosed group
     error: invalid value '{"":1}' for '[FILTER]': at $.: the path `` has an empty part
-    error: invalid value '{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$ [1102 bytes, cut]' for '[FILTER]': at $: it is not JSON: recursion limit exceeded at line 1 column 576
+    error: invalid value '{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$ [1102 bytes, cut]' for '[FILTER]': at $: not JSON: recursion limit exceeded at line 1 column 576
     error: invalid value '{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$ [662 bytes, cut]' for '[FILTER]': at $: a filter has at most 64 levels
     error: invalid value '{"a":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx [65544 bytes, cut]' for '[FILTER]': at $: a filter has at most 64 KiB
     error: invalid value '' for '--sort <FIELD,-FIELD>': the path `` has an empty part
     error: invalid value 'a..b' for '--sort <FIELD,-FIELD>': the path `a..b` has an empty part
-    error: documents are sorted by at most 8 fields, not by 9
+    error: cannot sort by 9 fields: the maximum is 8
     error: invalid value '0' for '--limit <COUNT>': 0 is not in 1..=1000
     error: invalid value '1001' for '--limit <COUNT>': 1001 is not in 1..=1000
-    error: this is no cursor: one is `next` of a page, as it stands
+    error: invalid cursor; pass `next` of the previous page unchanged
     "#);
 }
 

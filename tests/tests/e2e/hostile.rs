@@ -27,7 +27,7 @@ const ENDINGS: [(&str, Ending); 27] = [
     ("call_invalid_utf8", Failed(FailureKind::Trap, "a string passed to the host is not UTF-8")),
     ("deep_json", Failed(FailureKind::InvalidOutput, "recursion limit exceeded")),
     ("doze", Failed(FailureKind::Timeout, "still running after 400ms")),
-    ("duplicate_keys", Failed(FailureKind::InvalidOutput, "the key \"a\" stands twice")),
+    ("duplicate_keys", Failed(FailureKind::InvalidOutput, "duplicate field `a`")),
     ("exit", Failed(FailureKind::Trap, "the guest called exit(1)")),
     ("exit_ok", Failed(FailureKind::Trap, "the guest called exit(0)")),
     ("float_json", Failed(FailureKind::InvalidOutput, "number out of range")),

@@ -119,7 +119,7 @@ fn batch_with_a_duplicate_id_is_rejected_replaced_or_skipped() {
     assert_eq!(count(&project), "0");
     insta::assert_snapshot!(by(&[]), @"
     ---- stderr
-    error: operation `ophost.import` failed (exists): batch from line 5 to line 5: document 5 (`001`): there is such a document already
+    error: operation `ophost.import` failed (exists): batch from line 5 to line 5: document 5 (`001`): the document already exists
     hint: the documents up to line 4 are imported; use `--skip 4` to continue
     ---- exit 1
     ");

@@ -186,7 +186,7 @@ fn all_violations_of_an_input_are_reported_and_nothing_runs() {
     ");
     insta::assert_snapshot!(project.run(&["run", "slugify", "--input", r#"{"text":"a","text":"b"}"#]), @r#"
     ---- stderr
-    error: `--input` is not JSON: the key "text" stands twice at line 1 column 23
+    error: `--input` is not JSON: duplicate field `text` at line 1 column 23
     ---- exit 2
     "#);
 }

@@ -1,7 +1,7 @@
-//! What a filter asks, and whether a document answers.
+//! The conditions of a parsed filter, and their evaluation.
 //!
-//! Each question looks at a value of the document at most once for each list of alternatives;
-//! so the work is at most the conditions of the filter times the values of the document.
+//! A condition visits each value of the document at most once for each list of alternatives. So the
+//! work is at most the number of conditions times the number of values.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -15,64 +15,64 @@ use crate::order;
 use crate::path::{Leaf, Path};
 use crate::projection::Fields;
 
-/// What is asked of a document, or of an object within one.
+/// A condition on a document, or on an object in a document.
 #[derive(Clone, Debug)]
 pub(super) enum Clause {
-    /// All of these hold.
+    /// All clauses hold.
     All(Box<[Clause]>),
-    /// One of these holds.
+    /// At least one clause holds.
     Any(Box<[Clause]>),
-    /// None of these holds.
+    /// No clause holds.
     Nor(Box<[Clause]>),
-    /// Something holds for what is at a path.
+    /// The test holds for the values at the path.
     Field(Path, Test),
-    /// Something holds for the id of the document.
+    /// The test holds for the id of the document.
     Id(Test),
-    /// Something holds for what the id of a document has within it, which is nothing.
+    /// The test holds for a missing value, because a path below `_id` never has one.
     WithinId(Test),
 }
 
-/// What is asked of what is at a path.
+/// A condition on the values at a path.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
-    /// All of these hold.
+    /// All tests hold.
     All(Box<[Test]>),
-    /// This does not hold.
+    /// The test does not hold.
     Not(Box<Test>),
-    /// A value there, or an item of a list there, fits.
+    /// A value, or an item of a list, satisfies the probe.
     One(Probe),
-    /// There is a value.
+    /// A value exists.
     Exists,
-    /// There is a list of so many items.
+    /// A value is a list with this number of items.
     Size(u64),
-    /// There is a list with an item that fits.
+    /// A value is a list with an item that satisfies the condition.
     Item(Box<Item>),
 }
 
-/// What is asked of the items of a list.
+/// A condition on an item of a list.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    /// It is an object for which this holds.
+    /// The item is an object for which the clause holds.
     Object(Clause),
-    /// This holds for the item itself.
+    /// The test holds for the item itself.
     Itself(Test),
 }
 
-/// What is asked of one value.
+/// A condition on a single value.
 #[derive(Clone, Debug)]
 pub(super) enum Probe {
-    /// It is of the type of this value, and compares so with it.
+    /// The value has the type of this value, and the comparison with it holds.
     Compare(Comparison, Value),
-    /// It equals one of these, which are sorted.
+    /// The value equals one of these values, which are sorted.
     In(Box<[Value]>),
-    /// It is a text that this matches.
+    /// The value is a text that the pattern matches.
     Matches(Matcher),
 }
 
-/// One value of a document; the id is a text without being a [`Value`].
+/// One value of a document. The id has the variant `Text`, because it is not a [`Value`].
 #[derive(Clone, Copy, Debug)]
 enum Found<'v> {
-    Nothing,
+    Missing,
     Text(&'v str),
     Value(&'v Value),
 }
@@ -87,7 +87,7 @@ impl<'v> From<&'v Value> for Found<'v> {
 }
 
 impl Clause {
-    /// Returns the only ids for which this can hold; `None` if it does not say.
+    /// Returns the only ids for which the clause can hold; `None` if it does not restrict them.
     pub(super) fn ids(&self) -> Option<Vec<&str>> {
         match self {
             Self::All(clauses) => clauses.iter().find_map(Self::ids),
@@ -96,7 +96,7 @@ impl Clause {
         }
     }
 
-    /// Adds the fields of a document that this looks at.
+    /// Adds the names of the document fields that the clause reads.
     pub(super) fn add_names<'c>(&'c self, names: &mut BTreeSet<&'c str>) {
         match self {
             Self::All(clauses) | Self::Any(clauses) | Self::Nor(clauses) => {
@@ -107,7 +107,7 @@ impl Clause {
         }
     }
 
-    /// Returns whether this holds. An object within a document has no `id`.
+    /// Returns whether the clause holds. `id` is `None` for an object in a document.
     pub(super) fn holds(
         &self,
         id: Option<&str>,
@@ -121,14 +121,14 @@ impl Clause {
             Self::Any(clauses) => any(clauses, holds),
             Self::Nor(clauses) => Ok(!any(clauses, holds)?),
             Self::Field(path, test) => test.holds_at(path, fields, budget),
-            Self::Id(test) => test.holds_for(id.map_or(Found::Nothing, Found::Text), budget),
-            Self::WithinId(test) => test.holds_for(Found::Nothing, budget),
+            Self::Id(test) => test.holds_for(id.map_or(Found::Missing, Found::Text), budget),
+            Self::WithinId(test) => test.holds_for(Found::Missing, budget),
         }
     }
 }
 
 impl Test {
-    /// Returns the only texts for which this can hold; `None` if it does not say.
+    /// Returns the only texts for which the test can hold; `None` if it does not restrict them.
     fn texts(&self) -> Option<Vec<&str>> {
         let equal = match self {
             Self::All(tests) => return tests.iter().find_map(Self::texts),
@@ -143,7 +143,7 @@ impl Test {
         Some(equal.iter().filter_map(Value::as_str).collect())
     }
 
-    /// Returns whether this holds for what is at a path.
+    /// Returns whether the test holds for the values at a path.
     fn holds_at(
         &self,
         path: &Path,
@@ -155,13 +155,13 @@ impl Test {
             Self::All(tests) => all(tests, |test| test.holds_at(path, fields, budget)),
             Self::Not(test) => Ok(!test.holds_at(path, fields, budget)?),
             Self::One(probe) => path.visit(fields, budget, |leaf| match leaf {
-                Leaf::Missing => probe.fits(Found::Nothing, budget),
-                Leaf::Inner(list) => probe.fits(list.into(), budget),
+                Leaf::Missing => probe.matches(Found::Missing, budget),
+                Leaf::Inner(list) => probe.matches(list.into(), budget),
                 Leaf::Value(list @ Value::Array(items)) => {
-                    Ok(any(items, |item| probe.fits(item.into(), budget))?
-                        || probe.fits(list.into(), budget)?)
+                    Ok(any(items, |item| probe.matches(item.into(), budget))?
+                        || probe.matches(list.into(), budget)?)
                 }
-                Leaf::Value(value) => probe.fits(value.into(), budget),
+                Leaf::Value(value) => probe.matches(value.into(), budget),
             }),
             Self::Exists | Self::Size(_) | Self::Item(_) => {
                 path.visit(fields, budget, |leaf| match leaf {
@@ -172,19 +172,19 @@ impl Test {
         }
     }
 
-    /// Returns whether this holds for one value, without a look at the items of a list.
+    /// Returns whether the test holds for one value. The items of a list are not tested.
     fn holds_for(&self, found: Found<'_>, budget: &Budget) -> Result<bool, Interruption> {
         budget.step()?;
         match (self, found) {
             (Self::All(tests), _) => all(tests, |test| test.holds_for(found, budget)),
             (Self::Not(test), _) => Ok(!test.holds_for(found, budget)?),
-            (Self::One(probe), _) => probe.fits(found, budget),
-            (Self::Exists, _) => Ok(!matches!(found, Found::Nothing)),
+            (Self::One(probe), _) => probe.matches(found, budget),
+            (Self::Exists, _) => Ok(!matches!(found, Found::Missing)),
             (Self::Size(size), Found::Value(Value::Array(items))) => {
                 Ok(items.len() as u64 == *size)
             }
-            (Self::Item(wanted), Found::Value(Value::Array(items))) => {
-                any(items, |item| wanted.is(item, budget))
+            (Self::Item(condition), Found::Value(Value::Array(items))) => {
+                any(items, |item| condition.holds_for(item, budget))
             }
             (Self::Size(_) | Self::Item(_), _) => Ok(false),
         }
@@ -192,7 +192,7 @@ impl Test {
 }
 
 impl Item {
-    fn is(&self, item: &Value, budget: &Budget) -> Result<bool, Interruption> {
+    fn holds_for(&self, item: &Value, budget: &Budget) -> Result<bool, Interruption> {
         match self {
             Self::Object(clause) => match item.as_object() {
                 Some(fields) => clause.holds(None, fields, budget),
@@ -204,36 +204,36 @@ impl Item {
 }
 
 impl Probe {
-    fn fits(&self, found: Found<'_>, budget: &Budget) -> Result<bool, Interruption> {
+    fn matches(&self, found: Found<'_>, budget: &Budget) -> Result<bool, Interruption> {
         match self {
-            Self::Compare(comparison, wanted) => {
-                found.pay(wanted, budget)?;
+            Self::Compare(comparison, operand) => {
+                found.spend_for_comparison(operand, budget)?;
                 Ok(match comparison {
-                    Comparison::Equal => equal(found, wanted),
-                    _ => compare(found, wanted).is_some_and(|order| comparison.fits(order)),
+                    Comparison::Equal => equal(found, operand),
+                    _ => compare(found, operand).is_some_and(|order| comparison.accepts(order)),
                 })
             }
-            Self::In(wanted) => {
-                let mut paid = budget.step();
-                let there = wanted.binary_search_by(|one| {
-                    paid = paid.and_then(|()| found.pay(one, budget));
-                    // Without time left, any answer ends the search.
-                    if paid.is_ok() { place(one, found) } else { Ordering::Equal }
+            Self::In(candidates) => {
+                let mut spent = budget.step();
+                let position = candidates.binary_search_by(|candidate| {
+                    spent = spent.and_then(|()| found.spend_for_comparison(candidate, budget));
+                    // After an interruption, `Equal` ends the search early. The error is returned.
+                    if spent.is_ok() { compare_any(candidate, found) } else { Ordering::Equal }
                 });
-                paid.map(|()| there.is_ok())
+                spent.map(|()| position.is_ok())
             }
             Self::Matches(pattern) => match found {
-                // All its word boundaries are those of ASCII.
+                // Patterns have only ASCII word boundaries, so the search is always supported.
                 Found::Text(text) => Ok(pattern.search(text, budget)? == Search::Done(true)),
-                Found::Nothing | Found::Value(_) => budget.step().map(|()| false),
+                Found::Missing | Found::Value(_) => budget.step().map(|()| false),
             },
         }
     }
 }
 
 impl Found<'_> {
-    /// Pays for comparing with a value: that takes as long as both are large.
-    fn pay(self, other: &Value, budget: &Budget) -> Result<(), Interruption> {
+    /// Spends the steps of a comparison. Its time is bounded by the smaller of the two values.
+    fn spend_for_comparison(self, other: &Value, budget: &Budget) -> Result<(), Interruption> {
         match (self, other) {
             (Self::Value(Value::Array(_)), Value::Array(_))
             | (Self::Value(Value::Object(_)), Value::Object(_)) => budget.check(),
@@ -242,34 +242,34 @@ impl Found<'_> {
     }
 }
 
-/// Nothing is null.
-fn equal(found: Found<'_>, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Found::Nothing, wanted) => wanted.is_null(),
-        (Found::Text(text), Value::String(wanted)) => text == wanted,
+/// Returns whether two values are equal. A missing value equals null.
+fn equal(found: Found<'_>, operand: &Value) -> bool {
+    match (found, operand) {
+        (Found::Missing, operand) => operand.is_null(),
+        (Found::Text(text), Value::String(operand)) => text == operand,
         (Found::Text(_), _) => false,
-        (Found::Value(value), wanted) => order::equal(value, wanted),
+        (Found::Value(value), operand) => order::equal(value, operand),
     }
 }
 
-/// Compares values of one type; `None` if they are of two.
-fn compare(found: Found<'_>, bound: &Value) -> Option<Ordering> {
-    match (found, bound) {
-        (Found::Nothing, Value::Null) => Some(Ordering::Equal),
-        (Found::Text(text), Value::String(bound)) => Some(text.cmp(bound)),
-        (Found::Value(value), bound) if order::class(value) == order::class(bound) => {
-            Some(order::compare(value, bound))
+/// Compares two values of the same type. Returns `None` for values of different types.
+fn compare(found: Found<'_>, operand: &Value) -> Option<Ordering> {
+    match (found, operand) {
+        (Found::Missing, Value::Null) => Some(Ordering::Equal),
+        (Found::Text(text), Value::String(operand)) => Some(text.cmp(operand)),
+        (Found::Value(value), operand) if order::class(value) == order::class(operand) => {
+            Some(order::compare(value, operand))
         }
-        (Found::Nothing | Found::Text(_) | Found::Value(_), _) => None,
+        (Found::Missing | Found::Text(_) | Found::Value(_), _) => None,
     }
 }
 
-/// Compares one of a list of values with a value of any type.
-fn place(one: &Value, found: Found<'_>) -> Ordering {
-    match (one, found) {
-        (one, Found::Nothing) => order::compare(one, &Value::Null),
-        (Value::String(one), Found::Text(text)) => one.as_str().cmp(text),
-        (one, Found::Text(_)) => order::class(one).cmp(&order::Class::Text),
-        (one, Found::Value(value)) => order::compare(one, value),
+/// Compares two values of any types, in the order of [`order::compare`].
+fn compare_any(candidate: &Value, found: Found<'_>) -> Ordering {
+    match (candidate, found) {
+        (candidate, Found::Missing) => order::compare(candidate, &Value::Null),
+        (Value::String(candidate), Found::Text(text)) => candidate.as_str().cmp(text),
+        (candidate, Found::Text(_)) => order::class(candidate).cmp(&order::Class::Text),
+        (candidate, Found::Value(value)) => order::compare(candidate, value),
     }
 }

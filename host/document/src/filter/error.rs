@@ -1,4 +1,4 @@
-//! Why something is not a filter.
+//! Errors of filters, and their locations.
 
 use std::fmt;
 
@@ -8,53 +8,53 @@ use crate::extended::ExtendedProblem;
 use crate::path::PathError;
 use crate::text;
 
-/// Why something is not a filter, and where in it.
+/// The reason why a filter is invalid, and the location of the problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at {place}: {problem}")]
 pub struct FilterError {
-    /// The place, from the top, such as `$.salary.$gte`.
+    /// The location, such as `$.salary.$gte`. `$` is the filter itself.
     pub place: String,
-    /// What is wrong there.
+    /// The problem at the location.
     pub problem: Problem,
 }
 
-/// What is wrong at one place of a filter.
+/// A problem at one location of a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// It is not JSON, or not strictly.
-    #[error("it is not JSON: {}", text::single_line(.0))]
+    /// A text that is not strict JSON.
+    #[error("not JSON: {}", text::single_line(.0))]
     NotJson(String),
     /// A value of the wrong type.
-    #[error("{expected} is needed, here is {found}")]
+    #[error("expected {expected}, found {found}")]
     Expected {
-        /// What is needed.
+        /// The expected type.
         expected: &'static str,
-        /// What there is.
+        /// The type of the value.
         found: &'static str,
     },
-    /// A list or an object that has to hold something.
-    #[error("{0} is needed, here is nothing")]
+    /// An empty list or object.
+    #[error("{0} must not be empty")]
     Empty(&'static str),
-    /// An operator that there is not.
-    #[error("there is no such operator; {}", way_out(*suggestion))]
+    /// An unknown operator.
+    #[error("unknown operator; {}", operator_hint(*suggestion))]
     Unknown {
-        /// The one that was probably meant.
+        /// A known operator with a similar name.
         suggestion: Option<&'static str>,
     },
-    /// An operator for a field, where fields stand.
-    #[error("this operator belongs to a field: {{\"FIELD\": {{\"{0}\": ..}}}}")]
+    /// An operator of a field in place of a field.
+    #[error("this operator requires a field: {{\"FIELD\": {{\"{0}\": ..}}}}")]
     NeedsField(&'static str),
-    /// An operator that combines filters, in one field.
-    #[error("this operator combines whole filters and stands beside fields, not in one")]
+    /// An operator that combines filters, inside a field.
+    #[error("this operator combines whole filters and cannot be used inside a field")]
     CombinesFilters,
     /// Operators and fields in one object.
-    #[error("operators, which begin with $, and fields are mixed in one object")]
+    #[error("cannot mix fields and operators, which begin with $, in one object")]
     Mixed,
     /// An operator in a value that is compared as a whole.
     #[error(
-        "this operator is inside a value that is compared as a whole; a field within another is \
-         named by a path, such as \"a.b\""
+        "this operator is inside a value that is compared as a whole; use a path such as \"a.b\" \
+         for a field of an object"
     )]
     Inside,
     /// An operator in the argument of an operator that takes values.
@@ -68,89 +68,86 @@ pub enum Problem {
         /// The operator whose argument has it.
         operator: &'static str,
     },
-    /// An object whose names begin with `$` and that stands for no value.
+    /// An object with a field that begins with `$`, and that is not valid Extended JSON.
     #[error(transparent)]
     Extended(ExtendedProblem),
-    /// A value of Extended JSON where an operator is needed.
-    #[error("this is a value, not an operator; {{\"$eq\": VALUE}} compares with one")]
+    /// An Extended JSON value in place of an operator.
+    #[error("expected an operator, found a value; use {{\"$eq\": VALUE}}")]
     NotAnOperator,
-    /// Options of a pattern that is not there.
-    #[error("$options is for a $regex beside it")]
+    /// `$options` without a pattern.
+    #[error("$options requires a $regex in the same object")]
     OptionsAlone,
-    /// A letter that is no option of a pattern.
-    #[error("the options of a pattern are i, m, s and x, not {0:?}")]
+    /// An unknown option of a pattern.
+    #[error("unknown pattern option {0:?}; expected i, m, s or x")]
     Option(char),
-    /// A name that is no path.
+    /// An invalid path.
     #[error(transparent)]
     Path(PathError),
-    /// A pattern that cannot be used.
-    #[error("not a pattern: {}", text::single_line(.0))]
+    /// An invalid pattern.
+    #[error("invalid pattern: {}", text::single_line(.0))]
     Pattern(String),
-    /// A pattern that is too long.
+    /// A pattern over [`MAX_PATTERN`].
     #[error("a pattern has at most {MAX_PATTERN} bytes")]
     LongPattern,
-    /// Patterns that are too large when compiled.
-    #[error(
-        "the patterns of a filter need at most {} KiB when compiled, these need more",
-        MAX_COMPILED >> 10
-    )]
+    /// Compiled patterns over [`MAX_COMPILED`].
+    #[error("the patterns of a filter have at most {} KiB when compiled", MAX_COMPILED >> 10)]
     LargePatterns,
-    /// Too many conditions.
+    /// More than [`MAX_CONDITIONS`] conditions.
     #[error("a filter has at most {MAX_CONDITIONS} conditions")]
     ManyConditions,
-    /// Lists and objects within each other.
+    /// More than [`MAX_LEVELS`] levels.
     #[error("a filter has at most {MAX_LEVELS} levels")]
     TooDeep,
-    /// Too long a text.
+    /// A text over [`MAX_FILTER`](super::MAX_FILTER).
     #[error("a filter has at most 64 KiB")]
     TooLarge,
 }
 
-fn way_out(suggestion: Option<&str>) -> String {
+fn operator_hint(suggestion: Option<&str>) -> String {
     match suggestion {
         Some(operator) => format!("did you mean {operator}?"),
-        None => format!("there are {}", super::operator::names().join(", ")),
+        None => format!("expected one of {}", super::operator::names().join(", ")),
     }
 }
 
-/// A place in a filter that is being read.
+/// A location in a filter that is being parsed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+pub(super) enum Location<'a> {
     /// The filter itself.
     Top,
-    /// A name in what is at a place.
-    Name(&'a Place<'a>, &'a str),
-    /// An item of the list at a place.
-    Item(&'a Place<'a>, usize),
+    /// A field of the object at a location.
+    Name(&'a Location<'a>, &'a str),
+    /// An item of the list at a location.
+    Item(&'a Location<'a>, usize),
 }
 
-impl<'a> Place<'a> {
-    /// Returns the place of another name beside this one.
-    pub(super) fn beside(&self, name: &'a str) -> Place<'a> {
+impl<'a> Location<'a> {
+    /// Returns the location of another field of the same object.
+    pub(super) fn sibling(&self, name: &'a str) -> Location<'a> {
         match self {
-            Self::Name(above, _) => Place::Name(above, name),
+            Self::Name(parent, _) => Location::Name(parent, name),
             Self::Top | Self::Item(..) => *self,
         }
     }
 
-    /// Says that something is wrong below here.
+    /// Returns the error for a problem at a relative location below this one.
     pub(super) fn problem_below(&self, below: impl fmt::Display, problem: Problem) -> FilterError {
         FilterError { place: format!("{self}{below}"), problem }
     }
 
-    /// Says that something is wrong here.
+    /// Returns the error for a problem at this location.
     pub(super) fn problem(&self, problem: Problem) -> FilterError {
         FilterError { place: self.to_string(), problem }
     }
 }
 
-/// It has as many parts as the filter has levels.
-impl fmt::Display for Place<'_> {
+/// The recursion is bounded by the levels of the filter.
+impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Top => f.write_str("$"),
-            Self::Name(above, name) => write!(f, "{above}.{}", text::quote(name)),
-            Self::Item(above, number) => write!(f, "{above}[{number}]"),
+            Self::Name(parent, name) => write!(f, "{parent}.{}", text::quote(name)),
+            Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
         }
     }
 }

@@ -4,12 +4,12 @@ use std::cmp::Ordering;
 
 use strsim::damerau_levenshtein;
 
-/// What an operator does.
+/// An operator of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operator {
     /// Combines whole filters.
     Combining(Combining),
-    /// Asks something of a field.
+    /// Tests a field.
     Field(FieldOperator),
 }
 
@@ -21,12 +21,11 @@ pub(super) enum Combining {
     Nor,
 }
 
-/// What is asked of a field.
+/// An operator that tests a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldOperator {
-    /// How the value compares.
+    /// Compares the value with the argument.
     Compare(Comparison),
-    /// Whether the value is not this.
     NotEqual,
     In,
     NotIn,
@@ -38,7 +37,7 @@ pub(super) enum FieldOperator {
     ElemMatch,
 }
 
-/// How a value of the same type compares.
+/// A comparison of two values of the same type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comparison {
     Equal,
@@ -49,8 +48,8 @@ pub(super) enum Comparison {
 }
 
 impl Comparison {
-    /// Returns whether what compares so fits.
-    pub(super) fn fits(self, order: Ordering) -> bool {
+    /// Returns whether the comparison holds for two values with this order.
+    pub(super) fn accepts(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
             Self::Greater => order.is_gt(),
@@ -61,7 +60,7 @@ impl Comparison {
     }
 }
 
-/// All there are.
+/// All operators, by name.
 const ALL: [(&str, Operator); 17] = [
     ("$eq", Operator::Field(FieldOperator::Compare(Comparison::Equal))),
     ("$ne", Operator::Field(FieldOperator::NotEqual)),
@@ -82,8 +81,8 @@ const ALL: [(&str, Operator); 17] = [
     ("$elemMatch", Operator::Field(FieldOperator::ElemMatch)),
 ];
 
-/// Returns an operator and its name, as text that stays.
-pub(super) fn named(name: &str) -> Option<(&'static str, Operator)> {
+/// Returns the operator with a name, and the static text of the name.
+pub(super) fn lookup(name: &str) -> Option<(&'static str, Operator)> {
     ALL.into_iter().find(|(known, _)| *known == name)
 }
 
@@ -92,11 +91,13 @@ pub(super) fn names() -> Vec<&'static str> {
     ALL.iter().map(|(name, _)| *name).collect()
 }
 
-/// Returns the operator that was probably meant: another word for it, or one that differs in
-/// at most two letters, and in less than half of its own.
-pub(super) fn nearest(name: &str) -> Option<&'static str> {
+/// Returns the operator that an unknown name probably stands for.
+///
+/// This is the operator of a known synonym, or one whose name differs in at most two letters and
+/// in less than half of its letters.
+pub(super) fn suggestion(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
-    let other_word = match lower.as_str() {
+    let synonym = match lower.as_str() {
         "$neq" | "$notequal" => Some("$ne"),
         "$ge" => Some("$gte"),
         "$le" => Some("$lte"),
@@ -107,12 +108,13 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         "$length" | "$count" => Some("$size"),
         _ => None,
     };
-    other_word.or_else(|| {
-        const LONGEST: usize = 16;
-        let near = |known: &str| damerau_levenshtein(&lower, &known.to_ascii_lowercase());
-        let known = ALL.iter().filter(|_| lower.len() <= LONGEST);
-        let (distance, known) =
-            known.map(|(known, _)| (near(known), *known)).min_by_key(|(distance, _)| *distance)?;
+    synonym.or_else(|| {
+        const MAX_LENGTH: usize = 16;
+        let distance = |known: &str| damerau_levenshtein(&lower, &known.to_ascii_lowercase());
+        let known = ALL.iter().filter(|_| lower.len() <= MAX_LENGTH);
+        let (distance, known) = known
+            .map(|(known, _)| (distance(known), *known))
+            .min_by_key(|(distance, _)| *distance)?;
         (distance <= 2 && 2 * distance < known.len()).then_some(known)
     })
 }
@@ -122,8 +124,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_probably_meant_is_found() {
-        let meant = [
+    fn suggestion_is_a_synonym_or_a_similar_name() {
+        let suggestions = [
             ("$qte", Some("$gte")),
             ("$elemmatch", Some("$elemMatch")),
             ("$exist", Some("$exists")),
@@ -136,9 +138,9 @@ mod tests {
             ("$expr", None),
             ("$geoWithin", None),
         ];
-        for (name, operator) in meant {
-            assert_eq!(nearest(name), operator, "{name}");
+        for (name, operator) in suggestions {
+            assert_eq!(suggestion(name), operator, "{name}");
         }
-        assert_eq!(nearest(&"$gt".repeat(1 << 20)), None);
+        assert_eq!(suggestion(&"$gt".repeat(1 << 20)), None);
     }
 }

@@ -1,9 +1,9 @@
-//! Reads filters.
+//! Parses filters into clauses.
 
 use serde_json::{Map, Value};
 
 use super::clause::{Clause, Item, Probe, Test};
-use super::error::{FilterError, Place, Problem};
+use super::error::{FilterError, Location, Problem};
 use super::operator::{self, Combining, Comparison, FieldOperator, Operator};
 use super::{MAX_CONDITIONS, pattern};
 use crate::body::type_name;
@@ -11,37 +11,38 @@ use crate::extended::{self, ExtendedProblem};
 use crate::order;
 use crate::path::Path;
 
-/// Reads a filter of bounded depth.
+/// Parses a filter. The caller has checked its depth, which bounds the recursion.
 pub(super) fn read(source: &Value) -> Result<Clause, FilterError> {
-    let fields = object(source, &Place::Top)?;
-    Reader { conditions: 0, room: pattern::ByteBudget::default() }.clause(
+    let fields = object(source, &Location::Top)?;
+    Reader { conditions: 0, patterns: pattern::PatternBudget::default() }.clause(
         fields,
-        &Place::Top,
+        &Location::Top,
         Scope::Document,
     )
 }
 
-/// Whether `_id` stands for the document's id.
+/// The object that a filter applies to.
 #[derive(Clone, Copy)]
 enum Scope {
-    /// It does.
+    /// A document, where `_id` is the id.
     Document,
-    /// It is a field like any other: of an item of a list.
+    /// An item of a list, where `_id` is an ordinary field.
     Item,
 }
 
-/// What was read so far, counted.
+/// The state of a parser: the limits that are used so far.
 struct Reader {
+    /// Number of parsed conditions.
     conditions: usize,
-    /// What patterns may still need.
-    room: pattern::ByteBudget,
+    /// The size that further patterns can have.
+    patterns: pattern::PatternBudget,
 }
 
 impl Reader {
     fn clause(
         &mut self,
         fields: &Map<String, Value>,
-        at: &Place<'_>,
+        at: &Location<'_>,
         scope: Scope,
     ) -> Result<Clause, FilterError> {
         if fields.is_empty() {
@@ -49,7 +50,7 @@ impl Reader {
         }
         let mut clauses = Vec::with_capacity(fields.len());
         for (name, value) in fields {
-            let at = Place::Name(at, name);
+            let at = Location::Name(at, name);
             clauses.push(match name.starts_with('$') {
                 true => self.combined(name, value, &at, scope)?,
                 false => self.field(name, value, &at, scope)?,
@@ -58,15 +59,15 @@ impl Reader {
         Ok(one_or(clauses, Clause::All))
     }
 
-    /// Reads filters that an operator combines.
+    /// Parses an operator that combines filters.
     fn combined(
         &mut self,
         name: &str,
         value: &Value,
-        at: &Place<'_>,
+        at: &Location<'_>,
         scope: Scope,
     ) -> Result<Clause, FilterError> {
-        let combine = match operator::named(name) {
+        let combine = match operator::lookup(name) {
             Some((_, Operator::Combining(combining))) => combining,
             Some((known, Operator::Field(_))) => {
                 return Err(at.problem(Problem::NeedsField(known)));
@@ -75,11 +76,11 @@ impl Reader {
         };
         let filters = list(value, at)?;
         if filters.is_empty() {
-            return Err(at.problem(Problem::Empty("a list of filters")));
+            return Err(at.problem(Problem::Empty("the list of filters")));
         }
         let mut clauses = Vec::with_capacity(filters.len());
-        for (number, filter) in filters.iter().enumerate() {
-            let at = Place::Item(at, number);
+        for (index, filter) in filters.iter().enumerate() {
+            let at = Location::Item(at, index);
             clauses.push(self.clause(object(filter, &at)?, &at, scope)?);
         }
         Ok(match combine {
@@ -93,7 +94,7 @@ impl Reader {
         &mut self,
         name: &str,
         value: &Value,
-        at: &Place<'_>,
+        at: &Location<'_>,
         scope: Scope,
     ) -> Result<Clause, FilterError> {
         let path = Path::parse(name).map_err(|error| at.problem(Problem::Path(error)))?;
@@ -105,8 +106,8 @@ impl Reader {
         })
     }
 
-    /// Reads operators, or else a value that is to be equal.
-    fn test(&mut self, value: &Value, at: &Place<'_>) -> Result<Test, FilterError> {
+    /// Parses an object of operators, or a value that the field must equal.
+    fn test(&mut self, value: &Value, at: &Location<'_>) -> Result<Test, FilterError> {
         let has_operators = |fields: &&Map<String, Value>| {
             fields.keys().any(|name| is_operator(name)) && !extended::is_extended(fields)
         };
@@ -118,19 +119,19 @@ impl Reader {
         Ok(Test::One(Probe::Compare(Comparison::Equal, value)))
     }
 
-    /// Reads operators of a field, at least one.
+    /// Parses the operators of a field, at least one.
     fn operators(
         &mut self,
         operators: &Map<String, Value>,
-        at: &Place<'_>,
+        at: &Location<'_>,
     ) -> Result<Test, FilterError> {
         if !operators.keys().all(|name| is_operator(name)) {
             return Err(at.problem(Problem::Mixed));
         }
         let mut tests = Vec::with_capacity(operators.len());
         for (name, value) in operators {
-            let at = Place::Name(at, name);
-            let operator = match operator::named(name) {
+            let at = Location::Name(at, name);
+            let operator = match operator::lookup(name) {
                 Some((known, Operator::Field(operator))) => (known, operator),
                 Some((_, Operator::Combining(_))) => {
                     return Err(at.problem(Problem::CombinesFilters));
@@ -146,13 +147,13 @@ impl Reader {
         Ok(one_or(tests, Test::All))
     }
 
-    /// Reads an operator; `None` for one that belongs to another beside it.
+    /// Parses an operator. Returns `None` for `$options`, which is part of `$regex`.
     fn operator(
         &mut self,
         (name, operator): (&'static str, FieldOperator),
         value: &Value,
-        beside: &Map<String, Value>,
-        at: &Place<'_>,
+        siblings: &Map<String, Value>,
+        at: &Location<'_>,
     ) -> Result<Option<Test>, FilterError> {
         let not = |test| Test::Not(Box::new(test));
         Ok(Some(match operator {
@@ -166,19 +167,19 @@ impl Reader {
             FieldOperator::In => one_of(value, at, name)?,
             FieldOperator::NotIn => not(one_of(value, at, name)?),
             FieldOperator::Not => not(self.negated(value, at)?),
-            FieldOperator::Exists => match truth(value, at)? {
+            FieldOperator::Exists => match boolean(value, at)? {
                 true => Test::Exists,
                 false => not(Test::Exists),
             },
-            FieldOperator::Regex => self.pattern(value, beside.get("$options"), at)?,
-            FieldOperator::Options if beside.contains_key("$regex") => return Ok(None),
+            FieldOperator::Regex => self.pattern(value, siblings.get("$options"), at)?,
+            FieldOperator::Options if siblings.contains_key("$regex") => return Ok(None),
             FieldOperator::Options => return Err(at.problem(Problem::OptionsAlone)),
             FieldOperator::Size => Test::Size(size(value, at)?),
             FieldOperator::ElemMatch => Test::Item(Box::new(self.item(object(value, at)?, at)?)),
         }))
     }
 
-    fn negated(&mut self, value: &Value, at: &Place<'_>) -> Result<Test, FilterError> {
+    fn negated(&mut self, value: &Value, at: &Location<'_>) -> Result<Test, FilterError> {
         let operators = value.as_object().ok_or_else(|| {
             at.problem(Problem::Expected {
                 expected: "an object of operators",
@@ -186,7 +187,7 @@ impl Reader {
             })
         })?;
         if operators.is_empty() {
-            return Err(at.problem(Problem::Empty("an object of operators")));
+            return Err(at.problem(Problem::Empty("the object of operators")));
         }
         self.operators(operators, at)
     }
@@ -195,11 +196,11 @@ impl Reader {
         &mut self,
         value: &Value,
         options: Option<&Value>,
-        at: &Place<'_>,
+        at: &Location<'_>,
     ) -> Result<Test, FilterError> {
-        let options_at = at.beside("$options");
+        let options_at = at.sibling("$options");
         let options = options.map_or(Ok(""), |options| text(options, &options_at))?;
-        let compiled = self.room.compile(text(value, at)?, options);
+        let compiled = self.patterns.compile(text(value, at)?, options);
         let pattern = compiled.map_err(|problem| match problem {
             Problem::Option(_) => options_at.problem(problem),
             _ => at.problem(problem),
@@ -207,21 +208,25 @@ impl Reader {
         Ok(Test::One(Probe::Matches(pattern)))
     }
 
-    /// Reads what is asked of the items of a list: operators, or else a filter.
-    fn item(&mut self, wanted: &Map<String, Value>, at: &Place<'_>) -> Result<Item, FilterError> {
+    /// Parses the argument of `$elemMatch`: operators for the item itself, or a filter.
+    fn item(
+        &mut self,
+        condition: &Map<String, Value>,
+        at: &Location<'_>,
+    ) -> Result<Item, FilterError> {
         let combines =
-            |name: &String| matches!(operator::named(name), Some((_, Operator::Combining(_))));
-        if wanted.keys().any(|name| is_operator(name) && !combines(name)) {
-            return Ok(Item::Itself(self.operators(wanted, at)?));
+            |name: &String| matches!(operator::lookup(name), Some((_, Operator::Combining(_))));
+        if condition.keys().any(|name| is_operator(name) && !combines(name)) {
+            return Ok(Item::Itself(self.operators(condition, at)?));
         }
-        Ok(Item::Object(self.clause(wanted, at, Scope::Item)?))
+        Ok(Item::Object(self.clause(condition, at, Scope::Item)?))
     }
 
-    /// Counts a condition.
-    fn count(&mut self, at: &Place<'_>) -> Result<(), FilterError> {
+    /// Counts a condition, and fails at more than [`MAX_CONDITIONS`].
+    fn count(&mut self, at: &Location<'_>) -> Result<(), FilterError> {
         self.conditions += 1;
-        let many = self.conditions > MAX_CONDITIONS;
-        if many { Err(at.problem(Problem::ManyConditions)) } else { Ok(()) }
+        let is_over = self.conditions > MAX_CONDITIONS;
+        if is_over { Err(at.problem(Problem::ManyConditions)) } else { Ok(()) }
     }
 }
 
@@ -229,35 +234,36 @@ fn is_operator(name: &str) -> bool {
     name.starts_with('$')
 }
 
-/// Returns the only one, or else all of them together.
-fn one_or<T>(mut several: Vec<T>, together: fn(Box<[T]>) -> T) -> T {
-    match several.len() {
-        1 => several.swap_remove(0),
-        _ => together(several.into()),
+/// Returns the only part, or combines several parts into one.
+fn one_or<T>(mut parts: Vec<T>, combine: fn(Box<[T]>) -> T) -> T {
+    match parts.len() {
+        1 => parts.swap_remove(0),
+        _ => combine(parts.into()),
     }
 }
 
-fn one_of(value: &Value, at: &Place<'_>, operator: &'static str) -> Result<Test, FilterError> {
+/// Parses the argument of `$in` or `$nin`.
+fn one_of(value: &Value, at: &Location<'_>, operator: &'static str) -> Result<Test, FilterError> {
     list(value, at)?;
-    let Value::Array(mut wanted) = plain(value, at, Some(operator))? else {
+    let Value::Array(mut candidates) = plain(value, at, Some(operator))? else {
         return Err(expected("a list", value, at));
     };
-    wanted.sort_by(order::compare);
-    Ok(Test::One(Probe::In(wanted.into())))
+    candidates.sort_by(order::compare);
+    Ok(Test::One(Probe::In(candidates.into())))
 }
 
-/// Returns a value to compare with, Extended JSON as plain JSON. `operator` is the one whose
-/// argument it is, if there is one.
+/// Converts a value to compare with from Extended JSON to plain JSON.
 ///
-/// An object that is neither, such as an operator, is refused: it is not meant as a literal value.
+/// `operator` is the operator whose argument contains the value, if any. Operators inside the value
+/// are rejected, because a caller does not mean them as literal values.
 fn plain(
     value: &Value,
-    at: &Place<'_>,
+    at: &Location<'_>,
     operator: Option<&'static str>,
 ) -> Result<Value, FilterError> {
     let mut value = value.clone();
     extended::convert(&mut value).map_err(|error| {
-        let nested = operator::named(error.name()).map(|(nested, _)| nested);
+        let nested = operator::lookup(error.name()).map(|(nested, _)| nested);
         let problem = match (&error.problem, nested, operator) {
             (ExtendedProblem::Unknown, Some(nested), Some(operator)) => {
                 Problem::Nested { nested, operator }
@@ -270,32 +276,32 @@ fn plain(
     Ok(value)
 }
 
-fn unknown(name: &str, at: &Place<'_>) -> FilterError {
-    at.problem(Problem::Unknown { suggestion: operator::nearest(name) })
+fn unknown(name: &str, at: &Location<'_>) -> FilterError {
+    at.problem(Problem::Unknown { suggestion: operator::suggestion(name) })
 }
 
-fn expected(expected: &'static str, value: &Value, at: &Place<'_>) -> FilterError {
+fn expected(expected: &'static str, value: &Value, at: &Location<'_>) -> FilterError {
     at.problem(Problem::Expected { expected, found: type_name(value) })
 }
 
-fn object<'v>(value: &'v Value, at: &Place<'_>) -> Result<&'v Map<String, Value>, FilterError> {
+fn object<'v>(value: &'v Value, at: &Location<'_>) -> Result<&'v Map<String, Value>, FilterError> {
     value.as_object().ok_or_else(|| expected("an object", value, at))
 }
 
-fn list<'v>(value: &'v Value, at: &Place<'_>) -> Result<&'v Vec<Value>, FilterError> {
+fn list<'v>(value: &'v Value, at: &Location<'_>) -> Result<&'v Vec<Value>, FilterError> {
     value.as_array().ok_or_else(|| expected("a list", value, at))
 }
 
-fn text<'v>(value: &'v Value, at: &Place<'_>) -> Result<&'v str, FilterError> {
+fn text<'v>(value: &'v Value, at: &Location<'_>) -> Result<&'v str, FilterError> {
     value.as_str().ok_or_else(|| expected("a text", value, at))
 }
 
-fn truth(value: &Value, at: &Place<'_>) -> Result<bool, FilterError> {
+fn boolean(value: &Value, at: &Location<'_>) -> Result<bool, FilterError> {
     value.as_bool().ok_or_else(|| expected("true or false", value, at))
 }
 
-fn size(value: &Value, at: &Place<'_>) -> Result<u64, FilterError> {
-    let whole = value.as_f64().filter(|size| *size >= 0.0 && size.fract() == 0.0);
-    let size = value.as_u64().or(whole.map(|size| size as u64));
-    size.ok_or_else(|| expected("a whole number from 0", value, at))
+fn size(value: &Value, at: &Location<'_>) -> Result<u64, FilterError> {
+    let integral = value.as_f64().filter(|size| *size >= 0.0 && size.fract() == 0.0);
+    let size = value.as_u64().or(integral.map(|size| size as u64));
+    size.ok_or_else(|| expected("a non-negative integer", value, at))
 }

@@ -1,7 +1,7 @@
-//! What filters mean: tables of filters, and of what fits and what does not.
+//! Tests of the documents that filters match.
 //!
-//! They follow MongoDB's manual and its own tests of paths and of null, but for what
-//! `wit/README.md` names as different.
+//! The tests follow the manual of MongoDB and MongoDB's own tests of paths and null. The exceptions
+//! are the differences that `wit/README.md` lists.
 
 use serde_json::{Value, json};
 
@@ -14,44 +14,49 @@ fn matches(filter: &Value, document: &Value) -> bool {
     filter.matches(&id, document.as_object().unwrap())
 }
 
-/// Checks that a filter means these documents and not those. The documents are lists.
-fn check(filter: &Value, fits: &Value, other: &Value) {
-    for document in fits.as_array().unwrap() {
-        assert!(matches(filter, document), "{filter} has to mean {document}");
+/// Checks that a filter matches each document of the first list, and none of the second list.
+fn check(filter: &Value, matching: &Value, other: &Value) {
+    for document in matching.as_array().unwrap() {
+        assert!(matches(filter, document), "{filter} must match {document}");
     }
     for document in other.as_array().unwrap() {
-        assert!(!matches(filter, document), "{filter} must not mean {document}");
+        assert!(!matches(filter, document), "{filter} must not match {document}");
     }
 }
 
-/// Checks filters of `a`, and that their opposites mean the opposite.
-fn check_a(asked: &Value, fits: &Value, other: &Value) {
+/// Checks filters with a condition on the field `a`, and the negations of these filters.
+///
+/// The lists contain the values of `a`.
+fn check_a(condition: &Value, matching: &Value, other: &Value) {
     let with = |values: &Value| -> Value {
         values.as_array().unwrap().iter().map(|value| json!({"a": value})).collect()
     };
-    check(&json!({"a": asked}), &with(fits), &with(other));
-    check(&json!({"$nor": [{"a": asked}]}), &with(other), &with(fits));
-    if asked.as_object().is_some_and(|asked| asked.keys().any(|key| key.starts_with('$'))) {
-        check(&json!({"a": {"$not": asked}}), &with(other), &with(fits));
-        let several = json!({"$and": [{"a": asked}, {"$or": [{"a": asked}, {"x": 1}]}]});
-        check(&several, &with(fits), &with(other));
+    check(&json!({"a": condition}), &with(matching), &with(other));
+    check(&json!({"$nor": [{"a": condition}]}), &with(other), &with(matching));
+    if condition
+        .as_object()
+        .is_some_and(|condition| condition.keys().any(|key| key.starts_with('$')))
+    {
+        check(&json!({"a": {"$not": condition}}), &with(other), &with(matching));
+        let several = json!({"$and": [{"a": condition}, {"$or": [{"a": condition}, {"x": 1}]}]});
+        check(&several, &with(matching), &with(other));
     } else {
-        check_a(&json!({"$eq": asked}), fits, other);
-        check(&json!({"a": {"$ne": asked}}), &with(other), &with(fits));
-        check(&json!({"a": {"$in": [asked]}}), &with(fits), &with(other));
-        check(&json!({"a": {"$nin": [asked]}}), &with(other), &with(fits));
+        check_a(&json!({"$eq": condition}), matching, other);
+        check(&json!({"a": {"$ne": condition}}), &with(other), &with(matching));
+        check(&json!({"a": {"$in": [condition]}}), &with(matching), &with(other));
+        check(&json!({"a": {"$nin": [condition]}}), &with(other), &with(matching));
     }
 }
 
 #[test]
-fn an_empty_filter_means_all() {
+fn empty_filter_matches_all_documents() {
     check(&json!({}), &json!([{}, {"a": 1}]), &json!([]));
     assert_eq!(Filter::parse(&json!({})).unwrap(), Filter::all());
     assert!(Filter::all().matches(&DocumentId::new("x").unwrap(), &serde_json::Map::new()));
 }
 
 #[test]
-fn a_value_means_what_equals_it_or_has_an_item_that_does() {
+fn value_matches_equal_values_and_lists_with_an_equal_item() {
     check_a(&json!(1), &json!([1, 1.0, [1], [0, 1], [[2], 1]]), &json!([2, "1", [], [[1]], {}]));
     check_a(&json!("x"), &json!(["x", ["y", "x"]]), &json!(["", "X", ["xx"], {"x": "x"}]));
     check_a(&json!(true), &json!([true, [true]]), &json!([false, 1, "true"]));
@@ -63,7 +68,7 @@ fn a_value_means_what_equals_it_or_has_an_item_that_does() {
 }
 
 #[test]
-fn a_list_means_the_same_list_or_a_list_that_holds_it() {
+fn list_matches_equal_lists_and_lists_that_contain_it() {
     check_a(
         &json!([1, 2]),
         &json!([[1, 2], [1.0, 2], [[1, 2], 3]]),
@@ -73,7 +78,7 @@ fn a_list_means_the_same_list_or_a_list_that_holds_it() {
 }
 
 #[test]
-fn an_object_means_the_same_fields_in_any_order() {
+fn object_matches_the_same_fields_in_any_order() {
     check_a(
         &json!({"x": 1, "y": 2}),
         &json!([{"x": 1, "y": 2}, {"y": 2, "x": 1.0}, [{"y": 2, "x": 1}]]),
@@ -83,18 +88,18 @@ fn an_object_means_the_same_fields_in_any_order() {
 }
 
 #[test]
-fn fields_and_operators_side_by_side_have_to_hold_all() {
+fn fields_and_operators_of_one_object_must_all_hold() {
     check(
         &json!({"status": "open", "salary": {"$gte": 1000, "$lt": 2000}}),
         &json!([{"status": "open", "salary": 1000}, {"salary": 1999.5, "status": ["open"]}]),
         &json!([{"status": "open"}, {"status": "open", "salary": 2000}, {"salary": 1500}]),
     );
-    // Each operator looks for an item of its own.
+    // Different items can satisfy the operators.
     check_a(&json!({"$gt": 1, "$lt": 0}), &json!([[2, -1]]), &json!([2, -1, [2], [0, 1]]));
 }
 
 #[test]
-fn null_means_null_or_missing() {
+fn null_matches_null_and_missing_values() {
     check_a(
         &json!(null),
         &json!([null, [null], [1, null]]),
@@ -120,7 +125,7 @@ fn null_means_null_or_missing() {
 }
 
 #[test]
-fn null_within_objects_and_lists() {
+fn null_matches_missing_fields_in_objects_and_lists() {
     let without = json!([
         {}, {"a": null}, {"a": 4}, {"a": {}}, {"a": {"b": null}}, {"a": [{"b": null}, {"b": 3}]},
         {"a": [{"b": 3}, {}]}, {"a": []}, {"a": [[]]}, {"a": [1, "x"]}, {"a": [null]}
@@ -141,7 +146,7 @@ fn null_within_objects_and_lists() {
 }
 
 #[test]
-fn comparisons_are_within_a_type() {
+fn comparisons_match_only_values_of_the_same_type() {
     check_a(
         &json!({"$gt": 5}),
         &json!([6, 5.5, [1, 6]]),
@@ -164,7 +169,7 @@ fn comparisons_are_within_a_type() {
 }
 
 #[test]
-fn comparisons_with_null_lists_and_objects() {
+fn comparisons_accept_null_lists_and_objects() {
     check_a(&json!({"$gte": null}), &json!([null, [null]]), &json!([0, "", [], {}]));
     check_a(&json!({"$lte": null}), &json!([null]), &json!([0, false]));
     check_a(&json!({"$gt": null}), &json!([]), &json!([null, 0, [null]]));
@@ -183,7 +188,7 @@ fn comparisons_with_null_lists_and_objects() {
 }
 
 #[test]
-fn in_means_one_of_several() {
+fn in_matches_any_of_the_values() {
     check_a(
         &json!({"$in": [3, "x", null, [1, 2], {"k": 1}]}),
         &json!([3, 3.0, "x", null, ["y", "x"], [1, 2], [[1, 2]], {"k": 1.0}, [{"k": 1}]]),
@@ -196,7 +201,7 @@ fn in_means_one_of_several() {
 }
 
 #[test]
-fn not_equal_means_that_no_item_equals() {
+fn not_equal_requires_that_no_item_is_equal() {
     check_a(&json!({"$ne": 1}), &json!([2, null, [], [2, 3], [[1]], {}]), &json!([1, [2, 1], 1.0]));
     check(&json!({"a": {"$ne": 1}}), &json!([{}]), &json!([]));
     check(
@@ -207,7 +212,7 @@ fn not_equal_means_that_no_item_equals() {
 }
 
 #[test]
-fn not_means_whatever_does_not_fit_the_missing_too() {
+fn not_matches_all_other_values_and_missing_values() {
     check_a(&json!({"$not": {"$gt": 5}}), &json!([5, "6", null, [], [1, 5]]), &json!([6, [1, 6]]));
     check(&json!({"a": {"$not": {"$gt": 5}}}), &json!([{}]), &json!([]));
     check_a(&json!({"$not": {"$gt": 1, "$lt": 5}}), &json!([1, 5, "x"]), &json!([2, [0, 9]]));
@@ -221,7 +226,7 @@ fn not_means_whatever_does_not_fit_the_missing_too() {
 }
 
 #[test]
-fn and_or_and_nor_combine() {
+fn and_or_and_nor_combine_filters() {
     check(
         &json!({"$and": [{"a": 1}, {"b": 2}]}),
         &json!([{"a": 1, "b": 2}]),
@@ -250,20 +255,20 @@ fn and_or_and_nor_combine() {
 }
 
 #[test]
-fn exists_is_about_being_there_with_null_too() {
+fn exists_matches_all_values_including_null() {
     check_a(&json!({"$exists": true}), &json!([null, 0, [], {}]), &json!([]));
     check(&json!({"a": {"$exists": true}}), &json!([]), &json!([{}, {"b": 1}]));
     check(&json!({"a": {"$exists": false}}), &json!([{}]), &json!([{"a": null}]));
-    let (there, missing) = (
+    let (existing, missing) = (
         json!([{"a": {"b": null}}, {"a": [{"b": 1}, {}]}]),
         json!([{}, {"a": 1}, {"a": []}, {"a": [1]}, {"a": [{"c": 1}]}, {"a": [[{"b": 1}]]}]),
     );
-    check(&json!({"a.b": {"$exists": true}}), &there, &missing);
-    check(&json!({"a.b": {"$exists": false}}), &missing, &there);
+    check(&json!({"a.b": {"$exists": true}}), &existing, &missing);
+    check(&json!({"a.b": {"$exists": false}}), &missing, &existing);
 }
 
 #[test]
-fn regex_finds_texts_and_items_that_are_texts() {
+fn regex_matches_texts_and_items_that_are_texts() {
     check_a(
         &json!({"$regex": "^ab"}),
         &json!(["abc", ["x", "ab"]]),
@@ -276,7 +281,7 @@ fn regex_finds_texts_and_items_that_are_texts() {
 }
 
 #[test]
-fn size_is_that_of_a_list_itself() {
+fn size_is_the_number_of_items_of_a_list() {
     check_a(
         &json!({"$size": 2}),
         &json!([[1, 2], [[], []]]),
@@ -294,7 +299,7 @@ fn size_is_that_of_a_list_itself() {
 }
 
 #[test]
-fn elem_match_asks_one_item_for_everything() {
+fn elem_match_requires_one_item_that_satisfies_all_conditions() {
     check_a(
         &json!({"$elemMatch": {"x": 1, "y": {"$gt": 1}}}),
         &json!([[{"x": 1, "y": 2}], [0, {"x": [1], "y": 9}]]),
@@ -314,7 +319,7 @@ fn elem_match_asks_one_item_for_everything() {
 }
 
 #[test]
-fn elem_match_asks_the_item_itself_not_what_is_in_it() {
+fn elem_match_tests_the_item_itself_and_not_its_items() {
     check_a(
         &json!({"$elemMatch": {"$eq": null}}),
         &json!([[null, null], [1, null]]),
@@ -350,7 +355,7 @@ fn elem_match_asks_the_item_itself_not_what_is_in_it() {
         &json!([{"a": [{"b": [{"c": 1}]}]}]),
         &json!([{"a": [{"b": {"c": 1}}]}]),
     );
-    // `_id` of an item is a field.
+    // `_id` is an ordinary field of an item.
     check_a(
         &json!({"$elemMatch": {"_id": "b"}}),
         &json!([[{"_id": "b"}]]),
@@ -359,7 +364,7 @@ fn elem_match_asks_the_item_itself_not_what_is_in_it() {
 }
 
 #[test]
-fn paths_lead_through_objects_and_lists() {
+fn paths_resolve_through_objects_and_lists() {
     check(
         &json!({"a.b.c": 1}),
         &json!([{"a": {"b": {"c": 1}}}, {"a": [{"b": [{"c": [0, 1]}]}]}]),
@@ -391,9 +396,9 @@ fn paths_lead_through_objects_and_lists() {
 }
 
 #[test]
-fn the_id_is_asked_as_a_field() {
+fn id_can_be_tested_like_a_field() {
     let (all, none) = (json!([{}, {"_id": "x"}]), json!([]));
-    for asked in [
+    for condition in [
         json!("b"),
         json!({"$gte": "b", "$lt": "c"}),
         json!({"$in": ["a", "b"]}),
@@ -402,9 +407,9 @@ fn the_id_is_asked_as_a_field() {
         json!({"$ne": "x"}),
         json!({"$not": {"$size": 1}}),
     ] {
-        check(&json!({"_id": asked}), &all, &none);
+        check(&json!({"_id": condition}), &all, &none);
     }
-    for asked in [
+    for condition in [
         json!("x"),
         json!({"$gt": "b"}),
         json!({"$in": ["a", null, 1, {}]}),
@@ -414,62 +419,14 @@ fn the_id_is_asked_as_a_field() {
         json!({"$gte": 0}),
         json!({"$elemMatch": {"$eq": "b"}}),
     ] {
-        check(&json!({"_id": asked}), &none, &all);
+        check(&json!({"_id": condition}), &none, &all);
     }
     check(&json!({"_id.x": null, "$or": [{"_id": "b"}]}), &all, &none);
     check(&json!({"_id.x": {"$exists": true}}), &none, &all);
 }
 
 #[test]
-fn an_operator_in_the_argument_of_another_is_refused_with_its_place() {
-    let values =
-        ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"].map(|name| (name, json!({"$regex": "^x"})));
-    let lists = ["$in", "$nin"].map(|name| (name, json!([1, {"$regex": "^x"}])));
-    for (operator, argument) in values.into_iter().chain(lists) {
-        let item = if argument.is_array() { "[1]" } else { "" };
-        let problem = format!("cannot nest $regex under {operator}, which takes values");
-        let asked = json!({operator: argument});
-        for (filter, place) in [
-            (json!({"a": asked}), "$.a"),
-            (json!({"a": {"$not": asked}}), "$.a.$not"),
-            (json!({"a": {"$elemMatch": asked}}), "$.a.$elemMatch"),
-            (json!({"a": {"$elemMatch": {"b": asked}}}), "$.a.$elemMatch.b"),
-            (json!({"$nor": [{"a": asked}]}), "$.$nor[0].a"),
-            (json!({"_id": asked}), "$._id"),
-        ] {
-            let told = told(&filter);
-            let place = format!("at {place}.{operator}{item}.$regex: {problem}");
-            assert!(told.starts_with(&place), "{told}");
-        }
-        let deeper = json!({"a": {operator: json!([[{"b": [{"$gt": 1}]}]])}});
-        let place = format!("at $.a.{operator}[0][0].b[0].$gt: cannot nest $gt under {operator}");
-        assert!(told(&deeper).starts_with(&place), "{}", told(&deeper));
-        let unknown = json!({"a": {operator: json!([{"x": 1, "$foo": 1}])}});
-        let place = format!("at $.a.{operator}[0].$foo: there is no such type of Extended JSON");
-        assert_eq!(told(&unknown), place);
-    }
-}
-
-#[test]
-fn an_operator_in_a_value_that_is_to_be_equal_is_refused_with_its_place() {
-    let inside = "this operator is inside a value that is compared as a whole";
-    for (filter, place) in [
-        (json!({"a": {"b": [{"$gt": 1}]}}), "$.a.b[0].$gt"),
-        (json!({"a": {"b": {"$regex": "^x"}}}), "$.a.b.$regex"),
-        (json!({"a": [{"$regex": "^x"}]}), "$.a[0].$regex"),
-        (json!({"a": [[{"$in": []}]]}), "$.a[0][0].$in"),
-        (json!({"$or": [{"a": [{"$not": {}}]}]}), "$.$or[0].a[0].$not"),
-    ] {
-        let told = told(&filter);
-        assert!(told.starts_with(&format!("at {place}: {inside}")), "{told}");
-    }
-    let unknown = "there is no such type of Extended JSON";
-    assert_eq!(told(&json!({"a": {"b": {"$x": 1}}})), format!("at $.a.b.$x: {unknown}"));
-    assert_eq!(told(&json!({"a": {"b": {"$ref": 1}}})), format!("at $.a.b.$ref: {unknown}"));
-}
-
-#[test]
-fn extended_json_stands_for_plain_values() {
+fn extended_json_is_converted_to_plain_values() {
     let oid = "65f0c0ffee0123456789abcd";
     for (extended, plain) in [
         (json!({"$oid": oid}), json!(oid)),
@@ -477,15 +434,16 @@ fn extended_json_stands_for_plain_values() {
         (json!({"$numberLong": "5"}), json!(5)),
         (json!({"$numberDecimal": "2.50"}), json!(2.5)),
     ] {
-        let (fits, other) = (json!([{"a": plain}, {"a": [plain]}]), json!([{"a": extended}, {}]));
-        for asked in [
+        let (matching, other) =
+            (json!([{"a": plain}, {"a": [plain]}]), json!([{"a": extended}, {}]));
+        for condition in [
             extended.clone(),
             json!({"$eq": extended}),
             json!({"$in": [extended]}),
             json!({"$gte": extended, "$lte": extended}),
             json!({"$not": {"$ne": extended}}),
         ] {
-            check(&json!({"a": asked}), &fits, &other);
+            check(&json!({"a": condition}), &matching, &other);
         }
         let within = json!({"a": {"b": [extended]}});
         check(&within, &json!([{"a": {"b": [plain]}}]), &json!([within]));
@@ -503,116 +461,7 @@ fn extended_json_stands_for_plain_values() {
 }
 
 #[test]
-fn extended_json_that_is_malformed_or_in_a_wrong_place_is_told_with_its_place() {
-    for (filter, expected) in [
-        (
-            json!({"_id": {"$oid": "65f0"}}),
-            "at $._id.$oid: this type of Extended JSON needs 24 hexadecimal digits",
-        ),
-        (
-            json!({"a": {"$in": [{"$numberLong": 5}]}}),
-            "at $.a.$in[0].$numberLong: this type of Extended JSON needs an integer of 64 bits, as text",
-        ),
-        (
-            json!({"a": {"$regularExpression": {"pattern": "^x", "options": ""}}}),
-            "at $.a.$regularExpression: this type of Extended JSON has no plain value",
-        ),
-        (
-            json!({"a": {"$gt": 1, "$date": 0}}),
-            "at $.a.$date: an object of Extended JSON has no other fields",
-        ),
-        (
-            json!({"a": {"$not": {"$date": 0}}}),
-            "at $.a.$not.$date: this is a value, not an operator; {\"$eq\": VALUE} compares with one",
-        ),
-    ] {
-        assert_eq!(told(&filter), expected);
-    }
-}
-
-fn told(filter: &Value) -> String {
-    Filter::parse(filter).unwrap_err().to_string()
-}
-
-#[test]
-fn an_operator_that_is_none_or_stands_wrong_is_told_with_its_place() {
-    let unknown = "there is no such operator; ";
-    let all = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $and, $or, $nor, $not, $exists, $regex, \
-               $options, $size, $elemMatch";
-    let gte = json!({"a": {"$gte2": 1}});
-    assert_eq!(told(&gte), format!("at $.a.$gte2: {unknown}did you mean $gte?"));
-    assert_eq!(told(&json!({"$where": "x"})), format!("at $.$where: {unknown}there are {all}"));
-    let combines = "this operator combines whole filters and stands beside fields, not in one";
-    assert_eq!(told(&json!({"a": {"$or": [{"x": 1}]}})), format!("at $.a.$or: {combines}"));
-    for operator in ["$gt", "$not"] {
-        let field = format!("belongs to a field: {{\"FIELD\": {{\"{operator}\": ..}}}}");
-        let expected = format!("at $.{operator}: this operator {field}");
-        assert_eq!(told(&json!({operator: {"a": 1}})), expected);
-    }
-    let mixed = "operators, which begin with $, and fields are mixed in one object";
-    assert_eq!(told(&json!({"a": {"$gt": 1, "b": 2}})), format!("at $.a: {mixed}"));
-    assert_eq!(told(&json!({"a": {"b": 2, "$gt": 1}})), format!("at $.a: {mixed}"));
-    let elem_match = json!({"a": {"$elemMatch": {"x": 1, "$gt": 1}}});
-    assert_eq!(told(&elem_match), format!("at $.a.$elemMatch: {mixed}"));
-}
-
-#[test]
-fn an_argument_of_another_type_is_told_with_its_place() {
-    for (filter, expected) in [
-        (json!([]), "at $: an object is needed, here is a list"),
-        (json!({"a": {"$in": "x"}}), "at $.a.$in: a list is needed, here is a text"),
-        (json!({"$or": [{"a": 1}, 2]}), "at $.$or[1]: an object is needed, here is a number"),
-        (json!({"$nor": {"a": 1}}), "at $.$nor: a list is needed, here is an object"),
-        (
-            json!({"a": {"$not": 5}}),
-            "at $.a.$not: an object of operators is needed, here is a number",
-        ),
-        (json!({"a": {"$exists": 1}}), "at $.a.$exists: true or false is needed, here is a number"),
-        (
-            json!({"a": {"$size": -1}}),
-            "at $.a.$size: a whole number from 0 is needed, here is a number",
-        ),
-        (
-            json!({"a": {"$size": 1.5}}),
-            "at $.a.$size: a whole number from 0 is needed, here is a number",
-        ),
-        (
-            json!({"a": {"$elemMatch": 1}}),
-            "at $.a.$elemMatch: an object is needed, here is a number",
-        ),
-        (json!({"a": {"$regex": 1}}), "at $.a.$regex: a text is needed, here is a number"),
-        (
-            json!({"a": {"$regex": "a", "$options": 1}}),
-            "at $.a.$options: a text is needed, here is a number",
-        ),
-    ] {
-        assert_eq!(told(&filter), expected);
-    }
-}
-
-#[test]
-fn what_is_empty_or_not_readable_is_told_with_its_place() {
-    for (filter, expected) in [
-        (json!({"$and": []}), "at $.$and: a list of filters is needed, here is nothing"),
-        (
-            json!({"a": {"$not": {}}}),
-            "at $.a.$not: an object of operators is needed, here is nothing",
-        ),
-        (json!({"a": {"$regex": "("}}), "at $.a.$regex: not a pattern: unclosed group"),
-        (json!({"a": {"$options": "i"}}), "at $.a.$options: $options is for a $regex beside it"),
-        (
-            json!({"a": {"$options": "ig", "$regex": "a"}}),
-            "at $.a.$options: the options of a pattern are i, m, s and x, not 'g'",
-        ),
-        (json!({"a..b": 1}), "at $.a..b: the path `a..b` has an empty part"),
-        (json!({"": 1}), "at $.: the path `` has an empty part"),
-    ] {
-        assert_eq!(told(&filter), expected);
-    }
-}
-
-#[test]
-fn the_readme_of_the_contract_knows_every_operator_and_its_example_works() {
+fn contract_readme_lists_every_operator_and_its_example_works() {
     let readme = include_str!("../../../../wit/README.md");
     let (_, section) = readme.split_once("## Filters\n").unwrap();
     for operator in super::operator::names() {
@@ -627,40 +476,14 @@ fn the_readme_of_the_contract_knows_every_operator_and_its_example_works() {
         &json!([{"status": "open", "salary": 1000, "tags": ["go", "wasm"]}]),
         &json!([{"status": "open", "salary": 1000}, {"salary": 999, "tags": "rust"}]),
     );
-    let told = "at $.salary.$gte2: there is no such operator; did you mean $gte?";
-    assert_eq!(self::told(&json!({"salary": {"$gte2": 1}})), told);
-    assert!(section.contains(told));
+    let message = "at $.salary.$gte2: unknown operator; did you mean $gte?";
+    let error = Filter::parse(&json!({"salary": {"$gte2": 1}})).unwrap_err();
+    assert_eq!(error.to_string(), message);
+    assert!(section.contains(message));
 }
 
 #[test]
-fn a_filter_is_bounded() {
-    let many = |count: usize| json!({"$or": vec![json!({"a": 1}); count]});
-    assert!(Filter::parse(&many(1000)).is_ok());
-    assert_eq!(told(&many(1001)), "at $.$or[1000].a: a filter has at most 1000 conditions");
-    let empty = json!({"$nor": vec![json!({}); 1001]});
-    assert_eq!(told(&empty), "at $.$nor[1000]: a filter has at most 1000 conditions");
-    let long = json!({"a": "x".repeat(64 << 10)});
-    assert_eq!(told(&long), "at $: a filter has at most 64 KiB");
-    assert_eq!(Filter::parse_text(&long.to_string()).unwrap_err().to_string(), told(&long));
-    let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({"x": inner}));
-    assert!(Filter::parse(&json!({"a": nested(63)})).is_ok());
-    assert_eq!(told(&json!({"a": nested(64)})), "at $: a filter has at most 64 levels");
-    let ids: Vec<_> = (0..5_000).map(|id| format!("id-{id}")).collect();
-    assert!(Filter::parse(&json!({"_id": {"$in": ids}})).is_ok(), "these are one condition");
-}
-
-#[test]
-fn a_filter_is_read_from_text_strictly() {
-    let filter = Filter::parse_text(r#"{"a": {"$gt": 1}}"#).unwrap();
-    assert_eq!(filter, Filter::parse(&json!({"a": {"$gt": 1}})).unwrap());
-    let told = Filter::parse_text(r#"{"a": 1, "a": 2}"#).unwrap_err().to_string();
-    assert_eq!(told, "at $: it is not JSON: the key \"a\" stands twice at line 1 column 16");
-    let told = Filter::parse_text(r#"{"a": {"$qt": 1}}"#).unwrap_err().to_string();
-    assert_eq!(told, "at $.a.$qt: there is no such operator; did you mean $gt?");
-}
-
-#[test]
-fn the_deepest_filter_meets_the_deepest_document_with_little_stack() {
+fn filter_and_document_of_maximum_depth_need_little_stack() {
     let deep = || {
         let lists = (0..62).fold(json!(1), |inner, _| json!([inner]));
         let filter = (0..62).fold(json!({"$gt": 0}), |inner, _| json!({"$elemMatch": inner}));
@@ -675,7 +498,7 @@ fn the_deepest_filter_meets_the_deepest_document_with_little_stack() {
 }
 
 #[test]
-fn the_ids_that_a_filter_names_are_all_that_it_can_mean() {
+fn ids_are_a_superset_of_the_ids_that_match() {
     let ids = |filter: Value| {
         let ids = Filter::parse(&filter).unwrap().ids();
         ids.map(|ids| ids.into_iter().map(String::from).collect::<Vec<_>>())

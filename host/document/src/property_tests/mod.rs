@@ -1,4 +1,4 @@
-//! Random values, filters and changes: what is fast agrees with what is plainly right.
+//! Property tests: compares the optimised code with a simple model, for random inputs.
 
 mod model;
 
@@ -19,7 +19,7 @@ use crate::query::{Cursor, Query};
 use crate::sort::{Sort, SortBy};
 use crate::{diff, edit, order};
 
-/// Pseudo-random numbers, values and filters: the same in every run.
+/// A generator of pseudo-random values and filters, which are the same in every run.
 struct Random(fastrand::Rng);
 
 impl Random {
@@ -31,21 +31,21 @@ impl Random {
         self.0.usize(..limit)
     }
 
-    fn one_of<T: Copy>(&mut self, several: &[T]) -> T {
-        several[self.below(several.len())]
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
     }
 
-    /// Makes a value of few kinds, so that equal ones and near ones are frequent.
+    /// Returns a value from a small range, so that equal and similar values are frequent.
     fn value(&mut self, depth: usize) -> Value {
-        let few = self.below(4);
+        let small = self.below(4);
         match self.below(if depth == 0 { 6 } else { 10 }) {
             0 => json!(null),
-            1 => json!(few < 2),
-            2 => json!(few),
-            3 => json!(few as f64 / 2.0),
-            4 => json!(9_007_199_254_740_992_u64 + few as u64),
+            1 => json!(small < 2),
+            2 => json!(small),
+            3 => json!(small as f64 / 2.0),
+            4 => json!(9_007_199_254_740_992_u64 + small as u64),
             5 => json!(self.one_of(&["", "a", "ab", "b\u{0}", "ä", "A"])),
-            6 | 7 => (0..few).map(|_| self.value(depth - 1)).collect(),
+            6 | 7 => (0..small).map(|_| self.value(depth - 1)).collect(),
             _ => Value::Object(self.object(depth - 1)),
         }
     }
@@ -64,7 +64,7 @@ impl Random {
         parts.join(".")
     }
 
-    /// Makes a filter that can be read.
+    /// Returns a valid filter.
     fn filter(&mut self, depth: usize) -> Value {
         let mut filter = Map::new();
         for _ in 0..self.below(3) {
@@ -105,8 +105,8 @@ impl Random {
         Value::Object(operators)
     }
 
-    /// Makes a value that looks like a filter and mostly is none.
-    fn nonsense(&mut self, depth: usize) -> Value {
+    /// Returns a value that resembles a filter but is usually invalid.
+    fn malformed_filter(&mut self, depth: usize) -> Value {
         const NAMES: [&str; 22] = [
             "$eq",
             "$ne",
@@ -136,10 +136,10 @@ impl Random {
         }
         let count = self.below(3);
         match self.below(3) {
-            0 => (0..count).map(|_| self.nonsense(depth - 1)).collect(),
+            0 => (0..count).map(|_| self.malformed_filter(depth - 1)).collect(),
             _ => Value::Object(
                 (0..count)
-                    .map(|_| (self.one_of(&NAMES).to_owned(), self.nonsense(depth - 1)))
+                    .map(|_| (self.one_of(&NAMES).to_owned(), self.malformed_filter(depth - 1)))
                     .collect(),
             ),
         }
@@ -151,17 +151,17 @@ fn id(number: usize) -> DocumentId {
 }
 
 #[test]
-fn the_order_is_total_and_transitive() {
+fn order_is_total_and_transitive() {
     let mut random = Random::new();
     let values: Vec<_> = (0..150).map(|_| random.value(3)).collect();
     for a in &values {
         assert!(order::equal(a, a) && order::compare(a, a).is_eq(), "{a}");
         for b in &values {
-            let told = order::compare(a, b);
-            assert_eq!(told, order::compare(b, a).reverse(), "{a} and {b}");
-            assert_eq!(told.is_eq(), order::equal(a, b), "{a} and {b}");
-            assert_eq!(told, model::compare(a, b), "{a} and {b}");
-            for c in values.iter().filter(|c| told.is_le() && order::compare(b, c).is_le()) {
+            let order = order::compare(a, b);
+            assert_eq!(order, order::compare(b, a).reverse(), "{a} and {b}");
+            assert_eq!(order.is_eq(), order::equal(a, b), "{a} and {b}");
+            assert_eq!(order, model::compare(a, b), "{a} and {b}");
+            for c in values.iter().filter(|c| order.is_le() && order::compare(b, c).is_le()) {
                 assert!(order::compare(a, c).is_le(), "{a}, {b} and {c}");
             }
         }
@@ -169,7 +169,7 @@ fn the_order_is_total_and_transitive() {
 }
 
 #[test]
-fn a_filter_that_is_written_and_read_again_is_the_same() {
+fn filter_survives_a_round_trip() {
     let mut random = Random::new();
     for _ in 0..3_000 {
         let source = random.filter(3);
@@ -179,28 +179,28 @@ fn a_filter_that_is_written_and_read_again_is_the_same() {
     }
 }
 
-/// Puts an operator in place of a random part of a value.
-fn plant(random: &mut Random, value: &mut Value) {
-    let goes_on = random.below(3) > 0;
+/// Replaces a random part of a value by an operator.
+fn insert_operator(random: &mut Random, value: &mut Value) {
+    let descends = random.below(3) > 0;
     let inner = match value {
-        Value::Array(items) if goes_on => items.last_mut(),
-        Value::Object(fields) if goes_on => fields.values_mut().last(),
+        Value::Array(items) if descends => items.last_mut(),
+        Value::Object(fields) if descends => fields.values_mut().last(),
         _ => None,
     };
     match inner {
-        Some(inner) => plant(random, inner),
+        Some(inner) => insert_operator(random, inner),
         None => *value = json!({"$gt": random.value(1)}),
     }
 }
 
 #[test]
-fn an_operator_anywhere_in_a_value_is_refused() {
+fn operator_inside_a_value_is_rejected() {
     let mut random = Random::new();
     for _ in 0..3_000 {
         let mut value = random.value(4);
-        plant(&mut random, &mut value);
+        insert_operator(&mut random, &mut value);
         let operator = random.one_of(&["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]);
-        for asked in [
+        for condition in [
             json!({operator: value}),
             json!({"$in": [1, value]}),
             json!({"$nin": [value]}),
@@ -208,9 +208,9 @@ fn an_operator_anywhere_in_a_value_is_refused() {
             json!([value]),
         ] {
             for filter in [
-                json!({"a": asked}),
-                json!({"$nor": [{"a": {"$not": {"$ne": asked}}}]}),
-                json!({"a": {"$elemMatch": {"b": asked}}}),
+                json!({"a": condition}),
+                json!({"$nor": [{"a": {"$not": {"$ne": condition}}}]}),
+                json!({"a": {"$elemMatch": {"b": condition}}}),
             ] {
                 assert!(Filter::parse(&filter).is_err(), "{filter}");
             }
@@ -219,41 +219,42 @@ fn an_operator_anywhere_in_a_value_is_refused() {
 }
 
 #[test]
-fn filters_mean_what_the_plain_model_says() {
+fn filters_match_the_same_documents_as_the_model() {
     let mut random = Random::new();
-    let mut verdicts = [0; 2];
+    let mut results = [0; 2];
     for _ in 0..5_000 {
         let source = random.filter(3);
         let filter = Filter::parse(&source).unwrap_or_else(|error| panic!("{source}: {error}"));
-        let wanted = filter.scan().wanted;
+        let projection = filter.scan().wanted;
         for number in 0..10 {
             let document = random.object(4);
             let expected = model::matches(&source, &document);
-            let told = filter.matches(&id(number), &document);
-            let seen = filter.matches(&id(number), &glimpse(&wanted, &document));
-            assert_eq!([told, seen], [expected; 2], "{source} and {}", Value::Object(document));
-            verdicts[usize::from(told)] += 1;
+            let whole = filter.matches(&id(number), &document);
+            let projected = filter.matches(&id(number), &project(&projection, &document));
+            let document = Value::Object(document);
+            assert_eq!([whole, projected], [expected; 2], "{source} and {document}");
+            results[usize::from(whole)] += 1;
         }
     }
-    assert!(verdicts.iter().all(|count| *count > 10_000), "{verdicts:?}");
+    assert!(results.iter().all(|count| *count > 10_000), "{results:?}");
 }
 
 #[test]
-fn whatever_is_given_as_a_filter_is_read_or_refused() {
+fn malformed_filter_does_not_panic() {
     let mut random = Random::new();
-    let mut read = 0;
+    let mut valid = 0;
     for _ in 0..20_000 {
-        let source = random.nonsense(5);
+        let source = random.malformed_filter(5);
         if let Ok(filter) = Filter::parse(&source) {
-            read += 1;
+            valid += 1;
             filter.matches(&id(0), &random.object(4));
         }
     }
-    assert!(read > 1_000, "{read}");
+    assert!(valid > 1_000, "{valid}");
 }
 
 #[test]
-fn whatever_is_given_as_text_is_read_or_refused() {
+fn malformed_text_does_not_panic() {
     let mut random = Random::new();
     let good = r#"{"a.b": {"$in": [1, "x\u00e4"], "$regex": "^a|b", "$options": "i"}}"#;
     let cursor = "01f10de31f43ee00997861";
@@ -261,11 +262,11 @@ fn whatever_is_given_as_text_is_read_or_refused() {
         let mut broken = |text: &str| {
             let mut bytes = text.as_bytes().to_vec();
             for _ in 0..=random.below(3) {
-                let place = random.below(bytes.len());
+                let index = random.below(bytes.len());
                 match random.below(3) {
-                    0 => bytes[place] = random.below(256) as u8,
-                    1 => bytes.truncate(place + 1),
-                    _ => bytes.insert(place, random.one_of(b"{}[]\",:$.01\\")),
+                    0 => bytes[index] = random.below(256) as u8,
+                    1 => bytes.truncate(index + 1),
+                    _ => bytes.insert(index, random.one_of(b"{}[]\",:$.01\\")),
                 }
             }
             String::from_utf8_lossy(&bytes).into_owned()
@@ -285,19 +286,19 @@ fn whatever_is_given_as_text_is_read_or_refused() {
     }
 }
 
-/// Returns what is wanted of a document, read from text.
-fn glimpse<'w>(wanted: &'w Projection, document: &Map<String, Value>) -> ProjectedFields<'w> {
+/// Returns the projected fields of a document, deserialised from its text.
+fn project<'p>(projection: &'p Projection, document: &Map<String, Value>) -> ProjectedFields<'p> {
     let text = serde_json::to_string(document).unwrap();
-    wanted.deserialize(&mut serde_json::Deserializer::from_str(&text)).unwrap()
+    projection.deserialize(&mut serde_json::Deserializer::from_str(&text)).unwrap()
 }
 
-fn see(finder: &mut PageBuilder, id: &DocumentId, fields: &dyn Fields) -> ControlFlow<()> {
+fn offer(builder: &mut PageBuilder, id: &DocumentId, fields: &dyn Fields) -> ControlFlow<()> {
     let whole = || Document { id: id.clone(), revision: 1, body: String::new() };
-    let Ok(seen) = finder.offer(id, fields, || Ok::<_, Infallible>(whole()));
-    seen
+    let Ok(flow) = builder.offer(id, fields, || Ok::<_, Infallible>(whole()));
+    flow
 }
 
-/// Returns all documents of a query, page by page, as numbers.
+/// Returns the ids of all documents of a query, page by page.
 fn all_pages(
     random: &mut Random,
     documents: &[Map<String, Value>],
@@ -310,14 +311,14 @@ fn all_pages(
         let query =
             Query::new(&collection, filter.clone(), sort.clone(), Some(limit), cursor.as_deref());
         let query = query.unwrap();
-        let wanted = query.scan().wanted;
-        let mut finder = PageBuilder::new(query);
+        let projection = query.scan().wanted;
+        let mut builder = PageBuilder::new(query);
         for (number, document) in documents.iter().enumerate() {
-            if see(&mut finder, &id(number), &glimpse(&wanted, document)).is_break() {
+            if offer(&mut builder, &id(number), &project(&projection, document)).is_break() {
                 break;
             }
         }
-        let page = finder.page();
+        let page = builder.page();
         assert!(page.documents.len() <= limit as usize);
         ids.extend(page.documents.into_iter().map(|document| document.id));
         match page.next {
@@ -328,7 +329,7 @@ fn all_pages(
 }
 
 #[test]
-fn the_pages_of_a_query_are_all_its_documents_in_order() {
+fn pages_of_a_query_contain_all_matching_documents_in_order() {
     let mut random = Random::new();
     for _ in 0..300 {
         let documents: Vec<_> = (0..random.below(40)).map(|_| random.object(3)).collect();
@@ -342,8 +343,8 @@ fn the_pages_of_a_query_are_all_its_documents_in_order() {
             .filter(|number| filter.matches(&id(*number), &documents[*number]))
             .collect();
         expected.sort_by(|a, b| {
-            let differ = |by: &SortBy| model::by(by, &documents[*a], &documents[*b]);
-            sort.iter().map(differ).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+            let compare = |by: &SortBy| model::compare_by(by, &documents[*a], &documents[*b]);
+            sort.iter().map(compare).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
         });
         let expected: Vec<_> = expected.into_iter().map(id).collect();
         let sort = Sort::new(sort).unwrap();
@@ -352,7 +353,7 @@ fn the_pages_of_a_query_are_all_its_documents_in_order() {
 }
 
 #[test]
-fn merging_is_what_the_rfc_s_own_words_do() {
+fn merge_agrees_with_the_algorithm_of_the_rfc() {
     let mut random = Random::new();
     for _ in 0..3_000 {
         let (document, patch) = (random.object(4), Value::Object(random.object(4)));
@@ -363,7 +364,7 @@ fn merging_is_what_the_rfc_s_own_words_do() {
 }
 
 #[test]
-fn what_was_set_is_there_and_nothing_else_changed() {
+fn set_changes_only_the_given_path() {
     let mut random = Random::new();
     let mut set = 0;
     for _ in 0..5_000 {
@@ -375,28 +376,28 @@ fn what_was_set_is_there_and_nothing_else_changed() {
         let after = Value::Object(Map::clone(&after));
         assert_eq!(after.pointer(&format!("/{}", path.replace('.', "/"))), Some(&value));
         let changes = diff::changes(Some(&before), after.as_object(), usize::MAX);
-        let near = |change: &str| path.starts_with(change) || change.starts_with(&path);
-        assert!(changes.listed.iter().all(|change| near(&change.path)), "{changes:?}");
+        let is_related = |change: &str| path.starts_with(change) || change.starts_with(&path);
+        assert!(changes.listed.iter().all(|change| is_related(&change.path)), "{changes:?}");
     }
     assert!(set > 2_000, "{set}");
 }
 
 #[test]
-fn what_differs_is_nothing_only_where_documents_are_equal() {
+fn diff_is_symmetric_and_empty_only_for_equal_documents() {
     let mut random = Random::new();
     for _ in 0..3_000 {
         let (before, after) = (random.object(2), random.object(2));
-        let there = diff::changes(Some(&before), Some(&after), usize::MAX).listed;
-        assert_eq!(there.is_empty(), before == after);
-        let mut back = diff::changes(Some(&after), Some(&before), usize::MAX).listed;
-        for change in &mut back {
+        let forward = diff::changes(Some(&before), Some(&after), usize::MAX).listed;
+        assert_eq!(forward.is_empty(), before == after);
+        let mut backward = diff::changes(Some(&after), Some(&before), usize::MAX).listed;
+        for change in &mut backward {
             std::mem::swap(&mut change.before, &mut change.after);
         }
         let sorted = |mut changes: Vec<diff::FieldChange>| {
             changes.sort_by(|a, b| a.path.cmp(&b.path));
             changes
         };
-        assert_eq!(sorted(back), sorted(there));
+        assert_eq!(sorted(backward), sorted(forward));
     }
 }
 
@@ -411,20 +412,22 @@ fn job(number: usize) -> Map<String, Value> {
     job.as_object().unwrap().clone()
 }
 
-/// Prints what it costs to look at a document, while all documents are in the processor's cache
-/// and while they are not: `cargo test -p ophost-document cost -- --ignored --nocapture`.
+/// Prints the time for each document of a scan, with all documents in the CPU cache and with more
+/// documents than fit into it.
+///
+/// Run it with `cargo test -p ophost-document cost -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints times and checks nothing"]
-fn the_cost_of_a_document() {
+fn cost_of_a_document() {
     for (count, rounds) in [(100, 1_000), (100_000, 1)] {
         let documents: Vec<_> = (0..count).map(|number| (id(number), job(number))).collect();
-        let time = |what: &str, see: &mut dyn FnMut(&DocumentId, &Map<String, Value>)| {
-            let began = std::time::Instant::now();
+        let time = |label: &str, scan: &mut dyn FnMut(&DocumentId, &Map<String, Value>)| {
+            let start = std::time::Instant::now();
             for _ in 0..rounds {
-                documents.iter().for_each(|(id, document)| see(id, document));
+                documents.iter().for_each(|(id, document)| scan(id, document));
             }
-            let each = began.elapsed().as_nanos() / (count * rounds) as u128;
-            println!("{each:5} ns for each of {count} documents: {what}");
+            let each = start.elapsed().as_nanos() / (count * rounds) as u128;
+            println!("{each:5} ns for each of {count} documents: {label}");
         };
         for source in [
             json!({"status": "open", "salary": {"$gte": 1000}}),
@@ -441,9 +444,9 @@ fn the_cost_of_a_document() {
         let sort = Sort::new(vec![by("salary"), by("title")]).unwrap();
         let name = CollectionName::new("jobs").unwrap();
         let query = Query::new(&name, Filter::all(), sort, None, None).unwrap();
-        let mut finder = PageBuilder::new(query);
+        let mut builder = PageBuilder::new(query);
         time("sorted by two fields", &mut |id, document| {
-            assert!(see(&mut finder, id, document).is_continue());
+            assert!(offer(&mut builder, id, document).is_continue());
         });
     }
 }

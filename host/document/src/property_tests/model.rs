@@ -1,4 +1,4 @@
-//! The plain model: it collects what there is into lists and asks them, however long it takes.
+//! A simple model of filters, sort orders and merges, which is correct but not fast.
 
 use std::cmp::Ordering;
 
@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::sort::SortBy;
 
-/// Compares by writing each value as a list of texts that are ordered as values are.
+/// Compares two values of any type.
 pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {
-            // The numbers of these tests are exact in this many bits.
+            // The numbers of these tests are multiples of a half, so their doubles are integers.
             let exact = |number: &serde_json::Number| match number.as_i64() {
                 Some(integer) => i128::from(integer) * 2,
                 None => (number.as_f64().unwrap() * 2.0) as i128,
@@ -48,8 +48,7 @@ fn rank(value: &Value) -> usize {
     ranks.iter().position(|is| is(value)).unwrap_or(if value.is_array() { 4 } else { 5 })
 }
 
-/// A branch of a document that a path leads to: what is there, and whether that was named by
-/// its place in a list.
+/// A value that a path selects, and whether the path selects it by its index in a list.
 type Branch = (Option<Value>, bool);
 
 fn branches(value: &Value, parts: &[&str]) -> Vec<Branch> {
@@ -61,7 +60,7 @@ fn branches(value: &Value, parts: &[&str]) -> Vec<Branch> {
             fields.get(*first).map_or_else(|| vec![(None, false)], |value| branches(value, rest))
         }
         Value::Array(items) => match first.parse::<usize>() {
-            Ok(place) => match items.get(place) {
+            Ok(index) => match items.get(index) {
                 Some(item) if rest.is_empty() => vec![(Some(item.clone()), true)],
                 Some(item) => branches(item, rest),
                 None => vec![],
@@ -81,12 +80,12 @@ fn all_branches(document: &Map<String, Value>, path: &str) -> Vec<Branch> {
     if branches.is_empty() { vec![(None, false)] } else { branches }
 }
 
-/// Returns what a comparison looks at: what is there, and the items of lists.
+/// Returns the values that a comparison tests: the selected values, and the items of lists.
 fn spread(branches: &[Branch]) -> Vec<Value> {
     let mut values = Vec::new();
-    for (value, by_place) in branches {
+    for (value, is_by_index) in branches {
         let value = value.clone().unwrap_or(Value::Null);
-        if let (Value::Array(items), false) = (&value, by_place) {
+        if let (Value::Array(items), false) = (&value, is_by_index) {
             values.extend(items.clone());
         }
         values.push(value);
@@ -94,14 +93,14 @@ fn spread(branches: &[Branch]) -> Vec<Value> {
     values
 }
 
-/// Returns whether a document fits a filter that can be read; `_id` is not asked for.
+/// Returns whether a document matches a valid filter without `_id`.
 pub(super) fn matches(filter: &Value, document: &Map<String, Value>) -> bool {
     filter.as_object().unwrap().iter().all(|(name, value)| {
-        let fits = || value.as_array().unwrap().iter().map(|filter| matches(filter, document));
+        let results = || value.as_array().unwrap().iter().map(|filter| matches(filter, document));
         match name.as_str() {
-            "$and" => fits().all(|fits| fits),
-            "$or" => fits().any(|fits| fits),
-            "$nor" => !fits().any(|fits| fits),
+            "$and" => results().all(|matches| matches),
+            "$or" => results().any(|matches| matches),
+            "$nor" => !results().any(|matches| matches),
             path => {
                 let branches = all_branches(document, path);
                 let values = spread(&branches);
@@ -112,24 +111,25 @@ pub(super) fn matches(filter: &Value, document: &Map<String, Value>) -> bool {
     })
 }
 
-/// Returns whether operators, or a value, hold for the values to compare with and the values
-/// that are there.
-fn holds(asked: &Value, values: &[Value], whole: &[Value]) -> bool {
-    let operators = asked.as_object().filter(|asked| asked.keys().any(|key| key.starts_with('$')));
+/// Returns whether a condition holds. `values` are the values for comparisons, and `whole` are the
+/// existing values without the items of lists.
+fn holds(condition: &Value, values: &[Value], whole: &[Value]) -> bool {
+    let operators =
+        condition.as_object().filter(|condition| condition.keys().any(|key| key.starts_with('$')));
     let Some(operators) = operators else {
-        return values.iter().any(|value| compare(value, asked).is_eq());
+        return values.iter().any(|value| compare(value, condition).is_eq());
     };
-    operators.iter().all(|(operator, asked)| holds_one(operator, asked, values, whole))
+    operators.iter().all(|(operator, argument)| holds_one(operator, argument, values, whole))
 }
 
-fn holds_one(operator: &str, asked: &Value, values: &[Value], whole: &[Value]) -> bool {
-    let compares = |fits: fn(Ordering) -> bool| {
-        let mut same = values.iter().filter(|value| rank(value) == rank(asked));
-        same.any(|value| fits(compare(value, asked)))
+fn holds_one(operator: &str, argument: &Value, values: &[Value], whole: &[Value]) -> bool {
+    let compares = |accepts: fn(Ordering) -> bool| {
+        let mut same = values.iter().filter(|value| rank(value) == rank(argument));
+        same.any(|value| accepts(compare(value, argument)))
     };
     let is_in = || {
-        let mut asked = asked.as_array().unwrap().iter();
-        asked.any(|asked| values.iter().any(|value| compare(value, asked).is_eq()))
+        let mut candidates = argument.as_array().unwrap().iter();
+        candidates.any(|candidate| values.iter().any(|value| compare(value, candidate).is_eq()))
     };
     let mut lists = whole.iter().filter_map(Value::as_array);
     match operator {
@@ -140,31 +140,31 @@ fn holds_one(operator: &str, asked: &Value, values: &[Value], whole: &[Value]) -
         "$lte" => compares(Ordering::is_le),
         "$in" => is_in(),
         "$nin" => !is_in(),
-        "$exists" => whole.is_empty() != asked.as_bool().unwrap(),
-        "$size" => lists.any(|list| Some(list.len() as u64) == asked.as_u64()),
+        "$exists" => whole.is_empty() != argument.as_bool().unwrap(),
+        "$size" => lists.any(|list| Some(list.len() as u64) == argument.as_u64()),
         "$regex" => {
-            let pattern = Regex::new(asked.as_str().unwrap()).unwrap();
+            let pattern = Regex::new(argument.as_str().unwrap()).unwrap();
             values.iter().filter_map(Value::as_str).any(|text| pattern.is_match(text))
         }
-        "$not" => !holds(asked, values, whole),
-        "$elemMatch" => lists.any(|list| list.iter().any(|item| is_item(asked, item))),
-        other => panic!("the model does not know {other}"),
+        "$not" => !holds(argument, values, whole),
+        "$elemMatch" => lists.any(|list| list.iter().any(|item| is_item(argument, item))),
+        other => panic!("the model does not support {other}"),
     }
 }
 
-fn is_item(asked: &Value, item: &Value) -> bool {
+fn is_item(condition: &Value, item: &Value) -> bool {
     let combines = |key: &String| ["$and", "$or", "$nor"].contains(&key.as_str());
-    let mut names = asked.as_object().unwrap().keys();
+    let mut names = condition.as_object().unwrap().keys();
     if names.any(|name| name.starts_with('$') && !combines(name)) {
-        return holds(asked, std::slice::from_ref(item), std::slice::from_ref(item));
+        return holds(condition, std::slice::from_ref(item), std::slice::from_ref(item));
     }
-    item.as_object().is_some_and(|fields| matches(asked, fields))
+    item.as_object().is_some_and(|fields| matches(condition, fields))
 }
 
 /// Compares two documents by one field.
-pub(super) fn by(by: &SortBy, a: &Map<String, Value>, b: &Map<String, Value>) -> Ordering {
-    // An empty list is less than all there is; `None` is.
-    let counting = |document: &Map<String, Value>| {
+pub(super) fn compare_by(by: &SortBy, a: &Map<String, Value>, b: &Map<String, Value>) -> Ordering {
+    // `None` stands for an empty list, which comes before all other values.
+    let sort_value = |document: &Map<String, Value>| {
         let branches = all_branches(document, &by.path.to_string());
         let mut values: Vec<Option<Value>> = Vec::new();
         for (value, _) in branches {
@@ -177,7 +177,7 @@ pub(super) fn by(by: &SortBy, a: &Map<String, Value>, b: &Map<String, Value>) ->
         values.sort_by(|a, b| optional(a.as_ref(), b.as_ref()));
         if by.descending { values.pop().unwrap() } else { values.swap_remove(0) }
     };
-    let order = optional(counting(a).as_ref(), counting(b).as_ref());
+    let order = optional(sort_value(a).as_ref(), sort_value(b).as_ref());
     if by.descending { order.reverse() } else { order }
 }
 
@@ -188,7 +188,7 @@ fn optional(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     }
 }
 
-/// RFC 7396, section 2, line by line.
+/// The algorithm of RFC 7396, section 2.
 pub(super) fn merge(target: Option<&Value>, patch: &Value) -> Value {
     let Value::Object(patch) = patch else { return patch.clone() };
     let mut target = target.and_then(Value::as_object).cloned().unwrap_or_default();

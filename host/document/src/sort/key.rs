@@ -1,16 +1,16 @@
-//! Keys that are ordered, byte by byte, as documents are.
+//! Sort keys, whose order as bytes is the sort order of the documents.
 
 use serde_json::Value;
 
 use crate::name::DocumentId;
 use crate::order::{by_name, exact};
 
-/// The most bytes that a value takes in a key.
+/// Maximum length of a value in a key, in bytes.
 pub(crate) const MAX_VALUE: usize = 512;
-/// The most bytes of a key.
+/// Maximum length of a key, in bytes.
 pub(crate) const MAX_KEY: usize = super::MAX_KEYS * MAX_VALUE + crate::name::MAX_ID;
 
-/// The first byte of what is compared, in the order of types.
+// The first byte of a value, in the order of the types. `END` ends texts, objects and lists.
 const END: u8 = 0;
 const EMPTY_LIST: u8 = 1;
 const NULL: u8 = 2;
@@ -20,22 +20,23 @@ const OBJECT: u8 = 5;
 const LIST: u8 = 6;
 const FALSE: u8 = 7;
 const TRUE: u8 = 8;
-/// What stands before each field of an object.
+/// The byte before each field of an object.
 const FIELD: u8 = 1;
 
-/// The place of a document in an order: keys of one [`super::Sort`] are ordered as the documents
-/// are. At most 5 KiB.
+/// The sort key of a document, of at most 5 KiB.
 ///
-/// A key holds what fits into 512 bytes of each value: the first 511 bytes of a text. Values
-/// that differ only after that are equal in the order, and the next field decides.
-// What is written of a value is never the beginning of what is written of another one, unless
-// it is cut; so bytes can be compared without a look at where values end, and turned around
-// where the greatest comes first. A cut one is as long as can be, so it is no beginning either.
+/// Keys of the same [`super::Sort`] have the order of the documents. A key contains at most 512
+/// bytes of each value, which are the first 511 bytes of a text. Values that differ only after that
+/// count as equal, and the next field decides.
+// The encoding is prefix-free: no encoded value is a prefix of another one. So keys can be compared
+// as bytes, and all bytes of a value can be inverted for descending order. A truncated value has the
+// maximum length, so it is not a prefix of another one either.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SortKey(Vec<u8>);
 
 impl SortKey {
-    /// Returns a key from bytes. Those that are no key only compare oddly.
+    /// Returns a key from bytes. Bytes that are not a valid key have an arbitrary position in the
+    /// order.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
@@ -44,7 +45,7 @@ impl SortKey {
         &self.0
     }
 
-    /// Returns the id, if the key is of an order that is that of the ids.
+    /// Returns the id, for a key of a sort order by id.
     pub(crate) fn as_id(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
@@ -53,7 +54,7 @@ impl SortKey {
         self.0.clear();
     }
 
-    /// Adds a value.
+    /// Appends a value.
     pub(super) fn push(&mut self, value: &Value, descending: bool) {
         self.push_with(descending, |writer| writer.value(value));
     }
@@ -66,7 +67,7 @@ impl SortKey {
         self.push_with(descending, |writer| writer.byte(EMPTY_LIST));
     }
 
-    /// Adds the id, which is the end of a key.
+    /// Appends the id, which is the last part of a key.
     pub(super) fn push_id(&mut self, id: &DocumentId) {
         self.0.extend_from_slice(id.as_str().as_bytes());
     }
@@ -80,10 +81,10 @@ impl SortKey {
     }
 }
 
-/// Writes one value, as far as there is room.
+/// Writes one value, and drops bytes over the maximum length.
 struct Writer<'a> {
     bytes: &'a mut Vec<u8>,
-    /// How long the key may become.
+    /// The maximum length of the key after this value.
     end: usize,
 }
 
@@ -124,11 +125,12 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a text so that no other one begins with it: no byte of UTF-8 is 255.
+    /// Writes a text. Each byte is incremented, so that none is equal to [`END`]. The increment does
+    /// not overflow, because UTF-8 has no byte 255.
     fn text(&mut self, kind: u8, text: &str) {
         self.byte(kind);
-        let room = self.end - self.bytes.len();
-        self.bytes.extend(text.bytes().take(room).map(|byte| byte + 1));
+        let space = self.end - self.bytes.len();
+        self.bytes.extend(text.bytes().take(space).map(|byte| byte + 1));
         self.byte(END);
     }
 
@@ -137,8 +139,8 @@ impl Writer<'_> {
     }
 
     fn all(&mut self, bytes: &[u8]) {
-        let room = self.end - self.bytes.len();
-        self.bytes.extend(bytes.iter().take(room));
+        let space = self.end - self.bytes.len();
+        self.bytes.extend(bytes.iter().take(space));
     }
 
     fn is_full(&self) -> bool {
@@ -146,7 +148,7 @@ impl Writer<'_> {
     }
 }
 
-/// Returns a float as an integer that is ordered as floats are.
+/// Maps a float to an integer, and preserves the order.
 fn ordered(float: f64) -> u64 {
     let bits = float.to_bits();
     if float.is_sign_negative() { !bits } else { bits | (1 << 63) }
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_ordered_as_values_are_and_the_other_way_around() {
+    fn keys_have_the_order_of_the_values_or_the_reverse() {
         let values = order::tests::ladder();
         let values: Vec<_> = values.iter().flatten().collect();
         for a in &values {
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_the_beginning_of_another() {
+    fn no_key_is_a_prefix_of_another() {
         let values = order::tests::ladder();
         let keys: Vec<_> = values.iter().map(|equal| key(&equal[0], false)).collect();
         for (number, key) in keys.iter().enumerate() {
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_and_what_fits_stays_in_order() {
+    fn long_values_are_truncated_and_stay_in_order() {
         let text = |end: &str| json!(format!("{}{end}", "x".repeat(509)));
         assert_eq!(key(&text("aa"), false).cmp(&key(&text("ba"), false)), std::cmp::Ordering::Less);
         assert_eq!(key(&text("aab"), false), key(&text("aaa"), false));

@@ -1,4 +1,4 @@
-//! Which documents come first.
+//! Sort orders of documents.
 
 mod key;
 
@@ -15,31 +15,33 @@ use crate::order;
 use crate::path::{Leaf, Path};
 use crate::projection::Fields;
 
-/// The most paths that documents are sorted by.
+/// Maximum number of fields of a sort order.
 pub const MAX_KEYS: usize = 8;
 
-/// In which order documents come: that of the first path, where that is equal of the next, at
-/// last of the id. Without a path it is the order of the ids.
+/// A sort order of documents: by the values at up to 8 paths, and then by id.
 ///
-/// Values are in the order of [`order::compare`], as far as a key
-/// holds them: see [`SortKey`]. What is missing counts as null. Of a list its least item counts, or its greatest where
-/// the greatest comes first; an empty list comes before null.
+/// If the values at a path are equal, the next path decides. Without a path, documents are sorted by
+/// id.
+///
+/// Values have the order of [`order::compare`], up to the length that a [`SortKey`] contains. A
+/// missing value counts as null. For a list, the least item counts, or the greatest item in
+/// descending order. An empty list comes before null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Vec<SortBy>", try_from = "Vec<SortBy>")]
 pub struct Sort(Vec<SortBy>);
 
-/// One field that documents are sorted by.
+/// A field that documents are sorted by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SortBy {
-    /// Which; `_id` for the document's id.
+    /// The path of the field; `_id` for the id of the document.
     pub path: Path,
-    /// Whether the greatest comes first.
+    /// Whether the order is descending, with the greatest value first.
     #[serde(default)]
     pub descending: bool,
 }
 
 impl Sort {
-    /// Returns an order.
+    /// Returns a sort order.
     ///
     /// # Errors
     ///
@@ -51,17 +53,17 @@ impl Sort {
         Ok(Self(keys))
     }
 
-    /// Returns whether this is the order of the ids, in which documents are kept.
+    /// Returns whether this is the ascending order of the ids, in which documents are stored.
     pub fn is_by_id(&self) -> bool {
         self.0.first().is_none_or(|first| first.path.is_id_itself() && !first.descending)
     }
 
-    /// Returns the fields of a document that this looks at.
+    /// Returns the names of the document fields that the sort order reads.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|by| by.path.first())
     }
 
-    /// Returns the place of a document in this order.
+    /// Returns the sort key of a document.
     pub fn key_of(&self, id: &DocumentId, fields: &dyn Fields) -> SortKey {
         let mut key = SortKey::default();
         // A budget without a limit is never used up.
@@ -69,7 +71,7 @@ impl Sort {
         key
     }
 
-    /// As [`Sort::key_of`], in place of a key that is needed no more, and within a budget.
+    /// Writes the sort key of a document, within a budget. Reuses the memory of `key`.
     pub(crate) fn write_key(
         &self,
         key: &mut SortKey,
@@ -78,7 +80,7 @@ impl Sort {
         budget: &Budget,
     ) -> Result<(), Interruption> {
         key.clear();
-        // No two documents have one id: what follows it decides nothing.
+        // The id is unique, so fields after it have no effect.
         let deciding = if self.is_by_id() { &[] } else { &*self.0 };
         for by in deciding {
             if by.path.is_id_itself() {
@@ -86,9 +88,9 @@ impl Sort {
                 break;
             }
             budget.check()?;
-            match by.counting(fields, budget)? {
-                Counting::EmptyList => key.push_empty_list(by.descending),
-                Counting::Value(value) => key.push(value, by.descending),
+            match by.sort_value(fields, budget)? {
+                SortValue::EmptyList => key.push_empty_list(by.descending),
+                SortValue::Value(value) => key.push(value, by.descending),
             }
         }
         key.push_id(id);
@@ -96,67 +98,67 @@ impl Sort {
     }
 }
 
-/// What of a document counts at one path.
+/// The value of a document that counts for the order at one path.
 #[derive(Clone, Copy)]
-enum Counting<'v> {
+enum SortValue<'v> {
     EmptyList,
     Value(&'v Value),
 }
 
 impl SortBy {
-    fn counting<'v>(
+    fn sort_value<'v>(
         &self,
         fields: &'v dyn Fields,
         budget: &Budget,
-    ) -> Result<Counting<'v>, Interruption> {
-        let mut counting = None;
-        let mut count = |value| self.count(&mut counting, value, budget);
+    ) -> Result<SortValue<'v>, Interruption> {
+        let mut first = None;
+        let mut update = |value| self.update(&mut first, value, budget);
         self.path.visit(fields, budget, |leaf| {
             match leaf {
-                Leaf::Missing => count(Counting::Value(&Value::Null))?,
+                Leaf::Missing => update(SortValue::Value(&Value::Null))?,
                 Leaf::Value(Value::Array(items)) | Leaf::Inner(Value::Array(items)) => {
                     if items.is_empty() {
-                        count(Counting::EmptyList)?;
+                        update(SortValue::EmptyList)?;
                     }
-                    items.iter().try_for_each(|item| count(Counting::Value(item)))?;
+                    items.iter().try_for_each(|item| update(SortValue::Value(item)))?;
                 }
-                Leaf::Value(value) | Leaf::Inner(value) => count(Counting::Value(value))?,
+                Leaf::Value(value) | Leaf::Inner(value) => update(SortValue::Value(value))?,
             }
             Ok(false)
         })?;
-        Ok(counting.unwrap_or(Counting::Value(&Value::Null)))
+        Ok(first.unwrap_or(SortValue::Value(&Value::Null)))
     }
 
-    /// Puts a value in place of what counted so far, if it comes first.
-    fn count<'v>(
+    /// Replaces the first value so far with `value`, if `value` comes before it.
+    fn update<'v>(
         &self,
-        counting: &mut Option<Counting<'v>>,
-        value: Counting<'v>,
+        first: &mut Option<SortValue<'v>>,
+        value: SortValue<'v>,
         budget: &Budget,
     ) -> Result<(), Interruption> {
         match value {
-            // Comparing takes as long as both are large.
-            Counting::Value(Value::Array(_) | Value::Object(_)) => budget.check()?,
+            // The time of a comparison is bounded by the smaller of the two values.
+            SortValue::Value(Value::Array(_) | Value::Object(_)) => budget.check()?,
             _ => budget.step()?,
         }
-        let comes_first = counting.is_none_or(|so_far| {
-            let order = value.cmp(so_far);
+        let comes_first = first.is_none_or(|first| {
+            let order = value.cmp(first);
             if self.descending { order.is_gt() } else { order.is_lt() }
         });
         if comes_first {
-            *counting = Some(value);
+            *first = Some(value);
         }
         Ok(())
     }
 }
 
-impl Counting<'_> {
-    fn cmp(self, other: Counting<'_>) -> Ordering {
+impl SortValue<'_> {
+    fn cmp(self, other: SortValue<'_>) -> Ordering {
         match (self, other) {
-            (Self::Value(value), Counting::Value(other)) => order::compare(value, other),
-            (Self::EmptyList, Counting::EmptyList) => Ordering::Equal,
-            (Self::EmptyList, Counting::Value(_)) => Ordering::Less,
-            (Self::Value(_), Counting::EmptyList) => Ordering::Greater,
+            (Self::Value(value), SortValue::Value(other)) => order::compare(value, other),
+            (Self::EmptyList, SortValue::EmptyList) => Ordering::Equal,
+            (Self::EmptyList, SortValue::Value(_)) => Ordering::Less,
+            (Self::Value(_), SortValue::EmptyList) => Ordering::Greater,
         }
     }
 }
@@ -175,9 +177,9 @@ impl From<Sort> for Vec<SortBy> {
     }
 }
 
-/// More paths than documents can be sorted by; how many.
+/// A sort order with too many fields; the value is their number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("documents are sorted by at most {MAX_KEYS} fields, not by {0}")]
+#[error("cannot sort by {0} fields: the maximum is {MAX_KEYS}")]
 pub struct SortError(usize);
 
 #[cfg(test)]
@@ -194,7 +196,7 @@ mod tests {
         Sort::new(keys.iter().map(by).collect()).unwrap()
     }
 
-    /// Returns the ids of documents in an order; ids are the numbers of the documents.
+    /// Returns the sorted ids of documents. The id of a document is its index.
     fn sorted(keys: &[&str], documents: &Value) -> String {
         let sort = sort(keys);
         let documents = documents.as_array().unwrap().iter().enumerate();
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_key_decides_then_the_next_then_the_id() {
+    fn first_key_decides_then_the_next_then_the_id() {
         let documents = json!([
             {"a": 2, "b": 1}, {"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 1}
         ]);
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_counts_as_null() {
+    fn missing_value_counts_as_null() {
         let documents = json!([{"a": 1}, {}, {"a": null}, {"a": false}, {"a": {}}]);
         assert_eq!(sorted(&["a"], &documents), "12043");
         assert_eq!(sorted(&["-a"], &documents), "34012");
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_list_the_item_that_comes_first_counts() {
+    fn first_item_of_a_list_in_sort_order_counts() {
         let documents = json!([
             {"a": [5, 1]}, {"a": 2}, {"a": [3]}, {"a": []}, {"a": null}, {"a": [[0]]}, {"a": [[]]}
         ]);
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_through_lists_counts_what_comes_first_of_all() {
+    fn first_of_all_values_at_a_path_through_lists_counts() {
         let documents = json!([
             {"a": [{"b": 3}, {"b": [9, 4]}]}, {"a": [{"b": 5}, {}]}, {"a": {"b": 4}}, {"a": []}
         ]);
@@ -249,18 +251,18 @@ mod tests {
     }
 
     #[test]
-    fn an_order_of_the_ids_is_one_that_begins_with_them() {
+    fn order_is_by_id_if_the_id_is_the_first_key() {
         assert!(sort(&[]).is_by_id() && sort(&["_id", "-a"]).is_by_id());
         assert!(!sort(&["-_id"]).is_by_id() && !sort(&["a", "_id"]).is_by_id());
         assert!(!sort(&["_id.x"]).is_by_id());
     }
 
     #[test]
-    fn at_most_eight_fields_are_sorted_by() {
+    fn sort_order_has_at_most_eight_fields() {
         let by = || SortBy { path: Path::parse("a").unwrap(), descending: false };
         assert!(Sort::new(vec![by(); 8]).is_ok());
-        let told = Sort::new(vec![by(); 9]).unwrap_err().to_string();
-        assert_eq!(told, "documents are sorted by at most 8 fields, not by 9");
+        let message = Sort::new(vec![by(); 9]).unwrap_err().to_string();
+        assert_eq!(message, "cannot sort by 9 fields: the maximum is 8");
         let read: Sort = serde_json::from_str(r#"[{"path": "a.b"}]"#).unwrap();
         assert_eq!(read, sort(&["a.b"]));
     }
