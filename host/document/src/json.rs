@@ -73,8 +73,10 @@ pub fn parse_within(text: &str, budget: &Budget) -> Result<Value, ParseError> {
     Ok(value)
 }
 
-/// Returns an error that names the unexpected word, such as `NaN`, for an error that expected a
-/// value and gives only its location.
+/// Returns an error that names the unexpected word, such as `NaN`.
+///
+/// `error` is the error of the parser, which gives only a location. Returns `None` for errors about
+/// other problems.
 fn unexpected(text: &str, error: &serde_json::Error) -> Option<serde_json::Error> {
     let expected = ["expected value", "expected ident", "invalid number"];
     let message = error.to_string();

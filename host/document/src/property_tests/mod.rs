@@ -412,10 +412,9 @@ fn job(number: usize) -> Map<String, Value> {
     job.as_object().unwrap().clone()
 }
 
-/// Prints the time for each document of a scan, with all documents in the CPU cache and with more
-/// documents than fit into it.
+/// Prints the time for each document of a scan.
 ///
-/// Run it with `cargo test -p ophost-document cost -- --ignored --nocapture`.
+/// The documents of the first scan fit into the CPU cache, those of the second do not. Run it with `cargo test -p ophost-document cost -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints times and checks nothing"]
 fn cost_of_a_document() {
