@@ -370,7 +370,8 @@ mod tests {
 
     #[test]
     fn all_settings_are_parsed_with_their_lines() {
-        let text = "plugins = [\"a\", \"b\"]\ndata = \"d\"\nrecord = \"always\"\n[limits]\ntimeout = \"2s\"\nmax.memory = \"1GiB\"\n\
+        let text = "plugins = [\"a\", \"b\"]\ndata = \"d\"\nrecord = \"always\"\n\
+            [limits]\ntimeout = \"2s\"\nmax.memory = \"1GiB\"\n\
             [operations.word_count]\nlog = \"1KiB\"\n[operations.\"a.b\".max]\noutput = \"2MiB\"\n\
             [compile]\ntime = \"5s\"\nmemory = \"1GiB\"\n";
         let settings = read(text).unwrap();

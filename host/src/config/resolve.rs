@@ -82,8 +82,8 @@ impl Config {
         self
     }
 
-    /// Checks that no explicit limit is above its maximum, because a run would silently get less than
-    /// the limit.
+    /// Checks that no explicit limit is above its maximum, because a run would silently get the
+    /// maximum.
     fn check_maxima(self) -> Result<Self, ConfigError> {
         check_limits("limits", &explicit_limits(&self.limits), &self.maxima)?;
         for (name, settings) in &self.operations {

@@ -1,7 +1,7 @@
 //! Errors of the operating system, with messages and hints for the user.
 //!
-//! A [`Shortage`] is an error of the process or the machine, for example a resource limit. A shortage
-//! does not mean that the file, plugin or store in use is faulty.
+//! A [`Shortage`] means that the process or the machine ran out of a resource. A shortage is no
+//! evidence of a fault in the file, plugin or store in use.
 
 use std::cell::Cell;
 use std::error::Error;

@@ -110,8 +110,8 @@ impl<'a> Judge<'a> {
         Some(Exposed { path, owner, writers, mode, purpose, is_read_only, accepting })
     }
 
-    /// Returns why a symbolic link is not trusted: its owner controls its target. `None` if the link
-    /// is trusted or the path is not a link.
+    /// Returns why a symbolic link is not trusted; `None` if it is, or if the path is not a link.
+    /// Only the owner of a link matters, because the owner controls its target.
     pub fn link_exposure(&self, path: &Path, purpose: Purpose) -> Option<Exposed> {
         let status = fs::symlink_metadata(path).ok().filter(Metadata::is_symlink)?;
         // A link is not writable, although its mode is 0777.
