@@ -164,7 +164,10 @@ fn a_successful_run_commits_its_writes() {
 fn a_run_that_fails_or_panics_commits_nothing() {
     let memory = seeded();
     let failed = failure(transfer::OPERATION, &amount("1", "3"));
-    assert_eq!(failed, Failure::error("there is no document `3` in `accounts`").code("not-found"));
+    assert_eq!(
+        failed,
+        Failure::error("document `3` does not exist in `accounts`").code("not-found")
+    );
     assert_eq!(balances(&memory), [10, 20]);
     std::panic::catch_unwind(|| write_and_panic::OPERATION.invoke("{}")).unwrap_err();
     assert_eq!(balances(&memory), [10, 20]);

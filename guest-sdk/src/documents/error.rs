@@ -26,7 +26,7 @@ use crate::host::documents as host;
 ///
 /// let error = Collection::<Job>::new().require("1").unwrap_err();
 /// assert!(matches!(&error, DocumentError::NotFound { id, .. } if id == "1"));
-/// assert_eq!(error.to_string(), "there is no document `1` in `jobs`");
+/// assert_eq!(error.to_string(), "document `1` does not exist in `jobs`");
 /// assert_eq!(Failure::from(error).code.as_deref(), Some("not-found"));
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -141,7 +141,7 @@ impl fmt::Display for DocumentError {
         match self {
             Self::Denied(why) | Self::Invalid(why) | Self::TooLarge(why) => f.write_str(why),
             Self::NotFound { collection, id } => {
-                write!(f, "there is no document `{id}` in `{collection}`")
+                write!(f, "document `{id}` does not exist in `{collection}`")
             }
             Self::Exists { collection, id } => {
                 write!(f, "document `{id}` already exists in `{collection}`")

@@ -93,9 +93,12 @@ fn resolve<'v>(
         value = match (value, part.index) {
             (Value::Object(fields), _) => field(fields, part, is_last),
             (Value::Array(items), Some(index)) => item(items, index, is_last)
-                .map_err(|length| EditError::NoPlace { way: path_and_prefix(), length })?,
+                .map_err(|length| EditError::IndexOutOfRange { path: path_and_prefix(), length })?,
             (other, _) => {
-                return Err(EditError::NoWay { way: path_and_prefix(), found: type_name(other) });
+                return Err(EditError::Unresolvable {
+                    path: path_and_prefix(),
+                    found: type_name(other),
+                });
             }
         };
     }
@@ -180,22 +183,22 @@ pub enum EditError {
         second: String,
     },
     /// A path through a value that has no fields or items with the next part as name or index.
-    #[error("cannot resolve path `{}`: `{}` is {found}", text::quote(&way.0), text::quote(&way.1))]
-    NoWay {
+    #[error("cannot resolve path `{}`: `{}` is {found}", text::quote(&path.0), text::quote(&path.1))]
+    Unresolvable {
         /// The path, and its prefix that ends at the unsuitable value.
-        way: (String, String),
+        path: (String, String),
         /// The type of that value.
         found: &'static str,
     },
     /// An index past the end of a list.
     #[error(
         "cannot resolve path `{}`: the list `{}` has {length} items, so the next index is {length}",
-        text::quote(&way.0),
-        text::quote(&way.1)
+        text::quote(&path.0),
+        text::quote(&path.1)
     )]
-    NoPlace {
+    IndexOutOfRange {
         /// The path, and its prefix that ends at the list.
-        way: (String, String),
+        path: (String, String),
         /// Number of items of the list.
         length: usize,
     },

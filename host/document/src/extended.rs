@@ -241,7 +241,7 @@ fn timestamp(value: &Value) -> Option<Value> {
 
 /// The reason why a value is not valid Extended JSON, and its location.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("at ${}: {problem}", self.place())]
+#[error("at ${}: {problem}", self.location())]
 pub struct ExtendedError {
     /// The path to the location, last step first.
     steps: Vec<Step>,
@@ -290,7 +290,7 @@ impl ExtendedError {
     }
 
     /// Returns the location relative to the converted value, such as `.a[0].$date`.
-    pub fn place(&self) -> impl fmt::Display {
+    pub fn location(&self) -> impl fmt::Display {
         let steps = self.steps.iter().rev().map(|step| match step {
             Step::Name(name) => format!(".{name}"),
             Step::Item(index) => format!("[{index}]"),

@@ -9,7 +9,7 @@ use crate::projection::Projection;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// The fields to read.
-    pub wanted: Projection,
+    pub projection: Projection,
     /// The ids of the documents; `None` for all documents.
     pub ids: Option<BTreeSet<DocumentId>>,
     /// The scan begins after this id; `None` to begin with the first document.

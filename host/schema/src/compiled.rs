@@ -296,7 +296,7 @@ fn check_defaults(graph: &Graph, cost: &Cost, index: &Registry<'_>) -> Result<()
     }
     let pointers: Vec<_> = all.iter().map(|(node, _)| graph.pointer(*node)).collect();
     let rejection =
-        |place: usize, problem: String| Err(SchemaError::at(pointers[place].clone(), problem));
+        |node: usize, problem: String| Err(SchemaError::at(pointers[node].clone(), problem));
     // A list of all defaults with a schema for each item, so that shared subschemas are compiled
     // once.
     let each: Vec<_> =

@@ -31,16 +31,16 @@ impl Secrets {
     /// Finds the secrets of a schema.
     pub(super) fn of(graph: &Graph) -> Self {
         let mut above = vec![Vec::new(); graph.nodes.len()];
-        for (place, node) in graph.nodes.iter().enumerate() {
+        for (index, node) in graph.nodes.iter().enumerate() {
             let here = node.here.iter().map(|(_, inner)| *inner);
-            here.chain(node.below()).for_each(|inner| above[inner].push(place));
+            here.chain(node.below()).for_each(|inner| above[inner].push(index));
         }
         let mut leads: Vec<_> = graph.nodes.iter().map(|node| node.is_secret).collect();
-        let mut open: Vec<_> = (0..leads.len()).filter(|place| leads[*place]).collect();
+        let mut open: Vec<_> = (0..leads.len()).filter(|index| leads[*index]).collect();
         while let Some(found) = open.pop() {
-            for place in &above[found] {
-                if !std::mem::replace(&mut leads[*place], true) {
-                    open.push(*place);
+            for index in &above[found] {
+                if !std::mem::replace(&mut leads[*index], true) {
+                    open.push(*index);
                 }
             }
         }
@@ -152,12 +152,12 @@ impl<'v> Search<'_, 'v> {
                     .below(&applied, |node, below, budget| of_member(node, name, below, budget))?;
                 self.part(Part::Name(name), &below, inner, left)
             }),
-            Value::Array(items) => items.iter().enumerate().try_for_each(|(place, item)| {
+            Value::Array(items) => items.iter().enumerate().try_for_each(|(index, item)| {
                 let below = self.below(&applied, |node, below, _| {
-                    below.extend(of_item(node, place));
+                    below.extend(of_item(node, index));
                     Ok(())
                 })?;
-                self.part(Part::Index(place), &below, item, left)
+                self.part(Part::Index(index), &below, item, left)
             }),
             Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => Ok(()),
         }
@@ -233,8 +233,8 @@ fn of_member(
 }
 
 /// Returns the nodes that a node applies to the item at an index.
-fn of_item(node: &Node, place: usize) -> impl Iterator<Item = usize> {
-    let listed = node.first_items.get(place).copied().or(node.items);
+fn of_item(node: &Node, index: usize) -> impl Iterator<Item = usize> {
+    let listed = node.first_items.get(index).copied().or(node.items);
     [listed, node.contains, node.unevaluated_items].into_iter().flatten()
 }
 

@@ -10,10 +10,10 @@ use crate::text;
 
 /// The reason why a filter is invalid, and the location of the problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("at {place}: {problem}")]
+#[error("at {location}: {problem}")]
 pub struct FilterError {
     /// The location, such as `$.salary.$gte`. `$` is the filter itself.
-    pub place: String,
+    pub location: String,
     /// The problem at the location.
     pub problem: Problem,
 }
@@ -132,12 +132,12 @@ impl<'a> Location<'a> {
 
     /// Returns the error for a problem at a relative location below this one.
     pub(super) fn problem_below(&self, below: impl fmt::Display, problem: Problem) -> FilterError {
-        FilterError { place: format!("{self}{below}"), problem }
+        FilterError { location: format!("{self}{below}"), problem }
     }
 
     /// Returns the error for a problem at this location.
     pub(super) fn problem(&self, problem: Problem) -> FilterError {
-        FilterError { place: self.to_string(), problem }
+        FilterError { location: self.to_string(), problem }
     }
 }
 

@@ -108,7 +108,12 @@ impl Filter {
 
     /// Returns the documents and fields that [`Filter::matches`] needs.
     pub fn scan(&self) -> Scan {
-        Scan { wanted: Projection::new(self.names()), ids: self.ids(), after: None, before: None }
+        Scan {
+            projection: Projection::new(self.names()),
+            ids: self.ids(),
+            after: None,
+            before: None,
+        }
     }
 
     pub(crate) fn names(&self) -> BTreeSet<&str> {

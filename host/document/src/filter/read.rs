@@ -271,7 +271,7 @@ fn plain(
             (ExtendedProblem::Unknown, Some(_), None) => Problem::Inside,
             (problem, _, _) => Problem::Extended(problem.clone()),
         };
-        at.problem_below(error.place(), problem)
+        at.problem_below(error.location(), problem)
     })?;
     Ok(value)
 }

@@ -225,7 +225,7 @@ fn filters_match_the_same_documents_as_the_model() {
     for _ in 0..5_000 {
         let source = random.filter(3);
         let filter = Filter::parse(&source).unwrap_or_else(|error| panic!("{source}: {error}"));
-        let projection = filter.scan().wanted;
+        let projection = filter.scan().projection;
         for number in 0..10 {
             let document = random.object(4);
             let expected = model::matches(&source, &document);
@@ -311,7 +311,7 @@ fn all_pages(
         let query =
             Query::new(&collection, filter.clone(), sort.clone(), Some(limit), cursor.as_deref());
         let query = query.unwrap();
-        let projection = query.scan().wanted;
+        let projection = query.scan().projection;
         let mut builder = PageBuilder::new(query);
         for (number, document) in documents.iter().enumerate() {
             if offer(&mut builder, &id(number), &project(&projection, document)).is_break() {

@@ -90,7 +90,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
             visited += 1;
             let id = key.strip_prefix(&prefix[..]).and_then(keys::document_id);
             let id = id.ok_or_else(|| codec::corrupted(key, "malformed document key"))?;
-            visit_document(&id, (key, value), &scan.wanted, visit)
+            visit_document(&id, (key, value), &scan.projection, visit)
         })?;
         // A scan that stopped early has not reached the end, where documents may be missing.
         match if after.is_none() { Some(0) } else { scan.before } {
@@ -127,7 +127,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         for id in ids.iter().filter(|id| scan.includes(id)) {
             let key = keys::document(&Address { collection: collection.clone(), id: id.clone() });
             let Some(value) = self.bytes(&key)? else { continue };
-            if visit_document(id, (&key, &value), &scan.wanted, visit)?.is_break() {
+            if visit_document(id, (&key, &value), &scan.projection, visit)?.is_break() {
                 break;
             }
         }
@@ -302,15 +302,15 @@ impl Tx<'_> {
     }
 }
 
-/// Passes a document to `visit`. Deserialises only the wanted fields unless `visit` reads more.
+/// Passes a document to `visit`. Deserialises only the projection fields unless `visit` reads more.
 fn visit_document(
     id: &DocumentId,
     (key, value): (&[u8], &[u8]),
-    wanted: &Projection,
+    projection: &Projection,
     visit: &mut ScanVisitor<'_>,
 ) -> Result<ControlFlow<()>, StoreError> {
     let json = codec::verify(key, value)?;
-    let (revision, fields) = codec::read(key, &json, ProjectionSeed(wanted))?;
+    let (revision, fields) = codec::read(key, &json, ProjectionSeed(projection))?;
     let whole = || codec::read(key, &json, PhantomData::<StoredDocument>);
     let text = || Ok(whole()?.body.text());
     visit(&ScannedDocument { id, revision, fields: &fields, text: &text })
