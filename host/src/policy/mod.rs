@@ -53,10 +53,10 @@ impl Policy {
     pub(crate) fn grant(
         &self,
         operation: &Operation,
-        asked: &LimitRequest,
+        requested: &LimitRequest,
     ) -> Result<Grants, PolicyError> {
         let maxima = self.maxima(&operation.name);
-        let limits = self.limits(&operation.name, &operation.hints, asked)?;
+        let limits = self.limits(&operation.name, &operation.hints, requested)?;
         let at_maximum = at_maximum(&limits, &maxima);
         Ok(Grants { limits, at_maximum, collections: Collections::of(operation) })
     }
@@ -79,7 +79,7 @@ impl Policy {
         &self,
         name: &OperationName,
         hints: &Hints,
-        asked: &LimitRequest,
+        requested: &LimitRequest,
     ) -> Result<Limits, PolicyError> {
         let own = self.operations.get(name);
         let maxima = self.maxima(name);
@@ -92,19 +92,29 @@ impl Policy {
         Ok(Limits {
             timeout: resolve_limit(
                 LimitName::Timeout,
-                asked.timeout,
+                requested.timeout,
                 given.timeout,
                 maxima.timeout,
             )?,
-            memory: resolve_limit(LimitName::Memory, asked.memory, given.memory, maxima.memory)?,
-            output: resolve_limit(LimitName::Output, asked.output, given.output, maxima.output)?,
+            memory: resolve_limit(
+                LimitName::Memory,
+                requested.memory,
+                given.memory,
+                maxima.memory,
+            )?,
+            output: resolve_limit(
+                LimitName::Output,
+                requested.output,
+                given.output,
+                maxima.output,
+            )?,
             effects: resolve_limit(
                 LimitName::Effects,
-                asked.effects,
+                requested.effects,
                 given.effects,
                 maxima.effects,
             )?,
-            log: resolve_limit(LimitName::Log, asked.log, given.log, maxima.log)?,
+            log: resolve_limit(LimitName::Log, requested.log, given.log, maxima.log)?,
         })
     }
 }
@@ -135,21 +145,23 @@ fn merge(request: Option<&LimitRequest>, base: Limits) -> Limits {
 
 fn resolve_limit<T>(
     limit: LimitName,
-    asked: Option<T>,
+    requested: Option<T>,
     otherwise: T,
     maximum: T,
 ) -> Result<T, PolicyError>
 where
     T: Copy + Default + PartialOrd + Into<Amount>,
 {
-    match asked {
+    match requested {
         None if otherwise > maximum => Ok(maximum),
         None => Ok(otherwise),
-        Some(asked) if asked > maximum => {
-            Err(PolicyError::AboveMaximum { limit, asked: asked.into(), maximum: maximum.into() })
-        }
-        Some(asked) if asked == T::default() => Err(PolicyError::Zero(limit)),
-        Some(asked) => Ok(asked),
+        Some(requested) if requested > maximum => Err(PolicyError::AboveMaximum {
+            limit,
+            requested: requested.into(),
+            maximum: maximum.into(),
+        }),
+        Some(requested) if requested == T::default() => Err(PolicyError::Zero(limit)),
+        Some(requested) => Ok(requested),
     }
 }
 
@@ -208,12 +220,12 @@ impl Collections {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The requested limit is above the maximum.
-    #[error("{asked} for `{limit}` is above the maximum of {maximum}")]
+    #[error("{requested} for `{limit}` is above the maximum of {maximum}")]
     AboveMaximum {
         /// Name of the limit.
         limit: LimitName,
         /// The requested value.
-        asked: Amount,
+        requested: Amount,
         /// The maximum.
         maximum: Amount,
     },
@@ -243,9 +255,9 @@ mod tests {
 
     #[test]
     fn a_request_overrides_the_hint_and_the_hint_overrides_the_default() {
-        let timeout = |hints: &Hints, asked| {
-            let asked = LimitRequest { timeout: asked, ..LimitRequest::default() };
-            policy().limits(&name(), hints, &asked).unwrap().timeout
+        let timeout = |hints: &Hints, requested| {
+            let requested = LimitRequest { timeout: requested, ..LimitRequest::default() };
+            policy().limits(&name(), hints, &requested).unwrap().timeout
         };
         let seconds = Duration::from_secs;
         assert_eq!(timeout(&Hints::default(), None), seconds(30));
@@ -258,8 +270,8 @@ mod tests {
         let nothing = LimitRequest::default();
         let granted = policy().limits(&name(), &hints(600_000), &nothing).unwrap();
         assert_eq!(granted.timeout, Duration::from_secs(60));
-        let asked = LimitRequest { timeout: Some(Duration::from_secs(61)), ..nothing };
-        let error = policy().limits(&name(), &Hints::default(), &asked).unwrap_err();
+        let requested = LimitRequest { timeout: Some(Duration::from_secs(61)), ..nothing };
+        let error = policy().limits(&name(), &Hints::default(), &requested).unwrap_err();
         assert_eq!(error.to_string(), "1m 1s for `timeout` is above the maximum of 1m");
     }
 
@@ -273,9 +285,9 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_is_rejected() {
-        let asked = LimitRequest { memory: Some(0), ..LimitRequest::default() };
+        let requested = LimitRequest { memory: Some(0), ..LimitRequest::default() };
         assert_eq!(
-            policy().limits(&name(), &Hints::default(), &asked),
+            policy().limits(&name(), &Hints::default(), &requested),
             Err(PolicyError::Zero(LimitName::Memory))
         );
     }
@@ -290,8 +302,8 @@ mod tests {
         };
         let policy = |own| policy().operations(BTreeMap::from([(name(), own)]));
         let nothing = LimitRequest::default();
-        let timeout = |policy: Policy, asked: &LimitRequest| {
-            policy.limits(&name(), &hints(5_000), asked).map(|limits| limits.timeout)
+        let timeout = |policy: Policy, requested: &LimitRequest| {
+            policy.limits(&name(), &hints(5_000), requested).map(|limits| limits.timeout)
         };
         assert_eq!(timeout(policy(own(2, 90)), &nothing), Ok(seconds(2)));
         assert_eq!(timeout(policy(own(2, 1)), &nothing), Ok(seconds(1)));

@@ -30,8 +30,8 @@ impl RecordPolicy {
 
     /// Returns whether a call of an operation is recorded. The decision of the caller has
     /// precedence.
-    pub(crate) fn should_record(self, operation: &Operation, asked: Option<bool>) -> bool {
-        asked.unwrap_or(match self {
+    pub(crate) fn should_record(self, operation: &Operation, requested: Option<bool>) -> bool {
+        requested.unwrap_or(match self {
             Self::Declared => operation.is_recorded(),
             Self::Changes => operation.is_recorded() || !operation.models_out.is_empty(),
             Self::Always => true,

@@ -302,8 +302,8 @@ async fn claim_key(store: &dyn Store, run: &RunRecord, content: &str) -> InsertO
 }
 
 fn later(by: Duration) -> RunRecord {
-    let asked = Utc::now() + TimeDelta::from_std(by).unwrap();
-    RunRecord { created_at: asked, ..running("a") }
+    let created_at = Utc::now() + TimeDelta::from_std(by).unwrap();
+    RunRecord { created_at, ..running("a") }
 }
 
 #[tokio::test]

@@ -343,9 +343,9 @@ mod tests {
             hints: Hints::default(),
             annotations: BTreeMap::new(),
         };
-        let asked = LimitRequest { effects: Some(1_000), ..LimitRequest::default() };
+        let requested = LimitRequest { effects: Some(1_000), ..LimitRequest::default() };
         let policy = Policy::new(Limits::DEFAULT, Limits::DEFAULT_MAXIMA);
-        let grants = policy.grant(&operation, &asked).unwrap();
+        let grants = policy.grant(&operation, &requested).unwrap();
         DocumentTransaction::new(Some(Arc::clone(store)), grants, Budget::unlimited())
     }
 

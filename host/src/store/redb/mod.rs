@@ -121,8 +121,9 @@ impl RedbStore {
         mut visit: impl FnMut(Result<Row, StoreError>) -> bool,
     ) -> Result<(), StoreError> {
         loop {
-            let asked = (filter.clone(), range.clone());
-            let part = self.read(move |store| part(store, &asked.0, &asked.1, likely)).await?;
+            let selection = (filter.clone(), range.clone());
+            let part =
+                self.read(move |store| part(store, &selection.0, &selection.1, likely)).await?;
             let Some(Part { rows, rest }) = part else { return Ok(()) };
             if !rows.into_iter().all(&mut visit) {
                 return Ok(());

@@ -340,8 +340,8 @@ mod tests {
             for _ in 0..2 {
                 let ended = store.finish(claim, ending(Outcome::Cancelled)).await;
                 assert!(is_replaced_error(ended.unwrap_err()));
-                let begun = store.insert(NewRun { run: running("a"), key: None }).await;
-                assert!(is_replaced_error(begun.unwrap_err()));
+                let inserted = store.insert(NewRun { run: running("a"), key: None }).await;
+                assert!(is_replaced_error(inserted.unwrap_err()));
                 let committed = store.commit_changes(author(), Arc::clone(&effects)).await;
                 assert!(is_replaced_error(committed.unwrap_err()));
             }
