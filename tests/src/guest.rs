@@ -151,8 +151,9 @@ impl Described {
         Self { name: name.into(), version: "0.1.0".into(), annotations: vec![], operations: vec![] }
     }
 
-    /// Returns the description of the guest in the file `name`: the plugin `name` with the operation
-    /// `hostile.name`.
+    /// Returns the description of the guest in the file `name`.
+    ///
+    /// The plugin `name` has the operation `hostile.name`.
     pub fn guest(name: &str) -> Self {
         Self::new(name).with(Operation::new(&format!("hostile.{name}")))
     }

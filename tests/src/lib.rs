@@ -1,5 +1,7 @@
-//! Common code of the tests and benchmarks: guests as text, see [`guest`], and the cost of a durable
-//! write, see [`disk`].
+//! Common code of the tests and benchmarks.
+//!
+//! - [`guest`]: guests as WebAssembly text.
+//! - [`disk`]: the cost of a durable write.
 //!
 //! The tests are in `tests/`: `e2e` drives the built command and the library with real
 //! components, `guests` checks the guests of this crate, and `ledger` checks that concurrent

@@ -37,8 +37,9 @@ pub(crate) fn check_annotation_key(key: &str) -> Result<(), String> {
     check_text("key of an annotation", key, MAX_ANNOTATION_KEY_BYTES)
 }
 
-/// Checks the name of a collection: lower case letters, digits and `_`, a letter first, in parts
-/// joined by dots or dashes.
+/// Checks the name of a collection.
+///
+/// A name has lower case letters, digits and `_`, a letter first, in parts joined by dots or dashes.
 pub(crate) fn check_collection(name: &str) -> Result<(), String> {
     let is_part = |part: &str| {
         let mut letters = part.chars();

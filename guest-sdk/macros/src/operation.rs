@@ -125,8 +125,10 @@ fn models(named: &[LitStr], signature: &OperationSignature<'_>, access: Access) 
     }}
 }
 
-/// Returns the annotations of the attribute, and `ophost.collections` if a model of a parameter has
-/// an explicit collection name.
+/// Returns the annotations of the operation.
+///
+/// These are the annotations of the attribute, and `ophost.collections` if a model of a parameter
+/// has an explicit collection name.
 fn annotations(arguments: &Arguments, signature: &OperationSignature<'_>) -> TokenStream {
     let named: Vec<_> = arguments.annotations.iter().map(annotation).collect();
     let models: Vec<_> = signature.collections().map(|collection| collection.model).collect();

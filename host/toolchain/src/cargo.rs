@@ -49,8 +49,10 @@ pub(crate) fn cargo(dir: &Path) -> Command {
     command
 }
 
-/// Builds the packages of `workspace` and returns the path of each package's module, in the
-/// order of the packages. Cargo's progress and the compiler's messages go to stderr.
+/// Builds the packages of `workspace` and returns the paths of their modules.
+///
+/// The paths are in the order of the packages. Cargo's progress and the compiler's messages go to
+/// stderr.
 ///
 /// # Errors
 ///

@@ -48,8 +48,10 @@ pub(crate) fn stdout_of(command: &mut Command) -> Result<String, CommandError> {
     }
 }
 
-/// Returns the most specific line of `stderr`: the innermost listed cause, or else the first line
-/// that begins with `error:`, or else the last line.
+/// Returns the most specific line of `stderr`.
+///
+/// This is the innermost listed cause, or else the first line that begins with `error:`, or else
+/// the last line.
 fn reason(stderr: &str) -> String {
     let line =
         |prefix: &str| stderr.lines().find_map(|line| line.trim_start().strip_prefix(prefix));

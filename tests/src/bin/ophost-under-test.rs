@@ -1,5 +1,6 @@
-//! The `ophost` command as a binary of this crate, because cargo passes the path of a binary only to
-//! tests of the same package.
+//! The `ophost` command as a binary of this crate.
+//!
+//! Cargo passes the path of a binary only to tests of the same package.
 
 use std::process::ExitCode;
 
