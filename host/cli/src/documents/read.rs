@@ -74,9 +74,10 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Returns whether the id field is also renamed or dropped. Then no other field is the id.
-    fn changes_id_field(&self) -> bool {
-        self.id.as_deref().is_some_and(|id| self.names.affects(id))
+    /// Returns whether the field `_id` of a document, after renames, is its id. Otherwise another
+    /// field is the id, and a document without that field is an error.
+    fn uses_id_field(&self) -> bool {
+        self.id.as_deref().is_none_or(|id| id == ID && !self.names.affects(id))
     }
 }
 
@@ -465,7 +466,7 @@ fn object(location: Location, value: Value, rules: &Rules) -> Result<RawDocument
     let mut fields = rules.names.of_fields(fields).map_err(|bad| bad_names(location, bad))?;
     let id_value = id_value.or_else(|| rules.id.as_deref().and_then(|id| fields.get(id)).cloned());
     let virtual_id = fields.shift_remove(ID);
-    let id = id_value.or(virtual_id.filter(|_| !rules.changes_id_field()));
+    let id = id_value.or(virtual_id.filter(|_| rules.uses_id_field()));
     if !rules.plain {
         names::check_fields(&fields).map_err(|bad| bad_names(location, bad))?;
     }
@@ -556,7 +557,7 @@ fn table(mut reader: Text, rules: &Rules) -> Result<Table, ReadError> {
     let column = |wanted: &str| names.iter().position(|name| name.as_deref() == Some(wanted));
     // The id field has its name in the file here, before it is renamed or dropped.
     let id_column = id_column.or_else(|| id.and_then(column));
-    let virtual_id = column(ID).filter(|_| !rules.changes_id_field());
+    let virtual_id = column(ID).filter(|_| rules.uses_id_field());
     let ids = id_column.into_iter().chain(virtual_id).collect();
     Ok(Table { rows, names, ids })
 }
@@ -601,7 +602,7 @@ fn parse_row(
     ids: &[usize],
 ) -> Result<RawDocument, ReadError> {
     if cells.len() != names.len() {
-        let problem = format!("cells: expected {}, got {}", names.len(), cells.len());
+        let problem = format!("expected {} cells, found {}", names.len(), cells.len());
         return Err(document_error(location, problem));
     }
     // The id is the text of the cell, independent of the type of its column.
@@ -707,9 +708,9 @@ mod tests {
 
     #[test]
     fn id_of_a_csv_row_is_the_text_of_its_cell() {
-        let text = "_id,sku,n\n10.00,007,1\n1e5,-0,2\ntrue,,3\n";
+        let text = "_id,sku,n\n10.00,007,1\n1e5,-0,2\ntrue,1e0,3\n";
         for (id, expected) in
-            [(None, ["10.00", "1e5", "true"]), (Some("sku"), ["007", "-0", "true"])]
+            [(None, ["10.00", "1e5", "true"]), (Some("sku"), ["007", "-0", "1e0"])]
         {
             let rules = Rules { id: id.map(str::to_owned), ..rules(Format::Csv) };
             let read = read_by(rules, text.as_bytes()).unwrap();
@@ -764,7 +765,7 @@ mod tests {
         let id = wrong(Format::Jsonl, "{\"_id\":[]}");
         assert_eq!(id, "line 1: the id is neither text nor a number");
         let cells = wrong(Format::Csv, "a,b\n1,\"2\n3\"\n4\n");
-        assert_eq!(cells, "line 4: cells: expected 2, got 1");
+        assert_eq!(cells, "line 4: expected 2 cells, found 1");
         let cut = wrong(Format::Csv, "a,b\n1,\"2\n3,4\n");
         assert_eq!(cut, "line 2: the file ends within quotes that start here");
         let rules = Rules { max_bytes: Some(3), ..rules(Format::Jsonl) };
