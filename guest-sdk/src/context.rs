@@ -129,7 +129,7 @@ pub fn idempotency_key() -> Option<String> {
 
 /// Returns the current time, with millisecond precision.
 ///
-/// `SystemTime::now` panics in a plugin.
+/// `SystemTime::now` panics if the target is `wasm32-unknown-unknown`.
 ///
 /// # Example
 ///

@@ -213,7 +213,7 @@ impl InputError {
                 "use `field=value`, `field:=json` or `field=@file`, or `--input` for the whole input"
             }
             Self::NotJson { problem, from, .. } => return json_hint(problem, *from),
-            Self::WrongType { .. } => "run `ophost describe` to show the type of each field",
+            Self::WrongType { .. } => "run `ophost describe NAME` to show the type of each field",
             Self::NotText { file, problem } => return Some(conversion(file, problem)),
             Self::Unreadable { file, .. } if file != "-" => {
                 "to pass a text that begins with `@`, use JSON: `field:='\"@text\"'`"

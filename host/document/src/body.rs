@@ -161,10 +161,10 @@ pub enum BodyError {
     #[error("the field `_id` is not allowed, because the id is not part of the body")]
     Id,
     /// More than [`MAX_LEVELS`] levels.
-    #[error("more than {MAX_LEVELS} levels")]
+    #[error("the body has more than {MAX_LEVELS} levels")]
     TooDeep,
     /// A text over [`MAX_BODY`].
-    #[error("larger than 1 MiB")]
+    #[error("the body is larger than 1 MiB")]
     TooLarge,
 }
 
@@ -205,7 +205,7 @@ mod tests {
             format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1))
         };
         assert!(Body::parse(&nested(64)).is_ok());
-        assert_eq!(problem(&nested(65)), "more than 64 levels");
+        assert_eq!(problem(&nested(65)), "the body has more than 64 levels");
         let deep = (0..1_000).fold(json!(1), |inner, _| json!([inner]));
         assert!(matches!(Body::try_from(json!({"a": deep})), Err(BodyError::TooDeep)));
     }
@@ -214,11 +214,14 @@ mod tests {
     fn body_has_at_most_1_mib_as_given_and_as_compact_text() {
         let of = |size: usize| format!("{{\"a\":\"{}\"}}", "x".repeat(size - 8));
         assert_eq!(Body::parse(&of(MAX_BODY)).unwrap().size(), MAX_BODY);
-        assert_eq!(problem(&of(MAX_BODY + 1)), "larger than 1 MiB");
-        assert_eq!(problem(&format!("{{}}{}", " ".repeat(MAX_BODY))), "larger than 1 MiB");
+        assert_eq!(problem(&of(MAX_BODY + 1)), "the body is larger than 1 MiB");
+        assert_eq!(
+            problem(&format!("{{}}{}", " ".repeat(MAX_BODY))),
+            "the body is larger than 1 MiB"
+        );
         // The compact text of 1e15 is 1000000000000000.0.
         let grows = format!("{{\"a\":[{}1e15]}}", "1e15,".repeat(100_000));
-        assert_eq!(problem(&grows), "larger than 1 MiB");
+        assert_eq!(problem(&grows), "the body is larger than 1 MiB");
     }
 
     #[test]

@@ -319,9 +319,15 @@ mod tests {
         assert!(set_all(json!({}), &[("a._id", json!(1))]).is_ok(), "only the top level has an id");
         let deep = vec!["a"; 64].join(".");
         assert!(set_all(json!({}), &[(&deep, json!(1))]).is_ok());
-        assert_eq!(error(&deep, json!({})), "the changed document is invalid: more than 64 levels");
+        assert_eq!(
+            error(&deep, json!({})),
+            "the changed document is invalid: the body has more than 64 levels"
+        );
         let large = json!("x".repeat(1 << 20));
-        assert_eq!(error("a", large), "the changed document is invalid: larger than 1 MiB");
+        assert_eq!(
+            error("a", large),
+            "the changed document is invalid: the body is larger than 1 MiB"
+        );
     }
 
     #[test]
@@ -372,7 +378,10 @@ mod tests {
         assert!(error(json!({"_id": null})).starts_with("cannot set `_id`"));
         let deep = |levels| (1..levels).fold(json!({"a": 1}), |inner, _| json!({"a": inner}));
         assert!(merge(&Body::default(), &deep(64)).is_ok());
-        assert_eq!(error(deep(65)), "the changed document is invalid: more than 64 levels");
+        assert_eq!(
+            error(deep(65)),
+            "the changed document is invalid: the body has more than 64 levels"
+        );
         assert!(error(json!({"a": "x".repeat(1 << 20)})).ends_with("larger than 1 MiB"));
         assert!(merge(&Body::default(), &json!({"a": {"_id": 1}})).is_ok());
     }

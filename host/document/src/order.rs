@@ -8,8 +8,8 @@ use serde_json::{Map, Number, Value};
 ///
 /// - Numbers are compared exactly, 64-bit integers and floats alike; 1 equals 1.0.
 /// - Texts are compared by their bytes.
-/// - Objects are compared field by field, sorted by name: first the names, then the values. An
-///   object that is a prefix of another comes first. The order of the fields is ignored.
+/// - Objects are compared field by field, in the order of the names; of each field, first the
+///   name, then the value. An object that is a prefix of another comes first. The order of the fields is ignored.
 /// - Lists are compared item by item. A list that is a prefix of another comes first.
 ///
 /// Allocates only to compare two objects. The stack use is proportional to the depth of the
@@ -47,7 +47,7 @@ pub(crate) enum Class {
     Text,
     Object,
     List,
-    Truth,
+    Boolean,
 }
 
 pub(crate) fn class(value: &Value) -> Class {
@@ -57,7 +57,7 @@ pub(crate) fn class(value: &Value) -> Class {
         Value::String(_) => Class::Text,
         Value::Object(_) => Class::Object,
         Value::Array(_) => Class::List,
-        Value::Bool(_) => Class::Truth,
+        Value::Bool(_) => Class::Boolean,
     }
 }
 

@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn name_is_misspelt_if_it_is_similar_but_differs_not_only_in_digits() {
+    fn misspelt_name_is_similar_and_differs_not_only_in_digits() {
         for (new, known) in [("thing", "things"), ("jbos", "jobs"), ("customrs", "customers")] {
             assert!(is_misspelt(new, known), "{new}");
         }

@@ -80,7 +80,7 @@ pub(super) fn check_graph(graph: &Graph) -> Result<(), SchemaError> {
 pub(super) fn check_patterns(size: usize) -> Result<(), SchemaError> {
     if size > MAX_PATTERNS {
         let most = bytesize::ByteSize(MAX_PATTERNS as u64);
-        return Err(SchemaError::here(format!("its patterns need more than {most} when compiled")));
+        return Err(SchemaError::here(format!("the patterns need more than {most} when compiled")));
     }
     Ok(())
 }
@@ -197,7 +197,7 @@ mod tests {
         Schema::compile(of(3)).unwrap();
         let message = rejection_of(of(200));
         assert!(
-            message.ends_with("its patterns need more than 1.0 MiB when compiled"),
+            message.ends_with("the patterns need more than 1.0 MiB when compiled"),
             "{message}"
         );
     }

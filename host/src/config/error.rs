@@ -175,7 +175,7 @@ impl ConfigError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Setting { problem, .. } => problem.hint(),
-            Self::Syntax { .. } => Some("the file is TOML: https://toml.io".to_owned()),
+            Self::Syntax { .. } => Some("write the file as TOML: https://toml.io".to_owned()),
             // The hints of a front end depend on its flags.
             Self::Untrusted { .. } | Self::NoDirectory(_) | Self::Unreadable { .. } => None,
         }

@@ -3,8 +3,8 @@
 //! - [`Config`] contains the resolved settings. A flag has precedence over a variable, a variable
 //!   over the file, and the file over the default.
 //! - [`Source`] is the source of a value, and [`Sourced`] is a value with its source.
-//! - A file that other users can change can only lower limits. If it sets the data or plugin
-//!   directories, commands that need them fail: see [`Config::check_trusted`].
+//! - Of a file that other users can change, settings that grant more than the defaults are
+//!   ignored. If it sets the data or plugin directories, commands that need them fail: see [`Config::check_trusted`].
 //! - [`ConfigError`] contains the file, the line and a hint.
 
 mod discovery;

@@ -24,7 +24,7 @@ const PLUGINS: &str = "OPHOST_PLUGINS";
 const DATA: &str = "OPHOST_DATA";
 const CACHE: &str = "OPHOST_CACHE";
 
-/// Returns the value of an environment variable.
+/// A function that returns the value of an environment variable.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 impl Config {

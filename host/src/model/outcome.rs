@@ -324,12 +324,12 @@ pub(crate) mod milliseconds {
 
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    /// Serializes a duration, rounded down to milliseconds.
+    /// Serialises a duration, rounded down to milliseconds.
     pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Deserializes a duration.
+    /// Deserialises a duration.
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_millis)
     }

@@ -161,7 +161,8 @@ impl<'a> Runs<'a> {
         Ok(run)
     }
 
-    /// Deletes the input, output and log of a finished run. The rest of the record is kept.
+    /// Deletes the input, the output, the log, the item errors and the failure text of a finished
+    /// run. The rest of the record remains, with the failure kind.
     ///
     /// # Errors
     ///

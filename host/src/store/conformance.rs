@@ -239,7 +239,7 @@ async fn shared_large_value_survives_erasing_one_of_its_runs() {
 }
 
 #[tokio::test]
-async fn erase_removes_input_output_and_log_only() {
+async fn erase_removes_all_content_and_leaves_status_and_failure_kind() {
     both(async |store| {
         let run = RunRecord { log_entries: vec![entry("secret")], ..running("a") };
         let claim = insert(&*store, &run).await;

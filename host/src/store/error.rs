@@ -86,11 +86,11 @@ fn names_its_path(error: &io::Error) -> bool {
 /// Returns a hint for an error that this crate created; `None` for errors of the system.
 pub fn io_hint(error: &io::Error) -> Option<&'static str> {
     if super::redb::overlay::is_outdated(error) {
-        return Some("try again");
+        return Some("retry");
     }
     error.get_ref().is_some_and(|inner| inner.is::<NoLink>()).then_some(
-        "put the file itself there, or name the directory that it is in by `data` in \
-        `ophost.toml` or by `--data`",
+        "replace the link by the file, or set the data directory to the one of the file (`data` \
+        in `ophost.toml`, or `--data`)",
     )
 }
 

@@ -62,8 +62,8 @@ use crate::model::run_record::{OwnerId, RunId, RunRecord};
 pub(crate) trait Store: Send + Sync {
     /// Inserts a run, unless another run holds its idempotency key.
     ///
-    /// The store sets `sequence`, `revision` and `idempotency_key`. If an earlier run under the
-    /// same key has failed, the store also sets `retry_of`.
+    /// The store sets `sequence`, `revision` and `idempotency_key`. If an earlier run of the
+    /// same request failed or was cancelled, the store also sets `retry_of`.
     async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError>;
 
     /// Appends entries to the log of a running run.
@@ -122,9 +122,10 @@ pub(crate) trait Store: Send + Sync {
         reason: &str,
     ) -> Result<Vec<RunId>, StoreError>;
 
-    /// Deletes the input, output and log of a finished run.
+    /// Deletes the input, the output, the log, the item errors and the failure text of a finished
+    /// run.
     ///
-    /// The rest of the record remains. A large value that another run shares remains for that
+    /// The rest of the record remains, with the failure kind. A large value that another run shares remains for that
     /// run. The deleted bytes may stay in free pages of the file until those are reused. The
     /// caller must remove the file that [`RunRecord::logs_ref`] names.
     async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError>;

@@ -64,7 +64,8 @@ pub(crate) struct IdempotencyClaim {
 pub(crate) enum InsertOutcome {
     /// The run is stored, and the caller holds its claim.
     Created(Claim),
-    /// A run of the same request holds the key. The run is running or has succeeded.
+    /// The run is already stored, or a run of the same request holds the key. That run is running
+    /// or has succeeded.
     Existing(Box<RunRecord>),
     /// A run of a different request holds the key.
     KeyConflict(Box<RunRecord>),
@@ -135,7 +136,7 @@ pub(crate) enum FinishOutcome {
 /// Result of erasing a run.
 #[derive(Debug, PartialEq)]
 pub enum EraseOutcome {
-    /// The run was erased; the rest of its record.
+    /// The run was erased. Contains the rest of its record.
     Done(Box<RunRecord>),
     /// The run has not finished; nothing was erased.
     Unfinished(Box<RunRecord>),

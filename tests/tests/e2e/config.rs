@@ -102,7 +102,7 @@ fn invalid_setting_stops_every_command_and_its_line_is_named() {
     insta::assert_snapshot!(project.run(&["build", "plugins"]), @"
     ---- stderr
     error: `ophost.toml`, line 1: unclosed table, expected `]`
-    hint: the file is TOML: https://toml.io
+    hint: write the file as TOML: https://toml.io
     ---- exit 2
     ");
     project.settings("limits.timeout = \"2h\"");

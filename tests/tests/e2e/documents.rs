@@ -259,7 +259,7 @@ async fn run_that_exceeds_its_retries_fails_with_kind_conflict() {
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
     error: operation `ledger.bump` failed (conflict): other runs changed documents that it had read, in 6 executions
-    hint: try again later
+    hint: retry later
     ");
     let record = latest(&project);
     assert_eq!((&record["failure_kind"], &record["changes"]), (&json!("conflict"), &Value::Null));
@@ -372,7 +372,6 @@ fn failed_dry_run_shows_no_changes() {
     insta::assert_snapshot!(project.run(&run), @"
     ---- stderr
     error: operation `ledger.transfer_then` failed (error): the input requests a failure
-    DRY RUN: no change was committed; would have changed no document
     ---- exit 1
     ");
     let report = json_of(&project, &run);
@@ -473,7 +472,7 @@ fn run_that_exceeds_its_effects_limit_fails_with_kind_effects() {
     let more = project.output(command.env("OPHOST_EFFECTS", "1MiB")).json();
     assert_eq!(more["changes"]["created"], 100, "{more}");
     assert_eq!(latest(&project)["limits"]["effects"], 1 << 20);
-    // Deleted documents count too, because they are stored for `runs diff`.
+    // Deleted documents count too, because they are stored for `runs changes`.
     assert_eq!(json_of(&project, &["run", "ledger.bulk_delete"])["error"]["kind"], "effects");
     assert_eq!(documents(&project, "entries").len(), 100);
 }
@@ -546,7 +545,7 @@ fn erasing_a_run_keeps_its_document_changes() {
     let diff = json_of(&project, &["runs", "changes", "latest"]);
     assert_eq!(diff["change_set"].as_array().map(Vec::len), Some(2));
     let help = project.run(&["runs", "erase", "--help"]).stdout;
-    assert!(help.contains("its document changes"), "{help}");
+    assert!(help.contains("the document changes"), "{help}");
     assert_sound(&project);
 }
 

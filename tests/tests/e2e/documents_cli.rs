@@ -141,7 +141,10 @@ fn import_from_stdin_needs_a_format() {
     };
     let (code, message) = piped(&[]);
     assert_eq!(code, Some(2));
-    insta::assert_snapshot!(message, @"error: cannot import `-`: unknown file extension; use `--format`");
+    insta::assert_snapshot!(message, @"
+    error: cannot import `-`: unknown file extension
+    hint: use `--format`
+    ");
     assert_eq!(piped(&["--format", "csv"]), (Some(0), String::new()));
     assert_eq!(things(&project), "{\"_id\":\"a\",\"n\":1}\n");
     assert_eq!(latest(&project)["input_dump"]["source"], "-");
@@ -346,7 +349,7 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
         &large,
     ];
     let all: String = bad.iter().map(|line| lines(line)).collect();
-    insta::assert_snapshot!(all, @r#"
+    insta::assert_snapshot!(all, @r"
     error: cannot import `it.jsonl`: line 3: not JSON: key must be a string at column 2
     error: cannot import `it.jsonl`: line 3: expected an object
     error: cannot import `it.jsonl`: line 3: expected an object
@@ -361,10 +364,10 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
     error: cannot import `it.jsonl`: line 3: the id is neither text nor a number
     error: cannot import `it.jsonl`: line 3: the id is an object
     error: cannot import `it.jsonl`: line 3: `iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii [256 bytes, cut]` is not a document id: 1 to 255 bytes, no control characters
-    error: cannot import `it.jsonl`: line 3: more than 64 levels
+    error: cannot import `it.jsonl`: line 3: the body has more than 64 levels
     error: cannot import `it.jsonl`: line 3: not JSON: recursion limit exceeded at column 636
-    error: cannot import `it.jsonl`: line 3: larger than 1 MiB
-    "#);
+    error: cannot import `it.jsonl`: line 3: the body is larger than 1 MiB
+    ");
     let others = [
         import_error("it.json", "[{}, 2]"),
         import_error("it.json", "[{},\n{\"a\": 1e400}]"),
@@ -378,11 +381,12 @@ fn one_invalid_document_imports_nothing_and_its_position_is_named() {
     error: cannot import `it.json`: document 2: expected an object
     error: cannot import `it.json`: not JSON: number out of range at line 2 column 11
     error: cannot import `it.json`: not JSON: trailing characters at line 2 column 1
-    error: cannot import `it.csv`: line 3: cells: expected 2, got 1
+    error: cannot import `it.csv`: line 3: expected 2 cells, found 1
     error: cannot import `it.csv`: line 2: the file ends within quotes that start here
     error: cannot import `it.csv`: two columns have the name `a`
     hint: rename them in the order of the columns with `--rename 'a=a1' --rename 'a=a2'`
-    error: cannot import `it.txt`: unknown file extension; use `--format`
+    error: cannot import `it.txt`: unknown file extension
+    hint: use `--format`
     ");
     write(&project, "it.jsonl", b"{\"n\":1}\n{\"n\":\"\xff\"}\n");
     let bytes = project.run(&["documents", "import", "things", "it.jsonl"]);
@@ -701,8 +705,8 @@ fn invalid_queries_are_usage_errors_with_a_reason() {
     error: invalid value '{"n":{"$regex":"("}}' for '[FILTER]': at $.n.$regex: invalid pattern: unclosed group
     error: invalid value '{"":1}' for '[FILTER]': at $.: the path `` has an empty part
     error: invalid value '{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$ [1102 bytes, cut]' for '[FILTER]': at $: not JSON: recursion limit exceeded at line 1 column 576
-    error: invalid value '{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$ [662 bytes, cut]' for '[FILTER]': at $: a filter has at most 64 levels
-    error: invalid value '{"a":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx [65544 bytes, cut]' for '[FILTER]': at $: a filter has at most 64 KiB
+    error: invalid value '{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$and":[{"$ [662 bytes, cut]' for '[FILTER]': at $: the filter has more than 64 levels
+    error: invalid value '{"a":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx [65544 bytes, cut]' for '[FILTER]': at $: the filter is larger than 64 KiB
     error: invalid value '' for '--sort <FIELD,-FIELD>': the path `` has an empty part
     error: invalid value 'a..b' for '--sort <FIELD,-FIELD>': the path `a..b` has an empty part
     error: cannot sort by 9 fields: the maximum is 8

@@ -175,7 +175,7 @@ fn all_violations_of_an_input_are_reported_and_nothing_runs() {
     insta::assert_snapshot!(project.run(&["run", "slugify", "text=x", "max_length=many"]), @"
     ---- stderr
     error: `max_length` must be integer or null
-    hint: run `ophost describe` to show the type of each field
+    hint: run `ophost describe NAME` to show the type of each field
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["run", "slugify", "text"]), @"
@@ -209,7 +209,7 @@ fn declared_failure_is_shown_with_code_and_details() {
     error: operation `misbehave.fail` failed (not-found): no such job
       {"input":{"kind":"retryable","message":"no such job","code":"not-found"}}
       caused by: the input requests a failure
-    hint: try again later
+    hint: retry later
     ---- exit 1
     "#);
 }

@@ -1094,7 +1094,7 @@ fn lost_log_entries_are_reported_at_the_end() {
     assert!(dropped > 0);
     for more in [&[][..], &["--json"]] {
         let shown = project.run(&[&["runs", "logs", "latest"], more].concat());
-        let expected = format!("{dropped} entries were dropped (log limit)\n");
+        let expected = format!("log entries dropped by the log limit: {dropped}\n");
         assert_eq!((shown.stderr, shown.code), (expected, Some(0)));
     }
     raw(&project, &run);

@@ -265,7 +265,7 @@ fn symbolic_link_in_place_of_the_store_is_an_error_with_a_hint() {
     insta::assert_snapshot!(project.run(&["runs", "list"]), @"
     ---- stderr
     error: cannot use the store: `.ophost/store/store.redb` must not be a symbolic link
-    hint: put the file itself there, or name the directory that it is in by `data` in `ophost.toml` or by `--data`
+    hint: replace the link by the file, or set the data directory to the one of the file (`data` in `ophost.toml`, or `--data`)
     ---- exit 5
     ");
 }

@@ -27,7 +27,7 @@ pub(super) struct Batch {
 /// The maximum size of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchSize {
-    /// The number of documents; `None` for all documents of the file.
+    /// The maximum number of documents; `None` for all documents of the file.
     pub(super) documents: Option<u64>,
     /// The maximum size of the documents, in bytes.
     pub(super) max_bytes: u64,

@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<u8, String> {
         },
     };
     let is_usable = delimiter.is_ascii() && !matches!(delimiter, b'"' | b'\r' | b'\n' | b'\0');
-    is_usable.then_some(delimiter).ok_or_else(|| "cannot separate cells".to_owned())
+    is_usable.then_some(delimiter).ok_or_else(|| "this character cannot be a delimiter".to_owned())
 }
 
 /// Returns the value of `--delimiter` for a delimiter.

@@ -169,7 +169,10 @@ fn print_result(
         (Ok(count), Some(file)) if json => {
             output::json(&json!({"file": file.display().to_string(), "documents": count}))?;
         }
-        (Ok(count), Some(file)) => report(&format!("{count} documents in `{}`", file.display())),
+        (Ok(count), Some(file)) => {
+            let noun = if count == 1 { "document" } else { "documents" };
+            report(&format!("{count} {noun} in `{}`", file.display()));
+        }
         (Ok(_), None) => {}
         // A reader that closes the pipe, such as `head`, has enough lines.
         (Err(error), None) if error.kind() == io::ErrorKind::BrokenPipe => {}

@@ -132,8 +132,8 @@ Examples:
   ophost documents import jobs frame.csv --rename =index --rename a.b=a_b
   ophost documents import jobs large.jsonl --batch 10000
 
-A batch sees the documents of earlier batches. If an id appears twice in the file, the id exists in
-the later batch, but not in a dry run.";
+A batch sees the documents of earlier batches. If an id appears twice in the file, it counts as
+existing in the later batch, but not in a dry run.";
 
 fn encoding(name: &str) -> Result<&'static Encoding, String> {
     Encoding::for_label_no_replacement(name.as_bytes()).ok_or_else(|| {
@@ -174,8 +174,8 @@ fn start_reader(
     bar: Option<Arc<Bar>>,
 ) -> Result<BatchReader, CliError> {
     let unknown = || {
-        let reason = "unknown file extension; use `--format`".to_owned();
-        NotImported { file: args.file.clone(), reason, hint: None, is_host_fault: false }
+        let (reason, hint) = ("unknown file extension".to_owned(), "use `--format`".to_owned());
+        NotImported { file: args.file.clone(), reason, hint: Some(hint), is_host_fault: false }
     };
     let format = args.format.or_else(|| Format::of(&args.file)).ok_or_else(unknown)?;
     let rules = Rules {
@@ -307,7 +307,7 @@ impl Importer<'_> {
             Some(last) => {
                 format!("the documents up to {last} are imported; use `--skip {skip}` to continue")
             }
-            None => "no document was imported".to_owned(),
+            None => "no document was imported; run the import again".to_owned(),
         };
         let failure = |message: String| Failure::new(FailureKind::Error, message);
         let (outcome, exit, hint) = match end {

@@ -122,7 +122,7 @@ pub(super) fn check_fields(fields: &Map<String, Value>) -> Result<(), BadNames> 
     }
     let shown = bad.iter().map(|name| format!("`{}`", text::quote(name)));
     let problem =
-        format!("a filter cannot use the field name {}", shown.collect::<Vec<_>>().join(", "));
+        format!("a filter cannot use these field names: {}", shown.collect::<Vec<_>>().join(", "));
     let renames = rename_flags(bad.into_iter().map(|name| (name.as_str(), usable(name, "field"))));
     let hint = format!(
         "rename with {renames}, drop a field with `--drop`, or keep all with `--plain-json`"
@@ -138,8 +138,10 @@ fn check_columns(names: &[Option<String>], header: &[String]) -> Result<(), BadN
             "" => format!("column {} (empty)", at + 1),
             name => format!("column {} (`{}`)", at + 1, text::quote(name)),
         });
-        let problem =
-            format!("a filter cannot use the name of {}", shown.collect::<Vec<_>>().join(", "));
+        let problem = format!(
+            "a filter cannot use the names of these columns: {}",
+            shown.collect::<Vec<_>>().join(", ")
+        );
         let renames = rename_flags(bad.into_iter().map(|(at, name)| {
             let empty = if at == 0 { "index".to_owned() } else { format!("column{}", at + 1) };
             (name.as_str(), usable(name, &empty))
@@ -160,7 +162,7 @@ fn check_columns(names: &[Option<String>], header: &[String]) -> Result<(), BadN
 fn no_column(name: &str, header: &[String]) -> BadNames {
     let names: Vec<_> = header.iter().map(|name| text::quote(name)).collect();
     let problem = format!("column `{}` does not exist", text::quote(name));
-    let hint = format!("the columns are `{}`", text::single_line(&names.join("`, `")));
+    let hint = format!("use one of the columns `{}`", text::single_line(&names.join("`, `")));
     BadNames { problem, hint: Some(hint) }
 }
 
@@ -215,8 +217,7 @@ mod tests {
     fn unusable_names_are_reported_with_flags_that_rename_them() {
         let BadNames { problem, hint } =
             columns(&names(&[], &[]), &["", "a.b", "$a", "c"]).unwrap_err();
-        let message =
-            "a filter cannot use the name of column 1 (empty), column 2 (`a.b`), column 3 (`$a`)";
+        let message = "a filter cannot use the names of these columns: column 1 (empty), column 2 (`a.b`), column 3 (`$a`)";
         assert_eq!(problem, message);
         let flags = "rename with `--rename '=index' --rename 'a.b=a_b' --rename '$a=a'`";
         assert!(hint.as_ref().unwrap().starts_with(flags), "{hint:?}");
@@ -248,7 +249,7 @@ mod tests {
         assert_eq!(twice.problem, "two fields have the name `y`");
         assert!(check_fields(&fields(json!({"a": {"b.c": 1}}))).is_ok());
         let bad = check_fields(&fields(json!({"a": 1, "b.c": 1, "": 2}))).unwrap_err();
-        assert_eq!(bad.problem, "a filter cannot use the field name `b.c`, ``");
+        assert_eq!(bad.problem, "a filter cannot use these field names: `b.c`, ``");
         assert!(
             bad.hint.unwrap().starts_with("rename with `--rename 'b.c=b_c' --rename '=field'`")
         );

@@ -124,7 +124,8 @@ pub(super) fn print(report: &RunReport, verbose: bool) -> Result<(), CliError> {
         }
     }
     item_errors(&mut text, &report.trail);
-    if let Some(changes) = &report.dry_run {
+    // A failed run commits nothing, with or without dry run.
+    if let (Some(changes), Outcome::Success(_)) = (&report.dry_run, &report.outcome) {
         changes::dry_run(&mut text, changes);
     }
     output::stderr(&text);
@@ -221,9 +222,9 @@ fn hint(report: &RunReport, failure: &Failure) -> Option<&'static str> {
         (FailureKind::Output, _) => Some("use `--max-output` to allow more"),
         (FailureKind::Effects, _) => Some("use `--max-effects` to allow more"),
         (FailureKind::Denied, _) => Some("the models of the operation must include the collection"),
-        (FailureKind::Conflict, _) => Some("try again later"),
+        (FailureKind::Conflict, _) => Some("retry later"),
         (FailureKind::InvalidOutput, _) => Some("report this fault of the plugin to its author"),
-        (FailureKind::Error, Some(true)) => Some("try again later"),
+        (FailureKind::Error, Some(true)) => Some("retry later"),
         (FailureKind::Error, Some(false) | None)
         | (FailureKind::Trap | FailureKind::Table | FailureKind::Stack, _)
         | (FailureKind::Host | FailureKind::Crashed | FailureKind::Unknown, _) => None,

@@ -49,7 +49,7 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
         output::json(&json!({"runs": page.runs, "corrupted": corrupted, "next": next}))?;
         return Ok(exit_code(&page.corrupted));
     }
-    warn_of(&page.corrupted);
+    warn_about_corrupted(&page.corrupted);
     output::stdout(&run_table(&page.runs, io::stdout().is_terminal()))?;
     if page.runs.is_empty() {
         print_no_runs(&filter);
@@ -61,13 +61,13 @@ pub(super) async fn run(runs: &Runs<'_>, args: ListArgs, json: bool) -> Result<E
 }
 
 /// Warns about skipped, corrupted runs.
-pub(super) fn warn_of(corrupted: &[StoreError]) {
+pub(super) fn warn_about_corrupted(corrupted: &[StoreError]) {
     for error in corrupted {
         output::warn(&format!("skipping a corrupted run: {error}"));
     }
 }
 
-/// Returns the exit code of a list without the corrupted runs.
+/// Returns the exit code of a command that skipped these corrupted runs.
 pub(super) fn exit_code(corrupted: &[StoreError]) -> ExitCode {
     if corrupted.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() }
 }
@@ -117,7 +117,7 @@ pub(super) async fn export(runs: &Runs<'_>, filter: FilterArgs) -> Result<ExitCo
     loop {
         let page = runs.list(&filter, after, PAGE).await?;
         is_complete &= page.corrupted.is_empty();
-        warn_of(&page.corrupted);
+        warn_about_corrupted(&page.corrupted);
         for summary in &page.runs {
             match runs.get(summary.id).await {
                 Ok(Some(run)) => output::json_line(&run)?,

@@ -60,8 +60,8 @@ enum RunsCommand {
     Wait(WaitArgs),
     /// Print complete records as JSON lines. Exit code 1 if corrupted records were skipped.
     Export(filter::FilterArgs),
-    /// Delete the input, output and log of a finished run. The rest of the record and its document
-    /// changes (`runs changes`) are kept.
+    /// Delete the input, output, log and errors of a finished run. The rest of the record remains,
+    /// with the failure kind and the document changes (`runs changes`).
     Erase(RunSelector),
 }
 
@@ -176,7 +176,7 @@ async fn erase(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliE
             output::json(&json!({"id": run.id, "erased_at": run.erased_at}))?
         }
         EraseOutcome::Done(run) => {
-            output::stderr(&format!("erased the input, output and log of run {}\n", run.id))
+            output::stderr(&format!("erased the input, output, log and errors of run {}\n", run.id))
         }
         EraseOutcome::Unfinished(run) => return Err(CliError::run_state(&run, "has not ended")),
         EraseOutcome::NotFound => return Err(FindError::None { name: name.to_owned() }.into()),
@@ -257,7 +257,7 @@ async fn salvage(from: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, C
     if json {
         output::json(&json!({"runs": runs, "documents": documents, "lost": lost}))?;
     } else {
-        lost.iter().for_each(|line| output::stderr(&format!("lost: {}\n", EscapedLine(line))));
+        lost.iter().for_each(|line| output::stderr(&format!("problem: {}\n", EscapedLine(line))));
         output::stderr(&salvage_summary(runs, documents, lost.len()));
     }
     Ok(if lost.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })

@@ -23,7 +23,7 @@ use crate::run::{MAX_ITEM, detail, failure_message, log_line, violations};
 use crate::table::{Overflow, table};
 
 /// Maximum number of printed item errors.
-const MAX_SHOWN_ENTRIES: usize = 20;
+const MAX_ITEM_ERRORS: usize = 20;
 /// Maximum number of printed log entries.
 const MAX_LOG_ENTRIES: usize = 50;
 
@@ -133,15 +133,15 @@ fn item_errors(text: &mut String, errors: &[ItemError]) {
         return;
     }
     let _ = writeln!(text, "\n{HEADING}Item errors{HEADING:#}");
-    for ItemError { index, item, error, .. } in errors.iter().take(MAX_SHOWN_ENTRIES) {
+    for ItemError { index, item, error, .. } in errors.iter().take(MAX_ITEM_ERRORS) {
         let item = text::truncate_chars(&item.to_string(), MAX_ITEM);
         let _ = writeln!(text, "{index}  {}: {}", EscapedLine(&item), EscapedLine(error));
     }
-    if errors.len() > MAX_SHOWN_ENTRIES {
+    if errors.len() > MAX_ITEM_ERRORS {
         let _ = writeln!(
             text,
             "and {} more; use `--json` to print them",
-            errors.len() - MAX_SHOWN_ENTRIES
+            errors.len() - MAX_ITEM_ERRORS
         );
     }
 }
@@ -169,7 +169,7 @@ fn log(text: &mut String, run: &RunRecord) {
         );
     }
     if run.log_dropped > 0 {
-        let _ = writeln!(text, "{} entries were dropped (log limit)", run.log_dropped);
+        let _ = writeln!(text, "log entries dropped by the log limit: {}", run.log_dropped);
     }
 }
 
@@ -220,7 +220,7 @@ pub(super) async fn logs(
 /// Reports dropped entries and a missing log file.
 fn end_of_log(run: &RunRecord, has_file: bool) -> ExitCode {
     if run.log_dropped > 0 {
-        output::stderr(&format!("{} entries were dropped (log limit)\n", run.log_dropped));
+        output::stderr(&format!("log entries dropped by the log limit: {}\n", run.log_dropped));
     }
     match &run.logs_ref {
         Some(file) if !has_file => {

@@ -8,7 +8,7 @@ use ophost::{Bucket, OperationName, OperationStats, Percentiles, Runs, StatsRepo
 use serde_json::json;
 
 use super::filter::FilterArgs;
-use super::list::{exit_code, print_no_runs, warn_of};
+use super::list::{exit_code, print_no_runs, warn_about_corrupted};
 use super::time::format_duration;
 use crate::error::CliError;
 use crate::output;
@@ -26,7 +26,7 @@ pub(super) async fn run(
         output::json(&json!({"operations": stats, "corrupted": texts}))?;
         return Ok(exit_code(&corrupted));
     }
-    warn_of(&corrupted);
+    warn_about_corrupted(&corrupted);
     if stats.is_empty() {
         print_no_runs(&filter);
         return Ok(exit_code(&corrupted));

@@ -32,7 +32,7 @@ pub(super) fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
         return chrono::Duration::from_std(span)
             .ok()
             .and_then(|span| clock::now().checked_sub_signed(span))
-            .ok_or_else(|| "date out of range".to_owned());
+            .ok_or_else(|| "the age is out of range".to_owned());
     }
     if let Some(time) = zoned(text) {
         return Ok(time);

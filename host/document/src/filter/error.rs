@@ -87,19 +87,19 @@ pub enum Problem {
     #[error("invalid pattern: {}", text::single_line(.0))]
     Pattern(String),
     /// A pattern over [`MAX_PATTERN`].
-    #[error("a pattern has at most {MAX_PATTERN} bytes")]
+    #[error("the pattern is longer than {MAX_PATTERN} bytes")]
     LongPattern,
     /// Compiled patterns over [`MAX_COMPILED`].
-    #[error("the patterns of a filter have at most {} KiB when compiled", MAX_COMPILED >> 10)]
+    #[error("the compiled patterns of the filter are larger than {} KiB", MAX_COMPILED >> 10)]
     LargePatterns,
     /// More than [`MAX_CONDITIONS`] conditions.
-    #[error("a filter has at most {MAX_CONDITIONS} conditions")]
+    #[error("the filter has more than {MAX_CONDITIONS} conditions")]
     ManyConditions,
     /// More than [`MAX_LEVELS`] levels.
-    #[error("a filter has at most {MAX_LEVELS} levels")]
+    #[error("the filter has more than {MAX_LEVELS} levels")]
     TooDeep,
     /// A text over [`MAX_FILTER`](super::MAX_FILTER).
-    #[error("a filter has at most 64 KiB")]
+    #[error("the filter is larger than 64 KiB")]
     TooLarge,
 }
 

@@ -125,7 +125,7 @@ impl Recorder {
     async fn check_writable(&self, spec: &RunSpec<'_>) -> Result<(), NotStarted> {
         let may_change = !spec.operation.models_out.is_empty() && !spec.flags.dry_run;
         match self.store.as_ref().filter(|_| may_change) {
-            Some(opened) => opened.store().is_writable().await.map_err(NotStarted::Changes),
+            Some(opened) => opened.store().check_writable().await.map_err(NotStarted::Changes),
             None => Ok(()),
         }
     }

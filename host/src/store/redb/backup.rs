@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn copy_buffers_at_most_16_mib() {
+    fn copy_commits_a_batch_that_reaches_16_mib() {
         let scratch = Scratch::new();
         let copy = builder().create(scratch.0.path().join("copy.redb")).unwrap();
         let mut values =

@@ -79,7 +79,7 @@ fn walk(
         // The scan from the other end stops at the same corruption.
         scan(true).ok();
     }
-    failed.map_or(Ok(error.map(|error| format!("{kind:?}: {error}"))), Err)
+    failed.map_or(Ok(error.map(|error| format!("table {}: {error}", kind.table()))), Err)
 }
 
 /// The state of an integrity check.
@@ -195,7 +195,7 @@ impl IntegrityReport {
     }
 }
 
-fn ensure(holds: bool, key: &[u8], what: impl Into<String>) -> Result<(), StoreError> {
+pub(super) fn ensure(holds: bool, key: &[u8], what: impl Into<String>) -> Result<(), StoreError> {
     if holds { Ok(()) } else { Err(codec::corrupted(key, what)) }
 }
 

@@ -101,7 +101,7 @@ pub(super) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T,
     read(key, &verify(key, bytes)?, PhantomData)
 }
 
-/// Deserializes the JSON of a key, or a part of it.
+/// Deserialises the JSON of a key, or a part of it.
 ///
 /// # Errors
 ///

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::check::ensure;
 use super::codec;
 use super::documents::{CollectionStats, Commit, StoredDocument};
 use super::keys::{self, TableId};
@@ -123,10 +124,6 @@ fn check_commit(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreE
 
 fn parsed<T>(parsed: Option<T>, key: &[u8]) -> Result<T, StoreError> {
     parsed.ok_or_else(|| codec::corrupted(key, "malformed key"))
-}
-
-fn ensure(holds: bool, key: &[u8], what: &str) -> Result<(), StoreError> {
-    if holds { Ok(()) } else { Err(codec::corrupted(key, what)) }
 }
 
 /// Copies an intact entry to another store.

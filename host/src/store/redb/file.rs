@@ -169,7 +169,7 @@ impl StoreFile {
     /// Closes the file when its last user has dropped it. The next use opens the file again.
     pub(super) fn close(&self) {
         let handle = self.lock().take();
-        if self.is_in_place().is_err() {
+        if self.ensure_in_place().is_err() {
             // A clean shutdown would write to a file that was removed.
             std::mem::forget(handle);
             return;
@@ -215,7 +215,7 @@ impl StoreFile {
                 Err(error) => return Err(error.into()),
             };
             // redb opened the file by its path, which may have been replaced since.
-            self.is_in_place()?;
+            self.ensure_in_place()?;
             ensure_readable(&handle)?;
             *open = Some(Arc::new(handle));
         }
@@ -244,7 +244,7 @@ impl StoreFile {
     /// # Errors
     ///
     /// Returns [`StoreError::Newer`] or [`StoreError::Older`] if another version wrote the file.
-    /// Then the file is unchanged.
+    /// Then the content is unchanged, but redb may have recovered a file that was not closed.
     pub(super) fn for_writing(&self) -> Result<Arc<OpenDatabase>, StoreError> {
         let mut open = self.lock();
         match open.as_ref() {
@@ -272,7 +272,7 @@ impl StoreFile {
     /// # Errors
     ///
     /// Returns [`StoreError::Replaced`] if the file was removed or replaced.
-    pub(super) fn is_in_place(&self) -> Result<(), StoreError> {
+    pub(super) fn ensure_in_place(&self) -> Result<(), StoreError> {
         let path = self.data.path().join(DIRECTORY).join(FILE);
         match self.id.get() {
             Some(id) if !id.is_at(&path) => Err(StoreError::Replaced),
@@ -286,10 +286,10 @@ impl StoreFile {
     ///
     /// Returns [`StoreError::Replaced`] if this process has opened a different file before.
     fn identify(&self, file: &File) -> Result<(), StoreError> {
-        self.set_id(FileId::of(file)?)
+        self.set_or_check_id(FileId::of(file)?)
     }
 
-    fn set_id(&self, id: FileId) -> Result<(), StoreError> {
+    fn set_or_check_id(&self, id: FileId) -> Result<(), StoreError> {
         if *self.id.get_or_init(|| id) == id { Ok(()) } else { Err(StoreError::Replaced) }
     }
 
@@ -307,7 +307,7 @@ impl StoreFile {
     /// # Errors
     ///
     /// Returns [`StoreError`] if the file cannot be opened for writing.
-    pub(super) fn is_writable(&self) -> Result<(), StoreError> {
+    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
         let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(()) };
         directory.writable_file(FILE).map(drop).map_err(StoreError::denied)
     }
@@ -332,7 +332,7 @@ impl StoreFile {
     }
 
     fn create(&self) -> Result<Database, StoreError> {
-        self.is_in_place()?;
+        self.ensure_in_place()?;
         let directory = self.data.create(DIRECTORY)?;
         loop {
             if let Some(file) = directory.writable_file(FILE).map_err(StoreError::denied)? {
@@ -365,7 +365,7 @@ impl StoreFile {
         if !directory.persist_noclobber(&temporary, FILE)? {
             return Ok(None);
         }
-        self.set_id(id)?;
+        self.set_or_check_id(id)?;
         Ok(Some(database))
     }
 }
@@ -411,16 +411,16 @@ pub(super) fn builder() -> Builder {
     builder
 }
 
-/// Calls `read` and converts a panic of redb on a corrupted file to an error.
+/// Calls `work` and converts a panic of redb on a corrupted file to an error.
 ///
 /// # Errors
 ///
-/// Returns the error of `read`, or [`StoreError::Corrupted`] if `read` panics.
+/// Returns the error of `work`, or [`StoreError::Corrupted`] if `work` panics.
 pub(super) fn catch_corruption_panic<T>(
-    read: impl FnOnce() -> Result<T, StoreError>,
+    work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     // A panic leaves partial state only in a transaction or a handle, which is dropped.
-    os_error::catch_panic(read).unwrap_or_else(|panic| {
+    os_error::catch_panic(work).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         let what = text.unwrap_or("redb panicked").lines().next().unwrap_or_default();
@@ -428,7 +428,7 @@ pub(super) fn catch_corruption_panic<T>(
     })
 }
 
-/// Runs blocking work on a thread of its own.
+/// Runs blocking work on a thread of the runtime's pool.
 ///
 /// # Errors
 ///
@@ -504,6 +504,7 @@ mod tests {
         assert!(error.to_string().contains("another process"), "{error}");
         assert_eq!(attempts, MAX_READ_ATTEMPTS);
     }
+
     #[tokio::test]
     async fn store_of_a_newer_format_is_read_only() {
         let scratch = Scratch::new();

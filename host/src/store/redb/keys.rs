@@ -52,7 +52,8 @@ pub(super) enum TableId {
 }
 
 impl TableId {
-    /// All tables. A table comes before the tables that refer to it.
+    /// All tables, by their index. Runs come before the entries that belong to them, for the check
+    /// and for salvage.
     pub(super) const ALL: [Self; 13] = [
         Self::Meta,
         Self::Run,
@@ -228,7 +229,7 @@ pub(super) fn idempotency(operation: &OperationName, key: &str) -> Vec<u8> {
 
 /// Returns the name of a collection with a length prefix, so that the end of the name is known.
 fn length_prefixed(collection: &CollectionName) -> Vec<u8> {
-    // Collection names have at most 255 bytes.
+    // Collection names have at most 64 bytes.
     let length = u8::try_from(collection.as_str().len()).unwrap_or(u8::MAX);
     [&[length][..], collection.as_str().as_bytes()].concat()
 }
@@ -409,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn prefix_of_a_value_matches_no_longer_value() {
+    fn prefix_of_a_value_does_not_match_longer_values() {
         let names = ["a", "a.b", "ab"].map(|name| OperationName::new(name).unwrap());
         for name in &names {
             for other in names.iter().filter(|other| *other != name) {

@@ -79,9 +79,9 @@ impl RedbStore {
     /// # Errors
     ///
     /// Returns the [`StoreError`] that a write would return on opening the file.
-    pub(crate) async fn is_writable(&self) -> Result<(), StoreError> {
+    pub(crate) async fn check_writable(&self) -> Result<(), StoreError> {
         let file = Arc::clone(&self.file);
-        off_thread(move || file.is_writable()).await
+        off_thread(move || file.check_writable()).await
     }
 
     /// Commits a trial write that leaves nothing in the store.
@@ -113,17 +113,18 @@ impl RedbStore {
 
     /// Passes the matching runs to `visit`, newest first, until `visit` returns `false`.
     ///
-    /// `likely` is the number of runs after which `visit` is expected to stop.
+    /// `expected` is the number of runs after which `visit` probably stops.
     async fn each(
         &self,
         filter: &RunFilter,
-        (mut range, likely): (KeyRange, usize),
+        (mut range, expected): (KeyRange, usize),
         mut visit: impl FnMut(Result<Row, StoreError>) -> bool,
     ) -> Result<(), StoreError> {
         loop {
             let selection = (filter.clone(), range.clone());
-            let part =
-                self.read(move |store| part(store, &selection.0, &selection.1, likely)).await?;
+            let part = self
+                .read(move |store| read_part(store, &selection.0, &selection.1, expected))
+                .await?;
             let Some(Part { rows, rest }) = part else { return Ok(()) };
             if !rows.into_iter().all(&mut visit) {
                 return Ok(());
@@ -182,8 +183,9 @@ struct Part {
     rest: Option<Vec<u8>>,
 }
 
-/// Returns at most `limit` matching rows.
-fn part(
+/// Returns at most `limit` matching or corrupted rows, from at most [`MAX_ROWS_PER_SNAPSHOT`]
+/// entries.
+fn read_part(
     store: &Snapshot,
     filter: &RunFilter,
     range: &KeyRange,

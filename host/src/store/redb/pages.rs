@@ -286,7 +286,8 @@ fn slots(header: &[u8; HEADER]) -> impl Iterator<Item = &[u8]> {
     SLOTS.into_iter().map(|offset| &header[offset..offset + SLOT])
 }
 
-/// Returns the roots of both commits, the more trustworthy one first.
+/// Returns the roots of both commits, the more trustworthy one first; `None` for a commit without
+/// a root or in another file format.
 fn roots(header: &[u8; HEADER]) -> impl Iterator<Item = Option<PageNumber>> {
     let committed = usize::from(header[FLAGS] & 1);
     let mut slots: Vec<_> = slots(header).enumerate().collect();

@@ -99,7 +99,8 @@ impl Row {
         Ok(run)
     }
 
-    /// Removes the input, the output and the failure text.
+    /// Removes the input, the output, the log reference, the item errors, and the failure except
+    /// its kind.
     pub(super) fn erase(&mut self) {
         (self.input, self.output, self.errors) = (None, None, None);
         let run = &mut self.run;

@@ -135,7 +135,7 @@ impl Salvager<'_> {
                 return Ok(());
             }
             found += 1;
-            let Err(error) = ensure_intact(kind, key, value) else {
+            let Err(error) = verify_entry(kind, key, value) else {
                 return entries.add((key.to_vec(), value.to_vec()), key.len() + value.len());
             };
             // Without table roots the entry may be a remnant of a removed one.
@@ -250,7 +250,7 @@ fn noun(kind: TableId) -> &'static str {
     }
 }
 
-fn ensure_intact(kind: TableId, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+fn verify_entry(kind: TableId, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     match kind {
         TableId::Run => tables::open_row(key, value).map(drop),
         _ => codec::verify(key, value).map(drop),
@@ -471,6 +471,7 @@ mod tests {
         assert_eq!(plural(TableId::Log), "log segments");
         assert!(TableId::ALL.into_iter().all(|kind| !plural(kind).ends_with("ss")));
     }
+
     #[tokio::test]
     async fn salvaged_store_is_consistent_and_misses_only_the_corrupted_run() {
         let scratch = Scratch::new();

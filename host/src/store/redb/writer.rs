@@ -166,7 +166,7 @@ fn attempt(file: &StoreFile, batch: &mut Vec<BoxedWrite>) -> Result<(), TxError>
             return Err(StoreError::Full);
         }
         if written > 0 {
-            file.is_in_place()?;
+            file.ensure_in_place()?;
         }
         // Dropping the transaction rolls it back, which also reads pages and may panic.
         Ok((written > 0).then_some(transaction))

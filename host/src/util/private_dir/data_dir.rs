@@ -39,7 +39,7 @@ impl DataDir {
     /// # Errors
     ///
     /// - Returns [`PrivateDirError::Untrusted`] with every untrusted path of the data directory if
-    ///   the private directory is not trusted.
+    ///   the private directory is not trusted, or another user owns the data directory.
     /// - Returns [`PrivateDirError::System`] if the private directory cannot be opened.
     pub(crate) fn open(&self, name: &str) -> Result<Option<PrivateDir>, PrivateDirError> {
         self.check_owner()?;

@@ -49,8 +49,8 @@ impl FileId {
     }
 }
 
-/// Returns why the file at a path is not trusted; `None` if it is, or has another type than the
-/// purpose requires. Symbolic links are not followed.
+/// Returns why the file at a path is not trusted; `None` if it is trusted, is missing, or has
+/// another type than the purpose requires. Symbolic links are not followed.
 pub(crate) fn exposure_at(judge: &Judge<'_>, path: &Path, purpose: Purpose) -> Option<Exposed> {
     let status = fs::symlink_metadata(path).ok()?;
     let has_type = match purpose {

@@ -81,7 +81,7 @@ impl RerunHistory {
         }
     }
 
-    /// Returns whether a rerun that did not fail and was not cancelled repeats `run`.
+    /// Returns whether a rerun of `run` has succeeded, is running, or is itself selected.
     pub(super) fn is_superseded(&self, run: RunId) -> bool {
         self.superseded.contains(&run)
     }

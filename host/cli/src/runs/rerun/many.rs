@@ -160,7 +160,7 @@ impl Selection {
         let runs = counted(self.ids.len());
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             let message = format!("cannot ask for confirmation of {runs} without a terminal");
-            let hint = "use `--yes`, or select fewer runs by `--limit` and filters".to_owned();
+            let hint = "use `--yes`; `--limit` and filters select fewer runs".to_owned();
             return Err(CliError::Usage { message, hint });
         }
         output::stderr(&format!("Rerun {runs}? [y/N] "));
