@@ -1302,3 +1302,14 @@ fn backup_and_salvage_never_overwrite_a_file() {
     assert_eq!(fs::read(project.path().join("notes.txt")).expect("a file"), b"mine");
     assert_eq!(runs(&project, &[]).len(), 1);
 }
+
+#[test]
+fn backup_and_salvage_without_a_store_say_so() {
+    let project = Project::with_rust(&[]);
+    for command in ["backup", "salvage"] {
+        let output = project.run(&["store", command, "copy.redb"]);
+        assert!(output.stderr.contains("nothing is stored yet"), "{command}: {output}");
+        assert_eq!(output.code, Some(5), "{command}: {output}");
+    }
+    assert!(!project.path().join("copy.redb").exists());
+}

@@ -29,8 +29,13 @@ impl RedbStore {
     pub(crate) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let to = to.to_owned();
         let copied = self.read(move |store| write_file(&to, |copy| copy_all(store, copy))).await?;
-        copied.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound).into())
+        copied.ok_or_else(|| no_file().into())
     }
+}
+
+/// The error of a copy if no process has created the store file yet.
+pub(super) fn no_file() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "nothing is stored yet")
 }
 
 /// Creates a store file atomically: fills a temporary file, then links it to its name.

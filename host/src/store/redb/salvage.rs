@@ -12,7 +12,7 @@ use std::sync::Arc;
 use redb::{Database, ReadableDatabase as _};
 
 use super::RedbStore;
-use super::backup::{BatchWriter, write_all, write_file};
+use super::backup::{BatchWriter, no_file, write_all, write_file};
 use super::codec;
 use super::document_check;
 use super::documents::{CollectionStats, StoredDocument};
@@ -49,7 +49,7 @@ impl RedbStore {
 }
 
 fn salvage(file: &StoreFile, to: &Path) -> Result<SalvageReport, StoreError> {
-    let raw_file = file.raw_file()?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    let raw_file = file.raw_file()?.ok_or_else(no_file)?;
     // Other processes may write during the salvage.
     let (pages, pinned) = pages::open(raw_file, || file.snapshot());
     if let Err(error @ StoreError::Older { .. }) = pinned {
