@@ -76,13 +76,15 @@ impl PageBuilder {
         whole: impl FnOnce() -> Result<Document, E>,
     ) -> Result<ControlFlow<()>, E> {
         // A budget without a limit is never used up.
-        if self.wants(id, fields, &Budget::unlimited()).unwrap_or(false) {
+        if self.query.filter.matches(id, fields)
+            && self.admits(id, fields, &Budget::unlimited()).unwrap_or(false)
+        {
             self.take(whole()?);
         }
         Ok(if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    /// Returns whether a document can be on the page, within a budget.
+    /// Returns whether a document that matches the filter can be on the page, within a budget.
     ///
     /// If it can, the caller must call [`PageBuilder::take`] with the document. The rules of
     /// [`PageBuilder::offer`] apply.
@@ -91,15 +93,12 @@ impl PageBuilder {
     ///
     /// Returns [`Interruption`] if the budget is used up. The document then does not count as
     /// offered.
-    pub fn wants(
+    pub fn admits(
         &mut self,
         id: &DocumentId,
         fields: &dyn Fields,
         budget: &Budget,
     ) -> Result<bool, Interruption> {
-        if !self.query.filter.matches_within(id, fields, budget)? {
-            return Ok(false);
-        }
         self.query.sort.write_key(&mut self.key, id, fields, budget)?;
         Ok(self.is_on_page())
     }
@@ -107,6 +106,14 @@ impl PageBuilder {
     /// Returns whether the page is complete, so that further documents do not change it.
     pub fn is_full(&self) -> bool {
         self.end.is_some() && self.query.sort.is_by_id()
+    }
+
+    /// Returns how many further matching documents at most can change the page; `None` if any
+    /// number can.
+    pub fn max_remaining(&self) -> Option<usize> {
+        // The document after the last one decides whether the page has a successor.
+        let more = (self.query.limit + 1).saturating_sub(self.documents.len());
+        self.query.sort.is_by_id().then(|| if self.end.is_some() { 0 } else { more })
     }
 
     /// Returns whether the document that was offered last can be on this page.
@@ -209,6 +216,20 @@ mod tests {
         assert_eq!((ids(&page).as_str(), offered), ("bec", 5), "every document must be offered");
         let (page, _) = find(query(&["n"], 3, page.next.as_ref()), &documents);
         assert_eq!((ids(&page).as_str(), page.next), ("a", None));
+    }
+
+    #[test]
+    fn page_sorted_by_id_needs_one_document_more_than_its_limit() {
+        let mut builder = PageBuilder::new(query(&[], 2, None));
+        for (id, remaining) in [("a", 3), ("b", 2), ("c", 1)] {
+            assert_eq!(builder.max_remaining(), Some(remaining));
+            let whole = Document { id: id.parse().unwrap(), revision: 1, body: "{}".to_owned() };
+            let id = whole.id.clone();
+            let Ok(_) = builder.offer(&id, &serde_json::Map::new(), || Ok::<_, Infallible>(whole));
+        }
+        assert_eq!(builder.max_remaining(), Some(0));
+        let sorted = PageBuilder::new(query(&["n"], 2, None));
+        assert_eq!(sorted.max_remaining(), None, "any document can be the first");
     }
 
     #[test]

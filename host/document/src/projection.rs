@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -33,12 +34,20 @@ impl Fields for Body {
 ///
 /// As a [`DeserializeSeed`], a projection reads these fields of an object and skips the others
 /// without checking their values. If a field appears more than once, the last value counts.
+///
+/// Clones share the names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Projection(Box<[Box<str>]>);
+pub struct Projection(Arc<[Box<str>]>);
 
 impl Projection {
     pub(crate) fn new(names: BTreeSet<&str>) -> Self {
         Self(names.into_iter().map(Box::from).collect())
+    }
+
+    /// Returns the fields of a document that the projection selects.
+    pub fn select(&self, fields: &dyn Fields) -> ProjectedFields {
+        let values = self.0.iter().map(|name| fields.field(name).cloned()).collect();
+        ProjectedFields { projection: self.clone(), values }
     }
 
     fn index_of(&self, name: &str) -> Option<usize> {
@@ -48,34 +57,34 @@ impl Projection {
 
 /// The fields of a document that a projection selects.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProjectedFields<'p> {
-    projection: &'p Projection,
+pub struct ProjectedFields {
+    projection: Projection,
     /// The values, in the order of the names of the projection.
     values: Box<[Option<Value>]>,
 }
 
-impl Fields for ProjectedFields<'_> {
+impl Fields for ProjectedFields {
     fn field(&self, name: &str) -> Option<&Value> {
         self.values[self.projection.index_of(name)?].as_ref()
     }
 }
 
-impl<'de, 'p> DeserializeSeed<'de> for &'p Projection {
-    type Value = ProjectedFields<'p>;
+impl<'de> DeserializeSeed<'de> for &Projection {
+    type Value = ProjectedFields;
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<ProjectedFields<'p>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<ProjectedFields, D::Error> {
         reader.deserialize_map(self)
     }
 }
 
-impl<'de, 'p> Visitor<'de> for &'p Projection {
-    type Value = ProjectedFields<'p>;
+impl<'de> Visitor<'de> for &Projection {
+    type Value = ProjectedFields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ProjectedFields<'p>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ProjectedFields, A::Error> {
         let mut values = vec![None; self.0.len()].into_boxed_slice();
         while let Some(index) = fields.next_key_seed(NameIndex(self))? {
             match index {
@@ -83,7 +92,7 @@ impl<'de, 'p> Visitor<'de> for &'p Projection {
                 None => drop(fields.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(ProjectedFields { projection: self, values })
+        Ok(ProjectedFields { projection: self.clone(), values })
     }
 }
 

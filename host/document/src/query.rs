@@ -74,7 +74,7 @@ impl Query {
         let mut names = self.filter.names();
         names.extend(self.sort.names());
         let projection = Projection::new(names);
-        Scan { projection, ids: self.filter.ids(), after: self.after_id(), before: None }
+        Scan { projection, ids: self.filter.ids(), after: self.after_id() }
     }
 
     /// Returns the id after which this page begins, if documents are sorted by id. `None` for the

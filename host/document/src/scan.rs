@@ -14,8 +14,6 @@ pub struct Scan {
     pub ids: Option<BTreeSet<DocumentId>>,
     /// The scan begins after this id; `None` to begin with the first document.
     pub after: Option<DocumentId>,
-    /// The number of documents up to and including `after`, if known.
-    pub before: Option<u64>,
 }
 
 impl Scan {

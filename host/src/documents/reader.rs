@@ -1,10 +1,16 @@
 //! Read API of documents.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use ophost_document::Budget;
+
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
-use crate::store::{DocumentSnapshot, Store, StoreError, StoreHandle, StoredDocument, off_thread};
+use crate::store::{
+    DocumentSnapshot, PageRequest, ScanError, ScanPosition, ScanQuery, ScannedDocument, Store as _,
+    StoreError, StoreHandle, off_thread,
+};
 
 /// Read API of the documents in a data directory. Each call reads a snapshot.
 #[derive(Clone, Copy)]
@@ -23,7 +29,7 @@ impl<'a> DocumentReader<'a> {
     ///
     /// Returns [`StoreError`] if the store cannot be read.
     pub async fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError> {
-        self.read(|snapshot| snapshot.collections()).await
+        self.snapshot().await?.collections().await
     }
 
     /// Returns a document; `None` if it does not exist.
@@ -32,11 +38,12 @@ impl<'a> DocumentReader<'a> {
     ///
     /// Like [`Self::collections`].
     pub async fn get(&self, address: Address) -> Result<Option<Document>, StoreError> {
-        self.read(move |snapshot| {
-            let found = snapshot.get(&address)?;
-            Ok(found.map(|stored| document(address, &stored)))
-        })
-        .await
+        let found = self.snapshot().await?.get(&address).await?;
+        Ok(found.map(|stored| Document {
+            id: address.id,
+            revision: stored.revision,
+            body: stored.body.text(),
+        }))
     }
 
     /// Returns a page of the documents that match a query.
@@ -45,15 +52,20 @@ impl<'a> DocumentReader<'a> {
     ///
     /// Like [`Self::collections`].
     pub async fn find(&self, collection: CollectionName, query: Query) -> Result<Page, StoreError> {
-        self.read(move |snapshot| {
-            let scan = query.scan();
-            let mut page = PageBuilder::new(query);
-            snapshot.scan(&collection, &scan, &mut |it| {
-                page.offer(it.id, it.fields, || it.document())
-            })?;
-            Ok(page.page())
-        })
-        .await
+        let (scan, mut position) = ScanQuery::of_query(collection, &query);
+        let (scan, mut page) = (Arc::new(scan), PageBuilder::new(query));
+        let snapshot = self.snapshot().await?;
+        loop {
+            let request = request(position).with_documents(page.max_remaining());
+            let stored = snapshot.scan(&scan, request).await.map_err(store_error)?;
+            for document in stored.documents {
+                offer(&mut page, document)?;
+            }
+            position = stored.next;
+            if position.is_none() || page.is_full() {
+                return Ok(page.page());
+            }
+        }
     }
 
     /// Returns the number of documents that match a filter.
@@ -66,19 +78,25 @@ impl<'a> DocumentReader<'a> {
         collection: CollectionName,
         filter: Filter,
     ) -> Result<u64, StoreError> {
-        self.read(move |snapshot| {
-            let mut count = 0;
-            snapshot.scan(&collection, &filter.scan(), &mut |it| {
-                count += u64::from(filter.matches(it.id, it.fields));
-                Ok(ControlFlow::Continue(()))
-            })?;
-            Ok(count)
-        })
-        .await
+        let scan = Arc::new(ScanQuery::of_filter(collection, filter));
+        let snapshot = self.snapshot().await?;
+        let (mut count, mut position) = (0, None);
+        loop {
+            let page = snapshot.scan_ids(&scan, request(position)).await.map_err(store_error)?;
+            count += page.documents.len() as u64;
+            position = page.next;
+            if position.is_none() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Visits the documents of a snapshot that match a filter, in the order of their ids, until
     /// `visit` returns a break. While the snapshot is open, the store file grows with every commit.
+    ///
+    /// # Blocking
+    ///
+    /// `visit` runs on a thread of the blocking pool.
     ///
     /// # Errors
     ///
@@ -89,27 +107,58 @@ impl<'a> DocumentReader<'a> {
         filter: Filter,
         mut visit: impl FnMut(Document) -> ControlFlow<()> + Send + 'static,
     ) -> Result<(), StoreError> {
-        self.read(move |snapshot| {
-            snapshot.scan(&collection, &filter.scan(), &mut |it| match filter
-                .matches(it.id, it.fields)
-            {
-                true => Ok(visit(it.document()?)),
-                false => Ok(ControlFlow::Continue(())),
+        let scan = Arc::new(ScanQuery::of_filter(collection, filter));
+        let snapshot = self.snapshot().await?;
+        let mut position = None;
+        loop {
+            let page = snapshot.scan(&scan, request(position)).await.map_err(store_error)?;
+            position = page.next;
+            let flow;
+            (flow, visit) = off_thread(move || {
+                let flow = visit_all(page.documents, &mut visit)?;
+                Ok((flow, visit))
             })
-        })
-        .await
+            .await?;
+            if position.is_none() || flow.is_break() {
+                return Ok(());
+            }
+        }
     }
 
-    /// Reads on a thread of the blocking pool.
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&dyn DocumentSnapshot) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let store: Arc<dyn Store> = self.store.store().clone();
-        off_thread(move || read(&*store.documents()?)).await
+    async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError> {
+        self.store.store().snapshot().await
     }
 }
 
-fn document(address: Address, stored: &StoredDocument) -> Document {
-    Document { id: address.id, revision: stored.revision, body: stored.body.text() }
+fn request(after: Option<ScanPosition>) -> PageRequest {
+    PageRequest::new(after, Budget::unlimited())
+}
+
+fn offer(page: &mut PageBuilder, document: ScannedDocument) -> Result<(), StoreError> {
+    // A budget without a limit is never used up.
+    let is_admitted = page.admits(&document.id, &document.fields, &Budget::unlimited());
+    if is_admitted.unwrap_or(false) {
+        page.take(document.document()?);
+    }
+    Ok(())
+}
+
+fn visit_all(
+    documents: Vec<ScannedDocument>,
+    visit: &mut impl FnMut(Document) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, StoreError> {
+    for document in documents {
+        if visit(document.document()?).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Returns the error of a scan whose budget has no limit.
+fn store_error(error: ScanError) -> StoreError {
+    match error {
+        ScanError::Store(error) => error,
+        ScanError::Interrupted(why) => io::Error::other(why).into(),
+    }
 }

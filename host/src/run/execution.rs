@@ -116,7 +116,7 @@ impl<'a> Execution<'a> {
             }
             Ok(outcome) => outcome,
         };
-        self.resolve_execution(outcome, &transaction)
+        self.resolve_execution(outcome, &transaction).await
     }
 
     async fn call(
@@ -182,19 +182,19 @@ impl<'a> Execution<'a> {
 
     /// Decides whether an outcome is final; `None` requires a conflict retry. A failure after a
     /// conflict is not final, because an inconsistent read may have caused it.
-    fn resolve_execution(
+    async fn resolve_execution(
         &self,
         outcome: Outcome,
         transaction: &DocumentTransaction,
     ) -> Option<(Outcome, Arc<CommitRequest>)> {
         match &outcome {
-            Outcome::Success(_) if transaction.has_conflict_at_end() => None,
+            Outcome::Success(_) if transaction.has_conflict_at_end().await => None,
             Outcome::Success(_) => Some((outcome, Arc::new(transaction.end()))),
             Outcome::Cancelled => Some((outcome, Arc::default())),
             // If the conflict check fails, the failure of the run is reported.
             Outcome::Failed(_)
                 if !self.is_cancelled_or_expired()
-                    && transaction.has_conflict().unwrap_or(false) =>
+                    && transaction.has_conflict().await.unwrap_or(false) =>
             {
                 None
             }

@@ -7,16 +7,19 @@ use async_trait::async_trait;
 use chrono::Utc;
 use serde_json::Value;
 
+use super::documents::PageBuffer;
 use super::redb::StatsBuilder;
 use super::redb::ops::{holds, is_fresh};
 use super::{
     AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
-    FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter,
-    RunPage, ScanVisitor, ScannedDocument, StatsReport, Store, StoreError, StoredDocument,
+    FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, PageRequest, RunCompletion, RunCursor,
+    RunFilter, RunPage, ScanError, ScanPage, ScanPosition, ScanQuery, ScannedDocument, StatsReport,
+    Store, StoreError, StoredDocument,
 };
 use crate::model::digest::Digest;
 use crate::model::document::{
-    Address, ChangeCount, ChangeSet, CollectionName, CollectionReads, CommitRequest, ReadSet, Scan,
+    Address, ChangeCount, ChangeSet, CollectionName, CollectionReads, CommitRequest, DocumentId,
+    ReadSet,
 };
 use crate::model::operation::OperationName;
 use crate::model::outcome::{Failure, FailureKind, LogEntry, Outcome};
@@ -41,9 +44,13 @@ struct MemoryDocuments {
 }
 
 impl MemoryDocuments {
+    fn revision(&self) -> u64 {
+        self.commits.len() as u64
+    }
+
     /// Commits the changes of a run; `None` if the read set has changed.
     fn apply_changes(&mut self, effects: &CommitRequest) -> Option<ChangeCount> {
-        if self.has_conflict(&effects.read_set, effects.snapshot_revision).unwrap() {
+        if self.has_conflict(&effects.read_set, effects.snapshot_revision) {
             return None;
         }
         let mut count = ChangeCount::of(&effects.changes);
@@ -60,42 +67,13 @@ impl MemoryDocuments {
         self.commits.push(effects.changes.clone());
         Some(count)
     }
-}
-
-impl DocumentSnapshot for MemoryDocuments {
-    fn revision(&self) -> u64 {
-        self.commits.len() as u64
-    }
-
-    fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError> {
-        Ok(self.documents.get(address).cloned())
-    }
-
-    fn scan(
-        &self,
-        collection: &CollectionName,
-        scan: &Scan,
-        visit: &mut ScanVisitor<'_>,
-    ) -> Result<(), StoreError> {
-        let of = self.documents.iter().filter(|(address, _)| address.collection == *collection);
-        for (Address { id, .. }, StoredDocument { revision, body }) in
-            of.filter(|(it, _)| scan.includes(&it.id))
-        {
-            let text = || Ok(body.text());
-            let document = ScannedDocument { id, revision: *revision, fields: body, text: &text };
-            if visit(&document)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
 
     /// Checks every change since `base` against the read set.
-    fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
+    fn has_conflict(&self, reads: &ReadSet, base: u64) -> bool {
         let since = self.commits.iter().skip(usize::try_from(base).unwrap());
         let changes: Vec<_> = since.flatten().collect();
         let budget = CollectionReads::check_budget();
-        Ok(reads.iter().any(|(collection, known)| {
+        reads.iter().any(|(collection, known)| {
             let touched = changes.iter().any(|(address, change)| {
                 address.collection == *collection
                     && known.has_filters()
@@ -106,10 +84,71 @@ impl DocumentSnapshot for MemoryDocuments {
                     let address = Address { collection: collection.clone(), id: id.clone() };
                     self.documents.get(&address).map(|stored| stored.revision) != revision
                 })
-        }))
+        })
     }
 
-    fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError> {
+    /// Returns a page of a scan.
+    fn page<T>(
+        &self,
+        query: &ScanQuery,
+        page: &PageRequest,
+        load: impl Fn(&DocumentId, &StoredDocument) -> T,
+    ) -> Result<ScanPage<T>, ScanError> {
+        let after = page.after.as_ref().map(ScanPosition::id);
+        let mut buffer = PageBuffer::new(page);
+        for (Address { collection, id }, stored) in &self.documents {
+            let is_selected = *collection == query.collection
+                && after.is_none_or(|after| after < id)
+                && query.ids.as_ref().is_none_or(|ids| ids.contains(id));
+            if !is_selected {
+                continue;
+            }
+            if query.filter.matches_within(id, &stored.body, &page.budget)? {
+                buffer.add(load(id, stored), stored.body.size());
+            }
+            if buffer.is_full() {
+                return Ok(buffer.page(Some(ScanPosition::after(id.clone()))));
+            }
+        }
+        Ok(buffer.page(None))
+    }
+}
+
+#[async_trait]
+impl DocumentSnapshot for MemoryDocuments {
+    fn revision(&self) -> u64 {
+        self.revision()
+    }
+
+    async fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError> {
+        Ok(self.documents.get(address).cloned())
+    }
+
+    async fn scan(
+        &self,
+        query: &Arc<ScanQuery>,
+        page: PageRequest,
+    ) -> Result<ScanPage<ScannedDocument>, ScanError> {
+        self.page(query, &page, |id, StoredDocument { revision, body }| {
+            let (fields, body) = (query.projection.select(body), body.clone());
+            let text = Box::new(move || Ok(body.text()));
+            ScannedDocument { id: id.clone(), revision: *revision, fields, text }
+        })
+    }
+
+    async fn scan_ids(
+        &self,
+        query: &Arc<ScanQuery>,
+        page: PageRequest,
+    ) -> Result<ScanPage<DocumentId>, ScanError> {
+        self.page(query, &page, |id, _| id.clone())
+    }
+
+    async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError> {
+        Ok(self.has_conflict(&reads, base))
+    }
+
+    async fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError> {
         let mut count = BTreeMap::<_, u64>::new();
         for address in self.documents.keys() {
             *count.entry(address.collection.clone()).or_default() += 1;
@@ -256,8 +295,8 @@ impl Store for MemoryStore {
         }))
     }
 
-    fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError> {
-        Ok(Box::new(self.0.lock().unwrap().documents.clone()))
+    async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError> {
+        Ok(Arc::new(self.0.lock().unwrap().documents.clone()))
     }
 
     async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {

@@ -9,6 +9,7 @@ mod cancel_channel;
 mod conformance;
 #[cfg(test)]
 mod document_conformance;
+mod documents;
 mod error;
 mod handle;
 mod liveness;
@@ -22,6 +23,10 @@ mod retry_lock;
 mod write;
 
 pub(crate) use self::cancel_channel::CancelRegistration;
+pub(crate) use self::documents::{
+    DocumentSnapshot, PAGE_TIME, PageRequest, ScanError, ScanPage, ScanPosition, ScanQuery,
+    ScannedDocument, StoredDocument,
+};
 pub use self::error::{StoreError, io_hint};
 pub(crate) use self::handle::StoreHandle;
 pub use self::log_overflow::LogFile;
@@ -30,7 +35,6 @@ pub(crate) use self::orphans::RunGuard;
 pub use self::query::{
     Bucket, OperationStats, Percentiles, RunCursor, RunFilter, RunPage, Stats, StatsReport,
 };
-pub(crate) use self::redb::documents::StoredDocument;
 pub use self::redb::file::FILE;
 pub(crate) use self::redb::file::{ShutdownMode, off_thread};
 pub use self::redb::salvage::SalvageReport;
@@ -41,14 +45,11 @@ pub(crate) use self::write::{
     InsertOutcome, NewRun, RunCompletion,
 };
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::document::{
-    Address, CollectionName, CommitRequest, Document, DocumentId, Fields, ReadSet, Scan,
-};
+use crate::model::document::CommitRequest;
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord};
 
@@ -90,7 +91,7 @@ pub(crate) trait Store: Send + Sync {
     ) -> Result<CommitOutcome, StoreError>;
 
     /// Returns a snapshot of the documents.
-    fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError>;
+    async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError>;
 
     /// Returns the full record of a run; `None` if no run has this id.
     async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
@@ -132,58 +133,6 @@ pub(crate) trait Store: Send + Sync {
 
     /// Computes statistics of the runs that match the filter. Reads each of them.
     async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError>;
-}
-
-/// A consistent snapshot of the documents.
-///
-/// An open snapshot prevents the store from reusing freed pages of its file, so it should be
-/// dropped soon.
-pub(crate) trait DocumentSnapshot: Send {
-    /// Returns the revision of the newest commit in the snapshot; 0 before the first.
-    fn revision(&self) -> u64;
-
-    /// Returns a document; `None` if no document has this address.
-    fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError>;
-
-    /// Passes the documents of a collection to `visit` in order of their ids, until `visit`
-    /// breaks.
-    fn scan(
-        &self,
-        collection: &CollectionName,
-        scan: &Scan,
-        visit: &mut ScanVisitor<'_>,
-    ) -> Result<(), StoreError>;
-
-    /// Returns whether any part of the read set has changed since the commit `base`.
-    fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError>;
-
-    /// Returns the non-empty collections in ascending order, with their number of documents.
-    fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError>;
-}
-
-/// Callback of a scan. Returns [`ControlFlow::Break`] to stop.
-pub(crate) type ScanVisitor<'s> =
-    dyn FnMut(&ScannedDocument<'_>) -> Result<ControlFlow<()>, StoreError> + 's;
-
-/// A document in a scan.
-pub(crate) struct ScannedDocument<'a> {
-    pub(crate) id: &'a DocumentId,
-    pub(crate) revision: u64,
-    /// The projected fields, and possibly others.
-    pub(crate) fields: &'a dyn Fields,
-    /// Reads the whole document as JSON.
-    pub(crate) text: &'a dyn Fn() -> Result<String, StoreError>,
-}
-
-impl ScannedDocument<'_> {
-    /// Returns the whole document.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if the document cannot be read.
-    pub(crate) fn document(&self) -> Result<Document, StoreError> {
-        Ok(Document { id: self.id.clone(), revision: self.revision, body: (self.text)()? })
-    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ enum DocumentsCommand {
     /// Print the number of documents that match a filter.
     Count(CountArgs),
     /// Import the documents of a file in one recorded run, or with --batch in several runs.
-    Import(import::ImportArgs),
+    Import(Box<import::ImportArgs>),
     /// Print the documents of a collection or write them to a file.
     Export(export::ExportArgs),
 }
@@ -153,7 +153,7 @@ async fn dispatch(
                     "`{collection}` is a new collection; did you mean `{name}`?"
                 ));
             }
-            import::run(host, args, max_bytes, json).await
+            import::run(host, *args, max_bytes, json).await
         }
         DocumentsCommand::Export(args) => export::run(&documents, args, json).await,
     }

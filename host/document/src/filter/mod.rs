@@ -11,6 +11,7 @@ mod read;
 mod semantics;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -37,8 +38,13 @@ pub const MAX_PATTERN: usize = 1_000;
 pub const MAX_COMPILED: usize = 64 << 10;
 
 /// A filter in a subset of MongoDB's query language, which `wit/README.md` describes.
+///
+/// Clones share the parsed filter and its compiled patterns.
 #[derive(Clone, Debug)]
-pub struct Filter {
+pub struct Filter(Arc<ParsedFilter>);
+
+#[derive(Debug)]
+struct ParsedFilter {
     source: Value,
     clause: Clause,
 }
@@ -46,7 +52,11 @@ pub struct Filter {
 impl Filter {
     /// Returns the filter that matches every document.
     pub fn all() -> Self {
-        Self { source: Value::Object(Map::new()), clause: Clause::All(Box::new([])) }
+        Self::new(Value::Object(Map::new()), Clause::All(Box::new([])))
+    }
+
+    fn new(source: Value, clause: Clause) -> Self {
+        Self(Arc::new(ParsedFilter { source, clause }))
     }
 
     /// Parses a filter.
@@ -67,7 +77,7 @@ impl Filter {
         if serde_json::to_writer(ByteBudget(MAX_FILTER), source).is_err() {
             return Err(Location::Top.problem(Problem::TooLarge));
         }
-        Ok(Self { source: source.clone(), clause: read::read(source)? })
+        Ok(Self::new(source.clone(), read::read(source)?))
     }
 
     /// Parses a filter from JSON text of at most 64 KiB, as strictly as [`json::parse`].
@@ -103,40 +113,35 @@ impl Filter {
         fields: &dyn Fields,
         budget: &Budget,
     ) -> Result<bool, Interruption> {
-        self.clause.holds(Some(id.as_str()), fields, budget)
+        self.0.clause.holds(Some(id.as_str()), fields, budget)
     }
 
     /// Returns the documents and fields that [`Filter::matches`] needs.
     pub fn scan(&self) -> Scan {
-        Scan {
-            projection: Projection::new(self.names()),
-            ids: self.ids(),
-            after: None,
-            before: None,
-        }
+        Scan { projection: Projection::new(self.names()), ids: self.ids(), after: None }
     }
 
     pub(crate) fn names(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
-        self.clause.add_names(&mut names);
+        self.0.clause.add_names(&mut names);
         names
     }
 
     /// Returns the ids that a matching document can have; `None` if the filter does not restrict
     /// them. Texts that are not valid ids are left out.
     pub(crate) fn ids(&self) -> Option<BTreeSet<DocumentId>> {
-        let ids = self.clause.ids()?;
+        let ids = self.0.clause.ids()?;
         Some(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     pub(crate) fn source(&self) -> &Value {
-        &self.source
+        &self.0.source
     }
 }
 
 /// Filters are equal if their JSON is equal.
 impl PartialEq for Filter {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.0.source == other.0.source
     }
 }

@@ -287,9 +287,11 @@ fn malformed_text_does_not_panic() {
 }
 
 /// Returns the projected fields of a document, deserialised from its text.
-fn project<'p>(projection: &'p Projection, document: &Map<String, Value>) -> ProjectedFields<'p> {
+fn project(projection: &Projection, document: &Map<String, Value>) -> ProjectedFields {
     let text = serde_json::to_string(document).unwrap();
-    projection.deserialize(&mut serde_json::Deserializer::from_str(&text)).unwrap()
+    let read = projection.deserialize(&mut serde_json::Deserializer::from_str(&text)).unwrap();
+    assert_eq!(read, projection.select(document));
+    read
 }
 
 fn offer(builder: &mut PageBuilder, id: &DocumentId, fields: &dyn Fields) -> ControlFlow<()> {

@@ -18,16 +18,19 @@ use async_trait::async_trait;
 use ophost_document::Budget;
 use serde_json::Value;
 
-use self::scan::ScanResult;
+use self::scan::{MergeScan, Slice, UNCOMMITTED_REVISION, VisibleDocument, VisitResult};
 use self::state::State;
 use crate::model::document::{
     Address, Body, CollectionName, CommitRequest, Condition, Document, DocumentError, DocumentId,
-    Filter, Page, PageBuilder, Path, Query, ReadSet, Scan, edit,
+    Filter, Page, PageBuilder, Path, Query, ReadSet, edit,
 };
 use crate::model::run_record::CapabilityUse;
 use crate::policy::Grants;
 use crate::sandbox::{DocumentCallError, DocumentHost};
-use crate::store::{ScannedDocument, Store, StoreError, StoredDocument};
+use crate::store::{
+    DocumentSnapshot, PageRequest, ScanError, ScanPosition, ScanQuery, Store, StoreError,
+    StoredDocument,
+};
 use crate::util::clock;
 
 /// Maximum age of a snapshot. An idle snapshot is dropped after at most 1.25 times this age.
@@ -81,21 +84,31 @@ impl DocumentTransaction {
     /// # Errors
     ///
     /// Returns [`StoreError`] if the store cannot be read.
-    pub(crate) fn has_conflict(&self) -> Result<bool, StoreError> {
-        let state = self.state();
-        match &self.store {
-            Some(store) if !state.effects.read_set.is_empty() => store
-                .documents()?
-                .has_conflict(&state.effects.read_set, state.effects.snapshot_revision),
-            Some(_) | None => Ok(false),
+    pub(crate) async fn has_conflict(&self) -> Result<bool, StoreError> {
+        let Some(store) = self.store.as_ref().filter(|_| self.has_reads()) else {
+            return Ok(false);
+        };
+        self.conflicts_with(&*store.snapshot().await?).await
+    }
+
+    fn has_reads(&self) -> bool {
+        !self.state().effects.read_set.is_empty()
+    }
+
+    /// Returns whether the read set has changed in a newer snapshot.
+    async fn conflicts_with(&self, snapshot: &dyn DocumentSnapshot) -> Result<bool, StoreError> {
+        let reads = self.state().reads_before(snapshot.revision());
+        match reads {
+            Some((reads, base)) => snapshot.has_conflict(reads, base).await,
+            None => Ok(false),
         }
     }
 
     /// Returns whether the read set of a writing run has a conflict, if its snapshot is too old.
     /// The check would otherwise happen during the commit, while other writers wait.
-    pub(crate) fn has_conflict_at_end(&self) -> bool {
-        !self.state().effects.changes.is_empty()
-            && matches!(self.open(), Err(DocumentCallError::Conflict))
+    pub(crate) async fn has_conflict_at_end(&self) -> bool {
+        let has_changes = !self.state().effects.changes.is_empty();
+        has_changes && matches!(self.snapshot().await, Err(DocumentCallError::Conflict))
     }
 
     /// Ends the transaction and returns the data to commit. A transaction without changes has no
@@ -116,21 +129,35 @@ impl DocumentTransaction {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the state with a snapshot that is not too old.
-    fn open(&self) -> Result<MutexGuard<'_, State>, DocumentCallError> {
-        let mut state = self.state();
-        state.snapshot.take_if(|(_, since)| since.elapsed() >= MAX_SNAPSHOT_AGE);
-        if state.snapshot.is_none() {
-            let none = || DocumentCallError::Store("this host has no data directory".to_owned());
-            let snapshot = self
-                .store
-                .as_ref()
-                .ok_or_else(none)?
-                .documents()
-                .map_err(|error| failed(&error))?;
-            state.refresh_snapshot(snapshot)?;
+    /// Returns a snapshot that is not too old.
+    ///
+    /// The lock is not held while the store is called. Calls of a guest do not overlap, so the
+    /// state does not change in between.
+    async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, DocumentCallError> {
+        if let Some(snapshot) = self.state().snapshot() {
+            return Ok(snapshot);
         }
-        Ok(state)
+        let none = || DocumentCallError::Store("this host has no data directory".to_owned());
+        let store = self.store.as_ref().ok_or_else(none)?;
+        let snapshot = store.snapshot().await?;
+        if self.conflicts_with(&*snapshot).await? {
+            return Err(DocumentCallError::Conflict);
+        }
+        self.state().set_snapshot(Arc::clone(&snapshot));
+        Ok(snapshot)
+    }
+
+    /// Returns a document as this run sees it, and adds it to the read set.
+    async fn read(&self, address: &Address) -> Result<Option<StoredDocument>, DocumentCallError> {
+        let snapshot = self.snapshot().await?;
+        if let Some(own) = self.state().own(address) {
+            let stored = |body| StoredDocument { revision: UNCOMMITTED_REVISION, body };
+            return Ok(own.after.clone().map(stored));
+        }
+        let found = snapshot.get(address).await?;
+        let revision = found.as_ref().map(|stored| stored.revision);
+        self.state().effects.read_set.add_document(address, revision);
+        Ok(found)
     }
 
     fn may_read(&self, collection: &CollectionName) -> Result<(), DocumentCallError> {
@@ -165,55 +192,89 @@ impl DocumentTransaction {
     }
 
     /// Applies a change to an existing document.
-    fn edit(
+    async fn edit(
         &self,
         address: &Address,
-        edit: impl FnOnce(&Body) -> Result<Body, DocumentError>,
+        edit: impl FnOnce(&Body) -> Result<Body, DocumentError> + Send,
     ) -> Result<(), DocumentCallError> {
         self.may_write(&address.collection)?;
-        let mut state = self.open()?;
-        let known = state.get(address)?.ok_or(DocumentError::NotFound)?;
+        let known = self.read(address).await?.ok_or(DocumentError::NotFound)?;
         let after = edit(&known.body)?;
-        state.write(address, Some(known.body), Some(after), self.grants.limits().effects)
+        self.write(address, Some(known.body), Some(after))
     }
 
-    /// Visits the documents of a scan as this run sees them, in the order of their ids, until
-    /// `visit` stops it. Yields to other tasks after each time slice.
-    async fn scan(
+    /// Buffers the write of a document that is in the read set.
+    fn write(
+        &self,
+        address: &Address,
+        before: Option<Body>,
+        after: Option<Body>,
+    ) -> Result<(), DocumentCallError> {
+        self.state().write(address, before, after, self.grants.limits().effects)
+    }
+
+    /// Adds a filter to the read set.
+    async fn begin_scan(
         &self,
         collection: &CollectionName,
-        mut scan: Scan,
-        see: &mut (impl FnMut(&ScannedDocument<'_>, &Budget) -> ScanResult + Send),
+        filter: &Filter,
     ) -> Result<(), DocumentCallError> {
-        let mut revision = None;
+        // The filter is evaluated in this snapshot or a later one.
+        self.snapshot().await?;
+        self.state().effects.read_set.add_filter(collection, filter);
+        Ok(())
+    }
+
+    fn page_request(&self, after: Option<ScanPosition>) -> PageRequest {
+        PageRequest::new(after, self.state().budget.clone())
+    }
+
+    /// Visits the matching documents of the current page, and the documents in its range that the
+    /// run wrote. Yields to other tasks after each time slice.
+    async fn visit(
+        &self,
+        query: &ScanQuery,
+        scan: &mut MergeScan,
+        mut visit: impl FnMut(VisibleDocument<'_>, &Budget) -> VisitResult + Send,
+    ) -> Result<(), DocumentCallError> {
         loop {
-            let stopped = {
-                let state = self.open()?;
-                let now = state.effects.snapshot_revision;
-                if revision.replace(now).is_some_and(|before| before != now) {
-                    // The number of documents outside the read set may have changed.
-                    scan.before = None;
-                }
-                state.scan_slice(collection, &scan, see)?
-            };
-            let Some((last, passed)) = stopped else { return Ok(()) };
-            let before = if scan.after.is_none() { Some(0) } else { scan.before };
-            scan.before = before.map(|before| before + passed);
-            scan.after = Some(last);
-            tokio::task::yield_now().await;
+            let slice = self.state().visit_slice(query, scan, &mut visit)?;
+            match slice {
+                Slice::Done => return Ok(()),
+                Slice::Yield => tokio::task::yield_now().await,
+            }
         }
     }
 }
 
-fn failed(error: &StoreError) -> DocumentCallError {
-    DocumentCallError::Store(error.to_string())
+/// Offers a matching document to the page of a query.
+fn offer(page: &mut PageBuilder, document: VisibleDocument<'_>, budget: &Budget) -> VisitResult {
+    if page.admits(document.id(), document.fields(), budget)? {
+        page.take(document.document()?);
+    }
+    Ok(if page.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+}
+
+impl From<StoreError> for DocumentCallError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl From<ScanError> for DocumentCallError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Store(error) => error.into(),
+            ScanError::Interrupted(why) => why.into(),
+        }
+    }
 }
 
 #[async_trait]
 impl DocumentHost for DocumentTransaction {
     async fn get(&self, address: &Address) -> Result<Option<Document>, DocumentCallError> {
         self.may_read(&address.collection)?;
-        let found = self.open()?.get(address)?;
+        let found = self.read(address).await?;
         Ok(found.map(|StoredDocument { revision, body }| Document {
             id: address.id.clone(),
             revision,
@@ -234,11 +295,9 @@ impl DocumentHost for DocumentTransaction {
             None => new_id(condition)?,
         };
         let address = Address { collection: collection.clone(), id };
-        let mut state = self.open()?;
-        let known = state.get(&address)?;
+        let known = self.read(&address).await?;
         condition.check(known.as_ref().map(|known| known.revision))?;
-        let before = known.map(|known| known.body);
-        state.write(&address, before, Some(body), self.grants.limits().effects)?;
+        self.write(&address, known.map(|known| known.body), Some(body))?;
         Ok(address.id)
     }
 
@@ -247,18 +306,17 @@ impl DocumentHost for DocumentTransaction {
         address: &Address,
         fields: &[(Path, Value)],
     ) -> Result<(), DocumentCallError> {
-        self.edit(address, |body| Ok(edit::set(body, fields)?))
+        self.edit(address, |body| Ok(edit::set(body, fields)?)).await
     }
 
     async fn merge(&self, address: &Address, patch: &Value) -> Result<(), DocumentCallError> {
-        self.edit(address, |body| Ok(edit::merge(body, patch)?))
+        self.edit(address, |body| Ok(edit::merge(body, patch)?)).await
     }
 
     async fn delete(&self, address: &Address) -> Result<bool, DocumentCallError> {
         self.may_write(&address.collection)?;
-        let mut state = self.open()?;
-        let Some(known) = state.get(address)? else { return Ok(false) };
-        state.write(address, Some(known.body), None, self.grants.limits().effects)?;
+        let Some(known) = self.read(address).await? else { return Ok(false) };
+        self.write(address, Some(known.body), None)?;
         Ok(true)
     }
 
@@ -268,17 +326,20 @@ impl DocumentHost for DocumentTransaction {
         query: Query,
     ) -> Result<Page, DocumentCallError> {
         self.may_read(collection)?;
-        self.open()?.effects.read_set.add_filter(collection, query.filter());
-        let scan = query.scan();
+        self.begin_scan(collection, query.filter()).await?;
+        let (scan, mut position) = ScanQuery::of_query(collection.clone(), &query);
+        let (scan, mut merge) = (Arc::new(scan), MergeScan::new(position.as_ref()));
         let mut page = PageBuilder::new(query);
-        let mut see = |it: &ScannedDocument<'_>, budget: &Budget| {
-            if page.wants(it.id, it.fields, budget)? {
-                page.take(it.document().map_err(|error| failed(&error))?);
+        loop {
+            let request = self.page_request(position).with_documents(page.max_remaining());
+            let stored = self.snapshot().await?.scan(&scan, request).await?;
+            position = merge.set_page(stored);
+            self.visit(&scan, &mut merge, |it, budget| offer(&mut page, it, budget)).await?;
+            if position.is_none() || page.is_full() {
+                return Ok(page.page());
             }
-            Ok(if page.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        };
-        self.scan(collection, scan, &mut see).await?;
-        Ok(page.page())
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn count(
@@ -287,13 +348,24 @@ impl DocumentHost for DocumentTransaction {
         filter: Filter,
     ) -> Result<u64, DocumentCallError> {
         self.may_read(collection)?;
-        self.open()?.effects.read_set.add_filter(collection, &filter);
-        let mut count = 0;
-        let mut see = |it: &ScannedDocument<'_>, budget: &Budget| {
-            count += u64::from(filter.matches_within(it.id, it.fields, budget)?);
+        self.begin_scan(collection, &filter).await?;
+        let scan = Arc::new(ScanQuery::of_filter(collection.clone(), filter));
+        let (mut count, mut position) = (0, None);
+        loop {
+            let request = self.page_request(position);
+            let stored = self.snapshot().await?.scan_ids(&scan, request).await?;
+            count += self.state().count_unchanged(&scan, stored.documents);
+            position = stored.next;
+            if position.is_none() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let add = |_: VisibleDocument<'_>, _: &Budget| {
+            count += 1;
             Ok(ControlFlow::Continue(()))
         };
-        self.scan(collection, filter.scan(), &mut see).await?;
+        self.visit(&scan, &mut MergeScan::new(None), add).await?;
         Ok(count)
     }
 
@@ -318,13 +390,12 @@ mod tests {
 
     use serde_json::json;
 
-    use super::scan::SCAN_TIME_SLICE;
     use super::*;
     use crate::model::limits::{LimitRequest, Limits};
     use crate::model::operation::{Hints, Operation, OperationName};
     use crate::policy::Policy;
-    use crate::store::CommitOutcome;
     use crate::store::tests::{author, memory};
+    use crate::store::{CommitOutcome, PAGE_TIME};
 
     fn transaction(store: &Arc<dyn Store>) -> DocumentTransaction {
         let operation = Operation {
@@ -411,17 +482,27 @@ mod tests {
             put(&second, id, json!({})).await.unwrap();
         }
         second.delete(&job("f")).await.unwrap();
+        let query = ScanQuery::of_filter(job("x").collection, Filter::all());
+        let query = Arc::new(query);
         let mut visited = String::new();
-        let mut slow = |it: &ScannedDocument<'_>, _: &Budget| {
-            visited.push_str(it.id.as_str());
-            std::thread::sleep(SCAN_TIME_SLICE);
+        let mut slow = |it: VisibleDocument<'_>, _: &Budget| {
+            visited.push_str(it.id().as_str());
+            std::thread::sleep(PAGE_TIME);
             Ok(ControlFlow::Continue(()))
         };
-        let (collection, mut yields) = (job("x").collection, 0);
-        {
-            let mut scan = std::pin::pin!(second.scan(&collection, Scan::default(), &mut slow));
-            while poll_once(scan.as_mut()).await.is_pending() {
-                yields += 1;
+        let (mut scan, mut position, mut yields) = (MergeScan::new(None), None, 0);
+        loop {
+            let request = second.page_request(position).with_documents(Some(1));
+            let page = second.snapshot().await.unwrap().scan(&query, request).await.unwrap();
+            position = scan.set_page(page);
+            {
+                let mut page = std::pin::pin!(second.visit(&query, &mut scan, &mut slow));
+                while poll_once(page.as_mut()).await.is_pending() {
+                    yields += 1;
+                }
+            }
+            if position.is_none() {
+                break;
             }
         }
         assert_eq!((visited.as_str(), yields), ("bdg", 3));
@@ -458,10 +539,10 @@ mod tests {
         let other = transaction(&store);
         put(&other, "a", json!({})).await.unwrap();
         assert!(commit(&store, &other).await);
-        assert!(!writes.has_conflict_at_end(), "a young snapshot is validated by the commit");
+        assert!(!writes.has_conflict_at_end().await, "a young snapshot is validated by the commit");
         tokio::time::sleep(MAX_SNAPSHOT_AGE).await;
-        assert!(writes.has_conflict_at_end());
-        assert!(!reads.has_conflict_at_end(), "a run without writes has no conflict");
+        assert!(writes.has_conflict_at_end().await);
+        assert!(!reads.has_conflict_at_end().await, "a run without writes has no conflict");
     }
 
     #[tokio::test]
@@ -480,7 +561,7 @@ mod tests {
             "the read set has changed"
         );
         assert!(matches!(moved.get(&job("b")).await, Err(DocumentCallError::Conflict)));
-        assert!(moved.has_conflict().unwrap());
+        assert!(moved.has_conflict().await.unwrap());
         let unconcerned = transaction(&store);
         unconcerned.get(&job("other")).await.unwrap();
         tokio::time::sleep(MAX_SNAPSHOT_AGE).await;

@@ -1,103 +1,170 @@
 //! Merges stored documents with the documents that the run wrote, in the order of their ids.
 
 use std::iter::Peekable;
-use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::ops::{Bound, ControlFlow};
+use std::time::Instant;
+use std::vec;
 
-use super::failed;
-use crate::model::document::{Address, DocumentChange, DocumentId};
+use ophost_document::Budget;
+
+use super::state::State;
+use crate::model::document::{Address, Body, Document, DocumentChange, DocumentId, Fields};
 use crate::sandbox::DocumentCallError;
-use crate::store::{ScannedDocument, StoreError};
+use crate::store::{PAGE_TIME, ScanPage, ScanPosition, ScanQuery, ScannedDocument, StoreError};
 
 /// Revision of a document that the run wrote.
 pub(super) const UNCOMMITTED_REVISION: u64 = 0;
-/// Time after which a scan yields to other tasks.
-pub(super) const SCAN_TIME_SLICE: Duration = Duration::from_millis(2);
 
 /// Whether the scan continues.
-pub(super) type ScanResult = Result<ControlFlow<()>, DocumentCallError>;
+pub(super) type VisitResult = Result<ControlFlow<()>, DocumentCallError>;
 
-/// Visits stored documents, replaced by those that the run wrote.
-pub(super) struct MergeScan<'t, O: Iterator<Item = (&'t Address, &'t DocumentChange)>> {
-    pub(super) own: Peekable<O>,
-    pub(super) see: &'t mut dyn FnMut(&ScannedDocument<'_>) -> ScanResult,
-    pub(super) until: Instant,
-    /// Number of passed stored documents.
-    pub(super) passed: u64,
-    pub(super) stopped: Option<ScanStop>,
+/// A matching document as the run sees it.
+pub(super) enum VisibleDocument<'a> {
+    /// A document of the snapshot.
+    Stored(ScannedDocument),
+    /// A document that the run wrote.
+    Own(&'a DocumentId, &'a Body),
 }
 
-/// Reason for the end of a scan slice.
-pub(super) enum ScanStop {
-    Enough,
-    /// The time slice ended after this document.
-    Yield(DocumentId),
-    /// The visitor failed.
-    Failed(DocumentCallError),
-}
+impl VisibleDocument<'_> {
+    pub(super) fn id(&self) -> &DocumentId {
+        match self {
+            Self::Stored(stored) => &stored.id,
+            Self::Own(id, _) => id,
+        }
+    }
 
-impl<'t, O: Iterator<Item = (&'t Address, &'t DocumentChange)>> MergeScan<'t, O> {
-    /// Visits own documents up to a stored document, then the stored one unless it was replaced.
-    pub(super) fn stored(
-        &mut self,
-        stored: &ScannedDocument<'_>,
-    ) -> Result<ControlFlow<()>, StoreError> {
-        while let Some((address, change)) = self.own.next_if(|(own, _)| own.id <= *stored.id) {
-            let is_same = address.id == *stored.id;
-            self.passed += u64::from(is_same);
-            if self.own(&address.id, change)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            if is_same {
-                return Ok(ControlFlow::Continue(()));
+    pub(super) fn fields(&self) -> &dyn Fields {
+        match self {
+            Self::Stored(stored) => &stored.fields,
+            Self::Own(_, body) => *body,
+        }
+    }
+
+    /// Converts the body to text and returns the whole document.
+    pub(super) fn document(self) -> Result<Document, StoreError> {
+        match self {
+            Self::Stored(stored) => stored.document(),
+            Self::Own(id, body) => {
+                Ok(Document { id: id.clone(), revision: UNCOMMITTED_REVISION, body: body.text() })
             }
         }
-        self.passed += 1;
-        self.show(stored)
+    }
+}
+
+/// A scan of stored documents and of documents that the run wrote.
+pub(super) struct MergeScan {
+    /// The last document that the run wrote and the scan passed, or the start of the scan.
+    after: Option<DocumentId>,
+    /// The stored documents of the current page.
+    stored: Peekable<vec::IntoIter<ScannedDocument>>,
+    /// The end of the current page; `None` for the last page.
+    end: Option<DocumentId>,
+}
+
+/// End of a time slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slice {
+    /// The page is complete, or the visitor ended the scan.
+    Done,
+    /// The time is used up. The page continues in another slice.
+    Yield,
+}
+
+impl MergeScan {
+    /// Returns a scan without stored documents.
+    pub(super) fn new(start: Option<&ScanPosition>) -> Self {
+        let after = start.map(|position| position.id().clone());
+        Self { after, stored: Vec::new().into_iter().peekable(), end: None }
     }
 
-    pub(super) fn own(
-        &mut self,
-        id: &DocumentId,
-        change: &DocumentChange,
-    ) -> Result<ControlFlow<()>, StoreError> {
-        let Some(body) = &change.after else { return Ok(ControlFlow::Continue(())) };
-        let text = || Ok(body.text());
-        self.show(&ScannedDocument {
-            id,
-            revision: UNCOMMITTED_REVISION,
-            fields: body,
-            text: &text,
-        })
+    /// Sets the next page of stored documents. Returns the position of the page after it.
+    pub(super) fn set_page(&mut self, page: ScanPage<ScannedDocument>) -> Option<ScanPosition> {
+        self.stored = page.documents.into_iter().peekable();
+        self.end = page.next.as_ref().map(|next| next.id().clone());
+        page.next
     }
+}
 
-    pub(super) fn show(
-        &mut self,
-        seen: &ScannedDocument<'_>,
-    ) -> Result<ControlFlow<()>, StoreError> {
-        self.stopped = match (self.see)(seen) {
-            Ok(ControlFlow::Break(())) => Some(ScanStop::Enough),
-            Err(error) => Some(ScanStop::Failed(error)),
+impl State {
+    /// Visits the matching documents of the current page for one time slice.
+    pub(super) fn visit_slice(
+        &self,
+        query: &ScanQuery,
+        scan: &mut MergeScan,
+        visit: &mut impl FnMut(VisibleDocument<'_>, &Budget) -> VisitResult,
+    ) -> Result<Slice, DocumentCallError> {
+        let until = Instant::now() + PAGE_TIME;
+        let mut own = self.own_between(query, scan.after.as_ref(), scan.end.as_ref()).peekable();
+        loop {
+            let is_own = match (own.peek(), scan.stored.peek()) {
+                (Some((address, _)), Some(stored)) => address.id <= stored.id,
+                (own, _) => own.is_some(),
+            };
+            let flow = match if is_own { own.next() } else { None } {
+                Some((address, change)) => {
+                    // The change replaces the stored document.
+                    scan.stored.next_if(|stored| stored.id == address.id);
+                    scan.after = Some(address.id.clone());
+                    self.visit_own(query, address, change, visit)?
+                }
+                None => match scan.stored.next() {
+                    Some(stored) => visit(VisibleDocument::Stored(stored), &self.budget)?,
+                    None => return Ok(Slice::Done),
+                },
+            };
+            if flow.is_break() {
+                return Ok(Slice::Done);
+            }
             // Checked after each document, because one document can take long.
-            Ok(ControlFlow::Continue(())) if Instant::now() >= self.until => {
-                Some(ScanStop::Yield(seen.id.clone()))
+            if Instant::now() >= until {
+                return Ok(Slice::Yield);
             }
-            Ok(ControlFlow::Continue(())) => None,
-        };
-        Ok(if self.stopped.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        }
     }
 
-    /// Visits the remaining own documents. Returns the last visited document and the number of
-    /// passed stored documents if the time slice ended.
-    pub(super) fn remaining(mut self) -> Result<Option<(DocumentId, u64)>, DocumentCallError> {
-        let mut is_over = self.stopped.is_some();
-        while !is_over && let Some((address, change)) = self.own.next() {
-            is_over = self.own(&address.id, change).map_err(|error| failed(&error))?.is_break();
+    fn visit_own(
+        &self,
+        query: &ScanQuery,
+        address: &Address,
+        change: &DocumentChange,
+        visit: &mut impl FnMut(VisibleDocument<'_>, &Budget) -> VisitResult,
+    ) -> VisitResult {
+        match &change.after {
+            Some(body) if query.filter.matches_within(&address.id, body, &self.budget)? => {
+                visit(VisibleDocument::Own(&address.id, body), &self.budget)
+            }
+            Some(_) | None => Ok(ControlFlow::Continue(())),
         }
-        match self.stopped {
-            Some(ScanStop::Yield(last)) => Ok(Some((last, self.passed))),
-            Some(ScanStop::Failed(error)) => Err(error),
-            Some(ScanStop::Enough) | None => Ok(None),
+    }
+
+    /// Returns the changes of the run in the collection after `after`, up to and including `end`.
+    fn own_between<'s>(
+        &'s self,
+        query: &'s ScanQuery,
+        after: Option<&DocumentId>,
+        end: Option<&'s DocumentId>,
+    ) -> impl Iterator<Item = (&'s Address, &'s DocumentChange)> + use<'s> {
+        let collection = &query.collection;
+        let start = after.map_or(Bound::Unbounded, |id| {
+            Bound::Excluded(Address { collection: collection.clone(), id: id.clone() })
+        });
+        let changes = self.effects.changes.range((start, Bound::Unbounded));
+        changes.skip_while(|(address, _)| address.collection < *collection).take_while(
+            move |(address, _)| {
+                address.collection == *collection && end.is_none_or(|end| address.id <= *end)
+            },
+        )
+    }
+
+    /// Returns how many of these stored documents the run has not changed.
+    pub(super) fn count_unchanged(&self, query: &ScanQuery, ids: Vec<DocumentId>) -> u64 {
+        let changes = &self.effects.changes;
+        if changes.is_empty() {
+            return ids.len() as u64;
         }
+        let address = |id| Address { collection: query.collection.clone(), id };
+        let is_unchanged = |id| !changes.contains_key(&address(id));
+        ids.into_iter().map(is_unchanged).map(u64::from).sum()
     }
 }

@@ -1,17 +1,15 @@
 //! The state of a document transaction: snapshot, read set, and buffered writes.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use ophost_document::Budget;
 
-use super::failed;
-use super::scan::{MergeScan, SCAN_TIME_SLICE, ScanResult, UNCOMMITTED_REVISION};
-use crate::model::document::{
-    Address, Body, CollectionName, CommitRequest, DocumentChange, DocumentId, Scan,
-};
+use super::MAX_SNAPSHOT_AGE;
+use crate::model::document::{Address, Body, CommitRequest, DocumentChange, ReadSet};
 use crate::model::run_record::CapabilityUse;
 use crate::sandbox::DocumentCallError;
-use crate::store::{DocumentSnapshot, ScannedDocument, StoredDocument};
+use crate::store::DocumentSnapshot;
 
 /// Size that each change counts in addition to its texts, in bytes: memory of its own.
 const CHANGE_OVERHEAD: usize = 256;
@@ -19,9 +17,9 @@ const CHANGE_OVERHEAD: usize = 256;
 pub(super) struct State {
     /// How long work on documents may go on.
     pub(super) budget: Budget,
-    pub(super) snapshot: Option<(Box<dyn DocumentSnapshot>, Instant)>,
+    pub(super) snapshot: Option<(Arc<dyn DocumentSnapshot>, Instant)>,
     pub(super) effects: CommitRequest,
-    /// Whether `effects.base` says something.
+    /// Whether the transaction has had a snapshot, so that `effects.snapshot_revision` is set.
     pub(super) has_begun: bool,
     /// How large the changes are, in bytes of JSON.
     pub(super) written: u64,
@@ -40,55 +38,30 @@ impl State {
         }
     }
 
-    /// Replaces the snapshot, if the read set has no conflict in the new one.
-    pub(super) fn refresh_snapshot(
-        &mut self,
-        snapshot: Box<dyn DocumentSnapshot>,
-    ) -> Result<(), DocumentCallError> {
-        let effects = &mut self.effects;
-        if self.has_begun
-            && snapshot
-                .has_conflict(&effects.read_set, effects.snapshot_revision)
-                .map_err(|error| failed(&error))?
-        {
-            return Err(DocumentCallError::Conflict);
-        }
+    /// Returns the snapshot, unless it is too old.
+    pub(super) fn snapshot(&mut self) -> Option<Arc<dyn DocumentSnapshot>> {
+        self.snapshot.take_if(|(_, since)| since.elapsed() >= MAX_SNAPSHOT_AGE);
+        self.snapshot.as_ref().map(|(snapshot, _)| Arc::clone(snapshot))
+    }
+
+    /// Returns the read set and its revision, if a newer snapshot of this revision must be
+    /// validated against them.
+    pub(super) fn reads_before(&self, revision: u64) -> Option<(ReadSet, u64)> {
+        let CommitRequest { snapshot_revision: base, read_set, .. } = &self.effects;
+        let is_needed = self.has_begun && *base != revision && !read_set.is_empty();
+        is_needed.then(|| (read_set.clone(), *base))
+    }
+
+    /// Replaces the snapshot. The read set must have no conflict in the new one.
+    pub(super) fn set_snapshot(&mut self, snapshot: Arc<dyn DocumentSnapshot>) {
         self.has_begun = true;
-        effects.snapshot_revision = snapshot.revision();
+        self.effects.snapshot_revision = snapshot.revision();
         self.snapshot = Some((snapshot, Instant::now()));
-        Ok(())
     }
 
-    pub(super) fn snapshot(&self) -> Result<&dyn DocumentSnapshot, DocumentCallError> {
-        let none = || DocumentCallError::Store("there is no snapshot".to_owned());
-        self.snapshot.as_ref().map(|(snapshot, _)| &**snapshot).ok_or_else(none)
-    }
-
-    /// Returns a document as this run sees it, and adds it to the read set.
-    pub(super) fn get(
-        &mut self,
-        address: &Address,
-    ) -> Result<Option<StoredDocument>, DocumentCallError> {
-        let found = self.peek(address)?;
-        if !self.effects.changes.contains_key(address) {
-            let revision = found.as_ref().map(|stored| stored.revision);
-            self.effects.read_set.add_document(address, revision);
-        }
-        Ok(found)
-    }
-
-    /// Returns a document as this run sees it.
-    pub(super) fn peek(
-        &self,
-        address: &Address,
-    ) -> Result<Option<StoredDocument>, DocumentCallError> {
-        match self.effects.changes.get(address) {
-            Some(change) => {
-                let own = |body| StoredDocument { revision: UNCOMMITTED_REVISION, body };
-                Ok(change.after.clone().map(own))
-            }
-            None => self.snapshot()?.get(address).map_err(|error| failed(&error)),
-        }
+    /// Returns the change that the run made to a document.
+    pub(super) fn own(&self, address: &Address) -> Option<&DocumentChange> {
+        self.effects.changes.get(address)
     }
 
     /// Buffers the write of a document that is in the read set.
@@ -112,27 +85,6 @@ impl State {
         }
         self.effects.changes.insert(address.clone(), change);
         Ok(())
-    }
-
-    /// Visits documents for one time slice. Returns the last visited document and the number of
-    /// passed stored documents if the scan must continue.
-    pub(super) fn scan_slice(
-        &self,
-        collection: &CollectionName,
-        scan: &Scan,
-        see: &mut impl FnMut(&ScannedDocument<'_>, &Budget) -> ScanResult,
-    ) -> Result<Option<(DocumentId, u64)>, DocumentCallError> {
-        let own =
-            self.effects.changes.iter().filter(|(address, _)| {
-                address.collection == *collection && scan.includes(&address.id)
-            });
-        let until = Instant::now() + SCAN_TIME_SLICE;
-        let mut see = |seen: &ScannedDocument<'_>| see(seen, &self.budget);
-        let mut merge =
-            MergeScan { own: own.peekable(), see: &mut see, until, passed: 0, stopped: None };
-        let looked = self.snapshot()?.scan(collection, scan, &mut |stored| merge.stored(stored));
-        looked.map_err(|error| failed(&error))?;
-        merge.remaining()
     }
 }
 

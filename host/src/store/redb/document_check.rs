@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use super::check::ensure;
 use super::codec;
-use super::documents::{CollectionStats, Commit, StoredDocument};
+use super::documents::{CollectionStats, Commit};
 use super::keys::{self, TableId};
 use super::tables::{Snapshot, Tx};
 use crate::model::document::{CollectionName, DocumentChange};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoredDocument};
 
 /// State of the integrity check of documents. Tables are checked in the order of [`TableId::ALL`].
 #[derive(Default)]

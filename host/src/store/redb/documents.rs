@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use ophost_document::Budget;
 use redb::ReadableTable;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
@@ -19,11 +20,15 @@ use super::file::{OpenDatabase, StoreFile, catch_corruption_panic};
 use super::tables::{Entry, Snapshot, Tx, View};
 use super::{codec, keys};
 use crate::model::document::{
-    Address, Body, ChangeCount, ChangeKind, ChangeSet, CollectionName, CollectionReads,
-    CommitRequest, DocumentChange, DocumentId, ProjectedFields, Projection, ReadSet, Scan,
+    Address, ChangeCount, ChangeKind, ChangeSet, CollectionName, CollectionReads, CommitRequest,
+    DocumentChange, DocumentId, ProjectedFields, Projection, ReadSet,
 };
 use crate::model::run_record::RunId;
-use crate::store::{CommitMetadata, DocumentSnapshot, ScanVisitor, ScannedDocument, StoreError};
+use crate::store::documents::PageBuffer;
+use crate::store::{
+    CommitMetadata, DocumentSnapshot, PageRequest, ScanError, ScanPage, ScanPosition, ScanQuery,
+    ScannedDocument, StoreError, StoredDocument, off_thread,
+};
 
 type Bytes = &'static [u8];
 
@@ -31,17 +36,9 @@ type Bytes = &'static [u8];
 const REVISION: &str = "documents";
 /// Name of the meta entry with the newest revision that salvage may have lost parts of.
 const SALVAGED: &str = "salvaged documents";
-
-/// The stored form of a document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StoredDocument {
-    /// The revision of the commit that wrote the document.
-    #[serde(rename = "r")]
-    pub(crate) revision: u64,
-    /// The body.
-    #[serde(rename = "b")]
-    pub(crate) body: Body,
-}
+/// Maximum number of documents of a scan that does not leave the thread of its caller. Usually
+/// takes less time than the change to another thread.
+const MAX_INLINE_DOCUMENTS: u64 = 16;
 
 /// Metadata of a commit that changed documents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,30 +72,51 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         self.value(&keys::document(address))
     }
 
+    /// Returns whether a scan reads only a few documents.
+    fn is_short(&self, query: &ScanQuery) -> Result<bool, StoreError> {
+        let documents = match &query.ids {
+            Some(ids) => ids.len() as u64,
+            None => self.collection_stats(&query.collection)?.documents,
+        };
+        Ok(documents <= MAX_INLINE_DOCUMENTS)
+    }
+
     /// Scans the documents of a collection.
-    fn scan_all(
+    fn scan_all<D>(
         &self,
-        collection: &CollectionName,
-        scan: &Scan,
-        visit: &mut ScanVisitor<'_>,
-    ) -> Result<(), StoreError> {
-        let prefix = keys::documents_of(collection);
-        let after = scan.after.as_ref();
-        let first = after.map_or_else(|| prefix.clone(), |id| keys::document_after(collection, id));
-        let mut visited = 0;
-        let last = self.each_between(&first, &keys::after(&prefix), |key, value| {
+        query: &ScanQuery,
+        mut page: PageScan<'_, D>,
+    ) -> Result<ScanPage<D>, ScanError> {
+        let prefix = keys::documents_of(&query.collection);
+        let first = page.after.map_or_else(
+            || prefix.clone(),
+            |after| keys::document_after(&query.collection, after.id()),
+        );
+        let (mut visited, mut last) = (0, None);
+        let end = keys::after(&prefix);
+        let scanned = self.each_between(&first, &end, |key, value| {
             visited += 1;
             let id = key.strip_prefix(&prefix[..]).and_then(keys::document_id);
             let id = id.ok_or_else(|| codec::corrupted(key, "malformed document key"))?;
-            visit_document(&id, (key, value), &scan.projection, visit)
-        })?;
-        // A scan that stopped early has not reached the end, where documents may be missing.
-        match if after.is_none() { Some(0) } else { scan.before } {
-            Some(before) if last.is_continue() => {
-                self.verify_document_count(collection, before + visited)
-            }
-            _ => Ok(()),
+            let is_full = page.visit(query, &id, (key, value))?;
+            last = is_full.then_some(id);
+            Ok::<_, ScanError>(if is_full {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        });
+        if scanned?.is_continue() {
+            last = None;
         }
+        let revision = page.revision;
+        let passed = ScanPosition::passed(page.after, revision).map(|before| before + visited);
+        let next = last
+            .map(|id| ScanPosition { after: id, passed: passed.map(|passed| (passed, revision)) });
+        if let (None, Some(passed)) = (&next, passed) {
+            self.verify_document_count(&query.collection, passed)?;
+        }
+        Ok(page.buffer.page(next))
     }
 
     /// Checks that a scan found every document of a collection.
@@ -117,21 +135,22 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         Err(codec::corrupted(&keys::collection(collection), what))
     }
 
-    /// Visits the documents with the given ids.
-    fn scan_ids(
+    /// Scans the documents with the given ids.
+    fn scan_some<D>(
         &self,
-        collection: &CollectionName,
-        (ids, scan): (&BTreeSet<DocumentId>, &Scan),
-        visit: &mut ScanVisitor<'_>,
-    ) -> Result<(), StoreError> {
-        for id in ids.iter().filter(|id| scan.includes(id)) {
-            let key = keys::document(&Address { collection: collection.clone(), id: id.clone() });
+        (query, ids): (&ScanQuery, &BTreeSet<DocumentId>),
+        mut page: PageScan<'_, D>,
+    ) -> Result<ScanPage<D>, ScanError> {
+        let after = page.after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.id()));
+        for id in ids.range::<DocumentId, _>((after, Bound::Unbounded)) {
+            let address = Address { collection: query.collection.clone(), id: id.clone() };
+            let key = keys::document(&address);
             let Some(value) = self.bytes(&key)? else { continue };
-            if visit_document(id, (&key, &value), &scan.projection, visit)?.is_break() {
-                break;
+            if page.visit(query, id, (&key, &value))? {
+                return Ok(page.buffer.page(Some(ScanPosition::after(address.id))));
             }
         }
-        Ok(())
+        Ok(page.buffer.page(None))
     }
 
     /// Returns whether any part of the read set has changed since the commit `base`.
@@ -302,18 +321,61 @@ impl Tx<'_> {
     }
 }
 
-/// Passes a document to `visit`. Deserialises only the projection fields unless `visit` reads more.
-fn visit_document(
-    id: &DocumentId,
-    (key, value): (&[u8], &[u8]),
-    projection: &Projection,
-    visit: &mut ScanVisitor<'_>,
-) -> Result<ControlFlow<()>, StoreError> {
-    let json = codec::verify(key, value)?;
-    let (revision, fields) = codec::read(key, &json, ProjectionSeed(projection))?;
-    let whole = || codec::read(key, &json, PhantomData::<StoredDocument>);
-    let text = || Ok(whole()?.body.text());
-    visit(&ScannedDocument { id, revision, fields: &fields, text: &text })
+/// A page of a scan that is being read.
+struct PageScan<'p, T> {
+    /// Revision of the snapshot.
+    revision: u64,
+    after: Option<&'p ScanPosition>,
+    budget: &'p Budget,
+    buffer: PageBuffer<T>,
+    /// Returns the result for a matching document.
+    load: fn(MatchingDocument<'_>) -> T,
+}
+
+/// A document that matches the filter of a scan.
+struct MatchingDocument<'a> {
+    id: &'a DocumentId,
+    revision: u64,
+    fields: ProjectedFields,
+    key: &'a [u8],
+    json: Vec<u8>,
+}
+
+impl MatchingDocument<'_> {
+    fn scanned(self) -> ScannedDocument {
+        let (key, json) = (self.key.to_vec(), self.json);
+        let text = move || {
+            let stored = codec::read(&key, &json, PhantomData::<StoredDocument>)?;
+            Ok(stored.body.text())
+        };
+        let (id, revision, fields) = (self.id.clone(), self.revision, self.fields);
+        ScannedDocument { id, revision, fields, text: Box::new(text) }
+    }
+}
+
+impl<'p, T> PageScan<'p, T> {
+    fn new(revision: u64, page: &'p PageRequest, load: fn(MatchingDocument<'_>) -> T) -> Self {
+        let PageRequest { after, budget, .. } = page;
+        Self { revision, after: after.as_ref(), budget, buffer: PageBuffer::new(page), load }
+    }
+
+    /// Adds a document if it matches. Deserialises only the projected fields. Returns whether the
+    /// page is full.
+    fn visit(
+        &mut self,
+        query: &ScanQuery,
+        id: &DocumentId,
+        (key, value): (&[u8], &[u8]),
+    ) -> Result<bool, ScanError> {
+        let json = codec::verify(key, value)?;
+        let (revision, fields) = codec::read(key, &json, ProjectionSeed(&query.projection))?;
+        if query.filter.matches_within(id, &fields, self.budget)? {
+            let size = json.len();
+            let document = MatchingDocument { id, revision, fields, key, json };
+            self.buffer.add((self.load)(document), size);
+        }
+        Ok(self.buffer.is_full())
+    }
 }
 
 /// Deserialises the revision and the projected fields of a [`StoredDocument`].
@@ -329,16 +391,16 @@ enum Field {
     Body,
 }
 
-impl<'de, 'w> DeserializeSeed<'de> for ProjectionSeed<'w> {
-    type Value = (u64, ProjectedFields<'w>);
+impl<'de> DeserializeSeed<'de> for ProjectionSeed<'_> {
+    type Value = (u64, ProjectedFields);
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
         reader.deserialize_map(self)
     }
 }
 
-impl<'de, 'w> Visitor<'de> for ProjectionSeed<'w> {
-    type Value = (u64, ProjectedFields<'w>);
+impl<'de> Visitor<'de> for ProjectionSeed<'_> {
+    type Value = (u64, ProjectedFields);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a document")
@@ -371,10 +433,38 @@ fn growth(kind: Option<ChangeKind>) -> i64 {
 
 /// A snapshot of the documents.
 pub(super) struct RedbDocuments {
-    /// `None` before the first commit. Declared first, so that it is dropped before the file.
-    snapshot: Option<Snapshot>,
+    /// `None` before the first commit.
+    opened: Option<Arc<OpenSnapshot>>,
+}
+
+/// An open snapshot.
+struct OpenSnapshot {
+    /// Declared first, so that it is dropped before the file.
+    snapshot: Snapshot,
     revision: u64,
-    _file: Option<Arc<OpenDatabase>>,
+    _file: Arc<OpenDatabase>,
+}
+
+impl OpenSnapshot {
+    fn read<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&Snapshot) -> Result<T, E>,
+    ) -> Result<T, E> {
+        catch_corruption_panic(|| Ok(read(&self.snapshot)))?
+    }
+
+    fn page<T>(
+        &self,
+        query: &ScanQuery,
+        page: &PageRequest,
+        load: fn(MatchingDocument<'_>) -> T,
+    ) -> Result<ScanPage<T>, ScanError> {
+        let page = PageScan::new(self.revision, page, load);
+        self.read(|snapshot| match &query.ids {
+            None => snapshot.scan_all(query, page),
+            Some(ids) => snapshot.scan_some((query, ids), page),
+        })
+    }
 }
 
 impl RedbDocuments {
@@ -384,49 +474,75 @@ impl RedbDocuments {
     ///
     /// Returns [`StoreError`] if the file cannot be read.
     pub(super) fn open(file: &StoreFile) -> Result<Self, StoreError> {
-        let opened = file.snapshot()?;
-        let (snapshot, file) = opened.map_or((None, None), |(it, file)| (Some(it), Some(file)));
-        let mut documents = Self { snapshot, revision: 0, _file: file };
-        documents.revision = documents.read(View::documents_revision)?;
-        Ok(documents)
+        let Some((snapshot, file)) = file.snapshot()? else { return Ok(Self { opened: None }) };
+        let mut opened = OpenSnapshot { snapshot, revision: 0, _file: file };
+        opened.revision = opened.read(View::documents_revision)?;
+        Ok(Self { opened: Some(Arc::new(opened)) })
     }
 
-    fn read<T: Default>(
+    /// Reads the snapshot on a blocking thread.
+    async fn read<T: Default + Send + 'static>(
         &self,
-        read: impl FnOnce(&Snapshot) -> Result<T, StoreError>,
+        read: impl FnOnce(&Snapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.snapshot
-            .as_ref()
-            .map_or_else(|| Ok(T::default()), |snapshot| catch_corruption_panic(|| read(snapshot)))
+        let Some(opened) = self.opened.clone() else { return Ok(T::default()) };
+        off_thread(move || opened.read(read)).await
+    }
+
+    /// Reads a page of a scan, on a blocking thread unless the scan is short.
+    async fn page<T: Send + 'static>(
+        &self,
+        query: &Arc<ScanQuery>,
+        page: PageRequest,
+        load: fn(MatchingDocument<'_>) -> T,
+    ) -> Result<ScanPage<T>, ScanError> {
+        let Some(opened) = &self.opened else { return Ok(ScanPage::default()) };
+        // If the number of documents cannot be read, the scan reports the error.
+        if opened.read(|snapshot| snapshot.is_short(query)).unwrap_or(false) {
+            return opened.page(query, &page, load);
+        }
+        let (opened, query) = (Arc::clone(opened), Arc::clone(query));
+        off_thread(move || Ok(opened.page(&query, &page, load))).await?
     }
 }
 
+#[async_trait]
 impl DocumentSnapshot for RedbDocuments {
     fn revision(&self) -> u64 {
-        self.revision
+        self.opened.as_ref().map_or(0, |opened| opened.revision)
     }
 
-    fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError> {
-        self.read(|snapshot| snapshot.document(address))
+    /// Reads on the thread of the caller. A read from the page cache takes microseconds, less than
+    /// the change to another thread.
+    async fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError> {
+        let Some(opened) = &self.opened else { return Ok(None) };
+        opened.read(|snapshot| snapshot.document(address))
     }
 
-    fn scan(
+    async fn scan(
         &self,
-        collection: &CollectionName,
-        scan: &Scan,
-        visit: &mut ScanVisitor<'_>,
-    ) -> Result<(), StoreError> {
-        self.read(|snapshot| match &scan.ids {
-            None => snapshot.scan_all(collection, scan, visit),
-            Some(ids) => snapshot.scan_ids(collection, (ids, scan), visit),
-        })
+        query: &Arc<ScanQuery>,
+        page: PageRequest,
+    ) -> Result<ScanPage<ScannedDocument>, ScanError> {
+        self.page(query, page, |document| document.scanned()).await
     }
 
-    fn has_conflict(&self, reads: &ReadSet, base: u64) -> Result<bool, StoreError> {
-        self.read(|snapshot| snapshot.has_conflict(reads, base))
+    async fn scan_ids(
+        &self,
+        query: &Arc<ScanQuery>,
+        page: PageRequest,
+    ) -> Result<ScanPage<DocumentId>, ScanError> {
+        self.page(query, page, |document| document.id.clone()).await
     }
 
-    fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError> {
+    async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError> {
+        if reads.is_empty() || self.revision() == base {
+            return Ok(false);
+        }
+        self.read(move |snapshot| snapshot.has_conflict(&reads, base)).await
+    }
+
+    async fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError> {
         self.read(|snapshot| {
             let collection = |entry: Result<Entry, StoreError>| {
                 let (key, value) = entry?;
@@ -437,32 +553,38 @@ impl DocumentSnapshot for RedbDocuments {
             };
             snapshot.prefix(&keys::TableId::Collection.prefix())?.map(collection).collect()
         })
+        .await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
+    use std::sync::Arc;
 
-    use crate::model::document::Scan;
+    use ophost_document::Budget;
+
+    use crate::model::document::Filter;
     use crate::store::redb::test_store::{Scratch, creating};
     use crate::store::tests::author;
-    use crate::store::{ScannedDocument, Store as _};
+    use crate::store::{PageRequest, ScanPosition, ScanQuery, Store as _};
 
     #[tokio::test]
     async fn continued_scan_detects_hidden_documents() {
         let scratch = Scratch::new();
         let store = scratch.store("live");
         store.commit_changes(author(), creating("jobs", 3)).await.unwrap();
-        let documents = store.documents().unwrap();
-        let scan_after = |before| {
-            let scan = Scan { after: Some("0".parse().unwrap()), before, ..Scan::default() };
-            let visit = &mut |_: &ScannedDocument<'_>| Ok(ControlFlow::Continue(()));
-            documents.scan(&"jobs".parse().unwrap(), &scan, visit)
+        let documents = store.snapshot().await.unwrap();
+        let query = ScanQuery::of_filter("jobs".parse().unwrap(), Filter::all());
+        let query = Arc::new(query);
+        let scan_after = async |passed| {
+            let after = ScanPosition { after: "0".parse().unwrap(), passed };
+            let page = PageRequest::new(Some(after), Budget::unlimited());
+            documents.scan_ids(&query, page).await.map(|page| page.documents.len())
         };
-        scan_after(Some(1)).unwrap();
-        scan_after(None).unwrap();
+        assert_eq!(scan_after(Some((1, 1))).await.unwrap(), 2);
+        assert_eq!(scan_after(None).await.unwrap(), 2);
+        assert_eq!(scan_after(Some((0, 7))).await.unwrap(), 2, "the number is of another snapshot");
         let message = "the store is corrupted at `collection jobs`: 2 of 3 documents found";
-        assert_eq!(scan_after(Some(0)).unwrap_err().to_string(), message);
+        assert_eq!(scan_after(Some((0, 1))).await.unwrap_err().to_string(), message);
     }
 }

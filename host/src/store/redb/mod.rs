@@ -251,8 +251,13 @@ impl Store for RedbStore {
             .await
     }
 
-    fn documents(&self) -> Result<Box<dyn DocumentSnapshot>, StoreError> {
-        Ok(Box::new(RedbDocuments::open(&self.file)?))
+    async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError> {
+        let file = Arc::clone(&self.file);
+        let documents = match file.is_open() {
+            true => RedbDocuments::open(&file)?,
+            false => off_thread(move || RedbDocuments::open(&file)).await?,
+        };
+        Ok(Arc::new(documents))
     }
 
     async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {

@@ -15,13 +15,13 @@ use super::RedbStore;
 use super::backup::{BatchWriter, no_file, write_all, write_file};
 use super::codec;
 use super::document_check;
-use super::documents::{CollectionStats, StoredDocument};
+use super::documents::CollectionStats;
 use super::file::{StoreFile, catch_corruption_panic, off_thread};
 use super::keys::{self, TableId};
 use super::pages::{self, RawPages};
 use super::tables::{self, Entry, IdempotencyEntry, Snapshot, Tx};
 use crate::model::document::CollectionName;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoredDocument};
 use ophost_document::text;
 
 /// Result of a salvage.

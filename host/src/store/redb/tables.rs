@@ -250,14 +250,15 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     /// Passes the entries from `first` to before `end` to `visit` until it breaks.
     ///
     /// Returns the last value of `visit`.
-    pub(super) fn each_between(
+    pub(super) fn each_between<E: From<StoreError>>(
         &self,
         first: &[u8],
         end: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError>,
-    ) -> Result<ControlFlow<()>, StoreError> {
-        for entry in self.table(first)?.range(first..end.max(first))? {
-            let (key, value) = entry?;
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        let range = self.table(first)?.range(first..end.max(first));
+        for entry in range.map_err(StoreError::from)? {
+            let (key, value) = entry.map_err(StoreError::from)?;
             if visit(key.value(), value.value())?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }

@@ -1,0 +1,268 @@
+//! Snapshots of the documents, and scans of a snapshot page by page.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use ophost_document::{Budget, Interruption};
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use crate::model::document::{
+    Address, Body, CollectionName, Document, DocumentId, Filter, ProjectedFields, Projection,
+    Query, ReadSet, Scan,
+};
+
+/// Default maximum time of one page of a scan.
+pub(crate) const PAGE_TIME: Duration = Duration::from_millis(2);
+/// Default maximum number of matching documents of one page of a scan.
+const PAGE_DOCUMENTS: usize = 4096;
+/// Default maximum size of the matching documents of one page of a scan, in bytes. The last
+/// document can exceed it.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// A document with its revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredDocument {
+    /// The revision of the commit that wrote the document.
+    #[serde(rename = "r")]
+    pub(crate) revision: u64,
+    /// The body.
+    #[serde(rename = "b")]
+    pub(crate) body: Body,
+}
+
+/// A consistent snapshot of the documents.
+///
+/// An open snapshot prevents the store from reusing freed pages of its file, so it should be
+/// dropped soon.
+///
+/// # Cancel safety
+///
+/// A call whose future is dropped has no effect. Its work may continue until the end of its page, or
+/// until the budget of the page is used up.
+#[async_trait]
+pub(crate) trait DocumentSnapshot: Send + Sync {
+    /// Returns the revision of the newest commit in the snapshot; 0 before the first.
+    fn revision(&self) -> u64;
+
+    /// Returns a document; `None` if no document has this address.
+    async fn get(&self, address: &Address) -> Result<Option<StoredDocument>, StoreError>;
+
+    /// Returns a page of the documents that match a query, in order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ScanError`] if the store cannot be read or the budget of the page is used up. At
+    /// the end of a scan of a whole collection, returns [`StoreError::Corrupted`] if documents are
+    /// hidden.
+    async fn scan(
+        &self,
+        query: &Arc<ScanQuery>,
+        page: PageRequest,
+    ) -> Result<ScanPage<ScannedDocument>, ScanError>;
+
+    /// Like [`Self::scan`], but returns only the ids of the documents.
+    async fn scan_ids(
+        &self,
+        query: &Arc<ScanQuery>,
+        page: PageRequest,
+    ) -> Result<ScanPage<DocumentId>, ScanError>;
+
+    /// Returns whether any part of the read set has changed since the commit `base`.
+    async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError>;
+
+    /// Returns the non-empty collections in ascending order, with their number of documents.
+    async fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError>;
+}
+
+/// The documents that a scan returns. Shared by all pages of the scan.
+#[derive(Debug)]
+pub(crate) struct ScanQuery {
+    /// The collection.
+    pub(crate) collection: CollectionName,
+    /// The filter that the documents match.
+    pub(crate) filter: Filter,
+    /// The fields of [`ScannedDocument::fields`]. Includes the fields that the filter reads.
+    pub(crate) projection: Projection,
+    /// The only ids that can match; `None` if the filter does not restrict them.
+    pub(crate) ids: Option<BTreeSet<DocumentId>>,
+}
+
+impl ScanQuery {
+    /// Returns the scan of the documents that match a filter.
+    pub(crate) fn of_filter(collection: CollectionName, filter: Filter) -> Self {
+        let Scan { projection, ids, .. } = filter.scan();
+        Self { collection, filter, projection, ids }
+    }
+
+    /// Returns the scan of a query, and the position at which the page of the query begins.
+    pub(crate) fn of_query(
+        collection: CollectionName,
+        query: &Query,
+    ) -> (Self, Option<ScanPosition>) {
+        let Scan { projection, ids, after } = query.scan();
+        let filter = query.filter().clone();
+        (Self { collection, filter, projection, ids }, after.map(ScanPosition::after))
+    }
+}
+
+/// A position in a scan.
+///
+/// A position stays valid in later snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ScanPosition {
+    /// The last document that the scan has passed.
+    pub(super) after: DocumentId,
+    /// The number of documents of the collection up to and including `after`, and the revision of
+    /// the snapshot that has this number; `None` if unknown.
+    pub(super) passed: Option<(u64, u64)>,
+}
+
+impl ScanPosition {
+    /// Returns the position after an id.
+    pub(crate) fn after(id: DocumentId) -> Self {
+        Self { after: id, passed: None }
+    }
+
+    /// Returns the last id that the scan has passed.
+    pub(crate) fn id(&self) -> &DocumentId {
+        &self.after
+    }
+
+    /// Returns the number of documents up to a position in a snapshot with this revision; `None`
+    /// if unknown.
+    pub(super) fn passed(position: Option<&Self>, revision: u64) -> Option<u64> {
+        match position {
+            None => Some(0),
+            Some(position) => {
+                position.passed.filter(|(_, known)| *known == revision).map(|(count, _)| count)
+            }
+        }
+    }
+}
+
+/// The start and the limits of one page of a scan.
+#[derive(Debug)]
+pub(crate) struct PageRequest {
+    /// The position at which the page begins; `None` for the start of the collection.
+    pub(crate) after: Option<ScanPosition>,
+    /// The page ends after this number of matching documents.
+    pub(crate) max_documents: usize,
+    /// The page ends after the document with which the matching documents reach this size, in
+    /// bytes.
+    pub(crate) max_bytes: usize,
+    /// The page ends after the document during which this time has passed.
+    pub(crate) max_time: Duration,
+    /// The scan fails when this budget is used up.
+    pub(crate) budget: Budget,
+}
+
+impl PageRequest {
+    /// Returns a request with the default limits: 4,096 documents, 1 MiB, 2 ms.
+    pub(crate) fn new(after: Option<ScanPosition>, budget: Budget) -> Self {
+        Self {
+            after,
+            max_documents: PAGE_DOCUMENTS,
+            max_bytes: PAGE_BYTES,
+            max_time: PAGE_TIME,
+            budget,
+        }
+    }
+
+    /// Lowers the number of matching documents to `max`, if `max` is set and smaller. A page has at
+    /// least one document.
+    pub(crate) fn with_documents(self, max: Option<usize>) -> Self {
+        let max_documents = max.map_or(self.max_documents, |max| max.clamp(1, self.max_documents));
+        Self { max_documents, ..self }
+    }
+}
+
+/// One page of a scan.
+#[derive(Debug)]
+pub(crate) struct ScanPage<T> {
+    /// The matching documents, in order of their ids. Can be empty before the end of the scan.
+    pub(crate) documents: Vec<T>,
+    /// The position at which the scan continues; `None` at its end.
+    pub(crate) next: Option<ScanPosition>,
+}
+
+impl<T> Default for ScanPage<T> {
+    fn default() -> Self {
+        Self { documents: Vec::new(), next: None }
+    }
+}
+
+/// A document of a scan.
+pub(crate) struct ScannedDocument {
+    /// The id.
+    pub(crate) id: DocumentId,
+    /// The revision of the commit that wrote the document.
+    pub(crate) revision: u64,
+    /// The fields of [`ScanQuery::projection`].
+    pub(crate) fields: ProjectedFields,
+    /// Converts the body to text.
+    pub(super) text: Box<dyn FnOnce() -> Result<String, StoreError> + Send>,
+}
+
+impl ScannedDocument {
+    /// Converts the body to text and returns the whole document.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the body is corrupted.
+    pub(crate) fn document(self) -> Result<Document, StoreError> {
+        Ok(Document { id: self.id, revision: self.revision, body: (self.text)()? })
+    }
+}
+
+/// Error of a scan.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScanError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The budget is used up.
+    #[error(transparent)]
+    Interrupted(#[from] Interruption),
+}
+
+/// Collects the documents of one page until the page is full.
+pub(super) struct PageBuffer<T> {
+    documents: Vec<T>,
+    max_documents: usize,
+    /// Remaining size of the page, in bytes.
+    bytes: usize,
+    until: Instant,
+}
+
+impl<T> PageBuffer<T> {
+    /// Returns an empty page. Its time begins now.
+    pub(super) fn new(page: &PageRequest) -> Self {
+        Self {
+            documents: Vec::new(),
+            max_documents: page.max_documents,
+            bytes: page.max_bytes,
+            until: Instant::now() + page.max_time,
+        }
+    }
+
+    /// Adds a matching document of this size.
+    pub(super) fn add(&mut self, document: T, bytes: usize) {
+        self.documents.push(document);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// Returns whether the page ends after the last document, matching or not.
+    pub(super) fn is_full(&self) -> bool {
+        self.documents.len() >= self.max_documents
+            || self.bytes == 0
+            || Instant::now() >= self.until
+    }
+
+    /// Returns the page.
+    pub(super) fn page(self, next: Option<ScanPosition>) -> ScanPage<T> {
+        ScanPage { documents: self.documents, next }
+    }
+}
