@@ -47,9 +47,10 @@
 //!   kinds in `docs/security.md`. Then run `cargo xtask docs`.
 //! - Host import: `wit/`, whose README describes versions and frozen copies; then the function in
 //!   `sandbox/imports/` and its counterpart in `guest-sdk/src`.
-//! - Store: the traits `Store` and `DocumentSnapshot` of `store/mod.rs`, in a folder beside
-//!   `store/redb/`; add it to `store/conformance.rs` and open it in `store/handle.rs`. Check,
-//!   backup and salvage are parts of `store/redb/`.
+//! - Store: the traits `Store` (`store/mod.rs`) and `DocumentSnapshot` (`store/documents.rs`), in a
+//!   folder beside `store/redb/`; add it to `STORES` in `store/conformance.rs` and open it in
+//!   `store/handle.rs`. `StoreMaintenance` (`store/maintenance.rs`) is only for a store that this
+//!   crate keeps in a file.
 //!
 //! # Example
 //!

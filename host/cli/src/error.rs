@@ -390,6 +390,7 @@ fn store_exit(error: &StoreError) -> Exit {
     match error {
         StoreError::OutcomeUnknown(_) => Exit::OutcomeUnknown,
         StoreError::Untrusted(_) => Exit::Denied,
+        StoreError::Unsupported(_) => Exit::Usage,
         StoreError::Newer { .. }
         | StoreError::Older { .. }
         | StoreError::Corrupted { .. }
@@ -497,6 +498,9 @@ fn store_hint(error: &StoreError) -> String {
         }
         StoreError::OutcomeUnknown(id) => {
             format!("run `ophost runs show {id}` to see whether it was committed")
+        }
+        StoreError::Unsupported(_) => {
+            "use the tools of the database that holds the store".to_owned()
         }
         StoreError::ReadOnly(error) | StoreError::Io(error) => {
             ophost::store_io_hint(error).unwrap_or_else(|| os_error::data_hint(error)).to_owned()

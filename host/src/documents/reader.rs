@@ -8,8 +8,8 @@ use ophost_document::Budget;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
 use crate::store::{
-    DocumentSnapshot, PageRequest, ScanError, ScanPosition, ScanQuery, ScannedDocument, Store as _,
-    StoreError, StoreHandle, off_thread,
+    DocumentSnapshot, PageRequest, ScanError, ScanPosition, ScanQuery, ScannedDocument, StoreError,
+    StoreHandle, off_thread,
 };
 
 /// Read API of the documents in a data directory. Each call reads a snapshot.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::model::document::ChangeSet;
 use crate::model::run_record::{ParseRunIdError, RunId, RunRecord};
 use crate::store::{
-    EraseOutcome, LogFile, RunCursor, RunFilter, RunPage, SalvageReport, StatsReport, Store as _,
-    StoreError, StoreHandle,
+    EraseOutcome, LogFile, RunCursor, RunFilter, RunPage, SalvageReport, StatsReport, StoreError,
+    StoreHandle,
 };
 
 /// Interval at which a run is polled while it is being cancelled.
@@ -183,7 +183,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the file cannot be read.
     pub fn size(&self) -> Result<Option<u64>, StoreError> {
-        self.store.size()
+        self.store.maintenance("size")?.size()
     }
 
     /// Checks that the store can be written, by a commit without changes.
@@ -193,7 +193,7 @@ impl<'a> Runs<'a> {
     /// Returns the [`StoreError`] that a recorded run would get.
     pub async fn probe_write(&self) -> Result<(), StoreError> {
         match self.size()? {
-            Some(_) => self.store.store().probe_write().await,
+            Some(_) => self.store.maintenance("trial write")?.probe_write().await,
             None => Ok(()),
         }
     }
@@ -204,7 +204,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the store cannot be read at all.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
-        self.store.store().check().await
+        self.store.maintenance("store check")?.check().await
     }
 
     /// Copies a snapshot of the store to a new file.
@@ -213,7 +213,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the file exists or cannot be written. No file is created then.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        self.store.store().backup(to).await
+        self.store.maintenance("store backup")?.backup(to).await
     }
 
     /// Copies the readable data of a corrupted store to a new file.
@@ -222,7 +222,7 @@ impl<'a> Runs<'a> {
     ///
     /// Like [`Self::backup`].
     pub async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
-        self.store.store().salvage(to).await
+        self.store.maintenance("store salvage")?.salvage(to).await
     }
 }
 

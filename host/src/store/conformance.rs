@@ -11,10 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
-use super::redb::file::ShutdownMode;
 use super::{
     AppendLogOutcome, Claim, EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun,
-    RunCompletion, RunCursor, RunFilter, Store,
+    RunCompletion, RunCursor, RunFilter, ShutdownMode, Store, StoreMaintenance,
 };
 use crate::model::digest::Digest;
 use crate::model::document::ChangeKind;
@@ -29,8 +28,8 @@ use crate::util::private_dir::DataDir;
 /// A store under test.
 struct TestStore {
     store: Arc<dyn Store>,
-    /// The same store, if it is a redb store. Its integrity is checked after each test.
-    redb: Option<Arc<RedbStore>>,
+    /// Checks the integrity of the store after each test, if the store supports it.
+    maintenance: Option<Arc<dyn StoreMaintenance>>,
     _scratch: tempfile::TempDir,
 }
 
@@ -39,23 +38,27 @@ const STORES: [fn() -> TestStore; 2] = [memory_store, redb_store];
 
 fn memory_store() -> TestStore {
     let _scratch = tempfile::tempdir().unwrap();
-    TestStore { store: Arc::new(MemoryStore::default()), redb: None, _scratch }
+    TestStore { store: Arc::new(MemoryStore::default()), maintenance: None, _scratch }
 }
 
 fn redb_store() -> TestStore {
     let scratch = tempfile::tempdir().unwrap();
     let data = DataDir::new(scratch.path().join("data"));
     let store = Arc::new(RedbStore::new(data, ShutdownMode::Clean));
-    TestStore { store: Arc::<RedbStore>::clone(&store), redb: Some(store), _scratch: scratch }
+    TestStore {
+        store: Arc::<RedbStore>::clone(&store),
+        maintenance: Some(store),
+        _scratch: scratch,
+    }
 }
 
 /// Runs a test on an empty store of each kind, then checks the integrity of the store.
 pub(super) async fn each_store<F: Future<Output = ()>>(test: impl Fn(Arc<dyn Store>) -> F) {
     for open in STORES {
-        let TestStore { store, redb, _scratch } = open();
+        let TestStore { store, maintenance, _scratch } = open();
         test(store).await;
-        if let Some(redb) = redb {
-            assert_eq!(redb.check().await.unwrap(), [""; 0]);
+        if let Some(maintenance) = maintenance {
+            assert_eq!(maintenance.check().await.unwrap(), [""; 0]);
         }
     }
 }
@@ -156,7 +159,7 @@ async fn final_states_are_immutable() {
                 let lost = store.finish(claim, success(json!(2))).await.unwrap();
                 assert_eq!((lost, &get(&*store, run.id).await), (FinishOutcome::Lost, &done));
                 assert_eq!(
-                    store.log(&claim, vec![entry("late")]).await.unwrap(),
+                    store.append_log(&claim, vec![entry("late")]).await.unwrap(),
                     AppendLogOutcome::Lost
                 );
             }
@@ -216,11 +219,14 @@ async fn log_entries_stay_in_order_across_calls() {
         run.log_entries = vec![entry("0")];
         let claim = insert(&*store, &run).await;
         assert_eq!(
-            store.log(&claim, vec![entry("1"), entry("2")]).await.unwrap(),
+            store.append_log(&claim, vec![entry("1"), entry("2")]).await.unwrap(),
             AppendLogOutcome::Done
         );
-        assert_eq!(store.log(&claim, Vec::new()).await.unwrap(), AppendLogOutcome::Done);
-        assert_eq!(store.log(&claim, vec![entry("3")]).await.unwrap(), AppendLogOutcome::Done);
+        assert_eq!(store.append_log(&claim, Vec::new()).await.unwrap(), AppendLogOutcome::Done);
+        assert_eq!(
+            store.append_log(&claim, vec![entry("3")]).await.unwrap(),
+            AppendLogOutcome::Done
+        );
         assert_eq!(get(&*store, run.id).await.log_entries.len(), 4);
         let end = RunCompletion { log_entries: vec![entry("4")], ..success(json!(0)) };
         let done = finish(&*store, claim, end).await;
@@ -580,7 +586,7 @@ async fn random_write(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Ve
                     claims.push(claim);
                 }
             }
-            (4, Some(claim)) => drop(store.log(&claim, vec![logged.clone()]).await.unwrap()),
+            (4, Some(claim)) => drop(store.append_log(&claim, vec![logged.clone()]).await.unwrap()),
             (5, Some(claim)) => drop(store.erase(claim.id).await.unwrap()),
             (_, Some(claim)) => drop(store.finish(claim, end.clone()).await.unwrap()),
         }

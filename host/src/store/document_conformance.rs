@@ -10,17 +10,18 @@ use serde_json::{Value, json};
 use super::conformance::{each_store, ending, insert};
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
-use super::redb::file::ShutdownMode;
 use super::tests::author;
 use super::{
     CommitOutcome, DocumentSnapshot, FinishOutcome, PageRequest, RunCompletion, ScanError,
-    ScanPage, ScanPosition, ScanQuery, ScannedDocument, Store, StoredDocument,
+    ScanPage, ScanPosition, ScanQuery, ScannedDocument, ShutdownMode, Store, StoreMaintenance as _,
+    StoredDocument,
 };
 use crate::model::document::{
     Address, Body, ChangeCount, ChangeSet, CollectionName, CommitRequest, Document, DocumentChange,
     DocumentId, Filter, ReadSet,
 };
 use crate::model::outcome::Outcome;
+use crate::model::run_record::RunId;
 use crate::model::run_record::tests::running;
 use crate::util::private_dir::DataDir;
 
@@ -134,6 +135,43 @@ async fn conflict_writes_nothing_and_leaves_the_run_running() {
         let again = replacing(&*store, &job, Some(json!({"n": 8}))).await;
         assert!(matches!(store.finish(claim, end(again.0)).await.unwrap(), FinishOutcome::Done));
         assert_eq!(get(&*store, &job).await, Some((3, json!({"n": 8}))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changes_of_a_run_are_those_that_it_committed() {
+    each_store(async |store| {
+        let (first, second) = (address("jobs", "1"), address("leads", "2"));
+        put(&*store, &first, json!({"n": 1})).await;
+        let run = running("a");
+        let claim = insert(&*store, &run).await;
+        assert_eq!(store.changes(run.id).await.unwrap(), ChangeSet::new());
+        let transaction = replacing(&*store, &first, Some(json!({"n": 2}))).await;
+        let transaction = transaction.writing(&*store, &second, Some(json!({}))).await;
+        let changes = transaction.0.changes.clone();
+        let effects = transaction.0.into();
+        let end = RunCompletion { effects, ..ending(Outcome::Success(json!({}))) };
+        assert_eq!(store.finish(claim, end).await.unwrap(), FinishOutcome::Done);
+        put(&*store, &first, json!({"n": 3})).await;
+        assert_eq!(store.changes(run.id).await.unwrap(), changes);
+        assert_eq!(store.changes(RunId::new()).await.unwrap(), ChangeSet::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changes_of_a_run_without_a_record_are_not_found_by_its_id() {
+    each_store(async |store| {
+        let mut author = author();
+        for (recorded, count) in [(false, 0), (true, 1)] {
+            (author.run_id, author.recorded) = (RunId::new(), recorded);
+            let created = DocumentChange { before: None, after: Some(body(json!({}))) };
+            let changes = [(address("jobs", &recorded.to_string()), created)].into();
+            let request = CommitRequest { changes, ..CommitRequest::default() };
+            store.commit_changes(author.clone(), request.into()).await.unwrap();
+            assert_eq!(store.changes(author.run_id).await.unwrap().len(), count);
+        }
     })
     .await;
 }

@@ -58,6 +58,9 @@ pub enum StoreError {
     /// written, and this process does not open the replacement.
     #[error("the store was removed or replaced while it was in use")]
     Replaced,
+    /// The kind of store has no such command. Nothing was done.
+    #[error("`{0}` is not supported by this store")]
+    Unsupported(&'static str),
     /// An operating system error.
     #[error("cannot use the store: {}", os_error::text(.0))]
     Io(Arc<io::Error>),
@@ -83,9 +86,19 @@ fn names_its_path(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<Untrusted>() || inner.is::<NoLink>())
 }
 
+/// A read of a store that cannot be written failed, because another process has written to it.
+#[derive(Debug, thiserror::Error)]
+#[error("another process has written to the file in the meantime")]
+pub(super) struct Outdated;
+
+/// Returns whether an error is [`Outdated`], so that opening the store again may succeed.
+pub(super) fn is_outdated(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Outdated>())
+}
+
 /// Returns a hint for an error that this crate created; `None` for errors of the system.
 pub fn io_hint(error: &io::Error) -> Option<&'static str> {
-    if super::redb::overlay::is_outdated(error) {
+    if is_outdated(error) {
         return Some("retry");
     }
     error.get_ref().is_some_and(|inner| inner.is::<NoLink>()).then_some(
@@ -107,7 +120,7 @@ impl StoreError {
             Self::Io(_) | Self::ReadOnly(_) | Self::Full | Self::Replaced => true,
             Self::Corrupted { .. } => true,
             Self::Newer { .. } | Self::Older { .. } | Self::OutcomeUnknown(_) => false,
-            Self::Busy | Self::Untrusted(_) => false,
+            Self::Busy | Self::Untrusted(_) | Self::Unsupported(_) => false,
         }
     }
 

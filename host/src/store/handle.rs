@@ -9,16 +9,28 @@ use super::cancel_channel::{self, CancelListener, CancelRegistration, CancelRegi
 use super::liveness::{ProcessLock, ProcessRegistry};
 use super::orphans::{OrphanedRuns, RunGuard};
 use super::redb::RedbStore;
-use super::redb::file::{DIRECTORY, FILE, ShutdownMode};
-use super::{LogFile, StoreError, log_overflow};
+use super::{LogFile, Store, StoreError, StoreMaintenance, log_overflow};
 use crate::model::outcome::FailureKind;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, Status};
 use crate::util::private_dir::DataDir;
 
+/// How the open file of a store is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ShutdownMode {
+    /// Close the file cleanly. A clean shutdown syncs more data than writing a record does.
+    #[default]
+    Clean,
+    /// Skip the clean shutdown because the process is exiting. The next process to open the
+    /// file runs redb's recovery, which syncs about a quarter as much.
+    Skip,
+}
+
 /// The store of a data directory and the owner identity of this process.
 pub(crate) struct StoreHandle {
     data: DataDir,
-    store: Arc<RedbStore>,
+    store: Arc<dyn Store>,
+    /// `None` if the store has no maintenance commands.
+    maintenance: Option<Arc<dyn StoreMaintenance>>,
     owners: ProcessRegistry,
     runs: CancelRegistry,
     process: OnceCell<Process>,
@@ -36,9 +48,20 @@ impl StoreHandle {
     /// Returns the store of a data directory. Opens and creates no file until first use.
     pub(crate) fn new(data: &DataDir, at_end: ShutdownMode) -> Self {
         let store = Arc::new(RedbStore::new(data.clone(), at_end));
+        let maintenance = Some(Arc::<RedbStore>::clone(&store) as Arc<dyn StoreMaintenance>);
+        Self::with_store(data, store, maintenance)
+    }
+
+    /// Returns the handle of a store whose owners, logs and sockets are in a data directory.
+    fn with_store(
+        data: &DataDir,
+        store: Arc<dyn Store>,
+        maintenance: Option<Arc<dyn StoreMaintenance>>,
+    ) -> Self {
         let (data, owners) = (data.clone(), ProcessRegistry::new(data.clone()));
         let (runs, process) = (CancelRegistry::default(), OnceCell::new());
-        Self { data, store, owners, runs, process, orphaned: OrphanedRuns::default() }
+        let orphaned = OrphanedRuns::default();
+        Self { data, store, maintenance, owners, runs, process, orphaned }
     }
 
     /// Marks the runs of terminated processes and the orphaned runs of this one as crashed.
@@ -57,9 +80,9 @@ impl StoreHandle {
     ///
     /// If reaping fails, for example on a full disk or in a read-only store, the runs stay
     /// recorded as running.
-    pub(crate) async fn reaped_store(&self) -> &RedbStore {
+    pub(crate) async fn reaped_store(&self) -> &dyn Store {
         self.reap_crashed_runs().await.ok();
-        &self.store
+        &*self.store
     }
 
     /// Returns the crashed runs that could not be marked, and the error; `None` if there are none.
@@ -110,15 +133,16 @@ impl StoreHandle {
         &self.data
     }
 
-    /// Returns the size of the store file in bytes; `None` if no store exists.
+    /// Returns the maintenance of the store, for a command with this name.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if the file cannot be read.
-    pub(crate) fn size(&self) -> Result<Option<u64>, StoreError> {
-        let Some(directory) = self.data.open(DIRECTORY)? else { return Ok(None) };
-        let file = directory.open_file(FILE)?;
-        Ok(file.map(|file| file.metadata()).transpose()?.map(|status| status.len()))
+    /// Returns [`StoreError::Unsupported`] if the store has none.
+    pub(crate) fn maintenance(
+        &self,
+        command: &'static str,
+    ) -> Result<&dyn StoreMaintenance, StoreError> {
+        self.maintenance.as_deref().ok_or(StoreError::Unsupported(command))
     }
 
     /// Sets `logs_ref` of a running or crashed run that has a log overflow file.
@@ -162,7 +186,23 @@ impl StoreHandle {
     }
 
     /// Returns the store, without reaping crashed runs.
-    pub(crate) fn store(&self) -> &Arc<RedbStore> {
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::memory;
+
+    #[test]
+    fn maintenance_of_a_store_without_it_is_not_supported() {
+        let data = DataDir::new(tempfile::tempdir().unwrap().path());
+        let handle = StoreHandle::with_store(&data, memory(), None);
+        let error = handle.maintenance("store check").map(drop).unwrap_err();
+        assert_eq!(error.to_string(), "`store check` is not supported by this store");
+        let handle = StoreHandle::new(&data, ShutdownMode::Clean);
+        assert_eq!(handle.maintenance("size").unwrap().size().unwrap(), None);
     }
 }

@@ -8,8 +8,8 @@ use chrono::Utc;
 use serde_json::Value;
 
 use super::documents::PageBuffer;
-use super::redb::StatsBuilder;
-use super::redb::ops::{holds, is_fresh};
+use super::idempotency::{holds, is_fresh};
+use super::stats::StatsBuilder;
 use super::{
     AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
     FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, PageRequest, RunCompletion, RunCursor,
@@ -41,6 +41,8 @@ struct Model {
 struct MemoryDocuments {
     documents: BTreeMap<Address, StoredDocument>,
     commits: Vec<ChangeSet>,
+    /// The commit of each recorded run that changed documents, as an index of `commits`.
+    by_run: BTreeMap<RunId, usize>,
 }
 
 impl MemoryDocuments {
@@ -48,8 +50,18 @@ impl MemoryDocuments {
         self.commits.len() as u64
     }
 
-    /// Commits the changes of a run; `None` if the read set has changed.
-    fn apply_changes(&mut self, effects: &CommitRequest) -> Option<ChangeCount> {
+    /// Returns the changes of a recorded run.
+    fn changes_of(&self, run: RunId) -> ChangeSet {
+        self.by_run.get(&run).map(|commit| self.commits[*commit].clone()).unwrap_or_default()
+    }
+
+    /// Commits the changes of a run; `None` if the read set has changed. `run` is `None` for a run
+    /// without a record.
+    fn apply_changes(
+        &mut self,
+        effects: &CommitRequest,
+        run: Option<RunId>,
+    ) -> Option<ChangeCount> {
         if self.has_conflict(&effects.read_set, effects.snapshot_revision) {
             return None;
         }
@@ -64,6 +76,7 @@ impl MemoryDocuments {
             let stored = change.after.clone().map(|body| StoredDocument { revision, body });
             self.documents.extend(stored.map(|stored| (address.clone(), stored)));
         }
+        self.by_run.extend(run.map(|run| (run, self.commits.len())));
         self.commits.push(effects.changes.clone());
         Some(count)
     }
@@ -247,11 +260,17 @@ fn erase(run: &mut RunRecord) {
 
 #[async_trait]
 impl Store for MemoryStore {
+    fn prepare(&self) {}
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError> {
         Ok(self.0.lock().unwrap().insert(new))
     }
 
-    async fn log(
+    async fn append_log(
         &self,
         claim: &Claim,
         entries: Vec<LogEntry>,
@@ -275,7 +294,7 @@ impl Store for MemoryStore {
         if !is_claimed(run, claim) {
             return Ok(FinishOutcome::Lost);
         }
-        let Some(count) = model.documents.apply_changes(&ending.effects) else {
+        let Some(count) = model.documents.apply_changes(&ending.effects, Some(claim.id)) else {
             return Ok(FinishOutcome::Conflict);
         };
         let run = model.run(claim.id).unwrap();
@@ -289,7 +308,8 @@ impl Store for MemoryStore {
         author: CommitMetadata,
         effects: Arc<CommitRequest>,
     ) -> Result<CommitOutcome, StoreError> {
-        let committed = self.0.lock().unwrap().documents.apply_changes(&effects);
+        let run = author.recorded.then_some(author.run_id);
+        let committed = self.0.lock().unwrap().documents.apply_changes(&effects, run);
         Ok(committed.map_or(CommitOutcome::Conflict, |count| {
             CommitOutcome::Committed(author.run_id, count)
         }))
@@ -301,6 +321,10 @@ impl Store for MemoryStore {
 
     async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         Ok(self.0.lock().unwrap().run(id).map(|run| run.clone()))
+    }
+
+    async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
+        Ok(self.0.lock().unwrap().documents.changes_of(id))
     }
 
     async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {

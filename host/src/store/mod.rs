@@ -4,6 +4,7 @@
 //! synced to disk. Writes are optimistic: the caller passes the revision it expects, and a
 //! mismatch is reported in the return value.
 
+mod blocking;
 mod cancel_channel;
 #[cfg(test)]
 mod conformance;
@@ -12,32 +13,36 @@ mod document_conformance;
 mod documents;
 mod error;
 mod handle;
+mod idempotency;
 mod liveness;
 mod log_overflow;
+mod maintenance;
 #[cfg(test)]
 mod memory;
 mod orphans;
 mod query;
 mod redb;
 mod retry_lock;
+mod stats;
 mod write;
 
+pub(crate) use self::blocking::off_thread;
 pub(crate) use self::cancel_channel::CancelRegistration;
 pub(crate) use self::documents::{
     DocumentSnapshot, PAGE_TIME, PageRequest, ScanError, ScanPage, ScanPosition, ScanQuery,
     ScannedDocument, StoredDocument,
 };
 pub use self::error::{StoreError, io_hint};
-pub(crate) use self::handle::StoreHandle;
+pub(crate) use self::handle::{ShutdownMode, StoreHandle};
 pub use self::log_overflow::LogFile;
 pub(crate) use self::log_overflow::{OverflowSummary, OverflowWriter};
+pub use self::maintenance::SalvageReport;
+pub(crate) use self::maintenance::StoreMaintenance;
 pub(crate) use self::orphans::RunGuard;
 pub use self::query::{
     Bucket, OperationStats, Percentiles, RunCursor, RunFilter, RunPage, Stats, StatsReport,
 };
 pub use self::redb::file::FILE;
-pub(crate) use self::redb::file::{ShutdownMode, off_thread};
-pub use self::redb::salvage::SalvageReport;
 pub(crate) use self::retry_lock::{RetryLock, RetryLockGuard};
 pub use self::write::EraseOutcome;
 pub(crate) use self::write::{
@@ -49,7 +54,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::document::CommitRequest;
+use crate::model::document::{ChangeSet, CommitRequest};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord};
 
@@ -61,6 +66,17 @@ use crate::model::run_record::{OwnerId, RunId, RunRecord};
 /// [`StoreError::OutcomeUnknown`].
 #[async_trait]
 pub(crate) trait Store: Send + Sync {
+    /// Opens an existing store in the background, ahead of a write. Errors are reported by the
+    /// write.
+    fn prepare(&self);
+
+    /// Checks whether this user may write to the store, without writing.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`StoreError`] that a write would return on opening the store.
+    async fn check_writable(&self) -> Result<(), StoreError>;
+
     /// Inserts a run, unless another run holds its idempotency key.
     ///
     /// The store sets `sequence`, `revision` and `idempotency_key`. If an earlier run of the
@@ -68,7 +84,7 @@ pub(crate) trait Store: Send + Sync {
     async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError>;
 
     /// Appends entries to the log of a running run.
-    async fn log(
+    async fn append_log(
         &self,
         claim: &Claim,
         entries: Vec<LogEntry>,
@@ -95,6 +111,9 @@ pub(crate) trait Store: Send + Sync {
 
     /// Returns the full record of a run; `None` if no run has this id.
     async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
+
+    /// Returns the document changes of a run; empty if the run committed none.
+    async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError>;
 
     /// Returns at most `limit` run ids that begin with `prefix`, in ascending order.
     async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError>;

@@ -80,7 +80,7 @@ pub(crate) struct Claim {
     pub(crate) revision: u64,
 }
 
-/// Result of [`Store::log`](super::Store::log).
+/// Result of [`Store::append_log`](super::Store::append_log).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AppendLogOutcome {
     /// The entries are stored.
@@ -100,7 +100,7 @@ pub(crate) struct RunCompletion {
     pub(crate) duration_ms: u64,
     /// Merged into the stored metadata; replaces entries of the same name.
     pub(crate) metadata: Map<String, Value>,
-    /// The log entries that were not written by [`Store::log`](super::Store::log) before.
+    /// The log entries that were not written by [`Store::append_log`](super::Store::append_log) before.
     pub(crate) log_entries: Vec<LogEntry>,
     /// See [`RunRecord::log_dropped`].
     pub(crate) log_dropped: u64,

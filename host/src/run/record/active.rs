@@ -156,7 +156,7 @@ impl ActiveRecord {
             return;
         }
         let count = entries.len();
-        let logged = self.store.log(&self.claim, entries).await;
+        let logged = self.store.append_log(&self.claim, entries).await;
         self.log.pending().end(matches!(logged, Ok(AppendLogOutcome::Done)).then_some(count));
     }
 
@@ -309,7 +309,7 @@ mod tests {
             }
             let part = record.log.pending().begin();
             if is_written {
-                record.store.log(&record.claim, part).await.unwrap();
+                record.store.append_log(&record.claim, part).await.unwrap();
             }
             record.log.pending().end(None);
             record.log.pending().add(&log[3]);

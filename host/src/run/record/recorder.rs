@@ -14,7 +14,7 @@ use crate::model::operation::Operation;
 use crate::model::outcome::Flags;
 use crate::model::run_record::{Masked, RunId, RunRecord};
 use crate::policy::RecordPolicy;
-use crate::store::{InsertOutcome, NewRun, ShutdownMode, Store, StoreError, StoreHandle};
+use crate::store::{InsertOutcome, NewRun, ShutdownMode, StoreError, StoreHandle};
 use crate::util::deadline::{Deadline, WorkError, WorkSize};
 use crate::util::private_dir::DataDir;
 
@@ -131,8 +131,7 @@ impl Recorder {
     }
 
     fn unrecorded(&self, spec: &RunSpec<'_>) -> BeginOutcome {
-        let opened = self.store.as_ref();
-        let store = opened.map(|opened| -> Arc<dyn Store> { opened.store().clone() });
+        let store = self.store.as_ref().map(|opened| Arc::clone(opened.store()));
         BeginOutcome::Started(RunTracker::Unrecorded(Unrecorded {
             store,
             metadata: spec.commit_metadata(),

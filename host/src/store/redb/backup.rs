@@ -18,19 +18,11 @@ const MAX_BATCH_ENTRIES: usize = 4096;
 /// Bytes after which a transaction of a copy is committed. They are held in memory until then.
 const MAX_BATCH_BYTES: usize = 16 << 20;
 
-impl RedbStore {
-    /// Copies a snapshot of the store to a new file, atomically. Other processes may write
-    /// during the copy.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if an entry is corrupted, `to` exists, or the copy cannot be
-    /// written. Then `to` is unchanged.
-    pub(crate) async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let to = to.to_owned();
-        let copied = self.read(move |store| write_file(&to, |copy| copy_all(store, copy))).await?;
-        copied.ok_or_else(|| no_file().into())
-    }
+/// See [`StoreMaintenance::backup`](crate::store::StoreMaintenance::backup).
+pub(super) async fn backup(store: &RedbStore, to: &Path) -> Result<(), StoreError> {
+    let to = to.to_owned();
+    let copied = store.read(move |store| write_file(&to, |copy| copy_all(store, copy))).await?;
+    copied.ok_or_else(|| no_file().into())
 }
 
 /// The error of a copy if no process has created the store file yet.
@@ -158,9 +150,9 @@ mod tests {
     use redb::ReadableDatabase as _;
 
     use super::*;
-    use crate::store::Store as _;
     use crate::store::redb::keys;
     use crate::store::redb::test_store::{Scratch, filled};
+    use crate::store::{Store as _, StoreMaintenance as _};
 
     #[tokio::test]
     async fn backup_of_a_live_store_is_consistent_and_replaces_no_file() {

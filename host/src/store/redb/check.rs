@@ -16,29 +16,20 @@ use crate::model::outcome::LogEntry;
 use crate::model::run_record::RunId;
 use crate::store::{Store as _, StoreError};
 
-impl RedbStore {
-    /// Reads and cross-checks every entry. Returns descriptions of the problems.
-    ///
-    /// The check reads one snapshot. Until it has finished, the file grows with every write,
-    /// because the pages of the snapshot are not reused.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if the file cannot be read at all.
-    pub(crate) async fn check(&self) -> Result<Vec<String>, StoreError> {
-        let (mut problems, logged) = self.read(check_all).await?.unwrap_or_default();
-        for id in logged {
-            if self.file.has_log(id)? {
-                continue;
-            }
-            // The run may have been erased since. Other problems of it are already listed.
-            let Ok(Some(run)) = self.get(id).await else { continue };
-            if run.logs_ref.is_some() {
-                problems.push(format!("missing log file of run {id}"));
-            }
+/// See [`StoreMaintenance::check`](crate::store::StoreMaintenance::check).
+pub(super) async fn check(store: &RedbStore) -> Result<Vec<String>, StoreError> {
+    let (mut problems, logged) = store.read(check_all).await?.unwrap_or_default();
+    for id in logged {
+        if store.file.has_log(id)? {
+            continue;
         }
-        Ok(problems)
+        // The run may have been erased since. Other problems of it are already listed.
+        let Ok(Some(run)) = store.get(id).await else { continue };
+        if run.logs_ref.is_some() {
+            problems.push(format!("missing log file of run {id}"));
+        }
     }
+    Ok(problems)
 }
 
 /// Passes all reachable entries of a table to `visit`, from both ends. Returns the error that
@@ -219,7 +210,7 @@ mod tests {
     use crate::store::redb::file::{DIRECTORY, FILE, builder};
     use crate::store::redb::test_store::{Scratch, creating, filled};
     use crate::store::tests::author;
-    use crate::store::{OverflowWriter, log_overflow};
+    use crate::store::{OverflowWriter, StoreMaintenance as _, log_overflow};
     use crate::util::private_dir::DataDir;
 
     #[tokio::test]

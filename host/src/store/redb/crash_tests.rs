@@ -13,13 +13,16 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::json;
 
 use super::RedbStore;
-use super::file::{ShutdownMode, StoreFile};
+use super::file::StoreFile;
 use crate::model::outcome::Outcome;
 use crate::model::run_record::tests::running;
 use crate::model::run_record::{RunId, RunRecord, Status};
 use crate::store::conformance::{ending, insert};
 use crate::store::liveness::ProcessRegistry;
-use crate::store::{FinishOutcome, InsertOutcome, NewRun, RunFilter, Store, StoreError};
+use crate::store::{
+    FinishOutcome, InsertOutcome, NewRun, RunFilter, ShutdownMode, Store, StoreError,
+    StoreMaintenance as _,
+};
 use crate::util::private_dir::DataDir;
 
 /// Environment variable with the directory of a child.

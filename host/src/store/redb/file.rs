@@ -18,7 +18,7 @@ use rustix::fs::statvfs;
 use super::overlay;
 use super::tables::{self, Snapshot};
 use crate::model::run_record::RunId;
-use crate::store::{StoreError, log_overflow};
+use crate::store::{ShutdownMode, StoreError, error, log_overflow};
 use crate::util::os_error;
 use crate::util::private_dir::{DataDir, FileId, PrivateDir};
 
@@ -40,17 +40,6 @@ pub(super) struct StoreFile {
     open: Mutex<Option<Arc<OpenDatabase>>>,
     /// The identity of the file that was opened first. This process uses no other file.
     id: OnceLock<FileId>,
-}
-
-/// How an open file is closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ShutdownMode {
-    /// Close the file cleanly. A clean shutdown syncs more data than writing a record does.
-    #[default]
-    Clean,
-    /// Skip the clean shutdown because the process is exiting. The next process to open the
-    /// file runs redb's recovery, which syncs about a quarter as much.
-    Skip,
 }
 
 impl Drop for StoreFile {
@@ -136,7 +125,7 @@ impl StoreFile {
                 self.close();
             }
             match result {
-                Err(StoreError::Io(error)) if attempts > 0 && overlay::is_outdated(&error) => {}
+                Err(StoreError::Io(error)) if attempts > 0 && error::is_outdated(&error) => {}
                 result => return result,
             }
         }
@@ -165,7 +154,7 @@ impl StoreFile {
                 self.close();
             }
             match snapshot {
-                Err(StoreError::Io(error)) if attempts > 0 && overlay::is_outdated(&error) => {}
+                Err(StoreError::Io(error)) if attempts > 0 && error::is_outdated(&error) => {}
                 snapshot => return snapshot,
             }
         }
@@ -433,18 +422,6 @@ pub(super) fn catch_corruption_panic<T>(
     })
 }
 
-/// Runs blocking work on a thread of the runtime's pool.
-///
-/// # Errors
-///
-/// Returns the error of `work`, or [`StoreError::Io`] if no thread can be started.
-pub(crate) async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let task = os_error::spawn_blocking(work).map_err(io::Error::other)?;
-    task.await.map_err(|error| StoreError::from(io::Error::other(error)))?
-}
-
 impl From<redb::Error> for StoreError {
     fn from(error: redb::Error) -> Self {
         match error {
@@ -481,10 +458,11 @@ mod tests {
     use super::*;
     use crate::model::run_record::RunRecord;
     use crate::model::run_record::tests::running;
+    use crate::store::error::Outdated;
     use crate::store::redb::tables::Tx;
     use crate::store::redb::test_store::{Scratch, filled};
     use crate::store::redb::{RedbStore, codec, keys};
-    use crate::store::{NewRun, RunFilter, Store as _};
+    use crate::store::{NewRun, RunFilter, Store as _, StoreMaintenance as _};
 
     #[tokio::test]
     async fn outdated_read_is_repeated() {
@@ -498,7 +476,7 @@ mod tests {
             store.file.read(|_| {
                 attempts += 1;
                 if attempts <= outdated {
-                    Err(io::Error::other(overlay::Outdated).into())
+                    Err(io::Error::other(Outdated).into())
                 } else {
                     Ok(attempts)
                 }

@@ -10,6 +10,7 @@ pub(super) mod documents;
 pub(super) mod file;
 pub(super) mod id_packing;
 pub(super) mod keys;
+mod maintenance;
 pub(super) mod ops;
 pub(super) mod overlay;
 pub(super) mod pages;
@@ -20,38 +21,30 @@ pub(super) mod tables;
 pub(super) mod test_store;
 pub(super) mod writer;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use self::documents::RedbDocuments;
-use self::file::{ShutdownMode, StoreFile, off_thread};
+use self::file::StoreFile;
 use self::keys::{Index, TableId};
 use self::ops::Added;
 use self::row::Row;
 use self::tables::Snapshot;
 use self::writer::Writer;
 use crate::model::document::{ChangeSet, CommitRequest};
-use crate::model::operation::OperationName;
-use crate::model::outcome::{FailureKind, LogEntry};
+use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunSummary, Status};
+use crate::store::stats::StatsBuilder;
 use crate::store::{
-    AppendLogOutcome, Bucket, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
-    FinishOutcome, InsertOutcome, NewRun, Percentiles, RunCompletion, RunCursor, RunFilter,
-    RunPage, Stats, StatsReport, Store, StoreError,
+    AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
+    FinishOutcome, InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter, RunPage,
+    ShutdownMode, StatsReport, Store, StoreError, off_thread,
 };
 use crate::util::private_dir::DataDir;
 
 /// Maximum rows that a scan reads from one snapshot. A long-lived snapshot makes the file grow.
 const MAX_ROWS_PER_SNAPSHOT: usize = 1024;
-
-/// Upper bounds of the histogram buckets, in milliseconds. The last one is about three hours.
-const BUCKET_BOUNDS: [u64; 15] = [
-    1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000,
-    10_000_000,
-];
 
 /// The store of a data directory.
 ///
@@ -69,30 +62,6 @@ impl RedbStore {
         Self { writer: Writer::new(Arc::clone(&file)), file }
     }
 
-    /// Opens an existing store in the background, ahead of a write.
-    pub(crate) fn prepare(&self) {
-        self.writer.prepare();
-    }
-
-    /// Checks whether this user may write to the store, without writing.
-    ///
-    /// # Errors
-    ///
-    /// Returns the [`StoreError`] that a write would return on opening the file.
-    pub(crate) async fn check_writable(&self) -> Result<(), StoreError> {
-        let file = Arc::clone(&self.file);
-        off_thread(move || file.check_writable()).await
-    }
-
-    /// Commits a trial write that leaves nothing in the store.
-    ///
-    /// # Errors
-    ///
-    /// Returns the [`StoreError`] that writing a record would return.
-    pub(crate) async fn probe_write(&self) -> Result<(), StoreError> {
-        self.writer.submit(RunId::new(), ops::probe_write).await.map(drop)
-    }
-
     /// Reads a snapshot on a blocking thread; `None` if no store exists.
     async fn read<T: Send + 'static>(
         &self,
@@ -100,15 +69,6 @@ impl RedbStore {
     ) -> Result<Option<T>, StoreError> {
         let file = Arc::clone(&self.file);
         off_thread(move || file.read(read)).await
-    }
-
-    /// Returns the document changes of a run; empty if it changed none.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if the changes cannot be read.
-    pub(crate) async fn changes(&self, run: RunId) -> Result<ChangeSet, StoreError> {
-        Ok(self.read(move |store| store.changes_of(run)).await?.unwrap_or_default())
     }
 
     /// Passes the matching runs to `visit`, newest first, until `visit` returns `false`.
@@ -215,11 +175,20 @@ fn load_row(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<Row, StoreErro
 
 #[async_trait]
 impl Store for RedbStore {
+    fn prepare(&self) {
+        self.writer.prepare();
+    }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        let file = Arc::clone(&self.file);
+        off_thread(move || file.check_writable()).await
+    }
+
     async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError> {
         self.writer.submit(new.run.id, move |tx| ops::insert(tx, &new)).await
     }
 
-    async fn log(
+    async fn append_log(
         &self,
         claim: &Claim,
         entries: Vec<LogEntry>,
@@ -262,6 +231,10 @@ impl Store for RedbStore {
 
     async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         Ok(self.read(move |store| store.run(id)).await?.flatten())
+    }
+
+    async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
+        Ok(self.read(move |store| store.changes_of(id)).await?.unwrap_or_default())
     }
 
     async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {
@@ -363,61 +336,4 @@ fn ids_by_prefix(store: &Snapshot, prefix: &str, limit: usize) -> Result<Vec<Run
         }
     }
     Ok(ids)
-}
-
-/// Returns the histogram of sorted durations in microseconds, without empty buckets at the ends.
-fn histogram(durations: &[u64]) -> Vec<Bucket> {
-    let bounds = BUCKET_BOUNDS.iter().copied().map(Some).chain([None]);
-    let mut from = 0;
-    let mut buckets = Vec::new();
-    for below_ms in bounds {
-        let to = below_ms.map_or(durations.len(), |bound| {
-            durations.partition_point(|duration| *duration < bound * 1_000)
-        });
-        buckets.push(Bucket { below_ms, count: (to - from) as u64 });
-        from = to;
-    }
-    let is_used = |bucket: &Bucket| bucket.count > 0;
-    let first = buckets.iter().position(is_used).unwrap_or(buckets.len());
-    let last = buckets.iter().rposition(is_used).map_or(first, |last| last + 1);
-    buckets[first..last].to_vec()
-}
-
-/// Accumulator of run statistics. Holds 8 bytes for each finished run.
-#[derive(Default)]
-pub(super) struct StatsBuilder {
-    stats: Stats,
-    durations: BTreeMap<OperationName, Vec<u64>>,
-}
-
-impl StatsBuilder {
-    /// Adds a run. The duration of a crashed run is unknown and not counted.
-    pub(super) fn add(&mut self, run: &RunRecord) {
-        let name = &run.operation_name;
-        let count = &mut self.stats.entry(name.clone()).or_default().count;
-        *count.entry(run.state.status()).or_default() += 1;
-        let crashed =
-            run.state.failure().is_some_and(|failure| failure.kind == FailureKind::Crashed);
-        if let Some(took) = run.duration().filter(|_| !crashed) {
-            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-            self.durations.entry(name.clone()).or_default().push(micros);
-        }
-    }
-
-    /// Returns the statistics.
-    pub(super) fn build(mut self) -> Stats {
-        for (name, mut durations) in self.durations {
-            durations.sort_unstable();
-            // Nearest-rank percentile.
-            let at = |percent: usize| {
-                let micros = durations[(durations.len() * percent).div_ceil(100) - 1];
-                Duration::from_micros(micros).as_secs_f64() * 1_000.0
-            };
-            let percentiles = Percentiles { p50: at(50), p95: at(95), p99: at(99) };
-            let stats = self.stats.entry(name).or_default();
-            stats.durations = Some(percentiles);
-            stats.histogram = histogram(&durations);
-        }
-        self.stats
-    }
 }

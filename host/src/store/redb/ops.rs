@@ -2,7 +2,7 @@
 //!
 //! If an operation fails, its whole transaction is rolled back.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::row::Row;
 use super::tables::{Entry, IdempotencyEntry, Snapshot, Tx};
@@ -10,6 +10,7 @@ use super::{codec, keys};
 use crate::model::document::{ChangeCount, CommitRequest};
 use crate::model::outcome::{LogEntry, Outcome};
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
+use crate::store::idempotency::{holds, is_fresh};
 use crate::store::{
     Claim, CommitMetadata, CommitOutcome, EraseOutcome, FinishOutcome, IdempotencyClaim,
     InsertOutcome, NewRun, RunCompletion, StoreError,
@@ -71,29 +72,6 @@ fn key_state(
     })
 }
 
-/// Returns whether a run holds its key: it is running, or it succeeded within the window.
-pub(in crate::store) fn holds(
-    run: &RunRecord,
-    claim: &IdempotencyClaim,
-    now: DateTime<Utc>,
-) -> bool {
-    match run.state.status() {
-        Status::Pending | Status::Running => true,
-        Status::Success => is_fresh(run, claim, now),
-        Status::Failed | Status::Cancelled => false,
-    }
-}
-
-/// Returns whether a run is running or finished within the window.
-pub(in crate::store) fn is_fresh(
-    run: &RunRecord,
-    claim: &IdempotencyClaim,
-    now: DateTime<Utc>,
-) -> bool {
-    let window = TimeDelta::from_std(claim.window).unwrap_or(TimeDelta::MAX);
-    run.state.finished_at().is_none_or(|finished| now.signed_duration_since(finished) < window)
-}
-
 /// Result of [`log`].
 pub(super) enum Added {
     /// The stored log part; `None` if there were no entries.
@@ -102,7 +80,7 @@ pub(super) enum Added {
     Lost,
 }
 
-/// See [`super::Store::log`].
+/// See [`super::Store::append_log`].
 pub(super) fn log(
     tx: &mut Tx<'_>,
     claim: Claim,
@@ -272,7 +250,7 @@ pub(super) trait CommitCheck {
     fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError>;
 }
 
-/// See [`super::RedbStore::probe_write`].
+/// See [`StoreMaintenance::probe_write`](crate::store::StoreMaintenance::probe_write).
 pub(super) fn probe_write(tx: &mut Tx<'_>) -> Result<ProbeOutcome, StoreError> {
     tx.probe_write()?;
     Ok(ProbeOutcome)
@@ -370,12 +348,12 @@ mod tests {
     use serde_json::json;
 
     use crate::model::run_record::tests::running;
-    use crate::store::Store as _;
     use crate::store::conformance::insert;
     use crate::store::redb::backup::write_all;
     use crate::store::redb::file::{DIRECTORY, FILE, builder};
     use crate::store::redb::keys;
     use crate::store::redb::test_store::Scratch;
+    use crate::store::{Store as _, StoreMaintenance as _};
 
     #[tokio::test]
     async fn probe_write_changes_nothing_in_a_corrupted_store() {

@@ -16,6 +16,7 @@ use redb::{Builder, Database, StorageBackend};
 
 use super::file::CACHE_BYTES;
 use crate::store::StoreError;
+use crate::store::error::Outdated;
 use crate::util::clock;
 
 /// The granularity of changes, in bytes.
@@ -99,16 +100,6 @@ fn stable_state(file: &File) -> io::Result<FileState> {
         thread::sleep(MTIME_GRANULARITY);
     }
     Err(io::Error::other(Outdated))
-}
-
-/// Another process has written to the file.
-#[derive(Debug, thiserror::Error)]
-#[error("another process has written to the file in the meantime")]
-pub(crate) struct Outdated;
-
-/// Returns whether an error is [`Outdated`], so that opening the file again may succeed.
-pub(crate) fn is_outdated(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Outdated>())
 }
 
 impl Overlay {
@@ -280,7 +271,7 @@ mod tests {
         let error = Overlay::new(reader.try_clone().unwrap()).unwrap_err();
         stop.send(()).unwrap();
         let _file = writer.join().unwrap();
-        assert!(is_outdated(&error), "{error}");
+        assert!(crate::store::error::is_outdated(&error), "{error}");
         assert!(Overlay::new(reader).is_ok(), "the writer has stopped");
     }
 }

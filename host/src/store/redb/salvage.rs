@@ -11,44 +11,25 @@ use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase as _};
 
-use super::RedbStore;
 use super::backup::{BatchWriter, no_file, write_all, write_file};
 use super::codec;
 use super::document_check;
 use super::documents::CollectionStats;
-use super::file::{StoreFile, catch_corruption_panic, off_thread};
+use super::file::{StoreFile, catch_corruption_panic};
 use super::keys::{self, TableId};
 use super::pages::{self, RawPages};
 use super::tables::{self, Entry, IdempotencyEntry, Snapshot, Tx};
 use crate::model::document::CollectionName;
-use crate::store::{StoreError, StoredDocument};
+use crate::store::{SalvageReport, StoreError, StoredDocument, off_thread};
 use ophost_document::text;
 
-/// Result of a salvage.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SalvageReport {
-    /// The number of runs in the copy.
-    pub runs: u64,
-    /// The number of documents in the copy.
-    pub documents: u64,
-    /// Descriptions of the data that could not be read and is missing in the copy.
-    pub lost: Vec<String>,
+/// See [`StoreMaintenance::salvage`](crate::store::StoreMaintenance::salvage).
+pub(super) async fn salvage(file: &Arc<StoreFile>, to: &Path) -> Result<SalvageReport, StoreError> {
+    let (file, to) = (Arc::clone(file), to.to_owned());
+    off_thread(move || catch_corruption_panic(|| copy_intact(&file, &to))).await
 }
 
-impl RedbStore {
-    /// Copies the intact data to a new store file, atomically, and rebuilds derived entries.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`StoreError`] if no data can be read, an older version wrote the store, or the
-    /// file cannot be written. Then no file is created.
-    pub(crate) async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
-        let (file, to) = (Arc::clone(&self.file), to.to_owned());
-        off_thread(move || catch_corruption_panic(|| salvage(&file, &to))).await
-    }
-}
-
-fn salvage(file: &StoreFile, to: &Path) -> Result<SalvageReport, StoreError> {
+fn copy_intact(file: &StoreFile, to: &Path) -> Result<SalvageReport, StoreError> {
     let raw_file = file.raw_file()?.ok_or_else(no_file)?;
     // Other processes may write during the salvage.
     let (pages, pinned) = pages::open(raw_file, || file.snapshot());
@@ -347,7 +328,7 @@ mod tests {
     use crate::store::redb::file::FILE;
     use crate::store::redb::test_store::{Scratch, creating, filled};
     use crate::store::tests::author;
-    use crate::store::{RunFilter, Store as _};
+    use crate::store::{RunFilter, Store as _, StoreMaintenance as _};
 
     /// An intact store file, copies of which are corrupted.
     struct IntactFile {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::RedbStore;
-use super::file::{DIRECTORY, FILE, ShutdownMode};
+use super::file::{DIRECTORY, FILE};
 use crate::model::document::{Address, CommitRequest, DocumentChange};
 use crate::model::outcome::Outcome;
 use crate::model::run_record::RunRecord;
 use crate::model::run_record::tests::running;
-use crate::store::Store as _;
 use crate::store::conformance::{ending, insert};
+use crate::store::{ShutdownMode, Store as _};
 use crate::util::private_dir::{DataDir, PrivateDir};
 
 /// A temporary directory for stores.

@@ -264,9 +264,11 @@ mod tests {
     use crate::model::run_record::tests::running;
     use crate::store::conformance::{ending, insert};
     use crate::store::redb::RedbStore;
-    use crate::store::redb::file::{DIRECTORY, FILE, ShutdownMode};
+    use crate::store::redb::file::{DIRECTORY, FILE};
     use crate::store::tests::author;
-    use crate::store::{Claim, InsertOutcome, NewRun, RunFilter, Store as _};
+    use crate::store::{
+        Claim, InsertOutcome, NewRun, RunFilter, ShutdownMode, Store as _, StoreMaintenance as _,
+    };
     use crate::util::private_dir::{DataDir, PrivateDir};
 
     /// Returns a request that was applied in a transaction whose commit failed.

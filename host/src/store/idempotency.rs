@@ -1,0 +1,21 @@
+//! The rules for the holder of an idempotency key.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::IdempotencyClaim;
+use crate::model::run_record::{RunRecord, Status};
+
+/// Returns whether a run holds its key: it is running, or it succeeded within the window.
+pub(super) fn holds(run: &RunRecord, claim: &IdempotencyClaim, now: DateTime<Utc>) -> bool {
+    match run.state.status() {
+        Status::Pending | Status::Running => true,
+        Status::Success => is_fresh(run, claim, now),
+        Status::Failed | Status::Cancelled => false,
+    }
+}
+
+/// Returns whether a run is running or finished within the window.
+pub(super) fn is_fresh(run: &RunRecord, claim: &IdempotencyClaim, now: DateTime<Utc>) -> bool {
+    let window = TimeDelta::from_std(claim.window).unwrap_or(TimeDelta::MAX);
+    run.state.finished_at().is_none_or(|finished| now.signed_duration_since(finished) < window)
+}
