@@ -1,4 +1,4 @@
-//! The conditions of a parsed filter, and their evaluation.
+//! The syntax tree of a filter, and its evaluation.
 //!
 //! A condition visits each value of the document at most once for each list of alternatives. So the
 //! work is at most the number of conditions times the number of values.
@@ -9,24 +9,29 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::operator::Comparison;
+use super::pattern::Pattern;
 use crate::budget::{Budget, Interruption, all, any};
-use crate::matcher::{Matcher, Search};
+use crate::matcher::Search;
 use crate::order;
 use crate::path::{Leaf, Path};
 use crate::projection::Fields;
 
-/// A condition on a document, or on an object in a document.
+/// A condition on a document, or on an object in a list of a document.
+///
+/// See [`Filter::clause`](super::Filter::clause).
 #[derive(Clone, Debug)]
-pub(super) enum Clause {
-    /// All clauses hold.
+pub enum Clause {
+    /// All clauses hold. Without clauses the condition always holds.
     All(Box<[Clause]>),
     /// At least one clause holds.
     Any(Box<[Clause]>),
     /// No clause holds.
     Nor(Box<[Clause]>),
-    /// The test holds for the values at the path.
+    /// The test holds for the values at the path. If a value along the path is a list, an index
+    /// selects an item, and a name selects the field of each item that is an object. Without a
+    /// value, the test is applied to a missing value.
     Field(Path, Test),
-    /// The test holds for the id of the document.
+    /// The test holds for the id of the document, which is a text.
     Id(Test),
     /// The test holds for a missing value, because a path below `_id` never has one.
     WithinId(Test),
@@ -34,14 +39,15 @@ pub(super) enum Clause {
 
 /// A condition on the values at a path.
 #[derive(Clone, Debug)]
-pub(super) enum Test {
-    /// All tests hold.
+pub enum Test {
+    /// All tests hold. Different values can satisfy them.
     All(Box<[Test]>),
-    /// The test does not hold.
+    /// The test holds for none of the values.
     Not(Box<Test>),
-    /// A value, or an item of a list, satisfies the probe.
+    /// A value, or an item of a value that is a list, satisfies the probe. An item of a list that
+    /// an index selects does not count.
     One(Probe),
-    /// A value exists.
+    /// A value exists. It can be null.
     Exists,
     /// A value is a list with this number of items.
     Size(u64),
@@ -51,8 +57,9 @@ pub(super) enum Test {
 
 /// A condition on an item of a list.
 #[derive(Clone, Debug)]
-pub(super) enum Item {
-    /// The item is an object for which the clause holds.
+pub enum Item {
+    /// The item is an object for which the clause holds. `_id` is an ordinary field of it, so the
+    /// clause has neither [`Clause::Id`] nor [`Clause::WithinId`].
     Object(Clause),
     /// The test holds for the item itself.
     Itself(Test),
@@ -60,13 +67,15 @@ pub(super) enum Item {
 
 /// A condition on a single value.
 #[derive(Clone, Debug)]
-pub(super) enum Probe {
-    /// The value has the type of this value, and the comparison with it holds.
+pub enum Probe {
+    /// The value has the type of this value, and the comparison with it holds. A missing value
+    /// counts as null. Values have the order of [`order::compare`].
     Compare(Comparison, Value),
-    /// The value equals one of these values, which are sorted.
+    /// The value equals one of these values, which are in the order of [`order::compare`]. A
+    /// missing value counts as null.
     In(Box<[Value]>),
     /// The value is a text that the pattern matches.
-    Matches(Matcher),
+    Matches(Pattern),
 }
 
 /// One value of a document. The id has the variant `Text`, because it is not a [`Value`].

@@ -15,9 +15,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use self::clause::Clause;
+pub use self::clause::{Clause, Item, Probe, Test};
 use self::error::Location;
 pub use self::error::{FilterError, Problem};
+pub use self::operator::Comparison;
+pub use self::pattern::Pattern;
 use crate::body::{ByteBudget, MAX_LEVELS, is_within};
 use crate::budget::{Budget, Interruption};
 use crate::json;
@@ -132,6 +134,88 @@ impl Filter {
     pub(crate) fn ids(&self) -> Option<BTreeSet<DocumentId>> {
         let ids = self.0.clause.ids()?;
         Some(ids.into_iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Returns the syntax tree of the filter, for a store that translates filters to a language of
+    /// its own.
+    ///
+    /// The tree is simpler than the source: `$ne` is a [`Test::Not`] of an equality, `$nin` of a
+    /// [`Probe::In`], and `{"$exists": false}` of [`Test::Exists`]. Extended JSON is converted to
+    /// plain JSON. Stores that differ in the meaning of a condition can evaluate it with
+    /// [`Filter::matches_within`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ophost_document::Filter;
+    /// use ophost_document::filter::{Clause, Comparison, Item, Probe, Test};
+    /// use serde_json::json;
+    ///
+    /// fn render(clause: &Clause) -> String {
+    ///     let join = |clauses: &[Clause], word: &str| {
+    ///         let parts: Vec<_> = clauses.iter().map(render).collect();
+    ///         format!("({})", parts.join(word))
+    ///     };
+    ///     match clause {
+    ///         Clause::All(clauses) if clauses.is_empty() => "true".to_owned(),
+    ///         Clause::All(clauses) => join(clauses, " and "),
+    ///         Clause::Any(clauses) => join(clauses, " or "),
+    ///         Clause::Nor(clauses) => format!("not {}", join(clauses, " or ")),
+    ///         Clause::Field(path, test) => render_test(&path.to_string(), test),
+    ///         Clause::Id(test) => render_test("_id", test),
+    ///         Clause::WithinId(test) => render_test("missing", test),
+    ///     }
+    /// }
+    ///
+    /// fn render_test(subject: &str, test: &Test) -> String {
+    ///     match test {
+    ///         Test::All(tests) => {
+    ///             let parts: Vec<_> = tests.iter().map(|test| render_test(subject, test)).collect();
+    ///             parts.join(" and ")
+    ///         }
+    ///         Test::Not(test) => format!("not ({})", render_test(subject, test)),
+    ///         Test::One(probe) => format!("{subject} {}", render_probe(probe)),
+    ///         Test::Exists => format!("exists {subject}"),
+    ///         Test::Size(size) => format!("size {subject} = {size}"),
+    ///         Test::Item(item) => match &**item {
+    ///             Item::Object(clause) => format!("some {subject} with {}", render(clause)),
+    ///             Item::Itself(test) => format!("some {}", render_test(subject, test)),
+    ///         },
+    ///     }
+    /// }
+    ///
+    /// fn render_probe(probe: &Probe) -> String {
+    ///     match probe {
+    ///         Probe::Compare(comparison, value) => {
+    ///             let operator = match comparison {
+    ///                 Comparison::Equal => "=",
+    ///                 Comparison::Greater => ">",
+    ///                 Comparison::GreaterOrEqual => ">=",
+    ///                 Comparison::Less => "<",
+    ///                 Comparison::LessOrEqual => "<=",
+    ///             };
+    ///             format!("{operator} {value}")
+    ///         }
+    ///         Probe::In(values) => format!("in {}", json!(values)),
+    ///         Probe::Matches(pattern) => format!("~ /{}/{}", pattern.source(), pattern.options()),
+    ///     }
+    /// }
+    ///
+    /// let filter = Filter::parse(&json!({
+    ///     "status": {"$ne": "draft"},
+    ///     "$or": [{"salary": {"$gte": 1000}}, {"tags": {"$in": ["b", "a"]}}],
+    ///     "title": {"$regex": "^job", "$options": "i"},
+    ///     "offers": {"$elemMatch": {"city": "Rome"}},
+    /// }))?;
+    /// assert_eq!(
+    ///     render(filter.clause()),
+    ///     "(not (status = \"draft\") and (salary >= 1000 or tags in [\"a\",\"b\"]) \
+    ///      and title ~ /^job/i and some offers with city = \"Rome\")"
+    /// );
+    /// # Ok::<_, ophost_document::FilterError>(())
+    /// ```
+    pub fn clause(&self) -> &Clause {
+        &self.0.clause
     }
 
     pub(crate) fn source(&self) -> &Value {

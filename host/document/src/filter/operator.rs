@@ -39,11 +39,16 @@ pub(super) enum FieldOperator {
 
 /// A comparison of two values of the same type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub enum Comparison {
+    /// `$eq`, or a value in place of operators.
     Equal,
+    /// `$gt`
     Greater,
+    /// `$gte`
     GreaterOrEqual,
+    /// `$lt`
     Less,
+    /// `$lte`
     LessOrEqual,
 }
 

@@ -4,13 +4,40 @@ use regex::RegexBuilder;
 
 use super::error::Problem;
 use super::{MAX_COMPILED, MAX_PATTERN};
-use crate::matcher::Matcher;
+use crate::budget::{Budget, Interruption};
+use crate::matcher::{Matcher, Search};
 
 /// Maximum size of the DFA cache of the regex crate for one pattern, in bytes. A smaller cache makes
 /// searches slower, but they stay linear.
 const CACHE: usize = 64 << 10;
 /// Minimum size that a compiled pattern counts as, in bytes.
 const SMALL: usize = 1 << 10;
+
+/// A regular expression of a filter, in the syntax of the crate `regex`.
+///
+/// `\w`, `\d`, `\s` and `\b` match only ASCII.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    source: Box<str>,
+    options: Box<str>,
+    matcher: Matcher,
+}
+
+impl Pattern {
+    /// Returns the expression, as in the filter.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Returns the options, as in the filter: any of `i`, `m`, `s` and `x`.
+    pub fn options(&self) -> &str {
+        &self.options
+    }
+
+    pub(super) fn search(&self, text: &str, budget: &Budget) -> Result<Search, Interruption> {
+        self.matcher.search(text, budget)
+    }
+}
 
 /// The size that the remaining patterns of a filter can have when compiled, in bytes.
 ///
@@ -26,7 +53,7 @@ impl Default for PatternBudget {
 
 impl PatternBudget {
     /// Compiles a pattern that matches in linear time.
-    pub(super) fn compile(&mut self, pattern: &str, options: &str) -> Result<Matcher, Problem> {
+    pub(super) fn compile(&mut self, pattern: &str, options: &str) -> Result<Pattern, Problem> {
         if pattern.len() > MAX_PATTERN {
             return Err(Problem::LongPattern);
         }
@@ -38,7 +65,8 @@ impl PatternBudget {
                 Ok(regex) => {
                     let size = size.min(self.0);
                     self.0 -= size;
-                    return Ok(Matcher::new(regex, size));
+                    let (source, options) = (pattern.into(), options.into());
+                    return Ok(Pattern { source, options, matcher: Matcher::new(regex, size) });
                 }
                 Err(regex::Error::CompiledTooBig(_)) if size < self.0 => size *= 2,
                 Err(error) => return Err(pattern_problem(&error)),
@@ -140,7 +168,7 @@ fn pattern_problem(error: &regex::Error) -> Problem {
 mod tests {
     use super::*;
 
-    fn compile(pattern: &str, options: &str) -> Result<Matcher, Problem> {
+    fn compile(pattern: &str, options: &str) -> Result<Pattern, Problem> {
         PatternBudget::default().compile(pattern, options)
     }
 
