@@ -153,6 +153,9 @@ impl CliError {
         if let Some(hint) = self.hint() {
             error["hint"] = hint.into();
         }
+        if let Some(store) = self.store_error() {
+            error["retryable"] = store.is_retryable().into();
+        }
         if !self.differences().is_empty() {
             error["differences"] = json!(self.differences());
         }
@@ -199,6 +202,20 @@ impl CliError {
             | Self::Find(FindError::Store(StoreError::OutcomeUnknown(id)))
             | Self::NotRecorded(StoreError::OutcomeUnknown(id))
             | Self::Store(StoreError::OutcomeUnknown(id)) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// Returns the error of the store that is the cause.
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) | Self::NotRecorded(error) | Self::Find(FindError::Store(error)) => {
+                Some(error)
+            }
+            Self::Run(RunError::Store(error) | RunError::Unkeepable { source: error, .. }) => {
+                Some(error)
+            }
+            Self::Run(RunError::Unrecorded(unrecorded)) => Some(&unrecorded.source),
             _ => None,
         }
     }

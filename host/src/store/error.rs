@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::model::run_record::RunId;
-use crate::util::os_error;
+use crate::util::os_error::{self, Shortage};
 use crate::util::private_dir::{NoLink, PrivateDirError};
 use crate::util::trust::Untrusted;
 
@@ -124,6 +124,37 @@ impl StoreError {
         }
     }
 
+    /// Returns whether the same call may succeed later, without a change of the call or the store.
+    ///
+    /// - [`Self::Busy`], [`Self::Full`]: another process or the user can remove the cause. Nothing
+    ///   was written, so a retry repeats no effect.
+    /// - [`Self::Io`]: only if another process wrote to the store during the read, or if a resource
+    ///   of the process or the machine was exhausted. Other errors of the system are usually
+    ///   permanent.
+    /// - [`Self::OutcomeUnknown`]: no, because a retry could repeat an effect. The record shows
+    ///   whether the run was committed.
+    /// - [`Self::Corrupted`], [`Self::Newer`], [`Self::Older`], [`Self::Replaced`],
+    ///   [`Self::Unsupported`]: no, because this process cannot use this store in this way.
+    /// - [`Self::ReadOnly`], [`Self::Untrusted`]: no, because the permissions must be changed first.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Busy | Self::Full => true,
+            Self::Io(error) => {
+                is_outdated(error)
+                    || error.kind() == io::ErrorKind::Interrupted
+                    || Shortage::of(error).is_some_and(is_temporary)
+            }
+            Self::OutcomeUnknown(_)
+            | Self::Corrupted { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::Replaced
+            | Self::Unsupported(_)
+            | Self::ReadOnly(_)
+            | Self::Untrusted(_) => false,
+        }
+    }
+
     /// Converts the error of opening a file for writing.
     pub(super) fn denied(error: io::Error) -> Self {
         match error.kind() {
@@ -145,6 +176,54 @@ impl From<io::Error> for StoreError {
             io::ErrorKind::StorageFull => Self::Full,
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(Arc::new(error)),
             _ => Self::Io(Arc::new(error)),
+        }
+    }
+}
+
+/// Returns whether a shortage can end without a change of limits.
+fn is_temporary(shortage: Shortage) -> bool {
+    match shortage {
+        Shortage::Memory
+        | Shortage::Threads
+        | Shortage::Descriptors
+        | Shortage::MachineDescriptors => true,
+        Shortage::FileSize | Shortage::ExecutableMemory => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_helps_if_the_cause_can_disappear_and_nothing_was_written() {
+        let io = |error: io::Error| StoreError::from(error);
+        let too_many_files = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+        for retryable in [
+            StoreError::Busy,
+            StoreError::Full,
+            io(io::ErrorKind::StorageFull.into()),
+            io(io::Error::other(Outdated)),
+            io(io::ErrorKind::Interrupted.into()),
+            io(too_many_files),
+            io(io::Error::other(Shortage::Threads)),
+        ] {
+            assert!(retryable.is_retryable(), "{retryable:?}");
+        }
+        let corrupted = StoreError::Corrupted { key: "k".to_owned(), what: "w".to_owned() };
+        for permanent in [
+            corrupted,
+            StoreError::OutcomeUnknown(RunId::new()),
+            StoreError::Newer { found: 3, known: 2 },
+            StoreError::Older { found: 1, known: 2 },
+            StoreError::Replaced,
+            StoreError::Unsupported("store check"),
+            io(io::ErrorKind::ReadOnlyFilesystem.into()),
+            io(io::ErrorKind::NotFound.into()),
+            io(io::Error::other(Shortage::FileSize)),
+            io(io::Error::other("the writer thread has stopped")),
+        ] {
+            assert!(!permanent.is_retryable(), "{permanent:?}");
         }
     }
 }

@@ -204,6 +204,7 @@ fn run_whose_store_is_removed_or_replaced_reports_an_error() {
     assert_eq!(report["status"], Value::Null);
     assert_eq!(report["output"]["count"], 200);
     assert_eq!(report["error"]["kind"], "store");
+    assert_eq!(report["error"]["retryable"], false);
     assert!(report["run_id"].is_string(), "{report}");
     let runs = project.run(&["runs", "list", "--json"]).json();
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
