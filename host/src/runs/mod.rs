@@ -136,18 +136,27 @@ impl<'a> Runs<'a> {
 
     /// Cancels a run of any process, and waits until its record is final. Returns the final record.
     /// The run may have ended in another way: before the cancellation, or because its process
-    /// terminated.
+    /// terminated. [`RunRecord::cancel_requested_at`] records the request.
     ///
-    /// A run usually ends within about 10 ms. The method waits while the process of the run exists
-    /// and executes work that cannot be interrupted.
+    /// A run usually ends within about 10 ms, and within about a second if its process does not
+    /// receive the message. The method waits while the process of the run exists and executes work
+    /// that cannot be interrupted.
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if the store cannot be read.
+    /// - Returns [`StoreError`] if the request cannot be stored. The process of the run may have
+    ///   received the message, and then cancels the run.
+    /// - Returns [`StoreError`] if the store cannot be read. The request remains stored.
     pub async fn cancel(&self, run: RunRecord) -> Result<RunRecord, StoreError> {
         let mut run = run;
+        if !run.state.status().is_final()
+            && let Err(error) = self.store.store().request_cancel(run.id).await
+        {
+            self.store.cancel(run.id, &run.owner);
+            return Err(error);
+        }
         while !run.state.status().is_final() {
-            // The message may be lost, or arrive before the run is registered.
+            // Only a hint that shortens the wait. The message may be lost.
             if !self.store.cancel(run.id, &run.owner) {
                 // No process listens, so it has probably terminated.
                 self.store.reap_crashed_runs().await?;

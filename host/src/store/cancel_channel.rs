@@ -1,7 +1,8 @@
 //! Cancels runs of other processes.
 //!
 //! Each process listens on a Unix datagram socket for the ids of runs to cancel. Delivery is best
-//! effort. Senders repeat the message until the record shows that the run has ended.
+//! effort: the message only shortens the time until the owner polls the stored request. Senders
+//! repeat the message until the record shows that the run has ended.
 
 use std::collections::HashMap;
 use std::io;

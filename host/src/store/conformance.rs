@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use super::memory::MemoryStore;
 use super::redb::RedbStore;
 use super::{
-    AppendLogOutcome, Claim, EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun,
-    RunCompletion, RunCursor, RunFilter, ShutdownMode, Store, StoreMaintenance,
+    AppendLogOutcome, CancelOutcome, Claim, EraseOutcome, FinishOutcome, IdempotencyClaim,
+    InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter, ShutdownMode, Store,
+    StoreMaintenance,
 };
 use crate::model::digest::Digest;
 use crate::model::document::ChangeKind;
@@ -322,6 +323,65 @@ async fn crash_marks_only_running_runs_of_the_owner() {
     .await;
 }
 
+#[tokio::test]
+async fn cancel_request_is_stored_once_and_does_not_invalidate_the_claim() {
+    each_store(async |store| {
+        let requested_at = async |id| store.cancel_requested_at(id).await.unwrap();
+        for end in [ending(Outcome::Cancelled), success(json!(1)), failed("no")] {
+            let run = running("a");
+            let claim = insert(&*store, &run).await;
+            let before = get(&*store, run.id).await;
+            assert_eq!(requested_at(run.id).await, None);
+            let first = store.request_cancel(run.id).await.unwrap();
+            let CancelOutcome::Requested(at) = first else { panic!("{first:?}") };
+            assert_eq!(store.request_cancel(run.id).await.unwrap(), first);
+            assert_eq!(requested_at(run.id).await, Some(at));
+            let expected = RunRecord { cancel_requested_at: Some(at), updated_at: at, ..before };
+            assert_eq!(get(&*store, run.id).await, expected);
+            let logged = store.append_log(&claim, vec![entry("still running")]).await.unwrap();
+            assert_eq!(logged, AppendLogOutcome::Done);
+            let outcome = end.outcome.clone();
+            let done = finish(&*store, claim, end).await;
+            assert_eq!(done.cancel_requested_at, Some(at), "{outcome:?}");
+            assert_eq!(done.revision, 2);
+            assert_eq!(store.request_cancel(run.id).await.unwrap(), CancelOutcome::Finished);
+            assert_eq!(get(&*store, run.id).await, done);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn finished_or_unknown_run_has_no_cancel_request() {
+    each_store(async |store| {
+        let run = running("a");
+        let claim = insert(&*store, &run).await;
+        let done = finish(&*store, claim, success(json!(1))).await;
+        assert_eq!(store.request_cancel(run.id).await.unwrap(), CancelOutcome::Finished);
+        assert_eq!(get(&*store, run.id).await, done);
+        let unknown = RunId::new();
+        assert_eq!(store.request_cancel(unknown).await.unwrap(), CancelOutcome::NotFound);
+        for id in [run.id, unknown] {
+            assert_eq!(store.cancel_requested_at(id).await.unwrap(), None);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cancel_request_of_a_crashed_run_is_kept() {
+    each_store(async |store| {
+        let run = running("a");
+        insert(&*store, &run).await;
+        store.request_cancel(run.id).await.unwrap();
+        store.crash(&[(run.id, run.owner)], "gone").await.unwrap();
+        let run = get(&*store, run.id).await;
+        assert_eq!(run.state.failure().unwrap().kind, FailureKind::Crashed);
+        assert!(run.cancel_requested_at.is_some());
+    })
+    .await;
+}
+
 const WINDOW: Duration = Duration::from_secs(3600);
 
 async fn claim_key(store: &dyn Store, run: &RunRecord, content: &str) -> InsertOutcome {
@@ -558,7 +618,7 @@ async fn ids_are_found_by_prefix() {
 /// Applies the same random write to both stores.
 async fn random_write(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Vec<Claim>) {
     let claim = claims.get(random.u64(..claims.len() as u64 + 1) as usize).copied();
-    let action = random.u64(..8);
+    let action = random.u64(..9);
     let outcome = match random.u64(..4) {
         0 => Outcome::Failed(Failure::new(FailureKind::Error, "no")),
         1 => Outcome::Cancelled,
@@ -588,6 +648,7 @@ async fn random_write(random: &mut Rng, stores: [&dyn Store; 2], claims: &mut Ve
             }
             (4, Some(claim)) => drop(store.append_log(&claim, vec![logged.clone()]).await.unwrap()),
             (5, Some(claim)) => drop(store.erase(claim.id).await.unwrap()),
+            (6, Some(claim)) => drop(store.request_cancel(claim.id).await.unwrap()),
             (_, Some(claim)) => drop(store.finish(claim, end.clone()).await.unwrap()),
         }
     }
@@ -627,5 +688,11 @@ async fn random_writes_have_the_effect_of_the_model() {
 
 /// Returns a record without the times that a store sets.
 fn unstamped(run: RunRecord) -> RunRecord {
-    RunRecord { updated_at: at(0), erased_at: run.erased_at.map(|_| at(0)), ..run }
+    let known = |time: Option<DateTime<Utc>>| time.map(|_| at(0));
+    RunRecord {
+        updated_at: at(0),
+        cancel_requested_at: known(run.cancel_requested_at),
+        erased_at: known(run.erased_at),
+        ..run
+    }
 }

@@ -39,7 +39,8 @@ pub(crate) struct StoreHandle {
 
 /// The registration of this process as an owner.
 struct Process {
-    /// `None` if no socket could be created. Then other processes cannot cancel runs of this one.
+    /// `None` if no socket could be created. Then the runs of this process notice cancel requests of
+    /// other processes only when they poll the store.
     _mailbox: Option<CancelListener>,
     owner: ProcessLock,
 }
@@ -121,7 +122,8 @@ impl StoreHandle {
         self.runs.add(run, token)
     }
 
-    /// Asks the owner of a run to cancel it. Returns whether the message could be sent.
+    /// Tells the owner of a run that a cancel request is stored. Returns whether the message could be
+    /// sent.
     ///
     /// Delivery is not confirmed.
     pub(crate) fn cancel(&self, run: RunId, owner: &OwnerId) -> bool {

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::documents::PageBuffer;
 use super::idempotency::{holds, is_fresh};
 use super::stats::StatsBuilder;
 use super::{
-    AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
-    FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, PageRequest, RunCompletion, RunCursor,
-    RunFilter, RunPage, ScanError, ScanPage, ScanPosition, ScanQuery, ScannedDocument, StatsReport,
-    Store, StoreError, StoredDocument,
+    AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot,
+    EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, PageRequest,
+    RunCompletion, RunCursor, RunFilter, RunPage, ScanError, ScanPage, ScanPosition, ScanQuery,
+    ScannedDocument, StatsReport, Store, StoreError, StoredDocument,
 };
 use crate::model::digest::Digest;
 use crate::model::document::{
@@ -382,6 +382,23 @@ impl Store for MemoryStore {
             }
         }
         Ok(crashed)
+    }
+
+    async fn request_cancel(&self, id: RunId) -> Result<CancelOutcome, StoreError> {
+        let mut model = self.0.lock().unwrap();
+        let Some(run) = model.run(id) else { return Ok(CancelOutcome::NotFound) };
+        if run.state.status().is_final() {
+            return Ok(CancelOutcome::Finished);
+        }
+        if run.cancel_requested_at.is_none() {
+            run.updated_at = Utc::now();
+            run.cancel_requested_at = Some(run.updated_at);
+        }
+        Ok(CancelOutcome::Requested(run.cancel_requested_at.unwrap()))
+    }
+
+    async fn cancel_requested_at(&self, id: RunId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(self.0.lock().unwrap().run(id).and_then(|run| run.cancel_requested_at))
     }
 
     async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError> {

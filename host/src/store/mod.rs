@@ -46,13 +46,14 @@ pub use self::redb::file::FILE;
 pub(crate) use self::retry_lock::{RetryLock, RetryLockGuard};
 pub use self::write::EraseOutcome;
 pub(crate) use self::write::{
-    AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, FinishOutcome, IdempotencyClaim,
-    InsertOutcome, NewRun, RunCompletion,
+    AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, FinishOutcome,
+    IdempotencyClaim, InsertOutcome, NewRun, RunCompletion,
 };
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use crate::model::document::{ChangeSet, CommitRequest};
 use crate::model::outcome::LogEntry;
@@ -141,6 +142,19 @@ pub(crate) trait Store: Send + Sync {
         runs: &[(RunId, OwnerId)],
         reason: &str,
     ) -> Result<Vec<RunId>, StoreError>;
+
+    /// Requests the cancellation of a run that has not finished.
+    ///
+    /// Sets [`RunRecord::cancel_requested_at`] and `updated_at`. A later request keeps the time of
+    /// the first. The `revision` does not change, because it is the claim of the owner, who must
+    /// still be able to finish the run.
+    ///
+    /// The owner polls [`Self::cancel_requested_at`].
+    async fn request_cancel(&self, id: RunId) -> Result<CancelOutcome, StoreError>;
+
+    /// Returns [`RunRecord::cancel_requested_at`]; `None` if no run has this id. Reads neither the
+    /// log nor large values.
+    async fn cancel_requested_at(&self, id: RunId) -> Result<Option<DateTime<Utc>>, StoreError>;
 
     /// Deletes the input, the output, the log, the item errors and the failure text of a finished
     /// run.

@@ -133,6 +133,17 @@ pub(crate) enum FinishOutcome {
     Conflict,
 }
 
+/// Result of [`Store::request_cancel`](super::Store::request_cancel).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CancelOutcome {
+    /// The run has not finished. Its cancellation was first requested at this time.
+    Requested(DateTime<Utc>),
+    /// The run has finished; nothing was written.
+    Finished,
+    /// No run has this id.
+    NotFound,
+}
+
 /// Result of erasing a run.
 #[derive(Debug, PartialEq)]
 pub enum EraseOutcome {

@@ -267,6 +267,24 @@ fn run_is_cancelled_from_another_process() {
     assert_eq!(fs::read_dir(wake).expect("a directory").count(), 0);
 }
 
+#[test]
+fn run_whose_process_misses_the_message_is_cancelled() {
+    let project = Project::with_rust(&["misbehave"]);
+    let mut child = start_spinning(&project, &[]);
+    let wake = project.path().join(".ophost/wake");
+    for socket in fs::read_dir(wake).expect("a directory") {
+        fs::remove_file(socket.expect("a socket").path()).expect("a file of this user");
+    }
+    let cancelled = project.run(&["runs", "cancel", "latest"]);
+    assert_eq!(cancelled.code, Some(0), "{cancelled}");
+    assert_eq!(child.wait().expect("the command ends").code(), Some(130));
+    let run = latest(&project);
+    assert_eq!(run["status"], "CANCELLED");
+    assert!(run["cancel_requested_at"].is_string(), "{run}");
+    let shown = project.run(&["runs", "show", "latest"]).stdout;
+    assert!(shown.contains("cancel requested  "), "{shown}");
+}
+
 /// Returns the minimum time of ten calls, because other load slows some of them.
 fn minimum_time(project: &Project, arguments: &[&str]) -> Duration {
     let call = || {

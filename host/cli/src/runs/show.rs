@@ -93,6 +93,7 @@ fn facts(run: &RunRecord) -> Vec<[String; 2]> {
         None => format!("{}/{}", it.collection, it.document_id),
     });
     add("results", Some(refs.collect::<Vec<_>>().join(", ")));
+    add("cancel requested", time(run.cancel_requested_at));
     add("erased", time(run.erased_at));
     rows
 }

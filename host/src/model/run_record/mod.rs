@@ -124,7 +124,8 @@ pub struct RunRecord {
     pub id: RunId,
     /// Position in the order of all runs, from 1. The store sets it; 0 before the insert.
     pub sequence: u64,
-    /// Number of writes of the record. The store sets it; 0 before the insert.
+    /// Number of writes of the record, without cancel requests. The store sets it; 0 before the
+    /// insert.
     pub revision: u64,
     /// Namespace of the operation and of the idempotency key: `default`.
     #[serde(default = "default_namespace")]
@@ -220,6 +221,10 @@ pub struct RunRecord {
     /// The run that started this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_run_id: Option<RunId>,
+    /// Time of the first request to cancel the run, also if the run ended in another way. `None`
+    /// without a request of another process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_requested_at: Option<DateTime<Utc>>,
     /// Time of erasing the input, the output and the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<DateTime<Utc>>,
@@ -304,6 +309,7 @@ pub(crate) mod tests {
             rerun_of: None,
             retry_of: None,
             parent_run_id: None,
+            cancel_requested_at: None,
             erased_at: None,
         }
     }
@@ -411,6 +417,7 @@ pub(crate) mod tests {
             error_message: None,
         }];
         (run.priority, run.not_before) = (Some(-1), Some(now));
+        run.cancel_requested_at = Some(now);
         run.orchestration = vec![Orchestration {
             system: "prefect".into(),
             detected_from: vec!["PREFECT__FLOW_RUN_ID".to_owned()],

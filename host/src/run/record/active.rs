@@ -21,12 +21,15 @@ use crate::store::{
 };
 use crate::util::clock;
 
-/// Interval of writing log entries. A killed run loses at most the entries of one interval.
+/// Interval of writing log entries and of checking for a cancel request. A killed run loses at most
+/// the entries of one interval.
 const LOG_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The record of a run in progress.
 pub(crate) struct ActiveRecord {
     store: Arc<dyn Store>,
+    /// Cancels the run.
+    cancel: CancellationToken,
     /// Other processes can cancel the run while the registration exists.
     _registration: CancelRegistration,
     claim: Claim,
@@ -89,6 +92,7 @@ impl ActiveRecord {
     ) -> Self {
         Self {
             store: opened.store().clone(),
+            cancel: cancel.clone(),
             _registration: opened.cancellable(claim.id, cancel.clone()),
             claim,
             guard,
@@ -125,7 +129,7 @@ impl ActiveRecord {
         OverflowSink::new(move |entry| rest.add(entry))
     }
 
-    /// Awaits a run, and writes its log entries once per second.
+    /// Awaits a run. Once per second, writes its log entries and checks for a cancel request.
     pub(super) async fn while_logging<T>(&self, run: impl Future<Output = T>) -> T {
         let mut run = std::pin::pin!(run);
         loop {
@@ -144,6 +148,23 @@ impl ActiveRecord {
                 }
                 () = &mut flush => {}
             }
+            tokio::select! {
+                biased;
+                ended = &mut run => return ended,
+                () = self.cancel_if_requested() => {}
+            }
+        }
+    }
+
+    /// Cancels the run if another process has requested it. The message of that process may be
+    /// lost, but the request is stored.
+    async fn cancel_if_requested(&self) {
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        // After an error, the next check reads the request.
+        if let Ok(Some(_)) = self.store.cancel_requested_at(self.claim.id).await {
+            self.cancel.cancel();
         }
     }
 
@@ -234,10 +255,11 @@ mod tests {
     use crate::documents::import::Import;
     use crate::model::limits::Limits;
     use crate::model::outcome::{Actor, LogLevel, Outcome, RunDiagnostics, Usage};
+    use crate::model::run_record::Status;
     use crate::policy::RecordPolicy;
     use crate::run::record::entries::entry;
     use crate::run::record::{BeginOutcome, Recorder, RunTracker};
-    use crate::store::ShutdownMode;
+    use crate::store::{CancelOutcome, ShutdownMode};
     use crate::util::deadline::Deadline;
     use crate::util::private_dir::DataDir;
 
@@ -280,10 +302,10 @@ mod tests {
         entry(LogLevel::Info, message.to_owned(), None)
     }
 
-    async fn finish(record: &ActiveRecord, log: Vec<LogEntry>) {
+    async fn finish(record: &ActiveRecord, outcome: Outcome, log: Vec<LogEntry>) {
         let trail = RunDiagnostics { log, ..RunDiagnostics::default() };
         let ended = Completion {
-            outcome: &Outcome::Success(json!({})),
+            outcome: &outcome,
             recorded_outcome: RecordedOutcome::default(),
             trail: &trail,
             usage: Usage::default(),
@@ -293,6 +315,20 @@ mod tests {
             is_dry: false,
         };
         assert_eq!(record.finish(ended).await.unwrap(), FinishOutcome::Done);
+    }
+
+    #[tokio::test]
+    async fn stored_cancel_request_cancels_a_run_without_a_message() {
+        let data = tempfile::tempdir().unwrap();
+        let recorder = recorder(&data);
+        let record = started(&recorder).await;
+        let requested = record.store.request_cancel(record.id()).await.unwrap();
+        let CancelOutcome::Requested(at) = requested else { panic!("{requested:?}") };
+        let cancelled = record.while_logging(record.cancel.cancelled());
+        tokio::time::timeout(Duration::from_secs(30), cancelled).await.unwrap();
+        finish(&record, Outcome::Cancelled, Vec::new()).await;
+        let run = record.store.get(record.id()).await.unwrap().unwrap();
+        assert_eq!((run.state.status(), run.cancel_requested_at), (Status::Cancelled, Some(at)));
     }
 
     #[tokio::test]
@@ -314,7 +350,7 @@ mod tests {
             record.log.pending().end(None);
             record.log.pending().add(&log[3]);
             record.flush().await;
-            finish(&record, log.to_vec()).await;
+            finish(&record, Outcome::Success(json!({})), log.to_vec()).await;
             let run = record.store.get(record.id()).await.unwrap().unwrap();
             let messages: Vec<_> = run.log_entries.iter().map(|it| it.message.as_str()).collect();
             assert_eq!(messages[1..5], ["a", "b", "c", "d"], "written: {is_written}");

@@ -101,6 +101,7 @@ impl RunSpec<'_> {
             rerun_of: self.rerun_of,
             retry_of: None,
             parent_run_id: self.parent,
+            cancel_requested_at: None,
             erased_at: None,
         }
     }

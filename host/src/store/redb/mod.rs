@@ -24,6 +24,7 @@ pub(super) mod writer;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use self::documents::RedbDocuments;
 use self::file::StoreFile;
@@ -37,9 +38,9 @@ use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunSummary, Status};
 use crate::store::stats::StatsBuilder;
 use crate::store::{
-    AppendLogOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot, EraseOutcome,
-    FinishOutcome, InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter, RunPage,
-    ShutdownMode, StatsReport, Store, StoreError, off_thread,
+    AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot,
+    EraseOutcome, FinishOutcome, InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter,
+    RunPage, ShutdownMode, StatsReport, Store, StoreError, off_thread,
 };
 use crate::util::private_dir::DataDir;
 
@@ -296,6 +297,16 @@ impl Store for RedbStore {
         let Some((id, _)) = runs.first().cloned() else { return Ok(Vec::new()) };
         let (runs, reason) = (runs.to_vec(), reason.to_owned());
         self.writer.submit(id, move |tx| ops::crash(tx, &runs, &reason)).await
+    }
+
+    async fn request_cancel(&self, id: RunId) -> Result<CancelOutcome, StoreError> {
+        let request = self.writer.submit(id, move |tx| ops::request_cancel(tx, id));
+        Ok(request.await?.outcome)
+    }
+
+    async fn cancel_requested_at(&self, id: RunId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let row = self.read(move |store| store.row(id)).await?.flatten();
+        Ok(row.and_then(|row| row.run.cancel_requested_at))
     }
 
     async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError> {

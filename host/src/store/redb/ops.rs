@@ -12,8 +12,8 @@ use crate::model::outcome::{LogEntry, Outcome};
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
 use crate::store::idempotency::{holds, is_fresh};
 use crate::store::{
-    Claim, CommitMetadata, CommitOutcome, EraseOutcome, FinishOutcome, IdempotencyClaim,
-    InsertOutcome, NewRun, RunCompletion, StoreError,
+    CancelOutcome, Claim, CommitMetadata, CommitOutcome, EraseOutcome, FinishOutcome,
+    IdempotencyClaim, InsertOutcome, NewRun, RunCompletion, StoreError,
 };
 use crate::util::clock;
 
@@ -219,6 +219,35 @@ pub(super) fn crash(
     Ok(crashed)
 }
 
+/// Result of [`request_cancel`].
+pub(super) struct CancelRequest {
+    id: RunId,
+    pub(super) outcome: CancelOutcome,
+}
+
+/// See [`super::Store::request_cancel`].
+pub(super) fn request_cancel(tx: &mut Tx<'_>, id: RunId) -> Result<CancelRequest, StoreError> {
+    let outcome = match tx.row(id)? {
+        None => CancelOutcome::NotFound,
+        Some(old) if old.run.state.status().is_final() => CancelOutcome::Finished,
+        Some(old) => CancelOutcome::Requested(match old.run.cancel_requested_at {
+            Some(first) => first,
+            None => set_cancel_request(tx, &old)?,
+        }),
+    };
+    Ok(CancelRequest { id, outcome })
+}
+
+/// Sets the time of the cancel request. The revision stays, because it is the claim of the owner.
+fn set_cancel_request(tx: &mut Tx<'_>, old: &Row) -> Result<DateTime<Utc>, StoreError> {
+    let now = clock::now();
+    let mut new = old.clone();
+    new.run.cancel_requested_at = Some(now);
+    new.run.updated_at = now;
+    tx.replace(Some(old), &new, &[])?;
+    Ok(now)
+}
+
 /// See [`super::Store::erase`].
 pub(super) fn erase(tx: &mut Tx<'_>, id: RunId) -> Result<EraseOutcome, StoreError> {
     let Some(old) = tx.row(id)? else { return Ok(EraseOutcome::NotFound) };
@@ -328,6 +357,19 @@ impl CommitCheck for Vec<RunId> {
             }
         }
         Ok(true)
+    }
+}
+
+impl CommitCheck for CancelRequest {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        let row = store.row(self.id)?;
+        Ok(match self.outcome {
+            CancelOutcome::Requested(at) => {
+                row.is_some_and(|row| row.run.cancel_requested_at == Some(at))
+            }
+            CancelOutcome::Finished => row.is_some_and(|row| row.run.state.status().is_final()),
+            CancelOutcome::NotFound => true,
+        })
     }
 }
 
