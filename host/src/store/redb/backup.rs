@@ -72,7 +72,7 @@ pub(super) fn write_all<T>(
     mut write: impl FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let transaction = copy.begin_write()?;
-    let mut tx = Tx::open(&transaction)?;
+    let mut tx = Tx::open(&transaction, None)?;
     values.iter().try_for_each(|value| write(&mut tx, value))?;
     drop(tx);
     Ok(transaction.commit()?)
@@ -130,7 +130,7 @@ pub(super) fn ensure_intact(
 ) -> Result<(), StoreError> {
     match kind {
         TableId::RunIdIndex => store.resolve_id(key, value).map(drop),
-        TableId::Index => store.resolve_index(key).map(drop),
+        TableId::Index => store.resolve_index(key, value).map(drop),
         TableId::Meta
         | TableId::Run
         | TableId::Log
@@ -191,7 +191,7 @@ mod tests {
         }
         assert_eq!(buffered, [1, 2, 0, 1, 2]);
         values.flush().unwrap();
-        let written = Snapshot::open(&copy.begin_read().unwrap()).unwrap().unwrap();
+        let written = Snapshot::open(copy.begin_read().unwrap()).unwrap().unwrap();
         assert_eq!(written.prefix(&TableId::Run.prefix()).unwrap().count(), 5);
     }
 }

@@ -12,12 +12,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ophost_document::Budget;
-use redb::ReadableTable;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::file::{OpenDatabase, StoreFile, catch_corruption_panic};
-use super::tables::{Entry, Snapshot, Tx, View};
+use super::tables::{Entry, Snapshot, Source, Tx, View};
 use super::{codec, keys};
 use crate::model::document::{
     Address, ChangeCount, ChangeKind, ChangeSet, CollectionName, CollectionReads, CommitRequest,
@@ -29,8 +28,6 @@ use crate::store::{
     CommitMetadata, DocumentSnapshot, PageRequest, ScanError, ScanPage, ScanPosition, ScanQuery,
     ScannedDocument, StoreError, StoredDocument, off_thread,
 };
-
-type Bytes = &'static [u8];
 
 /// Name of the meta entry with the revision of the newest commit.
 const REVISION: &str = "documents";
@@ -55,7 +52,7 @@ pub(super) struct CollectionStats {
     pub(super) documents: u64,
 }
 
-impl<T: ReadableTable<Bytes, Bytes>> View<T> {
+impl<S: Source> View<S> {
     /// Returns the revision of the newest commit; 0 before the first.
     pub(super) fn documents_revision(&self) -> Result<u64, StoreError> {
         Ok(self.value(&keys::meta(REVISION))?.unwrap_or(0))

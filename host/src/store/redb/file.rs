@@ -95,7 +95,7 @@ impl OpenDatabase {
     ///
     /// Returns [`StoreError`] if the file cannot be read.
     pub(super) fn snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
-        Snapshot::open(&self.begin_read()?)
+        Snapshot::open(self.begin_read()?)
     }
 }
 
@@ -498,7 +498,7 @@ mod tests {
         let error = newer.insert(new).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the store has format 3, this version writes 2: it is open for reading only"
+            "the store has format 4, this version writes 3: it is open for reading only"
         );
         let path = scratch.0.path().join("newer").join(DIRECTORY).join(FILE);
         assert!(std::fs::read(path).unwrap() == bytes);
@@ -520,7 +520,7 @@ mod tests {
             older.backup(&to).await.unwrap_err(),
             older.salvage(&to).await.unwrap_err(),
         ] {
-            assert_eq!(error.to_string(), "the store has format 1, this version reads 2");
+            assert_eq!(error.to_string(), "the store has format 2, this version reads 3");
         }
         assert!(older.snapshot().await.is_err());
         assert!(!to.exists());
@@ -536,7 +536,7 @@ mod tests {
         store.backup(&copy).await.unwrap();
         let database = builder().open(&copy).unwrap();
         let transaction = database.begin_write().unwrap();
-        Tx::open(&transaction).unwrap().put(&keys::meta("format"), &format).unwrap();
+        Tx::open(&transaction, None).unwrap().put(&keys::meta("format"), &format).unwrap();
         transaction.commit().unwrap();
         drop(database);
         (runs, std::fs::read(&copy).unwrap())

@@ -14,7 +14,7 @@
 //!           0   w      revision                                    -> metadata of a commit
 //!           0   e      run id                                      -> revision of its commit
 //!           0   n      collection                                  -> number of documents
-//!           0   i      index, hash of a value, [time,] sequence    -> empty
+//!           0   i      index, hash of a value, sequence            -> empty, or a time
 //! ```
 //!
 //! Numbers are big-endian, so that keys sort numerically. Index keys hold a truncated hash, so
@@ -324,13 +324,13 @@ pub(super) fn name_of_collection(key: &[u8]) -> Option<CollectionName> {
 /// An index and the value to look up. The entries of a value are in sequence order.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Index<'a> {
+    /// The value of an entry is [`RunRecord::started_or_created_at`], so that a time range needs
+    /// no rows outside of it.
     Operation(&'a OperationName),
     /// Has no entries for successful runs. Most runs succeed, so scanning all rows is as fast.
     Status(Status),
     User(&'a str),
     FlowRun(&'a str),
-    /// Ordered by [`RunRecord::started_or_created_at`], then by sequence.
-    OperationTime(&'a OperationName),
 }
 
 impl Index<'_> {
@@ -341,7 +341,6 @@ impl Index<'_> {
             Self::Status(status) => (b's', status.as_str()),
             Self::User(user) => (b'u', user),
             Self::FlowRun(flow) => (b'f', flow),
-            Self::OperationTime(name) => (b't', name.as_str()),
         };
         let hash = blake3::hash(value.as_bytes());
         [&TableId::Index.prefix()[..], &[letter], &hash.as_bytes()[..HASH_BYTES]].concat()
@@ -351,24 +350,37 @@ impl Index<'_> {
 /// Bytes of the hash that an index key holds.
 const HASH_BYTES: usize = 8;
 
-/// Encodes a time in bytes that sort chronologically.
-pub(super) fn time(time: DateTime<Utc>) -> [u8; 8] {
-    (time.timestamp_micros().cast_unsigned() ^ (1 << 63)).to_be_bytes()
+/// The entry of a run in an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct IndexEntry {
+    pub(super) key: Vec<u8>,
+    pub(super) value: Vec<u8>,
 }
 
-/// Returns the index keys of a run.
-pub(super) fn indexes(run: &RunRecord) -> Vec<Vec<u8>> {
-    let sequence = run.sequence.to_be_bytes();
+/// Encodes the time in an entry of [`Index::Operation`], with a resolution of microseconds.
+pub(super) fn time(time: DateTime<Utc>) -> [u8; 8] {
+    time.timestamp_micros().to_be_bytes()
+}
+
+/// Decodes the time in an index entry; `None` if the entry has none.
+pub(super) fn time_of_index(value: &[u8]) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(i64::from_be_bytes(value.try_into().ok()?))
+}
+
+/// Returns the index entries of a run.
+pub(super) fn indexes(run: &RunRecord) -> Vec<IndexEntry> {
+    let entry = |index: Index<'_>, value: &[u8]| IndexEntry {
+        key: [&index.prefix()[..], &run.sequence.to_be_bytes()].concat(),
+        value: value.to_vec(),
+    };
     let status = Some(run.state.status()).filter(|status| *status != Status::Success);
-    let mut indexes = vec![Index::Operation(&run.operation_name)];
-    indexes.extend(status.map(Index::Status));
-    indexes.extend(run.actor.user_id.as_deref().map(Index::User));
-    indexes.extend(run.prefect_flow_run_id.as_deref().map(Index::FlowRun));
-    let mut keys: Vec<_> =
-        indexes.into_iter().map(|index| [&index.prefix()[..], &sequence].concat()).collect();
-    let by_time = Index::OperationTime(&run.operation_name).prefix();
-    keys.push([&by_time[..], &time(run.started_or_created_at()), &sequence].concat());
-    keys
+    let time = time(run.started_or_created_at());
+    let mut entries = vec![entry(Index::Operation(&run.operation_name), &time)];
+    entries.extend(status.map(|status| entry(Index::Status(status), &[])));
+    entries.extend(run.actor.user_id.as_deref().map(|user| entry(Index::User(user), &[])));
+    let flow = run.prefect_flow_run_id.as_deref();
+    entries.extend(flow.map(|flow| entry(Index::FlowRun(flow), &[])));
+    entries
 }
 
 /// Returns the sequence at the end of a row key or an index key.
@@ -393,20 +405,26 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::model::run_record::RunState;
     use crate::model::run_record::tests::running;
 
     #[test]
-    fn keys_sort_like_numbers_and_times() {
+    fn keys_sort_like_numbers() {
         let mut run = running("a.b");
-        let key = |run: &RunRecord| indexes(run);
+        let keys = |run: &RunRecord| indexes(run).into_iter().map(|entry| entry.key);
         run.sequence = 255;
-        let first = key(&run);
+        let first = keys(&run);
         run.sequence = 256;
-        let second = key(&run);
-        assert!(first.iter().zip(&second).all(|(first, second)| first < second));
-        let epoch = DateTime::UNIX_EPOCH;
-        assert!(time(epoch - TimeDelta::days(1)) < time(epoch));
-        assert!(time(epoch) < time(epoch + TimeDelta::microseconds(1)));
+        assert!(first.zip(keys(&run)).all(|(first, second)| first < second));
+    }
+
+    #[test]
+    fn index_of_operations_has_the_time_of_the_run() {
+        let mut run = running("a.b");
+        run.created_at = DateTime::UNIX_EPOCH - TimeDelta::microseconds(1);
+        run.state = RunState::Pending;
+        assert_eq!(time_of_index(&indexes(&run)[0].value), Some(run.created_at));
+        assert_eq!(time_of_index(&[]), None);
     }
 
     #[test]

@@ -123,19 +123,6 @@ impl KeyRange {
         };
         Self { first, end }
     }
-
-    /// Returns the smallest key range that covers a filter, in any order.
-    fn counting(filter: &RunFilter) -> Self {
-        let Some(operation) = &filter.operation else { return Self::listing(filter, None) };
-        let prefix = Index::OperationTime(operation).prefix();
-        let at = |time| [&prefix[..], &keys::time(time)].concat();
-        // Keys have a resolution of microseconds. The filter itself compares exactly.
-        let end = filter.until.map(|until| keys::after(&at(until)));
-        Self {
-            first: filter.since.map_or(prefix.clone(), at),
-            end: end.unwrap_or_else(|| keys::after(&prefix)),
-        }
-    }
 }
 
 /// Some rows of a key range, and the end of the unread rest.
@@ -155,10 +142,12 @@ fn read_part(
     let mut rows = Vec::new();
     for (count, entry) in store.range(&range.first, &range.end)?.rev().enumerate() {
         let (key, value) = entry?;
-        match load_row(store, &key, &value) {
-            Ok(row) if !filter.matches(&row.run) => {}
-            Err(error @ StoreError::Corrupted { .. }) => rows.push(Err(error)),
-            row => rows.push(Ok(row?)),
+        if may_match(filter, &value) {
+            match load_row(store, &key, &value) {
+                Ok(row) if !filter.matches(&row.run) => {}
+                Err(error @ StoreError::Corrupted { .. }) => rows.push(Err(error)),
+                row => rows.push(Ok(row?)),
+            }
         }
         if count + 1 == MAX_ROWS_PER_SNAPSHOT || rows.len() == limit {
             return Ok(Part { rows, rest: Some(key) });
@@ -167,10 +156,20 @@ fn read_part(
     Ok(Part { rows, rest: None })
 }
 
+/// Returns whether the run of an entry can match a filter: `false` if the entry has the time of
+/// the run and the time is outside of the filter's range.
+fn may_match(filter: &RunFilter, value: &[u8]) -> bool {
+    let Some(time) = keys::time_of_index(value) else { return true };
+    // Entries have a resolution of microseconds. The filter itself compares exactly.
+    let micros = |time: DateTime<Utc>| time.timestamp_micros();
+    filter.since.is_none_or(|since| micros(since) <= micros(time))
+        && filter.until.is_none_or(|until| micros(time) <= micros(until))
+}
+
 fn load_row(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
     match keys::parse(key) {
         Some((TableId::Run, _)) => tables::open_row(key, value),
-        _ => store.resolve_index(key),
+        _ => store.resolve_index(key, value),
     }
 }
 
@@ -322,7 +321,7 @@ impl Store for RedbStore {
             }
             true
         };
-        self.each(filter, (KeyRange::counting(filter), usize::MAX), visit).await?;
+        self.each(filter, (KeyRange::listing(filter, None), usize::MAX), visit).await?;
         Ok(StatsReport { operations: stats.build(), corrupted })
     }
 }

@@ -29,7 +29,11 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<InsertOutcome, Sto
             KeyState::Free { after } => run.retry_of = after.or(run.retry_of),
         }
     }
-    run.sequence = tx.next_sequence()?;
+    run.sequence = tx.sequence()? + 1;
+    // Corruption can hide the newest rows. Another row must not replace them.
+    if tx.has(&keys::run(run.sequence))? {
+        return Err(codec::corrupted(&keys::run(run.sequence), "key out of order"));
+    }
     run.revision = 1;
     if let Some(claim) = &new.key {
         let key = keys::idempotency(&run.operation_name, &claim.key);

@@ -185,7 +185,7 @@ impl Salvager<'_> {
             missing.entry(address.collection).and_modify(|count| *count = count.saturating_sub(1));
         }
         let transaction = self.copy.begin_write()?;
-        let tx = Tx::open(&transaction)?;
+        let tx = Tx::open(&transaction, None)?;
         for (collection, count) in &mut missing {
             *count = count.saturating_sub(tx.collection_stats(collection)?.documents);
         }
@@ -195,7 +195,7 @@ impl Salvager<'_> {
     /// Returns the number of documents in the copy.
     fn count_documents(&self) -> Result<u64, StoreError> {
         let transaction = self.copy.begin_read()?;
-        let copy = Snapshot::open(&transaction)?;
+        let copy = Snapshot::open(transaction)?;
         let copy = copy.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let counts = copy.prefix(&TableId::Collection.prefix())?.map(|entry| {
             let (key, value) = entry?;
@@ -210,9 +210,8 @@ impl Salvager<'_> {
             if !self.lost.is_empty() {
                 tx.set_salvaged_revision(tx.documents_revision()?)?;
             }
-            let newest = tx.prefix(&TableId::Run.prefix())?.next_back().transpose()?;
-            let newest = newest.and_then(|(key, _)| keys::sequence(&key)).unwrap_or(0);
-            tx.set_sequence(newest.max(tx.sequence()?))
+            let newest = tx.sequence()?;
+            tx.set_sequence_floor(newest)
         })
     }
 }

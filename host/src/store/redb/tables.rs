@@ -3,16 +3,18 @@
 //! A row, its index entries, its large values and its idempotency key change atomically.
 
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 use redb::{
-    ReadTransaction, ReadableTable, Table, TableDefinition, TableError, TableHandle as _,
-    WriteTransaction,
+    ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError,
+    TableHandle as _, WriteTransaction,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::keys::TableId;
+use super::file::StoreFile;
+use super::keys::{IndexEntry, TableId};
 use super::row::{Blob, Row};
 use super::{codec, keys};
 use crate::model::digest::Digest;
@@ -20,12 +22,20 @@ use crate::model::outcome::LogEntry;
 use crate::model::run_record::{RunId, RunRecord};
 use crate::store::StoreError;
 
-pub(super) type Bytes = &'static [u8];
+type Bytes = &'static [u8];
 
-/// Name of the meta entry with the sequence of the newest run.
-const SEQUENCE: &str = "sequence";
+/// Name of the meta entry with a sequence that, like all smaller ones, is not assigned again.
+const SEQUENCE_FLOOR: &str = "sequence";
 /// Name of the meta entry with the format of the store.
 const FORMAT: &str = "format";
+
+/// Transactions of at least this many bytes are rejected unless the disk has enough free space.
+///
+/// The file never shrinks, so a large write that fails half way would waste space for good.
+/// Smaller transactions can use free pages of the file.
+const FREE_SPACE_CHECK_BYTES: u64 = 1 << 20;
+/// Bytes of disk space that a large transaction must leave for the final records of runs.
+const RESERVED_BYTES: u64 = 1 << 20;
 
 /// The run that holds an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,46 +45,110 @@ pub(super) struct IdempotencyEntry {
     pub(super) fingerprint: Digest,
 }
 
-/// The open tables of a transaction.
-pub(super) struct View<T> {
-    /// The tables in the order of [`TableId::ALL`]; `None` if corruption hides the table.
-    tables: Vec<Option<T>>,
+/// The tables of a transaction. Each is opened by its first use, because opening all of them takes
+/// longer than reading a run.
+pub(super) struct View<S: Source> {
+    source: S,
+    /// The tables in the order of [`TableId::ALL`].
+    tables: [OnceLock<S::Table>; TableId::ALL.len()],
     /// Bytes of keys and values written so far.
     written: u64,
+    /// Free bytes on the disk before the transaction became large.
+    free_space: Option<u64>,
+}
+
+/// A transaction whose tables can be opened.
+pub(super) trait Source {
+    type Table: ReadableTable<Bytes, Bytes>;
+
+    /// Opens a table.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TableError`] if the table does not exist or cannot be read.
+    fn open(
+        &self,
+        table: TableDefinition<'static, Bytes, Bytes>,
+    ) -> Result<Self::Table, TableError>;
+
+    /// Returns the free bytes on the disk; `None` if unknown.
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl Source for ReadTransaction {
+    type Table = ReadOnlyTable<Bytes, Bytes>;
+
+    fn open(
+        &self,
+        table: TableDefinition<'static, Bytes, Bytes>,
+    ) -> Result<Self::Table, TableError> {
+        self.open_table(table)
+    }
+}
+
+/// A write transaction of a file, or of a copy.
+pub(super) struct WriteSource<'t> {
+    transaction: &'t WriteTransaction,
+    /// The file whose disk must have room for a large transaction; `None` for a copy.
+    file: Option<&'t StoreFile>,
+}
+
+impl<'t> Source for WriteSource<'t> {
+    type Table = Table<'t, Bytes, Bytes>;
+
+    fn open(
+        &self,
+        table: TableDefinition<'static, Bytes, Bytes>,
+    ) -> Result<Self::Table, TableError> {
+        self.transaction.open_table(table)
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        self.file?.free_space()
+    }
 }
 
 /// The tables of a write transaction.
-pub(super) type Tx<'t> = View<Table<'t, Bytes, Bytes>>;
+pub(super) type Tx<'t> = View<WriteSource<'t>>;
 
 /// The tables of a read snapshot.
-pub(super) type Snapshot = View<redb::ReadOnlyTable<Bytes, Bytes>>;
+pub(super) type Snapshot = View<ReadTransaction>;
 
 /// A key and its value.
 pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
-impl<T> View<T> {
-    /// Opens every table that exists.
-    fn open_all(
-        open: impl Fn(TableDefinition<'static, Bytes, Bytes>) -> Result<T, TableError>,
-    ) -> Result<Self, StoreError> {
-        let open = |kind: TableId| match open(TableDefinition::new(kind.table())) {
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            opened => opened.map(Some),
+impl<S: Source> View<S> {
+    fn new(source: S) -> Self {
+        let tables = [const { OnceLock::new() }; TableId::ALL.len()];
+        Self { source, tables, written: 0, free_space: None }
+    }
+
+    /// Returns the table of a key.
+    fn table(&self, key: &[u8]) -> Result<&S::Table, StoreError> {
+        let kind = kind_of(key)?;
+        let table = &self.tables[kind as usize];
+        if let Some(table) = table.get() {
+            return Ok(table);
+        }
+        let opened = match self.source.open(TableDefinition::new(kind.table())) {
+            Err(TableError::TableDoesNotExist(_)) => return Err(missing_table(kind)),
+            opened => opened?,
         };
-        let tables = TableId::ALL.into_iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { tables, written: 0 })
+        Ok(table.get_or_init(|| opened))
     }
 }
 
 impl Snapshot {
-    /// Opens the tables of a read transaction; `None` if the store was never written.
+    /// Returns the tables of a read transaction; `None` if the store was never written.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the tables cannot be read.
-    pub(super) fn open(transaction: &ReadTransaction) -> Result<Option<Self>, StoreError> {
-        let snapshot = Self::open_all(|table| transaction.open_table(table))?;
-        Ok(snapshot.tables.iter().any(Option::is_some).then_some(snapshot))
+    pub(super) fn open(transaction: ReadTransaction) -> Result<Option<Self>, StoreError> {
+        let is_written = transaction.list_tables()?.next().is_some();
+        Ok(is_written.then(|| Self::new(transaction)))
     }
 }
 
@@ -89,7 +163,10 @@ impl<'t> Tx<'t> {
     /// - [`StoreError::Older`] if an older version wrote it, in a format that is not readable.
     /// - [`StoreError::Corrupted`] if a table is missing. Creating it again would hide the
     ///   corruption.
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        transaction: &'t WriteTransaction,
+        file: Option<&'t StoreFile>,
+    ) -> Result<Self, StoreError> {
         let known: Vec<_> =
             transaction.list_tables()?.map(|table| table.name().to_owned()).collect();
         let missing =
@@ -97,7 +174,11 @@ impl<'t> Tx<'t> {
         if let Some(kind) = missing.filter(|_| !known.is_empty()) {
             return Err(missing_table(kind));
         }
-        let mut tx = Self::open_all(|table| transaction.open_table(table))?;
+        let mut tx = Self::new(WriteSource { transaction, file });
+        if known.is_empty() {
+            // Opening a table of a write transaction creates it.
+            TableId::ALL.into_iter().try_for_each(|kind| tx.table(&kind.prefix()).map(drop))?;
+        }
         match tx.format()? {
             None => tx.put(&keys::meta(FORMAT), &codec::FORMAT)?,
             Some(found) => ensure_writable(found)?,
@@ -106,8 +187,9 @@ impl<'t> Tx<'t> {
     }
 
     fn table_mut(&mut self, key: &[u8]) -> Result<&mut Table<'t, Bytes, Bytes>, StoreError> {
+        self.table(key)?;
         let kind = kind_of(key)?;
-        self.tables[kind as usize].as_mut().ok_or_else(|| missing_table(kind))
+        self.tables[kind as usize].get_mut().ok_or_else(|| missing_table(kind))
     }
 }
 
@@ -148,20 +230,21 @@ pub(super) fn ensure_readable(found: u32) -> Result<(), StoreError> {
     }
 }
 
-impl<T: ReadableTable<Bytes, Bytes>> View<T> {
-    fn table(&self, key: &[u8]) -> Result<&T, StoreError> {
-        let kind = kind_of(key)?;
-        self.tables[kind as usize].as_ref().ok_or_else(|| missing_table(kind))
-    }
-
+impl<S: Source> View<S> {
     /// Returns the recorded format of the store.
     pub(super) fn format(&self) -> Result<Option<u32>, StoreError> {
         self.value(&keys::meta(FORMAT))
     }
 
-    /// Returns the sequence of the newest run; 0 before the first.
+    /// Returns the sequence that was assigned last; 0 before the first.
+    ///
+    /// No counter is stored with each run, because a commit costs time for each table that it
+    /// changes.
     pub(super) fn sequence(&self) -> Result<u64, StoreError> {
-        Ok(self.value(&keys::meta(SEQUENCE))?.unwrap_or(0))
+        let newest = self.table(&TableId::Run.prefix())?.last()?;
+        let newest = newest.and_then(|(key, _)| keys::sequence(key.value())).unwrap_or(0);
+        let floor = self.value(&keys::meta(SEQUENCE_FLOOR))?.unwrap_or(0);
+        Ok(newest.max(floor))
     }
 
     /// Returns the decoded value of a key.
@@ -206,9 +289,10 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     }
 
     /// Returns the row that an index entry refers to, if the row matches the entry.
-    pub(super) fn resolve_index(&self, key: &[u8]) -> Result<Row, StoreError> {
+    pub(super) fn resolve_index(&self, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
         let row = keys::sequence(key).map(|sequence| self.row_at(sequence)).transpose()?.flatten();
-        let is_current = |row: &Row| keys::indexes(&row.run).iter().any(|known| known == key);
+        let is_same = |known: &IndexEntry| known.key == key && known.value == value;
+        let is_current = |row: &Row| keys::indexes(&row.run).iter().any(is_same);
         row.filter(is_current).ok_or_else(|| codec::corrupted(key, "stale index entry"))
     }
 
@@ -242,7 +326,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
     pub(super) fn prefix<'s>(
         &'s self,
         prefix: &[u8],
-    ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'s, T>, StoreError>
+    ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'s, S>, StoreError>
     {
         self.range(prefix, &keys::after(prefix))
     }
@@ -271,7 +355,7 @@ impl<T: ReadableTable<Bytes, Bytes>> View<T> {
         &'s self,
         first: &[u8],
         end: &[u8],
-    ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'s, T>, StoreError>
+    ) -> Result<impl DoubleEndedIterator<Item = Result<Entry, StoreError>> + use<'s, S>, StoreError>
     {
         // redb panics on a range that ends before its start.
         let range = self.table(first)?.range(first..end.max(first))?;
@@ -299,7 +383,12 @@ impl Tx<'_> {
 
     /// Writes an encoded value.
     pub(super) fn put_bytes(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-        self.written += (key.len() + bytes.len()) as u64;
+        let written = self.written + (key.len() + bytes.len()) as u64;
+        // redb may write pages of a large transaction before its commit, so measure first.
+        if self.written < FREE_SPACE_CHECK_BYTES && written >= FREE_SPACE_CHECK_BYTES {
+            self.free_space = self.source.free_space();
+        }
+        self.written = written;
         self.table_mut(key)?.insert(key, bytes)?;
         Ok(())
     }
@@ -324,16 +413,15 @@ impl Tx<'_> {
         let newest = self.sequence()?;
         // A corrupted newest row does not affect new runs.
         let Ok(Some(mut row)) = self.row_at(newest) else { return Ok(()) };
-        (row.run.id, row.run.sequence) = (RunId::new(), self.next_sequence()?);
+        (row.run.id, row.run.sequence) = (RunId::new(), newest + 1);
         // Large values are counted by reference, and a count may be corrupted: leave them out.
         (row.input, row.output, row.errors) = (None, None, None);
         self.replace(None, &row, &[])?;
-        for key in keys::indexes(&row.run) {
-            self.remove(&key)?;
+        for index in keys::indexes(&row.run) {
+            self.remove(&index.key)?;
         }
         self.remove(&keys::id(row.run.id))?;
-        self.remove(&keys::run(row.run.sequence))?;
-        self.set_sequence(newest)
+        self.remove(&keys::run(row.run.sequence))
     }
 
     /// Removes a key if it exists.
@@ -348,17 +436,21 @@ impl Tx<'_> {
         self.written
     }
 
-    /// Allocates the sequence of the next run.
-    pub(super) fn next_sequence(&mut self) -> Result<u64, StoreError> {
-        let key = keys::meta(SEQUENCE);
-        let next = self.sequence()? + 1;
-        self.put(&key, &next)?;
-        Ok(next)
+    /// Checks that the disk has room for a large transaction.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError::Full`] if less space is free than the transaction needs.
+    pub(super) fn ensure_fits(&self) -> Result<(), StoreError> {
+        match self.free_space {
+            Some(free) if free < self.written + RESERVED_BYTES => Err(StoreError::Full),
+            _ => Ok(()),
+        }
     }
 
-    /// Sets the sequence of the newest run.
-    pub(super) fn set_sequence(&mut self, newest: u64) -> Result<(), StoreError> {
-        self.put(&keys::meta(SEQUENCE), &newest)
+    /// Excludes all sequences up to this one from being assigned.
+    pub(super) fn set_sequence_floor(&mut self, floor: u64) -> Result<(), StoreError> {
+        self.put(&keys::meta(SEQUENCE_FLOOR), &floor)
     }
 
     /// Writes a row over an older one and updates its index entries and large values.
@@ -395,11 +487,12 @@ impl Tx<'_> {
     fn reindex(&mut self, old: Option<&Row>, new: &Row) -> Result<(), StoreError> {
         let before = old.map(|row| keys::indexes(&row.run)).unwrap_or_default();
         let after = keys::indexes(&new.run);
-        for key in before.iter().filter(|key| !after.contains(key)) {
-            self.remove(key)?;
+        let is_in = |key: &[u8], entries: &[IndexEntry]| entries.iter().any(|it| it.key == key);
+        for entry in before.iter().filter(|entry| !is_in(&entry.key, &after)) {
+            self.remove(&entry.key)?;
         }
-        for key in after.iter().filter(|key| !before.contains(key)) {
-            self.put_bytes(key, &[])?;
+        for entry in after.iter().filter(|entry| !before.contains(entry)) {
+            self.put_bytes(&entry.key, &entry.value)?;
         }
         Ok(())
     }

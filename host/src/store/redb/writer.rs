@@ -24,14 +24,6 @@ const MAX_BATCH: usize = 256;
 /// milliseconds, so a longer wait means that the holder is suspended.
 const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Transactions of at least this many bytes are rejected unless the disk has enough free space.
-///
-/// The file never shrinks, so a large write that fails half way would waste space for good.
-/// Smaller transactions can use free pages of the file.
-const FREE_SPACE_CHECK_BYTES: u64 = 1 << 20;
-/// Bytes of disk space that a large transaction must leave for the final records of runs.
-const RESERVED_BYTES: u64 = 1 << 20;
-
 type BoxedWrite = Box<dyn QueuedWrite>;
 
 /// Handle of the writer thread.
@@ -154,17 +146,11 @@ fn attempt(file: &StoreFile, batch: &mut Vec<BoxedWrite>) -> Result<(), TxError>
         let handle = file.for_writing()?;
         let transaction = handle.begin_write()?;
         batch.retain_mut(|request| request.start());
-        let mut tx = Tx::open(&transaction)?;
-        // redb may write pages of a large transaction before its commit, so measure first.
-        let free_space = file.free_space();
+        let mut tx = Tx::open(&transaction, Some(file))?;
         batch.iter_mut().try_for_each(|request| request.apply(&mut tx))?;
         let written = tx.written();
+        tx.ensure_fits()?;
         drop(tx);
-        if written >= FREE_SPACE_CHECK_BYTES
-            && free_space.is_some_and(|free| free < written + RESERVED_BYTES)
-        {
-            return Err(StoreError::Full);
-        }
         if written > 0 {
             file.ensure_in_place()?;
         }
