@@ -97,7 +97,7 @@ pub(super) enum CliError {
     #[error(transparent)]
     CreateFile(#[from] super::atomic_file::CreateFileError),
     /// The store failed for a run that could have been executed without a record.
-    #[error("the operation was not run, because its record cannot be written")]
+    #[error("the run had no effect, because its record cannot be written")]
     NotRecorded(#[source] StoreError),
     #[error("the limit {name} of this process is too low: {limit}")]
     Limit { name: &'static str, limit: String, hint: String },

@@ -35,7 +35,8 @@ impl Host {
         let deadline = Deadline::after(grants.limits().timeout, import.cancel.clone());
         let (actor, flags) = (import.caller.actor(&input), import.caller.flags(&input));
         let observer = import.observer.take();
-        let tracker = self.begin_import(&import, &operation, &input, (&grants, &deadline)).await?;
+        let tracker =
+            self.begin_import(&import, &operation, (&input, false), (&grants, &deadline)).await?;
         let work = ExecutionRequest {
             code: Executable::Import(&import),
             operation: &operation.name,
@@ -66,7 +67,9 @@ impl Host {
         let (operation, input) = (template.operation(), Arc::new(template.input()));
         let grants = self.shared.policy.grant_maximum(&operation);
         let deadline = Deadline::after(grants.limits().timeout, template.cancel.clone());
-        let outcome = self.begin_import(&template, &operation, &input, (&grants, &deadline));
+        // The batches refer to this run.
+        let outcome =
+            self.begin_import(&template, &operation, (&input, true), (&grants, &deadline));
         let tracker = outcome.await?;
         let (started, changes) = (Instant::now(), ChangeCount::default());
         Ok(BatchImport {
@@ -85,7 +88,7 @@ impl Host {
         &self,
         import: &Import,
         operation: &Operation,
-        input: &Arc<Value>,
+        (input, is_recorded_first): (&Arc<Value>, bool),
         (grants, deadline): (&Grants, &Deadline),
     ) -> Result<RunTracker, RunError> {
         let permissive = Arc::new(Schema::permissive());
@@ -107,6 +110,7 @@ impl Host {
             idempotency_key: None,
             rerun_of: None,
             parent: import.parent,
+            is_recorded_first,
         };
         let outcome = self.shared.recorder.begin(spec, deadline).await;
         match outcome.map_err(|error| not_started(operation, grants, error))? {

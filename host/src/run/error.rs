@@ -60,8 +60,9 @@ pub enum RunError {
     /// The requested limits are not allowed.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// The RUNNING record could not be written, or the idempotency key could not be checked.
-    #[error("the operation was not run, because its record cannot be written")]
+    /// The record could not be written, or the idempotency key could not be checked. The run did
+    /// not start, or was stopped, and has no effect.
+    #[error("the run had no effect, because its record cannot be written")]
     Store(#[from] StoreError),
     /// The store does not accept document changes.
     #[error("`{operation}` was not run, because its document changes cannot be committed")]

@@ -68,8 +68,10 @@ impl Host {
 
     /// Runs an operation and returns its report.
     ///
-    /// The RUNNING record is durable before the guest starts, and the final record is durable
-    /// before the method returns. If a run with the same idempotency key succeeded, its stored
+    /// The final record and the document changes are durable before the method returns. The guest
+    /// has no other effects, so it starts before the RUNNING record is durable: a run of up to 2 ms
+    /// needs one commit, and a longer one becomes visible as RUNNING. A run with an idempotency key
+    /// starts after its RUNNING record is durable. If a run with the same key succeeded, its stored
     /// result is returned.
     ///
     /// The deadline counts from the call and covers all work of the host up to the final commit.
@@ -89,7 +91,8 @@ impl Host {
     /// # Errors
     ///
     /// - Returns [`RunError`] if the run did not start: unknown operation, invalid input, limits
-    ///   above the maximum, a record that cannot be written, or an expired deadline.
+    ///   above the maximum, or an expired deadline.
+    /// - Returns [`RunError::Store`] if the record cannot be written. The run had no effect then.
     /// - Returns [`RunError::Unrecorded`] if the run started and its end could not be recorded.
     ///
     /// A failed run is not an error: the report has [`Outcome::Failed`](crate::Outcome::Failed).
@@ -114,7 +117,7 @@ impl Host {
         }
     }
 
-    /// Writes the RUNNING record. Consumes the input, because later steps only need its text.
+    /// Hands over the RUNNING record. Consumes the input, because later steps only need its text.
     async fn begin(
         &self,
         loaded: &PreparedRun,
@@ -140,6 +143,7 @@ impl Host {
             idempotency_key: record.idempotency_key.as_deref(),
             rerun_of: record.rerun_of,
             parent: None,
+            is_recorded_first: false,
         };
         let outcome = self.shared.recorder.begin(spec, &loaded.checked.deadline).await;
         outcome.map_err(|error| loaded.checked.not_started(error))
@@ -435,7 +439,7 @@ pub(super) async fn execute_with_retries(
     context: &OrchestrationContext,
 ) -> Result<RunReport, RunError> {
     loop {
-        if let Some((outcome, effects)) = tracker.run_with_flushes(execution.execute()).await {
+        if let Some((outcome, effects)) = tracker.run_with_flushes(execution.execute()).await? {
             let (outcome, recorded_outcome, effects) =
                 prepare(&execution, tracker, output_schema, (outcome, effects)).await;
             let report = RunReport::new(&execution, tracker, context, outcome, &effects);

@@ -13,7 +13,7 @@ use crate::model::operation::OperationName;
 use crate::model::outcome::{Outcome, RunDiagnostics, Usage};
 use crate::model::run_record::{CapabilityUse, RunId, RunRecord, RunState};
 use crate::run::execution::Execution;
-use crate::run::record::{self, Completion, RecordedOutcome, RunTracker};
+use crate::run::record::{self, Completion, FinishError, RecordedOutcome, RunTracker};
 use crate::store::FinishOutcome;
 
 /// Report of a run that started and ended.
@@ -90,18 +90,18 @@ impl RunReport {
             capability_use,
             is_dry,
         };
-        let run_id = tracker.id();
-        let finished = tracker.finish(ended).await.and_then(|finished| match finished {
-            FinishOutcome::Done | FinishOutcome::Conflict => Ok(finished),
+        let source = match tracker.finish(ended).await {
+            Ok(finished @ (FinishOutcome::Done | FinishOutcome::Conflict)) => return Ok(finished),
             // A record that has an end never changes.
-            FinishOutcome::Lost => {
+            Ok(FinishOutcome::Lost) => {
                 let message = "the run was already marked as crashed by another process";
-                Err(io::Error::other(message).into())
+                io::Error::other(message).into()
             }
-        });
-        finished.map_err(|source| {
-            RunError::Unrecorded(Box::new(Unrecorded { run_id, report: self.clone(), source }))
-        })
+            Err(FinishError::NoEffect(error)) => return Err(error.into()),
+            Err(FinishError::Lost(error)) => error,
+        };
+        let (run_id, report) = (tracker.id(), self.clone());
+        Err(RunError::Unrecorded(Box::new(Unrecorded { run_id, report, source })))
     }
 
     /// Inserts the id of the record into an output whose schema has a field for it.

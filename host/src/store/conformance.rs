@@ -13,11 +13,11 @@ use super::memory::MemoryStore;
 use super::redb::RedbStore;
 use super::{
     AppendLogOutcome, CancelOutcome, Claim, EraseOutcome, FinishOutcome, IdempotencyClaim,
-    InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter, ShutdownMode, Store,
+    InsertOutcome, NewRun, PendingInsert, RunCompletion, RunCursor, RunFilter, ShutdownMode, Store,
     StoreMaintenance,
 };
 use crate::model::digest::Digest;
-use crate::model::document::ChangeKind;
+use crate::model::document::{Address, Body, ChangeKind, CommitRequest, DocumentChange};
 use crate::model::operation::OperationName;
 use crate::model::outcome::{
     Failure, FailureKind, ItemError, LogEntry, LogLevel, LogSource, Outcome, Usage,
@@ -84,6 +84,7 @@ pub(super) fn ending(outcome: Outcome) -> RunCompletion {
         masked: Vec::new(),
         result_refs: Vec::new(),
         changes: None,
+        running: None,
         effects: Default::default(),
         capability_use: Default::default(),
         usage: None,
@@ -298,6 +299,94 @@ async fn erase_removes_all_content_and_leaves_status_and_failure_kind() {
         assert!(left.erased_at.is_some() && left.input_dump.is_null());
         let again = store.erase(run.id).await.unwrap();
         assert_eq!(again, EraseOutcome::Done(left));
+    })
+    .await;
+}
+
+/// Hands over the RUNNING record of a run, and returns it with the pending insertion.
+fn begin(store: &dyn Store, run: &RunRecord) -> (Arc<RunRecord>, PendingInsert) {
+    let run = Arc::new(run.clone());
+    (Arc::clone(&run), store.begin(run))
+}
+
+#[tokio::test]
+async fn begun_run_is_inserted_without_its_end() {
+    each_store(async |store| {
+        let mut run = running("a");
+        run.log_entries = vec![entry("opening")];
+        begin(&*store, &run).1.await.unwrap();
+        let stored = get(&*store, run.id).await;
+        assert_eq!((stored.sequence, stored.revision), (1, 1));
+        assert_eq!(stored.log_entries, run.log_entries);
+        assert_eq!(store.running().await.unwrap(), [(run.id, run.owner)]);
+        finish(&*store, Claim::of_new(run.id), success(json!(1))).await;
+        assert_eq!(store.running().await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn run_that_ends_before_its_insertion_is_stored_once() {
+    each_store(async |store| {
+        let mut run = running("a");
+        run.log_entries = vec![entry("opening")];
+        let (record, insertion) = begin(&*store, &run);
+        let end = RunCompletion {
+            running: Some(record),
+            log_entries: vec![entry("end")],
+            ..success(json!({"n": 1}))
+        };
+        let claim = Claim::of_new(run.id);
+        assert_eq!(store.finish(claim, end.clone()).await.unwrap(), FinishOutcome::Done);
+        drop(insertion);
+        let stored = get(&*store, run.id).await;
+        assert_eq!((stored.state.status(), stored.revision), (Status::Success, 2));
+        let messages = stored.log_entries.iter().map(|it| it.message.as_str());
+        assert_eq!(messages.collect::<Vec<_>>(), ["opening", "end"]);
+        assert_eq!(store.finish(claim, end).await.unwrap(), FinishOutcome::Lost);
+        assert_eq!(listed(&*store, RunFilter::default()).await, [1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn run_that_conflicts_before_its_insertion_is_stored_as_running() {
+    each_store(async |store| {
+        let author = crate::store::tests::author();
+        let address = Address { collection: "a".parse().unwrap(), id: "b".parse().unwrap() };
+        let body = |n| Some(Body::try_from(json!({"n": n})).unwrap());
+        let change = |after| DocumentChange { before: None, after };
+        let other = CommitRequest {
+            changes: [(address.clone(), change(body(1)))].into(),
+            ..CommitRequest::default()
+        };
+        store.commit_changes(author, Arc::new(other)).await.unwrap();
+        let mut effects = CommitRequest {
+            changes: [(address.clone(), change(body(2)))].into(),
+            ..CommitRequest::default()
+        };
+        effects.read_set.add_document(&address, None);
+        let run = running("a");
+        let (record, insertion) = begin(&*store, &run);
+        let (running, effects) = (Some(record), Arc::new(effects));
+        let claim = Claim::of_new(run.id);
+        let end = RunCompletion { running, effects, ..success(json!(1)) };
+        assert_eq!(store.finish(claim, end).await.unwrap(), FinishOutcome::Conflict);
+        drop(insertion);
+        assert_eq!(store.running().await.unwrap(), [(run.id, run.owner)]);
+        finish(&*store, claim, success(json!(1))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dropped_run_is_marked_as_crashed_before_its_insertion_is_due() {
+    each_store(async |store| {
+        let run = running("a");
+        drop(begin(&*store, &run));
+        let runs = [(run.id, run.owner)];
+        assert_eq!(store.crash(&runs, "gone").await.unwrap(), [run.id]);
+        assert_eq!(get(&*store, run.id).await.state.status(), Status::Failed);
     })
     .await;
 }

@@ -13,8 +13,8 @@ use super::stats::StatsBuilder;
 use super::{
     AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot,
     EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, PageRequest,
-    RunCompletion, RunCursor, RunFilter, RunPage, ScanError, ScanPage, ScanPosition, ScanQuery,
-    ScannedDocument, StatsReport, Store, StoreError, StoredDocument,
+    PendingInsert, RunCompletion, RunCursor, RunFilter, RunPage, ScanError, ScanPage, ScanPosition,
+    ScanQuery, ScannedDocument, StatsReport, Store, StoreError, StoredDocument,
 };
 use crate::model::digest::Digest;
 use crate::model::document::{
@@ -268,6 +268,11 @@ impl Store for MemoryStore {
 
     async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError> {
         Ok(self.0.lock().unwrap().insert(new))
+    }
+
+    fn begin(&self, run: Arc<RunRecord>) -> PendingInsert {
+        self.0.lock().unwrap().insert(NewRun { run: Arc::unwrap_or_clone(run), key: None });
+        Box::pin(std::future::ready(Ok(())))
     }
 
     async fn append_log(

@@ -47,10 +47,11 @@ pub(crate) use self::retry_lock::{RetryLock, RetryLockGuard};
 pub use self::write::EraseOutcome;
 pub(crate) use self::write::{
     AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, FinishOutcome,
-    IdempotencyClaim, InsertOutcome, NewRun, RunCompletion,
+    IdempotencyClaim, InsertOutcome, NewRun, PendingInsert, RunCompletion,
 };
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -58,6 +59,11 @@ use chrono::{DateTime, Utc};
 use crate::model::document::{ChangeSet, CommitRequest};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord};
+
+/// Maximum time for which a store may delay the insertion of a RUNNING record.
+///
+/// A run that finishes within this time needs one commit instead of two.
+pub(crate) const MAX_INSERT_DELAY: Duration = Duration::from_millis(2);
 
 /// A store of run records and documents.
 ///
@@ -84,6 +90,13 @@ pub(crate) trait Store: Send + Sync {
     /// same request failed or was cancelled, the store also sets `retry_of`.
     async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError>;
 
+    /// Hands over the RUNNING record of a run without an idempotency key, and returns at once.
+    ///
+    /// The claim of the run is [`Claim::of_new`]. The store inserts the record within
+    /// [`MAX_INSERT_DELAY`]. If [`Self::finish`] is called before, with the record in
+    /// [`RunCompletion::running`], one commit inserts and finishes the run.
+    fn begin(&self, run: Arc<RunRecord>) -> PendingInsert;
+
     /// Appends entries to the log of a running run.
     async fn append_log(
         &self,
@@ -93,7 +106,8 @@ pub(crate) trait Store: Send + Sync {
 
     /// Writes the final state of a run and commits its document changes, atomically.
     ///
-    /// Writes neither if the claim is no longer valid or if the read set has changed.
+    /// Writes neither if the claim is no longer valid or if the read set has changed. After a
+    /// conflict the run is stored as RUNNING.
     async fn finish(
         &self,
         claim: Claim,

@@ -1,5 +1,6 @@
 //! Arguments and results of the store's write operations.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::StoreError;
 use crate::model::digest::Digest;
 use crate::model::document::{ChangeCount, CommitRequest};
 use crate::model::operation::OperationName;
@@ -80,6 +82,18 @@ pub(crate) struct Claim {
     pub(crate) revision: u64,
 }
 
+impl Claim {
+    /// Returns the claim of a run that is being inserted.
+    pub(crate) fn of_new(id: RunId) -> Self {
+        Self { id, revision: 1 }
+    }
+}
+
+/// Result of [`Store::begin`](super::Store::begin): resolves when the RUNNING record is durable.
+///
+/// Dropping it does not cancel the insertion.
+pub(crate) type PendingInsert = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
 /// Result of [`Store::append_log`](super::Store::append_log).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AppendLogOutcome {
@@ -116,6 +130,9 @@ pub(crate) struct RunCompletion {
     pub(crate) changes: Option<ChangeCount>,
     /// The document changes and the read set.
     pub(crate) effects: Arc<CommitRequest>,
+    /// The RUNNING record, if [`Store::begin`](super::Store::begin) may not have inserted it yet.
+    /// Then the run is inserted with its final state.
+    pub(crate) running: Option<Arc<RunRecord>>,
     /// The capabilities that were used and that were denied: see [`RunRecord::capabilities`].
     pub(crate) capability_use: CapabilityUse,
     /// See [`RunRecord::usage`].

@@ -167,9 +167,9 @@ fn operation_does_not_run_if_its_record_cannot_be_written() {
     let output = project.run(&["run", "slugify", "text=a"]);
     assert_eq!((output.stdout.as_str(), output.code), ("", Some(5)), "{output}");
     assert!(
-        output.stderr.starts_with(
-            "error: the operation was not run, because its record cannot be written: "
-        ),
+        output
+            .stderr
+            .starts_with("error: the run had no effect, because its record cannot be written: "),
         "{output}"
     );
     // The hint suggests `--no-record` only if that would help.
@@ -182,7 +182,7 @@ fn operation_does_not_run_if_its_record_cannot_be_written() {
         let output = project.run(other);
         assert!(
             output.stderr.starts_with(
-                "error: the operation was not run, because its record cannot be written: "
+                "error: the run had no effect, because its record cannot be written: "
             ),
             "{output}"
         );

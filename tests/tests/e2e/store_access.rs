@@ -98,7 +98,7 @@ fn store_on_a_read_only_mount_is_read() {
     insta::assert_snapshot!(on_a_read_only_mount(&project, record), @"
     exit 5
     ---- stderr
-    error: the operation was not run, because its record cannot be written: the store is read-only: Read-only file system (os error 30)
+    error: the run had no effect, because its record cannot be written: the store is read-only: Read-only file system (os error 30)
     hint: mount the file system writable, or use another data directory (`--data`); or use `--no-record`
     ");
     assert!(before == fs::read(store_file(&project)).expect("a store"), "the store was written");
@@ -116,7 +116,7 @@ fn store_without_write_permission_is_read() {
         project.output(&mut as_plain_user(&project, OPHOST, &["run", "it.works", "--record"]));
     insta::assert_snapshot!(record, @"
     ---- stderr
-    error: the operation was not run, because its record cannot be written: the store is read-only: Permission denied (os error 13)
+    error: the run had no effect, because its record cannot be written: the store is read-only: Permission denied (os error 13)
     hint: run `ophost doctor` to check the permissions of the data directory; or use `--no-record`
     ---- exit 5
     ");
@@ -126,6 +126,23 @@ fn store_without_write_permission_is_read() {
     ---- stderr
     error: cannot use the store: Permission denied (os error 13)
     hint: run `ophost doctor` to check the permissions of the data directory
+    ---- exit 5
+    ");
+}
+
+#[test]
+fn run_is_stopped_when_its_record_cannot_be_written() {
+    let project = Project::with_rust(&["misbehave"]);
+    assert_eq!(project.run(&["run", "misbehave.steps", "steps:=1", "--record"]).code, Some(0));
+    mode(&store_file(&project), 0o444);
+    let spin = ["run", "misbehave.spin", "--record", "--timeout", "60s"];
+    let started = std::time::Instant::now();
+    let output = project.output(&mut as_plain_user(&project, OPHOST, &spin));
+    assert!(started.elapsed().as_secs() < 30, "the guest ran on");
+    insta::assert_snapshot!(output, @"
+    ---- stderr
+    error: the run had no effect, because its record cannot be written: the store is read-only: Permission denied (os error 13)
+    hint: run `ophost doctor` to check the permissions of the data directory; or use `--no-record`
     ---- exit 5
     ");
 }
@@ -152,7 +169,7 @@ fn store_in_use_is_read_on_a_read_only_mount() {
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(2), "{output}");
 }
 
-/// Starts a recorded run of two seconds and returns when the operation runs.
+/// Starts a recorded run of two seconds and returns when its record is RUNNING.
 fn start_two_second_run(project: &Project, more: &[&str]) -> (Child, BufReader<ChildStderr>) {
     let arguments = ["run", "misbehave.steps", "steps:=200", "--record", "--verbose"];
     let mut command = project.command(&[&arguments[..], more].concat());
@@ -163,6 +180,10 @@ fn start_two_second_run(project: &Project, more: &[&str]) -> (Child, BufReader<C
     while !line.contains("log of step") {
         line.clear();
         assert!(stderr.read_line(&mut line).expect("a text") > 0, "the run has ended early");
+    }
+    // The guest starts before its record is written.
+    while !project.run(&["runs", "list", "--status", "running"]).stdout.contains("steps") {
+        assert!(child.try_wait().expect("a child").is_none(), "the run has ended early");
     }
     (child, stderr)
 }
@@ -247,7 +268,7 @@ fn operation_that_changes_documents_does_not_run_on_a_read_only_store() {
     ");
     insta::assert_snapshot!(run("--record"), @"
     ---- stderr
-    error: the operation was not run, because its record cannot be written: the store is read-only: Permission denied (os error 13)
+    error: the run had no effect, because its record cannot be written: the store is read-only: Permission denied (os error 13)
     hint: run `ophost doctor` to check the permissions of the data directory
     ---- exit 5
     ");

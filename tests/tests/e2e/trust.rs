@@ -503,7 +503,7 @@ fn files_of_a_run_as_root_are_fixed_by_one_command() {
     ---- stderr
     warning: compiled plugins are cached in `[DIR]/tmp/ophost-cache-54321`: `.ophost/cache`: belongs to `root` (uid 0)
     hint: remove the path, or set `OPHOST_CACHE` to a private directory
-    error: the operation was not run, because its record cannot be written: the data directory is not trusted: `.ophost`: belongs to `root` (uid 0); `.ophost/owners`: belongs to `root` (uid 0); `.ophost/store`: belongs to `root` (uid 0); `.ophost/wake`: belongs to `root` (uid 0)
+    error: the run had no effect, because its record cannot be written: the data directory is not trusted: `.ophost`: belongs to `root` (uid 0); `.ophost/owners`: belongs to `root` (uid 0); `.ophost/store`: belongs to `root` (uid 0); `.ophost/wake`: belongs to `root` (uid 0)
     hint: run `sudo chown -R 54321 .ophost`; or use `--no-record`
     ---- exit 4
     ");

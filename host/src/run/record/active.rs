@@ -10,14 +10,14 @@ use super::entries::closing;
 use super::mask::Mask;
 use super::outcome::RecordedOutcome;
 use super::run_spec::RunSpec;
-use super::tracker::Completion;
+use super::tracker::{Completion, FinishError};
 use crate::model::document::ChangeCount;
 use crate::model::outcome::{Event, Flags, LogEntry};
-use crate::model::run_record::RunId;
+use crate::model::run_record::{RunId, RunRecord};
 use crate::sandbox::{Observer, OverflowSink};
 use crate::store::{
-    AppendLogOutcome, CancelRegistration, Claim, FinishOutcome, OverflowWriter, RunCompletion,
-    RunGuard, Store, StoreError, StoreHandle,
+    AppendLogOutcome, CancelRegistration, Claim, FinishOutcome, OverflowWriter, PendingInsert,
+    RunCompletion, RunGuard, Store, StoreError, StoreHandle,
 };
 use crate::util::clock;
 
@@ -33,6 +33,7 @@ pub(crate) struct ActiveRecord {
     /// Other processes can cancel the run while the registration exists.
     _registration: CancelRegistration,
     claim: Claim,
+    insertion: Insertion,
     guard: RunGuard,
     operation: String,
     flags: Flags,
@@ -40,6 +41,82 @@ pub(crate) struct ActiveRecord {
     started: Instant,
     log: LogBuffer,
     pub(super) overflow_log: OverflowWriter,
+}
+
+/// The insertion of a RUNNING record.
+pub(super) struct Insertion(Mutex<InsertionState>);
+
+enum InsertionState {
+    /// The store has the record.
+    Done,
+    /// The store inserts the record, or it has failed. The future is absent while it is polled.
+    Pending(Arc<RunRecord>, Option<PendingInsert>),
+}
+
+impl Insertion {
+    /// Returns the insertion of a record that the store has.
+    pub(super) fn done() -> Self {
+        Self(Mutex::new(InsertionState::Done))
+    }
+
+    pub(super) fn pending(run: Arc<RunRecord>, pending: PendingInsert) -> Self {
+        Self(Mutex::new(InsertionState::Pending(run, Some(pending))))
+    }
+
+    fn state(&self) -> MutexGuard<'_, InsertionState> {
+        // The lock holder only replaces the value as a whole, so it is valid after a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the RUNNING record, unless the store has it.
+    fn record(&self) -> Option<Arc<RunRecord>> {
+        match &*self.state() {
+            InsertionState::Done => None,
+            InsertionState::Pending(run, _) => Some(Arc::clone(run)),
+        }
+    }
+
+    fn end(&self) {
+        *self.state() = InsertionState::Done;
+    }
+
+    /// Awaits a run. Drops it if the record cannot be inserted.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`StoreError`] of the insertion.
+    async fn watch<T>(&self, run: impl Future<Output = T>) -> Result<T, StoreError> {
+        let mut run = std::pin::pin!(run);
+        let pending = match &mut *self.state() {
+            InsertionState::Done => None,
+            InsertionState::Pending(_, pending) => pending.take(),
+        };
+        let Some(mut pending) = pending else { return Ok(run.await) };
+        tokio::select! {
+            biased;
+            ended = &mut run => {
+                if let InsertionState::Pending(_, rest) = &mut *self.state() {
+                    *rest = Some(pending);
+                }
+                return Ok(ended);
+            }
+            inserted = &mut pending => inserted?,
+        }
+        self.end();
+        Ok(run.await)
+    }
+
+    /// Returns whether the store has the record, after the run could not be finished.
+    async fn is_stored(&self) -> bool {
+        let pending = match &mut *self.state() {
+            InsertionState::Done => return true,
+            InsertionState::Pending(_, pending) => pending.take(),
+        };
+        match pending {
+            Some(pending) => pending.await.is_ok(),
+            None => false,
+        }
+    }
 }
 
 /// Log entries that are not written yet, and the number of written ones.
@@ -85,7 +162,7 @@ impl LogBuffer {
 impl ActiveRecord {
     pub(super) fn new(
         opened: &StoreHandle,
-        (claim, guard): (Claim, RunGuard),
+        (claim, insertion, guard): (Claim, Insertion, RunGuard),
         spec: &RunSpec<'_>,
         mask: Option<Mask>,
         cancel: &CancellationToken,
@@ -95,6 +172,7 @@ impl ActiveRecord {
             cancel: cancel.clone(),
             _registration: opened.cancellable(claim.id, cancel.clone()),
             claim,
+            insertion,
             guard,
             operation: spec.operation.name.to_string(),
             flags: spec.flags,
@@ -129,9 +207,17 @@ impl ActiveRecord {
         OverflowSink::new(move |entry| rest.add(entry))
     }
 
-    /// Awaits a run. Once per second, writes its log entries and checks for a cancel request.
-    pub(super) async fn while_logging<T>(&self, run: impl Future<Output = T>) -> T {
-        let mut run = std::pin::pin!(run);
+    /// Awaits a run. Once per second, writes its log entries and checks for a cancel request. Drops
+    /// the run if its RUNNING record cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// Returns the [`StoreError`] of the RUNNING record. The run has had no effect then.
+    pub(super) async fn while_logging<T>(
+        &self,
+        run: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
+        let mut run = std::pin::pin!(self.insertion.watch(run));
         loop {
             tokio::select! {
                 biased;
@@ -186,11 +272,17 @@ impl ActiveRecord {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if the commit failed. [`StoreError::OutcomeUnknown`] says that the
-    /// commit may have succeeded.
-    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<FinishOutcome, StoreError> {
+    /// Returns [`FinishError`] if the commit failed.
+    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<FinishOutcome, FinishError> {
         let written = self.written().await;
-        let finished = self.store.finish(self.claim, self.ending(ended, written)).await?;
+        let finished = self.store.finish(self.claim, self.ending(ended, written)).await;
+        let finished = match finished {
+            Ok(finished) => finished,
+            Err(error @ StoreError::OutcomeUnknown(_)) => return Err(FinishError::Lost(error)),
+            Err(error) if self.insertion.is_stored().await => return Err(FinishError::Lost(error)),
+            Err(error) => return Err(FinishError::NoEffect(error)),
+        };
+        self.insertion.end();
         match finished {
             FinishOutcome::Done => self.guard.end(),
             FinishOutcome::Conflict | FinishOutcome::Lost => {}
@@ -241,6 +333,7 @@ impl ActiveRecord {
             result_refs,
             changes: (ended.changes != ChangeCount::default()).then_some(ended.changes),
             effects: ended.committed_effects(),
+            running: self.insertion.record(),
             capability_use: ended.capability_use.clone(),
             usage: Some(*usage),
         }
@@ -290,6 +383,7 @@ mod tests {
             idempotency_key: None,
             rerun_of: None,
             parent: None,
+            is_recorded_first: true,
         };
         let deadline = Deadline::after(Duration::from_secs(60), CancellationToken::new());
         match recorder.begin(spec, &deadline).await.unwrap() {
@@ -325,7 +419,7 @@ mod tests {
         let requested = record.store.request_cancel(record.id()).await.unwrap();
         let CancelOutcome::Requested(at) = requested else { panic!("{requested:?}") };
         let cancelled = record.while_logging(record.cancel.cancelled());
-        tokio::time::timeout(Duration::from_secs(30), cancelled).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(30), cancelled).await.unwrap().unwrap();
         finish(&record, Outcome::Cancelled, Vec::new()).await;
         let run = record.store.get(record.id()).await.unwrap().unwrap();
         assert_eq!((run.state.status(), run.cancel_requested_at), (Status::Cancelled, Some(at)));

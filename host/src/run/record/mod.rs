@@ -20,4 +20,4 @@ pub(crate) use self::outcome::RecordedOutcome;
 pub(crate) use self::recorder::{BeginOutcome, NotStarted, Recorder};
 pub(crate) use self::result_refs::with_task_run_id;
 pub(crate) use self::run_spec::RunSpec;
-pub(crate) use self::tracker::{Completion, RunTracker};
+pub(crate) use self::tracker::{Completion, FinishError, RunTracker};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ophost_document::{Budget, Interruption};
 use serde_json::Value;
 
-use super::active::ActiveRecord;
+use super::active::{ActiveRecord, Insertion};
 use super::mask::{Mask, masked};
 use super::run_spec::{RecordedInput, RunSpec};
 use super::tracker::{RunTracker, Unrecorded};
@@ -14,7 +14,7 @@ use crate::model::operation::Operation;
 use crate::model::outcome::Flags;
 use crate::model::run_record::{Masked, RunId, RunRecord};
 use crate::policy::RecordPolicy;
-use crate::store::{InsertOutcome, NewRun, ShutdownMode, StoreError, StoreHandle};
+use crate::store::{Claim, InsertOutcome, NewRun, ShutdownMode, StoreError, StoreHandle};
 use crate::util::deadline::{Deadline, WorkError, WorkSize};
 use crate::util::private_dir::DataDir;
 
@@ -63,7 +63,10 @@ impl Recorder {
         }
     }
 
-    /// Writes the RUNNING record of a run, if it is recorded.
+    /// Hands the RUNNING record of a run to the store, if the run is recorded.
+    ///
+    /// Waits for the commit only if the run must be recorded first: with an idempotency key, or if
+    /// other runs refer to it. Other runs have no effect before their last commit.
     ///
     /// # Errors
     ///
@@ -92,12 +95,18 @@ impl Recorder {
         let key = key.map(|key| spec.claim(key, raw_input.as_deref().unwrap_or_default()));
         let run = spec.running_record(opened.owner().await?, input);
         let guard = opened.begin(&run);
+        let started = |claim, insertion, guard| {
+            let run = (claim, insertion, guard);
+            let record = ActiveRecord::new(opened, run, &spec, mask, deadline.cancel());
+            BeginOutcome::Started(RunTracker::Recorded(record))
+        };
+        if key.is_none() && !spec.is_recorded_first {
+            let (claim, run) = (Claim::of_new(run.id), Arc::new(run));
+            let pending = opened.store().begin(Arc::clone(&run));
+            return Ok(started(claim, Insertion::pending(run, pending), guard));
+        }
         Ok(match insert(opened, NewRun { run, key }).await? {
-            InsertOutcome::Created(claim) => {
-                let cancel = deadline.cancel();
-                let record = ActiveRecord::new(opened, (claim, guard), &spec, mask, cancel);
-                BeginOutcome::Started(RunTracker::Recorded(record))
-            }
+            InsertOutcome::Created(claim) => started(claim, Insertion::done(), guard),
             InsertOutcome::Existing(run) => {
                 guard.end();
                 if run.state.status().is_final() {

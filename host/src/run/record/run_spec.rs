@@ -51,6 +51,9 @@ pub(crate) struct RunSpec<'a> {
     pub(crate) rerun_of: Option<RunId>,
     /// The parent run.
     pub(crate) parent: Option<RunId>,
+    /// Whether the RUNNING record must be durable before the run starts, because other runs refer
+    /// to it.
+    pub(crate) is_recorded_first: bool,
 }
 
 impl RunSpec<'_> {

@@ -37,6 +37,15 @@ impl Completion<'_> {
     }
 }
 
+/// Error of committing the end of a run.
+#[derive(Debug)]
+pub(crate) enum FinishError {
+    /// The run has no record and changed no documents.
+    NoEffect(StoreError),
+    /// The end of the run is not recorded. [`StoreError::OutcomeUnknown`] says that it may be.
+    Lost(StoreError),
+}
+
 /// A run without a record. Its document changes are committed.
 pub(crate) struct Unrecorded {
     /// `None` without a data directory.
@@ -50,13 +59,13 @@ impl Unrecorded {
     /// # Errors
     ///
     /// Like [`ActiveRecord::finish`].
-    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<FinishOutcome, StoreError> {
+    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<FinishOutcome, FinishError> {
         let effects = ended.committed_effects();
         let Some(store) = self.store.as_ref().filter(|_| !effects.changes.is_empty()) else {
             return Ok(FinishOutcome::Done);
         };
         let metadata = CommitMetadata { at: clock::now(), ..self.metadata.clone() };
-        match store.commit_changes(metadata, effects).await? {
+        match store.commit_changes(metadata, effects).await.map_err(FinishError::Lost)? {
             CommitOutcome::Committed(..) => Ok(FinishOutcome::Done),
             CommitOutcome::Conflict => Ok(FinishOutcome::Conflict),
         }
@@ -100,10 +109,17 @@ impl RunTracker {
     }
 
     /// Awaits a run, and writes its log entries if the run has a record.
-    pub(crate) async fn run_with_flushes<T>(&self, run: impl Future<Output = T>) -> T {
+    ///
+    /// # Errors
+    ///
+    /// Like [`ActiveRecord::while_logging`].
+    pub(crate) async fn run_with_flushes<T>(
+        &self,
+        run: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
         match self {
             Self::Recorded(record) => record.while_logging(run).await,
-            Self::Unrecorded(_) => run.await,
+            Self::Unrecorded(_) => Ok(run.await),
         }
     }
 
@@ -140,7 +156,7 @@ impl RunTracker {
     /// # Errors
     ///
     /// Like [`ActiveRecord::finish`].
-    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<FinishOutcome, StoreError> {
+    pub(crate) async fn finish(&self, ended: Completion<'_>) -> Result<FinishOutcome, FinishError> {
         match self {
             Self::Recorded(record) => record.finish(ended).await,
             Self::Unrecorded(unrecorded) => unrecorded.finish(ended).await,

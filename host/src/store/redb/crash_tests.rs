@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
@@ -14,14 +15,15 @@ use serde_json::json;
 
 use super::RedbStore;
 use super::file::StoreFile;
+use crate::model::document::{Address, Body, CommitRequest, DocumentChange};
 use crate::model::outcome::Outcome;
 use crate::model::run_record::tests::running;
 use crate::model::run_record::{RunId, RunRecord, Status};
 use crate::store::conformance::{ending, insert};
 use crate::store::liveness::ProcessRegistry;
 use crate::store::{
-    FinishOutcome, InsertOutcome, NewRun, RunFilter, ShutdownMode, Store, StoreError,
-    StoreMaintenance as _,
+    Claim, FinishOutcome, InsertOutcome, MAX_INSERT_DELAY, NewRun, RunCompletion, RunFilter,
+    ShutdownMode, Store, StoreError, StoreMaintenance as _,
 };
 use crate::util::private_dir::DataDir;
 
@@ -46,7 +48,22 @@ fn directory() -> std::path::PathBuf {
     std::env::var_os(DIRECTORY).expect("the directory of the parent test").into()
 }
 
+/// Returns the end of a run that creates a document with the id of the run.
+fn creating_its_document(run: RunId) -> RunCompletion {
+    let address = document_of(run);
+    let after = Some(Body::try_from(json!({"n": 1})).unwrap());
+    let changes = [(address, DocumentChange { before: None, after })].into();
+    let effects = Arc::new(CommitRequest { changes, ..CommitRequest::default() });
+    RunCompletion { effects, ..ending(Outcome::Success(json!({}))) }
+}
+
+fn document_of(run: RunId) -> Address {
+    Address { collection: "of_runs".parse().unwrap(), id: run.to_string().parse().unwrap() }
+}
+
 /// Writes runs until killed, and logs each confirmed insert (`I`) and finish (`F`) with the id.
+///
+/// Every other run is inserted and finished in one commit.
 #[tokio::test]
 #[ignore = "entry point of a child process that another test starts"]
 async fn child_that_writes() {
@@ -54,11 +71,19 @@ async fn child_that_writes() {
     let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
     let owner = ProcessRegistry::new(DataDir::new(directory.join("data"))).register().unwrap();
     let mut confirmed = File::create(directory.join(format!("confirmed-{}", owner.id()))).unwrap();
-    loop {
-        let run = RunRecord { owner: owner.id().clone(), ..running("a") };
-        let claim = insert(&store, &run).await;
-        confirmed.write_all(format!("I{}\n", run.id).as_bytes()).unwrap();
-        let finished = store.finish(claim, ending(Outcome::Success(json!({})))).await.unwrap();
+    for number in 0.. {
+        let run = Arc::new(RunRecord { owner: owner.id().clone(), ..running("a") });
+        let end = creating_its_document(run.id);
+        let (claim, end) = if number % 2 == 0 {
+            drop(store.begin(Arc::clone(&run)));
+            let running = Some(Arc::clone(&run));
+            (Claim::of_new(run.id), RunCompletion { running, ..end })
+        } else {
+            let claim = insert(&store, &run).await;
+            confirmed.write_all(format!("I{}\n", run.id).as_bytes()).unwrap();
+            (claim, end)
+        };
+        let finished = store.finish(claim, end).await.unwrap();
         assert_eq!(finished, FinishOutcome::Done);
         confirmed.write_all(format!("F{}\n", run.id).as_bytes()).unwrap();
     }
@@ -122,10 +147,60 @@ async fn confirmed_writes_survive_killed_processes() {
     let known: BTreeSet<_> = all.runs.iter().map(|run| run.id).collect();
     assert_eq!(known.len(), all.runs.len(), "duplicate run");
     assert!(inserted.iter().all(|id| known.contains(id)), "a confirmed run is missing");
+    let documents = store.snapshot().await.unwrap();
     for run in &all.runs {
         let expected = finished.contains(&run.id);
         assert!(run.status == Status::Success || !expected && run.status == Status::Failed);
+        let is_changed = documents.get(&document_of(run.id)).await.unwrap().is_some();
+        assert_eq!(is_changed, run.status == Status::Success, "run {}", run.id);
     }
+    let (_, count) = documents.collections().await.unwrap()[0].clone();
+    let succeeded = all.runs.iter().filter(|run| run.status == Status::Success).count();
+    assert_eq!(count, succeeded as u64, "a document without a run");
+    assert!(finished.iter().all(|id| known.contains(id)), "a confirmed run is missing");
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+}
+
+/// Begins a run and commits its end, which the parent test blocks.
+#[tokio::test]
+#[ignore = "entry point of a child process that another test starts"]
+async fn child_that_waits_for_its_commit() {
+    let directory = directory();
+    let store = RedbStore::new(DataDir::new(directory.join("data")), ShutdownMode::Clean);
+    let run = Arc::new(running("a"));
+    drop(store.begin(Arc::clone(&run)));
+    fs::write(directory.join("begun"), run.id.to_string()).unwrap();
+    let running = Some(Arc::clone(&run));
+    let end = RunCompletion { running, ..creating_its_document(run.id) };
+    store.finish(Claim::of_new(run.id), end).await.unwrap();
+    fs::write(directory.join("confirmed"), "").unwrap();
+}
+
+#[tokio::test]
+async fn process_killed_before_the_commit_of_its_run_leaves_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = DataDir::new(scratch.path().join("data"));
+    let store = RedbStore::new(data.clone(), ShutdownMode::Clean);
+    insert(&store, &running("a")).await;
+    let blocker = StoreFile::new(data, ShutdownMode::Clean);
+    let handle = blocker.for_writing().unwrap();
+    let transaction = handle.begin_write().unwrap();
+    let test = "store::redb::crash_tests::child_that_waits_for_its_commit";
+    let mut child = child(test, scratch.path(), r#"exec "$@""#);
+    let begun = scratch.path().join("begun");
+    while !fs::read_to_string(&begun).is_ok_and(|id| id.parse::<RunId>().is_ok()) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Both the insertion and the end are due.
+    tokio::time::sleep(5 * MAX_INSERT_DELAY).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(transaction);
+    let id = fs::read_to_string(&begun).unwrap().parse().unwrap();
+    assert!(!scratch.path().join("confirmed").exists());
+    assert_eq!(store.get(id).await.unwrap(), None);
+    let documents = store.snapshot().await.unwrap();
+    assert_eq!(documents.collections().await.unwrap(), []);
     assert_eq!(store.check().await.unwrap(), [""; 0]);
 }
 

@@ -22,6 +22,7 @@ pub(super) mod test_store;
 pub(super) mod writer;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -32,15 +33,16 @@ use self::keys::{Index, TableId};
 use self::ops::Added;
 use self::row::Row;
 use self::tables::Snapshot;
-use self::writer::Writer;
+use self::writer::{WriteKind, Writer};
 use crate::model::document::{ChangeSet, CommitRequest};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunSummary, Status};
 use crate::store::stats::StatsBuilder;
 use crate::store::{
     AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot,
-    EraseOutcome, FinishOutcome, InsertOutcome, NewRun, RunCompletion, RunCursor, RunFilter,
-    RunPage, ShutdownMode, StatsReport, Store, StoreError, off_thread,
+    EraseOutcome, FinishOutcome, InsertOutcome, MAX_INSERT_DELAY, NewRun, PendingInsert,
+    RunCompletion, RunCursor, RunFilter, RunPage, ShutdownMode, StatsReport, Store, StoreError,
+    off_thread,
 };
 use crate::util::private_dir::DataDir;
 
@@ -188,6 +190,14 @@ impl Store for RedbStore {
         self.writer.submit(new.run.id, move |tx| ops::insert(tx, &new)).await
     }
 
+    fn begin(&self, run: Arc<RunRecord>) -> PendingInsert {
+        let id = run.id;
+        let new = NewRun { run: Arc::unwrap_or_clone(run), key: None };
+        let due = WriteKind::Begin(Instant::now() + MAX_INSERT_DELAY);
+        let pending = self.writer.enqueue(id, due, move |tx| ops::insert(tx, &new));
+        Box::pin(async move { pending?.answer().await.map(drop) })
+    }
+
     async fn append_log(
         &self,
         claim: &Claim,
@@ -206,8 +216,9 @@ impl Store for RedbStore {
         claim: Claim,
         ending: RunCompletion,
     ) -> Result<FinishOutcome, StoreError> {
-        let finish = self.writer.submit(claim.id, move |tx| ops::finish(tx, claim, &ending));
-        Ok(finish.await?.into())
+        let kind = if ending.running.is_some() { WriteKind::Finish } else { WriteKind::Prompt };
+        let finish = self.writer.enqueue(claim.id, kind, move |tx| ops::finish(tx, claim, &ending));
+        Ok(finish?.answer().await?.into())
     }
 
     async fn commit_changes(

@@ -30,22 +30,29 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<InsertOutcome, Sto
         }
     }
     run.sequence = tx.sequence()? + 1;
-    // Corruption can hide the newest rows. Another row must not replace them.
-    if tx.has(&keys::run(run.sequence))? {
-        return Err(codec::corrupted(&keys::run(run.sequence), "key out of order"));
-    }
-    run.revision = 1;
+    let claim = Claim::of_new(run.id);
+    run.revision = claim.revision;
     if let Some(claim) = &new.key {
         let key = keys::idempotency(&run.operation_name, &claim.key);
         tx.put(&key, &IdempotencyEntry { run: run.sequence, fingerprint: claim.fingerprint })?;
         run.idempotency_key = Some(claim.key.clone());
     }
-    let (id, sequence) = (run.id, run.sequence);
     let log = std::mem::take(&mut run.log_entries);
+    add_run(tx, run, log)?;
+    Ok(InsertOutcome::Created(claim))
+}
+
+/// Writes a run that is not in the store, with its log.
+fn add_run(tx: &mut Tx<'_>, run: RunRecord, log: Vec<LogEntry>) -> Result<(), StoreError> {
+    let sequence = run.sequence;
+    // Corruption can hide the newest rows. Another row must not replace them.
+    if tx.has(&keys::run(sequence))? {
+        return Err(codec::corrupted(&keys::run(sequence), "key out of order"));
+    }
     let (row, payloads) = Row::new(run);
     tx.replace(None, &row, &payloads)?;
     tx.add_log(sequence, log)?;
-    Ok(InsertOutcome::Created(Claim { id, revision: 1 }))
+    Ok(())
 }
 
 /// State of an idempotency key that a run claims.
@@ -103,8 +110,8 @@ pub(super) enum Ended {
     Done(Claim, Status, DateTime<Utc>),
     /// The claim is no longer valid.
     Lost(Claim),
-    /// The read set has changed.
-    Conflict,
+    /// The read set has changed. Contains the run if its RUNNING record was inserted instead.
+    Conflict(Option<RunId>),
 }
 
 impl From<Ended> for FinishOutcome {
@@ -112,7 +119,7 @@ impl From<Ended> for FinishOutcome {
         match ended {
             Ended::Done(..) => Self::Done,
             Ended::Lost(_) => Self::Lost,
-            Ended::Conflict => Self::Conflict,
+            Ended::Conflict(_) => Self::Conflict,
         }
     }
 }
@@ -123,7 +130,11 @@ pub(super) fn finish(
     claim: Claim,
     ending: &RunCompletion,
 ) -> Result<Ended, StoreError> {
-    let old = existing_row(tx, claim.id)?;
+    let old = match (tx.row(claim.id)?, &ending.running) {
+        (Some(old), _) => old,
+        (None, Some(running)) => return insert_finished(tx, claim, ending, running),
+        (None, None) => return Err(missing_run(claim.id)),
+    };
     if !is_claimed(&old, claim) {
         return Ok(Ended::Lost(claim));
     }
@@ -132,7 +143,7 @@ pub(super) fn finish(
     new.run.error_list.clone_from(&ending.error_list);
     let Some(count) = tx.apply_changes(&ending.effects, &author(&new.run, ending.finished_at))?
     else {
-        return Ok(Ended::Conflict);
+        return Ok(Ended::Conflict(None));
     };
     if let Some(changes) = &mut new.run.changes {
         changes.revision = count.revision;
@@ -141,6 +152,31 @@ pub(super) fn finish(
     tx.replace(Some(&old), &new, &payloads)?;
     tx.add_log(new.run.sequence, ending.log_entries.clone())?;
     Ok(Ended::Done(claim, new.run.state.status(), ending.finished_at))
+}
+
+/// Inserts a run with its final state. After a conflict, inserts it as RUNNING.
+fn insert_finished(
+    tx: &mut Tx<'_>,
+    claim: Claim,
+    ending: &RunCompletion,
+    running: &RunRecord,
+) -> Result<Ended, StoreError> {
+    let mut run = running.clone();
+    (run.sequence, run.revision) = (tx.sequence()? + 1, claim.revision);
+    let mut log = std::mem::take(&mut run.log_entries);
+    let Some(count) = tx.apply_changes(&ending.effects, &author(&run, ending.finished_at))? else {
+        add_run(tx, run, log)?;
+        return Ok(Ended::Conflict(Some(claim.id)));
+    };
+    set_final_state(&mut run, ending);
+    run.error_list.clone_from(&ending.error_list);
+    if let Some(changes) = &mut run.changes {
+        changes.revision = count.revision;
+    }
+    log.extend(ending.log_entries.iter().cloned());
+    let status = run.state.status();
+    add_run(tx, run, log)?;
+    Ok(Ended::Done(claim, status, ending.finished_at))
 }
 
 fn author(run: &RunRecord, at: DateTime<Utc>) -> CommitMetadata {
@@ -186,7 +222,11 @@ fn bump_revision(run: &mut RunRecord, now: DateTime<Utc>) {
 }
 
 fn existing_row(tx: &Tx<'_>, id: RunId) -> Result<Row, StoreError> {
-    tx.row(id)?.ok_or_else(|| codec::corrupted(&keys::id(id), "missing id entry"))
+    tx.row(id)?.ok_or_else(|| missing_run(id))
+}
+
+fn missing_run(id: RunId) -> StoreError {
+    codec::corrupted(&keys::id(id), "missing id entry")
 }
 
 fn is_claimed(row: &Row, claim: Claim) -> bool {
@@ -328,7 +368,8 @@ impl CommitCheck for Ended {
             Self::Lost(claim) => {
                 return Ok(store.row(claim.id)?.is_none_or(|row| !is_claimed(&row, *claim)));
             }
-            Self::Conflict => return Ok(true),
+            Self::Conflict(Some(inserted)) => return store.has(&keys::id(*inserted)),
+            Self::Conflict(None) => return Ok(true),
         };
         Ok(store.row(claim.id)?.is_some_and(|Row { run, .. }| {
             run.revision > claim.revision

@@ -2,12 +2,16 @@
 //!
 //! Requests that arrive while a transaction is being committed are batched into the next one.
 //! Each request is answered after its transaction has been synced to disk.
+//!
+//! The insertion of a RUNNING record is delayed for a short time, because most runs finish within
+//! it and then need one commit instead of two.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -58,24 +62,37 @@ impl Writer {
         T: CommitCheck + Send + 'static,
         A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        let (sender, mut answer) = oneshot::channel();
+        self.enqueue(id, WriteKind::Prompt, apply)?.answer().await
+    }
+
+    /// Adds a write to the queue. The answer is available when the write has been synced to disk.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the thread cannot be started.
+    pub(super) fn enqueue<T, A>(
+        &self,
+        id: RunId,
+        kind: WriteKind,
+        apply: A,
+    ) -> Result<PendingWrite<T>, StoreError>
+    where
+        T: CommitCheck + Send + 'static,
+        A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
         let token = StartToken::default();
         let request = WriteRequest {
             id,
+            kind,
             apply,
             result: None,
             sender,
             token: token.clone(),
             has_started: false,
         };
-        let stopped = |_| StoreError::from(io::Error::other("the writer thread has stopped"));
-        self.requests()?.send(Box::new(request)).map_err(|_| stopped(()))?;
-        match tokio::time::timeout(self.timeout, &mut answer).await {
-            Ok(answer) => answer.map_err(|_| stopped(()))?,
-            Err(_) if token.take() => Err(StoreError::Busy),
-            // The writer thread has already started the request.
-            Err(_) => answer.await.map_err(|_| stopped(()))?,
-        }
+        self.requests()?.send(Box::new(request)).map_err(|_| stopped())?;
+        Ok(PendingWrite { answer, token, deadline: Instant::now() + self.timeout })
     }
 
     /// Starts the thread, which opens an existing file in the background.
@@ -96,6 +113,44 @@ impl Writer {
     }
 }
 
+fn stopped() -> StoreError {
+    io::Error::other("the writer thread has stopped").into()
+}
+
+/// When a write is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WriteKind {
+    /// With the next transaction, and with all delayed insertions.
+    Prompt,
+    /// Inserts the RUNNING record of a run, at this time or with an earlier transaction.
+    Begin(Instant),
+    /// Finishes a run with the next transaction. Replaces its delayed insertion.
+    Finish,
+}
+
+/// A write in the queue.
+pub(super) struct PendingWrite<T> {
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+    token: StartToken,
+    deadline: Instant,
+}
+
+impl<T> PendingWrite<T> {
+    /// Waits for the answer. After the deadline, withdraws the write if it has not started.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::submit`].
+    pub(super) async fn answer(mut self) -> Result<T, StoreError> {
+        match tokio::time::timeout_at(self.deadline.into(), &mut self.answer).await {
+            Ok(answer) => answer.map_err(|_| stopped())?,
+            Err(_) if self.token.take() => Err(StoreError::Busy),
+            // The writer thread has already started the request.
+            Err(_) => self.answer.await.map_err(|_| stopped())?,
+        }
+    }
+}
+
 /// A token that either the writer thread or the timed-out caller takes.
 ///
 /// The thread takes the token when it starts the request. The caller takes it to withdraw the
@@ -112,10 +167,60 @@ impl StartToken {
 
 fn serve(file: &StoreFile, requests: &Receiver<BoxedWrite>) {
     catch_corruption_panic(|| file.open_existing()).ok();
-    while let Ok(first) = requests.recv() {
-        let mut batch = vec![first];
-        batch.extend(requests.try_iter().take(MAX_BATCH - 1));
+    let mut queue = Queue { requests, delayed: VecDeque::new() };
+    while let Some(batch) = queue.next_batch() {
         write(file, batch);
+    }
+}
+
+/// The queue of the writer thread.
+struct Queue<'r> {
+    requests: &'r Receiver<BoxedWrite>,
+    /// The delayed insertions, in the order in which they are due.
+    delayed: VecDeque<(Instant, BoxedWrite)>,
+}
+
+impl Queue<'_> {
+    /// Waits for the writes of the next transaction; `None` if the handle was dropped.
+    fn next_batch(&mut self) -> Option<Vec<BoxedWrite>> {
+        let mut batch = Vec::new();
+        while batch.is_empty() {
+            match self.receive() {
+                Ok(first) => {
+                    self.add(first, &mut batch);
+                    for request in self.requests.try_iter().take(MAX_BATCH - 1) {
+                        self.add(request, &mut batch);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            let now = Instant::now();
+            while let Some((_, insertion)) = self.delayed.pop_front_if(|(due, _)| *due <= now) {
+                batch.push(insertion);
+            }
+        }
+        Some(batch)
+    }
+
+    /// Waits for a request until the first delayed insertion is due.
+    fn receive(&self) -> Result<BoxedWrite, RecvTimeoutError> {
+        match self.delayed.front() {
+            Some((due, _)) => {
+                self.requests.recv_timeout(due.saturating_duration_since(Instant::now()))
+            }
+            None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    fn add(&mut self, request: BoxedWrite, batch: &mut Vec<BoxedWrite>) {
+        match request.kind() {
+            WriteKind::Begin(due) => return self.delayed.push_back((due, request)),
+            WriteKind::Finish => self.delayed.retain(|(_, delayed)| delayed.id() != request.id()),
+            // The write may concern a run whose insertion is delayed.
+            WriteKind::Prompt => batch.extend(self.delayed.drain(..).map(|(_, delayed)| delayed)),
+        }
+        batch.push(request);
     }
 }
 
@@ -189,6 +294,8 @@ fn resolve_unknown_commit(file: &StoreFile, batch: Vec<BoxedWrite>, error: &Stor
 trait QueuedWrite: Send {
     /// Returns the run that the write concerns.
     fn id(&self) -> RunId;
+    /// Returns when the write is committed.
+    fn kind(&self) -> WriteKind;
     /// Marks the request as started. Returns `false` if the caller has withdrawn it.
     fn start(&mut self) -> bool;
     /// Applies the write within a transaction. May be called again in another transaction.
@@ -201,6 +308,7 @@ trait QueuedWrite: Send {
 
 struct WriteRequest<T, A> {
     id: RunId,
+    kind: WriteKind,
     apply: A,
     result: Option<T>,
     sender: oneshot::Sender<Result<T, StoreError>>,
@@ -215,6 +323,10 @@ where
 {
     fn id(&self) -> RunId {
         self.id
+    }
+
+    fn kind(&self) -> WriteKind {
+        self.kind
     }
 
     fn start(&mut self) -> bool {
@@ -266,6 +378,7 @@ mod tests {
         let result = Some(InsertOutcome::Created(Claim { id, revision: 1 }));
         let request = WriteRequest {
             id,
+            kind: WriteKind::Prompt,
             apply,
             result,
             sender,
