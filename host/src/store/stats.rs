@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Bucket, Percentiles, Stats};
 use crate::model::operation::OperationName;
 use crate::model::outcome::FailureKind;
-use crate::model::run_record::RunRecord;
+use crate::model::run_record::{RunRecord, Status};
 
 /// Upper bounds of the histogram buckets, in milliseconds. The last one is about three hours.
 const BUCKET_BOUNDS: [u64; 15] = [
@@ -32,6 +32,14 @@ fn histogram(durations: &[u64]) -> Vec<Bucket> {
     buckets[first..last].to_vec()
 }
 
+/// Returns the duration of a run in microseconds; `None` if the run has not finished, or crashed,
+/// because the duration of a crashed run is unknown.
+pub(super) fn counted_duration(run: &RunRecord) -> Option<u64> {
+    let crashed = run.state.failure().is_some_and(|failure| failure.kind == FailureKind::Crashed);
+    let took = run.duration().filter(|_| !crashed)?;
+    Some(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))
+}
+
 /// Accumulator of run statistics. Holds 8 bytes for each finished run.
 #[derive(Default)]
 pub(super) struct StatsBuilder {
@@ -40,22 +48,32 @@ pub(super) struct StatsBuilder {
 }
 
 impl StatsBuilder {
-    /// Adds a run. The duration of a crashed run is unknown and not counted.
+    /// Adds a run.
     pub(super) fn add(&mut self, run: &RunRecord) {
         let name = &run.operation_name;
         let count = &mut self.stats.entry(name.clone()).or_default().count;
         *count.entry(run.state.status()).or_default() += 1;
-        let crashed =
-            run.state.failure().is_some_and(|failure| failure.kind == FailureKind::Crashed);
-        if let Some(took) = run.duration().filter(|_| !crashed) {
-            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-            self.durations.entry(name.clone()).or_default().push(micros);
+        self.durations.entry(name.clone()).or_default().extend(counted_duration(run));
+    }
+
+    /// Adds runs of an operation: their number by status, and the counted durations in microseconds.
+    pub(super) fn add_all(
+        &mut self,
+        name: &OperationName,
+        count: &BTreeMap<Status, u64>,
+        durations: impl Iterator<Item = u64>,
+    ) {
+        let counted = &mut self.stats.entry(name.clone()).or_default().count;
+        for (status, count) in count {
+            *counted.entry(*status).or_default() += count;
         }
+        self.durations.entry(name.clone()).or_default().extend(durations);
     }
 
     /// Returns the statistics.
     pub(super) fn build(mut self) -> Stats {
-        for (name, mut durations) in self.durations {
+        let counted = self.durations.into_iter().filter(|(_, durations)| !durations.is_empty());
+        for (name, mut durations) in counted {
             durations.sort_unstable();
             // Nearest-rank percentile.
             let at = |percent: usize| {

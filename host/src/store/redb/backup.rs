@@ -141,7 +141,8 @@ pub(super) fn ensure_intact(
         | TableId::Change
         | TableId::Commit
         | TableId::RunCommit
-        | TableId::Collection => codec::verify(key, value).map(drop),
+        | TableId::Collection
+        | TableId::Summary => codec::verify(key, value).map(drop),
     }
 }
 

@@ -137,6 +137,12 @@ impl IntegrityReport {
                 ensure_intact(store, kind, (key, value))
             }
             TableId::Run => self.check_row(store, key, value),
+            TableId::Summary => {
+                let block = keys::block_of_summary(key);
+                let block = block.ok_or_else(|| codec::corrupted(key, "malformed key"))?;
+                let is_current = store.is_summary_of(block, &codec::decode(key, value)?)?;
+                ensure(is_current, key, "the statistics do not match the runs")
+            }
             TableId::Log => {
                 codec::decode::<Vec<LogEntry>>(key, value)?;
                 ensure(has_run_of_log(store, key)?, key, "log without a run")

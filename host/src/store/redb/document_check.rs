@@ -56,7 +56,8 @@ impl DocumentFindings {
             | TableId::Payload
             | TableId::PayloadRefcount
             | TableId::Idempotency
-            | TableId::Index => Ok(()),
+            | TableId::Index
+            | TableId::Summary => Ok(()),
         }
     }
 

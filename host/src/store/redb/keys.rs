@@ -14,6 +14,7 @@
 //!           0   w      revision                                    -> metadata of a commit
 //!           0   e      run id                                      -> revision of its commit
 //!           0   n      collection                                  -> number of documents
+//!           0   b      number of a block                           -> statistics of its runs
 //!           0   i      index, hash of a value, sequence            -> empty, or a time
 //! ```
 //!
@@ -49,12 +50,13 @@ pub(super) enum TableId {
     RunCommit,
     Collection,
     Index,
+    Summary,
 }
 
 impl TableId {
     /// All tables, by their index. Runs come before the entries that belong to them, for the check
     /// and for salvage.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Meta,
         Self::Run,
         Self::RunIdIndex,
@@ -68,6 +70,7 @@ impl TableId {
         Self::RunCommit,
         Self::Collection,
         Self::Index,
+        Self::Summary,
     ];
 
     fn letter(self) -> u8 {
@@ -85,6 +88,7 @@ impl TableId {
             Self::RunCommit => b'e',
             Self::Collection => b'n',
             Self::Index => b'i',
+            Self::Summary => b'b',
         }
     }
 
@@ -104,6 +108,7 @@ impl TableId {
             Self::RunCommit => "run_commits",
             Self::Collection => "collections",
             Self::Index => "indexes",
+            Self::Summary => "run_summaries",
         }
     }
 
@@ -144,6 +149,7 @@ pub(super) fn name(key: &[u8]) -> String {
         TableId::RunCommit => format!("commit of run {}", HEXLOWER.encode(rest)),
         TableId::Collection => format!("collection {}", text(rest)),
         TableId::Index => format!("index {}", text(rest)),
+        TableId::Summary => format!("statistics of block {}", number(rest)),
     }
 }
 
@@ -169,6 +175,12 @@ pub(super) fn meta(name: &str) -> Vec<u8> {
 /// Returns the key of the row of a run.
 pub(super) fn run(sequence: u64) -> Vec<u8> {
     [&TableId::Run.prefix()[..], &sequence.to_be_bytes()].concat()
+}
+
+/// Returns the sequence in a row key.
+pub(super) fn sequence_of_run(key: &[u8]) -> Option<u64> {
+    let (TableId::Run, rest) = parse(key)? else { return None };
+    rest.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// Returns the key of the entry that maps a run id to its sequence.
@@ -319,6 +331,17 @@ pub(super) fn collection(name: &CollectionName) -> Vec<u8> {
 pub(super) fn name_of_collection(key: &[u8]) -> Option<CollectionName> {
     let (TableId::Collection, name) = parse(key)? else { return None };
     str::from_utf8(name).ok()?.parse().ok()
+}
+
+/// Returns the key of the statistics of a block of runs.
+pub(super) fn summary(block: u64) -> Vec<u8> {
+    [&TableId::Summary.prefix()[..], &block.to_be_bytes()].concat()
+}
+
+/// Returns the block of a summary key.
+pub(super) fn block_of_summary(key: &[u8]) -> Option<u64> {
+    let (TableId::Summary, rest) = parse(key)? else { return None };
+    rest.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// An index and the value to look up. The entries of a value are in sequence order.

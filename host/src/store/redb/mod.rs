@@ -16,6 +16,8 @@ pub(super) mod overlay;
 pub(super) mod pages;
 pub(super) mod row;
 pub(super) mod salvage;
+mod statistics;
+mod summary;
 pub(super) mod tables;
 #[cfg(test)]
 pub(super) mod test_store;
@@ -32,12 +34,13 @@ use self::file::StoreFile;
 use self::keys::{Index, TableId};
 use self::ops::Added;
 use self::row::Row;
+use self::statistics::StatsReader;
+use self::summary::Coverage;
 use self::tables::Snapshot;
 use self::writer::{WriteKind, Writer};
 use crate::model::document::{ChangeSet, CommitRequest};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunSummary, Status};
-use crate::store::stats::StatsBuilder;
 use crate::store::{
     AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot,
     EraseOutcome, FinishOutcome, InsertOutcome, MAX_INSERT_DELAY, NewRun, PendingInsert,
@@ -86,7 +89,10 @@ impl RedbStore {
         loop {
             let selection = (filter.clone(), range.clone());
             let part = self
-                .read(move |store| read_part(store, &selection.0, &selection.1, expected))
+                .read(move |store| {
+                    let (filter, range) = &selection;
+                    read_part(store, filter, &skip_blocks(store, filter, range)?, expected)
+                })
                 .await?;
             let Some(Part { rows, rest }) = part else { return Ok(()) };
             if !rows.into_iter().all(&mut visit) {
@@ -125,6 +131,27 @@ impl KeyRange {
         };
         Self { first, end }
     }
+}
+
+/// Returns the rest of a range of rows without the blocks at its end that are outside of the time
+/// range of the filter.
+fn skip_blocks(
+    store: &Snapshot,
+    filter: &RunFilter,
+    range: &KeyRange,
+) -> Result<KeyRange, StoreError> {
+    let mut range = range.clone();
+    if filter.since.is_none() && filter.until.is_none() || range.first != TableId::Run.prefix() {
+        return Ok(range);
+    }
+    let end = keys::sequence_of_run(&range.end).map_or_else(|| store.sequence(), Ok)?;
+    let mut block = end / summary::BLOCK_SIZE;
+    while store.summary(block)?.is_some_and(|it| it.coverage(filter) == Coverage::Outside) {
+        range.end = keys::run(summary::sequences(block).start);
+        let Some(before) = block.checked_sub(1) else { break };
+        block = before;
+    }
+    Ok(range)
 }
 
 /// Some rows of a key range, and the end of the unread rest.
@@ -324,16 +351,7 @@ impl Store for RedbStore {
     }
 
     async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError> {
-        let (mut stats, mut corrupted) = (StatsBuilder::default(), Vec::new());
-        let visit = |row: Result<Row, StoreError>| {
-            match row {
-                Ok(row) => stats.add(&row.run),
-                Err(error) => corrupted.push(error),
-            }
-            true
-        };
-        self.each(filter, (KeyRange::listing(filter, None), usize::MAX), visit).await?;
-        Ok(StatsReport { operations: stats.build(), corrupted })
+        StatsReader::new(self, filter).read().await
     }
 }
 

@@ -5,6 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use super::row::Row;
+use super::summary::StoredSummaries;
 use super::tables::{Entry, IdempotencyEntry, Snapshot, Tx};
 use super::{codec, keys};
 use crate::model::document::{ChangeCount, CommitRequest};
@@ -349,6 +350,12 @@ impl CommitCheck for InsertOutcome {
             Self::Created(claim) => store.has(&keys::id(claim.id)),
             Self::Existing(run) | Self::KeyConflict(run) => has_revision(store, run),
         }
+    }
+}
+
+impl CommitCheck for StoredSummaries {
+    fn is_committed(&self, store: &Snapshot) -> Result<bool, StoreError> {
+        self.0.iter().try_fold(true, |all, block| Ok(all && store.has(&keys::summary(*block))?))
     }
 }
 

@@ -218,7 +218,7 @@ impl Salvager<'_> {
 
 fn noun(kind: TableId) -> &'static str {
     match kind {
-        TableId::Run | TableId::RunIdIndex | TableId::Index => "run",
+        TableId::Run | TableId::RunIdIndex | TableId::Index | TableId::Summary => "run",
         TableId::Log => "log segment",
         TableId::Payload | TableId::PayloadRefcount => "large value",
         TableId::Idempotency => "idempotency key",
@@ -260,9 +260,11 @@ fn copy_entry(tx: &mut Tx<'_>, kind: TableId, entry: &Entry) -> Result<bool, Sto
             tx.has(&keys::run(codec::decode::<IdempotencyEntry>(key, value)?.run))?
         }
         TableId::Meta => true,
-        TableId::RunIdIndex | TableId::PayloadRefcount | TableId::Collection | TableId::Index => {
-            false
-        }
+        TableId::RunIdIndex
+        | TableId::PayloadRefcount
+        | TableId::Collection
+        | TableId::Index
+        | TableId::Summary => false,
     };
     if is_owned {
         tx.put_bytes(key, value)?;
