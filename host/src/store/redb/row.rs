@@ -1,5 +1,7 @@
 //! The stored form of a run. Large values are stored separately.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -133,8 +135,24 @@ fn move_value(value: &mut Value, digest: &mut Option<Digest>, payloads: &mut Vec
 }
 
 fn large<T: Serialize>(value: &T) -> Option<Blob> {
-    let json = serde_json::to_string(value).ok().filter(|json| json.len() > BLOB_THRESHOLD);
-    json.map(payload)
+    // Most values are small, and become JSON with their row.
+    let is_large = serde_json::to_writer(SizeLimit(BLOB_THRESHOLD), value).is_err();
+    if is_large { serde_json::to_string(value).ok().map(payload) } else { None }
+}
+
+/// A writer that fails after this number of bytes.
+struct SizeLimit(usize);
+
+impl io::Write for SizeLimit {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let rest = self.0.checked_sub(bytes.len());
+        self.0 = rest.ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn payload(json: String) -> Blob {
