@@ -90,15 +90,17 @@ pub(super) fn store_builder(config: &Config) -> Result<HostBuilder, CliError> {
 }
 
 /// Returns a host builder for commands that need neither plugins nor the store. Compiled code is
-/// not cached if a file that is not trusted sets the data directory.
+/// not cached if a file that is not trusted sets the data directory, or outside of a project,
+/// because the default data directory would make a project of the current directory.
 ///
 /// # Errors
 ///
 /// Returns [`CliError`] if the path of this program is unknown.
 pub(super) fn compiling_builder(config: &Config) -> Result<HostBuilder, CliError> {
+    let has_data = config.is_marked || config.data.source != Source::Default;
     match config.check_trusted(false) {
-        Ok(()) => with_data(config),
-        Err(_) => without_data(config),
+        Ok(()) if has_data => with_data(config),
+        Ok(()) | Err(_) => without_data(config),
     }
 }
 

@@ -35,6 +35,7 @@ fn file_outside_the_plugin_directory_is_checked() {
     let project = Project::with_rust(&["text"]);
     project.add("page", b"<html>");
     insta::assert_snapshot!(project.run(&["check", "plugins/text.wasm"]), @"plugins/text.wasm: word_count, slugify");
+    assert!(!project.path().join(".ophost").exists(), "the check created a project");
     insta::assert_snapshot!(project.run(&["check", "plugins/page.wasm"]), @"
     ---- stderr
     rejected: `plugins/page.wasm`: not a WebAssembly file
