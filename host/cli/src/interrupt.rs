@@ -52,7 +52,7 @@ pub(super) fn cancel_on_signal(cancel: CancellationToken) -> io::Result<()> {
 ///
 /// Returns the error of the operating system if the signal cannot be received.
 pub(super) fn enable_child_wait() -> io::Result<()> {
-    if is_ignored(SignalKind::child()) {
+    if IgnoredSignals::of_process().has(SignalKind::child()) {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let _inside = runtime.enter();
         // Dropping the listener does not remove the handler.
@@ -72,7 +72,8 @@ enum HandledSignals {
 impl HandledSignals {
     /// Returns the signals that this process does not ignore.
     fn of_process() -> Option<Self> {
-        match (is_ignored(SignalKind::interrupt()), is_ignored(SignalKind::terminate())) {
+        let ignored = IgnoredSignals::of_process();
+        match (ignored.has(SignalKind::interrupt()), ignored.has(SignalKind::terminate())) {
             (false, false) => Some(Self::Both),
             (false, true) => Some(Self::Interrupt),
             (true, false) => Some(Self::Terminate),
@@ -89,10 +90,19 @@ impl HandledSignals {
     }
 }
 
-/// Returns whether this process ignores a signal; `false` if this cannot be read.
-fn is_ignored(signal: SignalKind) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    ignored_mask(&status).is_some_and(|mask| mask >> (signal.as_raw_value() - 1) & 1 == 1)
+/// The mask of the signals that this process ignores; none if the mask cannot be read.
+#[derive(Clone, Copy)]
+struct IgnoredSignals(u64);
+
+impl IgnoredSignals {
+    fn of_process() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self(ignored_mask(&status).unwrap_or_default())
+    }
+
+    fn has(self, signal: SignalKind) -> bool {
+        self.0 >> (signal.as_raw_value() - 1) & 1 == 1
+    }
 }
 
 /// Returns the mask of ignored signals; signal 1 is the lowest bit.

@@ -1,6 +1,6 @@
 //! A compiled schema.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use jsonschema::{
@@ -17,6 +17,7 @@ use super::graph::{self, Graph};
 use super::instance::{self, Bounds, Ended, Instance, Instances};
 use super::pattern::{self, Pattern};
 use super::secrets::{self, Secrets};
+use super::simple::{self, Verdict};
 use super::size::Size;
 use super::violation::Violations;
 
@@ -30,11 +31,16 @@ const MAX_COLLECT: u64 = 4 << 20;
 /// Budget of checking a default of a schema, in steps.
 const MAX_DEFAULT: u64 = 1 << 20;
 
+/// Version of the rules of [`Schema::compile`]. It contains the version of the validator library.
+/// It must change when a schema that was accepted is rejected, or gets another meaning.
+pub const RULES: &str = "1, jsonschema 0.60.2";
+
 /// A compiled schema. It checks any number of values.
 #[derive(Debug)]
 pub struct Schema {
     document: Value,
-    validator: Validator<Instances>,
+    /// Built on first use, if the schema was checked before.
+    validator: OnceLock<Validator<Instances>>,
     graph: Graph,
     cost: Cost,
     secrets: Secrets,
@@ -88,17 +94,48 @@ impl Schema {
     /// Returns [`SchemaError`] if the value is not a schema, exceeds a limit of size or cost, has an
     /// external reference, or has a default that violates its own schema or contains itself.
     pub fn compile(document: Value) -> Result<Self, SchemaError> {
+        let schema = Self::compile_checked(document)?;
+        let validator = options(&schema.graph).build(&schema.document)?;
+        check_defaults(&schema.graph, &schema.cost, &graph::index(&schema.document)?)?;
+        Ok(Self { validator: validator.into(), ..schema })
+    }
+
+    /// Compiles a schema that [`Self::compile`] has accepted, in this process or in another one with
+    /// the same [`RULES`].
+    ///
+    /// The limits of size and cost are checked again, because the time and memory of a check depend
+    /// on them. The check against the meta-schema and the check of the defaults are omitted. The
+    /// validator is built by the first check that needs it, because building takes 100 times as long
+    /// as the other steps.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::compile`], except for the omitted checks.
+    pub fn compile_checked(document: Value) -> Result<Self, SchemaError> {
         bounds::check(&document)?;
         check_dialect(&document)?;
         let index = graph::index(&document)?;
         let graph = Graph::read(&document, &index)?;
         bounds::check_graph(&graph)?;
         let cost = Cost::of(&graph)?;
-        let validator = options(&graph).build(&document)?;
-        check_defaults(&graph, &cost, &index)?;
         drop(index);
         let secrets = Secrets::of(&graph);
-        Ok(Self { document, validator, graph, cost, secrets })
+        Ok(Self { document, validator: OnceLock::new(), graph, cost, secrets })
+    }
+
+    /// Returns the validator.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SchemaError`] if the schema was not checked before and is invalid.
+    fn validator(&self) -> Result<&Validator<Instances>, SchemaError> {
+        match self.validator.get() {
+            Some(validator) => Ok(validator),
+            None => {
+                let validator = build_checked(&self.document, &self.graph)?;
+                Ok(self.validator.get_or_init(|| validator))
+            }
+        }
     }
 
     /// Returns the schema that accepts every value.
@@ -142,13 +179,21 @@ impl Schema {
     /// - Returns [`CheckError::Interrupted`] if the budget is used up.
     /// - Returns [`CheckError::Thread`] if a thread with a large stack cannot be started.
     pub fn check(&self, value: &Value, budget: &Budget) -> Result<(), CheckError> {
+        if simple::check(&self.document, value) == Verdict::Valid {
+            budget.check()?;
+            return Ok(());
+        }
         let size = Size::of(value, budget)?;
+        let validator =
+            self.validator().map_err(|error| Violations::unchecked(error.to_string()))?;
         let on_thread = budget.clone();
         with_stack(self.cost.stack(size.levels), move || {
-            let is_valid = || self.validator.is_valid(Instance(value));
+            let is_valid = || validator.is_valid(Instance(value));
             match self.within(&on_thread, size, is_valid) {
                 Ok(true) => Ok(()),
-                Ok(false) => Err(self.redacted_violations(value, size, &on_thread)?.into()),
+                Ok(false) => {
+                    Err(self.redacted_violations(validator, (value, size), &on_thread)?.into())
+                }
                 Err(Ended::Interrupted(why)) => Err(why.into()),
                 Err(Ended::Errors) => Err(Violations::somewhere().into()),
                 Err(Ended::Name) => Err(Violations::unchecked(TOO_LONG_NAME.to_owned()).into()),
@@ -193,11 +238,11 @@ impl Schema {
     /// Returns the violations of a value without its secrets.
     fn redacted_violations(
         &self,
-        value: &Value,
-        size: Size,
+        validator: &Validator<Instances>,
+        (value, size): (&Value, Size),
         budget: &Budget,
     ) -> Result<Violations, Interruption> {
-        let violations = self.violations(value, size, budget)?;
+        let violations = self.violations(validator, (value, size), budget)?;
         match self.masked(value, &|_| Ok(Value::Null), budget)? {
             Some(masked) => violations.without_secrets(value, &masked, budget),
             None => Ok(violations),
@@ -207,20 +252,20 @@ impl Schema {
     /// Returns the violations of a value.
     fn violations(
         &self,
-        value: &Value,
-        size: Size,
+        validator: &Validator<Instances>,
+        (value, size): (&Value, Size),
         budget: &Budget,
     ) -> Result<Violations, Interruption> {
         let few = || budget.with_steps(MAX_COLLECT);
         let all = || {
-            let errors = self.validator.iter_errors(Instance(value));
+            let errors = validator.iter_errors(Instance(value));
             Violations::read(&self.document, errors)
         };
         if let Some(all) = or_too_long(self.within(&few(), size, all))? {
             return Ok(all);
         }
         let first = || {
-            let first = self.validator.validate(Instance(value)).err();
+            let first = validator.validate(Instance(value)).err();
             first.map(|first| Violations::read(&self.document, std::iter::once(first)))
         };
         let first = or_too_long(self.within(&few(), size, first))?.flatten();
@@ -258,6 +303,35 @@ fn with_stack<T: Send>(bytes: usize, run: impl FnOnce() -> T + Send) -> Result<T
         let thread = thread.map_err(|error| ThreadError { errno: error.raw_os_error() })?;
         Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// Builds the validator of a schema that was checked before.
+///
+/// The library checks each document that it builds against the meta-schema of its draft, and builds
+/// the validator of the meta-schema for that. The document is therefore a reference to the schema,
+/// in the draft with the smallest meta-schema. A schema with an id is built as it is, because the
+/// id and the base URI of the document decide what its references mean.
+fn build_checked(document: &Value, graph: &Graph) -> Result<Validator<Instances>, SchemaError> {
+    if has_id(document) {
+        return Ok(options(graph).build(document)?);
+    }
+    let index = graph::index(document)?;
+    let reference = json!({
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "$ref": graph::address(""),
+    });
+    Ok(options(graph).with_registry(&index).build(&reference)?)
+}
+
+/// Returns whether a schema, or any other object in it, has an id.
+fn has_id(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => members.iter().any(|(name, inner)| {
+            inner.is_string() && ["$id", "id"].contains(&name.as_str()) || has_id(inner)
+        }),
+        Value::Array(items) => items.iter().any(has_id),
+        _ => false,
+    }
 }
 
 /// Returns the options of the validator.

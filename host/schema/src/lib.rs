@@ -18,6 +18,7 @@
 //! | `bounds`, `size` | limits of the size of a schema and of a value |
 //! | `cost`, `keyword_cost` | upper bound of the cost of one value |
 //! | `instance` | values for the validator, with a budget for each step |
+//! | `simple` | check by the common keywords, without the validator |
 //! | `pattern` | regular expressions with linear run time |
 //! | `defaults`, `secrets` | default values and secrets |
 //! | `violation`, `alternatives`, `union` | messages, and the nearest alternative of a union |
@@ -32,12 +33,13 @@ mod instance;
 mod keyword_cost;
 mod pattern;
 mod secrets;
+mod simple;
 mod size;
 #[cfg(test)]
 mod tests;
 mod union;
 mod violation;
 
-pub use self::compiled::{CheckError, Schema, SchemaError, ThreadError, ValidInput};
+pub use self::compiled::{CheckError, RULES, Schema, SchemaError, ThreadError, ValidInput};
 pub use self::union::{Branch, Tagging, Union};
 pub use self::violation::{Violation, Violations};

@@ -181,7 +181,7 @@ pub(crate) async fn inspect(
     let guest = sandbox.load(digest, bytes).await?;
     let plugin = sandbox.describe(&guest).await?;
     for operation in &plugin.operations {
-        Schemas::compile(operation)?;
+        Schemas::check(operation)?;
     }
     Ok((guest, plugin))
 }

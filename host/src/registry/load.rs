@@ -15,6 +15,7 @@ use crate::sandbox::Sandbox;
 use crate::util::code_dir::CodeDir;
 use crate::util::os_error::Shortage;
 use crate::util::trust::TrustPolicy;
+use ophost_schema::RULES as SCHEMA_RULES;
 
 /// Options of a [`Loader`].
 #[derive(Clone, Debug, Default)]
@@ -40,8 +41,10 @@ impl Loader {
         let LoaderOptions { directories, code, policy, observer } = options;
         // The same directories must have the same index, whatever the working directory is.
         let paths: Vec<_> = directories.iter().map(absolute).collect();
-        let index =
-            code.zip(sandbox.compat_key()).map(|(code, key)| Index::new(code, &key, &paths));
+        // An entry of the index proves that the schemas of its content were checked, by these rules.
+        let index = code.zip(sandbox.compat_key()).map(|(code, key)| {
+            Index::new(code, &format!("{key} schema rules {SCHEMA_RULES}"), &paths)
+        });
         let directories = Directories { paths: directories, policy };
         Self { directories, index, sandbox, observer }
     }

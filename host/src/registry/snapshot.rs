@@ -13,7 +13,7 @@ use super::index::{IndexEntry, Inspection};
 use crate::model::digest::Digest;
 use crate::model::operation::{Operation, OperationName, Plugin};
 use crate::sandbox::{Guest, Sandbox};
-use ophost_schema::Schema;
+use ophost_schema::{Schema, SchemaError};
 
 /// An inspected file in memory, served or rejected.
 pub(super) type InspectedFile = IndexEntry<Arc<PluginFile>>;
@@ -127,7 +127,7 @@ impl RegisteredOperation {
         match self.schemas.get() {
             Some(schemas) => Ok(schemas),
             None => {
-                let schemas = Arc::new(Schemas::compile(self.operation())?);
+                let schemas = Arc::new(Schemas::compile_checked(self.operation())?);
                 Ok(self.schemas.get_or_init(|| schemas))
             }
         }
@@ -141,14 +141,30 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
-    /// Compiles the schemas of an operation.
+    /// Checks the schemas of a new operation.
     ///
     /// # Errors
     ///
     /// Returns [`FileError::Schema`] for the first invalid schema.
-    pub(super) fn compile(operation: &Operation) -> Result<Self, FileError> {
+    pub(super) fn check(operation: &Operation) -> Result<(), FileError> {
+        Self::compile_with(operation, Schema::compile).map(drop)
+    }
+
+    /// Compiles the schemas of an operation that passed [`Self::check`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::check`].
+    fn compile_checked(operation: &Operation) -> Result<Self, FileError> {
+        Self::compile_with(operation, Schema::compile_checked)
+    }
+
+    fn compile_with(
+        operation: &Operation,
+        compile: fn(Value) -> Result<Schema, SchemaError>,
+    ) -> Result<Self, FileError> {
         let compile = |which, schema: &Value| {
-            Schema::compile(schema.clone()).map(Arc::new).map_err(|source| FileError::Schema {
+            compile(schema.clone()).map(Arc::new).map_err(|source| FileError::Schema {
                 which,
                 name: operation.name.clone(),
                 source,

@@ -114,7 +114,7 @@ mod tests {
         let directory = scratch.path().join("plugins");
         fs::create_dir(&directory).unwrap();
         fs::write(directory.join("a.wasm"), "a").unwrap();
-        let options = SandboxOptions { compiler: Compiler::Here, code: None };
+        let options = SandboxOptions { compiler: Compiler::Here, code: None, pool_slots: 0 };
         let directories = vec![directory.clone()];
         let options = (LoaderOptions { directories, ..Default::default() }, options);
         let loader = Loader::new(options.0, Sandbox::new(options.1).unwrap());

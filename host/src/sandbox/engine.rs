@@ -13,6 +13,7 @@ use super::compile::Compiler;
 use super::failure;
 use super::imports::{self, GuestState};
 use super::invoke::Interrupter;
+use super::pool::Pool;
 use super::ticker::EpochTicker;
 use crate::util::code_dir::CodeDir;
 use crate::util::os_error::Shortage;
@@ -32,18 +33,17 @@ pub(crate) struct SandboxOptions {
     pub(crate) compiler: Compiler,
     /// Directory of the code cache. If `None`, plugins are compiled each time.
     pub(crate) code: Option<CodeDir>,
+    /// Number of slots of the instance pool; without a pool 0.
+    pub(crate) pool_slots: u16,
 }
 
-/// A wasmtime engine with its linkers and code cache. Cheap to clone.
+/// A wasmtime engine with its linkers, instance pool and code cache. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sandbox {
-    pub(super) engine: Engine,
+    /// The engine that compiles, describes, and allocates on demand.
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) pool: Option<Arc<Pool>>,
     pub(super) reservation: Reservation,
-    /// Linker for guests that import only the contract.
-    pub(super) linker: Arc<Linker<GuestState>>,
-    /// Linker for guests that also import WASI. Created for the first of them, because that takes
-    /// one millisecond.
-    wasi_linker: Arc<OnceLock<Linker<GuestState>>>,
     pub(super) ticker: Arc<EpochTicker>,
     pub(super) compiler: Compiler,
     pub(super) cache: Option<CodeCache>,
@@ -57,28 +57,14 @@ impl Sandbox {
     /// Returns [`SandboxError`] if this machine cannot run wasm or start a thread.
     pub(crate) fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
         let reservation = Reservation::of_this_process();
-        let engine = new_engine(reservation, Threads::Several)?;
-        let linker = Arc::new(linker(&engine, false)?);
-        let ticker = Arc::new(EpochTicker::start(&engine)?);
-        let SandboxOptions { compiler, code } = options;
-        let cache = code.map(|code| CodeCache::new(code, &engine));
-        let wasi_linker = Arc::default();
-        Ok(Self { engine, reservation, linker, wasi_linker, ticker, compiler, cache })
-    }
-
-    /// Returns the linker for guests that import WASI.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`SandboxError`] if two definitions have the same name, which is a bug in the host.
-    pub(super) fn wasi_linker(&self) -> Result<&Linker<GuestState>, SandboxError> {
-        match self.wasi_linker.get() {
-            Some(linker) => Ok(linker),
-            None => {
-                let linker = linker(&self.engine, true)?;
-                Ok(self.wasi_linker.get_or_init(|| linker))
-            }
-        }
+        let SandboxOptions { compiler, code, pool_slots } = options;
+        let config = config(reservation, Threads::Several);
+        let runtime = Arc::new(Runtime::new(&config)?);
+        let pool = Pool::new(pool_slots, reservation, config)?.map(Arc::new);
+        let engines = [Some(&runtime.engine), pool.as_ref().map(|pool| &pool.runtime.engine)];
+        let ticker = Arc::new(EpochTicker::start(engines.into_iter().flatten())?);
+        let cache = code.map(|code| CodeCache::new(code, &runtime.engine));
+        Ok(Self { runtime, pool, reservation, ticker, compiler, cache })
     }
 
     /// Returns the directory of the code cache.
@@ -94,6 +80,45 @@ impl Sandbox {
             Compiler::Here => key.to_owned(),
             Compiler::Child { budget, .. } => format!("{key} {budget:?}"),
         })
+    }
+}
+
+/// An engine with its linkers.
+pub(super) struct Runtime {
+    pub(super) engine: Engine,
+    /// Linker for guests that import only the contract.
+    linker: Linker<GuestState>,
+    /// Linker for guests that also import WASI. Created for the first of them, because that takes
+    /// one millisecond.
+    wasi_linker: OnceLock<Linker<GuestState>>,
+}
+
+impl Runtime {
+    /// Creates an engine.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SandboxError`] if this machine cannot run wasm with this configuration.
+    pub(super) fn new(config: &Config) -> Result<Self, SandboxError> {
+        let engine = Engine::new(config)?;
+        let linker = linker(&engine, false)?;
+        Ok(Self { engine, linker, wasi_linker: OnceLock::new() })
+    }
+
+    /// Returns the linker for guests that import WASI, or for those that do not.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SandboxError`] if two definitions have the same name, which is a bug in the host.
+    pub(super) fn linker(&self, with_wasi: bool) -> Result<&Linker<GuestState>, SandboxError> {
+        match self.wasi_linker.get() {
+            _ if !with_wasi => Ok(&self.linker),
+            Some(linker) => Ok(linker),
+            None => {
+                let linker = linker(&self.engine, true)?;
+                Ok(self.wasi_linker.get_or_init(|| linker))
+            }
+        }
     }
 
     /// Returns a new store. Its guest yields at every tick, and traps when `interrupter` has a

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::SemaphorePermit;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
-use super::engine::Sandbox;
+use super::bindings::PluginPre;
+use super::engine::{Runtime, Sandbox};
 use super::failure;
 use super::guest_output::GuestOutput;
 use super::imports::{DocumentHost, GuestState, RunContext};
@@ -147,16 +149,19 @@ impl Sandbox {
             context,
             documents,
         );
-        let mut store = self.store(&interrupter, state);
+        let placement = self.place(guest);
+        let mut store = placement.runtime.store(&interrupter, state);
         // A string from the guest is never larger than its memory, so the guest cannot use up this
         // fuel. The error of exhausted fuel could not be distinguished from other errors.
         let memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
         store.set_hostcall_fuel(memory.saturating_add(HOSTCALL_SLACK));
         let called = {
             let _running = self.ticker.running();
-            interrupter.run_with_interrupts(call(&mut store, guest, &invocation)).await
+            interrupter.run_with_interrupts(call(&mut store, placement.pre, &invocation)).await
         };
         let state = store.into_data();
+        // The store has returned the instance to its slot.
+        drop(placement);
         let outcome = classify_result(called, limits, &state);
         let peak_memory = state.limiter.peak_memory();
         let usage = Usage { wall: started.elapsed(), peak_memory, conflict_retries: 0 };
@@ -169,15 +174,36 @@ impl Sandbox {
     }
 }
 
+/// Where the instance of an execution is allocated.
+struct Placement<'a> {
+    runtime: &'a Runtime,
+    pre: &'a PluginPre<GuestState>,
+    /// Permit of the pool. The instance must be dropped first.
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Sandbox {
+    /// Returns a slot of the pool, or else the engine that allocates on demand.
+    fn place<'a>(&'a self, guest: &'a Guest) -> Placement<'a> {
+        if let Some(pool) = &self.pool
+            && let Some(permit) = pool.try_acquire()
+            && let Some(pre) = guest.pooled(pool)
+        {
+            return Placement { runtime: &pool.runtime, pre, _permit: Some(permit) };
+        }
+        Placement { runtime: &self.runtime, pre: guest.pre(), _permit: None }
+    }
+}
+
 /// Output of the guest, or the failure that it declared.
 type GuestResult = Result<String, Failure>;
 
 async fn call(
     store: &mut Store<GuestState>,
-    guest: &Guest,
+    pre: &PluginPre<GuestState>,
     invocation: &Invocation<'_>,
 ) -> wasmtime::Result<GuestResult> {
-    let instance = guest.pre().instantiate_async(&mut *store).await?;
+    let instance = pre.instantiate_async(&mut *store).await?;
     let operations = instance.ophost_plugin_operations();
     let (name, input) = (invocation.operation.as_str(), invocation.input.text());
     let result = operations.call_invoke(store, name, input).await?;

@@ -12,7 +12,7 @@ use super::failure;
 /// compiled to wasm has 8,000.
 pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 /// Maximum number of core instances. A Python component has up to 38.
-const MAX_INSTANCES: usize = 100;
+pub(super) const MAX_INSTANCES: usize = 100;
 pub(super) const MAX_TABLES: usize = 100;
 pub(super) const MAX_MEMORIES: usize = 16;
 
@@ -101,7 +101,9 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        // A table of a pool has at most the limit as its maximum, so a growth over the limit is
+        // recorded whatever the maximum is.
+        if desired <= MAX_TABLE_ELEMENTS && maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
         Ok(match grown(self.table_elements, current, desired, MAX_TABLE_ELEMENTS) {
@@ -152,6 +154,15 @@ mod tests {
         let mut limiter = Limiter::new(100);
         assert!(limiter.table_growing(0, MAX_TABLE_ELEMENTS, None).unwrap());
         assert!(!limiter.table_growing(0, 1, None).unwrap());
+        assert_eq!(limiter.denied_growth(), Some(GrowthDenied::Table));
+    }
+
+    #[test]
+    fn only_a_growth_within_the_limit_can_exceed_the_maximum_of_a_table() {
+        let mut limiter = Limiter::new(100);
+        assert!(!limiter.table_growing(0, 6, Some(5)).unwrap());
+        assert_eq!(limiter.denied_growth(), None);
+        assert!(!limiter.table_growing(0, MAX_TABLE_ELEMENTS + 1, Some(5)).unwrap());
         assert_eq!(limiter.denied_growth(), Some(GrowthDenied::Table));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wasi_preview1_component_adapter_provider as adapter;
 use wasmtime::component::Component;
@@ -12,6 +12,7 @@ use super::bindings::PluginPre;
 use super::engine::{Sandbox, SandboxError};
 use super::failure;
 use super::imports::GuestState;
+use super::pool::Pool;
 use super::static_limits::{self, LimitExceeded};
 use crate::model::digest::Digest;
 use crate::model::limits::Amount;
@@ -33,7 +34,10 @@ const WASI_PACKAGES: [&str; 6] =
 /// A component that was compiled, linked and type-checked. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Guest {
+    component: Component,
     pre: PluginPre<GuestState>,
+    /// The component in the engine of the pool; `None` if it does not fit into a slot.
+    pooled: Arc<OnceLock<Option<PluginPre<GuestState>>>>,
     imports_wasi: bool,
     capabilities: Arc<[String]>,
 }
@@ -42,6 +46,12 @@ impl Guest {
     /// Returns the linked component, from which instances are created.
     pub(super) fn pre(&self) -> &PluginPre<GuestState> {
         &self.pre
+    }
+
+    /// Returns the linked component of a pool; `None` if the component does not fit into a slot.
+    /// The first call copies the code.
+    pub(super) fn pooled(&self, pool: &Pool) -> Option<&PluginPre<GuestState>> {
+        self.pooled.get_or_init(|| pool.link(&self.component, self.imports_wasi)).as_ref()
     }
 
     /// Returns the capabilities of the guest: interfaces of the contract, and WASI packages that
@@ -70,15 +80,15 @@ impl Sandbox {
         if let Some(guest) = self.load_cached(digest)? {
             return Ok(guest);
         }
-        let code = self.compiler.compile((&self.engine, self.reservation), bytes).await?;
+        let code = self.compiler.compile((&self.runtime.engine, self.reservation), bytes).await?;
         #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
         // SAFETY: this engine or a child process of this program has just compiled the code.
-        let component = unsafe { Component::deserialize(&self.engine, &code) };
+        let component = unsafe { Component::deserialize(&self.runtime.engine, &code) };
         let component = component.map_err(|error| match failure::shortage(&error) {
             Some(shortage) => LoadError::Shortage(shortage),
             None => LoadError::Compiler(format!("{error:#}")),
         })?;
-        let guest = self.link(&component)?;
+        let guest = self.link(component)?;
         if let Some(cache) = &self.cache {
             // The cache is only an optimisation, so a failed write is ignored.
             cache.put(digest, &code).ok();
@@ -94,22 +104,19 @@ impl Sandbox {
     /// of a resource.
     pub(crate) fn load_cached(&self, digest: &Digest) -> Result<Option<Guest>, LoadError> {
         let Some(cache) = &self.cache else { return Ok(None) };
-        let component = cache.get(&self.engine, digest)?;
-        component.map(|component| self.link(&component)).transpose()
+        let component = cache.get(&self.runtime.engine, digest)?;
+        component.map(|component| self.link(component)).transpose()
     }
 
     /// Checks that a component is a plugin, and links it.
-    fn link(&self, component: &Component) -> Result<Guest, LoadError> {
-        self.check_exports(component)?;
-        let imports_wasi = self.check_imports(component)?;
-        let linker = match imports_wasi {
-            true => self.wasi_linker().map_err(|error| match error {
-                SandboxError::Shortage(shortage) => LoadError::Shortage(shortage),
-                error => LoadError::Compiler(error.to_string()),
-            })?,
-            false => &self.linker,
-        };
-        let pre = linker.instantiate_pre(component).and_then(PluginPre::new).map_err(|error| {
+    fn link(&self, component: Component) -> Result<Guest, LoadError> {
+        self.check_exports(&component)?;
+        let imports_wasi = self.check_imports(&component)?;
+        let linker = self.runtime.linker(imports_wasi).map_err(|error| match error {
+            SandboxError::Shortage(shortage) => LoadError::Shortage(shortage),
+            error => LoadError::Compiler(error.to_string()),
+        })?;
+        let pre = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(|error| {
             match failure::shortage(&error) {
                 Some(shortage) => LoadError::Shortage(shortage),
                 None => LoadError::Mismatch(format!("{error:#}")),
@@ -117,14 +124,16 @@ impl Sandbox {
         })?;
         let kind = component.component_type();
         let capabilities: BTreeSet<_> =
-            kind.imports(&self.engine).filter_map(|(name, _)| capability(name)).collect();
+            kind.imports(&self.runtime.engine).filter_map(|(name, _)| capability(name)).collect();
         let capabilities = capabilities.into_iter().map(str::to_owned).collect();
-        Ok(Guest { pre, imports_wasi, capabilities })
+        let pooled = Arc::default();
+        Ok(Guest { component, pre, pooled, imports_wasi, capabilities })
     }
 
     fn check_exports(&self, component: &Component) -> Result<(), LoadError> {
         let kind = component.component_type();
-        let names: Vec<_> = kind.exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let names: Vec<_> =
+            kind.exports(&self.runtime.engine).map(|(name, _)| name.to_owned()).collect();
         match names.iter().find_map(|name| name.strip_prefix(OPERATIONS)) {
             Some(version) if version.starts_with(CONTRACT) => Ok(()),
             Some(version) => Err(LoadError::OtherContract(version.to_owned())),
@@ -135,7 +144,7 @@ impl Sandbox {
     /// Checks that the host provides every import, and returns whether WASI is among them.
     fn check_imports(&self, component: &Component) -> Result<bool, LoadError> {
         let mut imports_wasi = false;
-        for (name, _) in component.component_type().imports(&self.engine) {
+        for (name, _) in component.component_type().imports(&self.runtime.engine) {
             if WASI_PACKAGES.iter().any(|package| name.starts_with(package)) {
                 imports_wasi = true;
             } else if !name.starts_with(CONTRACT_PACKAGE) {

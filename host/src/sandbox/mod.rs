@@ -9,6 +9,7 @@
 //! | `load.rs` | [`Sandbox::load`]: from bytes to a [`Guest`], compiled and type-checked |
 //! | `describe.rs` | [`Sandbox::describe`]: reads the operations that a guest declares |
 //! | `invoke.rs` | [`Sandbox::invoke`]: executes one operation in a fresh instance |
+//! | `pool.rs` | slots for the instances of a host that serves many runs |
 //! | `imports/` | the functions that a guest can call: one file for each interface, and WASI |
 //! | `limiter.rs` | limits on the memories and tables of a store |
 //! | `ticker.rs` | advances the epoch, so that guests can be interrupted |
@@ -37,6 +38,7 @@ mod imports;
 mod invoke;
 mod limiter;
 mod load;
+mod pool;
 mod static_limits;
 mod text;
 mod ticker;

@@ -37,15 +37,16 @@ impl EpochTicker {
     /// # Errors
     ///
     /// Returns the error of the operating system if the thread cannot be started.
-    pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
+    pub(super) fn start<'a>(engines: impl Iterator<Item = &'a Engine>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             running: AtomicUsize::new(0),
             is_parked: AtomicBool::new(true),
             is_stopped: AtomicBool::new(false),
         });
-        let (in_thread, engine) = (Arc::clone(&shared), engine.weak());
+        let (in_thread, engines) =
+            (Arc::clone(&shared), engines.map(Engine::weak).collect::<Vec<_>>());
         let thread =
-            os_error::spawn("ophost-ticker", move || in_thread.tick(&engine))?.thread().clone();
+            os_error::spawn("ophost-ticker", move || in_thread.tick(&engines))?.thread().clone();
         Ok(Self { shared, thread })
     }
 
@@ -67,8 +68,8 @@ impl Drop for EpochTicker {
 }
 
 impl Shared {
-    /// Increments the epoch until the ticker is dropped.
-    fn tick(&self, engine: &EngineWeak) {
+    /// Increments the epoch of each engine until the ticker is dropped.
+    fn tick(&self, engines: &[EngineWeak]) {
         let mut idle = IDLE_TICKS;
         while !self.is_stopped.load(Ordering::SeqCst) {
             if idle >= IDLE_TICKS {
@@ -76,9 +77,11 @@ impl Shared {
                 idle = 0;
             }
             thread::sleep(TICK);
-            match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
-                None => return,
+            for engine in engines {
+                match engine.upgrade() {
+                    Some(engine) => engine.increment_epoch(),
+                    None => return,
+                }
             }
             idle = if self.running.load(Ordering::SeqCst) > 0 { 0 } else { idle + 1 };
         }

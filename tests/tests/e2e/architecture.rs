@@ -276,10 +276,26 @@ fn only_a_changed_comment_leaves_a_contract_equal() {
 
 #[test]
 fn the_engine_s_version_is_that_of_the_lock_file() {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let lock = fs::read_to_string(top.join("Cargo.lock")).expect("the lock file");
-    let (_, after) = lock.split_once("name = \"wasmtime\"\nversion = \"").expect("wasmtime");
-    let locked = after.split('"').next().expect("a version");
+    let locked = locked_version("wasmtime");
     let source = fs::read_to_string(source().join("sandbox/mod.rs")).expect("the sandbox");
     assert!(source.contains(&format!("ENGINE_VERSION: &str = \"{locked}\"")), "{locked}");
+}
+
+#[test]
+fn the_rules_of_schemas_name_the_validator_s_version_in_the_lock_file() {
+    let locked = locked_version("jsonschema");
+    let source = source().join("../schema/src/compiled.rs");
+    let source = fs::read_to_string(source).expect("the schemas");
+    let (_, rules) = source.split_once("RULES: &str = \"").expect("the rules");
+    let rules = rules.split('"').next().expect("a text");
+    assert!(rules.ends_with(&format!("jsonschema {locked}")), "{locked}");
+}
+
+/// Returns the version of a package in the lock file.
+fn locked_version(package: &str) -> String {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let lock = fs::read_to_string(top.join("Cargo.lock")).expect("the lock file");
+    let entry = format!("name = \"{package}\"\nversion = \"");
+    let (_, after) = lock.split_once(&entry).expect("the package");
+    after.split('"').next().expect("a version").to_owned()
 }

@@ -47,6 +47,24 @@ async fn host_memory_for_instances_is_limited() {
     assert_eq!(report.outcome, Outcome::Success(json!({})), "just below the limit");
 }
 
+#[tokio::test]
+async fn a_component_that_exceeds_a_slot_of_the_pool_runs_without_the_pool() {
+    let modules = [
+        globals(16_000),
+        format!("(module {})", "(memory 1)".repeat(3)),
+        format!("(module {})", "(table 1 funcref)".repeat(9)),
+    ];
+    for module in modules {
+        let project = Project::new();
+        project.add("it", &crowded(&module, 1).expect("a component"));
+        let host = Host::builder().plugins(project.plugins()).instance_pool(1);
+        let host = host.build().await.expect("a host");
+        let request = Request::new("hostile.benign", json!({}));
+        let report = host.run(request).await.expect("the run starts");
+        assert_eq!(report.outcome, Outcome::Success(json!({})));
+    }
+}
+
 /// Returns the text that defines a component `$inner` and instantiates it `count` times.
 fn instantiated(count: usize, component: &str) -> String {
     format!("(component $inner {component}) {}", "(instance (instantiate $inner))".repeat(count))

@@ -63,7 +63,12 @@ fn limits() -> LimitRequest {
 }
 
 async fn host(project: &Project) -> Host {
-    Host::builder().plugins(project.plugins()).build().await.expect("a host")
+    pooled_host(project, 0).await
+}
+
+async fn pooled_host(project: &Project, slots: u16) -> Host {
+    let builder = Host::builder().plugins(project.plugins()).instance_pool(slots);
+    builder.build().await.expect("a host")
 }
 
 async fn run(host: &Host, guest: &str) -> RunReport {
@@ -80,17 +85,75 @@ fn every_guest_has_an_expected_ending() {
 #[tokio::test]
 async fn misbehaving_guests_fail_with_their_kind_and_the_host_continues() {
     let project = Project::with_wat(&guest::NAMES);
-    let host = host(&project).await;
+    assert_endings(&host(&project).await).await;
+}
+
+#[tokio::test]
+async fn misbehaving_guests_in_a_pool_fail_with_the_same_kind() {
+    let project = Project::with_wat(&guest::NAMES);
+    assert_endings(&pooled_host(&project, 1).await).await;
+}
+
+async fn assert_endings(host: &Host) {
     for (name, ending) in &ENDINGS {
         match ending {
-            Rejected(reason) => assert_rejected(&host, name, reason),
+            Rejected(reason) => assert_rejected(host, name, reason),
             Success => {
-                assert_eq!(run(&host, name).await.outcome, Outcome::Success(json!({})), "{name}")
+                assert_eq!(run(host, name).await.outcome, Outcome::Success(json!({})), "{name}")
             }
-            Failed(kind, message) => assert_failed(&run(&host, name).await, *kind, message),
+            Failed(kind, message) => assert_failed(&run(host, name).await, *kind, message),
         }
-        let next = run(&host, "benign").await;
+        let next = run(host, "benign").await;
         assert_eq!(next.outcome, Outcome::Success(json!({})), "after {name}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_does_not_wait_for_a_slot_of_the_pool() {
+    let project = Project::with_wat(&["benign", "doze"]);
+    let host = pooled_host(&project, 1).await;
+    let long = LimitRequest { timeout: Some(Duration::from_secs(30)), ..limits() };
+    let dozing = host.run(Request::new("hostile.doze", json!({})).limits(long));
+    tokio::select! {
+        biased;
+        report = dozing => panic!("the run in the slot has ended: {report:?}"),
+        report = run(&host, "benign") => assert_eq!(report.outcome, Outcome::Success(json!({}))),
+    }
+}
+
+/// A guest that traps if its memory, global or table is not in its initial state, and then changes
+/// all of them.
+const STATEFUL: &str = r#"
+    (memory (export "memory") 1)
+    (export "cabi_realloc" (func $allocate))
+    (data (i32.const 16) "{}")
+    (global $seen (mut i32) (i32.const 0))
+    (table $table 2 10 funcref)
+    (elem declare func $run)
+    (func $run (result i32)
+      (if (i32.load (i32.const 60000)) (then (unreachable)))
+      (if (i32.ne (i32.load8_u (i32.const 16)) (i32.const 123)) (then (unreachable)))
+      (if (global.get $seen) (then (unreachable)))
+      (if (i32.eqz (ref.is_null (table.get $table (i32.const 1)))) (then (unreachable)))
+      (if (i32.ne (table.size $table) (i32.const 2)) (then (unreachable)))
+      (if (i32.eq (memory.grow (i32.const 3)) (i32.const -1)) (then (unreachable)))
+      (if (i32.load (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 4)))
+        (then (unreachable)))
+      (i32.store (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 4)) (i32.const 1))
+      (i32.store (i32.const 60000) (i32.const 1))
+      (i32.store (i32.const 16) (i32.const 0x7d7b))
+      (global.set $seen (i32.const 1))
+      (table.set $table (i32.const 1) (ref.func $run))
+      (drop (table.grow $table (ref.func $run) (i32.const 5)))
+      (call $answer (i32.const 16) (i32.const 2)))"#;
+
+#[tokio::test]
+async fn no_state_of_a_run_is_left_in_a_slot() {
+    let project = Project::new();
+    project.add("fields", &guest::of_fields(STATEFUL).expect("a guest"));
+    let host = pooled_host(&project, 1).await;
+    for _ in 0..5 {
+        assert_eq!(run(&host, "fields").await.outcome, Outcome::Success(json!({})));
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::adversarial::check;
 use crate::Schema;
+use crate::simple::{self, Verdict as Simple};
 
 const DRAFTS: [(Draft, &str, &str); 5] = [
     (
@@ -117,6 +118,48 @@ fn the_official_suite_gives_the_results_of_the_validator() {
         assert!(counts[&Verdict::BothRight] > 500, "the suite was read");
     }
     assert!(worse.is_empty(), "{}", worse.join("\n"));
+}
+
+/// Calls `test` with each schema of the suite that is accepted, and its values.
+fn each_schema(mut test: impl FnMut(&Value, &Value)) {
+    for (_, dialect, groups) in DRAFTS {
+        let groups: Vec<Group> = serde_json::from_str(groups).unwrap();
+        for mut group in groups {
+            if let Some(members) = group.schema.as_object_mut() {
+                members.entry("$schema").or_insert_with(|| json!(dialect));
+            }
+            if Schema::compile(group.schema.clone()).is_ok() {
+                group.tests.iter().for_each(|it| test(&group.schema, &it.data));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_schema_that_was_checked_before_gives_the_same_violations() {
+    let mut rejected = 0;
+    each_schema(|document, value| {
+        let first = Schema::compile(document.clone()).unwrap();
+        let again = Schema::compile_checked(document.clone()).unwrap();
+        let result = check(&first, value);
+        assert_eq!(check(&again, value), result, "{value} of {document}");
+        rejected += usize::from(result.is_err());
+    });
+    assert!(rejected > 1_000, "{rejected}");
+}
+
+#[test]
+fn the_check_by_common_keywords_gives_the_verdict_of_the_validator() {
+    let mut counts = [0; 3];
+    each_schema(|document, value| {
+        let verdict = simple::check(document, value);
+        counts[verdict as usize] += 1;
+        if verdict != Simple::Unknown {
+            let is_valid = jsonschema::options().build(document).unwrap().is_valid(value);
+            assert_eq!(verdict == Simple::Valid, is_valid, "{value} of {document}");
+        }
+    });
+    assert!(counts.iter().all(|count| *count > 100), "{counts:?}");
 }
 
 fn run<'a>(draft: Draft, dialect: &str, group: &'a Group) -> Vec<(&'a str, Verdict, String)> {

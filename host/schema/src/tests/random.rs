@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::adversarial::check;
 use crate::Schema;
+use crate::simple::{self, Verdict};
 
 /// How many schemas are tried; a hundred thousand found nothing more.
 const SCHEMAS: usize = 3_000;
@@ -87,6 +88,11 @@ fn random_schemas_give_the_verdict_of_the_validator_alone() {
         for _ in 0..3 {
             let value = random.value(5);
             let valid = plain.is_valid(&value);
+            let simple = simple::check(&document, &value);
+            assert!(
+                simple == Verdict::Unknown || (simple == Verdict::Valid) == valid,
+                "{document}"
+            );
             let result = check(&schema, &value);
             if result.as_ref().is_err_and(|violations| violations.unchecked) {
                 unchecked += 1;
