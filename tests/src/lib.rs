@@ -2,6 +2,7 @@
 //!
 //! - [`guest`]: guests as WebAssembly text.
 //! - [`disk`]: the cost of a durable write.
+//! - [`instructions`]: the instructions of a cold command.
 //!
 //! The tests are in `tests/`: `e2e` drives the built command and the library with real
 //! components, `guests` checks the guests of this crate, and `ledger` checks that concurrent
@@ -10,3 +11,4 @@
 
 pub mod disk;
 pub mod guest;
+pub mod instructions;
