@@ -4,10 +4,10 @@
 //! - `check` is `cargo xtask test`: every check, as CI runs them.
 //! - `install` checks that `cargo install` gives a working command.
 //! - `prefect` runs flows of a real Prefect that call the command.
-//! - `python` provides Python and its packages for `prefect`.
+//! - `python` provides Python and its packages for `prefect` and `bench`.
 //! - `docs` writes the generated part of the documentation.
 //! - `guests` builds the plugins that the tests run.
-//! - `bench` runs the benchmarks.
+//! - `bench` runs the benchmarks of `tests/bench`, and installs their peers.
 //! - `runner` runs commands and prints them.
 //!
 //! This crate has no dependencies, so that it builds in a second on a clean clone.
@@ -40,7 +40,7 @@ Commands:
   prefect        Run flows of a real Prefect that call ophost; installs it in the target directory
   guests         Build the plugins that the tests run; `test` includes this
   docs           Write the reference of commands and flags in docs/cli.md; `test` compares it
-  bench          Run the benchmarks in the release profile";
+  bench [NAME].. Run benchmarks in the release profile, beside their peers; `--help` lists them";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -65,7 +65,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["prefect"] => prefect::run(&Runner::start()?),
         ["guests"] => guests::run(&Runner::start()?),
         ["docs"] => docs::run(&Runner::start()?),
-        ["bench"] => bench::run(&Runner::start()?),
+        ["bench", arguments @ ..] => bench::run(arguments),
         other => {
             let command = other.join(" ");
             Err(Failure::new(format!("unknown command `{command}`; run `cargo xtask` for a list")))

@@ -6,9 +6,12 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Measurements of one median.
+const SAMPLES: usize = 25;
+
 /// Measures `fdatasync` on a disk, with writes to the same place of one file.
 #[derive(Debug)]
-pub struct FsyncProbe(File);
+pub(crate) struct FsyncProbe(File);
 
 impl FsyncProbe {
     /// Creates the file of the probe in `directory`, which selects the disk.
@@ -16,7 +19,7 @@ impl FsyncProbe {
     /// # Errors
     ///
     /// Returns the error of the operating system.
-    pub fn new(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
         let file = File::create(directory.join("fsync-probe"))?;
         file.write_all_at(&[1; 4096], 0)?;
         file.sync_all()?;
@@ -28,20 +31,20 @@ impl FsyncProbe {
     /// # Errors
     ///
     /// Returns the error of the operating system.
-    pub fn once(&self) -> io::Result<Duration> {
+    pub(crate) fn once(&self) -> io::Result<Duration> {
         self.0.write_all_at(&[2; 4096], 0)?;
         let started = Instant::now();
         self.0.sync_data()?;
         Ok(started.elapsed())
     }
 
-    /// Returns the median of 100 measurements.
+    /// Returns the median of [`SAMPLES`] measurements.
     ///
     /// # Errors
     ///
     /// Returns the error of the operating system.
-    pub fn median(&self) -> io::Result<Duration> {
-        let mut times = (0..100).map(|_| self.once()).collect::<io::Result<Vec<_>>>()?;
+    pub(crate) fn median(&self) -> io::Result<Duration> {
+        let mut times = (0..SAMPLES).map(|_| self.once()).collect::<io::Result<Vec<_>>>()?;
         times.sort();
         Ok(times[times.len() / 2])
     }

@@ -1,0 +1,11 @@
+//! The names of the workloads. `cargo xtask` includes this file, so that it can list and check them
+//! without a build of the benchmarks.
+
+/// The workloads in the order in which they run, with their subjects.
+pub(crate) const WORKLOADS: [(&str, &str); 5] = [
+    ("call", "an unrecorded call in a process, beside a bare wasmtime loop and Extism"),
+    ("command", "cold commands, 1,000 plugins and instructions, beside the `wasmtime` command"),
+    ("documents", "documents of runs, and scans beside SQLite's `json_extract`"),
+    ("record", "recorded runs and cancelled runs, beside SQLite and redb"),
+    ("size", "reads, reopening and one run in a large store, beside SQLite"),
+];
