@@ -105,8 +105,8 @@ impl Schema {
     ///
     /// The limits of size and cost are checked again, because the time and memory of a check depend
     /// on them. The check against the meta-schema and the check of the defaults are omitted. The
-    /// validator is built by the first check that needs it, because building takes 100 times as long
-    /// as the other steps.
+    /// validator is built by the first check that needs it, because building takes more than ten times
+    /// as long as the other steps.
     ///
     /// # Errors
     ///

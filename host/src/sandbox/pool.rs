@@ -24,7 +24,8 @@ const MAX_MEMORIES: u32 = 2;
 /// Maximum number of tables of a pooled component. A Rust component has two.
 const MAX_TABLES: u32 = 8;
 /// Bytes of each memory and table that stay resident between two runs. Changed pages are overwritten
-/// with their initial content. Returning the pages to the system would take four times as long.
+/// with their initial content. Returning the pages to the system makes a small run two to four times
+/// as long.
 const KEEP_RESIDENT: usize = 256 << 10;
 
 /// An engine whose instances are allocated from slots.
