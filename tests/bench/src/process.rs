@@ -21,11 +21,12 @@ const COMMANDS: usize = 11;
 ///
 /// Returns an error if the command cannot be started or fails.
 pub(crate) fn time(command: &mut Command) -> Result<f64> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let started = Instant::now();
-    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
     let took = started.elapsed();
-    ensure!(status.success(), "{command:?} failed with {status}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} failed with {}: {errors}", output.status);
     Ok(took.as_secs_f64())
 }
 

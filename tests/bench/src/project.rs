@@ -98,6 +98,9 @@ pub(crate) fn runtime() -> Result<Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// Slots of the pool of instances: one for each of the most concurrent callers.
+const POOL_SLOTS: u16 = 64;
+
 /// A host of a project, with its runtime.
 pub(crate) struct OpenHost {
     pub(crate) runtime: Runtime,
@@ -106,13 +109,14 @@ pub(crate) struct OpenHost {
 
 impl OpenHost {
     /// Opens a host that records every run of its operations, unless the request says otherwise.
+    /// Like a server, it has a pool of instances.
     ///
     /// # Errors
     ///
     /// Returns the error of the host.
     pub(crate) fn open(project: &Path) -> Result<Self> {
         let runtime = runtime()?;
-        let builder = Host::builder().plugins(project.join("plugins"));
+        let builder = Host::builder().plugins(project.join("plugins")).instance_pool(POOL_SLOTS);
         let builder = builder.data(project.join(".ophost")).record(RecordPolicy::Always);
         let host = runtime.block_on(builder.build())?;
         Ok(Self { runtime, host })

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 mod contract {
@@ -24,6 +26,9 @@ const MAX_WASM_STACK: usize = 512 << 10;
 const TICK: Duration = Duration::from_millis(10);
 /// Maximum of each resource of an instance that the pool holds. The plugins need fewer.
 const POOL_SLOTS: u32 = 64;
+
+/// Bytes of each memory and table that stay resident between two calls, as in the sandbox.
+const KEEP_RESIDENT: usize = 256 << 10;
 
 /// How an engine allocates instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +113,12 @@ fn config(allocator: Allocator) -> Config {
             .total_core_instances(POOL_SLOTS)
             .total_memories(POOL_SLOTS)
             .total_tables(POOL_SLOTS);
+        // As the pool of the sandbox.
+        if PoolingAllocationConfig::is_pagemap_scan_available() {
+            pool.pagemap_scan(Enabled::Yes)
+                .linear_memory_keep_resident(KEEP_RESIDENT)
+                .table_keep_resident(KEEP_RESIDENT);
+        }
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config

@@ -18,7 +18,7 @@ const CALLS: usize = 2_000;
 /// Ratio to the bare loop with the allocator of the host, [`ALLOCATOR`].
 const GOAL: Goal = Goal::RatioAtMost(1.3);
 /// The bare loop with the allocator of the host that [`OpenHost::open`] builds.
-const ALLOCATOR: &str = ON_DEMAND;
+const ALLOCATOR: &str = POOLING;
 
 const ON_DEMAND: &str = "bare wasmtime, on demand";
 const POOLING: &str = "bare wasmtime, pooling";
