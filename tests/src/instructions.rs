@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 
 /// Instructions of the command when this number was last updated. `cargo xtask bench command`
 /// prints the current number.
-pub const EXPECTED: u64 = 12_970_000;
+pub const EXPECTED: u64 = 6_805_000;
 /// Instructions that the command may need, in percent of [`EXPECTED`].
 pub const ALLOWED_PERCENT: u64 = 110;
 
