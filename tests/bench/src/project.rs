@@ -33,6 +33,8 @@ impl Project {
     pub(crate) fn empty(scratch: &Path) -> Result<Self> {
         let project = Self(tempfile::tempdir_in(scratch)?);
         fs::create_dir(project.path().join("plugins"))?;
+        // Without settings, a project around the target directory would be used.
+        fs::write(project.path().join("ophost.toml"), "")?;
         Ok(project)
     }
 
