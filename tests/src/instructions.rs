@@ -80,6 +80,8 @@ fn newer_file(path: &Path, time: SystemTime) -> Result<Option<PathBuf>> {
 /// Returns an error if the command or `valgrind` fails.
 pub fn count(ophost: &Path, text: &[u8], directory: &Path) -> Result<u64> {
     fs::create_dir_all(directory.join("plugins"))?;
+    // Without settings, a project around the directory would be used.
+    fs::write(directory.join("ophost.toml"), "")?;
     fs::write(directory.join("plugins/text.wasm"), text)?;
     thread::sleep(SETTLE_TIME);
     // The first command compiles the plugin in a child. The second verifies the compiled code.

@@ -21,6 +21,11 @@ pub(crate) const RARE: &str = "bench.rare";
 /// An operation that fails.
 pub(crate) const FAILING: &str = "hostile.trap";
 
+/// The data directory of a project.
+const DATA: &str = ".ophost";
+/// Slots of the instance pool of a host. More concurrent runs use instances on demand.
+const POOL_SLOTS: u16 = 64;
+
 /// A project in a temporary directory.
 pub(crate) struct Project(TempDir);
 
@@ -77,7 +82,7 @@ impl Project {
 
     /// The file of the store.
     pub(crate) fn store(&self) -> PathBuf {
-        self.path().join(".ophost/store").join(ophost::STORE_FILE)
+        self.path().join(DATA).join("store").join(ophost::STORE_FILE)
     }
 }
 
@@ -100,9 +105,6 @@ pub(crate) fn runtime() -> Result<Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
-/// Slots of the pool of instances: one for each of the most concurrent callers.
-const POOL_SLOTS: u16 = 64;
-
 /// A host of a project, with its runtime.
 pub(crate) struct OpenHost {
     pub(crate) runtime: Runtime,
@@ -110,16 +112,26 @@ pub(crate) struct OpenHost {
 }
 
 impl OpenHost {
-    /// Opens a host that records every run of its operations, unless the request says otherwise.
-    /// Like a server, it has a pool of instances.
+    /// Opens a host that lives long: it has an instance pool. It records every run of its
+    /// operations, unless the request says otherwise.
     ///
     /// # Errors
     ///
     /// Returns the error of the host.
     pub(crate) fn open(project: &Path) -> Result<Self> {
+        Self::open_with_pool(project, POOL_SLOTS)
+    }
+
+    /// Like [`Self::open`], with another number of slots. Without slots, instances are allocated on
+    /// demand.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the host.
+    pub(crate) fn open_with_pool(project: &Path, slots: u16) -> Result<Self> {
         let runtime = runtime()?;
-        let builder = Host::builder().plugins(project.join("plugins")).instance_pool(POOL_SLOTS);
-        let builder = builder.data(project.join(".ophost")).record(RecordPolicy::Always);
+        let builder = Host::builder().plugins(project.join("plugins")).instance_pool(slots);
+        let builder = builder.data(project.join(DATA)).record(RecordPolicy::Always);
         let host = runtime.block_on(builder.build())?;
         Ok(Self { runtime, host })
     }

@@ -1,8 +1,9 @@
 //! A loop that uses wasmtime alone: a fresh instance for each call, text in, text out, no limits,
 //! no schemas.
 //!
-//! The settings of the engine are those of `host/src/sandbox/engine.rs`: epoch interruption and
-//! the size of the stack, without component-model async. The epoch advances every 10 ms.
+//! The settings of the engine are those of `host/src/sandbox`: in `engine.rs` epoch interruption
+//! and the size of the stack, without component-model async; in `pool.rs` the pages that stay
+//! resident. The epoch advances every 10 ms.
 
 use std::thread;
 use std::time::Duration;
@@ -27,7 +28,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// Maximum of each resource of an instance that the pool holds. The plugins need fewer.
 const POOL_SLOTS: u32 = 64;
 
-/// Bytes of each memory and table that stay resident between two calls, as in the sandbox.
+/// Bytes of each memory and table that stay resident between two calls.
 const KEEP_RESIDENT: usize = 256 << 10;
 
 /// How an engine allocates instances.
@@ -108,20 +109,24 @@ fn config(allocator: Allocator) -> Config {
         .max_wasm_stack(MAX_WASM_STACK)
         .wasm_memory64(false);
     if allocator == Allocator::Pooling {
-        let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(POOL_SLOTS)
-            .total_core_instances(POOL_SLOTS)
-            .total_memories(POOL_SLOTS)
-            .total_tables(POOL_SLOTS);
-        // As the pool of the sandbox.
-        if PoolingAllocationConfig::is_pagemap_scan_available() {
-            pool.pagemap_scan(Enabled::Yes)
-                .linear_memory_keep_resident(KEEP_RESIDENT)
-                .table_keep_resident(KEEP_RESIDENT);
-        }
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     }
     config
+}
+
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(POOL_SLOTS)
+        .total_core_instances(POOL_SLOTS)
+        .total_memories(POOL_SLOTS)
+        .total_tables(POOL_SLOTS)
+        .max_unused_warm_slots(POOL_SLOTS);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(KEEP_RESIDENT)
+            .table_keep_resident(KEEP_RESIDENT);
+    }
+    pool
 }
 
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {

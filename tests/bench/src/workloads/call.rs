@@ -15,11 +15,10 @@ use crate::report::{Goal, OPHOST, Report, Row};
 
 /// Calls of one sample, whose median counts.
 const CALLS: usize = 2_000;
-/// Ratio to the bare loop with the allocator of the host, [`ALLOCATOR`].
+/// Ratio to the bare loop with the same allocator.
 const GOAL: Goal = Goal::RatioAtMost(1.3);
-/// The bare loop with the allocator of the host that [`OpenHost::open`] builds.
-const ALLOCATOR: &str = POOLING;
 
+const OPHOST_ON_DEMAND: &str = "ophost, on demand";
 const ON_DEMAND: &str = "bare wasmtime, on demand";
 const POOLING: &str = "bare wasmtime, pooling";
 const FRESH: &str = "Extism, fresh plugin";
@@ -76,6 +75,7 @@ fn compare(
     let project = Project::empty(bench.scratch)?;
     project.add(guest.file, &guest.component)?;
     let host = OpenHost::open(project.path())?;
+    let on_demand_host = OpenHost::open_with_pool(project.path(), 0)?;
     let bare = |allocator| {
         BareLoop::new(allocator, &guest.component, guest.operation, guest.input.to_string())
     };
@@ -83,20 +83,30 @@ fn compare(
     let mut kept = extism.map(Extism::plugin).transpose()?;
     let mut contenders = vec![
         Contender::new(OPHOST, || sample(|| call(&host, guest))),
-        Contender::new(ON_DEMAND, || sample(|| on_demand.call())),
         Contender::new(POOLING, || sample(|| pooling.call())),
+        Contender::new(OPHOST_ON_DEMAND, || sample(|| call(&on_demand_host, guest))),
+        Contender::new(ON_DEMAND, || sample(|| on_demand.call())),
     ];
     if let (Some(extism), Some(kept)) = (extism, &mut kept) {
         contenders.push(Contender::new(FRESH, || sample(|| extism.plugin()?.call())));
         contenders.push(Contender::new(KEPT, || sample(|| kept.call())));
     }
     let measured = interleave(&bench.probe, bench.options.rounds, contenders)?;
-    for peer in [ON_DEMAND, POOLING, FRESH, KEPT] {
+    let pooled = format!("{}, instance pool", guest.title);
+    let on_demand = format!("{}, on demand", guest.title);
+    for (case, ours, peer, goal) in [
+        (&pooled, OPHOST, POOLING, Some(GOAL)),
+        (&on_demand, OPHOST_ON_DEMAND, ON_DEMAND, Some(GOAL)),
+        (&pooled, OPHOST, FRESH, None),
+        (&pooled, OPHOST, KEPT, None),
+    ] {
         if measured.contains(peer) {
-            let ours = measured.series(OPHOST, 0, Unit::Seconds)?;
-            let row = Row::new(guest.title, ours);
-            let row = row.beside(measured.series(peer, 0, Unit::Seconds)?);
-            report.add(if peer == ALLOCATOR { row.goal(GOAL) } else { row });
+            let ours = measured.series(ours, 0, Unit::Seconds)?.named(OPHOST);
+            let row = Row::new(case, ours).beside(measured.series(peer, 0, Unit::Seconds)?);
+            report.add(match goal {
+                Some(goal) => row.goal(goal),
+                None => row,
+            });
         }
     }
     Ok(())
