@@ -197,7 +197,7 @@ impl CliError {
             | Self::MaskedInput { run_id, .. }
             | Self::Unprinted { run_id, .. }
             | Self::WaitTimeout { run_id, .. } => Some(*run_id),
-            Self::Run(RunError::Unrecorded(unrecorded)) => Some(unrecorded.run_id),
+            Self::Run(RunError::Unrecorded(unrecorded)) => unrecorded.report.run_id,
             Self::Run(RunError::Store(StoreError::OutcomeUnknown(id)))
             | Self::Find(FindError::Store(StoreError::OutcomeUnknown(id)))
             | Self::NotRecorded(StoreError::OutcomeUnknown(id))

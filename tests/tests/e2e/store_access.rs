@@ -207,8 +207,8 @@ fn run_whose_store_is_removed_or_replaced_reports_an_error() {
     let (child, stderr) = start_two_second_run(&project, &[]);
     fs::remove_dir_all(project.path().join(".ophost/store")).expect("a directory of this user");
     insta::assert_snapshot!(rest(child, stderr), @r#"
-    {"count":200}
     ---- stderr
+    output: {"count":200}
     error: run [RUN] ended, but its end cannot be recorded: the store was removed or replaced while it was in use
     hint: run `ophost runs list` to list the runs of the current store
     ---- exit 5

@@ -134,8 +134,7 @@ pub(super) async fn run(host: &Host, args: RunArgs, json: bool) -> Result<ExitCo
     if let Err(RunError::Unrecorded(unrecorded)) = &report
         && !json
     {
-        // The error that follows is more important than an error of stdout.
-        report::print(&unrecorded.report, verbose).ok();
+        report::print_unrecorded(&unrecorded.report, verbose);
     }
     let report = report.map_err(|error| match error {
         RunError::Store(error) if !needs_record => CliError::NotRecorded(error),

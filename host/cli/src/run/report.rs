@@ -109,9 +109,27 @@ pub(crate) struct Envelope<'a> {
 }
 
 pub(super) fn print(report: &RunReport, verbose: bool) -> Result<(), CliError> {
+    if let Outcome::Success(output) = &report.outcome {
+        output::json(output)?;
+    }
+    print_rest(report, verbose);
+    Ok(())
+}
+
+/// Prints the report of a run whose end is not recorded to stderr. The output is no answer, because
+/// the document changes of the run may be missing.
+pub(super) fn print_unrecorded(report: &RunReport, verbose: bool) {
+    if let Outcome::Success(output) = &report.outcome {
+        output::stderr(&format!("output: {}\n", EscapedLine(&output.to_string())));
+    }
+    print_rest(report, verbose);
+}
+
+/// Prints everything but the output of a report to stderr.
+fn print_rest(report: &RunReport, verbose: bool) {
     let mut text = String::new();
     match &report.outcome {
-        Outcome::Success(output) => output::json(output)?,
+        Outcome::Success(_) => {}
         Outcome::Failed(failure) => {
             if !verbose {
                 log_tail(&mut text, &report.trail, failure);
@@ -129,7 +147,6 @@ pub(super) fn print(report: &RunReport, verbose: bool) -> Result<(), CliError> {
         changes::dry_run(&mut text, changes);
     }
     output::stderr(&text);
-    Ok(())
 }
 
 pub(crate) fn log_line(text: &mut String, entry: &LogEntry) {
