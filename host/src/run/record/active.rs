@@ -7,17 +7,18 @@ use serde_json::{Map, json};
 use tokio_util::sync::CancellationToken;
 
 use super::entries::closing;
+use super::insertion::Insertion;
 use super::mask::Mask;
 use super::outcome::RecordedOutcome;
 use super::run_spec::RunSpec;
 use super::tracker::{Completion, FinishError};
 use crate::model::document::ChangeCount;
 use crate::model::outcome::{Event, Flags, LogEntry};
-use crate::model::run_record::{RunId, RunRecord};
+use crate::model::run_record::RunId;
 use crate::sandbox::{Observer, OverflowSink};
 use crate::store::{
-    AppendLogOutcome, CancelRegistration, Claim, FinishOutcome, OverflowWriter, PendingInsert,
-    RunCompletion, RunGuard, Store, StoreError, StoreHandle,
+    AppendLogOutcome, CancelRegistration, Claim, FinishOutcome, OverflowWriter, RunCompletion,
+    RunGuard, Store, StoreError, StoreHandle,
 };
 use crate::util::clock;
 
@@ -41,82 +42,6 @@ pub(crate) struct ActiveRecord {
     started: Instant,
     log: LogBuffer,
     pub(super) overflow_log: OverflowWriter,
-}
-
-/// The insertion of a RUNNING record.
-pub(super) struct Insertion(Mutex<InsertionState>);
-
-enum InsertionState {
-    /// The store has the record.
-    Done,
-    /// The store inserts the record, or it has failed. The future is absent while it is polled.
-    Pending(Arc<RunRecord>, Option<PendingInsert>),
-}
-
-impl Insertion {
-    /// Returns the insertion of a record that the store has.
-    pub(super) fn done() -> Self {
-        Self(Mutex::new(InsertionState::Done))
-    }
-
-    pub(super) fn pending(run: Arc<RunRecord>, pending: PendingInsert) -> Self {
-        Self(Mutex::new(InsertionState::Pending(run, Some(pending))))
-    }
-
-    fn state(&self) -> MutexGuard<'_, InsertionState> {
-        // The lock holder only replaces the value as a whole, so it is valid after a panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the RUNNING record, unless the store has it.
-    fn record(&self) -> Option<Arc<RunRecord>> {
-        match &*self.state() {
-            InsertionState::Done => None,
-            InsertionState::Pending(run, _) => Some(Arc::clone(run)),
-        }
-    }
-
-    fn end(&self) {
-        *self.state() = InsertionState::Done;
-    }
-
-    /// Awaits a run. Drops it if the record cannot be inserted.
-    ///
-    /// # Errors
-    ///
-    /// Returns the [`StoreError`] of the insertion.
-    async fn watch<T>(&self, run: impl Future<Output = T>) -> Result<T, StoreError> {
-        let mut run = std::pin::pin!(run);
-        let pending = match &mut *self.state() {
-            InsertionState::Done => None,
-            InsertionState::Pending(_, pending) => pending.take(),
-        };
-        let Some(mut pending) = pending else { return Ok(run.await) };
-        tokio::select! {
-            biased;
-            ended = &mut run => {
-                if let InsertionState::Pending(_, rest) = &mut *self.state() {
-                    *rest = Some(pending);
-                }
-                return Ok(ended);
-            }
-            inserted = &mut pending => inserted?,
-        }
-        self.end();
-        Ok(run.await)
-    }
-
-    /// Returns whether the store has the record, after the run could not be finished.
-    async fn is_stored(&self) -> bool {
-        let pending = match &mut *self.state() {
-            InsertionState::Done => return true,
-            InsertionState::Pending(_, pending) => pending.take(),
-        };
-        match pending {
-            Some(pending) => pending.await.is_ok(),
-            None => false,
-        }
-    }
 }
 
 /// Log entries that are not written yet, and the number of written ones.

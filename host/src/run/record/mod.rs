@@ -3,12 +3,13 @@
 //! - `recorder`: [`Recorder`] applies the [`RecordPolicy`](crate::RecordPolicy) and writes the
 //!   RUNNING record. It opens the store for the first recorded run.
 //! - `run_spec`: [`RunSpec`] describes a run before its start.
-//! - `active`: the record of a run in progress. `tracker`: [`RunTracker`] follows any run.
+//! - `active`: the record of a run in progress. `insertion`: the insertion of its RUNNING record. `tracker`: [`RunTracker`] follows any run.
 //! - `outcome`: the recorded outcome. `mask`: masks secrets. `result_refs`: result references.
 //! - `entries`: log entries of the host.
 
 mod active;
 mod entries;
+mod insertion;
 mod mask;
 mod outcome;
 mod recorder;

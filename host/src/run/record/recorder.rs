@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ophost_document::{Budget, Interruption};
 use serde_json::Value;
 
-use super::active::{ActiveRecord, Insertion};
+use super::active::ActiveRecord;
+use super::insertion::Insertion;
 use super::mask::{Mask, masked};
 use super::run_spec::{RecordedInput, RunSpec};
 use super::tracker::{RunTracker, Unrecorded};
