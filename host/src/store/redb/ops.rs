@@ -139,16 +139,12 @@ pub(super) fn finish(
     if !is_claimed(&old, claim) {
         return Ok(Ended::Lost(claim));
     }
-    let mut new = old.clone();
-    set_final_state(&mut new.run, ending);
-    new.run.error_list.clone_from(&ending.error_list);
-    let Some(count) = tx.apply_changes(&ending.effects, &author(&new.run, ending.finished_at))?
-    else {
+    let author = author(&old.run, ending.finished_at);
+    let Some(count) = tx.apply_changes(&ending.effects, &author)? else {
         return Ok(Ended::Conflict(None));
     };
-    if let Some(changes) = &mut new.run.changes {
-        changes.revision = count.revision;
-    }
+    let mut new = old.clone();
+    set_final_state(&mut new.run, ending, count);
     let payloads = new.extract_blobs();
     tx.replace(Some(&old), &new, &payloads)?;
     tx.add_log(new.run.sequence, ending.log_entries.clone())?;
@@ -169,11 +165,7 @@ fn insert_finished(
         add_run(tx, run, log)?;
         return Ok(Ended::Conflict(Some(claim.id)));
     };
-    set_final_state(&mut run, ending);
-    run.error_list.clone_from(&ending.error_list);
-    if let Some(changes) = &mut run.changes {
-        changes.revision = count.revision;
-    }
+    set_final_state(&mut run, ending, count);
     log.extend(ending.log_entries.iter().cloned());
     let status = run.state.status();
     add_run(tx, run, log)?;
@@ -202,15 +194,17 @@ pub(super) fn commit_changes(
         .map_or(CommitOutcome::Conflict, |count| CommitOutcome::Committed(author.run_id, count)))
 }
 
-/// Sets the final state of a run, except for its log and error list.
-fn set_final_state(run: &mut RunRecord, ending: &RunCompletion) {
+/// Sets the final state of a run, except for its log. `count` is the count of the committed
+/// changes.
+fn set_final_state(run: &mut RunRecord, ending: &RunCompletion, count: ChangeCount) {
     run.state = run.state.finish(ending.outcome.clone(), ending.finished_at, ending.duration_ms);
     run.metadata.extend(ending.metadata.clone());
     run.log_dropped = ending.log_dropped;
     run.logs_ref.clone_from(&ending.logs_ref);
     run.masked.extend(&ending.masked);
     run.result_refs.clone_from(&ending.result_refs);
-    run.changes = ending.changes;
+    run.changes = ending.changes.map(|it| ChangeCount { revision: count.revision, ..it });
+    run.error_list.clone_from(&ending.error_list);
     run.capabilities.used = ending.capability_use.used.iter().cloned().collect();
     run.capabilities.denied = ending.capability_use.denied.iter().cloned().collect();
     run.usage = ending.usage;
