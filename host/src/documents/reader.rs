@@ -135,9 +135,8 @@ fn request(after: Option<ScanPosition>) -> PageRequest {
 }
 
 fn offer(page: &mut PageBuilder, document: ScannedDocument) -> Result<(), StoreError> {
-    // A budget without a limit is never used up.
     let is_admitted = page.admits(&document.id, &document.fields, &Budget::unlimited());
-    if is_admitted.unwrap_or(false) {
+    if is_admitted.map_err(|why| store_error(why.into()))? {
         page.take(document.document()?);
     }
     Ok(())

@@ -95,17 +95,13 @@ impl<S: Source> View<S> {
             visited += 1;
             let id = key.strip_prefix(&prefix[..]).and_then(keys::document_id);
             let id = id.ok_or_else(|| codec::corrupted(key, "malformed document key"))?;
-            let is_full = page.visit(query, &id, (key, value))?;
-            last = is_full.then_some(id);
-            Ok::<_, ScanError>(if is_full {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
+            if !page.visit(query, &id, (key, value))? {
+                return Ok(ControlFlow::Continue(()));
+            }
+            last = Some(id);
+            Ok::<_, ScanError>(ControlFlow::Break(()))
         });
-        if scanned?.is_continue() {
-            last = None;
-        }
+        scanned.map(drop)?;
         let revision = page.revision;
         let passed = ScanPosition::passed(page.after, revision).map(|before| before + visited);
         let next = last
