@@ -92,7 +92,7 @@ pub(crate) trait Store: Send + Sync {
 
     /// Hands over the RUNNING record of a run without an idempotency key, and returns at once.
     ///
-    /// The claim of the run is [`Claim::of_new`]. The store inserts the record within
+    /// The claim of the run is [`Claim::of_new`]. The store delays the insertion by at most
     /// [`MAX_INSERT_DELAY`]. If [`Self::finish`] is called before, with the record in
     /// [`RunCompletion::running`], one commit inserts and finishes the run.
     fn begin(&self, run: Arc<RunRecord>) -> PendingInsert;
@@ -178,7 +178,8 @@ pub(crate) trait Store: Send + Sync {
     /// caller must remove the file that [`RunRecord::logs_ref`] names.
     async fn erase(&self, id: RunId) -> Result<EraseOutcome, StoreError>;
 
-    /// Computes statistics of the runs that match the filter. Reads each of them.
+    /// Computes statistics of the runs that match the filter. May store summaries of finished runs
+    /// for later calls.
     async fn stats(&self, filter: &RunFilter) -> Result<StatsReport, StoreError>;
 }
 
