@@ -325,10 +325,18 @@ fn problem(error: &ValidationError<'_>) -> String {
         // The only custom keyword; see `Pattern`.
         Kind::Custom { message, .. } => format!("text that matches `{}`", text::quote(message)),
         Kind::Format { format } => format!("text in the format `{format}`"),
+        // The validator does not name the fields if the schema has none.
+        Kind::FalseSchema if is_of_additional_fields(error) => {
+            return "no field is allowed here".to_owned();
+        }
         Kind::FalseSchema => return "nothing is allowed here".to_owned(),
         _ => return text::single_line(&error.masked_with("the value").to_string()),
     };
     format!("expected {expected}{GOT}{got}")
+}
+
+fn is_of_additional_fields(error: &ValidationError<'_>) -> bool {
+    error.schema_path().as_str().ends_with("/additionalProperties")
 }
 
 fn count(number: u64, what: &str) -> String {
@@ -437,6 +445,14 @@ mod tests {
                 "/s: missing, but required",
             ]
         );
+    }
+
+    #[test]
+    fn fields_of_an_empty_object_are_not_allowed() {
+        let schema = json!({"type": "object", "additionalProperties": false});
+        assert_eq!(messages(schema, &json!({"a": 1})), ["/: no field is allowed here"]);
+        let schema = json!({"properties": {"a": false}});
+        assert_eq!(messages(schema, &json!({"a": 1})), ["/a: nothing is allowed here"]);
     }
 
     #[test]
