@@ -36,7 +36,7 @@ use self::ops::Added;
 use self::row::Row;
 use self::statistics::StatsReader;
 use self::summary::Coverage;
-use self::tables::Snapshot;
+use self::tables::{Snapshot, Tx};
 use self::writer::{WriteKind, Writer};
 use crate::model::document::{ChangeSet, CommitRequest};
 use crate::model::outcome::LogEntry;
@@ -214,14 +214,15 @@ impl Store for RedbStore {
     }
 
     async fn insert(&self, new: NewRun) -> Result<InsertOutcome, StoreError> {
-        self.writer.submit(new.run.id, move |tx| ops::insert(tx, &new)).await
+        let id = new.run.id;
+        let apply = move |tx: &mut Tx<'_>| ops::insert(tx, &new.run, new.key.as_ref());
+        self.writer.submit(id, apply).await
     }
 
     fn begin(&self, run: Arc<RunRecord>) -> PendingInsert {
         let id = run.id;
-        let new = NewRun { run: Arc::unwrap_or_clone(run), key: None };
         let due = WriteKind::Begin(Instant::now() + MAX_INSERT_DELAY);
-        let pending = self.writer.enqueue(id, due, move |tx| ops::insert(tx, &new));
+        let pending = self.writer.enqueue(id, due, move |tx| ops::insert(tx, &run, None));
         Box::pin(async move { pending?.answer().await.map(drop) })
     }
 

@@ -14,17 +14,21 @@ use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
 use crate::store::idempotency::{holds, is_fresh};
 use crate::store::{
     CancelOutcome, Claim, CommitMetadata, CommitOutcome, EraseOutcome, FinishOutcome,
-    IdempotencyClaim, InsertOutcome, NewRun, RunCompletion, StoreError,
+    IdempotencyClaim, InsertOutcome, RunCompletion, StoreError,
 };
 use crate::util::clock;
 
 /// See [`super::Store::insert`].
-pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<InsertOutcome, StoreError> {
-    let mut run = new.run.clone();
+pub(super) fn insert(
+    tx: &mut Tx<'_>,
+    run: &RunRecord,
+    key: Option<&IdempotencyClaim>,
+) -> Result<InsertOutcome, StoreError> {
     if let Some(known) = tx.run(run.id)? {
         return Ok(InsertOutcome::Existing(Box::new(known)));
     }
-    if let Some(claim) = &new.key {
+    let mut run = run.clone();
+    if let Some(claim) = key {
         match key_state(tx, &run, claim)? {
             KeyState::Taken(outcome) => return Ok(outcome),
             KeyState::Free { after } => run.retry_of = after.or(run.retry_of),
@@ -33,7 +37,7 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &NewRun) -> Result<InsertOutcome, Sto
     run.sequence = tx.sequence()? + 1;
     let claim = Claim::of_new(run.id);
     run.revision = claim.revision;
-    if let Some(claim) = &new.key {
+    if let Some(claim) = key {
         let key = keys::idempotency(&run.operation_name, &claim.key);
         tx.put(&key, &IdempotencyEntry { run: run.sequence, fingerprint: claim.fingerprint })?;
         run.idempotency_key = Some(claim.key.clone());
