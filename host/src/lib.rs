@@ -97,6 +97,7 @@ pub use crate::documents::reader::DocumentReader;
 pub use crate::model::caller::Caller;
 pub use crate::model::digest::{Digest, ParseDigestError};
 pub use crate::model::document;
+pub use crate::model::history::{ChangeAuthor, HistoryEntry, HistoryPage, Moment, PastDocument};
 pub use crate::model::limits::{
     Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits,
 };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ophost_document::Budget;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
+use crate::model::history::{HistoryPage, Moment, PastDocument};
 use crate::store::{
     DocumentSnapshot, PageRequest, ScanError, ScanPosition, ScanQuery, ScannedDocument, StoreError,
     StoreHandle, off_thread,
@@ -44,6 +45,30 @@ impl<'a> DocumentReader<'a> {
             revision: stored.revision,
             body: stored.body.text(),
         }))
+    }
+
+    /// Returns a page of the changes of a document, newest first: at most `limit`, before the
+    /// revision `before`. A page ends early when its contents reach 8 MiB.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::collections`].
+    pub async fn history(
+        &self,
+        address: &Address,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError> {
+        self.store.store().history(address, before, limit).await
+    }
+
+    /// Returns a document at a point in its history.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::collections`].
+    pub async fn at(&self, address: &Address, moment: Moment) -> Result<PastDocument, StoreError> {
+        self.store.store().document_at(address, moment).await
     }
 
     /// Returns a page of the documents that match a query.

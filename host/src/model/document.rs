@@ -51,6 +51,11 @@ impl DocumentChange {
             (Some(_), Some(_)) | (None, None) => None,
         }
     }
+
+    /// Returns the size of the contents in bytes of JSON.
+    pub(crate) fn size(&self) -> usize {
+        [&self.before, &self.after].into_iter().flatten().map(Body::size).sum()
+    }
 }
 
 /// Kind of a document change.

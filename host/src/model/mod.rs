@@ -3,6 +3,7 @@
 pub(crate) mod caller;
 pub(crate) mod digest;
 pub mod document;
+pub(crate) mod history;
 pub(crate) mod limits;
 pub(crate) mod operation;
 pub(crate) mod outcome;

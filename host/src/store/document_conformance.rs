@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use ophost_document::{Budget, Interruption};
 use serde_json::{Value, json};
 
@@ -17,9 +18,10 @@ use super::{
     StoredDocument,
 };
 use crate::model::document::{
-    Address, Body, ChangeCount, ChangeSet, CollectionName, CommitRequest, Document, DocumentChange,
-    DocumentId, Filter, ReadSet,
+    Address, Body, ChangeCount, ChangeKind, ChangeSet, CollectionName, CommitRequest, Document,
+    DocumentChange, DocumentId, Filter, ReadSet,
 };
+use crate::model::history::{HistoryEntry, Moment, PastDocument};
 use crate::model::outcome::Outcome;
 use crate::model::run_record::RunId;
 use crate::model::run_record::tests::running;
@@ -487,4 +489,72 @@ async fn backup_and_salvage_copy_documents() {
         put(&copied, &job, json!({"n": 3})).await;
         assert_eq!(get(&copied, &job).await, Some((3, json!({"n": 3}))));
     }
+}
+
+/// Returns what the history of a document shows: revision, kind, and whether a run has the change.
+async fn history(store: &dyn Store, address: &Address) -> Vec<(u64, ChangeKind, bool)> {
+    let page = store.history(address, None, 100).await.unwrap();
+    let shown = |entry: &HistoryEntry| {
+        let author = entry.author.as_ref().unwrap();
+        (entry.revision, entry.change, author.run_id.is_some())
+    };
+    page.entries.iter().map(shown).collect()
+}
+
+#[tokio::test]
+async fn history_of_a_document_has_its_changes_newest_first() {
+    each_store(async |store| {
+        let (job, other) = (address("jobs", "1"), address("jobs", "12"));
+        put(&*store, &job, json!({"n": 1})).await;
+        put(&*store, &other, json!({"n": 0})).await;
+        let claim = insert(&*store, &running("a")).await;
+        let transaction = replacing(&*store, &job, Some(json!({"n": 2}))).await;
+        let ending =
+            RunCompletion { effects: transaction.0.into(), ..ending(Outcome::Success(json!({}))) };
+        store.finish(claim, ending).await.unwrap();
+        replacing(&*store, &job, None).await.commit(&*store).await.unwrap();
+        let expected = [
+            (4, ChangeKind::Deleted, false),
+            (3, ChangeKind::Updated, true),
+            (1, ChangeKind::Created, false),
+        ];
+        assert_eq!(history(&*store, &job).await, expected);
+        assert_eq!(history(&*store, &other).await, [(2, ChangeKind::Created, false)]);
+        assert_eq!(history(&*store, &address("jobs", "2")).await, []);
+        let first = store.history(&job, None, 2).await.unwrap();
+        assert_eq!((first.entries.len(), first.next), (2, Some(3)));
+        assert_eq!(first.entries[1].author.as_ref().unwrap().run_id, Some(claim.id));
+        let second = store.history(&job, first.next, 2).await.unwrap();
+        assert_eq!((second.entries.len(), second.next), (1, None));
+        let created = DocumentChange { before: None, after: Some(body(json!({"n": 1}))) };
+        assert_eq!(second.entries[0].content, Some(created));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn document_is_read_as_it_was_at_a_revision_or_a_time() {
+    each_store(async |store| {
+        let job = address("jobs", "1");
+        let before = Utc::now();
+        put(&*store, &address("jobs", "0"), json!({})).await;
+        put(&*store, &job, json!({"n": 1})).await;
+        put(&*store, &job, json!({"n": 2})).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let between = Utc::now();
+        replacing(&*store, &job, None).await.commit(&*store).await.unwrap();
+        let at = async |moment| store.document_at(&job, moment).await.unwrap();
+        let existed = |revision, n| PastDocument::Existed(revision, body(json!({"n": n})));
+        let mut seen = Vec::new();
+        for revision in 1..=5 {
+            seen.push(at(Moment::Revision(revision)).await);
+        }
+        let absent = PastDocument::Absent;
+        let expected = [absent.clone(), existed(2, 1), existed(3, 2), absent.clone(), absent];
+        assert_eq!(seen, expected);
+        assert_eq!(at(Moment::Time(before)).await, PastDocument::Absent);
+        assert_eq!(at(Moment::Time(between)).await, existed(3, 2));
+        assert_eq!(at(Moment::Time(Utc::now())).await, PastDocument::Absent);
+    })
+    .await;
 }

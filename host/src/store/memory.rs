@@ -21,6 +21,7 @@ use crate::model::document::{
     Address, ChangeCount, ChangeSet, CollectionName, CollectionReads, CommitRequest, DocumentId,
     ReadSet,
 };
+use crate::model::history::{HistoryEntry, HistoryPage, Moment, PastDocument};
 use crate::model::operation::OperationName;
 use crate::model::outcome::{Failure, FailureKind, LogEntry, Outcome};
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
@@ -40,7 +41,7 @@ struct Model {
 #[derive(Clone, Default)]
 struct MemoryDocuments {
     documents: BTreeMap<Address, StoredDocument>,
-    commits: Vec<ChangeSet>,
+    commits: Vec<(CommitMetadata, ChangeSet)>,
     /// The commit of each recorded run that changed documents, as an index of `commits`.
     by_run: BTreeMap<RunId, usize>,
 }
@@ -52,15 +53,14 @@ impl MemoryDocuments {
 
     /// Returns the changes of a recorded run.
     fn changes_of(&self, run: RunId) -> ChangeSet {
-        self.by_run.get(&run).map(|commit| self.commits[*commit].clone()).unwrap_or_default()
+        self.by_run.get(&run).map(|commit| self.commits[*commit].1.clone()).unwrap_or_default()
     }
 
-    /// Commits the changes of a run; `None` if the read set has changed. `run` is `None` for a run
-    /// without a record.
+    /// Commits the changes of a run; `None` if the read set has changed.
     fn apply_changes(
         &mut self,
         effects: &CommitRequest,
-        run: Option<RunId>,
+        author: CommitMetadata,
     ) -> Option<ChangeCount> {
         if self.has_conflict(&effects.read_set, effects.snapshot_revision) {
             return None;
@@ -76,15 +76,29 @@ impl MemoryDocuments {
             let stored = change.after.clone().map(|body| StoredDocument { revision, body });
             self.documents.extend(stored.map(|stored| (address.clone(), stored)));
         }
+        let run = author.recorded.then_some(author.run_id);
         self.by_run.extend(run.map(|run| (run, self.commits.len())));
-        self.commits.push(effects.changes.clone());
+        self.commits.push((author, effects.changes.clone()));
         Some(count)
+    }
+
+    /// Returns the changes of a document, newest first.
+    fn history(&self, address: &Address) -> impl Iterator<Item = HistoryEntry> {
+        self.commits.iter().enumerate().rev().filter_map(|(index, (author, changes))| {
+            let change = changes.get(address)?.clone();
+            Some(HistoryEntry {
+                revision: index as u64 + 1,
+                change: change.kind()?,
+                author: Some(author.clone().into()),
+                content: Some(change),
+            })
+        })
     }
 
     /// Checks every change since `base` against the read set.
     fn has_conflict(&self, reads: &ReadSet, base: u64) -> bool {
         let since = self.commits.iter().skip(usize::try_from(base).unwrap());
-        let changes: Vec<_> = since.flatten().collect();
+        let changes: Vec<_> = since.flat_map(|(_, changes)| changes).collect();
         let budget = CollectionReads::check_budget();
         reads.iter().any(|(collection, known)| {
             let touched = changes.iter().any(|(address, change)| {
@@ -299,7 +313,8 @@ impl Store for MemoryStore {
         if !is_claimed(run, claim) {
             return Ok(FinishOutcome::Lost);
         }
-        let Some(count) = model.documents.apply_changes(&ending.effects, Some(claim.id)) else {
+        let author = CommitMetadata::of_record(run, ending.finished_at);
+        let Some(count) = model.documents.apply_changes(&ending.effects, author) else {
             return Ok(FinishOutcome::Conflict);
         };
         let run = model.run(claim.id).unwrap();
@@ -313,11 +328,10 @@ impl Store for MemoryStore {
         author: CommitMetadata,
         effects: Arc<CommitRequest>,
     ) -> Result<CommitOutcome, StoreError> {
-        let run = author.recorded.then_some(author.run_id);
-        let committed = self.0.lock().unwrap().documents.apply_changes(&effects, run);
-        Ok(committed.map_or(CommitOutcome::Conflict, |count| {
-            CommitOutcome::Committed(author.run_id, count)
-        }))
+        let run_id = author.run_id;
+        let committed = self.0.lock().unwrap().documents.apply_changes(&effects, author);
+        Ok(committed
+            .map_or(CommitOutcome::Conflict, |count| CommitOutcome::Committed(run_id, count)))
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError> {
@@ -330,6 +344,37 @@ impl Store for MemoryStore {
 
     async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
         Ok(self.0.lock().unwrap().documents.changes_of(id))
+    }
+
+    async fn history(
+        &self,
+        address: &Address,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError> {
+        let model = self.0.lock().unwrap();
+        let entries = model.documents.history(address);
+        let mut entries =
+            entries.filter(|entry| before.is_none_or(|before| entry.revision < before));
+        let page: Vec<_> = entries.by_ref().take(limit).collect();
+        let last = page.last().map(|last| last.revision);
+        Ok(HistoryPage { next: last.filter(|_| entries.next().is_some()), entries: page })
+    }
+
+    async fn document_at(
+        &self,
+        address: &Address,
+        moment: Moment,
+    ) -> Result<PastDocument, StoreError> {
+        let model = self.0.lock().unwrap();
+        let is_known = |entry: &HistoryEntry| match moment {
+            Moment::Revision(revision) => entry.revision <= revision,
+            Moment::Time(at) => entry.author.as_ref().unwrap().at <= at,
+        };
+        let entry = model.documents.history(address).find(is_known);
+        let body = entry.and_then(|entry| Some((entry.revision, entry.content?.after?)));
+        Ok(body
+            .map_or(PastDocument::Absent, |(revision, body)| PastDocument::Existed(revision, body)))
     }
 
     async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {

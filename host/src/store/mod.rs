@@ -56,7 +56,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::model::document::{ChangeSet, CommitRequest};
+use crate::model::document::{Address, ChangeSet, CommitRequest};
+use crate::model::history::{HistoryPage, Moment, PastDocument};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord};
 
@@ -64,6 +65,9 @@ use crate::model::run_record::{OwnerId, RunId, RunRecord};
 ///
 /// A run that finishes within this time needs one commit instead of two.
 pub(crate) const MAX_INSERT_DELAY: Duration = Duration::from_millis(2);
+
+/// Size of the contents after which a page of [`Store::history`] ends, in bytes.
+const MAX_HISTORY_BYTES: usize = 8 << 20;
 
 /// A store of run records and documents.
 ///
@@ -129,6 +133,24 @@ pub(crate) trait Store: Send + Sync {
 
     /// Returns the document changes of a run; empty if the run committed none.
     async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError>;
+
+    /// Returns a page of the changes of a document, newest first.
+    ///
+    /// The page begins before the revision `before`, or at the newest change. It ends after `limit`
+    /// changes, or after the change with which the contents reach [`MAX_HISTORY_BYTES`].
+    async fn history(
+        &self,
+        address: &Address,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError>;
+
+    /// Returns a document at a point in its history.
+    async fn document_at(
+        &self,
+        address: &Address,
+        moment: Moment,
+    ) -> Result<PastDocument, StoreError>;
 
     /// Returns at most `limit` run ids that begin with `prefix`, in ascending order.
     async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError>;

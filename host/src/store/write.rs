@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::StoreError;
 use crate::model::digest::Digest;
 use crate::model::document::{ChangeCount, CommitRequest};
+use crate::model::history::ChangeAuthor;
 use crate::model::operation::OperationName;
 use crate::model::outcome::{Actor, ItemError, LogEntry, Outcome, Usage};
 use crate::model::run_record::{CapabilityUse, Masked, ResultRef, RunId, RunRecord};
@@ -30,6 +31,28 @@ pub(crate) struct CommitMetadata {
     pub(crate) actor: Actor,
     /// The time of the commit.
     pub(crate) at: DateTime<Utc>,
+}
+
+impl CommitMetadata {
+    /// Returns the metadata of the commit of a recorded run.
+    pub(super) fn of_record(run: &RunRecord, at: DateTime<Utc>) -> Self {
+        Self {
+            run_id: run.id,
+            recorded: true,
+            operation: run.operation_name.clone(),
+            component_digest: run.component_digest,
+            actor: run.actor.clone(),
+            at,
+        }
+    }
+}
+
+impl From<CommitMetadata> for ChangeAuthor {
+    fn from(author: CommitMetadata) -> Self {
+        let CommitMetadata { run_id, recorded, operation, component_digest, actor, at } = author;
+        let run_id = recorded.then_some(run_id);
+        Self { run_id, operation, component_digest, actor, at }
+    }
 }
 
 /// Result of [`Store::commit_changes`](super::Store::commit_changes).

@@ -139,6 +139,7 @@ pub(super) fn ensure_intact(
         | TableId::Idempotency
         | TableId::Document
         | TableId::Change
+        | TableId::History
         | TableId::Commit
         | TableId::RunCommit
         | TableId::Collection

@@ -163,6 +163,7 @@ impl IntegrityReport {
             }
             TableId::Document
             | TableId::Change
+            | TableId::History
             | TableId::Commit
             | TableId::RunCommit
             | TableId::Collection => self.documents.check_entry(store, kind, (key, value)),

@@ -32,7 +32,7 @@ use crate::store::StoreError;
 /// The format of the store. Increased when an older version could misread a newer store.
 ///
 /// Stores of an older format are rejected.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// The format of a value. Increased when the dictionary changes.
 const VERSION: u8 = 2;

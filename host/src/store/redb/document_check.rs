@@ -1,7 +1,7 @@
 //! Integrity check and salvage of documents.
 //!
 //! Invariants: a document equals the `after` of the change that wrote it. Every change belongs to
-//! a commit, which records its number of changes. The statistics of a collection hold its number
+//! a commit, which records its number of changes, and to the history of its document. The statistics of a collection hold its number
 //! of documents.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::codec;
 use super::documents::{CollectionStats, Commit};
 use super::keys::{self, TableId};
 use super::tables::{Snapshot, Tx};
-use crate::model::document::{CollectionName, DocumentChange};
+use crate::model::document::{ChangeKind, CollectionName, DocumentChange};
 use crate::store::{StoreError, StoredDocument};
 
 /// State of the integrity check of documents. Tables are checked in the order of [`TableId::ALL`].
@@ -36,6 +36,7 @@ impl DocumentFindings {
         match kind {
             TableId::Document => self.check_document(store, key, value),
             TableId::Change => check_change(store, key, value),
+            TableId::History => check_history(store, key, value),
             TableId::Commit => check_commit(store, key, value),
             TableId::RunCommit => {
                 let revision: u64 = codec::decode(key, value)?;
@@ -90,9 +91,25 @@ impl DocumentFindings {
 }
 
 fn check_change(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    let (_, revision) = parsed(keys::address_of_change(key), key)?;
-    codec::decode::<DocumentChange>(key, value)?;
+    let (address, revision) = parsed(keys::address_of_change(key), key)?;
+    let change: DocumentChange = codec::decode(key, value)?;
+    let entry = keys::history(&address, revision);
+    let is_known = change.kind().is_none() || store.has(&entry)?;
+    ensure(is_known, key, format!("missing entry `{}`", keys::name(&entry)))?;
     ensure_commit(store, revision, key)
+}
+
+fn check_history(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let (address, revision) = parsed(keys::address_of_history(key), key)?;
+    let kind: ChangeKind = codec::decode(key, value)?;
+    match store.value::<DocumentChange>(&keys::change(&address, revision)) {
+        Ok(Some(change)) => {
+            ensure(change.kind() == Some(kind), key, "history does not match its change")
+        }
+        Ok(None) => ensure(may_be_lost(store, revision)?, key, "missing change"),
+        // The check of the change reports the error.
+        Err(_) => Ok(()),
+    }
 }
 
 fn ensure_commit(store: &Snapshot, revision: u64, key: &[u8]) -> Result<(), StoreError> {
@@ -143,6 +160,7 @@ pub(super) fn salvage(
             codec::decode::<StoredDocument>(key, value).ok().map(|stored| stored.revision)
         }
         TableId::Change => keys::address_of_change(key).map(|(_, revision)| revision),
+        TableId::History => keys::address_of_history(key).map(|(_, revision)| revision),
         TableId::Commit => keys::revision_of_commit(key),
         _ => None,
     };
@@ -151,6 +169,12 @@ pub(super) fn salvage(
         && let Some(address) = keys::address_of_document(key)
     {
         tx.resize(&address.collection, 1)?;
+    }
+    if kind == TableId::Change
+        && let Some((address, revision)) = keys::address_of_change(key)
+        && let Some(change) = codec::decode::<DocumentChange>(key, value)?.kind()
+    {
+        tx.put(&keys::history(&address, revision), &change)?;
     }
     tx.put_bytes(key, value)
 }

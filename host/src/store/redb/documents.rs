@@ -279,6 +279,9 @@ impl Tx<'_> {
         revision: u64,
     ) -> Result<(), StoreError> {
         self.put(&keys::change(address, revision), change)?;
+        if let Some(kind) = change.kind() {
+            self.put(&keys::history(address, revision), &kind)?;
+        }
         let key = keys::document(address);
         match &change.after {
             Some(body) => self.put(&key, &StoredDocument { revision, body: body.clone() }),

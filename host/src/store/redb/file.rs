@@ -498,7 +498,7 @@ mod tests {
         let error = newer.insert(new).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the store has format 4, this version writes 3: it is open for reading only"
+            "the store has format 5, this version writes 4: it is open for reading only"
         );
         let path = scratch.0.path().join("newer").join(DIRECTORY).join(FILE);
         assert!(std::fs::read(path).unwrap() == bytes);
@@ -520,7 +520,7 @@ mod tests {
             older.backup(&to).await.unwrap_err(),
             older.salvage(&to).await.unwrap_err(),
         ] {
-            assert_eq!(error.to_string(), "the store has format 2, this version reads 3");
+            assert_eq!(error.to_string(), "the store has format 3, this version reads 4");
         }
         assert!(older.snapshot().await.is_err());
         assert!(!to.exists());

@@ -11,6 +11,7 @@
 //!           0   k      length u32, operation, idempotency key      -> run that holds the key
 //!           0   o      length u8, collection, document id          -> document
 //!           0   h      length u8, collection, revision, id         -> change of a document
+//!           0   v      length u8, collection, id, NUL, revision    -> kind of this change
 //!           0   w      revision                                    -> metadata of a commit
 //!           0   e      run id                                      -> revision of its commit
 //!           0   n      collection                                  -> number of documents
@@ -46,6 +47,7 @@ pub(super) enum TableId {
     Idempotency,
     Document,
     Change,
+    History,
     Commit,
     RunCommit,
     Collection,
@@ -56,7 +58,7 @@ pub(super) enum TableId {
 impl TableId {
     /// All tables, by their index. Runs come before the entries that belong to them, for the check
     /// and for salvage.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Meta,
         Self::Run,
         Self::RunIdIndex,
@@ -66,6 +68,7 @@ impl TableId {
         Self::Idempotency,
         Self::Document,
         Self::Change,
+        Self::History,
         Self::Commit,
         Self::RunCommit,
         Self::Collection,
@@ -84,6 +87,7 @@ impl TableId {
             Self::Idempotency => b'k',
             Self::Document => b'o',
             Self::Change => b'h',
+            Self::History => b'v',
             Self::Commit => b'w',
             Self::RunCommit => b'e',
             Self::Collection => b'n',
@@ -104,6 +108,7 @@ impl TableId {
             Self::Idempotency => "idempotency",
             Self::Document => "documents",
             Self::Change => "changes",
+            Self::History => "document_history",
             Self::Commit => "commits",
             Self::RunCommit => "run_commits",
             Self::Collection => "collections",
@@ -144,6 +149,12 @@ pub(super) fn name(key: &[u8]) -> String {
         TableId::Change => match address_of_change(key) {
             Some((address, revision)) => format!("change {revision} of {}", address_name(&address)),
             None => format!("change {}", text(rest)),
+        },
+        TableId::History => match address_of_history(key) {
+            Some((address, revision)) => {
+                format!("history {revision} of {}", address_name(&address))
+            }
+            None => format!("history {}", text(rest)),
         },
         TableId::Commit => format!("commit number {}", number(rest)),
         TableId::RunCommit => format!("commit of run {}", HEXLOWER.encode(rest)),
@@ -304,6 +315,27 @@ pub(super) fn address_of_change(key: &[u8]) -> Option<(Address, u64)> {
     let (collection, rest) = split_length_prefixed(rest)?;
     let (revision, id) = rest.split_first_chunk()?;
     Some((Address { collection, id: document_id(id)? }, u64::from_be_bytes(*revision)))
+}
+
+/// Returns the common prefix of the history keys of a document.
+pub(super) fn history_of(address: &Address) -> Vec<u8> {
+    let (collection, id) = (length_prefixed(&address.collection), address.id.as_str());
+    // Ids contain no NUL byte, so no other id has this prefix.
+    [&TableId::History.prefix()[..], &collection, id.as_bytes(), &[0]].concat()
+}
+
+/// Returns the key of the history entry of a document for a commit.
+pub(super) fn history(address: &Address, revision: u64) -> Vec<u8> {
+    [&history_of(address)[..], &revision.to_be_bytes()].concat()
+}
+
+/// Returns the address and the revision in a history key.
+pub(super) fn address_of_history(key: &[u8]) -> Option<(Address, u64)> {
+    let (TableId::History, rest) = parse(key)? else { return None };
+    let (collection, rest) = split_length_prefixed(rest)?;
+    let (rest, revision) = rest.split_last_chunk()?;
+    let id = document_id(rest.strip_suffix(&[0])?)?;
+    Some((Address { collection, id }, u64::from_be_bytes(*revision)))
 }
 
 /// Returns the revision in a commit key.
@@ -474,6 +506,7 @@ mod tests {
         let job = Address { collection: "jobs".parse().unwrap(), id: "é".parse().unwrap() };
         assert_eq!(name(&document(&job)), "document jobs/é");
         assert_eq!(name(&change(&job, 7)), "change 7 of jobs/é");
+        assert_eq!(name(&history(&job, 7)), "history 7 of jobs/é");
         assert_eq!(name(&document(&job)[..3]), "document \\x04");
         assert_eq!(log_part(&log(1, 7)), Some(7));
         assert_eq!((run_of_log(&log(9, 7)), run_of_id(&super::id(id))), (Some(9), Some(id)));

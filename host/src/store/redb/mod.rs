@@ -8,6 +8,7 @@ mod crash_tests;
 pub(super) mod document_check;
 pub(super) mod documents;
 pub(super) mod file;
+mod history;
 pub(super) mod id_packing;
 pub(super) mod keys;
 mod maintenance;
@@ -38,7 +39,8 @@ use self::statistics::StatsReader;
 use self::summary::Coverage;
 use self::tables::{Snapshot, Tx};
 use self::writer::{WriteKind, Writer};
-use crate::model::document::{ChangeSet, CommitRequest};
+use crate::model::document::{Address, ChangeSet, CommitRequest};
+use crate::model::history::{HistoryPage, Moment, PastDocument};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunSummary, Status};
 use crate::store::{
@@ -274,6 +276,27 @@ impl Store for RedbStore {
 
     async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
         Ok(self.read(move |store| store.changes_of(id)).await?.unwrap_or_default())
+    }
+
+    async fn history(
+        &self,
+        address: &Address,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<HistoryPage, StoreError> {
+        let address = address.clone();
+        let page = self.read(move |store| store.history(&address, before, limit)).await?;
+        Ok(page.unwrap_or_default())
+    }
+
+    async fn document_at(
+        &self,
+        address: &Address,
+        moment: Moment,
+    ) -> Result<PastDocument, StoreError> {
+        let address = address.clone();
+        let document = self.read(move |store| store.document_at(&address, moment)).await?;
+        Ok(document.unwrap_or(PastDocument::Absent))
     }
 
     async fn ids_by_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<RunId>, StoreError> {

@@ -143,7 +143,7 @@ pub(super) fn finish(
     if !is_claimed(&old, claim) {
         return Ok(Ended::Lost(claim));
     }
-    let author = author(&old.run, ending.finished_at);
+    let author = CommitMetadata::of_record(&old.run, ending.finished_at);
     let Some(count) = tx.apply_changes(&ending.effects, &author)? else {
         return Ok(Ended::Conflict(None));
     };
@@ -165,7 +165,8 @@ fn insert_finished(
     let mut run = running.clone();
     (run.sequence, run.revision) = (tx.sequence()? + 1, claim.revision);
     let mut log = std::mem::take(&mut run.log_entries);
-    let Some(count) = tx.apply_changes(&ending.effects, &author(&run, ending.finished_at))? else {
+    let author = CommitMetadata::of_record(&run, ending.finished_at);
+    let Some(count) = tx.apply_changes(&ending.effects, &author)? else {
         add_run(tx, run, log)?;
         return Ok(Ended::Conflict(Some(claim.id)));
     };
@@ -174,17 +175,6 @@ fn insert_finished(
     let status = run.state.status();
     add_run(tx, run, log)?;
     Ok(Ended::Done(claim, status, ending.finished_at))
-}
-
-fn author(run: &RunRecord, at: DateTime<Utc>) -> CommitMetadata {
-    CommitMetadata {
-        run_id: run.id,
-        recorded: true,
-        operation: run.operation_name.clone(),
-        component_digest: run.component_digest,
-        actor: run.actor.clone(),
-        at,
-    }
 }
 
 /// See [`super::Store::commit_changes`].

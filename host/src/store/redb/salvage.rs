@@ -84,7 +84,7 @@ impl Salvager<'_> {
             self.copy_counted(kind)?;
         }
         let documents = self.copy_table(TableId::Document)?;
-        for kind in [TableId::Change, TableId::Commit, TableId::RunCommit] {
+        for kind in [TableId::Change, TableId::History, TableId::Commit, TableId::RunCommit] {
             self.copy_counted(kind)?;
         }
         if self.pages.has_no_table_roots() {
@@ -224,6 +224,7 @@ fn noun(kind: TableId) -> &'static str {
         TableId::Idempotency => "idempotency key",
         TableId::Document | TableId::Collection => "document",
         TableId::Change => "change",
+        TableId::History => "history item",
         TableId::Commit => "commit",
         TableId::RunCommit => "commit link",
         TableId::Meta => "counter",
@@ -250,7 +251,11 @@ fn copy_entry(tx: &mut Tx<'_>, kind: TableId, entry: &Entry) -> Result<bool, Sto
             tx.replace(None, &tables::open_row(key, value)?, &[])?;
             return Ok(true);
         }
-        TableId::Document | TableId::Change | TableId::Commit | TableId::RunCommit => {
+        TableId::Document
+        | TableId::Change
+        | TableId::History
+        | TableId::Commit
+        | TableId::RunCommit => {
             document_check::salvage(tx, kind, (key, value))?;
             return Ok(true);
         }
