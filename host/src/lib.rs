@@ -25,7 +25,7 @@
 //! | `config/`    | settings: flags, environment variables, `ophost.toml`, and the source of each value |
 //! | `run/`       | the flow: request, validation, executions and retries, recorder, report |
 //! | `runs/`      | read API of run records: find, list, statistics; cancel and erase |
-//! | `documents/` | document transaction of a run, read API of documents, imports |
+//! | `documents/` | document transaction of a run, read API of documents, operations of the host itself |
 //! | `registry/`  | plugin files, index, name ownership, snapshot, watcher, catalog |
 //! | `sandbox/`   | the only folder that names wasmtime: compile, cache, describe, invoke, imports |
 //! | `store/`     | the store trait and its conformance suite; `store/redb/` is the only folder that names redb |
@@ -92,8 +92,11 @@ pub use crate::context::{
     IgnoredVariable, InvalidValue, Label, OrchestrationContext, OrchestrationOverrides,
     Orchestrator, Trace,
 };
+pub use crate::documents::builtin::CallSettings;
+pub use crate::documents::delete::DeleteDocuments;
 pub use crate::documents::import::{Existing, Import};
 pub use crate::documents::reader::DocumentReader;
+pub use crate::documents::set::SetFields;
 pub use crate::model::caller::Caller;
 pub use crate::model::digest::{Digest, ParseDigestError};
 pub use crate::model::document;
@@ -116,7 +119,7 @@ pub use crate::registry::catalog::{Catalog, OperationFilter, OperationInfo, Plug
 pub use crate::registry::{LoadProgress, RegistryError};
 pub use crate::run::{
     BatchImport, COMPILER_COMMAND, Host, HostBuilder, HostError, InspectError, Inspector, Request,
-    RunError, RunReport, Unrecorded, WatchGuard, serve_compiler, this_program,
+    RunError, RunReport, UndoError, Unrecorded, WatchGuard, serve_compiler, this_program,
 };
 pub use crate::runs::{FindError, Runs};
 pub use crate::store::{

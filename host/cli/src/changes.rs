@@ -1,13 +1,13 @@
 //! Document changes of a run, as text and as JSON.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use ophost::document::{Address, ChangeCount, ChangeKind, ChangeSet, DocumentChange};
 use ophost_document::diff::{self, FieldChange};
 use ophost_document::text::truncate_chars;
 use serde_json::{Map, Value, json};
 
-use super::output::{DIM, EscapedLine, NAME, OK, WARNING};
+use super::output::{DIM, ERROR, EscapedLine, NAME, OK, WARNING};
 
 /// Maximum number of printed documents.
 const MAX_DOCUMENTS: usize = 20;
@@ -62,13 +62,28 @@ pub(super) fn counted(count: ChangeCount) -> String {
 }
 
 fn document(text: &mut String, address: &Address, change: &DocumentChange) {
-    let (style, sign) = match change.kind() {
-        Some(ChangeKind::Created) => (OK, '+'),
-        Some(ChangeKind::Deleted) => (super::output::ERROR, '-'),
-        Some(ChangeKind::Updated) | None => (WARNING, '~'),
-    };
+    let sign = Sign(change.kind().unwrap_or(ChangeKind::Updated));
     let (collection, id) = (&address.collection, EscapedLine(address.id.as_str()));
-    let _ = writeln!(text, "{style}{sign}{style:#} {NAME}{collection}/{id}{NAME:#}");
+    let _ = writeln!(text, "{sign} {NAME}{collection}/{id}{NAME:#}");
+    fields(text, change);
+}
+
+/// Prints the sign of a change: `+`, `~` or `-`.
+pub(super) struct Sign(pub(super) ChangeKind);
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (style, sign) = match self.0 {
+            ChangeKind::Created => (OK, '+'),
+            ChangeKind::Deleted => (ERROR, '-'),
+            ChangeKind::Updated => (WARNING, '~'),
+        };
+        write!(f, "{style}{sign}{style:#}")
+    }
+}
+
+/// Adds the changed fields of a document, one per line.
+pub(super) fn fields(text: &mut String, change: &DocumentChange) {
     let differences = diff::changes(change.before.as_deref(), change.after.as_deref(), MAX_FIELDS);
     for difference in &differences.listed {
         let value = |value: &Option<Value>| value.as_ref().map(shown);

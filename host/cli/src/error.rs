@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ophost::{
     FindError, HostError, OperationName, Outcome, PolicyError, RegistryError, RunError, RunId,
-    RunRecord, StoreError, Untrusted,
+    RunRecord, StoreError, UndoError, Untrusted,
     config::ConfigError,
-    document::{CollectionName, DocumentId},
+    document::{Address, CollectionName, DocumentId},
     os_error::{self, Shortage},
 };
 use ophost_schema::Violation;
@@ -69,6 +69,8 @@ pub(super) enum CliError {
     Store(#[from] StoreError),
     #[error("run {run_id} {problem}")]
     RunState { run_id: RunId, problem: String },
+    #[error("run {run_id} {error}")]
+    NotUndone { run_id: RunId, error: UndoError },
     #[error("run {run_id} cannot be rerun: its input contains secrets, which are not stored")]
     MaskedInput { run_id: RunId, operation: OperationName },
     #[error("run {run_id} has not ended after {}", humantime::format_duration(*timeout))]
@@ -92,6 +94,13 @@ pub(super) enum CliError {
         /// An existing collection with a similar name, if the collection does not exist.
         similar: Option<CollectionName>,
     },
+    #[error("document `{}` did not exist in `{}` at `{at}`", address.id, address.collection)]
+    NoSuchVersion { address: Address, at: String },
+    #[error(
+        "the content of document `{}` in `{}` at `{at}` is not stored: retention removed it, or a \
+         salvage lost it", address.id, address.collection
+    )]
+    ContentRemoved { address: Address, at: String },
     #[error(transparent)]
     NotImported(#[from] super::documents::NotImported),
     #[error(transparent)]
@@ -194,6 +203,7 @@ impl CliError {
                 | RunError::Conflict { run_id, .. },
             )
             | Self::RunState { run_id, .. }
+            | Self::NotUndone { run_id, .. }
             | Self::MaskedInput { run_id, .. }
             | Self::Unprinted { run_id, .. }
             | Self::WaitTimeout { run_id, .. } => Some(*run_id),
@@ -244,10 +254,14 @@ impl CliError {
             Self::Find(FindError::Store(error)) | Self::NotRecorded(error) | Self::Store(error) => {
                 store_exit(error)
             }
-            Self::Find(FindError::None { .. }) | Self::NoSuchDocument { .. } => Exit::NotFound,
+            Self::Find(FindError::None { .. })
+            | Self::NoSuchDocument { .. }
+            | Self::NoSuchVersion { .. }
+            | Self::ContentRemoved { .. } => Exit::NotFound,
             Self::WaitTimeout { .. } => Exit::WaitTimeout,
             Self::Find(FindError::Several { .. })
             | Self::RunState { .. }
+            | Self::NotUndone { .. }
             | Self::MaskedInput { .. }
             | Self::Usage { .. }
             | Self::Input(_)
@@ -284,10 +298,11 @@ impl CliError {
             | Self::NotRecorded(StoreError::Untrusted(_))
             | Self::Store(StoreError::Untrusted(_)) => "untrusted",
             Self::Find(FindError::Store(_)) | Self::NotRecorded(_) | Self::Store(_) => "store",
-            Self::RunState { .. } => "run_state",
+            Self::RunState { .. } | Self::NotUndone { .. } => "run_state",
             Self::MaskedInput { .. } => "masked",
             Self::WaitTimeout { .. } => "waited",
-            Self::NoSuchDocument { .. } => "no_such_document",
+            Self::NoSuchDocument { .. } | Self::NoSuchVersion { .. } => "no_such_document",
+            Self::ContentRemoved { .. } => "content_removed",
             Self::NotImported(_) => "not_imported",
             Self::CreateFile(error) if error.is_usage() => "usage",
             Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
@@ -315,6 +330,7 @@ impl CliError {
             Self::Find(FindError::Several { .. }) => {
                 Some("use a longer prefix of the id".to_owned())
             }
+            Self::NotUndone { run_id, error } => Some(undo_hint(*run_id, error)),
             Self::RunState { run_id, .. } | Self::Unprinted { run_id, .. } => {
                 Some(format!("run `ophost runs show {run_id}` to show the run"))
             }
@@ -340,6 +356,12 @@ impl CliError {
             Self::NoSuchDocument { similar: Some(similar), .. } => {
                 Some(format!("did you mean the collection `{similar}`?"))
             }
+            Self::NoSuchVersion { address, .. } | Self::ContentRemoved { address, .. } => {
+                let (collection, id) = (&address.collection, output::quoted(address.id.as_str()));
+                Some(format!(
+                    "run `ophost documents history {collection} {id}` to list its changes"
+                ))
+            }
             Self::NotImported(error) => error.hint(),
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("run `ophost documents find {collection}` to list the documents"))
@@ -351,6 +373,17 @@ impl CliError {
                 os_error::hint(error).map(ToOwned::to_owned)
             }
         }
+    }
+}
+
+/// Returns the hint for a run that cannot be undone.
+fn undo_hint(run: RunId, error: &UndoError) -> String {
+    match error {
+        UndoError::Undone { by } => format!("run `ophost runs undo {by}` to undo the undo"),
+        UndoError::HasChildren => {
+            format!("run `ophost runs list --parent {run}` and undo its runs, the newest first")
+        }
+        _ => format!("run `ophost runs show {run}` to show the run"),
     }
 }
 

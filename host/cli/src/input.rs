@@ -65,6 +65,25 @@ pub(super) fn edited(
     Ok(input)
 }
 
+/// Returns the name and the value of a `field=text` or `field:=json` argument without a schema.
+///
+/// # Errors
+///
+/// Like [`assemble`].
+pub(super) fn field(text: &str) -> Result<(String, Value), InputError> {
+    let not_a_field = || InputError::NotAField(text.to_owned());
+    let assignment = field_path::parse(text).ok_or_else(not_a_field)?;
+    // A path of a document has no escape for a dot in a name.
+    if assignment.path.iter().any(|name| name.contains('.')) {
+        return Err(not_a_field());
+    }
+    let value = match assignment.is_json {
+        true => assignment.json()?,
+        false => Value::String(assignment.text()?),
+    };
+    Ok((assignment.path.join("."), value))
+}
+
 /// Source of JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum JsonSource {
@@ -117,17 +136,26 @@ impl Assignment<'_> {
         field_path::join(&self.path)
     }
 
+    /// Returns the value as JSON, from a file if it begins with `@`.
+    fn json(&self) -> Result<Value, InputError> {
+        match self.value.strip_prefix('@') {
+            Some(file) => json_of(file),
+            None => parse(&self.name(), self.value, JsonSource::Field),
+        }
+    }
+
+    /// Returns the value as text, from a file if it begins with `@`.
+    fn text(&self) -> Result<String, InputError> {
+        self.value.strip_prefix('@').map_or_else(|| Ok(self.value.to_owned()), read)
+    }
+
     fn set(&self, input: &mut Value, schema: &Value) -> Result<(), InputError> {
-        let file = self.value.strip_prefix('@');
         if self.is_json {
-            let value = match file {
-                Some(file) => json_of(file)?,
-                None => parse(&self.name(), self.value, JsonSource::Field)?,
-            };
+            let value = self.json()?;
             *self.target(input)? = value;
             return Ok(());
         }
-        let text = file.map_or_else(|| Ok(self.value.to_owned()), read)?;
+        let text = self.text()?;
         let target = self.target(input)?;
         let schema = Node::new(schema).field(&self.path);
         let value = schema.typed(&text, MAX_LISTS).ok_or_else(|| InputError::WrongType {

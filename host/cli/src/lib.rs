@@ -18,6 +18,7 @@
 
 mod atomic_file;
 mod build;
+mod builtin;
 mod changes;
 mod check;
 mod compile_progress;

@@ -1,19 +1,14 @@
 //! The built-in import of documents.
 
-use ophost_document::Interruption;
+use async_trait::async_trait;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
-use crate::context::OrchestrationContext;
-use crate::model::caller::Caller;
+use super::builtin::{self, BuiltIn, BuiltInCall};
 use crate::model::document::{Body, CollectionName, Condition, DocumentError, DocumentId};
-use crate::model::operation::{Hints, Operation, OperationName};
-use crate::model::outcome::{Event, Failure, FailureKind};
+use crate::model::operation::{Operation, OperationName};
+use crate::model::outcome::{Failure, FailureKind};
 use crate::model::run_record::RunId;
-use crate::sandbox::{DocumentCallError, DocumentHost, GuestOutput, InvokeError, Observer};
-
-/// Number of documents between two progress reports. The import also yields to other tasks then.
-const REPORT_INTERVAL: usize = 256;
+use crate::sandbox::{DocumentCallError, DocumentHost as _, InvokeError};
 
 /// Treatment of documents whose ids exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,17 +42,13 @@ impl Existing {
 /// An import of documents into a collection, all or none.
 #[must_use]
 pub struct Import {
-    pub(crate) collection: CollectionName,
+    collection: CollectionName,
     /// The documents, each with its id if the caller gave one.
     pub documents: Vec<(Option<DocumentId>, Body)>,
-    pub(crate) existing: Existing,
-    pub(crate) source: Option<String>,
-    pub(crate) caller: Caller,
-    pub(crate) context: OrchestrationContext,
-    pub(crate) cancel: CancellationToken,
-    pub(crate) observer: Option<Observer>,
+    existing: Existing,
+    source: Option<String>,
     /// The parent run of a batch.
-    pub(crate) parent: Option<RunId>,
+    parent: Option<RunId>,
     /// Number of the first document in its source, from 1.
     first: u64,
     /// Size of the batches, for a parent run.
@@ -67,19 +58,8 @@ pub struct Import {
 impl Import {
     /// Returns an import of these documents. A document without an id gets a new id.
     pub fn new(collection: CollectionName, documents: Vec<(Option<DocumentId>, Body)>) -> Self {
-        Self {
-            collection,
-            documents,
-            existing: Existing::default(),
-            source: None,
-            caller: Caller::at("api"),
-            context: OrchestrationContext::default(),
-            cancel: CancellationToken::new(),
-            observer: None,
-            parent: None,
-            first: 1,
-            batch_size: None,
-        }
+        let (existing, source, parent) = (Existing::default(), None, None);
+        Self { collection, documents, existing, source, parent, first: 1, batch_size: None }
     }
 
     /// Sets the treatment of documents whose ids exist.
@@ -91,30 +71,6 @@ impl Import {
     /// Sets the source of the documents, for the record.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
-        self
-    }
-
-    /// Sets the caller. A dry run commits nothing.
-    pub fn caller(mut self, caller: Caller) -> Self {
-        self.caller = caller;
-        self
-    }
-
-    /// Sets the orchestration context.
-    pub fn context(mut self, context: OrchestrationContext) -> Self {
-        self.context = context;
-        self
-    }
-
-    /// Sets a cancellation token. A cancelled import commits nothing.
-    pub fn cancellation_token(mut self, cancel: CancellationToken) -> Self {
-        self.cancel = cancel;
-        self
-    }
-
-    /// Sets a callback for progress.
-    pub fn on_event(mut self, observe: impl Fn(Event<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Observer::new(observe));
         self
     }
 
@@ -130,6 +86,12 @@ impl Import {
         self
     }
 
+    /// Returns the built-in operation, `ophost.import`.
+    pub fn operation(&self) -> Operation {
+        let description = "Imports documents into a collection.";
+        builtin::operation(OperationName::builtin("import"), description, [self.collection.clone()])
+    }
+
     /// Returns the import of a batch with the settings of this import.
     pub(crate) fn batch(
         &self,
@@ -137,23 +99,46 @@ impl Import {
         first: u64,
         documents: Vec<(Option<DocumentId>, Body)>,
     ) -> Self {
-        Self {
-            collection: self.collection.clone(),
-            documents,
-            existing: self.existing,
-            source: self.source.clone(),
-            caller: self.caller.clone(),
-            context: self.context.clone(),
-            cancel: self.cancel.clone(),
-            observer: None,
-            parent,
-            first,
-            batch_size: None,
-        }
+        let (collection, source) = (self.collection.clone(), self.source.clone());
+        let (existing, batch_size) = (self.existing, None);
+        Self { collection, documents, existing, source, parent, first, batch_size }
     }
 
-    /// Returns the input for the record.
-    pub(crate) fn input(&self) -> Value {
+    fn failed(&self, error: DocumentCallError, index: usize) -> InvokeError {
+        let id = self.documents[index].0.as_ref();
+        let id = id.map(|id| format!(" (`{id}`)")).unwrap_or_default();
+        let describe = |message| format!("document {}{id}: {message}", self.number(index));
+        if let DocumentCallError::Error(DocumentError::Exists) = error {
+            let message = describe(self.holder(index));
+            let failure = Failure::new(FailureKind::Error, message);
+            let code = Some("exists".to_owned());
+            return InvokeError::Failed(Box::new(Failure { code, ..failure }));
+        }
+        builtin::failed(error, self.activity(), describe)
+    }
+
+    /// Returns the number of a document in its source.
+    fn number(&self, index: usize) -> u64 {
+        self.first + index as u64
+    }
+
+    /// Returns the message for an id that exists in the collection or earlier in the import.
+    fn holder(&self, index: usize) -> String {
+        let (earlier, id) = (&self.documents[..index], &self.documents[index].0);
+        match earlier.iter().position(|(other, _)| other == id) {
+            Some(other) => format!("document {} has the same id", self.number(other)),
+            None => DocumentError::Exists.to_string(),
+        }
+    }
+}
+
+#[async_trait]
+impl BuiltIn for Import {
+    fn operation(&self) -> Operation {
+        self.operation()
+    }
+
+    fn input(&self) -> Value {
         let mut input = json!({
             "collection": self.collection,
             "documents": self.documents.len(),
@@ -171,44 +156,20 @@ impl Import {
         input
     }
 
-    /// Returns the built-in operation, which can write to the collection of the import.
-    pub fn operation(&self) -> Operation {
-        let model = self.collection.to_string();
-        let collections = [(model.clone(), self.collection.clone())].into();
-        Operation {
-            name: OperationName::import(),
-            description: "Imports documents into a collection.".to_owned(),
-            category: "ophost".to_owned(),
-            input_schema: json!({}),
-            output_schema: json!({}),
-            tags: Vec::new(),
-            permissions: Vec::new(),
-            models_in: Vec::new(),
-            models_out: vec![model],
-            stage: None,
-            async_enabled: true,
-            create_taskrun: true,
-            hints: Hints { collections, ..Hints::default() },
-            annotations: Default::default(),
-        }
+    fn activity(&self) -> &'static str {
+        "the documents were being imported"
     }
 
-    /// Imports the documents and returns the output. `stopped` returns the reason to stop.
-    pub(crate) async fn execute(
-        &self,
-        documents: &dyn DocumentHost,
-        output: &GuestOutput,
-        stopped: impl Fn() -> Option<InvokeError>,
-    ) -> Result<Value, InvokeError> {
+    fn parent(&self) -> Option<RunId> {
+        self.parent
+    }
+
+    async fn execute(&self, call: BuiltInCall<'_>) -> Result<Value, InvokeError> {
         let (mut put, mut skipped) = (0_u64, 0_u64);
         for (index, (id, body)) in self.documents.iter().enumerate() {
-            if index % REPORT_INTERVAL == 0 {
-                output.progress(index as u64, Some(self.documents.len() as u64), None);
-                tokio::task::yield_now().await;
-                stopped().map_or(Ok(()), Err)?;
-            }
+            call.advance(index, self.documents.len()).await?;
             let condition = self.existing.condition();
-            match documents.put(&self.collection, id.clone(), body.clone(), condition).await {
+            match call.documents.put(&self.collection, id.clone(), body.clone(), condition).await {
                 Ok(_) => put += 1,
                 Err(DocumentCallError::Error(DocumentError::Exists))
                     if self.existing == Existing::Skip =>
@@ -219,53 +180,5 @@ impl Import {
             }
         }
         Ok(json!({"put": put, "skipped": skipped}))
-    }
-
-    fn failed(&self, error: DocumentCallError, index: usize) -> InvokeError {
-        let id = self.documents[index].0.as_ref();
-        let of = |message: String| {
-            let id = id.map(|id| format!(" (`{id}`)")).unwrap_or_default();
-            format!("document {}{id}: {message}", self.number(index))
-        };
-        let failure = match error {
-            DocumentCallError::Conflict => return InvokeError::Conflict,
-            DocumentCallError::Interrupted(Interruption::Cancelled) => {
-                return InvokeError::Cancelled;
-            }
-            DocumentCallError::Interrupted(Interruption::Deadline | Interruption::Steps) => {
-                Failure::new(
-                    FailureKind::Timeout,
-                    of("not imported before the deadline".to_owned()),
-                )
-            }
-            DocumentCallError::ChangesTooLarge => {
-                let message = "the documents exceed the limit of document changes".to_owned();
-                Failure::new(FailureKind::Effects, message)
-            }
-            DocumentCallError::Denied(text) => Failure::new(FailureKind::Denied, text),
-            DocumentCallError::Store(text) => Failure::new(FailureKind::Error, text),
-            DocumentCallError::Error(DocumentError::Exists) => Failure {
-                code: Some("exists".to_owned()),
-                ..Failure::new(FailureKind::Error, of(self.holder(index)))
-            },
-            DocumentCallError::Error(error) => {
-                Failure::new(FailureKind::Error, of(error.to_string()))
-            }
-        };
-        InvokeError::Failed(Box::new(failure))
-    }
-
-    /// Returns the number of a document in its source.
-    fn number(&self, index: usize) -> u64 {
-        self.first + index as u64
-    }
-
-    /// Returns the message for an id that exists in the collection or earlier in the import.
-    fn holder(&self, index: usize) -> String {
-        let (earlier, id) = (&self.documents[..index], &self.documents[index].0);
-        match earlier.iter().position(|(other, _)| other == id) {
-            Some(other) => format!("document {} has the same id", self.number(other)),
-            None => DocumentError::Exists.to_string(),
-        }
     }
 }

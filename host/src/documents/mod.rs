@@ -1,5 +1,10 @@
-//! Documents of the store: the transaction of a run, the read API, and imports.
+//! Documents of the store: the transaction of a run, the read API, and the operations of the host
+//! itself.
 
+pub(crate) mod builtin;
+pub(crate) mod delete;
 pub(crate) mod import;
 pub(crate) mod reader;
+pub(crate) mod set;
 pub(crate) mod transaction;
+pub(crate) mod undo;

@@ -86,9 +86,14 @@ impl OperationName {
         Ok(Self(name))
     }
 
-    /// Returns `ophost.import`, the name of the built-in import.
-    pub fn import() -> Self {
-        Self(format!("{HOST}.import"))
+    /// Returns the name of a built-in operation, such as `ophost.import`.
+    pub(crate) fn builtin(name: &'static str) -> Self {
+        Self(format!("{HOST}.{name}"))
+    }
+
+    /// Returns whether the name is one of the host's own operations, such as `ophost.import`.
+    pub fn is_builtin(&self) -> bool {
+        self.0.strip_prefix(HOST).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// Returns the text of the name.

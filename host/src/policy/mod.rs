@@ -61,10 +61,12 @@ impl Policy {
         Ok(Grants { limits, at_maximum, collections: Collections::of(operation) })
     }
 
-    /// Returns grants with the maximum limits, for a built-in operation.
-    pub(crate) fn grant_maximum(&self, operation: &Operation) -> Grants {
+    /// Returns grants with the maximum limits, for a built-in operation. The limit `effects` is at
+    /// least `min_effects` bytes.
+    pub(crate) fn grant_builtin(&self, operation: &Operation, min_effects: u64) -> Grants {
         let timeout = self.maxima.timeout.min(MAX_TIMEOUT);
-        let limits = Limits { timeout, ..self.maxima };
+        let effects = self.maxima.effects.max(min_effects);
+        let limits = Limits { timeout, effects, ..self.maxima };
         let at_maximum = LimitName::ALL.to_vec();
         Grants { limits, at_maximum, collections: Collections::of(operation) }
     }

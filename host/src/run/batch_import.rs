@@ -1,26 +1,21 @@
 //! Runs of the built-in import: one run, or batches with a common parent run.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::host::{execute_with_retries, not_started};
+use super::builtin::PreparedBuiltIn;
 use super::{Host, RunError, RunReport};
+use crate::documents::builtin::CallSettings;
 use crate::documents::import::Import;
 use crate::model::document::{Body, ChangeCount, DocumentId};
-use crate::model::operation::Operation;
 use crate::model::outcome::{
     Failure, LogEntry, LogLevel, LogSource, Outcome, RunDiagnostics, Usage,
 };
 use crate::model::run_record::{CapabilityUse, RunId};
-use crate::policy::Grants;
-use crate::run::execution::{Executable, Execution, ExecutionRequest};
-use crate::run::record::{BeginOutcome, RecordedOutcome, RunSpec, RunTracker};
+use crate::run::record::{RecordedOutcome, RunTracker};
 use crate::util::clock;
-use crate::util::deadline::Deadline;
-use ophost_schema::Schema;
 
 impl Host {
     /// Imports documents into a collection, all or none, by a recorded run of the built-in
@@ -29,100 +24,41 @@ impl Host {
     /// # Errors
     ///
     /// Like [`Self::run`].
-    pub async fn import(&self, mut import: Import) -> Result<RunReport, RunError> {
-        let (operation, input) = (import.operation(), Arc::new(import.input()));
-        let grants = self.shared.policy.grant_maximum(&operation);
-        let deadline = Deadline::after(grants.limits().timeout, import.cancel.clone());
-        let (actor, flags) = (import.caller.actor(&input), import.caller.flags(&input));
-        let observer = import.observer.take();
-        let tracker =
-            self.begin_import(&import, &operation, (&input, false), (&grants, &deadline)).await?;
-        let work = ExecutionRequest {
-            code: Executable::Import(&import),
-            operation: &operation.name,
-            grants: &grants,
-            actor: &actor,
-            flags,
-            run_id: tracker.run_id(),
-            idempotency_key: None,
-            deadline,
-            store: self.store(),
-        };
-        let execution = Execution::new(
-            work,
-            tracker.guest_output(grants.limits().log, observer),
-            &self.shared.retry_lock,
-        );
-        execute_with_retries(execution, &tracker, &Arc::new(Schema::permissive()), &import.context)
-            .await
+    pub async fn import(
+        &self,
+        import: Import,
+        settings: CallSettings,
+    ) -> Result<RunReport, RunError> {
+        self.run_builtin(&import, settings).await
     }
 
     /// Starts an import in batches: a recorded parent run, and one run for each batch. `template`
-    /// has the settings of the batches; its documents are not imported.
+    /// describes the batches; its documents are not imported. `settings` are those of each run, and
+    /// their callback for progress is not called.
     ///
     /// # Errors
     ///
     /// Returns [`RunError::Store`] if the record of the parent run cannot be written.
-    pub async fn begin_batch_import(&self, template: Import) -> Result<BatchImport<'_>, RunError> {
-        let (operation, input) = (template.operation(), Arc::new(template.input()));
-        let grants = self.shared.policy.grant_maximum(&operation);
-        let deadline = Deadline::after(grants.limits().timeout, template.cancel.clone());
+    pub async fn begin_batch_import(
+        &self,
+        template: Import,
+        settings: CallSettings,
+    ) -> Result<BatchImport<'_>, RunError> {
+        let settings = CallSettings { observer: None, ..settings };
         // The batches refer to this run.
-        let outcome =
-            self.begin_import(&template, &operation, (&input, true), (&grants, &deadline));
-        let tracker = outcome.await?;
+        let tracker = PreparedBuiltIn::new(self, &template, &settings).begin(true).await?;
         let (started, changes) = (Instant::now(), ChangeCount::default());
         Ok(BatchImport {
             host: self,
             tracker,
             template,
+            settings,
             started,
             batches: 0,
             done: 0,
             sums: [0; 2],
             changes,
         })
-    }
-
-    async fn begin_import(
-        &self,
-        import: &Import,
-        operation: &Operation,
-        (input, is_recorded_first): (&Arc<Value>, bool),
-        (grants, deadline): (&Grants, &Deadline),
-    ) -> Result<RunTracker, RunError> {
-        let permissive = Arc::new(Schema::permissive());
-        let spec = RunSpec {
-            operation,
-            component: None,
-            version: env!("CARGO_PKG_VERSION"),
-            raw_input: None,
-            input,
-            input_schema: &permissive,
-            output_schema: &permissive,
-            actor: &import.caller.actor(input),
-            flags: import.caller.flags(input),
-            context: &import.context,
-            tags: &[],
-            limits: *grants.limits(),
-            granted: &[],
-            record_override: Some(true),
-            idempotency_key: None,
-            rerun_of: None,
-            parent: import.parent,
-            is_recorded_first,
-        };
-        let outcome = self.shared.recorder.begin(spec, deadline).await;
-        match outcome.map_err(|error| not_started(operation, grants, error))? {
-            BeginOutcome::Started(tracker) => Ok(tracker),
-            BeginOutcome::Replayed(_)
-            | BeginOutcome::InProgress(_)
-            | BeginOutcome::KeyConflict(..) => {
-                let error =
-                    io::Error::other("an import without an idempotency key has a stored result");
-                Err(RunError::Store(error.into()))
-            }
-        }
     }
 }
 
@@ -134,8 +70,10 @@ impl Host {
 pub struct BatchImport<'h> {
     host: &'h Host,
     tracker: RunTracker,
-    /// Settings of the batches.
+    /// Description of the batches.
     template: Import,
+    /// Settings of each run.
+    settings: CallSettings,
     started: Instant,
     batches: u64,
     /// Number of documents in the finished batches.
@@ -163,8 +101,8 @@ impl BatchImport<'_> {
         documents: Vec<(Option<DocumentId>, Body)>,
     ) -> Result<RunReport, RunError> {
         let count = documents.len() as u64;
-        let report =
-            self.host.import(self.template.batch(self.tracker.run_id(), first, documents)).await?;
+        let batch = self.template.batch(self.tracker.run_id(), first, documents);
+        let report = self.host.import(batch, self.settings.clone()).await?;
         if let Outcome::Success(output) = &report.outcome {
             self.batches += 1;
             self.done += count;
@@ -192,7 +130,7 @@ impl BatchImport<'_> {
         let outcome = match ended {
             Ok(()) => {
                 let mut output = json!({"put": put, "skipped": skipped, "batches": self.batches});
-                if self.template.caller.flags(&Value::Null).dry_run {
+                if self.settings.caller.flags(&Value::Null).dry_run {
                     output["dry_run"] = json!(true);
                 }
                 Outcome::Success(output)
@@ -210,7 +148,7 @@ impl BatchImport<'_> {
         let report = RunReport {
             operation: self.template.operation().name,
             run_id: self.run_id(),
-            context: self.template.context.clone(),
+            context: self.settings.context.clone(),
             outcome,
             trail: RunDiagnostics {
                 log: note.map(entry).into_iter().collect(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ophost_document::json::{ParseError, parse_within};
 use ophost_document::{Budget, Interruption};
 
-use crate::documents::import::Import;
+use crate::documents::builtin::{BuiltIn, BuiltInCall};
 use crate::documents::transaction::DocumentTransaction;
 use crate::model::document::CommitRequest;
 use crate::model::limits::{Amount, LimitName};
@@ -60,8 +60,8 @@ pub(crate) enum Executable<'a> {
         input: &'a ValidInput,
         output_schema: &'a Arc<Schema>,
     },
-    /// The built-in import.
-    Import(&'a Import),
+    /// A built-in operation.
+    BuiltIn(&'a dyn BuiltIn),
 }
 
 /// The executions of a run.
@@ -133,12 +133,13 @@ impl<'a> Execution<'a> {
                 };
                 (outcome, usage)
             }
-            Executable::Import(import) => {
+            Executable::BuiltIn(code) => {
                 let started = Instant::now();
-                let put =
-                    import.execute(&**transaction, &self.guest_output, || self.stopped()).await;
-                let usage = Usage { wall: started.elapsed(), ..Usage::default() };
-                (put.map(Outcome::Success), usage)
+                let stopped = || self.stopped(code.activity());
+                let (documents, output) = (&**transaction, &self.guest_output);
+                let result = code.execute(BuiltInCall { documents, output, stopped: &stopped });
+                let result = result.await.map(Outcome::Success);
+                (result, Usage { wall: started.elapsed(), ..Usage::default() })
             }
         }
     }
@@ -152,9 +153,9 @@ impl<'a> Execution<'a> {
     }
 
     /// Returns the reason for which a built-in operation must stop, if there is one.
-    fn stopped(&self) -> Option<InvokeError> {
+    fn stopped(&self, activity: &str) -> Option<InvokeError> {
         let why = self.request.deadline.budget().check().err()?;
-        Some(self.interrupted(why, "the documents were being imported"))
+        Some(self.interrupted(why, activity))
     }
 
     /// Returns the error of a run whose host work was interrupted.
@@ -359,6 +360,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::documents::import::Import;
     use crate::model::limits::Limits;
     use crate::policy::Policy;
 
@@ -371,10 +373,10 @@ mod tests {
         let import = Import::new("jobs".parse().unwrap(), Vec::new());
         let operation = import.operation();
         let limits = Limits { timeout: Duration::from_secs(60), ..Limits::DEFAULT };
-        let grants = Policy::new(limits, limits).grant_maximum(&operation);
+        let grants = Policy::new(limits, limits).grant_builtin(&operation, 0);
         let actor = Actor { user_id: None, channel: "api".into() };
         let request = ExecutionRequest {
-            code: Executable::Import(&import),
+            code: Executable::BuiltIn(&import),
             operation: &operation.name,
             grants: &grants,
             actor: &actor,

@@ -142,6 +142,7 @@ impl Host {
             record_override: record.record_override,
             idempotency_key: record.idempotency_key.as_deref(),
             rerun_of: record.rerun_of,
+            undo_of: None,
             parent: None,
             is_recorded_first: false,
         };

@@ -4,6 +4,7 @@
 
 mod batch_import;
 mod builder;
+mod builtin;
 mod error;
 mod execution;
 mod host;
@@ -11,6 +12,7 @@ mod inspector;
 pub(crate) mod record;
 mod report;
 mod request;
+mod undo;
 
 pub use self::batch_import::BatchImport;
 pub use self::builder::HostBuilder;
@@ -19,4 +21,5 @@ pub use self::host::{Host, WatchGuard};
 pub use self::inspector::{InspectError, Inspector};
 pub use self::report::RunReport;
 pub use self::request::Request;
+pub use self::undo::UndoError;
 pub use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};

@@ -320,6 +320,12 @@ impl Store for MemoryStore {
         let run = model.run(claim.id).unwrap();
         finish(run, ending);
         run.changes = run.changes.map(|it| ChangeCount { revision: count.revision, ..it });
+        let (undone, undone_by) = (run.undo_of, claim.id);
+        if let Some(run) = undone.filter(|_| count.revision.is_some()).and_then(|id| model.run(id))
+        {
+            run.undone_by = Some(undone_by);
+            run.revision += 1;
+        }
         Ok(FinishOutcome::Done)
     }
 

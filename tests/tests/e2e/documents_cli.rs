@@ -851,11 +851,12 @@ fn scan_fails_if_a_corrupted_key_hides_documents() {
     let intact = read(project.path().join(".ophost/store/store.redb"));
     let mut hidden = 0;
     for number in [100, 500, 900] {
-        let key = format!("jobsj{number:04}");
+        // The key of a document, and not of its history.
+        let key = format!("o\x04jobsj{number:04}");
         let offsets = intact.windows(key.len()).enumerate();
         for (offset, _) in offsets.filter(|(_, bytes)| *bytes == key.as_bytes()) {
             let mut bytes = intact.clone();
-            bytes[offset + 1] ^= 0x80;
+            bytes[offset + 3] ^= 0x80;
             store_of(&project, "damaged", &bytes);
             let on =
                 |arguments: &[&str]| project.run(&[arguments, &["--data", "damaged"]].concat());

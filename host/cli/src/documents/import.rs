@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use ophost::document::CollectionName;
 use ophost::{
-    BatchImport, Caller, Event, Existing, Failure, FailureKind, Flags, Host, Import, Outcome,
-    Progress, RunError, RunId, RunReport, StoreError,
+    BatchImport, CallSettings, Caller, Event, Existing, Failure, FailureKind, Flags, Host, Import,
+    Outcome, Progress, RunError, RunId, RunReport, StoreError,
 };
 
 use super::super::error::{CliError, Exit};
@@ -156,15 +156,16 @@ pub(super) async fn run(
     let template = Import::new(args.collection, Vec::new())
         .existing(args.existing.into())
         .source(args.file.display().to_string())
-        .first(args.skip.saturating_add(1))
+        .first(args.skip.saturating_add(1));
+    let settings = CallSettings::default()
         .caller(caller)
         .context(args.orchestration.context())
         .cancellation_token(cancel.clone());
     let (file, is_dry, skip) = (args.file, args.dry_run, args.skip);
     let importer = Importer { host, reader, file, cancel, bar, is_dry, skip, json };
     match batch {
-        None => importer.all_at_once(template).await,
-        Some(size) => importer.in_batches(template.batch_size(size)).await,
+        None => importer.all_at_once(template, settings).await,
+        Some(size) => importer.in_batches(template.batch_size(size), settings).await,
     }
 }
 
@@ -227,25 +228,33 @@ enum BatchesEnd {
 
 impl Importer<'_> {
     /// Imports all documents in one run, or none.
-    async fn all_at_once(self, mut import: Import) -> Result<ExitCode, CliError> {
+    async fn all_at_once(
+        self,
+        mut import: Import,
+        mut settings: CallSettings,
+    ) -> Result<ExitCode, CliError> {
         let Some(batch) = self.next().await? else { return self.cancelled(&import) };
         import.documents = batch.map(|batch| batch.documents).unwrap_or_default();
         if let Some(bar) = self.bar.clone() {
-            import = import.on_event(move |event| {
+            settings = settings.on_event(move |event| {
                 if let Event::Progress(progress) = event {
                     bar.report(progress);
                 }
             });
         }
-        let report = self.host.import(import).await;
+        let report = self.host.import(import, settings).await;
         self.clear_bar();
         run::print_report(&report?, false, self.json)
     }
 
     /// Imports the documents in batches. The parent run starts after the first batch was read.
-    async fn in_batches(self, template: Import) -> Result<ExitCode, CliError> {
+    async fn in_batches(
+        self,
+        template: Import,
+        settings: CallSettings,
+    ) -> Result<ExitCode, CliError> {
         let Some(first) = self.next().await? else { return self.cancelled(&template) };
-        let mut parent = self.host.begin_batch_import(template).await?;
+        let mut parent = self.host.begin_batch_import(template, settings).await?;
         let (end, last) = self.all_batches(&mut parent, first).await;
         self.clear_bar();
         self.finish(parent, end, last).await

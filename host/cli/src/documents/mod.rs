@@ -1,11 +1,13 @@
-//! `ophost documents`: shows, imports and exports documents.
+//! `ophost documents`: shows, changes, imports and exports documents.
 
 mod batches;
 mod columns;
 mod csv;
 mod decode;
 mod delimiter;
+mod edit;
 mod export;
+mod history;
 mod import;
 mod items;
 mod names;
@@ -45,6 +47,8 @@ Examples:
   ophost documents collections
   ophost documents find jobs '{\"status\": \"open\"}' --sort -salary -n 5
   ophost documents get jobs 01a2b3
+  ophost documents get jobs 01a2b3 --at 2h
+  ophost documents history jobs 01a2b3
   ophost documents import jobs jobs.csv --id number
   ophost documents export jobs --output jobs.jsonl
 
@@ -59,8 +63,14 @@ enum DocumentsCommand {
     Find(FindArgs),
     /// Print a document.
     Get(GetArgs),
+    /// Show the changes of a document, newest first: the run, its time, and the changed fields.
+    History(history::HistoryArgs),
     /// Print the number of documents that match a filter.
     Count(CountArgs),
+    /// Change fields of a document in a recorded run.
+    Set(Box<edit::SetArgs>),
+    /// Delete documents in a recorded run.
+    Delete(Box<edit::DeleteArgs>),
     /// Import the documents of a file in one recorded run, or with --batch in several runs.
     Import(Box<import::ImportArgs>),
     /// Print the documents of a collection or write them to a file.
@@ -104,6 +114,10 @@ struct GetArgs {
     /// Id of the document.
     #[arg(value_name = "ID")]
     id: DocumentId,
+    /// Print the document as it was after this run, or at this time: an id of a run, a prefix of
+    /// it, or `latest`; 2026-01-31, 2026-01-31T12:00, or 2h for an age [default: now].
+    #[arg(long, value_name = "RUN|TIME", add = ArgValueCandidates::new(completion::runs))]
+    at: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -141,8 +155,11 @@ async fn dispatch(
     match command {
         DocumentsCommand::Collections => collections(&documents, json).await,
         DocumentsCommand::Find(args) => find(&documents, args, json).await,
-        DocumentsCommand::Get(args) => get(&documents, args, json).await,
+        DocumentsCommand::Get(args) => get((host, &documents), args, json).await,
+        DocumentsCommand::History(args) => history::run(&documents, args, json).await,
         DocumentsCommand::Count(args) => count(&documents, args, json).await,
+        DocumentsCommand::Set(args) => edit::set(host, *args, json).await,
+        DocumentsCommand::Delete(args) => edit::delete(host, *args, json).await,
         DocumentsCommand::Import(args) => {
             let max_bytes = config.max_limits().effects;
             let collection = &args.collection;
@@ -257,27 +274,38 @@ async fn report_if_missing(documents: &DocumentReader<'_>, collection: &Collecti
 }
 
 async fn get(
-    documents: &DocumentReader<'_>,
+    (host, documents): (&Host, &DocumentReader<'_>),
     args: GetArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let GetArgs { collection, id } = args;
-    let address = Address { collection: collection.clone(), id: id.clone() };
-    let Some(document) = documents.get(address).await? else {
-        let similar = match find_missing(documents, &collection).await {
-            Missing::Similar(similar) => Some(similar),
-            Missing::No | Missing::Yes => None,
-        };
-        return Err(CliError::NoSuchDocument { collection, id, similar });
+    let GetArgs { collection, id, at } = args;
+    let address = Address { collection, id };
+    let document = match &at {
+        Some(at) => history::document_at((host, documents), address.clone(), at).await?,
+        None => match documents.get(address.clone()).await? {
+            Some(document) => document,
+            None => return Err(no_such_document(documents, address).await),
+        },
     };
     if json {
         let (id, revision, body) = (&document.id, document.revision, fields(&document)?);
+        let collection = &address.collection;
         let head = json!({"collection": collection, "id": id, "revision": revision, "body": body});
         output::json(&head)?;
     } else {
         output::json(&shown(&document)?)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the error for a document that does not exist.
+async fn no_such_document(documents: &DocumentReader<'_>, address: Address) -> CliError {
+    let Address { collection, id } = address;
+    let similar = match find_missing(documents, &collection).await {
+        Missing::Similar(similar) => Some(similar),
+        Missing::No | Missing::Yes => None,
+    };
+    CliError::NoSuchDocument { collection, id, similar }
 }
 
 async fn count(

@@ -16,8 +16,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::report::{
-    MAX_ITEM, MORE_IN_SETTINGS, detail, envelope, failure_message, log_line, print_report,
-    violations,
+    MAX_ITEM, MORE_IN_SETTINGS, details, envelope, failure_message, log_line, print_report,
 };
 use super::error::{CliError, Exit};
 use super::limits::LimitArgs;

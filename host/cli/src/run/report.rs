@@ -18,6 +18,8 @@ use crate::output::{self, DIM, ERROR, EscapedLine, HINT, NAME, WARNING};
 
 /// Maximum number of log entries and item errors that are printed with a report.
 const MAX_SHOWN_ENTRIES: usize = 10;
+/// Maximum number of details that are printed of a failure.
+const MAX_DETAILS: usize = 20;
 /// Maximum number of characters that are printed of a failed item.
 pub(crate) const MAX_ITEM: usize = 60;
 
@@ -194,26 +196,50 @@ pub(crate) fn failure_message(failure: &Failure) -> &str {
     if failure.message.is_empty() { "no message" } else { &failure.message }
 }
 
-fn details(text: &mut String, failure: &Failure) {
+/// Adds the details of a failure, one per line.
+pub(crate) fn details(text: &mut String, failure: &Failure) {
     if let Some(lines) = violations(failure) {
         return lines.iter().for_each(|line| detail(text, line));
     }
-    let lines = match &failure.details {
+    let items = match &failure.details {
         Some(Value::Array(items)) => items.as_slice(),
         Some(one) => std::slice::from_ref(one),
         None => &[],
     };
-    lines.iter().for_each(|line| detail(text, &line.to_string()));
+    let is_changed = failure.code.as_deref() == Some(CHANGED_SINCE);
+    let line = |item: &Value| match is_changed {
+        true => changed_document(item).unwrap_or_else(|| item.to_string()),
+        false => item.to_string(),
+    };
+    items.iter().take(MAX_DETAILS).for_each(|item| detail(text, &line(item)));
+    if let Some(more) = items.len().checked_sub(MAX_DETAILS).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  and {more} more; use `--json` to print them");
+    }
+}
+
+/// Code of the failure of an undo for documents that have changed since.
+const CHANGED_SINCE: &str = "changed-since";
+
+/// Returns the line for a document that has changed since a run: its later changes, newest first.
+fn changed_document(item: &Value) -> Option<String> {
+    let change = |change: &Value| {
+        let (kind, operation) = (change["change"].as_str()?, change["operation"].as_str());
+        let run = change["run_id"].as_str().map_or(String::new(), |run| format!(", run {run}"));
+        Some(format!("{kind} by {}{run}", operation.unwrap_or("an unknown operation")))
+    };
+    let changes = item["changes"].as_array()?.iter().map(change).collect::<Option<Vec<_>>>()?;
+    let (collection, id) = (item["collection"].as_str()?, item["document_id"].as_str()?);
+    Some(format!("{collection}/{id}: {}", changes.join("; ")))
 }
 
 /// Adds a line of details.
-pub(crate) fn detail(text: &mut String, line: &str) {
+fn detail(text: &mut String, line: &str) {
     let _ = writeln!(text, "  {}", EscapedLine(line));
 }
 
 /// Returns the violations of the output schema, in the format of those of the input schema;
 /// `None` for other failures.
-pub(crate) fn violations(failure: &Failure) -> Option<Vec<String>> {
+fn violations(failure: &Failure) -> Option<Vec<String>> {
     let details = failure.details.as_ref().filter(|_| failure.kind == FailureKind::InvalidOutput);
     let violations: Vec<Violation> = serde_json::from_value(details?.clone()).ok()?;
     Some(violations.iter().map(ToString::to_string).collect())
@@ -224,10 +250,10 @@ pub(crate) const MORE_IN_SETTINGS: Option<&str> =
     Some("the run already used the maximum; raise it in `[limits.max]` or `[operations.NAME]`");
 
 fn hint(report: &RunReport, failure: &Failure) -> Option<&'static str> {
-    let is_import = report.operation == OperationName::import();
+    let is_builtin = report.operation.is_builtin();
     let at_maximum = |limit| report.at_maximum.contains(&limit);
     match (failure.kind, failure.retryable) {
-        (FailureKind::Timeout | FailureKind::Effects, _) if is_import => {
+        (FailureKind::Timeout | FailureKind::Effects, _) if is_builtin => {
             Some("raise the maximum in `[limits.max]` of the settings")
         }
         (FailureKind::Timeout, _) if at_maximum(LimitName::Timeout) => MORE_IN_SETTINGS,
@@ -239,8 +265,17 @@ fn hint(report: &RunReport, failure: &Failure) -> Option<&'static str> {
         (FailureKind::Output, _) => Some("use `--max-output` to allow more"),
         (FailureKind::Effects, _) => Some("use `--max-effects` to allow more"),
         (FailureKind::Denied, _) => Some("the models of the operation must include the collection"),
+        (FailureKind::Conflict, _) if failure.code.as_deref() == Some(CHANGED_SINCE) => {
+            Some("undo the later runs first, or use `--force` to overwrite these documents")
+        }
         (FailureKind::Conflict, _) => Some("retry later"),
         (FailureKind::InvalidOutput, _) => Some("report this fault of the plugin to its author"),
+        (FailureKind::Error, _)
+            if report.operation.as_str() == "ophost.set"
+                && failure.code.as_deref() == Some("not-found") =>
+        {
+            Some("use `--create` to create the document")
+        }
         (FailureKind::Error, Some(true)) => Some("retry later"),
         (FailureKind::Error, Some(false) | None)
         | (FailureKind::Trap | FailureKind::Table | FailureKind::Stack, _)

@@ -5,7 +5,8 @@ mod list;
 mod rerun;
 mod show;
 mod stats;
-mod time;
+pub(super) mod time;
+mod undo;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ Examples:
   ophost runs show latest
   ophost runs logs latest --follow
   ophost runs rerun latest --edit text='Hello again'
+  ophost runs undo latest --dry-run
   ophost runs export --operation slugify > runs.jsonl";
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +55,8 @@ enum RunsCommand {
     Stats(filter::FilterArgs),
     /// Run again with the same input, user and flags (including --dry-run).
     Rerun(Box<rerun::RerunArgs>),
+    /// Revert the document changes of a run, by a recorded run of `ophost.undo`.
+    Undo(undo::UndoArgs),
     /// Cancel a run of any process. Exit code: 1 if the run ended in another way, 2 if it has
     /// already ended.
     Cancel(RunSelector),
@@ -84,11 +88,11 @@ struct WaitArgs {
 
 pub(super) fn run(args: RunsArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let host = settings::store_builder(config)?.build_without_plugins()?;
-    super::runtime()?.block_on(dispatch(&runs(&host)?, args.command, config, json))
+    super::runtime()?.block_on(dispatch((&host, &runs(&host)?), args.command, config, json))
 }
 
 async fn dispatch(
-    runs: &Runs<'_>,
+    (host, runs): (&Host, &Runs<'_>),
     command: RunsCommand,
     config: &Config,
     json: bool,
@@ -103,6 +107,7 @@ async fn dispatch(
         RunsCommand::Changes(selector) => show_changes(runs, &selector.id, json).await,
         RunsCommand::Stats(filter) => stats::run(runs, filter, json).await,
         RunsCommand::Rerun(args) => rerun::run(runs, *args, config, json).await,
+        RunsCommand::Undo(args) => undo::run((host, runs), args, json).await,
         RunsCommand::Cancel(selector) => cancel(runs, &selector.id, json).await,
         RunsCommand::Wait(args) => wait(runs, args, json).await,
         RunsCommand::Export(filter) => list::export(runs, filter).await,

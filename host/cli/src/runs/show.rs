@@ -19,7 +19,7 @@ use super::{POLL_INTERVAL, RunSelector};
 use crate::changes;
 use crate::error::{CliError, Exit};
 use crate::output::{self, DIM, ERROR, EscapedLine, HEADING, NAME};
-use crate::run::{MAX_ITEM, detail, failure_message, log_line, violations};
+use crate::run::{MAX_ITEM, details, failure_message, log_line};
 use crate::table::{Overflow, table};
 
 /// Maximum number of printed item errors.
@@ -72,6 +72,8 @@ fn facts(run: &RunRecord) -> Vec<[String; 2]> {
     add("key", run.idempotency_key.clone());
     add("rerun of", run.rerun_of.map(|id| id.to_string()));
     add("retry of", run.retry_of.map(|id| id.to_string()));
+    add("undo of", run.undo_of.map(|id| id.to_string()));
+    add("undone by", run.undone_by.map(|id| id.to_string()));
     add("parent", run.parent_run_id.map(|id| id.to_string()));
     let digest = run.component_digest.as_ref().map(Digest::short).unwrap_or_default();
     add("plugin", Some(format!("{} {digest}", run.plugin_version).trim_end().to_owned()));
@@ -115,11 +117,7 @@ fn failure(text: &mut String, run: &RunRecord) {
     let Some(failure) = run.state.failure() else { return };
     let message = EscapedLine(failure_message(failure));
     let _ = writeln!(text, "\n{ERROR}{}{ERROR:#}: {message}", failure.kind);
-    match (violations(failure), &failure.details) {
-        (Some(lines), _) => lines.iter().for_each(|line| detail(text, line)),
-        (None, Some(details)) => detail(text, &details.to_string()),
-        (None, None) => {}
-    }
+    details(text, failure);
     for line in failure.traceback.iter().flat_map(|traceback| traceback.lines()) {
         let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLine(line));
     }

@@ -26,7 +26,7 @@ const FORMATS: [&str; 4] =
     ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"];
 
 /// Parses a time: a date, a date with a time, or an age. Without a zone, the local zone applies.
-pub(super) fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
+pub(crate) fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     let ago = text.strip_suffix("ago").unwrap_or(text).trim();
     if let Ok(span) = humantime::parse_duration(ago) {
         return chrono::Duration::from_std(span)

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use self::scan::{MergeScan, Slice, UNCOMMITTED_REVISION, VisibleDocument, VisitResult};
 use self::state::State;
+pub(crate) use self::state::change_size;
 use crate::model::document::{
     Address, Body, CollectionName, CommitRequest, Condition, Document, DocumentError, DocumentId,
     Filter, Page, PageBuilder, Path, Query, ReadSet, edit,
@@ -211,6 +212,25 @@ impl DocumentTransaction {
         after: Option<Body>,
     ) -> Result<(), DocumentCallError> {
         self.state().write(address, before, after, self.grants.limits().effects)
+    }
+
+    /// Replaces a document by `target`; `None` deletes it. Returns whether its content was equal to
+    /// `expected`.
+    ///
+    /// # Errors
+    ///
+    /// Like [`DocumentHost::put`].
+    pub(crate) async fn restore(
+        &self,
+        address: &Address,
+        expected: Option<&Body>,
+        target: Option<&Body>,
+    ) -> Result<bool, DocumentCallError> {
+        self.may_write(&address.collection)?;
+        let known = self.read(address).await?.map(|known| known.body);
+        let is_expected = known.as_ref() == expected;
+        self.write(address, known, target.cloned())?;
+        Ok(is_expected)
     }
 
     /// Adds a filter to the read set.

@@ -89,7 +89,6 @@ impl State {
 }
 
 /// Returns the size of a change that counts against the limit `effects`.
-fn change_size(address: &Address, change: &DocumentChange) -> u64 {
-    let bodies = [&change.before, &change.after].into_iter().flatten().map(Body::size);
-    (CHANGE_OVERHEAD + address.id.as_str().len() + bodies.sum::<usize>()) as u64
+pub(crate) fn change_size(address: &Address, change: &DocumentChange) -> u64 {
+    (CHANGE_OVERHEAD + address.id.as_str().len() + change.size()) as u64
 }

@@ -221,6 +221,13 @@ pub struct RunRecord {
     /// The run that started this run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_run_id: Option<RunId>,
+    /// The run whose document changes this run reverted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<RunId>,
+    /// The last run that reverted the document changes of this run. That run can have been undone
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone_by: Option<RunId>,
     /// Time of the first request to cancel the run, also if the run ended in another way. `None`
     /// without a request of another process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -309,6 +316,8 @@ pub(crate) mod tests {
             rerun_of: None,
             retry_of: None,
             parent_run_id: None,
+            undo_of: None,
+            undone_by: None,
             cancel_requested_at: None,
             erased_at: None,
         }

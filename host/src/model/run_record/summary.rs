@@ -59,6 +59,12 @@ pub struct RunSummary {
     /// See [`RunRecord::parent_run_id`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_run_id: Option<RunId>,
+    /// See [`RunRecord::undo_of`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo_of: Option<RunId>,
+    /// See [`RunRecord::undone_by`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone_by: Option<RunId>,
     /// See [`RunRecord::created_at`].
     pub created_at: DateTime<Utc>,
 }
@@ -97,6 +103,8 @@ impl From<RunRecord> for RunSummary {
             rerun_of: run.rerun_of,
             retry_of: run.retry_of,
             parent_run_id: run.parent_run_id,
+            undo_of: run.undo_of,
+            undone_by: run.undone_by,
             created_at: run.created_at,
         }
     }

@@ -307,6 +307,7 @@ mod tests {
             record_override: None,
             idempotency_key: None,
             rerun_of: None,
+            undo_of: None,
             parent: None,
             is_recorded_first: true,
         };

@@ -49,6 +49,8 @@ pub(crate) struct RunSpec<'a> {
     /// Idempotency key; `None` for a dry run.
     pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) rerun_of: Option<RunId>,
+    /// The run whose changes this run reverts.
+    pub(crate) undo_of: Option<RunId>,
     /// The parent run.
     pub(crate) parent: Option<RunId>,
     /// Whether the RUNNING record must be durable before the run starts, because other runs refer
@@ -104,6 +106,8 @@ impl RunSpec<'_> {
             rerun_of: self.rerun_of,
             retry_of: None,
             parent_run_id: self.parent,
+            undo_of: self.undo_of,
+            undone_by: None,
             cancel_requested_at: None,
             erased_at: None,
         }

@@ -151,6 +151,7 @@ pub(super) fn finish(
     set_final_state(&mut new.run, ending, count);
     let payloads = new.extract_blobs();
     tx.replace(Some(&old), &new, &payloads)?;
+    link_undone_run(tx, &new.run)?;
     tx.add_log(new.run.sequence, ending.log_entries.clone())?;
     Ok(Ended::Done(claim, new.run.state.status(), ending.finished_at))
 }
@@ -173,8 +174,20 @@ fn insert_finished(
     set_final_state(&mut run, ending, count);
     log.extend(ending.log_entries.iter().cloned());
     let status = run.state.status();
+    link_undone_run(tx, &run)?;
     add_run(tx, run, log)?;
     Ok(Ended::Done(claim, status, ending.finished_at))
+}
+
+/// Sets `undone_by` of the run whose changes a finished run has reverted.
+fn link_undone_run(tx: &mut Tx<'_>, undo: &RunRecord) -> Result<(), StoreError> {
+    let is_committed = undo.changes.is_some_and(|count| count.revision.is_some());
+    let Some(id) = undo.undo_of.filter(|_| is_committed) else { return Ok(()) };
+    let Some(old) = tx.row(id)? else { return Ok(()) };
+    let mut new = old.clone();
+    new.run.undone_by = Some(undo.id);
+    bump_revision(&mut new.run, undo.updated_at);
+    tx.replace(Some(&old), &new, &[])
 }
 
 /// See [`super::Store::commit_changes`].

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use ophost::document::{Body, CollectionName, DocumentId, Filter, Query, Sort, SortBy};
-use ophost::{Caller, Flags, Host, Import, LimitRequest, Outcome, Request};
+use ophost::{CallSettings, Caller, Flags, Host, Import, LimitRequest, Outcome, Request};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -213,7 +213,7 @@ impl<'a> Documents<'a> {
         });
         let documents = documents.collect::<Result<Vec<_>>>()?;
         let started = Instant::now();
-        let import = host.host.import(Import::new(collection.clone(), documents));
+        let import = host.host.import(Import::new(collection.clone(), documents), CallSettings::default());
         succeeded(host.runtime.block_on(import)?)?;
         let took = started.elapsed();
         report.note(format!(

@@ -46,8 +46,7 @@ pub(super) fn ensure_rerunnable(earlier: &RunRecord) -> Result<(), CliError> {
     if earlier.erased_at.is_some() {
         return Err(CliError::run_state(earlier, "was erased, including its input"));
     }
-    if earlier.operation_name == OperationName::import() {
-        let what = "was an import, and its file is not stored; use `ophost documents import`";
+    if let Some(what) = builtin_problem(&earlier.operation_name) {
         return Err(CliError::run_state(earlier, what));
     }
     if earlier.is_masked(Masked::Input) {
@@ -55,4 +54,17 @@ pub(super) fn ensure_rerunnable(earlier: &RunRecord) -> Result<(), CliError> {
         return Err(CliError::MaskedInput { run_id, operation });
     }
     Ok(())
+}
+
+/// Returns why a run of a built-in operation cannot be rerun; `None` for another operation.
+fn builtin_problem(operation: &OperationName) -> Option<&'static str> {
+    match operation.as_str() {
+        "ophost.import" => {
+            Some("was an import, and its file is not stored; use `ophost documents import`")
+        }
+        _ if operation.is_builtin() => {
+            Some("was a built-in operation; use the `ophost` command of this operation again")
+        }
+        _ => None,
+    }
 }

@@ -1,0 +1,113 @@
+//! Undo of a run: checks that the run can be undone, and runs the built-in operation.
+
+use super::{Host, RunError, RunReport};
+use crate::documents::builtin::CallSettings;
+use crate::documents::undo::Undo;
+use crate::model::document::ChangeCount;
+use crate::model::outcome::Flags;
+use crate::model::run_record::{RunId, RunRecord, Status};
+use crate::store::{RunFilter, Store, StoreError};
+
+/// Maximum length of a chain of undone undos that is followed.
+const MAX_CHAIN: usize = 1_000;
+
+impl Host {
+    /// Reverts the document changes of a run, all or none, by a recorded run of the built-in
+    /// operation `ophost.undo`, which can be undone itself. The records of both runs name each
+    /// other: [`RunRecord::undo_of`] and [`RunRecord::undone_by`].
+    ///
+    /// The run fails with the kind `conflict` if the content of a document is not the one after the
+    /// run `id`. With `force`, such documents are overwritten too. The limit `effects` of the undo
+    /// is the maximum of the host, or twice the size of the changes if that is more.
+    ///
+    /// # Errors
+    ///
+    /// - Returns [`UndoError`] if the run cannot be undone. Nothing is recorded then.
+    /// - Otherwise like [`Self::run`].
+    pub async fn undo(
+        &self,
+        id: RunId,
+        force: bool,
+        settings: CallSettings,
+    ) -> Result<RunReport, UndoError> {
+        let store = self.store().ok_or(UndoError::NoSuchRun)?;
+        let run = store.get(id).await?.ok_or(UndoError::NoSuchRun)?;
+        let revision = self.committed_revision(&run).await?;
+        if let Some(by) = undone_by(&*store, &run).await? {
+            return Err(UndoError::Undone { by });
+        }
+        let changes = store.changes(id).await?;
+        let undo = Undo { run: id, revision, changes, force, store };
+        Ok(self.run_builtin(&undo, settings).await?)
+    }
+
+    /// Returns the revision of the commit of a run.
+    async fn committed_revision(&self, run: &RunRecord) -> Result<u64, UndoError> {
+        let status = run.state.status();
+        if !status.is_final() {
+            return Err(UndoError::Unfinished);
+        }
+        if status != Status::Success {
+            return Err(UndoError::Unsuccessful(status));
+        }
+        if let Flags { dry_run: true, .. } = run.flags() {
+            return Err(UndoError::DryRun);
+        }
+        if let Some(ChangeCount { revision: Some(revision), .. }) = run.changes {
+            return Ok(revision);
+        }
+        let store = self.store().ok_or(UndoError::NoSuchRun)?;
+        let batches = RunFilter { parent_run_id: Some(run.id), ..RunFilter::default() };
+        let has_batches = !store.list(&batches, None, 1).await?.runs.is_empty();
+        Err(if has_batches { UndoError::HasChildren } else { UndoError::NoChanges })
+    }
+}
+
+/// Returns the run that undid a run, unless that undo was undone itself.
+async fn undone_by(store: &dyn Store, run: &RunRecord) -> Result<Option<RunId>, StoreError> {
+    let (mut next, mut chain) = (run.undone_by, 0);
+    while let Some(id) = next.filter(|_| chain < MAX_CHAIN) {
+        chain += 1;
+        next = store.get(id).await?.and_then(|undo| undo.undone_by);
+    }
+    Ok(run.undone_by.filter(|_| chain % 2 == 1))
+}
+
+/// The reason why a run cannot be undone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UndoError {
+    /// The run does not exist.
+    #[error("the run does not exist")]
+    NoSuchRun,
+    /// The run has not finished.
+    #[error("has not ended")]
+    Unfinished,
+    /// The run failed or was cancelled, so it committed no changes.
+    #[error("ended with {0}, so it committed no document changes")]
+    Unsuccessful(Status),
+    /// The run was a dry run, so it committed no changes.
+    #[error("was a dry run, so it committed no document changes")]
+    DryRun,
+    /// The run changed no document.
+    #[error("changed no document")]
+    NoChanges,
+    /// The run changed no document itself. Its child runs can be undone.
+    #[error("changed no document itself; its child runs did")]
+    HasChildren,
+    /// The run was already undone.
+    #[error("was already undone by run {by}")]
+    Undone {
+        /// The undo, which can be undone itself.
+        by: RunId,
+    },
+    /// The undo could not run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl From<StoreError> for UndoError {
+    fn from(error: StoreError) -> Self {
+        Self::Run(error.into())
+    }
+}
