@@ -95,7 +95,7 @@ pub use crate::context::{
 pub use crate::documents::builtin::CallSettings;
 pub use crate::documents::delete::DeleteDocuments;
 pub use crate::documents::import::{Existing, Import};
-pub use crate::documents::reader::DocumentReader;
+pub use crate::documents::reader::{DocumentReader, PinnedDocuments};
 pub use crate::documents::set::SetFields;
 pub use crate::model::caller::Caller;
 pub use crate::model::digest::{Digest, ParseDigestError};

@@ -116,8 +116,29 @@ impl<'a> DocumentReader<'a> {
         }
     }
 
-    /// Visits the documents of a snapshot that match a filter, in the order of their ids, until
-    /// `visit` returns a break. While the snapshot is open, the store file grows with every commit.
+    /// Opens a snapshot, for several reads of the same state. While the snapshot is open, the store
+    /// file grows with every commit.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::collections`].
+    pub async fn pin(&self) -> Result<PinnedDocuments, StoreError> {
+        Ok(PinnedDocuments { snapshot: self.snapshot().await? })
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError> {
+        self.store.store().snapshot().await
+    }
+}
+
+/// The documents of one snapshot.
+pub struct PinnedDocuments {
+    snapshot: Arc<dyn DocumentSnapshot>,
+}
+
+impl PinnedDocuments {
+    /// Visits the documents that match a filter, in the order of their ids, until `visit` returns a
+    /// break.
     ///
     /// # Blocking
     ///
@@ -125,7 +146,8 @@ impl<'a> DocumentReader<'a> {
     ///
     /// # Errors
     ///
-    /// Like [`Self::collections`]. Some documents may have been visited before the error.
+    /// Returns [`StoreError`] if the store cannot be read. Some documents may have been visited
+    /// before the error.
     pub async fn each(
         &self,
         collection: CollectionName,
@@ -133,10 +155,9 @@ impl<'a> DocumentReader<'a> {
         mut visit: impl FnMut(Document) -> ControlFlow<()> + Send + 'static,
     ) -> Result<(), StoreError> {
         let scan = Arc::new(ScanQuery::of_filter(collection, filter));
-        let snapshot = self.snapshot().await?;
         let mut position = None;
         loop {
-            let page = snapshot.scan(&scan, request(position)).await.map_err(store_error)?;
+            let page = self.snapshot.scan(&scan, request(position)).await.map_err(store_error)?;
             position = page.next;
             let flow;
             (flow, visit) = off_thread(move || {
@@ -148,10 +169,6 @@ impl<'a> DocumentReader<'a> {
                 return Ok(());
             }
         }
-    }
-
-    async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError> {
-        self.store.store().snapshot().await
     }
 }
 

@@ -1,4 +1,4 @@
-//! The history of documents and changes by hand.
+//! The history of documents, changes by hand, and exports as CSV.
 
 use std::fs;
 
@@ -191,4 +191,32 @@ fn delete_removes_all_selected_documents_or_none() {
     assert_eq!(project.run(&["documents", "count", "people"]).stdout, "100\n");
     assert_eq!(delete(&[]).code, Some(2));
     assert_eq!(delete(&["0003", "--filter", "{}"]).code, Some(2));
+}
+
+#[test]
+fn csv_export_has_the_same_columns_in_any_order_of_fields() {
+    let lines = "\
+        {\"_id\": \"2\", \"zip\": \"01234\", \"name\": \"Ann, \\\"A\\\"\", \"tags\": [\"x\", 1]}\n\
+        {\"_id\": \"1\", \"name\": \"Bob\", \"pay\": {\"max\": 1.50}, \"zip\": null}\n";
+    let project = with_people(lines);
+    let export = |more: &[&str]| project.run(&[&["documents", "export", "people"], more].concat());
+    insta::assert_snapshot!(export(&["--format", "csv"]), @r#"
+    _id,name,pay,tags,zip
+    1,Bob,"{""max"":1.5}",,
+    2,"Ann, ""A""",,"[""x"",1]",01234
+    "#);
+    let columns = export(&["--columns", "pay.max,_id", "--delimiter", "tab"]);
+    assert_eq!(columns.stdout, "pay.max\t_id\n1.5\t1\n\t2\n");
+    let file = export(&["--output", "people.tsv"]);
+    assert_eq!(file.stderr, "2 documents in `people.tsv`\n", "{file}");
+    let written = fs::read_to_string(project.path().join("people.tsv")).expect("a file");
+    assert!(written.starts_with("_id\tname\tpay\ttags\tzip\n1\tBob\t"), "{written}");
+    let none = export(&[r#"{"name": "Carl"}"#, "--format", "csv"]);
+    assert_eq!(none.stdout, "_id\n");
+    insta::assert_snapshot!(export(&["--format", "jsonl", "--columns", "name"]), @"
+    ---- stderr
+    error: `--columns` and `--delimiter` need `--format csv`
+    hint: run `ophost help` to list the commands
+    ---- exit 2
+    ");
 }

@@ -3,6 +3,7 @@
 mod batches;
 mod columns;
 mod csv;
+mod csv_export;
 mod decode;
 mod delimiter;
 mod edit;
