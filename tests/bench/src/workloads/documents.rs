@@ -11,7 +11,7 @@ use ophost::{CallSettings, Caller, Flags, Host, Import, LimitRequest, Outcome, R
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::Bench;
+use super::{Bench, undo};
 use crate::format::count;
 use crate::measure::{Contender, Unit, interleave, median};
 use crate::project::{OpenHost, Project, succeeded};
@@ -42,6 +42,7 @@ pub(super) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     one_document(bench, report, &host)?;
     // Before the scans, because the operating system reports only the peak of the memory so far.
     one_commit(bench, report, &host)?;
+    undo::run(bench, report, &host)?;
     one_for_many(bench, report, &host)?;
     let (documents, table) = (Documents::import(report, &host)?, Table::fill(report, bench)?);
     scans(bench, report, &documents, &table)
@@ -213,7 +214,8 @@ impl<'a> Documents<'a> {
         });
         let documents = documents.collect::<Result<Vec<_>>>()?;
         let started = Instant::now();
-        let import = host.host.import(Import::new(collection.clone(), documents), CallSettings::default());
+        let import =
+            host.host.import(Import::new(collection.clone(), documents), CallSettings::default());
         succeeded(host.runtime.block_on(import)?)?;
         let took = started.elapsed();
         report.note(format!(

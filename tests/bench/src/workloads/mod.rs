@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod documents;
 pub(crate) mod record;
 pub(crate) mod size;
+mod undo;
 
 use std::path::Path;
 
