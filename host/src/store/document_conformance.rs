@@ -23,8 +23,8 @@ use crate::model::document::{
 };
 use crate::model::history::{HistoryEntry, Moment, PastDocument};
 use crate::model::outcome::Outcome;
-use crate::model::run_record::RunId;
 use crate::model::run_record::tests::running;
+use crate::model::run_record::{RunId, RunRecord, Status};
 use crate::util::private_dir::DataDir;
 
 fn address(collection: &str, id: &str) -> Address {
@@ -489,6 +489,37 @@ async fn backup_and_salvage_copy_documents() {
         put(&copied, &job, json!({"n": 3})).await;
         assert_eq!(get(&copied, &job).await, Some((3, json!({"n": 3}))));
     }
+}
+
+#[tokio::test]
+async fn finish_of_an_undo_links_the_undone_run() {
+    each_store(async |store| {
+        let job = address("jobs", "1");
+        let finish = async |run: &RunRecord, after: Option<Value>| {
+            let claim = insert(&*store, run).await;
+            let transaction = replacing(&*store, &job, after).await;
+            let count = ChangeCount::of(&transaction.0.changes);
+            let changes = (count != ChangeCount::default()).then_some(count);
+            let ending = ending(Outcome::Success(json!({})));
+            let ending = RunCompletion { effects: transaction.0.into(), changes, ..ending };
+            assert_eq!(store.finish(claim, ending).await.unwrap(), FinishOutcome::Done);
+        };
+        let run = running("a");
+        finish(&run, Some(json!({"n": 1}))).await;
+        let undone_by = async || store.get(run.id).await.unwrap().unwrap().undone_by;
+        let undo = || RunRecord { undo_of: Some(run.id), ..running("undo") };
+        let unchanged = undo();
+        let claim = insert(&*store, &unchanged).await;
+        let ending = ending(Outcome::Success(json!({})));
+        store.finish(claim, ending).await.unwrap();
+        assert_eq!(undone_by().await, None, "the undo changed no document");
+        let undo = undo();
+        finish(&undo, None).await;
+        assert_eq!(undone_by().await, Some(undo.id));
+        let known = store.get(run.id).await.unwrap().unwrap();
+        assert_eq!((known.state.status(), known.revision), (Status::Success, 3));
+    })
+    .await;
 }
 
 /// Returns what the history of a document shows: revision, kind, and whether a run has the change.
