@@ -51,8 +51,8 @@ Examples:
   ophost documents export jobs '{\"status\": \"new\"}' --output jobs.csv
   ophost documents export jobs --format csv --columns _id,title,salary.max
 
-In CSV, null, an empty text and a missing field are empty cells, and objects and lists are JSON. JSON
-Lines keep all values.";
+In CSV, null, an empty text and a missing field are empty cells, and objects and lists are
+JSON. JSON Lines keep all values.";
 
 /// A format of exported documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -27,8 +27,8 @@ pub(super) struct UndoArgs {
 }
 
 const HELP: &str = "\
-The undo is a recorded run of `ophost.undo`, and reverts all changes or none. It fails if the content
-of a document is not the one after the run. An undo can be undone.
+The undo is a recorded run of `ophost.undo`, and reverts all changes or none. It fails if the
+content of a document is not the one after the run. An undo can be undone.
 
 Examples:
   ophost runs undo latest --dry-run
