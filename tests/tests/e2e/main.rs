@@ -21,6 +21,7 @@ mod host_work;
 mod hostile;
 mod import;
 mod interrupt;
+mod jobs;
 mod limits;
 mod list;
 mod orchestration;

@@ -1,0 +1,170 @@
+//! The sample plugin `jobs`: the cases of `plugins/jobs/cases`, in the real command.
+//!
+//! - `case`: the format of a case file, which `plugins/jobs/cases/README.md` describes.
+//! - `pattern`: compares a result with an expectation that has placeholders.
+
+mod case;
+mod pattern;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use self::case::{Case, CaseFile};
+use self::pattern::Pattern;
+use crate::harness::Project;
+
+/// The folder of the case files.
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/jobs/cases");
+/// The operations with a case file. Each of them has a test below.
+const OPERATIONS: [&str; 3] = ["bulk_delete_jobs", "create_jobs_batch", "update_job"];
+
+/// A project that runs the cases of one file, one after the other.
+struct CaseProject {
+    project: Project,
+    file: CaseFile,
+}
+
+impl CaseProject {
+    fn new(operation: &str) -> Self {
+        let file = CaseFile::read(&Path::new(CASES).join(format!("{operation}.json")));
+        assert_eq!(file.operation, operation, "the name of the file and its operation differ");
+        assert!(!file.cases.is_empty(), "{operation}: no cases");
+        Self { project: Project::with_rust(&["jobs"]), file }
+    }
+
+    /// Returns the difference of the description of the operation to the metadata of the file.
+    fn check_metadata(&self) -> Result<(), String> {
+        let described = self.project.run(&["describe", &self.file.operation, "--json"]).json();
+        Pattern::default().check_part(&self.file.metadata, &described)
+    }
+
+    /// Runs a case with an empty store and returns the first difference.
+    fn check(&self, case: &Case) -> Result<(), String> {
+        let store = self.project.path().join(".ophost/store");
+        if store.exists() {
+            fs::remove_dir_all(store).expect("a store");
+        }
+        self.import(case);
+        let report = self.run(case);
+        let mut pattern = Pattern::with_run(report["run_id"].clone());
+        self.check_outcome(case, &report, &mut pattern)?;
+        // A run that does not start has no list.
+        let item_errors = report["item_errors"].as_array().cloned().unwrap_or_default();
+        pattern.check_part(&json!(case.item_errors), &json!(item_errors))?;
+        pattern.check_documents(case.documents_after(), self.documents())?;
+        if let Some(changes) = &case.changes {
+            pattern.check(changes, &report["changes"])?;
+        }
+        match &case.result_refs {
+            Some(expected) => pattern.check_part(&json!(expected), &self.record()["result_refs"]),
+            None => Ok(()),
+        }
+    }
+
+    fn import(&self, case: &Case) {
+        if case.documents.is_empty() {
+            return;
+        }
+        let lines = case.documents.iter().map(|document| format!("{}\n", json!(document)));
+        fs::write(self.project.path().join("documents.jsonl"), lines.collect::<String>())
+            .expect("a directory");
+        let imported = self.project.run(&["documents", "import", "jobs", "documents.jsonl"]);
+        assert_eq!(imported.code, Some(0), "{imported}");
+    }
+
+    /// Runs the operation and returns the report.
+    fn run(&self, case: &Case) -> Value {
+        let input = self.project.path().join("input.json");
+        fs::write(input, case.input.to_string()).expect("a directory");
+        let run = ["run", &self.file.operation, "--input", "@input.json", "--json"];
+        let flags = case.flags.arguments();
+        let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+        self.project.run(&[&run[..], &flags].concat()).json()
+    }
+
+    fn check_outcome(
+        &self,
+        case: &Case,
+        report: &Value,
+        pattern: &mut Pattern,
+    ) -> Result<(), String> {
+        match (&case.output, &case.failure) {
+            (Some(output), None) => {
+                pattern.check(&json!("SUCCESS"), &report["status"])?;
+                let is_recorded = self.file.is_recorded() || case.flags.record;
+                pattern.check(&json!(is_recorded), &json!(report["run_id"].is_string()))?;
+                pattern.check(output, &report["output"])
+            }
+            (None, Some(failure)) => {
+                pattern.check(&Value::Null, &report["output"])?;
+                pattern.check_part(failure, &report["error"])
+            }
+            _ => Err("a case has either `output` or `failure`".to_owned()),
+        }
+    }
+
+    /// Returns the documents after the run, in the order of their ids.
+    fn documents(&self) -> Vec<Value> {
+        let found = self.project.run(&["documents", "find", "jobs", "-n", "1000", "--json"]).json();
+        found["documents"].as_array().expect("a list").clone()
+    }
+
+    /// Returns the record of the run.
+    fn record(&self) -> Value {
+        self.project.run(&["runs", "show", "latest", "--json"]).json()
+    }
+}
+
+/// Runs all cases of an operation, and reports all differences at once.
+fn check_cases(operation: &str) {
+    let project = CaseProject::new(operation);
+    let metadata = project.check_metadata().err().map(|error| format!("metadata: {error}"));
+    let cases = project.file.cases.iter().filter_map(|case| {
+        let difference = project.check(case).err()?;
+        Some(format!("{}: {difference}", case.name))
+    });
+    let wrong: Vec<_> = metadata.into_iter().chain(cases).collect();
+    assert!(wrong.is_empty(), "{operation}:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn update_job_meets_its_cases() {
+    check_cases("update_job");
+}
+
+#[test]
+fn bulk_delete_jobs_meets_its_cases() {
+    check_cases("bulk_delete_jobs");
+}
+
+#[test]
+fn create_jobs_batch_meets_its_cases() {
+    check_cases("create_jobs_batch");
+}
+
+#[test]
+fn every_case_file_has_a_test() {
+    let names = fs::read_dir(CASES).expect("the case files").map(|file| {
+        let name = file.expect("a file").file_name();
+        name.into_string().expect("UTF-8")
+    });
+    let mut names: Vec<_> = names.filter(|name| name != "README.md").collect();
+    names.sort();
+    assert_eq!(names, OPERATIONS.map(|operation| format!("{operation}.json")));
+}
+
+#[test]
+fn bulk_delete_jobs_deletes_at_most_10_000_filtered_jobs() {
+    let project = Project::with_rust(&["jobs"]);
+    let job = |id| format!("{{\"_id\":\"{id:05}\",\"title\":\"Baker\",\"company\":\"ACME\"}}\n");
+    let jobs: String = (0..=10_000).map(job).collect();
+    fs::write(project.path().join("jobs.jsonl"), jobs).expect("a directory");
+    let imported = project.run(&["documents", "import", "jobs", "jobs.jsonl"]);
+    assert_eq!(imported.code, Some(0), "{imported}");
+    let deleted = project.run(&["run", "bulk_delete_jobs", "filters:={\"title\":\"Baker\"}"]);
+    assert_eq!(deleted.json()["deleted_count"], 10_000);
+    let remaining = project.run(&["documents", "find", "jobs"]).stdout;
+    assert!(remaining.starts_with("{\"_id\":\"10000\""), "{remaining}");
+}
