@@ -6,6 +6,8 @@ use ophost_sdk::schemars::schema_for;
 use ophost_sdk::serde_json::{Map, Value, json};
 use ophost_sdk::{DocumentError, ReadCollection, Stored, context, model};
 
+use crate::enrichment::Enrichment;
+
 /// A job posting and the state of the application. The documents are in the collection `jobs`.
 #[model]
 #[derive(PartialEq)]
@@ -32,6 +34,9 @@ pub(crate) struct Job {
     /// The salary as the posting states it, such as `$120k - $150k / yr`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) salary: Option<String>,
+    /// The result of `process_jobs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) enrichment: Option<Enrichment>,
 }
 
 /// The status of an application.

@@ -8,7 +8,9 @@ mod pattern;
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
+use ophost::{Event, Host, Request};
 use serde_json::{Value, json};
 
 use self::case::{Case, CaseFile};
@@ -18,7 +20,8 @@ use crate::harness::Project;
 /// The folder of the case files.
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/jobs/cases");
 /// The operations with a case file. Each of them has a test below.
-const OPERATIONS: [&str; 3] = ["bulk_delete_jobs", "create_jobs_batch", "update_job"];
+const OPERATIONS: [&str; 4] =
+    ["bulk_delete_jobs", "create_jobs_batch", "process_jobs", "update_job"];
 
 /// A project that runs the cases of one file, one after the other.
 struct CaseProject {
@@ -145,6 +148,11 @@ fn create_jobs_batch_meets_its_cases() {
 }
 
 #[test]
+fn process_jobs_meets_its_cases() {
+    check_cases("process_jobs");
+}
+
+#[test]
 fn every_case_file_has_a_test() {
     let names = fs::read_dir(CASES).expect("the case files").map(|file| {
         let name = file.expect("a file").file_name();
@@ -167,4 +175,28 @@ fn bulk_delete_jobs_deletes_at_most_10_000_filtered_jobs() {
     assert_eq!(deleted.json()["deleted_count"], 10_000);
     let remaining = project.run(&["documents", "find", "jobs"]).stdout;
     assert!(remaining.starts_with("{\"_id\":\"10000\""), "{remaining}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn process_jobs_reports_the_progress_of_each_batch() {
+    let project = Project::with_rust(&["jobs"]);
+    let data = project.path().join(".ophost");
+    let host = Host::builder().plugins(project.plugins()).data(data).build().await;
+    let host = host.expect("a host");
+    let postings: Vec<_> = (0..250).map(|_| json!({"title": "Baker", "company": "ACME"})).collect();
+    let create = Request::new("create_jobs_batch", json!({"jobs_data": postings}));
+    host.run(create).await.expect("the run starts");
+
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&reports);
+    let observe = move |event: Event<'_>| {
+        if let Event::Progress(progress) = event {
+            seen.lock().expect("no panic").push(json!(progress));
+        }
+    };
+    let process = Request::new("process_jobs", json!({"batch_size": 100})).on_event(observe);
+    host.run(process).await.expect("the run starts");
+    let reports = reports.lock().expect("no panic").clone();
+    let report = |done, batch| json!({"done": done, "total": 250, "message": batch});
+    assert_eq!(reports, [report(100, "batch 1"), report(200, "batch 2"), report(250, "batch 3")]);
 }
