@@ -3,6 +3,7 @@
 //! - `demo` builds the command and sample plugins, and runs them.
 //! - `check` is `cargo xtask test`: every check, as CI runs them.
 //! - `install` checks that `cargo install` gives a working command.
+//! - `postings` prints generated data for the plugin `jobs`.
 //! - `prefect` runs flows of a real Prefect that call the command.
 //! - `python` provides Python and its packages for `prefect` and `bench`.
 //! - `docs` writes the generated part of the documentation.
@@ -20,6 +21,7 @@ mod demo;
 mod docs;
 mod guests;
 mod install;
+mod postings;
 mod prefect;
 mod python;
 mod runner;
@@ -40,6 +42,7 @@ Commands:
   prefect        Run flows of a real Prefect that call ophost; installs it in the target directory
   guests         Build the plugins that the tests run; `test` includes this
   docs           Write the reference of commands and flags in docs/cli.md; `test` compares it
+  postings       Print generated job postings as JSON Lines; `--help` lists the options
   bench [NAME].. Run benchmarks in the release profile, beside their peers; `--help` lists them";
 
 fn main() -> ExitCode {
@@ -65,6 +68,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["prefect"] => prefect::run(&Runner::start()?),
         ["guests"] => guests::run(&Runner::start()?),
         ["docs"] => docs::run(&Runner::start()?),
+        ["postings", arguments @ ..] => postings::run(arguments),
         ["bench", arguments @ ..] => bench::run(arguments),
         other => {
             let command = other.join(" ");
