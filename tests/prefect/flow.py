@@ -1,6 +1,7 @@
 """Flows of a real Prefect whose tasks call `ophost` through the shim.
 
-`cargo xtask prefect` runs this script, with the shim on the module path and the command in `PATH`.
+`cargo xtask prefect` runs this script, with the shim on the module path, the command in `PATH`, and
+generated job postings in the collection `jobs`.
 """
 
 import asyncio
@@ -22,10 +23,10 @@ SEQUENTIAL = 5
 STALE = "99999999-9999-4999-8999-999999999999"
 PAGES = "http://127.0.0.1:4200"
 
-# The other six: outer, inner twice, the task between them, async, standalone.
+# The other six: outer, inner twice, the task between them, process_jobs, standalone.
 EXPECTED = SEQUENTIAL + CONCURRENT + 6
 
-UNCHECKED = 1  # the first call of the async task
+UNORCHESTRATED = 2  # the import of the postings, and the call outside of any flow
 
 recorded: dict[str, tuple[str | None, str | None]] = {}
 recorded_lock = threading.Lock()
@@ -105,19 +106,20 @@ def outer():
 
 
 @task
-async def process_jobs_task(batch_size: int):
-    """An async task that calls an operation."""
-    flow_run_id, task_run_id = current_ids()
-    text = f"Batch{batch_size}"
-    output = await asyncio.to_thread(run, "slugify", {"text": text})
-    found = await asyncio.to_thread(checked, text, (flow_run_id, task_run_id))
-    return output, found
+async def process_jobs_task(input: dict):
+    """Processes and enriches jobs."""
+    expected = current_ids()
+    output = await asyncio.to_thread(run, "process_jobs", input)
+    with recorded_lock:
+        recorded[output["task_run_id"]] = expected
+    return output, expected
 
 
 @flow
 async def daily_job_processing():
-    flow_run_id, _ = current_ids()
-    return flow_run_id, await process_jobs_task(batch_size=100)
+    """Processes all jobs once a day."""
+    output, found = await process_jobs_task({"batch_size": 100})
+    return current_ids()[0], output, found
 
 
 @task
@@ -155,11 +157,9 @@ def check_records() -> None:
         expected = {run: ids for run, ids in recorded.items() if ids[0] == flow_run_id}
         listed = json.loads(ophost("list", "--flow-run", flow_run_id, "--json", "--limit=1000"))
         listed = {run["id"]: ids(run) for run in listed["runs"]}
-        assert expected.items() <= listed.items(), (expected, listed)
-        assert len(listed) - len(expected) in (0, UNCHECKED), (expected, listed)
+        assert listed == expected, (listed, expected)
     every = json.loads(ophost("list", "--orchestrated", "--json", "--limit=1000"))["runs"]
-    assert len(every) == EXPECTED + UNCHECKED, len(every)
-    assert recorded.items() <= {run["id"]: ids(run) for run in every}.items()
+    assert recorded == {run["id"]: ids(run) for run in every}, (recorded, every)
     whole = [json.loads(line) for line in ophost("export", "--orchestrated").splitlines()]
     assert len(whole) == len(every)
     for run in whole:
@@ -168,8 +168,18 @@ def check_records() -> None:
         assert system["system"] == "prefect", system
         result = (system["ids"].get("flow_run_id"), system["ids"].get("task_run_id"))
         assert result == ids(run), run
-    # The run outside of any flow is recorded too, but is not among the orchestrated runs.
-    assert len(json.loads(ophost("list", "--json", "--limit=1000"))["runs"]) == len(every) + 1
+    # The runs outside of any flow are recorded too, but are not among the orchestrated runs.
+    total = len(json.loads(ophost("list", "--json", "--limit=1000"))["runs"])
+    assert total == len(every) + UNORCHESTRATED, (total, len(every))
+
+
+def check_daily(flow_run_id: str | None, output, found) -> None:
+    """Checks the result of the daily flow, and that its record has both ids."""
+    assert output["success"] is True and output["processed_count"] > 100, output
+    assert output["failed_count"] > 0, "no posting is faulty"
+    record = json.loads(ophost("show", output["task_run_id"], "--json"))
+    assert record["operation_name"] == "process_jobs" and record["orchestrated"] is True, record
+    assert ids(record) == found and None not in found and found[0] == flow_run_id, (record, found)
 
 
 def flows() -> None:
@@ -178,8 +188,7 @@ def flows() -> None:
     own, called, (task_run, called_by_task) = outer()
     assert len({own[0], called[0], called_by_task[0]}) == 3
     assert task_run[0] == own[0]
-    flow_run_id, (output, found) = asyncio.run(daily_job_processing())
-    assert output == {"slug": "batch100"} and found[0] == flow_run_id and found[1]
+    check_daily(*asyncio.run(daily_job_processing()))
     standalone = one("Alone")  # a task outside of any flow
     assert standalone[0] is None and standalone[1]
     kind, message = failing()

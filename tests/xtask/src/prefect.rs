@@ -11,11 +11,14 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::guests;
+use crate::postings;
 use crate::python::Python;
 use crate::runner::{Failure, Runner, succeed};
 
 /// The installed packages. Later versions of FastAPI break this version of Prefect.
 const PACKAGES: [&str; 2] = ["prefect==3.8.8", "fastapi==0.140.0"];
+/// Number of the job postings that a flow processes, in several batches.
+const POSTINGS: u64 = 250;
 /// Prefixes of variables that are removed from the environment of the flows. If a workflow
 /// system runs the tests, its variables would change the behaviour of Prefect and the command.
 const REMOVED_PREFIXES: [&str; 9] =
@@ -42,6 +45,7 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     let mut shim = Command::new(&ophost);
     let module = work.join("ophost_prefect.py");
     runner.run(shim.args(["shim", "prefect", "--output"]).arg(module))?;
+    import_postings(runner, &ophost, &work)?;
     let mut flows = python.command(&work);
     for (name, _) in env::vars_os() {
         if has_removed_prefix(&name) {
@@ -51,6 +55,17 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     flows.arg("tests/prefect/flow.py").env("PATH", path_with(&ophost)?);
     runner.announce("python tests/prefect/flow.py");
     succeed(settings(&mut flows, runner, &work), "python tests/prefect/flow.py")
+}
+
+/// Stores generated job postings in the collection `jobs`.
+fn import_postings(runner: &Runner, ophost: &Path, work: &Path) -> Result<(), Failure> {
+    let file = work.join("postings.jsonl");
+    fs::write(&file, postings::lines(POSTINGS, 1).collect::<String>())
+        .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", file.display())))?;
+    let mut import = Command::new(ophost);
+    // A workflow system that runs the tests must not become the context of the import.
+    import.args(["documents", "import", "--no-detect", "jobs"]).arg(file);
+    runner.run(import.arg("--data").arg(work.join("data")))
 }
 
 /// Returns whether `name` begins with one of [`REMOVED_PREFIXES`].
