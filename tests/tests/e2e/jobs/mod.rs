@@ -43,8 +43,9 @@ impl CaseProject {
         Pattern::default().check_part(&self.file.metadata, &described)
     }
 
-    /// Runs a case with an empty store and returns the first difference.
-    fn check(&self, case: &Case) -> Result<(), String> {
+    /// Runs a case with an empty store, and undoes the run if it changed documents. Returns whether
+    /// it was undone, or the first difference.
+    fn check(&self, case: &Case) -> Result<bool, String> {
         let store = self.project.path().join(".ophost/store");
         if store.exists() {
             fs::remove_dir_all(store).expect("a store");
@@ -60,10 +61,28 @@ impl CaseProject {
         if let Some(changes) = &case.changes {
             pattern.check(changes, &report["changes"])?;
         }
-        match &case.result_refs {
-            Some(expected) => pattern.check_part(&json!(expected), &self.record()["result_refs"]),
-            None => Ok(()),
+        if let Some(expected) = &case.result_refs {
+            pattern.check_part(&json!(expected), &self.record()["result_refs"])?;
         }
+        self.check_undo(case, &report)
+    }
+
+    /// Undoes a recorded run that changed documents, and checks that they are as before.
+    fn check_undo(&self, case: &Case, report: &Value) -> Result<bool, String> {
+        let counts = ["created", "updated", "deleted"].map(|kind| report["changes"][kind].as_u64());
+        let is_changed = counts.into_iter().flatten().sum::<u64>() > 0;
+        let (Some(run), Value::Null, true) =
+            (report["run_id"].as_str(), &report["dry_run"], is_changed)
+        else {
+            return Ok(false);
+        };
+        let undone = self.project.run(&["runs", "undo", run, "--json"]);
+        if undone.code != Some(0) {
+            return Err(format!("undo: {undone}"));
+        }
+        let mut pattern = Pattern::default();
+        let restored = pattern.check_documents(&case.documents, self.documents());
+        restored.map(|()| true).map_err(|difference| format!("after undo: {difference}"))
     }
 
     fn import(&self, case: &Case) {
@@ -120,16 +139,19 @@ impl CaseProject {
     }
 }
 
-/// Runs all cases of an operation, and reports all differences at once.
+/// Runs all cases of an operation, and reports all differences at once. At least one run is undone.
 fn check_cases(operation: &str) {
     let project = CaseProject::new(operation);
     let metadata = project.check_metadata().err().map(|error| format!("metadata: {error}"));
-    let cases = project.file.cases.iter().filter_map(|case| {
-        let difference = project.check(case).err()?;
-        Some(format!("{}: {difference}", case.name))
-    });
-    let wrong: Vec<_> = metadata.into_iter().chain(cases).collect();
+    let (mut wrong, mut undone): (Vec<_>, _) = (metadata.into_iter().collect(), 0);
+    for case in &project.file.cases {
+        match project.check(case) {
+            Ok(is_undone) => undone += usize::from(is_undone),
+            Err(difference) => wrong.push(format!("{}: {difference}", case.name)),
+        }
+    }
     assert!(wrong.is_empty(), "{operation}:\n{}", wrong.join("\n"));
+    assert!(undone > 0, "{operation}: no case was undone");
 }
 
 #[test]

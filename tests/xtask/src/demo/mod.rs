@@ -1,4 +1,8 @@
 //! `cargo xtask demo`: from a clean clone to the results of sample plugins.
+//!
+//! - `postings`: job postings that are imported, processed, deleted and restored.
+
+mod postings;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -70,6 +74,7 @@ pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
     for (typed, arguments) in DATA.into_iter().chain(RECORDS) {
         show(&ophost, typed, arguments)?;
     }
+    postings::run(runner, &ophost)?;
     println!("\ndemo: done in {} s; `ophost` is `{}`", runner.seconds(), ophost.display());
     Ok(())
 }
