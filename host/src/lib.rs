@@ -24,7 +24,7 @@
 //! |--------------|---------|
 //! | `config/`    | settings: flags, environment variables, `ophost.toml`, and the source of each value |
 //! | `run/`       | the flow: request, validation, executions and retries, recorder, report |
-//! | `runs/`      | read API of run records: find, list, statistics; cancel and erase |
+//! | `runs/`      | read API of run records: find, list, statistics; cancel, erase and prune |
 //! | `documents/` | document transaction of a run, read API of documents, operations of the host itself |
 //! | `registry/`  | plugin files, index, name ownership, snapshot, watcher, catalog |
 //! | `sandbox/`   | the only folder that names wasmtime: compile, cache, describe, invoke, imports |
@@ -109,6 +109,7 @@ pub use crate::model::outcome::{
     Actor, Event, Failure, FailureKind, FaultDomain, Flags, ItemError, LogEntry, LogLevel,
     LogSource, Outcome, Progress, RunDiagnostics, Usage,
 };
+pub use crate::model::retention::{RetentionPolicy, RunRetention};
 pub use crate::model::run_record::{
     Attempt, Capabilities, Masked, Orchestration, OwnerId, ParseRunIdError, ParseStatusError,
     ResultRef, RunId, RunRecord, RunState, RunSummary, Status,
@@ -118,13 +119,17 @@ pub use crate::policy::RecordPolicy;
 pub use crate::registry::catalog::{Catalog, OperationFilter, OperationInfo, PluginState};
 pub use crate::registry::{LoadProgress, RegistryError};
 pub use crate::run::{
-    BatchImport, COMPILER_COMMAND, Host, HostBuilder, HostError, InspectError, Inspector, Request,
-    RunError, RunReport, UndoError, Unrecorded, WatchGuard, serve_compiler, this_program,
+    BatchImport, COMPILER_COMMAND, Host, HostBuilder, HostError, InspectError, Inspector,
+    PruneGuard, Request, RunError, RunReport, UndoError, Unrecorded, WatchGuard, serve_compiler,
+    this_program,
 };
-pub use crate::runs::{FindError, Runs};
+pub use crate::runs::{
+    FindError, HeldRuns, NamedRemoval, PruneError, PruneReport, RemoveError, Runs,
+};
 pub use crate::store::{
-    Bucket, EraseOutcome, FILE as STORE_FILE, LogFile, OperationStats, Percentiles, RunCursor,
-    RunFilter, RunPage, SalvageReport, Stats, StatsReport, StoreError, io_hint as store_io_hint,
+    Bucket, EraseOutcome, FILE as STORE_FILE, LastPrune, LogFile, OperationStats, Percentiles,
+    RunCursor, RunFilter, RunHold, RunPage, SalvageReport, Stats, StatsReport, StoreError,
+    io_hint as store_io_hint,
 };
 pub use crate::util::clock;
 pub use crate::util::os_error::{self, Shortage};

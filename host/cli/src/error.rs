@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ophost::{
-    FindError, HostError, OperationName, Outcome, PolicyError, RegistryError, RunError, RunId,
-    RunRecord, StoreError, UndoError, Untrusted,
+    FindError, HostError, OperationName, Outcome, PolicyError, PruneError, RegistryError, RunError,
+    RunId, RunRecord, StoreError, UndoError, Untrusted,
     config::ConfigError,
     document::{Address, CollectionName, DocumentId},
     os_error::{self, Shortage},
@@ -67,6 +67,8 @@ pub(super) enum CliError {
     Find(#[from] FindError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("cannot prune the store now: {0}")]
+    Unpruned(PruneError),
     #[error("run {run_id} {problem}")]
     RunState { run_id: RunId, problem: String },
     #[error("run {run_id} {error}")]
@@ -116,6 +118,15 @@ pub(super) enum CliError {
     Unprinted { run_id: RunId, status: &'static str, source: io::Error },
     #[error("operating system error")]
     System(#[from] io::Error),
+}
+
+impl From<PruneError> for CliError {
+    fn from(error: PruneError) -> Self {
+        match error {
+            PruneError::Store(error) => Self::Store(error),
+            PruneError::InProgress | PruneError::LongRead => Self::Unpruned(error),
+        }
+    }
 }
 
 impl CliError {
@@ -259,6 +270,7 @@ impl CliError {
             | Self::NoSuchVersion { .. }
             | Self::ContentRemoved { .. } => Exit::NotFound,
             Self::WaitTimeout { .. } => Exit::WaitTimeout,
+            Self::Unpruned(_) => Exit::Host,
             Self::Find(FindError::Several { .. })
             | Self::RunState { .. }
             | Self::NotUndone { .. }
@@ -299,6 +311,7 @@ impl CliError {
             | Self::Store(StoreError::Untrusted(_)) => "untrusted",
             Self::Find(FindError::Store(_)) | Self::NotRecorded(_) | Self::Store(_) => "store",
             Self::RunState { .. } | Self::NotUndone { .. } => "run_state",
+            Self::Unpruned(_) => "store",
             Self::MaskedInput { .. } => "masked",
             Self::WaitTimeout { .. } => "waited",
             Self::NoSuchDocument { .. } | Self::NoSuchVersion { .. } => "no_such_document",
@@ -337,6 +350,7 @@ impl CliError {
             Self::NotRecorded(error) => {
                 Some(format!("{}; or use `--no-record`", store_hint(error)))
             }
+            Self::Unpruned(_) => Some("retry when the other command has ended".to_owned()),
             Self::MaskedInput { operation, .. } => {
                 Some(format!("use `ophost run {operation}` with the secrets"))
             }
@@ -441,6 +455,7 @@ fn store_exit(error: &StoreError) -> Exit {
         StoreError::OutcomeUnknown(_) => Exit::OutcomeUnknown,
         StoreError::Untrusted(_) => Exit::Denied,
         StoreError::Unsupported(_) => Exit::Usage,
+        StoreError::HistoryRemoved(_) => Exit::NotFound,
         StoreError::Newer { .. }
         | StoreError::Older { .. }
         | StoreError::Corrupted { .. }
@@ -548,6 +563,10 @@ fn store_hint(error: &StoreError) -> String {
         }
         StoreError::OutcomeUnknown(id) => {
             format!("run `ophost runs show {id}` to see whether it was committed")
+        }
+        StoreError::HistoryRemoved(_) => {
+            "run `ophost documents history COLLECTION ID` to show what remains of the history"
+                .to_owned()
         }
         StoreError::Unsupported(_) => {
             "use the tools of the database that holds the store".to_owned()

@@ -7,4 +7,5 @@ pub(crate) mod history;
 pub(crate) mod limits;
 pub(crate) mod operation;
 pub(crate) mod outcome;
+pub(crate) mod retention;
 pub(crate) mod run_record;

@@ -8,6 +8,7 @@ use super::host::Shared;
 use super::{Host, HostError};
 use crate::model::limits::{CompileBudget, Limits, OperationLimits};
 use crate::model::operation::OperationName;
+use crate::model::retention::RetentionPolicy;
 use crate::policy::Policy;
 use crate::policy::RecordPolicy;
 use crate::registry::{LoadObserver, LoadProgress, Loader, LoaderOptions, Registry};
@@ -32,6 +33,7 @@ pub struct HostBuilder {
     defaults: Limits,
     maxima: Limits,
     operations: BTreeMap<OperationName, OperationLimits>,
+    retention: RetentionPolicy,
 }
 
 impl Default for HostBuilder {
@@ -47,6 +49,7 @@ impl Default for HostBuilder {
             defaults: Limits::DEFAULT,
             maxima: Limits::DEFAULT_MAXIMA,
             operations: BTreeMap::new(),
+            retention: RetentionPolicy::default(),
         }
     }
 }
@@ -160,6 +163,13 @@ impl HostBuilder {
         self
     }
 
+    /// Sets the retention of [`Host::prune_step`] and [`Host::prune_regularly`]. By default,
+    /// everything is kept.
+    pub fn retention(mut self, policy: RetentionPolicy) -> Self {
+        self.retention = policy;
+        self
+    }
+
     /// Compiles and describes all new plugin files, and returns the host.
     ///
     /// Needs a tokio runtime with time enabled.
@@ -205,7 +215,7 @@ impl HostBuilder {
         let options = LoaderOptions { code: self.code_dir(), ..self.loader };
         let loader = Loader::new(options, sandbox.clone());
         let policy = Policy::new(self.defaults, self.maxima).operations(self.operations);
-        Ok(Unloaded { sandbox, loader, policy, recorder })
+        Ok(Unloaded { sandbox, loader, policy, recorder, retention: self.retention })
     }
 
     pub(super) fn sandbox(&self) -> Result<Sandbox, HostError> {
@@ -239,15 +249,25 @@ struct Unloaded {
     loader: Loader,
     policy: Policy,
     recorder: Recorder,
+    retention: RetentionPolicy,
 }
 
 impl Unloaded {
     fn with(self, registry: Registry) -> Host {
-        let Self { sandbox, loader, policy, recorder } = self;
+        let Self { sandbox, loader, policy, recorder, retention } = self;
         let registry = RwLock::new(Arc::new(registry));
         let reloading = tokio::sync::Mutex::default();
         let retry_lock = RetryLock::new(recorder.store().map(StoreHandle::data));
-        let shared = Shared { sandbox, loader, registry, policy, recorder, reloading, retry_lock };
+        let shared = Shared {
+            sandbox,
+            loader,
+            registry,
+            policy,
+            recorder,
+            reloading,
+            retry_lock,
+            retention,
+        };
         Host { shared: Arc::new(shared) }
     }
 }

@@ -18,6 +18,7 @@ use crate::model::document::CommitRequest;
 use crate::model::limits::LimitName;
 use crate::model::operation::Operation;
 use crate::model::outcome::{Actor, Flags, Outcome};
+use crate::model::retention::RetentionPolicy;
 use crate::model::run_record::{Masked, RunId};
 use crate::policy::{Grants, Policy};
 use crate::registry::catalog::Catalog;
@@ -58,6 +59,7 @@ pub(super) struct Shared {
     /// Held while directories are read, so that an older snapshot does not replace a newer one.
     pub(super) reloading: tokio::sync::Mutex<()>,
     pub(super) retry_lock: RetryLock,
+    pub(super) retention: RetentionPolicy,
 }
 
 impl Host {

@@ -12,6 +12,7 @@ mod inspector;
 pub(crate) mod record;
 mod report;
 mod request;
+mod retention;
 mod undo;
 
 pub use self::batch_import::BatchImport;
@@ -21,5 +22,6 @@ pub use self::host::{Host, WatchGuard};
 pub use self::inspector::{InspectError, Inspector};
 pub use self::report::RunReport;
 pub use self::request::Request;
+pub use self::retention::PruneGuard;
 pub use self::undo::UndoError;
 pub use crate::sandbox::{COMPILER_COMMAND, serve_compiler, this_program};

@@ -36,7 +36,10 @@ impl Host {
         if let Some(by) = undone_by(&*store, &run).await? {
             return Err(UndoError::Undone { by });
         }
-        let changes = store.changes(id).await?;
+        let changes = match store.changes(id).await {
+            Err(StoreError::HistoryRemoved(_)) => return Err(UndoError::HistoryRemoved),
+            changes => changes?,
+        };
         let undo = Undo { run: id, revision, changes, force, store };
         Ok(self.run_builtin(&undo, settings).await?)
     }
@@ -95,6 +98,9 @@ pub enum UndoError {
     /// The run changed no document itself. Its child runs can be undone.
     #[error("changed no document itself; its child runs did")]
     HasChildren,
+    /// Retention has removed the changes of the run.
+    #[error("cannot be undone: its document changes were removed by retention")]
+    HistoryRemoved,
     /// The run was already undone.
     #[error("was already undone by run {by}")]
     Undone {

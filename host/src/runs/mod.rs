@@ -1,13 +1,16 @@
-//! Read API of run records: find, list, statistics; cancel and erase.
+//! Read API of run records: find, list, statistics; cancel, erase and prune.
+
+mod prune;
 
 use std::path::Path;
 use std::time::Duration;
 
+pub use self::prune::{HeldRuns, NamedRemoval, PruneError, PruneReport, RemoveError};
 use crate::model::document::ChangeSet;
 use crate::model::run_record::{ParseRunIdError, RunId, RunRecord};
 use crate::store::{
     EraseOutcome, LogFile, RunCursor, RunFilter, RunPage, SalvageReport, StatsReport, StoreError,
-    StoreHandle,
+    StoreHandle, maintenance_lock,
 };
 
 /// Interval at which a run is polled while it is being cancelled.
@@ -129,7 +132,8 @@ impl<'a> Runs<'a> {
     ///
     /// # Errors
     ///
-    /// Returns [`StoreError`] if the store cannot be read.
+    /// - Returns [`StoreError::HistoryRemoved`] if retention removed the changes.
+    /// - Returns [`StoreError`] if the store cannot be read.
     pub async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
         self.store.store().changes(id).await
     }
@@ -213,6 +217,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the store cannot be read at all.
     pub async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let _read = maintenance_lock::long_read(self.store.data()).await;
         self.store.maintenance("store check")?.check().await
     }
 
@@ -222,6 +227,7 @@ impl<'a> Runs<'a> {
     ///
     /// Returns [`StoreError`] if the file exists or cannot be written. No file is created then.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let _read = maintenance_lock::long_read(self.store.data()).await;
         self.store.maintenance("store backup")?.backup(to).await
     }
 
@@ -231,6 +237,7 @@ impl<'a> Runs<'a> {
     ///
     /// Like [`Self::backup`].
     pub async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {
+        let _read = maintenance_lock::long_read(self.store.data()).await;
         self.store.maintenance("store salvage")?.salvage(to).await
     }
 }

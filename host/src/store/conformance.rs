@@ -71,7 +71,7 @@ pub(super) async fn insert(store: &dyn Store, run: &RunRecord) -> Claim {
     }
 }
 
-pub(super) fn ending(outcome: Outcome) -> RunCompletion {
+pub(crate) fn ending(outcome: Outcome) -> RunCompletion {
     RunCompletion {
         outcome,
         finished_at: Utc::now(),

@@ -58,6 +58,9 @@ pub enum StoreError {
     /// written, and this process does not open the replacement.
     #[error("the store was removed or replaced while it was in use")]
     Replaced,
+    /// Retention has removed the document changes of this run. The documents are unchanged.
+    #[error("the document changes of run `{0}` were removed by retention")]
+    HistoryRemoved(RunId),
     /// The kind of store has no such command. Nothing was done.
     #[error("`{0}` is not supported by this store")]
     Unsupported(&'static str),
@@ -121,6 +124,7 @@ impl StoreError {
             Self::Corrupted { .. } => true,
             Self::Newer { .. } | Self::Older { .. } | Self::OutcomeUnknown(_) => false,
             Self::Busy | Self::Untrusted(_) | Self::Unsupported(_) => false,
+            Self::HistoryRemoved(_) => false,
         }
     }
 
@@ -135,6 +139,7 @@ impl StoreError {
     ///   whether the run was committed.
     /// - [`Self::Corrupted`], [`Self::Newer`], [`Self::Older`], [`Self::Replaced`],
     ///   [`Self::Unsupported`]: no, because this process cannot use this store in this way.
+    /// - [`Self::HistoryRemoved`]: no, because the data no longer exists.
     /// - [`Self::ReadOnly`], [`Self::Untrusted`]: no, because the permissions must be changed first.
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -150,6 +155,7 @@ impl StoreError {
             | Self::Older { .. }
             | Self::Replaced
             | Self::Unsupported(_)
+            | Self::HistoryRemoved(_)
             | Self::ReadOnly(_)
             | Self::Untrusted(_) => false,
         }
@@ -218,6 +224,7 @@ mod tests {
             StoreError::Older { found: 1, known: 2 },
             StoreError::Replaced,
             StoreError::Unsupported("store check"),
+            StoreError::HistoryRemoved(RunId::new()),
             io(io::ErrorKind::ReadOnlyFilesystem.into()),
             io(io::ErrorKind::NotFound.into()),
             io(io::Error::other(Shortage::FileSize)),

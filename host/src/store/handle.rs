@@ -1,6 +1,7 @@
 //! The store of a data directory, together with this process's identity as an owner of runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -185,6 +186,21 @@ impl StoreHandle {
     /// Returns [`StoreError`] if the file cannot be removed.
     pub(crate) fn remove_log_file(&self, run: RunId) -> Result<(), StoreError> {
         log_overflow::remove(&self.data, run)
+    }
+
+    /// Removes the log overflow files of runs that do not exist, if the files have at least this
+    /// age. A process that is killed during a prune leaves them.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store or the log directory cannot be read.
+    pub(crate) async fn remove_orphaned_log_files(&self, age: Duration) -> Result<(), StoreError> {
+        for run in log_overflow::older_than(&self.data, age)? {
+            if self.store.get(run).await?.is_none() {
+                self.remove_log_file(run)?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the store, without reaping crashed runs.

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::StoreError;
 use crate::model::outcome::LogEntry;
@@ -222,6 +223,24 @@ pub(super) fn read(data: &DataDir, id: RunId) -> Result<Option<LogFile>, StoreEr
 pub(super) fn count(data: &DataDir) -> Result<usize, StoreError> {
     let directory = data.open(DIRECTORY)?;
     Ok(directory.map_or(Ok(0), |directory| directory.names().map(|names| names.len()))?)
+}
+
+/// Returns the runs whose files were not written for at least this time.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if the directory cannot be read.
+pub(super) fn older_than(data: &DataDir, age: Duration) -> Result<Vec<RunId>, StoreError> {
+    let Some(directory) = data.open(DIRECTORY)? else { return Ok(Vec::new()) };
+    let mut runs = Vec::new();
+    for name in directory.names()? {
+        let Some(id) = name.strip_suffix(".jsonl").and_then(|id| id.parse().ok()) else { continue };
+        let Some(file) = directory.open_file(&name)? else { continue };
+        if file.metadata()?.modified()?.elapsed().is_ok_and(|elapsed| elapsed >= age) {
+            runs.push(id);
+        }
+    }
+    Ok(runs)
 }
 
 /// Removes the file of a run if it exists.

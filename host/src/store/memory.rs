@@ -12,7 +12,7 @@ use super::idempotency::{holds, is_fresh};
 use super::stats::StatsBuilder;
 use super::{
     AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot,
-    EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, NewRun, PageRequest,
+    EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, LastPrune, NewRun, PageRequest,
     PendingInsert, RunCompletion, RunCursor, RunFilter, RunPage, ScanError, ScanPage, ScanPosition,
     ScanQuery, ScannedDocument, StatsReport, Store, StoreError, StoredDocument,
 };
@@ -28,20 +28,25 @@ use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
 
 /// A store in memory, with the runs in sequence order.
 #[derive(Default)]
-pub(super) struct MemoryStore(Mutex<Model>);
+pub(super) struct MemoryStore(pub(super) Mutex<Model>);
 
 #[derive(Default)]
-struct Model {
-    runs: Vec<RunRecord>,
-    keys: BTreeMap<(OperationName, String), (RunId, Digest)>,
-    documents: MemoryDocuments,
+pub(super) struct Model {
+    pub(super) runs: Vec<RunRecord>,
+    /// The sequence that was assigned last.
+    sequence: u64,
+    pub(super) last_prune: Option<LastPrune>,
+    pub(super) keys: BTreeMap<(OperationName, String), (RunId, Digest)>,
+    pub(super) documents: MemoryDocuments,
 }
 
 /// Documents and the change set of every commit.
 #[derive(Clone, Default)]
-struct MemoryDocuments {
+pub(super) struct MemoryDocuments {
     documents: BTreeMap<Address, StoredDocument>,
-    commits: Vec<(CommitMetadata, ChangeSet)>,
+    pub(super) commits: Vec<(CommitMetadata, ChangeSet)>,
+    /// The number of commits whose changes were removed, from the oldest on.
+    pub(super) floor: usize,
     /// The commit of each recorded run that changed documents, as an index of `commits`.
     by_run: BTreeMap<RunId, usize>,
 }
@@ -52,8 +57,11 @@ impl MemoryDocuments {
     }
 
     /// Returns the changes of a recorded run.
-    fn changes_of(&self, run: RunId) -> ChangeSet {
-        self.by_run.get(&run).map(|commit| self.commits[*commit].1.clone()).unwrap_or_default()
+    fn changes_of(&self, run: RunId) -> Result<ChangeSet, StoreError> {
+        match self.by_run.get(&run) {
+            Some(commit) if *commit < self.floor => Err(StoreError::HistoryRemoved(run)),
+            commit => Ok(commit.map(|commit| self.commits[*commit].1.clone()).unwrap_or_default()),
+        }
     }
 
     /// Commits the changes of a run; `None` if the read set has changed.
@@ -90,7 +98,7 @@ impl MemoryDocuments {
                 revision: index as u64 + 1,
                 change: change.kind()?,
                 author: Some(author.clone().into()),
-                content: Some(change),
+                content: (index >= self.floor).then_some(change),
             })
         })
     }
@@ -100,6 +108,7 @@ impl MemoryDocuments {
         let since = self.commits.iter().skip(usize::try_from(base).unwrap());
         let changes: Vec<_> = since.flat_map(|(_, changes)| changes).collect();
         let budget = CollectionReads::check_budget();
+        let has_gap = usize::try_from(base).unwrap() < self.floor && self.revision() != base;
         reads.iter().any(|(collection, known)| {
             let touched = changes.iter().any(|(address, change)| {
                 address.collection == *collection
@@ -107,6 +116,7 @@ impl MemoryDocuments {
                     && known.has_conflict(&address.id, change, &budget)
             });
             touched
+                || (has_gap && known.has_filters())
                 || known.documents().any(|(id, revision)| {
                     let address = Address { collection: collection.clone(), id: id.clone() };
                     self.documents.get(&address).map(|stored| stored.revision) != revision
@@ -228,7 +238,8 @@ impl Model {
             let key = (run.operation_name.clone(), claim.key);
             self.keys.insert(key, (run.id, claim.fingerprint));
         }
-        run.sequence = self.runs.len() as u64 + 1;
+        self.sequence += 1;
+        run.sequence = self.sequence;
         run.revision = 1;
         let claim = Claim { id: run.id, revision: 1 };
         self.runs.push(run);
@@ -349,7 +360,7 @@ impl Store for MemoryStore {
     }
 
     async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError> {
-        Ok(self.0.lock().unwrap().documents.changes_of(id))
+        self.0.lock().unwrap().documents.changes_of(id)
     }
 
     async fn history(

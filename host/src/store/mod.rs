@@ -17,11 +17,17 @@ mod idempotency;
 mod liveness;
 mod log_overflow;
 mod maintenance;
+pub(crate) mod maintenance_lock;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod memory_retention;
 mod orphans;
 mod query;
 mod redb;
+mod retention;
+#[cfg(test)]
+mod retention_conformance;
 mod retry_lock;
 mod stats;
 mod write;
@@ -34,15 +40,22 @@ pub(crate) use self::documents::{
 };
 pub use self::error::{StoreError, io_hint};
 pub(crate) use self::handle::{ShutdownMode, StoreHandle};
+pub(crate) use self::idempotency::IDEMPOTENCY_TTL;
 pub use self::log_overflow::LogFile;
 pub(crate) use self::log_overflow::{OverflowSummary, OverflowWriter};
 pub use self::maintenance::SalvageReport;
 pub(crate) use self::maintenance::StoreMaintenance;
+pub(crate) use self::maintenance_lock::MaintenanceGuard;
 pub(crate) use self::orphans::RunGuard;
 pub use self::query::{
     Bucket, OperationStats, Percentiles, RunCursor, RunFilter, RunPage, Stats, StatsReport,
 };
 pub use self::redb::file::FILE;
+pub(crate) use self::retention::{
+    ExpiredHistory, ExpiredPage, ExpiredRun, ExpiryScan, RemovedRun, Retention, RunRemoval,
+    time_before,
+};
+pub use self::retention::{LastPrune, RunHold};
 pub(crate) use self::retry_lock::{RetryLock, RetryLockGuard};
 pub use self::write::EraseOutcome;
 pub(crate) use self::write::{
@@ -76,7 +89,7 @@ const MAX_HISTORY_BYTES: usize = 8 << 20;
 /// Every method may return [`StoreError`]. Then nothing was written, except after
 /// [`StoreError::OutcomeUnknown`].
 #[async_trait]
-pub(crate) trait Store: Send + Sync {
+pub(crate) trait Store: Retention {
     /// Opens an existing store in the background, ahead of a write. Errors are reported by the
     /// write.
     fn prepare(&self);
@@ -132,6 +145,10 @@ pub(crate) trait Store: Send + Sync {
     async fn get(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
 
     /// Returns the document changes of a run; empty if the run committed none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError::HistoryRemoved`] if retention removed the changes.
     async fn changes(&self, id: RunId) -> Result<ChangeSet, StoreError>;
 
     /// Returns a page of the changes of a document, newest first.
@@ -211,6 +228,7 @@ pub(crate) mod tests {
 
     use chrono::Utc;
 
+    pub(crate) use super::conformance::ending;
     use super::{CommitMetadata, RunId, Store, memory};
     use crate::model::run_record::tests::running;
 

@@ -22,7 +22,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 11] = [
             "util",
         ],
     ),
-    ("runs", &["store", "model"]),
+    ("runs", &["store", "model", "util"]),
     ("documents", &["sandbox", "store", "context", "policy", "model", "util"]),
     ("registry", &["sandbox", "model", "util"]),
     ("sandbox", &["policy", "model", "util"]),

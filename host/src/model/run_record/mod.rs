@@ -260,6 +260,13 @@ impl RunRecord {
         Some(exact.filter(is_known).unwrap_or(whole))
     }
 
+    /// Returns the runs that this run is linked to.
+    pub(crate) fn links(&self) -> impl Iterator<Item = RunId> {
+        let links =
+            [self.rerun_of, self.retry_of, self.parent_run_id, self.undo_of, self.undone_by];
+        links.into_iter().flatten()
+    }
+
     /// Returns the time of the start, or of the insert if the run did not start.
     pub fn started_or_created_at(&self) -> DateTime<Utc> {
         self.state.started_at().unwrap_or(self.created_at)

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -16,13 +15,10 @@ use crate::model::outcome::{Actor, Flags};
 use crate::model::run_record::{
     Capabilities, Masked, NAMESPACE, OwnerId, RunId, RunRecord, RunState,
 };
-use crate::store::{CommitMetadata, IdempotencyClaim};
+use crate::store::{CommitMetadata, IDEMPOTENCY_TTL, IdempotencyClaim};
 use crate::util::clock;
 use ophost_document::{Budget, Interruption, json};
 use ophost_schema::Schema;
-
-/// Time for which a successful run holds its idempotency key.
-const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// Description of a run before its start.
 pub(crate) struct RunSpec<'a> {

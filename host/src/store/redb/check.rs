@@ -140,7 +140,7 @@ impl IntegrityReport {
             TableId::Summary => {
                 let block = keys::block_of_summary(key);
                 let block = block.ok_or_else(|| codec::corrupted(key, "malformed key"))?;
-                let is_current = store.is_summary_of(block, &codec::decode(key, value)?)?;
+                let is_current = store.is_block_of_runs(block, &codec::decode(key, value)?)?;
                 ensure(is_current, key, "the statistics do not match the runs")
             }
             TableId::Log => {

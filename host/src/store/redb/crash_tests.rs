@@ -32,7 +32,7 @@ const DIRECTORY: &str = "OPHOST_STORE_CRASH_TEST";
 /// Duration of the test with killed processes.
 const KILL_DURATION: Duration = Duration::from_secs(8);
 
-fn child(test: &str, directory: &Path, script: &str) -> Child {
+pub(super) fn child(test: &str, directory: &Path, script: &str) -> Child {
     let program = std::env::current_exe().unwrap();
     Command::new("sh")
         .args(["-c", script, "sh"])
@@ -44,12 +44,12 @@ fn child(test: &str, directory: &Path, script: &str) -> Child {
         .unwrap()
 }
 
-fn directory() -> std::path::PathBuf {
+pub(super) fn directory() -> std::path::PathBuf {
     std::env::var_os(DIRECTORY).expect("the directory of the parent test").into()
 }
 
 /// Returns the end of a run that creates a document with the id of the run.
-fn creating_its_document(run: RunId) -> RunCompletion {
+pub(super) fn creating_its_document(run: RunId) -> RunCompletion {
     let address = document_of(run);
     let after = Some(Body::try_from(json!({"n": 1})).unwrap());
     let changes = [(address, DocumentChange { before: None, after })].into();

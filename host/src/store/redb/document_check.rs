@@ -83,7 +83,7 @@ impl DocumentFindings {
             Ok(Some(change)) => {
                 ensure(change.after == Some(body), key, "document does not match its change")
             }
-            Ok(None) => ensure(may_be_lost(store, revision)?, key, "missing change"),
+            Ok(None) => ensure(may_have_no_changes(store, revision)?, key, "missing change"),
             // The check of the change reports the error.
             Err(_) => Ok(()),
         }
@@ -106,7 +106,7 @@ fn check_history(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), Store
         Ok(Some(change)) => {
             ensure(change.kind() == Some(kind), key, "history does not match its change")
         }
-        Ok(None) => ensure(may_be_lost(store, revision)?, key, "missing change"),
+        Ok(None) => ensure(may_have_no_changes(store, revision)?, key, "missing change"),
         // The check of the change reports the error.
         Err(_) => Ok(()),
     }
@@ -122,6 +122,12 @@ fn may_be_lost(store: &Snapshot, revision: u64) -> Result<bool, StoreError> {
     Ok(revision <= store.salvaged_revision()?)
 }
 
+/// Returns whether the changes of a commit may be missing: retention may have removed them, or
+/// salvage may have lost them.
+fn may_have_no_changes(store: &Snapshot, revision: u64) -> Result<bool, StoreError> {
+    Ok(revision <= store.history_floor()? || may_be_lost(store, revision)?)
+}
+
 fn check_commit(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     let commit: Commit = codec::decode(key, value)?;
     let revision = parsed(keys::revision_of_commit(key), key)?;
@@ -130,10 +136,11 @@ fn check_commit(store: &Snapshot, key: &[u8], value: &[u8]) -> Result<(), StoreE
         key,
         "revision is newer than the newest commit",
     )?;
-    let is_partial = may_be_lost(store, revision)?;
+    let (is_partial, has_no_changes) =
+        (may_be_lost(store, revision)?, may_have_no_changes(store, revision)?);
     for (collection, count) in commit.collections {
         let found = store.prefix(&keys::changes_from(&collection, revision))?.count() as u64;
-        ensure(found == count || is_partial, key, "missing changes")?;
+        ensure(found == count || has_no_changes, key, "missing changes")?;
     }
     let of_run = store.revision_of_run(commit.author.run_id)?;
     let is_linked = of_run == Some(revision) || (is_partial && of_run.is_none());

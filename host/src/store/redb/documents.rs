@@ -176,6 +176,8 @@ impl<S: Source> View<S> {
         Ok(false)
     }
 
+    /// Returns whether a change since the commit `base` can affect a query of the read set. Also
+    /// returns `true` if changes since then were removed.
     fn has_touching_changes(
         &self,
         (collection, known): (&CollectionName, &CollectionReads),
@@ -184,6 +186,9 @@ impl<S: Source> View<S> {
     ) -> Result<bool, StoreError> {
         if !known.has_filters() {
             return Ok(false);
+        }
+        if base < self.history_floor()? {
+            return Ok(true);
         }
         let first = keys::changes_from(collection, base + 1);
         let end = keys::after(&keys::changes_of(collection));
@@ -212,7 +217,10 @@ impl<S: Source> View<S> {
                 changes.insert(address, codec::decode(&key, &value)?);
             }
             if (changes.len() - before) as u64 != count {
-                return Err(codec::corrupted(&key, "missing changes"));
+                return Err(match revision <= self.history_floor()? {
+                    true => StoreError::HistoryRemoved(run),
+                    false => codec::corrupted(&key, "missing changes"),
+                });
             }
         }
         Ok(changes)

@@ -386,18 +386,21 @@ pub(super) enum Index<'a> {
     Status(Status),
     User(&'a str),
     FlowRun(&'a str),
+    /// The runs that are linked to this run: see [`RunRecord::links`].
+    LinkTo(RunId),
 }
 
 impl Index<'_> {
     /// Returns the common prefix of the entries of the value. Other values may share it.
     pub(super) fn prefix(self) -> Vec<u8> {
-        let (letter, value) = match self {
-            Self::Operation(name) => (b'o', name.as_str()),
-            Self::Status(status) => (b's', status.as_str()),
-            Self::User(user) => (b'u', user),
-            Self::FlowRun(flow) => (b'f', flow),
+        let (letter, value) = match &self {
+            Self::Operation(name) => (b'o', name.as_str().as_bytes()),
+            Self::Status(status) => (b's', status.as_str().as_bytes()),
+            Self::User(user) => (b'u', user.as_bytes()),
+            Self::FlowRun(flow) => (b'f', flow.as_bytes()),
+            Self::LinkTo(run) => (b'l', &run.as_bytes()[..]),
         };
-        let hash = blake3::hash(value.as_bytes());
+        let hash = blake3::hash(value);
         [&TableId::Index.prefix()[..], &[letter], &hash.as_bytes()[..HASH_BYTES]].concat()
     }
 }
@@ -435,6 +438,7 @@ pub(super) fn indexes(run: &RunRecord) -> Vec<IndexEntry> {
     entries.extend(run.actor.user_id.as_deref().map(|user| entry(Index::User(user), &[])));
     let flow = run.prefect_flow_run_id.as_deref();
     entries.extend(flow.map(|flow| entry(Index::FlowRun(flow), &[])));
+    entries.extend(run.links().map(|linked| entry(Index::LinkTo(linked), &[])));
     entries
 }
 

@@ -9,12 +9,16 @@ pub(super) mod document_check;
 pub(super) mod documents;
 pub(super) mod file;
 mod history;
+mod history_retention;
 pub(super) mod id_packing;
 pub(super) mod keys;
 mod maintenance;
 pub(super) mod ops;
 pub(super) mod overlay;
 pub(super) mod pages;
+#[cfg(test)]
+mod prune_crash_tests;
+mod retention;
 pub(super) mod row;
 pub(super) mod salvage;
 mod statistics;

@@ -2,7 +2,7 @@
 
 use super::keys::{Index, TableId};
 use super::row::Row;
-use super::summary::{self, BlockSummary, Coverage, SummaryBuilder};
+use super::summary::{self, Block, Coverage, SummaryBuilder};
 use super::{KeyRange, RedbStore};
 use crate::model::run_record::RunId;
 use crate::store::stats::StatsBuilder;
@@ -18,7 +18,7 @@ pub(super) struct StatsReader<'a> {
     stats: StatsBuilder,
     corrupted: Vec<StoreError>,
     /// New summaries that are not stored yet.
-    summaries: Vec<(u64, BlockSummary)>,
+    summaries: Vec<(u64, Block)>,
     /// Whether summaries can be stored. A store without write permission is read without them.
     is_writable: bool,
 }
@@ -51,8 +51,13 @@ impl<'a> StatsReader<'a> {
             let summaries = self.store.read(move |store| store.summaries(block)).await?;
             let summaries = summaries.unwrap_or_default();
             if summaries.is_empty() {
-                self.add_block(block).await?;
-                block += 1;
+                // Retention removes the runs of whole blocks.
+                let next = self.store.read(move |store| store.block_with_runs(block)).await?;
+                let Some(next) = next.flatten() else { return Ok(()) };
+                if next == block {
+                    self.add_block(block).await?;
+                }
+                block = next.max(block + 1);
             }
             for summary in summaries {
                 match summary.coverage(self.filter) {
@@ -97,6 +102,9 @@ impl<'a> StatsReader<'a> {
             return self.add_rows(self.rows_of(block)).await;
         }
         let (range, mut builder) = (self.rows_of(block), SummaryBuilder::default());
+        // Read before the rows: a run that is removed later then prevents the summary.
+        let entry = self.store.read(move |store| store.block(block)).await?;
+        let removed = entry.unwrap_or_default().removed;
         let visit = |row: Result<Row, StoreError>| {
             match row {
                 Ok(row) => {
@@ -111,7 +119,9 @@ impl<'a> StatsReader<'a> {
         };
         let all = RunFilter::default();
         self.store.each(&all, (range, usize::MAX), visit).await?;
-        self.summaries.extend(builder.build(block).map(|summary| (block, summary)));
+        let summary = builder.build(block, removed);
+        self.summaries
+            .extend(summary.map(|summary| (block, Block { removed, summary: Some(summary) })));
         if self.summaries.len() >= MAX_SUMMARIES_PER_COMMIT {
             self.store_summaries().await;
         }

@@ -2,15 +2,18 @@
 //!
 //! A block has [`BLOCK_SIZE`] consecutive sequences. Statistics that read a complete block, whose
 //! runs have all finished, store its summary for later ones. A finished run does not change its
-//! operation, status, start or duration, so a summary stays valid.
+//! operation, status, start or duration, so a summary stays valid until a run is removed.
+//!
+//! An entry also has the number of removed runs of the block. Without this number, runs that a
+//! corrupted page hides would count as removed.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::keys;
+use super::keys::{self, TableId};
 use super::tables::{self, Snapshot, Tx};
 use crate::model::operation::OperationName;
 use crate::model::run_record::{RunRecord, Status};
@@ -21,6 +24,17 @@ use crate::store::{RunFilter, StoreError};
 pub(super) const BLOCK_SIZE: u64 = 4096;
 /// Maximum summaries that are read from one snapshot. A long-lived snapshot makes the file grow.
 const MAX_SUMMARIES_PER_SNAPSHOT: usize = 256;
+
+/// The entry of a block.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Block {
+    /// The number of removed runs.
+    #[serde(default)]
+    pub(super) removed: u64,
+    /// The summary of the remaining runs, if it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) summary: Option<BlockSummary>,
+}
 
 /// Summary of the runs of a block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -111,12 +125,13 @@ impl SummaryBuilder {
         self.times = Some((first.min(time), last.max(time)));
     }
 
-    /// Returns the summary; `None` if a run of the block is missing or has not finished.
-    pub(super) fn build(mut self, block: u64) -> Option<BlockSummary> {
+    /// Returns the summary of a block from which `removed` runs were removed; `None` if a run of
+    /// the block is missing or has not finished, or if no run is left.
+    pub(super) fn build(mut self, block: u64, removed: u64) -> Option<BlockSummary> {
         let sequences = sequences(block);
         // The first block has no sequence 0.
         let size = sequences.end - sequences.start.max(1);
-        let (first, last) = self.times.filter(|_| self.finished == size)?;
+        let (first, last) = self.times.filter(|_| self.finished + removed == size)?;
         for OperationSummary { durations, .. } in self.operations.values_mut() {
             durations.sort_unstable();
             let mut before = 0;
@@ -129,12 +144,29 @@ impl SummaryBuilder {
 }
 
 impl Snapshot {
+    /// Returns the entry of a block; an empty one if it is not stored or corrupted.
+    pub(super) fn block(&self, block: u64) -> Result<Block, StoreError> {
+        match self.value(&keys::summary(block)) {
+            Err(StoreError::Corrupted { .. }) => Ok(Block::default()),
+            stored => Ok(stored?.unwrap_or_default()),
+        }
+    }
+
     /// Returns the summary of a block; `None` if it is not stored or corrupted.
     pub(super) fn summary(&self, block: u64) -> Result<Option<BlockSummary>, StoreError> {
-        match self.value(&keys::summary(block)) {
-            Err(StoreError::Corrupted { .. }) => Ok(None),
-            summary => summary,
-        }
+        Ok(self.block(block)?.summary)
+    }
+
+    /// Returns the first block from `block` on that has a run; `None` if no run is left.
+    pub(super) fn block_with_runs(&self, block: u64) -> Result<Option<u64>, StoreError> {
+        let first = keys::run(sequences(block).start);
+        let mut found = None;
+        self.each_between(&first, &keys::after(&TableId::Run.prefix()), |key, _| {
+            found = keys::sequence_of_run(key);
+            Ok::<_, StoreError>(ControlFlow::Break(()))
+        })
+        .map(drop)?;
+        Ok(found.map(|sequence| sequence / BLOCK_SIZE))
     }
 
     /// Returns the stored summaries of consecutive blocks from `block` on.
@@ -148,32 +180,57 @@ impl Snapshot {
         Ok(summaries)
     }
 
-    /// Returns whether the summary of a block matches its runs.
-    pub(super) fn is_summary_of(
-        &self,
-        block: u64,
-        summary: &BlockSummary,
-    ) -> Result<bool, StoreError> {
+    /// Returns whether the entry of a block matches its runs.
+    pub(super) fn is_block_of_runs(&self, block: u64, entry: &Block) -> Result<bool, StoreError> {
+        let Some(summary) = &entry.summary else { return Ok(true) };
         let (mut builder, sequences) = (SummaryBuilder::default(), sequences(block));
         for entry in self.range(&keys::run(sequences.start), &keys::run(sequences.end))? {
             let (key, value) = entry?;
             builder.add(&tables::open_row(&key, &value)?.run);
         }
-        Ok(builder.build(block).as_ref() == Some(summary))
+        Ok(builder.build(block, entry.removed).as_ref() == Some(summary))
     }
 }
 
-/// Stores the summaries of blocks.
+/// Stores the summaries of blocks, except those from which a run was removed since the summary was
+/// built.
 ///
 /// # Errors
 ///
 /// Returns [`StoreError`] if the transaction fails.
 pub(super) fn store(
     tx: &mut Tx<'_>,
-    summaries: &[(u64, BlockSummary)],
+    blocks: &[(u64, Block)],
 ) -> Result<StoredSummaries, StoreError> {
-    summaries.iter().try_for_each(|(block, summary)| tx.put(&keys::summary(*block), summary))?;
-    Ok(StoredSummaries(summaries.iter().map(|(block, _)| *block).collect()))
+    let mut stored = Vec::new();
+    for (block, entry) in blocks {
+        if removed_runs(tx, *block)? == entry.removed {
+            tx.put(&keys::summary(*block), entry)?;
+            stored.push(*block);
+        }
+    }
+    Ok(StoredSummaries(stored))
+}
+
+/// Returns the number of removed runs of a block; 0 if the entry is corrupted.
+fn removed_runs(tx: &Tx<'_>, block: u64) -> Result<u64, StoreError> {
+    match tx.value::<Block>(&keys::summary(block)) {
+        Err(StoreError::Corrupted { .. }) => Ok(0),
+        entry => Ok(entry?.unwrap_or_default().removed),
+    }
+}
+
+/// Adds to the numbers of removed runs of blocks, and removes their summaries.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if the transaction fails.
+pub(super) fn add_removed(tx: &mut Tx<'_>, removed: &BTreeMap<u64, u64>) -> Result<(), StoreError> {
+    for (block, count) in removed {
+        let removed = removed_runs(tx, *block)? + count;
+        tx.put(&keys::summary(*block), &Block { removed, summary: None })?;
+    }
+    Ok(())
 }
 
 /// The blocks whose summaries were stored.
@@ -193,7 +250,7 @@ mod tests {
     use crate::store::redb::file::{DIRECTORY, FILE, builder};
     use crate::store::redb::row::Row;
     use crate::store::redb::test_store::Scratch;
-    use crate::store::{Stats, Store as _, StoreMaintenance as _};
+    use crate::store::{Retention as _, RunRemoval, Stats, Store as _, StoreMaintenance as _};
 
     /// Returns run number `n`. Each run starts a second after the one before.
     fn run(n: u64) -> RunRecord {
@@ -249,6 +306,44 @@ mod tests {
         assert_eq!(stored(&store).await, [true, true, false]);
         assert_eq!(all(&filters[..1]).await, finished);
         assert_ne!(finished[0], without[0]);
+        assert_eq!(store.check().await.unwrap(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn statistics_after_a_removal_count_only_the_remaining_runs() {
+        let scratch = Scratch::new();
+        let store = scratch.store("live");
+        insert(&store, &run(1)).await;
+        let file = scratch.0.path().join("live").join(DIRECTORY).join(FILE);
+        let count = 3 * BLOCK_SIZE;
+        let rows: Vec<_> = (2..=count).map(|n| Row::new(run(n)).0).collect();
+        let database = builder().open(file).unwrap();
+        write_all(&database, &rows, |tx, row| tx.replace(None, row, &[])).unwrap();
+        drop(database);
+        let counted = async || -> u64 {
+            let stats = store.stats(&RunFilter::default()).await.unwrap().operations;
+            stats.values().flat_map(|it| it.count.values()).sum()
+        };
+        assert_eq!(counted().await, count);
+        assert_eq!(stored(&store).await, [true, true, true]);
+        // The whole first block, and a part of the second.
+        let removed: Vec<_> = (1..BLOCK_SIZE + 50).collect();
+        let ids = store.read(move |store| {
+            let id = |n: &u64| Ok(store.row_at(*n)?.unwrap().run.id);
+            removed.iter().map(id).collect::<Result<Vec<_>, StoreError>>()
+        });
+        let runs: std::sync::Arc<[_]> = ids.await.unwrap().unwrap().into();
+        // A summary that is built before the removal and stored after it.
+        let stale = store.read(|store| store.block(1)).await.unwrap().unwrap();
+        let (now, budget) = (Utc::now(), std::time::Duration::from_secs(60));
+        let request = RunRemoval { runs, is_forced: false, now, budget };
+        assert_eq!(store.remove_runs(request).await.unwrap().removed.len(), 4145);
+        assert_eq!(stored(&store).await, [false, false, true]);
+        let write = move |tx: &mut Tx<'_>| super::store(tx, &[(1, stale.clone())]);
+        assert_eq!(store.writer.submit_background(write).await.unwrap().0, [0; 0]);
+        assert_eq!(counted().await, count - 4145);
+        assert_eq!(stored(&store).await, [false, true, true]);
+        assert_eq!(counted().await, count - 4145);
         assert_eq!(store.check().await.unwrap(), [""; 0]);
     }
 

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError,
-    TableHandle as _, WriteTransaction,
+    ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table,
+    TableDefinition, TableError, TableHandle as _, WriteTransaction,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -247,6 +247,11 @@ impl<S: Source> View<S> {
         Ok(newest.max(floor))
     }
 
+    /// Returns the number of runs.
+    pub(super) fn run_count(&self) -> Result<u64, StoreError> {
+        Ok(self.table(&TableId::Run.prefix())?.len()?)
+    }
+
     /// Returns the decoded value of a key.
     pub(super) fn value<V: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<V>, StoreError> {
         let found = self.table(key)?.get(key)?;
@@ -305,6 +310,15 @@ impl<S: Source> View<S> {
     /// Returns the full record of a run.
     pub(super) fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.row(id)?.map(|row| self.load_full(row)).transpose()
+    }
+
+    /// Returns the key of the entry of the idempotency key that a run holds or held last; `None`
+    /// if another run has replaced the run.
+    pub(super) fn held_key(&self, run: &RunRecord) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(key) = &run.idempotency_key else { return Ok(None) };
+        let key = keys::idempotency(&run.operation_name, key);
+        let holder = self.value::<IdempotencyEntry>(&key)?;
+        Ok(holder.is_some_and(|holder| holder.run == run.sequence).then_some(key))
     }
 
     fn payload(&self, digest: &Digest) -> Result<Value, StoreError> {
@@ -495,6 +509,24 @@ impl Tx<'_> {
             self.put_bytes(&entry.key, &entry.value)?;
         }
         Ok(())
+    }
+
+    /// Removes a run with its index entries, its log, its idempotency key, and the large values
+    /// that no other run has.
+    pub(super) fn remove_run(&mut self, row: &Row) -> Result<(), StoreError> {
+        let run = &row.run;
+        for index in keys::indexes(run) {
+            self.remove(&index.key)?;
+        }
+        for digest in row.payloads() {
+            self.adjust_refcount(&digest, -1)?;
+        }
+        self.remove_log(run.sequence)?;
+        if let Some(key) = self.held_key(run)? {
+            self.remove(&key)?;
+        }
+        self.remove(&keys::id(run.id))?;
+        self.remove(&keys::run(run.sequence))
     }
 
     /// Changes the reference count of a large value; removes the value at zero.

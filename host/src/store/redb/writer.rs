@@ -38,13 +38,20 @@ type BoxedWrite = Box<dyn QueuedWrite>;
 pub(super) struct Writer {
     file: Arc<StoreFile>,
     requests: OnceLock<Sender<BoxedWrite>>,
+    has_committed: Arc<AtomicBool>,
     pub(super) timeout: Duration,
 }
 
 impl Writer {
     /// Returns the writer of a file.
     pub(super) fn new(file: Arc<StoreFile>) -> Self {
-        Self { file, requests: OnceLock::new(), timeout: WRITE_LOCK_TIMEOUT }
+        let (requests, has_committed) = (OnceLock::new(), Arc::default());
+        Self { file, requests, has_committed, timeout: WRITE_LOCK_TIMEOUT }
+    }
+
+    /// Returns whether a transaction with changes was committed.
+    pub(super) fn has_committed(&self) -> bool {
+        self.has_committed.load(Ordering::Relaxed)
     }
 
     /// Applies a write and returns when it has been synced to disk. `id` is the run it concerns.
@@ -63,6 +70,15 @@ impl Writer {
         A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         self.enqueue(id, WriteKind::Prompt, apply)?.answer().await
+    }
+
+    /// Like [`Self::submit`], but does not end the delay of insertions.
+    pub(super) async fn submit_background<T, A>(&self, apply: A) -> Result<T, StoreError>
+    where
+        T: CommitCheck + Send + 'static,
+        A: Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.enqueue(RunId::new(), WriteKind::Background, apply)?.answer().await
     }
 
     /// Adds a write to the queue. The answer is available when the write has been synced to disk.
@@ -107,7 +123,8 @@ impl Writer {
         }
         let (sender, requests) = mpsc::channel();
         let file = Arc::clone(&self.file);
-        os_error::spawn("store", move || serve(&file, &requests))?;
+        let has_committed = Arc::clone(&self.has_committed);
+        os_error::spawn("store", move || serve(&file, &requests, &has_committed))?;
         // If two callers race, the losing sender is dropped and its thread stops.
         Ok(self.requests.get_or_init(|| sender))
     }
@@ -126,6 +143,8 @@ pub(super) enum WriteKind {
     Begin(Instant),
     /// Finishes a run with the next transaction. Replaces its delayed insertion.
     Finish,
+    /// With the next transaction, without delayed insertions that are not due.
+    Background,
 }
 
 /// A write in the queue.
@@ -165,11 +184,11 @@ impl StartToken {
     }
 }
 
-fn serve(file: &StoreFile, requests: &Receiver<BoxedWrite>) {
+fn serve(file: &StoreFile, requests: &Receiver<BoxedWrite>, has_committed: &AtomicBool) {
     catch_corruption_panic(|| file.open_existing()).ok();
     let mut queue = Queue { requests, delayed: VecDeque::new() };
     while let Some(batch) = queue.next_batch() {
-        write(file, batch);
+        write((file, has_committed), batch);
     }
 }
 
@@ -216,6 +235,7 @@ impl Queue<'_> {
     fn add(&mut self, request: BoxedWrite, batch: &mut Vec<BoxedWrite>) {
         match request.kind() {
             WriteKind::Begin(due) => return self.delayed.push_back((due, request)),
+            WriteKind::Background => {}
             WriteKind::Finish => self.delayed.retain(|(_, delayed)| delayed.id() != request.id()),
             // The write may concern a run whose insertion is delayed.
             WriteKind::Prompt => batch.extend(self.delayed.drain(..).map(|(_, delayed)| delayed)),
@@ -232,12 +252,16 @@ enum TxError {
     CommitUnknown(StoreError),
 }
 
-fn write(file: &StoreFile, mut batch: Vec<BoxedWrite>) {
+fn write((file, has_committed): (&StoreFile, &AtomicBool), mut batch: Vec<BoxedWrite>) {
     match attempt(file, &mut batch) {
-        Ok(()) => batch.into_iter().for_each(|request| request.respond(None)),
+        Ok(is_written) => {
+            has_committed.fetch_or(is_written, Ordering::Relaxed);
+            batch.into_iter().for_each(|request| request.respond(None));
+        }
         // A single request may be invalid or too large, so each is tried on its own.
         Err(TxError::Aborted(_)) if batch.len() > 1 => {
-            batch.into_iter().for_each(|request| write(file, vec![request]));
+            let each = batch.into_iter();
+            each.for_each(|request| write((file, has_committed), vec![request]));
         }
         Err(TxError::Aborted(error)) => {
             batch.into_iter().for_each(|request| request.respond(Some(error.clone())));
@@ -246,7 +270,8 @@ fn write(file: &StoreFile, mut batch: Vec<BoxedWrite>) {
     }
 }
 
-fn attempt(file: &StoreFile, batch: &mut Vec<BoxedWrite>) -> Result<(), TxError> {
+/// Applies the writes in one transaction. Returns whether the transaction had changes.
+fn attempt(file: &StoreFile, batch: &mut Vec<BoxedWrite>) -> Result<bool, TxError> {
     let applied = catch_corruption_panic(|| {
         let handle = file.for_writing()?;
         let transaction = handle.begin_write()?;
@@ -269,8 +294,9 @@ fn attempt(file: &StoreFile, batch: &mut Vec<BoxedWrite>) -> Result<(), TxError>
         }
         TxError::Aborted(error)
     })?;
-    let Some(transaction) = applied else { return Ok(()) };
-    catch_corruption_panic(|| Ok(transaction.commit()?)).map_err(TxError::CommitUnknown)
+    let Some(transaction) = applied else { return Ok(false) };
+    catch_corruption_panic(|| Ok(transaction.commit()?)).map_err(TxError::CommitUnknown)?;
+    Ok(true)
 }
 
 /// Reopens the file, checks which writes are committed, and answers the requests.
