@@ -127,9 +127,9 @@ pub use crate::runs::{
     FindError, HeldRuns, NamedRemoval, PruneError, PruneReport, RemoveError, Runs,
 };
 pub use crate::store::{
-    Bucket, EraseOutcome, FILE as STORE_FILE, LastPrune, LogFile, OperationStats, Percentiles,
-    RunCursor, RunFilter, RunHold, RunPage, SalvageReport, Stats, StatsReport, StoreError,
-    io_hint as store_io_hint,
+    Bucket, CompactReport, EraseOutcome, FILE as STORE_FILE, LastPrune, LogFile, OperationStats,
+    Percentiles, RunCursor, RunFilter, RunHold, RunPage, SalvageReport, Stats, StatsReport,
+    StoreError, io_hint as store_io_hint,
 };
 pub use crate::util::clock;
 pub use crate::util::os_error::{self, Shortage};

@@ -459,6 +459,8 @@ fn store_exit(error: &StoreError) -> Exit {
         StoreError::Newer { .. }
         | StoreError::Older { .. }
         | StoreError::Corrupted { .. }
+        | StoreError::InUse
+        | StoreError::Locked
         | StoreError::Full
         | StoreError::Replaced
         | StoreError::ReadOnly(_)
@@ -561,6 +563,10 @@ fn store_hint(error: &StoreError) -> String {
              then retry"
                 .to_owned()
         }
+        StoreError::InUse => {
+            "end the commands and hosts that use the data directory, then retry".to_owned()
+        }
+        StoreError::Locked => "retry when the other command has ended".to_owned(),
         StoreError::OutcomeUnknown(id) => {
             format!("run `ophost runs show {id}` to see whether it was committed")
         }

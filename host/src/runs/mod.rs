@@ -9,8 +9,8 @@ pub use self::prune::{HeldRuns, NamedRemoval, PruneError, PruneReport, RemoveErr
 use crate::model::document::ChangeSet;
 use crate::model::run_record::{ParseRunIdError, RunId, RunRecord};
 use crate::store::{
-    EraseOutcome, LogFile, RunCursor, RunFilter, RunPage, SalvageReport, StatsReport, StoreError,
-    StoreHandle, maintenance_lock,
+    CompactReport, EraseOutcome, LogFile, RunCursor, RunFilter, RunPage, SalvageReport,
+    StatsReport, StoreError, StoreHandle, maintenance_lock,
 };
 
 /// Interval at which a run is polled while it is being cancelled.
@@ -229,6 +229,19 @@ impl<'a> Runs<'a> {
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let _read = maintenance_lock::long_read(self.store.data()).await;
         self.store.maintenance("store backup")?.backup(to).await
+    }
+
+    /// Gives the free space of the store file back to the disk.
+    ///
+    /// # Errors
+    ///
+    /// - Returns [`StoreError::InUse`] if another process has the store open.
+    /// - Returns [`StoreError::Full`] if the disk has no room for a copy of the live data.
+    /// - Returns [`StoreError`] if an entry is corrupted, or the new file cannot be written.
+    ///
+    /// Then the file is unchanged.
+    pub async fn compact(&self) -> Result<CompactReport, StoreError> {
+        self.store.maintenance("store compact")?.compact().await
     }
 
     /// Copies the readable data of a corrupted store to a new file.

@@ -58,6 +58,12 @@ pub enum StoreError {
     /// written, and this process does not open the replacement.
     #[error("the store was removed or replaced while it was in use")]
     Replaced,
+    /// Another process has the store open, so that it cannot be compacted. Nothing was changed.
+    #[error("another process uses the store")]
+    InUse,
+    /// Another process is compacting the store, or uses it in another exclusive way.
+    #[error("another process has locked the store, for example to compact it")]
+    Locked,
     /// Retention has removed the document changes of this run. The documents are unchanged.
     #[error("the document changes of run `{0}` were removed by retention")]
     HistoryRemoved(RunId),
@@ -124,14 +130,14 @@ impl StoreError {
             Self::Corrupted { .. } => true,
             Self::Newer { .. } | Self::Older { .. } | Self::OutcomeUnknown(_) => false,
             Self::Busy | Self::Untrusted(_) | Self::Unsupported(_) => false,
-            Self::HistoryRemoved(_) => false,
+            Self::InUse | Self::Locked | Self::HistoryRemoved(_) => false,
         }
     }
 
     /// Returns whether the same call may succeed later, without a change of the call or the store.
     ///
-    /// - [`Self::Busy`], [`Self::Full`]: another process or the user can remove the cause. Nothing
-    ///   was written, so a retry repeats no effect.
+    /// - [`Self::Busy`], [`Self::Full`], [`Self::InUse`], [`Self::Locked`]: another process or the
+    ///   user can remove the cause. Nothing was written, so a retry repeats no effect.
     /// - [`Self::Io`]: only if another process wrote to the store during the read, or if a resource
     ///   of the process or the machine was exhausted. Other errors of the system are usually
     ///   permanent.
@@ -143,7 +149,7 @@ impl StoreError {
     /// - [`Self::ReadOnly`], [`Self::Untrusted`]: no, because the permissions must be changed first.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy | Self::Full => true,
+            Self::Busy | Self::Full | Self::InUse | Self::Locked => true,
             Self::Io(error) => {
                 is_outdated(error)
                     || error.kind() == io::ErrorKind::Interrupted
@@ -208,6 +214,8 @@ mod tests {
         for retryable in [
             StoreError::Busy,
             StoreError::Full,
+            StoreError::InUse,
+            StoreError::Locked,
             io(io::ErrorKind::StorageFull.into()),
             io(io::Error::other(Outdated)),
             io(io::ErrorKind::Interrupted.into()),

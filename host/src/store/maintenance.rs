@@ -17,6 +17,15 @@ pub struct SalvageReport {
     pub lost: Vec<String>,
 }
 
+/// Result of a compaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompactReport {
+    /// The size of the file before, in bytes.
+    pub before: u64,
+    /// The size of the file after, in bytes.
+    pub after: u64,
+}
+
 /// Maintenance of a store in a file.
 ///
 /// A store without this trait is maintained with the tools of its database.
@@ -54,6 +63,18 @@ pub(crate) trait StoreMaintenance: Send + Sync {
     /// Returns [`StoreError`] if an entry is corrupted, `to` exists, or the copy cannot be
     /// written. Then `to` is unchanged.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// Gives the free space of the file back to the disk. If the process is killed, the old or the
+    /// new file is complete.
+    ///
+    /// # Errors
+    ///
+    /// - Returns [`StoreError::InUse`] if another process has the store open.
+    /// - Returns [`StoreError::Full`] if the disk has no room for a copy of the live data.
+    /// - Returns [`StoreError`] if an entry is corrupted, or the new file cannot be written.
+    ///
+    /// Then the file is unchanged.
+    async fn compact(&self) -> Result<CompactReport, StoreError>;
 
     /// Copies the intact data to a new store file, atomically, and rebuilds derived entries.
     ///

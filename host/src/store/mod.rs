@@ -43,8 +43,8 @@ pub(crate) use self::handle::{ShutdownMode, StoreHandle};
 pub(crate) use self::idempotency::IDEMPOTENCY_TTL;
 pub use self::log_overflow::LogFile;
 pub(crate) use self::log_overflow::{OverflowSummary, OverflowWriter};
-pub use self::maintenance::SalvageReport;
 pub(crate) use self::maintenance::StoreMaintenance;
+pub use self::maintenance::{CompactReport, SalvageReport};
 pub(crate) use self::maintenance_lock::MaintenanceGuard;
 pub(crate) use self::orphans::RunGuard;
 pub use self::query::{

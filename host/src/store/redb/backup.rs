@@ -109,7 +109,12 @@ impl<'c, T, W: FnMut(&mut Tx<'_>, &T) -> Result<(), StoreError>> BatchWriter<'c,
     }
 }
 
-fn copy_all(store: &Snapshot, copy: &Database) -> Result<(), StoreError> {
+/// Copies all entries of a snapshot, in the order of their keys.
+///
+/// # Errors
+///
+/// Returns [`StoreError`] if an entry is corrupted or cannot be written.
+pub(super) fn copy_all(store: &Snapshot, copy: &Database) -> Result<(), StoreError> {
     let mut values = BatchWriter::new(copy, |tx, (key, value): &Entry| tx.put_bytes(key, value));
     for kind in TableId::ALL {
         for entry in store.prefix(&kind.prefix())? {

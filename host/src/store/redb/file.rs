@@ -7,7 +7,9 @@
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use redb::{
     Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase as _,
@@ -30,6 +32,10 @@ pub const FILE: &str = "store.redb";
 /// Maximum memory for cached pages of the file, in bytes.
 pub(super) const CACHE_BYTES: usize = 64 << 20;
 
+/// Maximum time for which opening the file waits while another process has locked it.
+const MAX_LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Maximum reads of a read-only file that another process modifies at the same time.
 const MAX_READ_ATTEMPTS: usize = 8;
 
@@ -39,7 +45,7 @@ pub(super) struct StoreFile {
     at_end: ShutdownMode,
     open: Mutex<Option<Arc<OpenDatabase>>>,
     /// The identity of the file that was opened first. This process uses no other file.
-    id: OnceLock<FileId>,
+    id: Mutex<Option<FileId>>,
 }
 
 impl Drop for StoreFile {
@@ -102,7 +108,7 @@ impl OpenDatabase {
 impl StoreFile {
     /// Returns the closed file of a data directory.
     pub(super) fn new(data: DataDir, at_end: ShutdownMode) -> Self {
-        Self { data, at_end, open: Mutex::new(None), id: OnceLock::new() }
+        Self { data, at_end, open: Mutex::new(None), id: Mutex::new(None) }
     }
 
     /// Reads a snapshot; `None` if no store exists.
@@ -202,18 +208,45 @@ impl StoreFile {
     fn for_reading(&self) -> Result<Option<Arc<OpenDatabase>>, StoreError> {
         let mut open = self.lock();
         if open.is_none() {
-            let Some(path) = self.existing()? else { return Ok(None) };
-            let handle = match builder().open_read_only(&path) {
-                Ok(database) => OpenDatabase::ReadOnly(database),
-                Err(redb::DatabaseError::RepairAborted) => self.recover()?,
-                Err(error) => return Err(error.into()),
-            };
-            // redb opened the file by its path, which may have been replaced since.
-            self.ensure_in_place()?;
-            ensure_readable(&handle)?;
-            *open = Some(Arc::new(handle));
+            *open = self.when_unlocked(|| self.open_for_reading())?;
         }
         Ok(open.clone())
+    }
+
+    fn open_for_reading(&self) -> Result<Option<Arc<OpenDatabase>>, StoreError> {
+        let Some(path) = self.existing()? else { return Ok(None) };
+        let handle = match builder().open_read_only(&path) {
+            Ok(database) => OpenDatabase::ReadOnly(database),
+            Err(redb::DatabaseError::RepairAborted) => self.recover()?,
+            Err(error) => return Err(error.into()),
+        };
+        // redb opened the file by its path, which may have been replaced since.
+        self.ensure_in_place()?;
+        ensure_readable(&handle)?;
+        Ok(Some(Arc::new(handle)))
+    }
+
+    /// Opens the file with `open`. While another process has locked the file, retries for
+    /// [`MAX_LOCK_WAIT`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `open`. After [`StoreError::Locked`], the other process may replace the
+    /// file, so that a file that was found first in this call is forgotten.
+    fn when_unlocked<T>(&self, open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let deadline = Instant::now() + MAX_LOCK_WAIT;
+        let known = *self.identity();
+        loop {
+            let opened = open();
+            if !matches!(opened, Err(StoreError::Locked)) {
+                return opened;
+            }
+            *self.identity() = known;
+            if Instant::now() >= deadline {
+                return opened;
+            }
+            thread::sleep(LOCK_POLL_INTERVAL);
+        }
     }
 
     /// Recovers a file that was not closed cleanly.
@@ -246,9 +279,16 @@ impl StoreFile {
                 return Ok(Arc::clone(handle));
             }
             Some(reading) => ensure_writable(reading)?,
-            None => self.ensure_writable()?,
+            None => {}
         }
-        let handle = Arc::new(OpenDatabase::ReadWrite(self.create()?));
+        let is_closed = open.is_none();
+        let database = self.when_unlocked(|| {
+            if is_closed {
+                self.ensure_writable()?;
+            }
+            self.create()
+        })?;
+        let handle = Arc::new(OpenDatabase::ReadWrite(database));
         ensure_readable(&handle)?;
         *open = Some(Arc::clone(&handle));
         Ok(handle)
@@ -268,9 +308,9 @@ impl StoreFile {
     /// Returns [`StoreError::Replaced`] if the file was removed or replaced.
     pub(super) fn ensure_in_place(&self) -> Result<(), StoreError> {
         let path = self.data.path().join(DIRECTORY).join(FILE);
-        match self.id.get() {
+        match *self.identity() {
             Some(id) if !id.is_at(&path) => Err(StoreError::Replaced),
-            _ => Ok(()),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -284,7 +324,25 @@ impl StoreFile {
     }
 
     fn set_or_check_id(&self, id: FileId) -> Result<(), StoreError> {
-        if *self.id.get_or_init(|| id) == id { Ok(()) } else { Err(StoreError::Replaced) }
+        if *self.identity().get_or_insert(id) == id { Ok(()) } else { Err(StoreError::Replaced) }
+    }
+
+    fn identity(&self) -> MutexGuard<'_, Option<FileId>> {
+        self.id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts another file, because this process has replaced the file.
+    pub(super) fn forget_identity(&self) {
+        *self.identity() = None;
+    }
+
+    /// Returns the directory of the file; `None` if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the directory cannot be opened.
+    pub(super) fn directory(&self) -> Result<Option<PrivateDir>, StoreError> {
+        Ok(self.data.open(DIRECTORY)?)
     }
 
     /// Opens an existing file for reading and writing.
@@ -293,7 +351,7 @@ impl StoreFile {
     ///
     /// As [`Self::for_writing`].
     pub(super) fn open_existing(&self) -> Result<(), StoreError> {
-        if self.existing()?.is_some() { self.for_writing().map(drop) } else { Ok(()) }
+        if self.raw_file()?.is_some() { self.for_writing().map(drop) } else { Ok(()) }
     }
 
     /// Checks whether this user may write to the file. Succeeds if the file is missing.
@@ -432,6 +490,7 @@ impl From<redb::Error> for StoreError {
                 Self::Corrupted { key: FILE.to_owned(), what: "truncated file".to_owned() }
             }
             redb::Error::Io(error) => error.into(),
+            redb::Error::DatabaseAlreadyOpen => Self::Locked,
             redb::Error::Corrupted(what) => Self::Corrupted { key: FILE.to_owned(), what },
             redb::Error::RepairAborted => {
                 Self::Corrupted { key: FILE.to_owned(), what: "recovery failed".to_owned() }

@@ -1,12 +1,13 @@
 //! Maintenance of the store file.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{RedbStore, backup, check, ops, salvage};
+use super::{RedbStore, backup, check, compact, ops, salvage};
 use crate::model::run_record::RunId;
-use crate::store::{SalvageReport, StoreError, StoreMaintenance};
+use crate::store::{CompactReport, SalvageReport, StoreError, StoreMaintenance, off_thread};
 
 #[async_trait]
 impl StoreMaintenance for RedbStore {
@@ -25,6 +26,11 @@ impl StoreMaintenance for RedbStore {
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         backup::backup(self, to).await
+    }
+
+    async fn compact(&self) -> Result<CompactReport, StoreError> {
+        let file = Arc::clone(&self.file);
+        off_thread(move || compact::compact(&file)).await
     }
 
     async fn salvage(&self, to: &Path) -> Result<SalvageReport, StoreError> {

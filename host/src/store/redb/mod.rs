@@ -3,6 +3,7 @@
 pub(super) mod backup;
 pub(super) mod check;
 pub(super) mod codec;
+mod compact;
 #[cfg(test)]
 mod crash_tests;
 pub(super) mod document_check;

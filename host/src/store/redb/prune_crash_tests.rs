@@ -1,4 +1,4 @@
-//! Crash tests of prunes: processes that are killed at random moments.
+//! Crash tests of prunes and compactions: processes that are killed at random moments.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::model::run_record::tests::running;
 use crate::model::run_record::{RunRecord, Status};
 use crate::store::conformance::insert;
 use crate::store::{
-    ExpiryScan, Retention as _, RunFilter, RunRemoval, ShutdownMode, Store as _,
+    ExpiryScan, Retention as _, RunFilter, RunRemoval, ShutdownMode, Store as _, StoreError,
     StoreMaintenance as _,
 };
 use crate::util::clock;
 use crate::util::private_dir::DataDir;
 
-/// Duration of the test.
+/// Duration of each test.
 const KILL_DURATION: Duration = Duration::from_secs(4);
 /// The number of runs that a prune leaves.
 const MAX_RUNS: usize = 20;
@@ -63,6 +63,20 @@ async fn child_that_prunes() {
     }
 }
 
+#[tokio::test]
+#[ignore = "entry point of a child process that another test starts"]
+async fn child_that_compacts() {
+    let directory = directory();
+    let store = store(&directory);
+    loop {
+        match store.compact().await {
+            Ok(_) => fs::write(directory.join("compacted"), "").unwrap(),
+            Err(StoreError::InUse | StoreError::Locked) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// Starts and kills processes that run a test.
 fn kill_at_random(test: &str, directory: &std::path::Path) {
     let mut random = fastrand::Rng::with_seed(7);
@@ -93,4 +107,21 @@ async fn killed_prune_leaves_a_consistent_store() {
     fill(&store, 1).await;
     assert_eq!(store.latest().await.unwrap().unwrap().sequence, newest + 1);
     assert_eq!(store.check().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn killed_compaction_leaves_the_old_or_the_new_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = store(scratch.path());
+    fill(&store, 200).await;
+    let runs = store.list(&RunFilter::default(), None, 1000).await.unwrap().runs;
+    drop(store);
+    kill_at_random("store::redb::prune_crash_tests::child_that_compacts", scratch.path());
+    assert!(scratch.path().join("compacted").exists(), "no child has compacted");
+    let store = self::store(scratch.path());
+    assert_eq!(store.list(&RunFilter::default(), None, 1000).await.unwrap().runs, runs);
+    assert_eq!(store.check().await.unwrap(), [""; 0]);
+    store.compact().await.unwrap();
+    let names = fs::read_dir(scratch.path().join("data/store")).unwrap();
+    assert_eq!(names.count(), 1, "the files of killed processes are removed");
 }

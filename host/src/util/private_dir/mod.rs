@@ -246,12 +246,21 @@ impl PrivateDir {
     /// Returns the system's error.
     pub(crate) fn replace(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let temporary = self.write_temporary(name, parts)?;
-        let renamed = rustix::fs::renameat(&self.directory, &temporary, &self.directory, name);
+        let renamed = self.rename(&temporary, name);
         if renamed.is_err() {
             // The first error is returned, and an error of the cleanup is ignored.
             self.remove(&temporary).ok();
         }
-        Ok(renamed?)
+        renamed
+    }
+
+    /// Renames a temporary file. Replaces an existing file.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error.
+    pub(crate) fn rename(&self, temporary: &str, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.directory, temporary, &self.directory, name)?)
     }
 
     /// Writes a file atomically, unless it exists. The file is not synced to disk.
