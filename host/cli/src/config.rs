@@ -8,7 +8,9 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use ophost::config::{Config, PartialLimits, Source, Sourced, SourcedLimits};
+use ophost::config::{
+    Config, PartialLimits, RetentionSettings, RunRetentionSettings, Source, Sourced, SourcedLimits,
+};
 
 use super::error::CliError;
 use super::output;
@@ -35,7 +37,8 @@ read from the current directory or its nearest parent that has one.
 
 Variables: OPHOST_PLUGINS (directories separated by `:`), OPHOST_DATA, OPHOST_CACHE, OPHOST_TRUST
 (words separated by `,`), OPHOST_RECORD, OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT,
-OPHOST_EFFECTS, OPHOST_LOG, OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME.";
+OPHOST_EFFECTS, OPHOST_LOG, OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME, OPHOST_RETENTION_MAX_AGE,
+OPHOST_RETENTION_MAX_RUNS, OPHOST_RETENTION_HISTORY_MAX_AGE.";
 
 pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let ConfigCommand::Show = args.command;
@@ -125,6 +128,7 @@ fn rows(config: &Config) -> Vec<Row> {
     rows.push(Row::size("compile.memory".into(), &memory));
     let time = Sourced { value: compile.time, source: sources.time };
     rows.push(Row::time("compile.time".into(), &time));
+    rows.extend(retention_rows(&config.retention));
     for (name, settings) in &config.operations {
         rows.extend(operation_limit_rows(&format!("operations.{name}"), &settings.defaults));
         rows.extend(operation_limit_rows(&format!("operations.{name}.max"), &settings.maxima));
@@ -166,6 +170,47 @@ fn operation_limit_rows(key: &str, limits: &PartialLimits) -> Vec<Row> {
         ("log", &limits.log),
     ];
     timeout.into_iter().chain(sizes.into_iter().filter_map(|(name, it)| size(name, it))).collect()
+}
+
+/// Returns the general limits of retention, and those of a status that are set.
+fn retention_rows(settings: &RetentionSettings) -> Vec<Row> {
+    let unlimited = |key: &str| Row {
+        key: key.to_owned(),
+        value: Value::Null,
+        text: "none".to_owned(),
+        source: Source::Default,
+    };
+    let or_unlimited =
+        |row: Option<Row>, key: &str| row.unwrap_or_else(|| unlimited(&format!("retention.{key}")));
+    let (max_age, max_runs) = run_retention_rows("retention", &settings.runs);
+    let history = settings.history_max_age.as_ref();
+    let history = history.map(|it| Row::time("retention.history_max_age".into(), it));
+    let mut rows = vec![
+        or_unlimited(max_age, "max_age"),
+        or_unlimited(max_runs, "max_runs"),
+        or_unlimited(history, "history_max_age"),
+    ];
+    let statuses = [
+        ("success", &settings.success),
+        ("failed", &settings.failed),
+        ("cancelled", &settings.cancelled),
+    ];
+    for (name, own) in statuses.iter().filter_map(|(name, own)| Some((name, own.as_ref()?))) {
+        let (max_age, max_runs) = run_retention_rows(&format!("retention.{name}"), own);
+        rows.extend(max_age.into_iter().chain(max_runs));
+    }
+    rows
+}
+
+fn run_retention_rows(table: &str, limits: &RunRetentionSettings) -> (Option<Row>, Option<Row>) {
+    let count = |it: &Sourced<u64>| Row {
+        key: format!("{table}.max_runs"),
+        value: json!(it.value),
+        text: it.value.to_string(),
+        source: it.source.clone(),
+    };
+    let max_age = limits.max_age.as_ref().map(|it| Row::time(format!("{table}.max_age"), it));
+    (max_age, limits.max_runs.as_ref().map(count))
 }
 
 fn head(config: &Config) -> String {

@@ -118,6 +118,7 @@ fn without_data(config: &Config) -> Result<HostBuilder, CliError> {
     let builder = cache.fold(builder, HostBuilder::cache);
     let builder = config.plugins.value.iter().fold(builder, HostBuilder::plugins);
     let builder = builder.limits(config.limits()).max_limits(config.max_limits());
+    let builder = builder.retention(config.retention.policy());
     Ok(config
         .operation_limits()
         .fold(builder, |builder, (name, limits)| builder.operation_limits(name, limits)))

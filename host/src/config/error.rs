@@ -217,6 +217,7 @@ impl SettingError {
 /// The kinds of values, as they are called in errors.
 pub(super) const DURATION: &str = "a duration";
 pub(super) const SIZE: &str = "a size";
+pub(super) const RUN_COUNT: &str = "a number of runs";
 pub(super) const TABLE: &str = "a table";
 pub(super) const PATH: &str = "a path";
 pub(super) const RECORD_POLICY: &str = "a record policy";
@@ -228,6 +229,7 @@ fn type_hint(expected: &str) -> &'static str {
     match expected {
         DURATION => "write a string, such as `\"30s\"`",
         SIZE => "write a string, such as `\"64MiB\"`",
+        RUN_COUNT => "write a number, such as `100000`",
         TABLE => "write a table, such as `[limits]` or `[operations.NAME]`",
         PATHS => "write a list of directories, such as `[\"plugins\"]`",
         RECORD_POLICY => "write a string, such as `\"always\"`",
@@ -241,6 +243,7 @@ fn value_hint(expected: &str) -> &'static str {
     match expected {
         DURATION => "write a duration such as `500ms`, `30s` or `5m`",
         SIZE => "write a size such as `64KiB`, `64MiB` or `2GiB`",
+        RUN_COUNT => "write a number such as `100000`",
         PATHS => "name a directory, or remove the setting",
         TRUST_WORDS => "use `group-writable`, `world-writable` or `owner:USER`",
         RECORD_POLICY => {

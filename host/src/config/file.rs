@@ -11,10 +11,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{
-    ConfigError, DURATION, PATH, PATHS, RECORD_POLICY, SIZE, SettingError, TABLE, TRUST_WORDS,
+    ConfigError, DURATION, PATH, PATHS, RECORD_POLICY, RUN_COUNT, SIZE, SettingError, TABLE,
+    TRUST_WORDS,
 };
 use super::paths;
-use super::{OperationSettings, PartialLimits, Source, Sourced};
+use super::{
+    OperationSettings, PartialLimits, RetentionSettings, RunRetentionSettings, Source, Sourced,
+};
 use crate::model::operation::OperationName;
 use crate::policy::RecordPolicy;
 use crate::util::text_encoding;
@@ -27,11 +30,14 @@ const MAX_FILE_SIZE: u64 = 1 << 20;
 /// Maximum length of an invalid value in an error, in characters.
 const MAX_SHOWN: usize = 60;
 
-const ROOT_KEYS: [&str; 7] =
-    ["plugins", "data", "trust", "record", "limits", "operations", "compile"];
+const ROOT_KEYS: [&str; 8] =
+    ["plugins", "data", "trust", "record", "limits", "operations", "compile", "retention"];
 const LIMIT_KEYS: [&str; 6] = ["timeout", "memory", "output", "effects", "log", "max"];
 const MAXIMUM_KEYS: [&str; 5] = ["timeout", "memory", "output", "effects", "log"];
 const COMPILE_KEYS: [&str; 2] = ["memory", "time"];
+const RETENTION_KEYS: [&str; 6] =
+    ["max_age", "max_runs", "history_max_age", "success", "failed", "cancelled"];
+const RUN_RETENTION_KEYS: [&str; 2] = ["max_age", "max_runs"];
 
 /// The settings in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,6 +53,7 @@ pub(super) struct FileSettings {
     pub(super) operations: BTreeMap<OperationName, OperationSettings>,
     pub(super) compile_memory: Option<Sourced<u64>>,
     pub(super) compile_time: Option<Sourced<Duration>>,
+    pub(super) retention: RetentionSettings,
 }
 
 /// Reads a file, and returns why it is not trusted, if so. Errors call the file `name`.
@@ -125,6 +132,7 @@ impl Parser<'_> {
                 }
                 "operations" => settings.operations = self.operations(value)?,
                 "compile" => self.compile(&mut settings, value)?,
+                "retention" => settings.retention = self.retention(value)?,
                 _ => return Err(self.unknown("", key, &ROOT_KEYS)),
             }
         }
@@ -201,6 +209,66 @@ impl Parser<'_> {
             }
         }
         Ok(())
+    }
+
+    fn retention(&self, value: &Entry<'_>) -> Result<RetentionSettings, ConfigError> {
+        let mut settings = RetentionSettings::default();
+        for (key, value) in self.table("retention", value)? {
+            match key.get_ref().as_ref() {
+                "history_max_age" => {
+                    settings.history_max_age =
+                        Some(self.duration("retention.history_max_age", value)?);
+                }
+                "success" => settings.success = Some(self.run_retention(key, value)?),
+                "failed" => settings.failed = Some(self.run_retention(key, value)?),
+                "cancelled" => settings.cancelled = Some(self.run_retention(key, value)?),
+                _ => {
+                    let entry = (key, value);
+                    let known = &RETENTION_KEYS;
+                    self.run_limit(&mut settings.runs, "retention", entry, known)?;
+                }
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Returns the limits in the table of a status.
+    fn run_retention(
+        &self,
+        status: &Key<'_>,
+        value: &Entry<'_>,
+    ) -> Result<RunRetentionSettings, ConfigError> {
+        let name = format!("retention.{}", status.get_ref());
+        let mut limits = RunRetentionSettings::default();
+        for entry in self.table(&name, value)? {
+            self.run_limit(&mut limits, &name, entry, &RUN_RETENTION_KEYS)?;
+        }
+        Ok(limits)
+    }
+
+    fn run_limit(
+        &self,
+        limits: &mut RunRetentionSettings,
+        name: &str,
+        (key, value): (&Key<'_>, &Entry<'_>),
+        known: &'static [&'static str],
+    ) -> Result<(), ConfigError> {
+        let full = format!("{name}.{}", key.get_ref());
+        match key.get_ref().as_ref() {
+            "max_age" => limits.max_age = Some(self.duration(&full, value)?),
+            "max_runs" => limits.max_runs = Some(self.run_count(&full, value)?),
+            _ => return Err(self.unknown(name, key, known)),
+        }
+        Ok(())
+    }
+
+    fn run_count(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<u64>, ConfigError> {
+        let DeValue::Integer(number) = value.get_ref() else {
+            return Err(self.wrong_type(key, value, RUN_COUNT));
+        };
+        // Numbers in other notations are errors, like those with a sign.
+        let count = run_count(key, number.as_str()).map_err(|error| self.invalid(value, error))?;
+        Ok(Sourced { value: count, source: self.source(value) })
     }
 
     fn table<'v, 'i>(
@@ -338,6 +406,19 @@ pub(super) fn size(key: &str, text: &str) -> Result<u64, SettingError> {
     }
 }
 
+/// Parses a number of runs that is not zero. Errors call the setting `key`.
+pub(super) fn run_count(key: &str, text: &str) -> Result<u64, SettingError> {
+    match text.trim().parse() {
+        Ok(0) => Err(SettingError::Zero { key: key.to_owned() }),
+        Ok(count) => Ok(count),
+        Err(_) => Err(SettingError::BadValue {
+            key: key.to_owned(),
+            value: truncated(text),
+            expected: RUN_COUNT,
+        }),
+    }
+}
+
 /// Adds a word to a policy. Errors call the setting `key`.
 pub(super) fn trust(
     key: &str,
@@ -373,7 +454,9 @@ mod tests {
         let text = "plugins = [\"a\", \"b\"]\ndata = \"d\"\nrecord = \"always\"\n\
             [limits]\ntimeout = \"2s\"\nmax.memory = \"1GiB\"\n\
             [operations.word_count]\nlog = \"1KiB\"\n[operations.\"a.b\".max]\noutput = \"2MiB\"\n\
-            [compile]\ntime = \"5s\"\nmemory = \"1GiB\"\n";
+            [compile]\ntime = \"5s\"\nmemory = \"1GiB\"\n\
+            [retention]\nmax_runs = 1_000\nhistory_max_age = \"30d\"\n\
+            [retention.failed]\nmax_age = \"1y\"\n";
         let settings = read(text).unwrap();
         let line = |line| Source::File { file: "ophost.toml".into(), line };
         assert_eq!(settings.plugins.unwrap().value, [Path::new("a"), Path::new("b")]);
@@ -386,6 +469,10 @@ mod tests {
         assert_eq!(names, ["a.b", "word_count"]);
         assert_eq!(settings.compile_time.unwrap().source, line(12));
         assert_eq!(settings.record, Some(Sourced { value: RecordPolicy::Always, source: line(3) }));
+        let RetentionSettings { runs, failed, history_max_age, .. } = settings.retention;
+        assert_eq!(runs.max_runs, Some(Sourced { value: 1_000, source: line(15) }));
+        assert_eq!(history_max_age.unwrap().source, line(16));
+        assert_eq!(failed.unwrap().max_age.unwrap().source, line(18));
     }
 
     #[test]
@@ -412,6 +499,22 @@ mod tests {
              use `declared` (calls that operations declare), `changes` (also calls that may change \
              documents) or `always` (all calls)"
         );
+        assert_eq!(
+            error("retention.max_runs = 0"),
+            "`ophost.toml`, line 1: `retention.max_runs` must be greater than zero; \
+             remove the setting to use the default"
+        );
+        assert!(error("retention.max_age = \"0s\"").contains("must be greater than zero"));
+        assert!(
+            error("retention.failed.max_runs = \"9\"").contains("is a string, not a number of")
+        );
+        assert!(error("retention.max_runs = -1").contains("which is not a number of runs"));
+        assert_eq!(
+            error("[retention.running]\nmax_runs = 1"),
+            "`ophost.toml`, line 1: `retention.running` is not a setting; use one of: max_age, \
+             max_runs, history_max_age, success, failed, cancelled"
+        );
+        assert!(error("retention.failed.history_max_age = \"1d\"").contains("is not a setting"));
         assert!(error("plugins = []").contains("is `[]`, which is not a list of paths"));
         assert!(error("[operations.Bad]").contains("`Bad` is not a valid operation name"));
         assert_eq!(

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod paths;
 mod resolve;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use self::discovery::FILE_NAME;
 pub use self::error::ConfigError;
 pub use self::file::is_without_unit;
+pub use self::retention::{RetentionSettings, RunRetentionSettings};
 use crate::model::limits::{CompileBudget, LimitRequest, Limits, OperationLimits};
 use crate::model::operation::OperationName;
 use crate::policy::RecordPolicy;
@@ -199,6 +201,8 @@ pub struct Config {
     pub compile: CompileBudget,
     /// The sources of `compile`.
     pub compile_sources: CompileSources,
+    /// The retention of runs and document changes.
+    pub retention: RetentionSettings,
 }
 
 impl Config {

@@ -10,11 +10,14 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::discovery::{self, DATA_NAME, Marker, ProjectRoot};
-use super::error::{ConfigError, DURATION, RECORD_POLICY, SIZE, SettingError, TRUST_WORDS};
+use super::error::{
+    ConfigError, DURATION, RECORD_POLICY, RUN_COUNT, SIZE, SettingError, TRUST_WORDS,
+};
 use super::file::{self, FileSettings};
 use super::paths;
 use super::{
-    CompileSources, Config, ConfigFile, Flags, PartialLimits, Source, Sourced, SourcedLimits,
+    CompileSources, Config, ConfigFile, Flags, PartialLimits, RetentionSettings, Source, Sourced,
+    SourcedLimits,
 };
 use crate::model::limits::{CompileBudget, Limits};
 use crate::policy::RecordPolicy;
@@ -59,6 +62,7 @@ impl Config {
             operations: settings.operations,
             compile: CompileBudget { memory: compile.0.value, time: compile.1.value },
             compile_sources: CompileSources { memory: compile.0.source, time: compile.1.source },
+            retention: environment.retention(settings.retention)?,
             project: base,
             is_marked,
             file,
@@ -163,6 +167,8 @@ fn remove_grants(settings: &mut FileSettings, file: &Path) -> Vec<String> {
     let max = CompileBudget::DEFAULT;
     drop_if(&mut settings.compile_memory, "compile.memory", &mut ignored, |it| *it > max.memory);
     drop_if(&mut settings.compile_time, "compile.time", &mut ignored, |it| *it > max.time);
+    // Retention removes records.
+    ignored.extend(settings.retention.clear());
     ignored
 }
 
@@ -361,6 +367,19 @@ impl Environment<'_> {
         ))
     }
 
+    fn retention(&self, mut settings: RetentionSettings) -> Result<RetentionSettings, ConfigError> {
+        let runs = &mut settings.runs;
+        let max_age = self.duration("OPHOST_RETENTION_MAX_AGE", "retention.max_age")?;
+        runs.max_age = max_age.or(runs.max_age.take());
+        let max_runs = ("retention.max_runs", RUN_COUNT);
+        let max_runs = self.value("OPHOST_RETENTION_MAX_RUNS", max_runs, file::run_count)?;
+        runs.max_runs = max_runs.or(runs.max_runs.take());
+        let variable = "OPHOST_RETENTION_HISTORY_MAX_AGE";
+        let history_max_age = self.duration(variable, "retention.history_max_age")?;
+        settings.history_max_age = history_max_age.or(settings.history_max_age.take());
+        Ok(settings)
+    }
+
     fn duration(
         &self,
         name: &'static str,
@@ -514,6 +533,7 @@ mod tests {
             "`OPHOST_TIMEOUT`: `limits.timeout` is `soon`, which is not a duration"
         );
         assert!(error("OPHOST_MEMORY", "0").contains("must be greater than zero"));
+        assert!(error("OPHOST_RETENTION_MAX_RUNS", "0").contains("must be greater than zero"));
         assert_eq!(
             error("OPHOST_TIMEOUT", "2h"),
             "`OPHOST_TIMEOUT`: `limits.timeout` is 2h, above the maximum of 1h (default)"
@@ -524,12 +544,22 @@ mod tests {
     fn untrusted_file_can_only_lower_limits() {
         let text = "plugins = [\"a\"]\n[limits]\ntimeout = \"1s\"\nmemory = \"1GiB\"\n\
             max.log = \"1GiB\"\nmax.output = \"1MiB\"\n[operations.a]\ntimeout = \"31s\"\n\
-            [compile]\ntime = \"61s\"\nmemory = \"1GiB\"\n";
+            [compile]\ntime = \"61s\"\nmemory = \"1GiB\"\n\
+            [retention]\nmax_runs = 1\nfailed.max_age = \"1d\"\nhistory_max_age = \"1d\"\n";
         let mut settings = file::parse(text, Path::new("ophost.toml")).unwrap();
         let ignored = remove_grants(&mut settings, Path::new("ophost.toml"));
-        let expected =
-            ["plugins", "limits.memory", "limits.max.log", "operations.a.timeout", "compile.time"];
+        let expected = [
+            "plugins",
+            "limits.memory",
+            "limits.max.log",
+            "operations.a.timeout",
+            "compile.time",
+            "retention.max_runs",
+            "retention.failed.max_age",
+            "retention.history_max_age",
+        ];
         assert_eq!(ignored, expected);
+        assert!(settings.retention.policy().is_empty());
         assert!(settings.limits.timeout.is_some() && settings.maxima.output.is_some());
         assert!(settings.compile_memory.is_some());
     }

@@ -43,6 +43,9 @@ fn every_setting_is_shown_with_its_source() {
     limits.max.log                 16.0 MiB       default
     compile.memory                 2.0 GiB        default
     compile.time                   1m             default
+    retention.max_age              none           default
+    retention.max_runs             none           default
+    retention.history_max_age      none           default
     operations.slugify.timeout     2s             ophost.toml:8
     operations.slugify.max.output  1.0 MiB        ophost.toml:9
     ---- stderr
