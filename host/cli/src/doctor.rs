@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use ophost::config::{Config, FILE_NAME};
 use ophost::trust::{Exposed, Judge, Purpose, Untrusted, is_on_read_only_mount};
-use ophost::{Host, Inspector, RunFilter, RunPage, Status, StoreError};
+use ophost::{Host, Inspector, LastPrune, RunFilter, RunPage, Status, StoreError};
 use ophost_toolchain::ToolchainReport;
 
 use super::error::{CliError, Exit};
@@ -28,6 +29,12 @@ const LOW_SPACE: u64 = 256 << 20;
 
 /// Free space below which runs cannot be recorded, in bytes.
 const MIN_SPACE: u64 = 1 << 20;
+
+/// Size of a store from which the doctor proposes retention, in bytes.
+const LARGE_STORE: u64 = 1_000_000_000;
+
+/// Time after which expired data is reported.
+const MAX_PRUNE_AGE: Duration = Duration::from_secs(24 * 3600);
 
 /// Maximum number of runs in progress that are counted.
 const MAX_RUNNING: usize = 1_000;
@@ -199,6 +206,7 @@ fn project_of(config: &Config) -> Vec<Finding> {
         findings.push(data);
         if is_usable {
             findings.push(records(config));
+            findings.extend(retention(config));
         }
         findings.extend(code_cache(config));
     }
@@ -348,6 +356,58 @@ fn records(config: &Config) -> Finding {
     }
 }
 
+/// What the doctor knows about retention.
+struct RetentionState {
+    /// The size of the store, in bytes.
+    size: u64,
+    /// Whether runs or document changes exceed the retention; `None` without a retention.
+    expired: Option<bool>,
+    last: Option<LastPrune>,
+}
+
+/// Checks whether retention keeps up, and proposes it for a large store.
+fn retention(config: &Config) -> Option<Finding> {
+    // The finding on the records reports an unreadable store.
+    let state = super::runtime().ok()?.block_on(inspect_retention(config)).ok()?;
+    retention_finding(&state)
+}
+
+async fn inspect_retention(config: &Config) -> Result<RetentionState, CliError> {
+    let host = store_builder(config)?.build_without_plugins()?;
+    let runs = host.runs().ok_or_else(|| CliError::usage("no data directory is set"))?;
+    let (size, policy) = (runs.size()?.unwrap_or(0), config.retention.policy());
+    let expired = match policy.is_empty() {
+        true => None,
+        false => Some(runs.has_expired(&policy).await?),
+    };
+    Ok(RetentionState { size, expired, last: runs.last_prune().await? })
+}
+
+fn retention_finding(state: &RetentionState) -> Option<Finding> {
+    let subject = "retention";
+    let Some(has_expired) = state.expired else {
+        let text = format!("the store has {} and no retention", ByteSize(state.size));
+        let fix = format!("set `[retention]` in `{FILE_NAME}`, or run `ophost runs prune`");
+        return (state.size >= LARGE_STORE).then(|| Finding::warning(subject, text, fix));
+    };
+    let age = state.last.map(|last| ophost::clock::now().signed_duration_since(last.at));
+    let age = age.map(|age| age.to_std().unwrap_or_default());
+    let last = match age {
+        None => "never pruned".to_owned(),
+        Some(age) => {
+            let age = Duration::from_secs(age.as_secs());
+            format!("last pruned {} ago", humantime::format_duration(age))
+        }
+    };
+    let is_late = age.is_none_or(|age| age > MAX_PRUNE_AGE)
+        || state.last.is_some_and(|last| !last.is_complete);
+    if has_expired && is_late {
+        let text = format!("{last}; some data exceeds the retention");
+        return Some(Finding::warning(subject, text, "run `ophost runs prune`"));
+    }
+    Some(Finding::ok(subject, last))
+}
+
 /// Returns the command that gives this user the permissions that the store needs.
 fn permission_fix(config: &Config) -> Option<String> {
     let directory = config.data.value.join("store");
@@ -458,6 +518,33 @@ fn terminal() -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retention_is_proposed_for_a_large_store_and_reported_if_it_is_set() {
+        let finding = |state: RetentionState| retention_finding(&state).map(|it| it.text());
+        let none = RetentionState { size: LARGE_STORE - 1, expired: None, last: None };
+        assert_eq!(finding(none), None);
+        let large = RetentionState { size: LARGE_STORE, expired: None, last: None };
+        let text = retention_finding(&large).unwrap();
+        assert_eq!(
+            (text.state, text.text.as_str()),
+            (State::Warning, "the store has 953.7 MiB and no retention")
+        );
+        let at = |days| LastPrune {
+            at: ophost::clock::now() - chrono::TimeDelta::days(days),
+            is_complete: true,
+        };
+        let state = |is_expired, last| {
+            let state = RetentionState { size: 0, expired: Some(is_expired), last };
+            retention_finding(&state).unwrap().state
+        };
+        assert_eq!(state(false, None), State::Ok);
+        assert_eq!(state(true, Some(at(0))), State::Ok);
+        assert_eq!(state(true, None), State::Warning);
+        assert_eq!(state(true, Some(at(2))), State::Warning);
+        let unfinished = LastPrune { is_complete: false, ..at(0) };
+        assert_eq!(state(true, Some(unfinished)), State::Warning);
+    }
 
     #[test]
     fn low_space_is_a_warning_and_insufficient_space_is_a_problem() {
