@@ -113,11 +113,11 @@ enum Command {
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
-    /// Show, rerun, cancel and erase runs.
+    /// Show, rerun, cancel, erase and prune runs.
     Runs(runs::RunsArgs),
     /// Find, import and export documents.
     Documents(documents::DocumentsArgs),
-    /// Check, back up or salvage the store.
+    /// Check, back up, compact or salvage the store.
     Store(runs::StoreArgs),
     /// Show the settings and the source of each.
     Config(config::ConfigArgs),
@@ -240,7 +240,11 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Run(args) => {
             let name = args.name.clone();
-            let run = async |host| run::run(&host, *args, json).await;
+            let run = async |host| {
+                let code = run::run(&host, *args, json).await;
+                host.prune_step().await;
+                code
+            };
             with_host_for(&settings.config()?, &name, run)
         }
     }

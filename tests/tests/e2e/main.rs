@@ -31,6 +31,7 @@ mod progress;
 mod readme;
 mod registry;
 mod reload;
+mod retention;
 mod run;
 mod runs;
 mod sdk;

@@ -142,7 +142,11 @@ fn sort_by(text: &str) -> Result<SortBy, String> {
 
 pub(super) fn run(args: DocumentsArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let host = settings::store_builder(config)?.build_without_plugins()?;
-    super::runtime()?.block_on(dispatch(&host, args.command, config, json))
+    super::runtime()?.block_on(async {
+        let code = dispatch(&host, args.command, config, json).await;
+        host.prune_step().await;
+        code
+    })
 }
 
 async fn dispatch(

@@ -2,6 +2,7 @@
 
 mod filter;
 mod list;
+mod prune;
 mod rerun;
 mod show;
 mod stats;
@@ -12,9 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
-use ophost::{EraseOutcome, FindError, Host, Runs, SalvageReport, Status, config::Config};
+use ophost::{
+    CompactReport, EraseOutcome, FindError, Host, RunId, Runs, SalvageReport, Status,
+    config::Config, document::ChangeSet,
+};
 use serde_json::json;
 
 use super::atomic_file::ensure_absent;
@@ -49,7 +54,7 @@ enum RunsCommand {
     Show(RunSelector),
     /// Show the log of a run.
     Logs(show::LogsArgs),
-    /// Show the document changes of a run.
+    /// Show the document changes of a run, also if its record was removed.
     Changes(RunSelector),
     /// Show counts, failures and times per operation. Exit code 1 if corrupted records were skipped.
     Stats(filter::FilterArgs),
@@ -67,6 +72,9 @@ enum RunsCommand {
     /// Delete the input, output, log and errors of a finished run. The rest of the record remains,
     /// with the failure kind and the document changes (`runs changes`).
     Erase(RunSelector),
+    /// Remove the records of finished runs that exceed the retention of the settings or of the
+    /// flags, or of named runs.
+    Prune(prune::PruneArgs),
 }
 
 /// Selects a run.
@@ -112,6 +120,7 @@ async fn dispatch(
         RunsCommand::Wait(args) => wait(runs, args, json).await,
         RunsCommand::Export(filter) => list::export(runs, filter).await,
         RunsCommand::Erase(selector) => erase(runs, &selector.id, json).await,
+        RunsCommand::Prune(args) => prune::run(runs, args, &config.retention.policy(), json).await,
     }
 }
 
@@ -160,18 +169,29 @@ async fn cancel(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, Cli
 }
 
 async fn show_changes(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
-    let run = runs.find(name).await?;
-    let changed = runs.changes(run.id).await?;
+    let (id, changed) = find_changes(runs, name).await?;
     if json {
-        output::json(&json!({"id": run.id, "change_set": changes::as_json(&changed)}))?;
+        output::json(&json!({"id": id, "change_set": changes::as_json(&changed)}))?;
     } else if changed.is_empty() {
-        output::stderr(&format!("run {} changed no document\n", run.id));
+        output::stderr(&format!("run {id} changed no document\n"));
     } else {
         let mut text = String::new();
         changes::documents(&mut text, &changed);
         output::stdout(&text)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the document changes of a run. They remain if the record is removed.
+async fn find_changes(runs: &Runs<'_>, name: &str) -> Result<(RunId, ChangeSet), CliError> {
+    match (runs.find(name).await, name.parse::<RunId>()) {
+        (Ok(run), _) => Ok((run.id, runs.changes(run.id).await?)),
+        (Err(error @ FindError::None { .. }), Ok(id)) => match runs.changes(id).await? {
+            changed if changed.is_empty() => Err(error.into()),
+            changed => Ok((id, changed)),
+        },
+        (Err(error), _) => Err(error.into()),
+    }
 }
 
 async fn erase(runs: &Runs<'_>, name: &str, json: bool) -> Result<ExitCode, CliError> {
@@ -202,6 +222,8 @@ enum StoreCommand {
     /// Copy the store to a file, while other processes use it. The files of long logs
     /// (`.ophost/logs`) are not copied.
     Backup(Target),
+    /// Shrink the store file by the space of removed data. No other process may use the store.
+    Compact,
     /// Copy the readable data of a corrupted store to a new file. Exit code 1 if data was lost.
     Salvage(Target),
 }
@@ -227,6 +249,7 @@ async fn maintain(
     match command {
         StoreCommand::Check => check(runs, json).await,
         StoreCommand::Backup(Target { file }) => backup(runs, &file, json).await,
+        StoreCommand::Compact => compact(runs, json).await,
         StoreCommand::Salvage(Target { file }) => salvage(runs, &file, json).await,
     }
 }
@@ -242,6 +265,16 @@ async fn backup(runs: &Runs<'_>, file: &Path, json: bool) -> Result<ExitCode, Cl
     }
     if let Some(note) = not_copied(runs.log_files()) {
         output::stderr(&note);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn compact(runs: &Runs<'_>, json: bool) -> Result<ExitCode, CliError> {
+    let CompactReport { before, after } = runs.compact().await?;
+    if json {
+        output::json(&json!({"before": before, "after": after}))?;
+    } else {
+        output::stdout(&format!("{} before, {} after\n", ByteSize(before), ByteSize(after)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -76,5 +76,7 @@ pub(super) async fn run(
     let host = host_for(config, earlier.operation_name.as_str()).await?;
     let cancel = CancellationToken::new();
     interrupt::cancel_on_signal(cancel.clone())?;
-    run_command::print_report(&rerunner.run(&host, earlier, cancel).await?, false, json)
+    let code = run_command::print_report(&rerunner.run(&host, earlier, cancel).await?, false, json);
+    host.prune_step().await;
+    code
 }
