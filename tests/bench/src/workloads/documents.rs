@@ -45,7 +45,8 @@ pub(super) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     undo::run(bench, report, &host)?;
     one_for_many(bench, report, &host)?;
     let (documents, table) = (Documents::import(report, &host)?, Table::fill(report, bench)?);
-    scans(bench, report, &documents, &table)
+    scans(bench, report, &documents, &table)?;
+    super::retention::run(bench, report)
 }
 
 /// Compares a recorded run that writes one document with the same run as a dry run.

@@ -4,6 +4,7 @@ pub(crate) mod call;
 pub(crate) mod command;
 pub(crate) mod documents;
 pub(crate) mod record;
+mod retention;
 pub(crate) mod size;
 mod undo;
 
