@@ -81,6 +81,29 @@ impl SortKey {
     }
 }
 
+/// Returns a value in the encoding of an ascending key, of at most [`MAX_VALUE`] bytes.
+pub(crate) fn encode(value: &Value) -> Vec<u8> {
+    encode_with(|writer| writer.value(value))
+}
+
+/// Returns an empty list in the encoding of an ascending key, in which it comes before null.
+pub(crate) fn encode_empty_list() -> Vec<u8> {
+    encode_with(|writer| writer.byte(EMPTY_LIST))
+}
+
+/// Returns the common prefix of the encodings of all texts that begin with `prefix`.
+pub(crate) fn encode_text_prefix(prefix: &str) -> Vec<u8> {
+    let mut bytes = encode_with(|writer| writer.text(TEXT, prefix));
+    bytes.truncate(MAX_VALUE.min(1 + prefix.len()));
+    bytes
+}
+
+fn encode_with(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&mut Writer { end: MAX_VALUE, bytes: &mut bytes });
+    bytes
+}
+
 /// Writes one value, and drops bytes over the maximum length.
 struct Writer<'a> {
     bytes: &'a mut Vec<u8>,
