@@ -5,18 +5,37 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ophost_document::Budget;
+use serde::Serialize;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
 use crate::model::history::{HistoryPage, Moment, PastDocument};
 use crate::store::{
-    DocumentSnapshot, PageRequest, ScanError, ScanPosition, ScanQuery, ScannedDocument, StoreError,
-    StoreHandle, off_thread,
+    DocumentSnapshot, FullScanReason, PageRequest, QueryPlan, ScanError, ScanPosition, ScanQuery,
+    ScannedDocument, StoreError, StoreHandle, off_thread,
 };
 
 /// Read API of the documents in a data directory. Each call reads a snapshot.
 #[derive(Clone, Copy)]
 pub struct DocumentReader<'a> {
     store: &'a StoreHandle,
+}
+
+/// How a query found its documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: QueryPlan,
+    /// The number of documents that were read, matching or not.
+    pub documents_read: u64,
+}
+
+impl Explanation {
+    fn of(scan: &ScanQuery, documents_read: u64) -> Self {
+        // A store without documents makes no plan.
+        let none = QueryPlan::FullScan { reason: FullScanReason::NoIndex };
+        Self { plan: scan.plan().cloned().unwrap_or(none), documents_read }
+    }
 }
 
 impl<'a> DocumentReader<'a> {
@@ -77,18 +96,33 @@ impl<'a> DocumentReader<'a> {
     ///
     /// Like [`Self::collections`].
     pub async fn find(&self, collection: CollectionName, query: Query) -> Result<Page, StoreError> {
+        Ok(self.find_explained(collection, query).await?.0)
+    }
+
+    /// Like [`Self::find`], and returns how the documents were found.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::collections`].
+    pub async fn find_explained(
+        &self,
+        collection: CollectionName,
+        query: Query,
+    ) -> Result<(Page, Explanation), StoreError> {
         let (scan, mut position) = ScanQuery::of_query(collection, &query);
         let (scan, mut page) = (Arc::new(scan), PageBuilder::new(query));
         let snapshot = self.snapshot().await?;
+        let mut read = 0;
         loop {
             let request = request(position).with_documents(page.max_remaining());
             let stored = snapshot.scan(&scan, request).await.map_err(store_error)?;
+            read += stored.read;
             for document in stored.documents {
                 offer(&mut page, document)?;
             }
             position = stored.next;
             if position.is_none() || page.is_full() {
-                return Ok(page.page());
+                return Ok((page.page(), Explanation::of(&scan, read)));
             }
         }
     }
@@ -103,15 +137,29 @@ impl<'a> DocumentReader<'a> {
         collection: CollectionName,
         filter: Filter,
     ) -> Result<u64, StoreError> {
+        Ok(self.count_explained(collection, filter).await?.0)
+    }
+
+    /// Like [`Self::count`], and returns how the documents were found.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::collections`].
+    pub async fn count_explained(
+        &self,
+        collection: CollectionName,
+        filter: Filter,
+    ) -> Result<(u64, Explanation), StoreError> {
         let scan = Arc::new(ScanQuery::of_filter(collection, filter));
         let snapshot = self.snapshot().await?;
-        let (mut count, mut position) = (0, None);
+        let (mut count, mut read, mut position) = (0, 0, None);
         loop {
             let page = snapshot.scan_ids(&scan, request(position)).await.map_err(store_error)?;
             count += page.documents.len() as u64;
+            read += page.read;
             position = page.next;
             if position.is_none() {
-                return Ok(count);
+                return Ok((count, Explanation::of(&scan, read)));
             }
         }
     }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::key::common_value;
+use super::key::values_of;
+use crate::order;
 use crate::path::{Part, Path, PathError};
 use crate::projection::{Fields, Projection};
 use crate::text;
@@ -61,7 +62,16 @@ impl IndexField {
 
     /// Returns a value, other than null, that a filter for equality matches in both documents.
     pub fn common_value(&self, document: &dyn Fields, other: &dyn Fields) -> Option<Value> {
-        common_value(self, document, other)
+        let mut others = self.values(other);
+        others.sort_unstable_by(|a, b| order::compare(a, b));
+        let is_common =
+            |value: &&Value| others.binary_search_by(|it| order::compare(it, value)).is_ok();
+        self.values(document).into_iter().find(is_common).cloned()
+    }
+
+    /// Returns the values, other than null, that a filter for equality can match in a document.
+    pub fn values<'v>(&self, fields: &'v dyn Fields) -> Vec<&'v Value> {
+        values_of(self, fields)
     }
 }
 

@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::field::IndexField;
 use crate::budget::Budget;
-use crate::order;
 use crate::path::Leaf;
 use crate::projection::Fields;
-use crate::sort::{MAX_VALUE, encode, encode_empty_list};
+use crate::sort::{MAX_VALUE, NULL, encode, encode_empty_list};
 
 /// The key of a value in an index, of at most 512 bytes.
 ///
@@ -28,6 +27,11 @@ impl IndexKey {
     /// Returns the key as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Returns whether the key is that of null, or the second key of an empty list.
+    pub fn is_null(&self) -> bool {
+        self.0.first().is_some_and(|first| *first <= NULL)
     }
 
     /// Returns whether different values can have this key, because it contains only the start of a
@@ -57,29 +61,15 @@ pub fn keys_of(field: &IndexField, fields: &dyn Fields) -> BTreeSet<IndexKey> {
     keys
 }
 
-/// Returns a value of a document that equals a value, other than null, of another document at the
-/// field. `None` if a filter for equality never matches both documents.
-pub(super) fn common_value(
-    field: &IndexField,
-    document: &dyn Fields,
-    other: &dyn Fields,
-) -> Option<Value> {
-    let values = |fields: &dyn Fields, of: &mut dyn FnMut(&Value)| {
-        each_value(field, fields, |value| match value {
-            Indexed::Value(value) if !value.is_null() => of(value),
-            Indexed::Value(_) | Indexed::Missing | Indexed::EmptyList => {}
-        });
-    };
-    let mut others = Vec::new();
-    values(other, &mut |value| others.push(value.clone()));
-    others.sort_unstable_by(order::compare);
-    let mut common = None;
-    values(document, &mut |value| {
-        if common.is_none() && others.binary_search_by(|it| order::compare(it, value)).is_ok() {
-            common = Some(value.clone());
-        }
+/// Returns the values, other than null, of a document at a field: those that a filter for equality
+/// can match. A list is followed by its items.
+pub(super) fn values_of<'v>(field: &IndexField, fields: &'v dyn Fields) -> Vec<&'v Value> {
+    let mut values = Vec::new();
+    each_value(field, fields, |value| match value {
+        Indexed::Value(value) if !value.is_null() => values.push(value),
+        Indexed::Value(_) | Indexed::Missing | Indexed::EmptyList => {}
     });
-    common
+    values
 }
 
 /// A value with an entry in an index.

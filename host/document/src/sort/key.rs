@@ -13,7 +13,7 @@ pub(crate) const MAX_KEY: usize = super::MAX_KEYS * MAX_VALUE + crate::name::MAX
 // The first byte of a value, in the order of the types. `END` ends texts, objects and lists.
 const END: u8 = 0;
 const EMPTY_LIST: u8 = 1;
-const NULL: u8 = 2;
+pub(crate) const NULL: u8 = 2;
 const NUMBER: u8 = 3;
 const TEXT: u8 = 4;
 const OBJECT: u8 = 5;

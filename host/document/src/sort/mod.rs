@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::key::SortKey;
-pub(crate) use self::key::{MAX_KEY, MAX_VALUE, encode, encode_empty_list, encode_text_prefix};
+pub(crate) use self::key::{
+    MAX_KEY, MAX_VALUE, NULL, encode, encode_empty_list, encode_text_prefix,
+};
 use crate::budget::{Budget, Interruption};
 use crate::name::DocumentId;
 use crate::order;

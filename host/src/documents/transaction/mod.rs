@@ -7,6 +7,8 @@
 //! An open snapshot prevents redb from reusing freed pages, so a snapshot older than
 //! [`MAX_SNAPSHOT_AGE`] is replaced, provided that nothing the run has read has changed.
 
+#[cfg(test)]
+mod index_tests;
 mod scan;
 mod state;
 
@@ -418,6 +420,11 @@ mod tests {
     use crate::store::{CommitOutcome, PAGE_TIME};
 
     fn transaction(store: &Arc<dyn Store>) -> DocumentTransaction {
+        transaction_with(store, 1_000)
+    }
+
+    /// Returns a transaction with this limit of document changes, in bytes.
+    pub(super) fn transaction_with(store: &Arc<dyn Store>, effects: u64) -> DocumentTransaction {
         let operation = Operation {
             name: OperationName::new("a").unwrap(),
             description: "d".into(),
@@ -434,17 +441,17 @@ mod tests {
             hints: Hints::default(),
             annotations: BTreeMap::new(),
         };
-        let requested = LimitRequest { effects: Some(1_000), ..LimitRequest::default() };
+        let requested = LimitRequest { effects: Some(effects), ..LimitRequest::default() };
         let policy = Policy::new(Limits::DEFAULT, Limits::DEFAULT_MAXIMA);
         let grants = policy.grant(&operation, &requested).unwrap();
         DocumentTransaction::new(Some(Arc::clone(store)), grants, Budget::unlimited())
     }
 
-    fn job(id: &str) -> Address {
+    pub(super) fn job(id: &str) -> Address {
         Address { collection: "jobs".parse().unwrap(), id: id.parse().unwrap() }
     }
 
-    async fn put(
+    pub(super) async fn put(
         transaction: &DocumentTransaction,
         id: &str,
         value: Value,
@@ -460,7 +467,7 @@ mod tests {
         page.documents.into_iter().map(|document| document.id.into()).collect()
     }
 
-    async fn commit(store: &Arc<dyn Store>, transaction: &DocumentTransaction) -> bool {
+    pub(super) async fn commit(store: &Arc<dyn Store>, transaction: &DocumentTransaction) -> bool {
         matches!(
             store.commit_changes(author(), transaction.end().into()).await.unwrap(),
             CommitOutcome::Committed(..)
