@@ -288,6 +288,9 @@ mod tests {
             assert_eq!(store.check().await.unwrap(), [""; 0]);
         }
         assert_eq!(find(&store, 9).await, ("0 00 4 6".to_owned(), false));
+        // Another process continues the build.
+        drop(store);
+        let store = scratch.store("live");
         while build_one(&store).await != BuildIndexOutcome::Ready {
             assert_eq!(store.check().await.unwrap(), [""; 0]);
         }

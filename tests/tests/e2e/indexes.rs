@@ -1,0 +1,206 @@
+//! `ophost documents index`, and queries and writes with an index.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Output, Project};
+
+/// Imports documents into `things`.
+fn import(project: &Project, lines: &str) -> Output {
+    fs::write(project.path().join("things.jsonl"), lines).expect("a writable directory");
+    project.run(&["documents", "import", "things", "things.jsonl"])
+}
+
+/// Returns a project with the documents of `things`.
+fn with_things(lines: &str) -> Project {
+    let project = Project::new();
+    let imported = import(&project, lines);
+    assert_eq!(imported.code, Some(0), "{imported}");
+    project
+}
+
+/// Returns a project with 40 documents whose `n` and `third` are numbers.
+fn with_numbers() -> Project {
+    let lines: String = (0..40)
+        .map(|n| format!("{}\n", json!({"_id": format!("{n:02}"), "n": n, "third": n % 3})))
+        .collect();
+    with_things(&lines)
+}
+
+fn index(project: &Project, arguments: &[&str]) -> Output {
+    project.run(&[&["documents", "index"], arguments].concat())
+}
+
+fn explain(project: &Project, filter: &str) -> Output {
+    project.run(&["documents", "find", "things", filter, "--explain"])
+}
+
+#[test]
+fn index_is_added_used_and_removed() {
+    let project = with_numbers();
+    insta::assert_snapshot!(index(&project, &["list"]), @"
+    ---- stderr
+    No indexes. Add one with `ophost documents index add`.
+    ");
+    insta::assert_snapshot!(explain(&project, r#"{"n": 7}"#), @"
+    plan            full scan
+    reason          the collection has no index
+    documents read  40
+    matches         1
+    ");
+    insta::assert_snapshot!(index(&project, &["add", "things", "n"]), @"
+    ---- stderr
+    built the index `n` of `things`
+    ");
+    insta::assert_snapshot!(index(&project, &["add", "things", "third"]), @"
+    ---- stderr
+    built the index `third` of `things`
+    ");
+    insta::assert_snapshot!(index(&project, &["list"]), @"
+    things  n      ready
+    things  third  ready
+    ");
+    insta::assert_snapshot!(explain(&project, r#"{"n": {"$gte": 7, "$lt": 9}, "third": 1}"#), @"
+    plan            index n
+    conditions      >= 7 and < 9
+    candidates      2
+    documents read  2
+    matches         1
+    ");
+    let found = project.run(&["documents", "find", "things", r#"{"n": {"$gte": 7, "$lt": 9}}"#]);
+    insta::assert_snapshot!(found, @r#"
+    {"_id":"07","n":7,"third":1}
+    {"_id":"08","n":8,"third":2}
+    "#);
+    insta::assert_snapshot!(index(&project, &["remove", "things", "n"]), @"
+    ---- stderr
+    removed the index `n` of `things`
+    ");
+    insta::assert_snapshot!(explain(&project, r#"{"n": 7}"#), @"
+    plan            full scan
+    reason          no index can evaluate a condition of the filter
+    documents read  40
+    matches         1
+    ");
+    insta::assert_snapshot!(project.run(&["store", "check"]), @"no problems found");
+}
+
+#[test]
+fn explanation_of_a_count_is_json_on_request() {
+    let project = with_numbers();
+    index(&project, &["add", "things", "third"]);
+    let count =
+        project.run(&["documents", "count", "things", r#"{"third": 1}"#, "--explain", "--json"]);
+    let expected = json!({
+        "plan": "index", "index": "third", "conditions": ["= 1"], "candidates": 13,
+        "more_candidates": false, "documents_read": 13, "matches": 13,
+    });
+    assert_eq!(count.json(), expected);
+    let by_id = project.run(&["documents", "find", "things", r#"{"_id": "07"}"#, "--explain"]);
+    insta::assert_snapshot!(by_id, @"
+    plan            by id
+    candidates      1
+    documents read  1
+    matches         1
+    ");
+    let listed = index(&project, &["list", "things", "--json"]).json();
+    let third = json!(
+        {"collection": "things", "field": "third", "unique": false, "state": "ready"}
+    );
+    assert_eq!(listed, json!({"indexes": [third]}));
+    assert_eq!(index(&project, &["list", "other", "--json"]).json(), json!({"indexes": []}));
+}
+
+#[test]
+fn unique_index_rejects_a_run_with_a_duplicate() {
+    let project = Project::with_rust(&["ledger"]);
+    let imported = import(&project, "{\"_id\": \"ann\", \"email\": \"a@x\"}\n");
+    assert_eq!(imported.code, Some(0), "{imported}");
+    assert_eq!(index(&project, &["add", "things", "email", "--unique"]).code, Some(0));
+    let duplicate =
+        import(&project, "{\"_id\": \"bob\", \"email\": \"a@x\"}\n{\"_id\": \"eve\"}\n");
+    insta::assert_snapshot!(duplicate, @r#"
+    ---- stderr
+    error: operation `ophost.import` failed (duplicate): `email` of `things` must be unique, but `bob` and `ann` both have "a@x"
+      {"collection":"things","field":"email","document_id":"bob","holder_id":"ann"}
+    hint: change the value or the other document; `documents index list` shows the indexes
+    ---- exit 1
+    "#);
+    insta::assert_snapshot!(project.run(&["documents", "count", "things"]), @"1");
+    index(&project, &["add", "entries", "name", "--unique"]);
+    let one = project.run(&["run", "ledger.bulk_insert", "name=x", "count=1"]);
+    assert_eq!(one.code, Some(0), "{one}");
+    let two = project.run(&["run", "ledger.bulk_insert", "name=y", "count=2", "--json"]);
+    let error = &two.json()["error"];
+    assert_eq!(error["kind"], "conflict", "{error}");
+    assert_eq!(error["details"]["field"], "name");
+    let run = project.run(&["runs", "show", "latest", "--json"]).json();
+    assert_eq!(run["status"], "FAILED");
+    assert_eq!(run["usage"].get("conflict_retries"), None, "a retry cannot succeed");
+    insta::assert_snapshot!(project.run(&["documents", "count", "entries"]), @"1");
+}
+
+#[test]
+fn unique_index_over_duplicates_is_rejected() {
+    let project = with_things(
+        "{\"_id\": \"a\", \"n\": 1}\n{\"_id\": \"b\", \"n\": [2, 3]}\n{\"_id\": \"c\", \"n\": 3}\n",
+    );
+    insta::assert_snapshot!(index(&project, &["add", "things", "n", "--unique"]), @"
+    ---- stderr
+    error: `n` of `things` must be unique, but `c` and `b` both have 3
+    hint: change one of the documents, or add the index without `--unique`
+    ---- exit 2
+    ");
+    assert_eq!(index(&project, &["list", "--json"]).json(), json!({"indexes": []}));
+    let error = index(&project, &["add", "things", "n", "--unique", "--json"]).json();
+    assert_ne!(error["error"], Value::Null);
+}
+
+#[test]
+fn field_that_cannot_have_an_index_is_rejected() {
+    let project = with_things("{\"_id\": \"a\", \"rows\": [[{\"n\": 1}]]}\n");
+    insta::assert_snapshot!(index(&project, &["add", "things", "rows.n"]), @"
+    ---- stderr
+    error: cannot index `rows.n` of `things`: `rows` is a list of lists in the document `a`
+    hint: a path goes through the objects of a list only; index `rows` itself
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(index(&project, &["add", "things", "rows.0.0"]), @"
+    ---- stderr
+    error: invalid value 'rows.0.0' for '<FIELD>': cannot index `rows.0.0`: `0` is a position in a list
+
+    For more information, try '--help'.
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(index(&project, &["add", "things", "_id"]), @"
+    ---- stderr
+    error: invalid value '_id' for '<FIELD>': documents are stored in the order of `_id`, which needs no index
+
+    For more information, try '--help'.
+    ---- exit 2
+    ");
+    assert_eq!(index(&project, &["list", "--json"]).json(), json!({"indexes": []}));
+}
+
+#[test]
+fn index_can_be_added_only_once() {
+    let project = with_numbers();
+    index(&project, &["add", "things", "n"]);
+    insta::assert_snapshot!(index(&project, &["add", "things", "n"]), @"
+    ---- stderr
+    nothing to do; there is an index `n` of `things`
+    ");
+    insta::assert_snapshot!(index(&project, &["add", "things", "n", "--unique"]), @"
+    ---- stderr
+    error: `n` of `things` already has an index that is not unique
+    hint: remove it first: `ophost documents index remove things n`
+    ---- exit 2
+    ");
+    insta::assert_snapshot!(index(&project, &["remove", "things", "third"]), @"
+    ---- stderr
+    error: `things` has no index `third`
+    hint: run `ophost documents index list` to list the indexes
+    ---- exit 2
+    ");
+}
