@@ -8,7 +8,8 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use ophost::config::{Config, PartialLimits, Source, Sourced, SourcedLimits};
+use ophost::config::{Config, PartialLimits, RequestedIndex, Source, Sourced, SourcedLimits};
+use ophost::document::CollectionName;
 
 use super::error::CliError;
 use super::output;
@@ -129,6 +130,7 @@ fn rows(config: &Config) -> Vec<Row> {
         rows.extend(operation_limit_rows(&format!("operations.{name}"), &settings.defaults));
         rows.extend(operation_limit_rows(&format!("operations.{name}.max"), &settings.maxima));
     }
+    rows.extend(config.collections.iter().map(|(name, settings)| indexes(name, &settings.indexes)));
     rows
 }
 
@@ -142,6 +144,20 @@ fn trust(config: &Config) -> Row {
     let words = config.trust.value.words();
     let text = if words.is_empty() { "owner only".to_owned() } else { words.join(", ") };
     Row { key: "trust".into(), value: json!(words), text, source: config.trust.source.clone() }
+}
+
+fn indexes(collection: &CollectionName, indexes: &Sourced<Vec<RequestedIndex>>) -> Row {
+    let text = |RequestedIndex { field, unique }: &RequestedIndex| match unique {
+        true => format!("{field} (unique)"),
+        false => field.to_string(),
+    };
+    let json = |it: &RequestedIndex| json!({"field": it.field, "unique": it.unique});
+    Row {
+        key: format!("collections.{collection}.indexes"),
+        value: indexes.value.iter().map(json).collect(),
+        text: indexes.value.iter().map(text).collect::<Vec<_>>().join(", "),
+        source: indexes.source.clone(),
+    }
 }
 
 fn limit_rows(key: &str, limits: &SourcedLimits) -> [Row; 5] {

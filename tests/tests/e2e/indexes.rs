@@ -204,3 +204,45 @@ fn index_can_be_added_only_once() {
     ---- exit 2
     ");
 }
+
+#[test]
+fn requested_indexes_are_built_by_sync() {
+    let project = with_numbers();
+    project
+        .settings("[collections.things]\nindexes = [\"third\", {field = \"n\", unique = true}]\n");
+    index(&project, &["add", "things", "third"]);
+    insta::assert_snapshot!(index(&project, &["list"]), @"
+    things  third          ready
+    things  n      unique  requested, not built
+    ---- stderr
+    Build the requested indexes with `ophost documents index sync`.
+    ");
+    let doctor = project.run(&["doctor"]);
+    let warning = "requested, but not built: `n` of `things`";
+    assert!(doctor.stdout.contains(warning), "{doctor}");
+    let shown = project.run(&["config", "show"]).stdout;
+    let line = shown.lines().find(|line| line.starts_with("collections.")).expect("a row");
+    assert!(line.contains("third, n (unique)") && line.ends_with("ophost.toml:2"), "{line}");
+    insta::assert_snapshot!(index(&project, &["sync"]), @"
+    ---- stderr
+    built the index `n` of `things`
+    ");
+    insta::assert_snapshot!(index(&project, &["sync"]), @"
+    ---- stderr
+    nothing to do; all requested indexes exist
+    ");
+    assert!(!project.run(&["doctor"]).stdout.contains("requested"));
+    insta::assert_snapshot!(index(&project, &["list"]), @"
+    things  n      unique  ready
+    things  third          ready
+    ");
+}
+
+#[test]
+fn requested_indexes_of_an_untrusted_file_are_ignored() {
+    let project = with_numbers();
+    project.settings_of_mode("[collections.things]\nindexes = [\"n\"]\n", 0o666);
+    let shown = project.run(&["config", "show", "--json"]).json();
+    assert_eq!(shown["file"]["ignored"], json!(["collections.things.indexes"]));
+    assert_eq!(index(&project, &["sync", "--json"]).json(), json!({"indexes": []}));
+}

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use clap_complete::engine::ArgValueCandidates;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use ophost::config::{Config, RequestedIndex};
 use ophost::document::CollectionName;
 use ophost::{
     AddedIndex, Host, IndexError, IndexInfo, IndexState, IndexViolation, Indexes, NewIndex,
@@ -43,6 +44,8 @@ enum IndexCommand {
     List(ListArgs),
     /// Remove an index.
     Remove(RemoveArgs),
+    /// Add the indexes that `[collections.NAME]` in `ophost.toml` requests and that do not exist.
+    Sync,
 }
 
 #[derive(Debug, Args)]
@@ -76,12 +79,18 @@ struct RemoveArgs {
 }
 
 /// Runs the command.
-pub(super) async fn run(host: &Host, args: IndexArgs, json: bool) -> Result<ExitCode, CliError> {
+pub(super) async fn run(
+    host: &Host,
+    args: IndexArgs,
+    config: &Config,
+    json: bool,
+) -> Result<ExitCode, CliError> {
     let indexes = host.indexes().ok_or_else(super::missing_data)?;
     match args.command {
         IndexCommand::Add(args) => add(host, &indexes, args, json).await,
-        IndexCommand::List(args) => list(&indexes, &args, json).await,
+        IndexCommand::List(args) => list((&indexes, config), &args, json).await,
         IndexCommand::Remove(args) => remove(&indexes, args, json).await,
+        IndexCommand::Sync => sync(&indexes, config, json).await,
     }
 }
 
@@ -97,21 +106,66 @@ async fn add(
     }
     let index = NewIndex { collection, field, unique };
     let added = build(indexes, &index).await?;
-    let NewIndex { collection, field, unique } = &index;
     if json {
-        let is_new = added == AddedIndex::Built;
-        output::json(&json!({
-            "collection": collection, "field": field, "unique": unique, "state": "ready",
-            "built": is_new,
-        }))?;
+        output::json(&as_json(&index, added))?;
         return Ok(ExitCode::SUCCESS);
     }
+    report(&index, added);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(NewIndex { collection, field, unique }: &NewIndex, added: AddedIndex) -> Value {
+    let is_new = added == AddedIndex::Built;
+    json!({"collection": collection, "field": field, "unique": unique, "built": is_new})
+}
+
+fn report(NewIndex { collection, field, .. }: &NewIndex, added: AddedIndex) {
     let what = match added {
         AddedIndex::Built => "built the index",
         AddedIndex::Existing => "nothing to do; there is an index",
     };
-    output::stderr(&format!("{what} `{}` of `{collection}`\n", EscapedLine(&field.to_string())));
+    let field = field.to_string();
+    output::stderr(&format!("{what} `{}` of `{collection}`\n", EscapedLine(&field)));
+}
+
+/// Adds the requested indexes that are not complete.
+async fn sync(indexes: &Indexes<'_>, config: &Config, json: bool) -> Result<ExitCode, CliError> {
+    let mut added = Vec::new();
+    for index in incomplete(&indexes.list().await?, config) {
+        let result = build(indexes, &index).await?;
+        if !json {
+            report(&index, result);
+        }
+        added.push(as_json(&index, result));
+    }
+    if json {
+        output::json(&json!({"indexes": added}))?;
+    } else if added.is_empty() {
+        output::stderr("nothing to do; all requested indexes exist\n");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the indexes that the settings request and that are not complete, or not with the same
+/// uniqueness.
+pub(in super::super) fn incomplete(known: &[IndexInfo], config: &Config) -> Vec<NewIndex> {
+    let is_complete = |new: &NewIndex| {
+        known.iter().any(|it| {
+            let is_same = it.collection == new.collection && it.field == new.field;
+            is_same && it.unique == new.unique && it.state == IndexState::Ready
+        })
+    };
+    requested(config).filter(|index| !is_complete(index)).collect()
+}
+
+fn requested(config: &Config) -> impl Iterator<Item = NewIndex> {
+    config.collections.iter().flat_map(|(collection, settings)| {
+        settings.indexes.value.iter().map(|RequestedIndex { field, unique }| NewIndex {
+            collection: collection.clone(),
+            field: field.clone(),
+            unique: *unique,
+        })
+    })
 }
 
 /// Builds an index, with a progress bar on a terminal.
@@ -148,31 +202,59 @@ fn index_error(error: IndexError) -> CliError {
     }
 }
 
-async fn list(indexes: &Indexes<'_>, args: &ListArgs, json: bool) -> Result<ExitCode, CliError> {
-    let is_listed = |index: &IndexInfo| {
-        args.collection.as_ref().is_none_or(|collection| index.collection == *collection)
+async fn list(
+    (indexes, config): (&Indexes<'_>, &Config),
+    args: &ListArgs,
+    json: bool,
+) -> Result<ExitCode, CliError> {
+    let is_listed = |of: &CollectionName| args.collection.as_ref().is_none_or(|it| it == of);
+    let mut known = indexes.list().await?;
+    known.retain(|index| is_listed(&index.collection));
+    let is_known = |new: &NewIndex| {
+        known.iter().any(|it| it.collection == new.collection && it.field == new.field)
     };
-    let known: Vec<_> = indexes.list().await?.into_iter().filter(is_listed).collect();
+    let missing: Vec<_> =
+        requested(config).filter(|new| is_listed(&new.collection) && !is_known(new)).collect();
     if json {
-        output::json(&json!({"indexes": known}))?;
+        let missing = missing.iter().map(|NewIndex { collection, field, unique }| {
+            json!({
+                "collection": collection, "field": field, "unique": unique, "state": "requested",
+            })
+        });
+        let all: Vec<_> = known.iter().map(|index| json!(index)).chain(missing).collect();
+        output::json(&json!({"indexes": all}))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows: Vec<_> = known.iter().map(row).collect();
+    let mut rows: Vec<_> = known.iter().map(row).collect();
+    rows.extend(missing.iter().map(|NewIndex { collection, field, unique }| {
+        cells(collection, field, *unique, "requested, not built".to_owned())
+    }));
     output::stdout(&table(&rows, 0, Overflow::Truncate, output::width()))?;
     if rows.is_empty() {
         output::stderr("No indexes. Add one with `ophost documents index add`.\n");
+    } else if !missing.is_empty() {
+        output::stderr("Build the requested indexes with `ophost documents index sync`.\n");
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn row(index: &IndexInfo) -> [String; 4] {
-    let unique = if index.unique { "unique" } else { "" };
     let state = match index.state {
         IndexState::Building { done, total } => format!("building, {done} of {total} documents"),
         IndexState::Ready => "ready".to_owned(),
         IndexState::Removing => "removing".to_owned(),
     };
-    [index.collection.to_string(), index.field.to_string(), unique.to_owned(), state]
+    cells(&index.collection, &index.field, index.unique, state)
+}
+
+fn cells(
+    collection: &CollectionName,
+    field: &IndexField,
+    unique: bool,
+    state: String,
+) -> [String; 4] {
+    let unique = if unique { "unique" } else { "" };
+    [collection.to_string(), field.to_string(), unique.to_owned(), state]
 }
 
 async fn remove(indexes: &Indexes<'_>, args: RemoveArgs, json: bool) -> Result<ExitCode, CliError> {

@@ -17,6 +17,7 @@ mod names;
 mod read;
 
 pub(super) use self::import::NotImported;
+pub(super) use self::index::incomplete as incomplete_indexes;
 
 use std::process::ExitCode;
 
@@ -184,7 +185,7 @@ async fn dispatch(
             import::run(host, *args, max_bytes, json).await
         }
         DocumentsCommand::Export(args) => export::run(&documents, args, json).await,
-        DocumentsCommand::Index(args) => index::run(host, args, json).await,
+        DocumentsCommand::Index(args) => index::run(host, args, config, json).await,
     }
 }
 
