@@ -65,7 +65,9 @@ pub use crate::error::DocumentError;
 pub use crate::extended::{ExtendedError, ExtendedProblem};
 pub use crate::filter::{Filter, FilterError};
 pub use crate::find::{Document, Page, PageBuilder};
-pub use crate::index::{Bounds, IndexField, IndexFieldError, IndexKey, KeyRange};
+pub use crate::index::{
+    Bounds, IndexField, IndexFieldError, IndexKey, IndexOrder, IndexPosition, KeyRange,
+};
 pub use crate::matcher::{Matcher, Search};
 pub use crate::memory::{Collection, Condition};
 pub use crate::name::{CollectionName, DocumentId, InvalidId, InvalidName};

@@ -4,14 +4,14 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use ophost_document::Budget;
+use ophost_document::{Budget, IndexOrder};
 use serde::Serialize;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
 use crate::model::history::{HistoryPage, Moment, PastDocument};
 use crate::store::{
-    DocumentSnapshot, FullScanReason, PageRequest, QueryPlan, ScanError, ScanPosition, ScanQuery,
-    ScannedDocument, StoreError, StoreHandle, off_thread,
+    DocumentSnapshot, FullScanReason, IndexWalk, PageRequest, QueryPlan, ScanError, ScanPosition,
+    ScanQuery, ScannedDocument, StoreError, StoreHandle, off_thread,
 };
 
 /// Read API of the documents in a data directory. Each call reads a snapshot.
@@ -110,9 +110,19 @@ impl<'a> DocumentReader<'a> {
         query: Query,
     ) -> Result<(Page, Explanation), StoreError> {
         let (scan, mut position) = ScanQuery::of_query(collection, &query);
-        let (scan, mut page) = (Arc::new(scan), PageBuilder::new(query));
+        let (scan, order) = (Arc::new(scan), query.index_order());
+        let mut page = PageBuilder::new(query);
         let snapshot = self.snapshot().await?;
         let mut read = 0;
+        if let Some(order) = order {
+            let (index, is_complete);
+            index = order.field().clone();
+            (read, is_complete) = walk(&*snapshot, (&scan, order), &mut page).await?;
+            if is_complete {
+                let plan = QueryPlan::Order { index };
+                return Ok((page.page(), Explanation { plan, documents_read: read }));
+            }
+        }
         loop {
             let request = request(position).with_documents(page.max_remaining());
             let stored = snapshot.scan(&scan, request).await.map_err(store_error)?;
@@ -216,6 +226,32 @@ impl PinnedDocuments {
             if position.is_none() || flow.is_break() {
                 return Ok(());
             }
+        }
+    }
+}
+
+/// Offers documents in the order of an index. Returns the number of documents that were read, and
+/// whether the page is complete.
+async fn walk(
+    snapshot: &dyn DocumentSnapshot,
+    (scan, order): (&Arc<ScanQuery>, IndexOrder),
+    page: &mut PageBuilder,
+) -> Result<(u64, bool), StoreError> {
+    let (order, mut position, mut read) = (Arc::new(order), None, 0);
+    loop {
+        let request = request(None).with_documents(Some(order.limit() + 1));
+        let walk = IndexWalk { order: Arc::clone(&order), position };
+        let Some(part) = snapshot.walk(scan, walk, request).await.map_err(store_error)? else {
+            return Ok((read, false));
+        };
+        read += part.read;
+        part.documents.into_iter().try_for_each(|document| offer(page, document))?;
+        match part.next {
+            Some(next) if !page.is_complete_before(&order, &next) => position = Some(next),
+            Some(_) | None => return Ok((read, true)),
+        }
+        if read > part.max_read {
+            return Ok((read, false));
         }
     }
 }

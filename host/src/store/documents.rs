@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use ophost_document::{Budget, IndexField, Interruption};
+use ophost_document::{Budget, IndexField, IndexOrder, IndexPosition, Interruption};
 use serde::{Deserialize, Serialize};
 
 use super::{IndexInfo, StoreError};
@@ -69,6 +69,20 @@ pub(crate) trait DocumentSnapshot: Send + Sync {
         query: &Arc<ScanQuery>,
         page: PageRequest,
     ) -> Result<ScanPage<DocumentId>, ScanError>;
+
+    /// Returns documents that match a query, in the order of an index. A document whose value is a
+    /// list can be returned several times. Returns `None` if no complete index has this order, or if
+    /// [`Self::scan`] is probably faster.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::scan`].
+    async fn walk(
+        &self,
+        query: &Arc<ScanQuery>,
+        walk: IndexWalk,
+        page: PageRequest,
+    ) -> Result<Option<WalkPage>, ScanError>;
 
     /// Returns whether any part of the read set has changed since the commit `base`.
     async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError>;
@@ -141,6 +155,8 @@ pub(super) enum Access {
     Point {
         /// The field of the index.
         field: IndexField,
+        /// The number of the index.
+        index: u32,
         /// The key of the value.
         key: Vec<u8>,
     },
@@ -166,6 +182,11 @@ pub enum QueryPlan {
         /// Whether the index yields more documents than `candidates`.
         #[serde(rename = "more_candidates")]
         has_more: bool,
+    },
+    /// By an index that has the sort order, up to the end of the page.
+    Order {
+        /// The field of the index.
+        index: IndexField,
     },
     /// By reading the whole collection.
     FullScan {
@@ -268,6 +289,27 @@ pub(crate) struct ScanPage<T> {
     pub(crate) next: Option<ScanPosition>,
     /// The number of documents that were read, matching or not.
     pub(crate) read: u64,
+}
+
+/// The start of one page of a walk along an index.
+#[derive(Debug)]
+pub(crate) struct IndexWalk {
+    /// The order of the walk.
+    pub(crate) order: Arc<IndexOrder>,
+    /// The position at which the page begins; `None` for the first page.
+    pub(crate) position: Option<IndexPosition>,
+}
+
+/// One page of a walk along an index.
+pub(crate) struct WalkPage {
+    /// The matching documents.
+    pub(crate) documents: Vec<ScannedDocument>,
+    /// The position at which the walk continues; `None` at its end.
+    pub(crate) next: Option<IndexPosition>,
+    /// The number of documents that were read.
+    pub(crate) read: u64,
+    /// The number of documents after which [`DocumentSnapshot::scan`] is probably faster.
+    pub(crate) max_read: u64,
 }
 
 impl<T> Default for ScanPage<T> {

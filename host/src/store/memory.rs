@@ -14,10 +14,10 @@ use super::stats::StatsBuilder;
 use super::{
     AppendLogOutcome, BuildIndexOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome,
     CreateIndexOutcome, DocumentSnapshot, DuplicateValue, EraseOutcome, FinishOutcome,
-    IdempotencyClaim, IndexInfo, IndexState, IndexViolation, InsertOutcome, MAX_INDEXES, NewIndex,
-    NewRun, PageRequest, PendingInsert, RemoveIndexOutcome, RunCompletion, RunCursor, RunFilter,
-    RunPage, ScanError, ScanPage, ScanPosition, ScanQuery, ScannedDocument, StatsReport, Store,
-    StoreError, StoredDocument,
+    IdempotencyClaim, IndexInfo, IndexState, IndexViolation, IndexWalk, InsertOutcome, MAX_INDEXES,
+    NewIndex, NewRun, PageRequest, PendingInsert, RemoveIndexOutcome, RunCompletion, RunCursor,
+    RunFilter, RunPage, ScanError, ScanPage, ScanPosition, ScanQuery, ScannedDocument, StatsReport,
+    Store, StoreError, StoredDocument, WalkPage,
 };
 use crate::model::digest::Digest;
 use crate::model::document::{
@@ -209,6 +209,15 @@ impl DocumentSnapshot for MemoryDocuments {
         page: PageRequest,
     ) -> Result<ScanPage<DocumentId>, ScanError> {
         self.page(query, &page, |id, _| id.clone())
+    }
+
+    async fn walk(
+        &self,
+        _: &Arc<ScanQuery>,
+        _: IndexWalk,
+        _: PageRequest,
+    ) -> Result<Option<WalkPage>, ScanError> {
+        Ok(None)
     }
 
     async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError> {

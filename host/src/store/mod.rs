@@ -32,8 +32,8 @@ mod write;
 pub(crate) use self::blocking::off_thread;
 pub(crate) use self::cancel_channel::CancelRegistration;
 pub(crate) use self::documents::{
-    DocumentSnapshot, PAGE_TIME, PageRequest, ScanError, ScanPage, ScanPosition, ScanQuery,
-    ScannedDocument, StoredDocument,
+    DocumentSnapshot, IndexWalk, PAGE_TIME, PageRequest, ScanError, ScanPage, ScanPosition,
+    ScanQuery, ScannedDocument, StoredDocument, WalkPage,
 };
 pub use self::documents::{FullScanReason, QueryPlan};
 pub use self::error::{StoreError, io_hint};

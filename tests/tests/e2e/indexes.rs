@@ -1,6 +1,8 @@
 //! `ophost documents index`, and queries and writes with an index.
 
 use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -30,6 +32,12 @@ fn with_numbers() -> Project {
 
 fn index(project: &Project, arguments: &[&str]) -> Output {
     project.run(&[&["documents", "index"], arguments].concat())
+}
+
+/// Returns the ids of printed documents.
+fn ids(output: &Output) -> Vec<String> {
+    let id = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["_id"].clone();
+    output.stdout.lines().map(|line| id(line).as_str().expect("a text").to_owned()).collect()
 }
 
 fn explain(project: &Project, filter: &str) -> Output {
@@ -84,6 +92,72 @@ fn index_is_added_used_and_removed() {
     matches         1
     ");
     insta::assert_snapshot!(project.run(&["store", "check"]), @"no problems found");
+}
+
+#[test]
+fn sorted_page_is_read_in_the_order_of_an_index() {
+    let project = with_numbers();
+    for field in ["n", "third"] {
+        assert_eq!(index(&project, &["add", "things", field]).code, Some(0));
+    }
+    let find = |more: &[&str]| {
+        let arguments = ["documents", "find", "things", "{}", "-n", "3", "--sort"];
+        project.run(&[&arguments[..], more].concat())
+    };
+    for (sort, field) in [("-third,n", "third"), ("-n", "n"), ("n", "n")] {
+        let explained = find(&[sort, "--explain", "--json"]).json();
+        assert_eq!(explained["plan"], "order", "{explained}");
+        assert_eq!(explained["index"], field);
+        let read = explained["documents_read"].as_u64().expect("a number");
+        assert!((4..30).contains(&read), "{explained}");
+    }
+    let first = find(&["-n"]);
+    assert_eq!(ids(&first), ["39", "38", "37"]);
+    let cursor = first.stderr.split('`').nth(1).and_then(|it| it.strip_prefix("--after "));
+    assert_eq!(ids(&find(&["-n", "--after", cursor.expect("a cursor")])), ["36", "35", "34"]);
+    // The filter has few matches, which are found by the other index.
+    let few = r#"{"n": {"$in": [5, 7, 2]}}"#;
+    let few = project.run(&["documents", "find", "things", few, "--sort", "third", "--explain"]);
+    assert!(few.stdout.contains("index n\n"), "{few}");
+}
+
+#[test]
+fn sorted_page_with_few_matches_is_found_by_a_full_scan() {
+    let lines: String = (0..2_500)
+        .map(|n| format!("{}\n", json!({"_id": format!("{n:04}"), "n": n, "x": n == 2_400})))
+        .collect();
+    let project = with_things(&lines);
+    index(&project, &["add", "things", "n"]);
+    let found = project.run(&["documents", "find", "things", r#"{"x": true}"#, "--sort", "n"]);
+    assert_eq!(ids(&found), ["2400"]);
+    let explained =
+        project.run(&["documents", "find", "things", r#"{"x": true}"#, "--sort", "n", "--explain"]);
+    assert!(explained.stdout.contains("full scan"), "{explained}");
+}
+
+#[test]
+fn killed_build_is_continued() {
+    let lines: String = (0..20_000).map(|n| format!("{{\"_id\":\"{n}\",\"n\":{n}}}\n")).collect();
+    let project = with_things(&lines);
+    for milliseconds in [20, 40, 60, 80] {
+        let mut build = project.command(&["documents", "index", "add", "things", "n"]);
+        let mut build = build.stderr(Stdio::null()).spawn().expect("the command starts");
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        build.kill().expect("a child process");
+        build.wait().expect("a child process");
+        insta::allow_duplicates!(
+            insta::assert_snapshot!(project.run(&["store", "check"]), @"no problems found")
+        );
+        assert_eq!(ids(&project.run(&["documents", "find", "things", r#"{"n": 7}"#])), ["7"]);
+    }
+    assert_eq!(index(&project, &["add", "things", "n"]).code, Some(0));
+    insta::assert_snapshot!(explain(&project, r#"{"n": 7}"#), @"
+    plan            index n
+    conditions      = 7
+    candidates      1
+    documents read  1
+    matches         1
+    ");
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn plan(plan: &QueryPlan) -> Vec<[String; 2]> {
                 row("candidates", candidates),
             ]
         }
+        QueryPlan::Order { index } => vec![row("plan", format!("index {index}, in sort order"))],
         QueryPlan::FullScan { reason } => {
             vec![row("plan", "full scan".to_owned()), row("reason", text(*reason).to_owned())]
         }

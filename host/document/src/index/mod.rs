@@ -8,13 +8,16 @@
 //! - [`IndexField`] is the field of an index.
 //! - [`keys_of`] returns the keys of a document.
 //! - [`bounds_of`] returns the key ranges that contain a key of every matching document.
+//! - [`IndexOrder`] is the sort order of a query, as an order of index entries.
 
 mod bounds;
 mod conditions;
 mod field;
 mod key;
+mod order;
 
 pub use self::bounds::{Bounds, KeyRange};
 pub use self::conditions::bounds_of;
 pub use self::field::{IndexField, IndexFieldError};
 pub use self::key::{IndexKey, keys_of};
+pub use self::order::{IndexOrder, IndexPosition};

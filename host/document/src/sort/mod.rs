@@ -9,7 +9,7 @@ use serde_json::Value;
 
 pub use self::key::SortKey;
 pub(crate) use self::key::{
-    MAX_KEY, MAX_VALUE, NULL, encode, encode_empty_list, encode_text_prefix,
+    MAX_KEY, MAX_VALUE, NULL, encode, encode_empty_list, encode_text_prefix, encoded_len,
 };
 use crate::budget::{Budget, Interruption};
 use crate::name::DocumentId;
@@ -60,6 +60,11 @@ impl Sort {
         self.0.first().is_none_or(|first| first.path.is_id_itself() && !first.descending)
     }
 
+    /// Returns the first field and the other fields; `None` for the order by id.
+    pub(crate) fn split_first(&self) -> Option<(&SortBy, &[SortBy])> {
+        self.0.split_first().filter(|_| !self.is_by_id())
+    }
+
     /// Returns the names of the document fields that the sort order reads.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|by| by.path.first())
@@ -108,6 +113,11 @@ enum SortValue<'v> {
 }
 
 impl SortBy {
+    /// Returns whether this is the ascending order of the ids.
+    pub(crate) fn is_ascending_id(&self) -> bool {
+        self.path.is_id_itself() && !self.descending
+    }
+
     fn sort_value<'v>(
         &self,
         fields: &'v dyn Fields,

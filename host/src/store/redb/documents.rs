@@ -25,8 +25,9 @@ use crate::model::document::{
 use crate::model::run_record::RunId;
 use crate::store::documents::{Access, PageBuffer};
 use crate::store::{
-    CommitMetadata, DocumentSnapshot, DuplicateValue, IndexInfo, PageRequest, QueryPlan, ScanError,
-    ScanPage, ScanPosition, ScanQuery, ScannedDocument, StoreError, StoredDocument, off_thread,
+    CommitMetadata, DocumentSnapshot, DuplicateValue, IndexInfo, IndexWalk, PageRequest, QueryPlan,
+    ScanError, ScanPage, ScanPosition, ScanQuery, ScannedDocument, StoreError, StoredDocument,
+    WalkPage, off_thread,
 };
 
 /// Name of the meta entry with the revision of the newest commit.
@@ -80,7 +81,7 @@ impl<S: Source> View<S> {
             Some(QueryPlan::Ids { candidates } | QueryPlan::Index { candidates, .. }) => {
                 *candidates
             }
-            Some(QueryPlan::FullScan { .. }) | None => {
+            Some(QueryPlan::FullScan { .. } | QueryPlan::Order { .. }) | None => {
                 self.collection_stats(&query.collection)?.documents
             }
         };
@@ -475,9 +476,11 @@ impl OpenSnapshot {
         catch_corruption_panic(|| Ok(read(&self.snapshot)))?
     }
 
+    /// Reads a page. `is_continued` is whether an earlier page set the plan of the scan, maybe in
+    /// another snapshot.
     fn page<T>(
         &self,
-        query: &ScanQuery,
+        (query, is_continued): (&ScanQuery, bool),
         page: &PageRequest,
         load: fn(MatchingDocument<'_>) -> T,
     ) -> Result<ScanPage<T>, ScanError> {
@@ -492,8 +495,16 @@ impl OpenSnapshot {
                 (Some(Access::Ids(ids)), _) | (_, Some(ids)) => {
                     snapshot.scan_some((query, ids), page)
                 }
-                (Some(Access::Point { field, key }), None) => {
-                    snapshot.scan_point(query, (field, key), page)
+                (Some(Access::Point { field, index, key }), None) => {
+                    // Another snapshot may not have the index.
+                    let known = match is_continued {
+                        true => snapshot.ready_index(&query.collection, field)?,
+                        false => Some(*index),
+                    };
+                    match known {
+                        Some(index) => snapshot.scan_point(query, (index, key), page),
+                        None => snapshot.scan_all(query, page),
+                    }
                 }
                 (Some(Access::Query) | None, None) => snapshot.scan_all(query, page),
             }
@@ -531,12 +542,13 @@ impl RedbDocuments {
         load: fn(MatchingDocument<'_>) -> T,
     ) -> Result<ScanPage<T>, ScanError> {
         let Some(opened) = &self.opened else { return Ok(ScanPage::default()) };
+        let is_continued = query.plan.get().is_some();
         // If the number of documents cannot be read, the scan reports the error.
         if opened.read(|snapshot| snapshot.is_short(query)).unwrap_or(false) {
-            return opened.page(query, &page, load);
+            return opened.page((query, is_continued), &page, load);
         }
         let (opened, query) = (Arc::clone(opened), Arc::clone(query));
-        off_thread(move || Ok(opened.page(&query, &page, load))).await?
+        off_thread(move || Ok(opened.page((&query, is_continued), &page, load))).await?
     }
 }
 
@@ -567,6 +579,26 @@ impl DocumentSnapshot for RedbDocuments {
         page: PageRequest,
     ) -> Result<ScanPage<DocumentId>, ScanError> {
         self.page(query, page, |document| document.id.clone()).await
+    }
+
+    async fn walk(
+        &self,
+        query: &Arc<ScanQuery>,
+        walk: IndexWalk,
+        page: PageRequest,
+    ) -> Result<Option<WalkPage>, ScanError> {
+        let Some(opened) = self.opened.clone() else { return Ok(None) };
+        // The order of the fields of a query is usually that of no index.
+        let field = walk.order.field();
+        if opened.read(|snapshot| snapshot.ready_index(&query.collection, field))?.is_none() {
+            return Ok(None);
+        }
+        let query = Arc::clone(query);
+        let walk = move || {
+            let page = PageScan::new(opened.revision, &page, |document| document.scanned());
+            Ok(opened.read(|snapshot| snapshot.walk(&query, &walk, page)))
+        };
+        off_thread(walk).await?
     }
 
     async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError> {

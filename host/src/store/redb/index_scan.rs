@@ -68,7 +68,8 @@ impl<S: Source> View<S> {
             Err(reason) => return Ok(Some(full_scan(reason))),
         };
         if let Some(point) = best.point() {
-            let access = Access::Point { field: best.field.clone(), key: point.from().to_vec() };
+            let (field, index) = (best.field.clone(), best.index);
+            let access = Access::Point { field, index, key: point.from().to_vec() };
             let (entries, has_more) = (best.entries, best.entries == MAX_COMPARED);
             return Ok(Some(best.plan(access, entries, has_more)));
         }
@@ -94,6 +95,21 @@ impl<S: Source> View<S> {
             Ok(best) => self.collect(best, max),
             Err(reason) => Ok(full_scan(reason)),
         }
+    }
+
+    /// Returns whether an index yields at most `max` documents of a query.
+    pub(super) fn has_few_candidates(
+        &self,
+        query: &ScanQuery,
+        max: usize,
+    ) -> Result<bool, StoreError> {
+        let Ok(best) = self.best_index(query)? else { return Ok(false) };
+        let mut entries = 0;
+        self.each_entry(best.index, &best.bounds, |_| {
+            entries += 1;
+            Ok(entries <= max)
+        })?;
+        Ok(entries <= max)
     }
 
     /// Returns the index with the fewest entries for a query, or why there is none.
@@ -174,17 +190,13 @@ impl<S: Source> View<S> {
         Ok(())
     }
 
-    /// Scans the documents that have a key in an index. If the index has been removed since the
-    /// plan was made, scans the whole collection.
+    /// Scans the documents that have a key in an index.
     pub(super) fn scan_point<D>(
         &self,
         query: &ScanQuery,
-        (field, value): (&IndexField, &[u8]),
+        (index, value): (u32, &[u8]),
         mut page: PageScan<'_, D>,
     ) -> Result<ScanPage<D>, ScanError> {
-        let Some(index) = self.ready_index(&query.collection, field)? else {
-            return self.scan_all(query, page);
-        };
         let all = keys::index_entries(index, value);
         let first = page
             .after
@@ -206,7 +218,7 @@ impl<S: Source> View<S> {
     }
 
     /// Returns the number of an index that can be used.
-    fn ready_index(
+    pub(super) fn ready_index(
         &self,
         collection: &CollectionName,
         field: &IndexField,

@@ -14,6 +14,7 @@ pub(super) mod index;
 pub(super) mod index_build;
 mod index_check;
 pub(super) mod index_scan;
+mod index_walk;
 pub(super) mod keys;
 mod maintenance;
 pub(super) mod ops;
