@@ -1,5 +1,7 @@
 //! The cost of documents: a run that writes one, a large commit, concurrent changes of one
-//! document, and a filter over many documents.
+//! document, a filter over many documents, and indexes.
+
+mod indexes;
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +47,8 @@ pub(super) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     undo::run(bench, report, &host)?;
     one_for_many(bench, report, &host)?;
     let (documents, table) = (Documents::import(report, &host)?, Table::fill(report, bench)?);
-    scans(bench, report, &documents, &table)
+    scans(bench, report, &documents, &table)?;
+    indexes::run(bench, report)
 }
 
 /// Compares a recorded run that writes one document with the same run as a dry run.
