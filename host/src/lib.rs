@@ -25,7 +25,7 @@
 //! | `config/`    | settings: flags, environment variables, `ophost.toml`, and the source of each value |
 //! | `run/`       | the flow: request, validation, executions and retries, recorder, report |
 //! | `runs/`      | read API of run records: find, list, statistics; cancel, erase and prune |
-//! | `documents/` | document transaction of a run, read API of documents, operations of the host itself |
+//! | `documents/` | document transaction of a run, read API of documents, operations of the host itself, indexes |
 //! | `registry/`  | plugin files, index, name ownership, snapshot, watcher, catalog |
 //! | `sandbox/`   | the only folder that names wasmtime: compile, cache, describe, invoke, imports |
 //! | `store/`     | the store trait and its conformance suite; `store/redb/` is the only folder that names redb |
@@ -95,7 +95,8 @@ pub use crate::context::{
 pub use crate::documents::builtin::CallSettings;
 pub use crate::documents::delete::DeleteDocuments;
 pub use crate::documents::import::{Existing, Import};
-pub use crate::documents::reader::{DocumentReader, PinnedDocuments};
+pub use crate::documents::indexes::{AddedIndex, IndexError, Indexes};
+pub use crate::documents::reader::{DocumentReader, Explanation, PinnedDocuments};
 pub use crate::documents::set::SetFields;
 pub use crate::model::caller::Caller;
 pub use crate::model::digest::{Digest, ParseDigestError};
@@ -127,9 +128,10 @@ pub use crate::runs::{
     FindError, HeldRuns, NamedRemoval, PruneError, PruneReport, RemoveError, Runs,
 };
 pub use crate::store::{
-    Bucket, CompactReport, EraseOutcome, FILE as STORE_FILE, LastPrune, LogFile, OperationStats,
-    Percentiles, RunCursor, RunFilter, RunHold, RunPage, SalvageReport, Stats, StatsReport,
-    StoreError, io_hint as store_io_hint,
+    Bucket, CompactReport, DuplicateValue, EraseOutcome, FILE as STORE_FILE, FullScanReason,
+    IndexInfo, IndexState, IndexViolation, LastPrune, LogFile, NewIndex, OperationStats,
+    Percentiles, QueryPlan, RunCursor, RunFilter, RunHold, RunPage, SalvageReport, Stats,
+    StatsReport, StoreError, io_hint as store_io_hint,
 };
 pub use crate::util::clock;
 pub use crate::util::os_error::{self, Shortage};

@@ -9,8 +9,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use ophost::config::{
-    Config, PartialLimits, RetentionSettings, RunRetentionSettings, Source, Sourced, SourcedLimits,
+    Config, PartialLimits, RequestedIndex, RetentionSettings, RunRetentionSettings, Source,
+    Sourced, SourcedLimits,
 };
+use ophost::document::CollectionName;
 
 use super::error::CliError;
 use super::output;
@@ -133,6 +135,7 @@ fn rows(config: &Config) -> Vec<Row> {
         rows.extend(operation_limit_rows(&format!("operations.{name}"), &settings.defaults));
         rows.extend(operation_limit_rows(&format!("operations.{name}.max"), &settings.maxima));
     }
+    rows.extend(config.collections.iter().map(|(name, settings)| indexes(name, &settings.indexes)));
     rows
 }
 
@@ -146,6 +149,20 @@ fn trust(config: &Config) -> Row {
     let words = config.trust.value.words();
     let text = if words.is_empty() { "owner only".to_owned() } else { words.join(", ") };
     Row { key: "trust".into(), value: json!(words), text, source: config.trust.source.clone() }
+}
+
+fn indexes(collection: &CollectionName, indexes: &Sourced<Vec<RequestedIndex>>) -> Row {
+    let text = |RequestedIndex { field, unique }: &RequestedIndex| match unique {
+        true => format!("{field} (unique)"),
+        false => field.to_string(),
+    };
+    let json = |it: &RequestedIndex| json!({"field": it.field, "unique": it.unique});
+    Row {
+        key: format!("collections.{collection}.indexes"),
+        value: indexes.value.iter().map(json).collect(),
+        text: indexes.value.iter().map(text).collect::<Vec<_>>().join(", "),
+        source: indexes.source.clone(),
+    }
 }
 
 fn limit_rows(key: &str, limits: &SourcedLimits) -> [Row; 5] {

@@ -19,6 +19,7 @@ use ophost::trust::{Exposed, Judge, Purpose, Untrusted, is_on_read_only_mount};
 use ophost::{Host, Inspector, LastPrune, RunFilter, RunPage, Status, StoreError};
 use ophost_toolchain::ToolchainReport;
 
+use super::documents::incomplete_indexes;
 use super::error::{CliError, Exit};
 use super::output::{self, ERROR, EscapedLine, HINT, NAME, OK, WARNING, quoted};
 use super::settings::{Settings, builder, store_builder};
@@ -207,6 +208,7 @@ fn project_of(config: &Config) -> Vec<Finding> {
         if is_usable {
             findings.push(records(config));
             findings.extend(retention(config));
+            findings.extend(indexes(config));
         }
         findings.extend(code_cache(config));
     }
@@ -406,6 +408,18 @@ fn retention_finding(state: &RetentionState) -> Option<Finding> {
         return Some(Finding::warning(subject, text, "run `ophost runs prune`"));
     }
     Some(Finding::ok(subject, last))
+}
+
+/// Returns a warning if indexes that the settings request are not complete.
+fn indexes(config: &Config) -> Option<Finding> {
+    let host = store_builder(config).ok()?.build_without_plugins().ok()?;
+    // The check of the records reports an unreadable store.
+    let known = super::runtime().ok()?.block_on(host.indexes()?.list()).ok()?;
+    let incomplete = incomplete_indexes(&known, config);
+    let names = incomplete.iter().map(|it| format!("`{}` of `{}`", it.field, it.collection));
+    let text = format!("requested, but not built: {}", names.collect::<Vec<_>>().join(", "));
+    let fix = "run `ophost documents index sync` to build them";
+    (!incomplete.is_empty()).then(|| Finding::warning("indexes", text, fix))
 }
 
 /// Returns the command that gives this user the permissions that the store needs.

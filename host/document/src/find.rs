@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::budget::{Budget, Interruption};
+use crate::index::{IndexOrder, IndexPosition};
 use crate::name::DocumentId;
 use crate::projection::Fields;
 use crate::query::{Cursor, Query};
@@ -62,7 +63,8 @@ impl PageBuilder {
 
     /// Offers a document to the page, and calls `whole` to get it if it can be on the page.
     ///
-    /// Each document must be offered once, in the order of the ids. Documents that are not in
+    /// For the order by id, each document must be offered once, in this order. For other orders, a
+    /// document can be offered again. Documents that are not in
     /// [`Query::scan`] can be left out, and `fields` needs only the fields of the scan. `Break`
     /// means that the page is complete and further documents do not change it.
     ///
@@ -106,6 +108,13 @@ impl PageBuilder {
     /// Returns whether the page is complete, so that further documents do not change it.
     pub fn is_full(&self) -> bool {
         self.end.is_some() && self.query.sort.is_by_id()
+    }
+
+    /// Returns whether documents that have no entry before a position of an index do not change the
+    /// page.
+    pub fn is_complete_before(&self, order: &IndexOrder, position: &IndexPosition) -> bool {
+        let bound = order.lower_bound(position);
+        self.end.as_ref().is_some_and(|end| *end.as_bytes() <= bound[..])
     }
 
     /// Returns how many further matching documents at most can change the page; `None` if any

@@ -13,6 +13,7 @@
 //! | [`error`]  | errors of the calls of a collection |
 //! | [`find`]   | builds the page of a query |
 //! | [`query`]  | queries of a collection, and the cursors of their pages |
+//! | [`index`]  | keys of secondary indexes, and the key ranges that a filter selects |
 //! | [`sort`]   | sort orders of documents, and sort keys |
 //! | [`filter`] | filters: parses and matches them |
 //! | [`edit`]   | sets fields and merges patches |
@@ -39,6 +40,7 @@ pub mod error;
 pub mod extended;
 pub mod filter;
 pub mod find;
+pub mod index;
 pub mod json;
 pub mod matcher;
 pub mod memory;
@@ -63,6 +65,9 @@ pub use crate::error::DocumentError;
 pub use crate::extended::{ExtendedError, ExtendedProblem};
 pub use crate::filter::{Filter, FilterError};
 pub use crate::find::{Document, Page, PageBuilder};
+pub use crate::index::{
+    Bounds, IndexField, IndexFieldError, IndexKey, IndexOrder, IndexPosition, KeyRange,
+};
 pub use crate::matcher::{Matcher, Search};
 pub use crate::memory::{Collection, Condition};
 pub use crate::name::{CollectionName, DocumentId, InvalidId, InvalidName};

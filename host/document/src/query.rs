@@ -6,6 +6,7 @@ use data_encoding::HEXLOWER;
 use serde_json::json;
 
 use crate::filter::Filter;
+use crate::index::IndexOrder;
 use crate::json;
 use crate::name::{CollectionName, DocumentId};
 use crate::projection::Projection;
@@ -75,6 +76,11 @@ impl Query {
         names.extend(self.sort.names());
         let projection = Projection::new(names);
         Scan { projection, ids: self.filter.ids(), after: self.after_id() }
+    }
+
+    /// Returns the sort order as an order of index entries; `None` if no index can have it.
+    pub fn index_order(&self) -> Option<IndexOrder> {
+        IndexOrder::of(&self.sort, self.limit, self.after.as_ref())
     }
 
     /// Returns the id after which this page begins, if documents are sorted by id. `None` for the

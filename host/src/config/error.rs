@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ophost_document::IndexFieldError;
+
 use super::Source;
 use crate::util::trust::{UnknownWord, Untrusted};
 
@@ -151,6 +153,17 @@ pub enum SettingError {
     /// `[operations.NAME]` with an invalid operation name.
     #[error("`{0}` is not a valid operation name")]
     OperationName(String),
+    /// `[collections.NAME]` with an invalid collection name.
+    #[error("`{0}` is not a valid collection name")]
+    CollectionName(String),
+    /// An index of a field that cannot have one.
+    #[error("`{key}`: {problem}")]
+    Index {
+        /// The key.
+        key: String,
+        /// The error of the field.
+        problem: IndexFieldError,
+    },
 }
 
 fn untrusted_message(keys: &[&str], untrusted: &Untrusted) -> String {
@@ -208,7 +221,10 @@ impl SettingError {
                     .to_owned(),
             ),
             Self::ControlCharacter { .. } => Some("remove the character".to_owned()),
-            Self::Trust { .. } => None,
+            Self::Trust { .. } | Self::Index { .. } => None,
+            Self::CollectionName(_) => {
+                Some("run `ophost documents collections` to see the names".to_owned())
+            }
             Self::OperationName(_) => Some("run `ophost list` to see the names".to_owned()),
         }
     }
@@ -223,6 +239,7 @@ pub(super) const PATH: &str = "a path";
 pub(super) const RECORD_POLICY: &str = "a record policy";
 pub(super) const PATHS: &str = "a list of paths";
 pub(super) const TRUST_WORDS: &str = "a list of words";
+pub(super) const INDEXES: &str = "a list of fields";
 
 /// Returns the hint for a value of the wrong type.
 fn type_hint(expected: &str) -> &'static str {
@@ -233,6 +250,7 @@ fn type_hint(expected: &str) -> &'static str {
         TABLE => "write a table, such as `[limits]` or `[operations.NAME]`",
         PATHS => "write a list of directories, such as `[\"plugins\"]`",
         RECORD_POLICY => "write a string, such as `\"always\"`",
+        INDEXES => "write a list, such as `[\"status\", {field = \"email\", unique = true}]`",
         TRUST_WORDS => "write a list, such as `[\"group-writable\", \"owner:root\"]`",
         _ => "write a directory as a string, such as `\".ophost\"`",
     }

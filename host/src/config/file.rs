@@ -16,8 +16,10 @@ use super::error::{
 };
 use super::paths;
 use super::{
-    OperationSettings, PartialLimits, RetentionSettings, RunRetentionSettings, Source, Sourced,
+    CollectionSettings, OperationSettings, PartialLimits, RetentionSettings, RunRetentionSettings,
+    Source, Sourced,
 };
+use crate::model::document::CollectionName;
 use crate::model::operation::OperationName;
 use crate::policy::RecordPolicy;
 use crate::util::text_encoding;
@@ -30,8 +32,17 @@ const MAX_FILE_SIZE: u64 = 1 << 20;
 /// Maximum length of an invalid value in an error, in characters.
 const MAX_SHOWN: usize = 60;
 
-const ROOT_KEYS: [&str; 8] =
-    ["plugins", "data", "trust", "record", "limits", "operations", "compile", "retention"];
+const ROOT_KEYS: [&str; 9] = [
+    "plugins",
+    "data",
+    "trust",
+    "record",
+    "limits",
+    "operations",
+    "collections",
+    "compile",
+    "retention",
+];
 const LIMIT_KEYS: [&str; 6] = ["timeout", "memory", "output", "effects", "log", "max"];
 const MAXIMUM_KEYS: [&str; 5] = ["timeout", "memory", "output", "effects", "log"];
 const COMPILE_KEYS: [&str; 2] = ["memory", "time"];
@@ -51,6 +62,7 @@ pub(super) struct FileSettings {
     pub(super) limits: PartialLimits,
     pub(super) maxima: PartialLimits,
     pub(super) operations: BTreeMap<OperationName, OperationSettings>,
+    pub(super) collections: BTreeMap<CollectionName, CollectionSettings>,
     pub(super) compile_memory: Option<Sourced<u64>>,
     pub(super) compile_time: Option<Sourced<Duration>>,
     pub(super) retention: RetentionSettings,
@@ -99,12 +111,12 @@ pub(super) fn parse(text: &str, name: &Path) -> Result<FileSettings, ConfigError
     parser.settings(document.get_ref())
 }
 
-type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
-type Entry<'a> = Spanned<DeValue<'a>>;
+pub(super) type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
+pub(super) type Entry<'a> = Spanned<DeValue<'a>>;
 
 /// A parser with the text and the name of its file.
 #[derive(Clone, Copy)]
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     text: &'a str,
     name: &'a Path,
 }
@@ -115,7 +127,7 @@ impl Parser<'_> {
         1 + before.iter().filter(|byte| **byte == b'\n').count()
     }
 
-    fn source<T>(&self, spanned: &Spanned<T>) -> Source {
+    pub(super) fn source<T>(&self, spanned: &Spanned<T>) -> Source {
         Source::File { file: self.name.to_owned(), line: self.line(spanned.span().start) }
     }
 
@@ -131,6 +143,7 @@ impl Parser<'_> {
                     (settings.limits, settings.maxima) = self.limits("limits", value)?;
                 }
                 "operations" => settings.operations = self.operations(value)?,
+                "collections" => settings.collections = self.collections(value)?,
                 "compile" => self.compile(&mut settings, value)?,
                 "retention" => settings.retention = self.retention(value)?,
                 _ => return Err(self.unknown("", key, &ROOT_KEYS)),
@@ -271,7 +284,7 @@ impl Parser<'_> {
         Ok(Sourced { value: count, source: self.source(value) })
     }
 
-    fn table<'v, 'i>(
+    pub(super) fn table<'v, 'i>(
         &self,
         key: &str,
         value: &'v Entry<'i>,
@@ -279,7 +292,7 @@ impl Parser<'_> {
         value.get_ref().as_table().ok_or_else(|| self.wrong_type(key, value, TABLE))
     }
 
-    fn text<'v>(
+    pub(super) fn text<'v>(
         &self,
         key: &str,
         value: &'v Entry<'_>,
@@ -345,11 +358,16 @@ impl Parser<'_> {
         Ok(Sourced { value: paths, source: self.source(value) })
     }
 
-    fn invalid<T>(&self, spanned: &Spanned<T>, problem: SettingError) -> ConfigError {
+    pub(super) fn invalid<T>(&self, spanned: &Spanned<T>, problem: SettingError) -> ConfigError {
         ConfigError::setting(self.source(spanned), problem)
     }
 
-    fn wrong_type(&self, key: &str, value: &Entry<'_>, expected: &'static str) -> ConfigError {
+    pub(super) fn wrong_type(
+        &self,
+        key: &str,
+        value: &Entry<'_>,
+        expected: &'static str,
+    ) -> ConfigError {
         let got = match value.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) | DeValue::Float(_) => "a number",
@@ -361,7 +379,12 @@ impl Parser<'_> {
         self.invalid(value, SettingError::WrongType { key: key.to_owned(), expected, got })
     }
 
-    fn unknown(&self, table: &str, key: &Key<'_>, known: &'static [&'static str]) -> ConfigError {
+    pub(super) fn unknown(
+        &self,
+        table: &str,
+        key: &Key<'_>,
+        known: &'static [&'static str],
+    ) -> ConfigError {
         let name = key.get_ref().as_ref();
         let full =
             if table.is_empty() { truncated(name) } else { format!("{table}.{}", truncated(name)) };
@@ -441,6 +464,7 @@ pub(super) fn record_policy(key: &str, text: &str) -> Result<RecordPolicy, Setti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RequestedIndex;
 
     fn read(text: &str) -> Result<FileSettings, String> {
         parse(text, Path::new("ophost.toml")).map_err(|error| {
@@ -473,6 +497,18 @@ mod tests {
         assert_eq!(runs.max_runs, Some(Sourced { value: 1_000, source: line(15) }));
         assert_eq!(history_max_age.unwrap().source, line(16));
         assert_eq!(failed.unwrap().max_age.unwrap().source, line(18));
+    }
+
+    #[test]
+    fn indexes_of_collections_are_parsed() {
+        let text = "[collections.jobs]\nindexes = [\"status\", {field = \"email\", unique = true}]";
+        let collections = read(text).unwrap().collections;
+        let (name, CollectionSettings { indexes }) = collections.first_key_value().unwrap();
+        assert_eq!(name.as_str(), "jobs");
+        let of = |it: &RequestedIndex| (it.field.to_string(), it.unique);
+        let known: Vec<_> = indexes.value.iter().map(of).collect();
+        assert_eq!(known, [("status".to_owned(), false), ("email".to_owned(), true)]);
+        assert_eq!(indexes.source, Source::File { file: "ophost.toml".into(), line: 2 });
     }
 
     #[test]
@@ -516,6 +552,17 @@ mod tests {
         );
         assert!(error("retention.failed.history_max_age = \"1d\"").contains("is not a setting"));
         assert!(error("plugins = []").contains("is `[]`, which is not a list of paths"));
+        assert!(error("[collections.Bad]").contains("`Bad` is not a valid collection name"));
+        let index =
+            |list: &str| read(&format!("[collections.jobs]\nindexes = {list}")).unwrap_err();
+        assert_eq!(
+            index("[\"rows.0\"]"),
+            "`ophost.toml`, line 2: `collections.jobs.indexes`: \
+             cannot index `rows.0`: `0` is a position in a list; "
+        );
+        assert!(index("\"status\"").contains("`collections.jobs.indexes` is a string, not a list"));
+        assert!(index("[{unique = true}]").contains("is a table, not a list of fields"));
+        assert!(index("[{field = \"a\", uniq = true}]").contains("did you mean `unique`?"));
         assert!(error("[operations.Bad]").contains("`Bad` is not a valid operation name"));
         assert_eq!(
             error("[operations.a.b]\nlog = \"1KiB\""),

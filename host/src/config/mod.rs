@@ -7,6 +7,7 @@
 //!   ignored. If it sets the data or plugin directories, commands that need them fail: see [`Config::check_trusted`].
 //! - [`ConfigError`] contains the file, the line and a hint.
 
+mod collections;
 mod discovery;
 mod error;
 mod file;
@@ -19,10 +20,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::collections::{CollectionSettings, RequestedIndex};
 pub use self::discovery::FILE_NAME;
 pub use self::error::ConfigError;
 pub use self::file::is_without_unit;
 pub use self::retention::{RetentionSettings, RunRetentionSettings};
+use crate::model::document::CollectionName;
 use crate::model::limits::{CompileBudget, LimitRequest, Limits, OperationLimits};
 use crate::model::operation::OperationName;
 use crate::policy::RecordPolicy;
@@ -197,6 +200,8 @@ pub struct Config {
     pub maxima: SourcedLimits,
     /// The settings of single operations.
     pub operations: BTreeMap<OperationName, OperationSettings>,
+    /// The settings of single collections.
+    pub collections: BTreeMap<CollectionName, CollectionSettings>,
     /// The limits for the compilation of one plugin.
     pub compile: CompileBudget,
     /// The sources of `compile`.

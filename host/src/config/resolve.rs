@@ -60,6 +60,7 @@ impl Config {
             limits: environment.limits(settings.limits)?,
             maxima: with_defaults(settings.maxima, Limits::DEFAULT_MAXIMA),
             operations: settings.operations,
+            collections: settings.collections,
             compile: CompileBudget { memory: compile.0.value, time: compile.1.value },
             compile_sources: CompileSources { memory: compile.0.source, time: compile.1.source },
             retention: environment.retention(settings.retention)?,
@@ -164,6 +165,9 @@ fn remove_grants(settings: &mut FileSettings, file: &Path) -> Vec<String> {
         let key = format!("{key}.max");
         remove_limit_grants(&mut operation.maxima, &key, &Limits::DEFAULT_MAXIMA, &mut ignored);
     }
+    // A unique index rejects documents.
+    let collections = std::mem::take(&mut settings.collections);
+    ignored.extend(collections.keys().map(|name| format!("collections.{name}.indexes")));
     let max = CompileBudget::DEFAULT;
     drop_if(&mut settings.compile_memory, "compile.memory", &mut ignored, |it| *it > max.memory);
     drop_if(&mut settings.compile_time, "compile.time", &mut ignored, |it| *it > max.time);

@@ -4,19 +4,38 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use ophost_document::Budget;
+use ophost_document::{Budget, IndexOrder};
+use serde::Serialize;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
 use crate::model::history::{HistoryPage, Moment, PastDocument};
 use crate::store::{
-    DocumentSnapshot, PageRequest, ScanError, ScanPosition, ScanQuery, ScannedDocument, StoreError,
-    StoreHandle, off_thread,
+    DocumentSnapshot, FullScanReason, IndexWalk, PageRequest, QueryPlan, ScanError, ScanPosition,
+    ScanQuery, ScannedDocument, StoreError, StoreHandle, off_thread,
 };
 
 /// Read API of the documents in a data directory. Each call reads a snapshot.
 #[derive(Clone, Copy)]
 pub struct DocumentReader<'a> {
     store: &'a StoreHandle,
+}
+
+/// How a query found its documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: QueryPlan,
+    /// The number of documents that were read, matching or not.
+    pub documents_read: u64,
+}
+
+impl Explanation {
+    fn of(scan: &ScanQuery, documents_read: u64) -> Self {
+        // A store without documents makes no plan.
+        let none = QueryPlan::FullScan { reason: FullScanReason::NoIndex };
+        Self { plan: scan.plan().cloned().unwrap_or(none), documents_read }
+    }
 }
 
 impl<'a> DocumentReader<'a> {
@@ -77,18 +96,43 @@ impl<'a> DocumentReader<'a> {
     ///
     /// Like [`Self::collections`].
     pub async fn find(&self, collection: CollectionName, query: Query) -> Result<Page, StoreError> {
+        Ok(self.find_explained(collection, query).await?.0)
+    }
+
+    /// Like [`Self::find`], and returns how the documents were found.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::collections`].
+    pub async fn find_explained(
+        &self,
+        collection: CollectionName,
+        query: Query,
+    ) -> Result<(Page, Explanation), StoreError> {
         let (scan, mut position) = ScanQuery::of_query(collection, &query);
-        let (scan, mut page) = (Arc::new(scan), PageBuilder::new(query));
+        let (scan, order) = (Arc::new(scan), query.index_order());
+        let mut page = PageBuilder::new(query);
         let snapshot = self.snapshot().await?;
+        let mut read = 0;
+        if let Some(order) = order {
+            let (index, is_complete);
+            index = order.field().clone();
+            (read, is_complete) = walk(&*snapshot, (&scan, order), &mut page).await?;
+            if is_complete {
+                let plan = QueryPlan::Order { index };
+                return Ok((page.page(), Explanation { plan, documents_read: read }));
+            }
+        }
         loop {
             let request = request(position).with_documents(page.max_remaining());
             let stored = snapshot.scan(&scan, request).await.map_err(store_error)?;
+            read += stored.read;
             for document in stored.documents {
                 offer(&mut page, document)?;
             }
             position = stored.next;
             if position.is_none() || page.is_full() {
-                return Ok(page.page());
+                return Ok((page.page(), Explanation::of(&scan, read)));
             }
         }
     }
@@ -103,15 +147,29 @@ impl<'a> DocumentReader<'a> {
         collection: CollectionName,
         filter: Filter,
     ) -> Result<u64, StoreError> {
+        Ok(self.count_explained(collection, filter).await?.0)
+    }
+
+    /// Like [`Self::count`], and returns how the documents were found.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::collections`].
+    pub async fn count_explained(
+        &self,
+        collection: CollectionName,
+        filter: Filter,
+    ) -> Result<(u64, Explanation), StoreError> {
         let scan = Arc::new(ScanQuery::of_filter(collection, filter));
         let snapshot = self.snapshot().await?;
-        let (mut count, mut position) = (0, None);
+        let (mut count, mut read, mut position) = (0, 0, None);
         loop {
             let page = snapshot.scan_ids(&scan, request(position)).await.map_err(store_error)?;
             count += page.documents.len() as u64;
+            read += page.read;
             position = page.next;
             if position.is_none() {
-                return Ok(count);
+                return Ok((count, Explanation::of(&scan, read)));
             }
         }
     }
@@ -168,6 +226,32 @@ impl PinnedDocuments {
             if position.is_none() || flow.is_break() {
                 return Ok(());
             }
+        }
+    }
+}
+
+/// Offers documents in the order of an index. Returns the number of documents that were read, and
+/// whether the page is complete.
+async fn walk(
+    snapshot: &dyn DocumentSnapshot,
+    (scan, order): (&Arc<ScanQuery>, IndexOrder),
+    page: &mut PageBuilder,
+) -> Result<(u64, bool), StoreError> {
+    let (order, mut position, mut read) = (Arc::new(order), None, 0);
+    loop {
+        let request = request(None).with_documents(Some(order.limit() + 1));
+        let walk = IndexWalk { order: Arc::clone(&order), position };
+        let Some(part) = snapshot.walk(scan, walk, request).await.map_err(store_error)? else {
+            return Ok((read, false));
+        };
+        read += part.read;
+        part.documents.into_iter().try_for_each(|document| offer(page, document))?;
+        match part.next {
+            Some(next) if !page.is_complete_before(&order, &next) => position = Some(next),
+            Some(_) | None => return Ok((read, true)),
+        }
+        if read > part.max_read {
+            return Ok((read, false));
         }
     }
 }

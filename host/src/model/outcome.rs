@@ -106,7 +106,8 @@ pub enum FailureKind {
     InvalidOutput,
     /// The guest failed after access to a collection outside its models was denied.
     Denied,
-    /// The document transaction still had a conflict after the last conflict retry.
+    /// The document transaction still had a conflict after the last conflict retry, or a unique
+    /// index rejected its changes.
     Conflict,
     /// The document changes exceeded the limit `effects`.
     Effects,

@@ -13,6 +13,7 @@ use super::record::{BeginOutcome, NotStarted, RecordedOutcome, Recorder, RunSpec
 use super::request::RecordRequest;
 use super::{HostBuilder, HostError, Request, RunError, RunReport};
 use crate::context::OrchestrationContext;
+use crate::documents::indexes::Indexes;
 use crate::documents::reader::DocumentReader;
 use crate::model::document::CommitRequest;
 use crate::model::limits::LimitName;
@@ -290,6 +291,11 @@ impl Host {
         self.shared.recorder.store().map(DocumentReader::new)
     }
 
+    /// Returns the API of secondary indexes; `None` without a data directory.
+    pub fn indexes(&self) -> Option<Indexes<'_>> {
+        self.shared.recorder.store().map(Indexes::new)
+    }
+
     /// Reloads the plugin directories.
     ///
     /// If a loaded file is invalid now, its last valid version stays in use until the file is valid
@@ -446,24 +452,36 @@ pub(super) async fn execute_with_retries(
             let (outcome, recorded_outcome, effects) =
                 prepare(&execution, tracker, output_schema, (outcome, effects)).await;
             let report = RunReport::new(&execution, tracker, context, outcome, &effects);
-            if report
-                .record(tracker, recorded_outcome, (&effects, execution.capability_use()))
-                .await?
-                == FinishOutcome::Done
-            {
-                return Ok(report);
+            let finished =
+                report.record(tracker, recorded_outcome, (&effects, execution.capability_use()));
+            match finished.await? {
+                FinishOutcome::Done => return Ok(report),
+                FinishOutcome::Duplicate(duplicate) => {
+                    let outcome = (Outcome::Failed(duplicate.failure()), Arc::default());
+                    let ended = prepare(&execution, tracker, output_schema, outcome).await;
+                    return end(&execution, tracker, context, ended).await;
+                }
+                FinishOutcome::Conflict | FinishOutcome::Lost => {}
             }
         }
         if !execution.prepare_retry().await {
-            let (outcome, nothing) = (execution.retries_exhausted(), Arc::default());
-            let report = RunReport::new(&execution, tracker, context, outcome, &nothing);
-            let recorded_outcome = RecordedOutcome::default();
-            report
-                .record(tracker, recorded_outcome, (&nothing, execution.capability_use()))
-                .await?;
-            return Ok(report);
+            let outcome = execution.retries_exhausted();
+            let ended = (outcome, RecordedOutcome::default(), Arc::default());
+            return end(&execution, tracker, context, ended).await;
         }
     }
+}
+
+/// Records an outcome without document changes.
+async fn end(
+    execution: &Execution<'_>,
+    tracker: &RunTracker,
+    context: &OrchestrationContext,
+    (outcome, recorded_outcome, nothing): (Outcome, RecordedOutcome, Arc<CommitRequest>),
+) -> Result<RunReport, RunError> {
+    let report = RunReport::new(execution, tracker, context, outcome, &nothing);
+    report.record(tracker, recorded_outcome, (&nothing, execution.capability_use())).await?;
+    Ok(report)
 }
 
 /// Prepares the recorded outcome. If the deadline passes, the run fails without document changes.

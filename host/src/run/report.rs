@@ -91,7 +91,11 @@ impl RunReport {
             is_dry,
         };
         let source = match tracker.finish(ended).await {
-            Ok(finished @ (FinishOutcome::Done | FinishOutcome::Conflict)) => return Ok(finished),
+            Ok(
+                finished @ (FinishOutcome::Done
+                | FinishOutcome::Conflict
+                | FinishOutcome::Duplicate(_)),
+            ) => return Ok(finished),
             // A record that has an end never changes.
             Ok(FinishOutcome::Lost) => {
                 let message = "the run was already marked as crashed by another process";

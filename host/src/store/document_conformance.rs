@@ -27,7 +27,7 @@ use crate::model::run_record::tests::running;
 use crate::model::run_record::{RunId, RunRecord, Status};
 use crate::util::private_dir::DataDir;
 
-fn address(collection: &str, id: &str) -> Address {
+pub(super) fn address(collection: &str, id: &str) -> Address {
     Address { collection: collection.parse().unwrap(), id: id.parse().unwrap() }
 }
 
@@ -37,10 +37,10 @@ fn body(value: Value) -> Body {
 
 /// A document transaction of a run, under construction.
 #[derive(Default)]
-struct TestTransaction(CommitRequest);
+pub(super) struct TestTransaction(pub(super) CommitRequest);
 
 impl TestTransaction {
-    async fn reading(store: &dyn Store, addresses: &[&Address]) -> Self {
+    pub(super) async fn reading(store: &dyn Store, addresses: &[&Address]) -> Self {
         let snapshot = store.snapshot().await.unwrap();
         let mut reads = ReadSet::default();
         for address in addresses {
@@ -62,17 +62,22 @@ impl TestTransaction {
     }
 
     /// Adds a write whose `before` is the current document of `store`.
-    async fn writing(mut self, store: &dyn Store, address: &Address, after: Option<Value>) -> Self {
+    pub(super) async fn writing(
+        mut self,
+        store: &dyn Store,
+        address: &Address,
+        after: Option<Value>,
+    ) -> Self {
         let before = read(store, address).await.map(|known| known.body);
         let change = DocumentChange { before, after: after.map(body) };
         self.0.changes.insert(address.clone(), change);
         self
     }
 
-    async fn commit(self, store: &dyn Store) -> Option<ChangeCount> {
+    pub(super) async fn commit(self, store: &dyn Store) -> Option<ChangeCount> {
         match store.commit_changes(author(), self.0.into()).await.unwrap() {
             CommitOutcome::Committed(_, count) => Some(count),
-            CommitOutcome::Conflict => None,
+            CommitOutcome::Conflict | CommitOutcome::Duplicate(_) => None,
         }
     }
 }
@@ -83,11 +88,15 @@ async fn read(store: &dyn Store, address: &Address) -> Option<StoredDocument> {
 }
 
 /// Returns a transaction that reads and writes a document.
-async fn replacing(store: &dyn Store, address: &Address, after: Option<Value>) -> TestTransaction {
+pub(super) async fn replacing(
+    store: &dyn Store,
+    address: &Address,
+    after: Option<Value>,
+) -> TestTransaction {
     TestTransaction::reading(store, &[address]).await.writing(store, address, after).await
 }
 
-async fn put(store: &dyn Store, address: &Address, value: Value) {
+pub(super) async fn put(store: &dyn Store, address: &Address, value: Value) {
     let transaction = replacing(store, address, Some(value)).await;
     assert!(transaction.commit(store).await.is_some());
 }
@@ -315,7 +324,7 @@ async fn pages(
 
 fn scanned_ids(page: ScanPage<ScannedDocument>) -> ScanPage<DocumentId> {
     let documents = page.documents.into_iter().map(|document| document.id).collect();
-    ScanPage { documents, next: page.next }
+    ScanPage { documents, next: page.next, read: page.read }
 }
 
 #[tokio::test]
@@ -434,7 +443,7 @@ async fn random_commit(
     let expected = stores[1].commit_changes(author(), expected.into()).await.unwrap();
     let count = |outcome: &CommitOutcome| match outcome {
         CommitOutcome::Committed(_, count) => Some(*count),
-        CommitOutcome::Conflict => None,
+        CommitOutcome::Conflict | CommitOutcome::Duplicate(_) => None,
     };
     assert_eq!(count(&actual), count(&expected));
     actual == CommitOutcome::Conflict

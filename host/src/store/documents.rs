@@ -1,14 +1,14 @@
 //! Snapshots of the documents, and scans of a snapshot page by page.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use ophost_document::{Budget, Interruption};
+use ophost_document::{Budget, IndexField, IndexOrder, IndexPosition, Interruption};
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
+use super::{IndexInfo, StoreError};
 use crate::model::document::{
     Address, Body, CollectionName, Document, DocumentId, Filter, ProjectedFields, Projection,
     Query, ReadSet, Scan,
@@ -70,11 +70,28 @@ pub(crate) trait DocumentSnapshot: Send + Sync {
         page: PageRequest,
     ) -> Result<ScanPage<DocumentId>, ScanError>;
 
+    /// Returns documents that match a query, in the order of an index. A document whose value is a
+    /// list can be returned several times. Returns `None` if no complete index has this order, or if
+    /// [`Self::scan`] is probably faster.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Self::scan`].
+    async fn walk(
+        &self,
+        query: &Arc<ScanQuery>,
+        walk: IndexWalk,
+        page: PageRequest,
+    ) -> Result<Option<WalkPage>, ScanError>;
+
     /// Returns whether any part of the read set has changed since the commit `base`.
     async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError>;
 
     /// Returns the non-empty collections in ascending order, with their number of documents.
     async fn collections(&self) -> Result<Vec<(CollectionName, u64)>, StoreError>;
+
+    /// Returns the indexes of all collections, in the order of the collections and fields.
+    async fn indexes(&self) -> Result<Vec<IndexInfo>, StoreError>;
 }
 
 /// The documents that a scan returns. Shared by all pages of the scan.
@@ -88,13 +105,15 @@ pub(crate) struct ScanQuery {
     pub(crate) projection: Projection,
     /// The only ids that can match; `None` if the filter does not restrict them.
     pub(crate) ids: Option<BTreeSet<DocumentId>>,
+    /// How the store finds the documents. Set by the first page, if the store plans scans.
+    pub(super) plan: OnceLock<ScanPlan>,
 }
 
 impl ScanQuery {
     /// Returns the scan of the documents that match a filter.
     pub(crate) fn of_filter(collection: CollectionName, filter: Filter) -> Self {
         let Scan { projection, ids, .. } = filter.scan();
-        Self { collection, filter, projection, ids }
+        Self { collection, filter, projection, ids, plan: OnceLock::new() }
     }
 
     /// Returns the scan of a query, and the position at which the page of the query begins.
@@ -104,8 +123,90 @@ impl ScanQuery {
     ) -> (Self, Option<ScanPosition>) {
         let Scan { projection, ids, after } = query.scan();
         let filter = query.filter().clone();
-        (Self { collection, filter, projection, ids }, after.map(ScanPosition::after))
+        let scan = Self { collection, filter, projection, ids, plan: OnceLock::new() };
+        (scan, after.map(ScanPosition::after))
     }
+
+    /// Returns how the store found the documents; `None` before the first page, and for a store
+    /// that does not plan scans.
+    pub(crate) fn plan(&self) -> Option<&QueryPlan> {
+        self.plan.get().map(|plan| &plan.summary)
+    }
+}
+
+/// How a store finds the documents of a scan, in any snapshot of the scan.
+///
+/// Pages in later snapshots can use the plan of an earlier one: a transaction takes a later snapshot
+/// only if no matching document has changed.
+#[derive(Debug)]
+pub(super) struct ScanPlan {
+    pub(super) access: Access,
+    pub(super) summary: QueryPlan,
+}
+
+/// The documents that a scan reads.
+#[derive(Debug)]
+pub(super) enum Access {
+    /// All documents, or those with the ids of the query.
+    Query,
+    /// The documents with these ids.
+    Ids(BTreeSet<DocumentId>),
+    /// The documents with an entry of one key, in the order of their ids.
+    Point {
+        /// The field of the index.
+        field: IndexField,
+        /// The number of the index.
+        index: u32,
+        /// The key of the value.
+        key: Vec<u8>,
+    },
+}
+
+/// How a query finds its documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "plan", rename_all = "snake_case")]
+pub enum QueryPlan {
+    /// By the ids in the filter.
+    Ids {
+        /// The number of ids.
+        candidates: u64,
+    },
+    /// By an index.
+    Index {
+        /// The field of the index.
+        index: IndexField,
+        /// The conditions of the filter that the index evaluates. Contains values of the filter.
+        conditions: Vec<String>,
+        /// The number of documents that the index yields, or a lower bound.
+        candidates: u64,
+        /// Whether the index yields more documents than `candidates`.
+        #[serde(rename = "more_candidates")]
+        has_more: bool,
+    },
+    /// By an index that has the sort order, up to the end of the page.
+    Order {
+        /// The field of the index.
+        index: IndexField,
+    },
+    /// By reading the whole collection.
+    FullScan {
+        /// Why no index is used.
+        reason: FullScanReason,
+    },
+}
+
+/// The reason why a query reads the whole collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FullScanReason {
+    /// The collection has no index.
+    NoIndex,
+    /// No index of the collection is complete.
+    NotReady,
+    /// The filter has no condition that an index can evaluate.
+    NoCondition,
+    /// Reading the documents that the index yields would take longer.
+    TooManyCandidates,
 }
 
 /// A position in a scan.
@@ -186,11 +287,34 @@ pub(crate) struct ScanPage<T> {
     pub(crate) documents: Vec<T>,
     /// The position at which the scan continues; `None` at its end.
     pub(crate) next: Option<ScanPosition>,
+    /// The number of documents that were read, matching or not.
+    pub(crate) read: u64,
+}
+
+/// The start of one page of a walk along an index.
+#[derive(Debug)]
+pub(crate) struct IndexWalk {
+    /// The order of the walk.
+    pub(crate) order: Arc<IndexOrder>,
+    /// The position at which the page begins; `None` for the first page.
+    pub(crate) position: Option<IndexPosition>,
+}
+
+/// One page of a walk along an index.
+pub(crate) struct WalkPage {
+    /// The matching documents.
+    pub(crate) documents: Vec<ScannedDocument>,
+    /// The position at which the walk continues; `None` at its end.
+    pub(crate) next: Option<IndexPosition>,
+    /// The number of documents that were read.
+    pub(crate) read: u64,
+    /// The number of documents after which [`DocumentSnapshot::scan`] is probably faster.
+    pub(crate) max_read: u64,
 }
 
 impl<T> Default for ScanPage<T> {
     fn default() -> Self {
-        Self { documents: Vec::new(), next: None }
+        Self { documents: Vec::new(), next: None, read: 0 }
     }
 }
 
@@ -235,6 +359,8 @@ pub(super) struct PageBuffer<T> {
     /// Remaining size of the page, in bytes.
     bytes: usize,
     until: Instant,
+    /// The number of documents that were read.
+    read: u64,
 }
 
 impl<T> PageBuffer<T> {
@@ -245,6 +371,7 @@ impl<T> PageBuffer<T> {
             max_documents: page.max_documents,
             bytes: page.max_bytes,
             until: Instant::now() + page.max_time,
+            read: 0,
         }
     }
 
@@ -252,6 +379,11 @@ impl<T> PageBuffer<T> {
     pub(super) fn add(&mut self, document: T, bytes: usize) {
         self.documents.push(document);
         self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// Counts a document that was read, matching or not.
+    pub(super) fn count_read(&mut self) {
+        self.read += 1;
     }
 
     /// Returns whether the page ends after the last document, matching or not.
@@ -263,6 +395,6 @@ impl<T> PageBuffer<T> {
 
     /// Returns the page.
     pub(super) fn page(self, next: Option<ScanPosition>) -> ScanPage<T> {
-        ScanPage { documents: self.documents, next }
+        ScanPage { documents: self.documents, next, read: self.read }
     }
 }

@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use ophost_document::IndexField;
 use serde_json::Value;
 
 use super::documents::PageBuffer;
 use super::idempotency::{holds, is_fresh};
 use super::stats::StatsBuilder;
 use super::{
-    AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot,
-    EraseOutcome, FinishOutcome, IdempotencyClaim, InsertOutcome, LastPrune, NewRun, PageRequest,
-    PendingInsert, RunCompletion, RunCursor, RunFilter, RunPage, ScanError, ScanPage, ScanPosition,
-    ScanQuery, ScannedDocument, StatsReport, Store, StoreError, StoredDocument,
+    AppendLogOutcome, BuildIndexOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome,
+    CreateIndexOutcome, DocumentSnapshot, DuplicateValue, EraseOutcome, FinishOutcome,
+    IdempotencyClaim, IndexInfo, IndexState, IndexViolation, IndexWalk, InsertOutcome, LastPrune,
+    MAX_INDEXES, NewIndex, NewRun, PageRequest, PendingInsert, RemoveIndexOutcome, RunCompletion,
+    RunCursor, RunFilter, RunPage, ScanError, ScanPage, ScanPosition, ScanQuery, ScannedDocument,
+    StatsReport, Store, StoreError, StoredDocument, WalkPage,
 };
 use crate::model::digest::Digest;
 use crate::model::document::{
@@ -49,6 +52,8 @@ pub(super) struct MemoryDocuments {
     pub(super) floor: usize,
     /// The commit of each recorded run that changed documents, as an index of `commits`.
     by_run: BTreeMap<RunId, usize>,
+    /// The indexes, by their collection and path.
+    indexes: BTreeMap<(CollectionName, String), IndexInfo>,
 }
 
 impl MemoryDocuments {
@@ -64,19 +69,36 @@ impl MemoryDocuments {
         }
     }
 
-    /// Commits the changes of a run; `None` if the read set has changed.
+    /// Commits the changes of a run.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Rejection`] if nothing was changed.
     fn apply_changes(
         &mut self,
         effects: &CommitRequest,
         author: CommitMetadata,
-    ) -> Option<ChangeCount> {
+    ) -> Result<ChangeCount, Rejection> {
         if self.has_conflict(&effects.read_set, effects.snapshot_revision) {
-            return None;
+            return Err(Rejection::Conflict);
         }
         let mut count = ChangeCount::of(&effects.changes);
         if effects.changes.is_empty() {
-            return Some(count);
+            return Ok(count);
         }
+        let before = self.documents.clone();
+        self.write(effects, &mut count);
+        if let Some(duplicate) = self.indexes.values().find_map(|index| self.duplicate(index)) {
+            self.documents = before;
+            return Err(Rejection::Duplicate(Box::new(duplicate)));
+        }
+        let run = author.recorded.then_some(author.run_id);
+        self.by_run.extend(run.map(|run| (run, self.commits.len())));
+        self.commits.push((author, effects.changes.clone()));
+        Ok(count)
+    }
+
+    fn write(&mut self, effects: &CommitRequest, count: &mut ChangeCount) {
         let revision = self.revision() + 1;
         count.revision = Some(revision);
         for (address, change) in &effects.changes {
@@ -84,10 +106,21 @@ impl MemoryDocuments {
             let stored = change.after.clone().map(|body| StoredDocument { revision, body });
             self.documents.extend(stored.map(|stored| (address.clone(), stored)));
         }
-        let run = author.recorded.then_some(author.run_id);
-        self.by_run.extend(run.map(|run| (run, self.commits.len())));
-        self.commits.push((author, effects.changes.clone()));
-        Some(count)
+    }
+
+    /// Returns two documents that a unique index rejects.
+    fn duplicate(&self, index: &IndexInfo) -> Option<DuplicateValue> {
+        let IndexInfo { collection, field, .. } = index;
+        let all: Vec<_> =
+            self.documents.iter().filter(|(it, _)| it.collection == *collection).collect();
+        let pairs =
+            all.iter().enumerate().flat_map(|(n, a)| all[n + 1..].iter().map(move |b| (a, b)));
+        pairs.filter(|_| index.unique).find_map(|((a, holder), (b, other))| {
+            let value = field.common_value(&other.body, &holder.body)?;
+            let (holder, document) = (a.id.clone(), b.id.clone());
+            let (collection, field) = (collection.clone(), field.clone());
+            Some(DuplicateValue { collection, field, value, holder, document })
+        })
     }
 
     /// Returns the changes of a document, newest first.
@@ -140,6 +173,7 @@ impl MemoryDocuments {
             if !is_selected {
                 continue;
             }
+            buffer.count_read();
             if query.filter.matches_within(id, &stored.body, &page.budget)? {
                 buffer.add(load(id, stored), stored.body.size());
             }
@@ -149,6 +183,12 @@ impl MemoryDocuments {
         }
         Ok(buffer.page(None))
     }
+}
+
+/// The reason why changes are not committed.
+enum Rejection {
+    Conflict,
+    Duplicate(Box<DuplicateValue>),
 }
 
 #[async_trait]
@@ -181,6 +221,15 @@ impl DocumentSnapshot for MemoryDocuments {
         self.page(query, &page, |id, _| id.clone())
     }
 
+    async fn walk(
+        &self,
+        _: &Arc<ScanQuery>,
+        _: IndexWalk,
+        _: PageRequest,
+    ) -> Result<Option<WalkPage>, ScanError> {
+        Ok(None)
+    }
+
     async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError> {
         Ok(self.has_conflict(&reads, base))
     }
@@ -191,6 +240,10 @@ impl DocumentSnapshot for MemoryDocuments {
             *count.entry(address.collection.clone()).or_default() += 1;
         }
         Ok(count.into_iter().collect())
+    }
+
+    async fn indexes(&self) -> Result<Vec<IndexInfo>, StoreError> {
+        Ok(self.indexes.values().cloned().collect())
     }
 }
 
@@ -325,8 +378,10 @@ impl Store for MemoryStore {
             return Ok(FinishOutcome::Lost);
         }
         let author = CommitMetadata::of_record(run, ending.finished_at);
-        let Some(count) = model.documents.apply_changes(&ending.effects, author) else {
-            return Ok(FinishOutcome::Conflict);
+        let count = match model.documents.apply_changes(&ending.effects, author) {
+            Ok(count) => count,
+            Err(Rejection::Conflict) => return Ok(FinishOutcome::Conflict),
+            Err(Rejection::Duplicate(it)) => return Ok(FinishOutcome::Duplicate(it)),
         };
         let run = model.run(claim.id).unwrap();
         finish(run, ending);
@@ -347,8 +402,63 @@ impl Store for MemoryStore {
     ) -> Result<CommitOutcome, StoreError> {
         let run_id = author.run_id;
         let committed = self.0.lock().unwrap().documents.apply_changes(&effects, author);
-        Ok(committed
-            .map_or(CommitOutcome::Conflict, |count| CommitOutcome::Committed(run_id, count)))
+        Ok(match committed {
+            Ok(count) => CommitOutcome::Committed(run_id, count),
+            Err(Rejection::Conflict) => CommitOutcome::Conflict,
+            Err(Rejection::Duplicate(it)) => CommitOutcome::Duplicate(it),
+        })
+    }
+
+    async fn create_index(&self, index: &NewIndex) -> Result<CreateIndexOutcome, StoreError> {
+        let NewIndex { collection, field, unique } = index.clone();
+        let documents = &mut self.0.lock().unwrap().documents;
+        let count = documents.indexes.keys().filter(|(of, _)| *of == collection).count();
+        let name = (collection.clone(), field.to_string());
+        Ok(match documents.indexes.get(&name) {
+            Some(known) if known.unique != unique => CreateIndexOutcome::Mismatch,
+            Some(known) if known.state == IndexState::Ready => CreateIndexOutcome::Ready,
+            Some(_) => CreateIndexOutcome::Building,
+            None if count == MAX_INDEXES => CreateIndexOutcome::TooMany,
+            None => {
+                let state = IndexState::Building { done: 0, total: 0 };
+                documents.indexes.insert(name, IndexInfo { collection, field, unique, state });
+                CreateIndexOutcome::Building
+            }
+        })
+    }
+
+    async fn build_index(
+        &self,
+        collection: &CollectionName,
+        field: &IndexField,
+    ) -> Result<BuildIndexOutcome, StoreError> {
+        let documents = &mut self.0.lock().unwrap().documents;
+        let name = (collection.clone(), field.to_string());
+        let Some(mut index) = documents.indexes.remove(&name) else {
+            return Ok(BuildIndexOutcome::Missing);
+        };
+        let mut of_collection =
+            documents.documents.iter().filter(|(it, _)| it.collection == *collection);
+        let nested = of_collection.find_map(|(address, stored)| {
+            let at = field.list_of_lists(&stored.body)?;
+            let (collection, field) = (collection.clone(), field.clone());
+            let document = address.id.clone();
+            Some(IndexViolation::ListOfLists { collection, field, document, at })
+        });
+        let violation = nested.or_else(|| documents.duplicate(&index).map(Into::into));
+        index.state = if violation.is_some() { IndexState::Removing } else { IndexState::Ready };
+        documents.indexes.insert(name, index);
+        Ok(violation.map_or(BuildIndexOutcome::Ready, |it| BuildIndexOutcome::Rejected(it.into())))
+    }
+
+    async fn remove_index(
+        &self,
+        collection: &CollectionName,
+        field: &IndexField,
+    ) -> Result<RemoveIndexOutcome, StoreError> {
+        let documents = &mut self.0.lock().unwrap().documents;
+        let removed = documents.indexes.remove(&(collection.clone(), field.to_string()));
+        Ok(removed.map_or(RemoveIndexOutcome::Missing, |_| RemoveIndexOutcome::Removed))
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError> {

@@ -14,6 +14,9 @@ mod documents;
 mod error;
 mod handle;
 mod idempotency;
+mod index;
+#[cfg(test)]
+mod index_conformance;
 mod liveness;
 mod log_overflow;
 mod maintenance;
@@ -35,12 +38,17 @@ mod write;
 pub(crate) use self::blocking::off_thread;
 pub(crate) use self::cancel_channel::CancelRegistration;
 pub(crate) use self::documents::{
-    DocumentSnapshot, PAGE_TIME, PageRequest, ScanError, ScanPage, ScanPosition, ScanQuery,
-    ScannedDocument, StoredDocument,
+    DocumentSnapshot, IndexWalk, PAGE_TIME, PageRequest, ScanError, ScanPage, ScanPosition,
+    ScanQuery, ScannedDocument, StoredDocument, WalkPage,
 };
+pub use self::documents::{FullScanReason, QueryPlan};
 pub use self::error::{StoreError, io_hint};
 pub(crate) use self::handle::{ShutdownMode, StoreHandle};
 pub(crate) use self::idempotency::IDEMPOTENCY_TTL;
+pub(crate) use self::index::{
+    BuildIndexOutcome, CreateIndexOutcome, MAX_INDEXES, RemoveIndexOutcome,
+};
+pub use self::index::{DuplicateValue, IndexInfo, IndexState, IndexViolation, NewIndex};
 pub use self::log_overflow::LogFile;
 pub(crate) use self::log_overflow::{OverflowSummary, OverflowWriter};
 pub(crate) use self::maintenance::StoreMaintenance;
@@ -69,7 +77,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::model::document::{Address, ChangeSet, CommitRequest};
+use ophost_document::IndexField;
+
+use crate::model::document::{Address, ChangeSet, CollectionName, CommitRequest};
 use crate::model::history::{HistoryPage, Moment, PastDocument};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord};
@@ -123,8 +133,8 @@ pub(crate) trait Store: Retention {
 
     /// Writes the final state of a run and commits its document changes, atomically.
     ///
-    /// Writes neither if the claim is no longer valid or if the read set has changed. After a
-    /// conflict the run is stored as RUNNING.
+    /// Writes neither if the claim is no longer valid, if the read set has changed, or if a unique
+    /// index rejects the changes. After a conflict or a rejection the run is stored as RUNNING.
     async fn finish(
         &self,
         claim: Claim,
@@ -137,6 +147,28 @@ pub(crate) trait Store: Retention {
         author: CommitMetadata,
         effects: Arc<CommitRequest>,
     ) -> Result<CommitOutcome, StoreError>;
+
+    /// Creates the definition of an index, or finds that of the same field. The index is built by
+    /// [`Self::build_index`].
+    async fn create_index(&self, index: &NewIndex) -> Result<CreateIndexOutcome, StoreError>;
+
+    /// Adds the next documents to an index that is being built, in the order of their ids. Commits
+    /// update the index too, so the calls of several processes build one index.
+    ///
+    /// A call reads documents for about 5 ms.
+    async fn build_index(
+        &self,
+        collection: &CollectionName,
+        field: &IndexField,
+    ) -> Result<BuildIndexOutcome, StoreError>;
+
+    /// Removes some entries of an index, and at last its definition. The first call makes the index
+    /// unusable.
+    async fn remove_index(
+        &self,
+        collection: &CollectionName,
+        field: &IndexField,
+    ) -> Result<RemoveIndexOutcome, StoreError>;
 
     /// Returns a snapshot of the documents.
     async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError>;

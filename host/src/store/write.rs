@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::StoreError;
+use super::{DuplicateValue, StoreError};
 use crate::model::digest::Digest;
 use crate::model::document::{ChangeCount, CommitRequest};
 use crate::model::history::ChangeAuthor;
@@ -62,6 +62,8 @@ pub(crate) enum CommitOutcome {
     Committed(RunId, ChangeCount),
     /// The read set has changed; nothing is written.
     Conflict,
+    /// A unique index rejects the changes; nothing is written.
+    Duplicate(Box<DuplicateValue>),
 }
 
 /// A run to insert.
@@ -163,7 +165,7 @@ pub(crate) struct RunCompletion {
 }
 
 /// Result of [`Store::finish`](super::Store::finish).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum FinishOutcome {
     /// The final state is stored.
     Done,
@@ -171,6 +173,8 @@ pub(crate) enum FinishOutcome {
     Lost,
     /// The read set has changed. The run is still running under the same claim.
     Conflict,
+    /// A unique index rejects the changes. The run is still running under the same claim.
+    Duplicate(Box<DuplicateValue>),
 }
 
 /// Result of [`Store::request_cancel`](super::Store::request_cancel).

@@ -20,6 +20,7 @@ mod history;
 mod host_work;
 mod hostile;
 mod import;
+mod indexes;
 mod interrupt;
 mod jobs;
 mod limits;

@@ -81,6 +81,21 @@ pub(crate) fn collections() -> Vec<CompletionCandidate> {
     known.map(|(name, count)| candidate(name.as_str(), &help(count))).collect()
 }
 
+/// Returns the fields that have an index, in any collection.
+pub(crate) fn index_fields() -> Vec<CompletionCandidate> {
+    let settings = CommandLine::read().settings;
+    let indexes = run_with_timeout(COMPLETION_TIMEOUT, move || {
+        let host = store_builder(&settings.silent().ok()?).ok()?.build_without_plugins().ok()?;
+        crate::runtime().ok()?.block_on(host.indexes()?.list()).ok()
+    });
+    let known = indexes.flatten().unwrap_or_default().into_iter().take(MAX_CANDIDATES);
+    let fields = known.map(|index| (index.field.to_string(), index.collection.to_string()));
+    fields
+        .filter(|(field, _)| is_one_word(field))
+        .map(|(field, of)| candidate(&field, &of))
+        .collect()
+}
+
 /// Returns `latest` and the ids of the newest runs.
 pub(crate) fn runs() -> Vec<CompletionCandidate> {
     let settings = CommandLine::read().settings;

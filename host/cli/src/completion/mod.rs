@@ -3,5 +3,7 @@
 mod candidates;
 mod script;
 
-pub(super) use self::candidates::{collections, directories, fields, inputs, operations, runs};
+pub(super) use self::candidates::{
+    collections, directories, fields, index_fields, inputs, operations, runs,
+};
 pub(super) use self::script::{CompletionsArgs, respond, run};

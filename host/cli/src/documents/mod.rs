@@ -7,14 +7,17 @@ mod csv_export;
 mod decode;
 mod delimiter;
 mod edit;
+mod explain;
 mod export;
 mod history;
 mod import;
+mod index;
 mod items;
 mod names;
 mod read;
 
 pub(super) use self::import::NotImported;
+pub(super) use self::index::incomplete as incomplete_indexes;
 
 use std::process::ExitCode;
 
@@ -52,6 +55,7 @@ Examples:
   ophost documents history jobs 01a2b3
   ophost documents import jobs jobs.csv --id number
   ophost documents export jobs --output jobs.jsonl
+  ophost documents index add jobs status
 
 A filter is a JSON object in the query language of MongoDB: equality, $eq $ne $gt $gte $lt $lte
 $in $nin $and $or $nor $not $exists $regex $size $elemMatch, dotted paths, and _id.";
@@ -76,6 +80,8 @@ enum DocumentsCommand {
     Import(Box<import::ImportArgs>),
     /// Print the documents of a collection or write them to a file.
     Export(export::ExportArgs),
+    /// Add, list and remove indexes, which make queries faster.
+    Index(index::IndexArgs),
 }
 
 /// A collection, and a filter for its documents.
@@ -105,6 +111,9 @@ struct FindArgs {
     /// Cursor of the next page, from the output of the previous page.
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
+    /// Run the query, and print how it found the documents instead of the documents.
+    #[arg(long)]
+    explain: bool,
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +134,9 @@ struct GetArgs {
 struct CountArgs {
     #[command(flatten)]
     selector: CollectionSelector,
+    /// Count the documents, and print how they were found instead of their number.
+    #[arg(long)]
+    explain: bool,
 }
 
 fn filter(text: &str) -> Result<Filter, String> {
@@ -155,7 +167,6 @@ async fn dispatch(
     config: &Config,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let missing_data = || CliError::usage("no data directory is set");
     let documents = host.documents().ok_or_else(missing_data)?;
     match command {
         DocumentsCommand::Collections => collections(&documents, json).await,
@@ -178,7 +189,13 @@ async fn dispatch(
             import::run(host, *args, max_bytes, json).await
         }
         DocumentsCommand::Export(args) => export::run(&documents, args, json).await,
+        DocumentsCommand::Index(args) => index::run(host, args, config, json).await,
     }
+}
+
+/// Returns the error of a host without a data directory.
+fn missing_data() -> CliError {
+    CliError::usage("no data directory is set")
 }
 
 async fn collections(documents: &DocumentReader<'_>, json: bool) -> Result<ExitCode, CliError> {
@@ -207,11 +224,16 @@ async fn find(
     args: FindArgs,
     json: bool,
 ) -> Result<ExitCode, CliError> {
-    let FindArgs { selector: CollectionSelector { collection, filter }, sort, limit, after } = args;
+    let FindArgs { selector, sort, limit, after, explain } = args;
+    let CollectionSelector { collection, filter } = selector;
     let sort = Sort::new(sort).map_err(|error| CliError::usage(&error.to_string()))?;
     let query = Query::new(&collection, filter, sort, Some(limit), after.as_deref())
         .map_err(|error| query_error(&error))?;
-    let Page { documents: found, next } = documents.find(collection.clone(), query).await?;
+    let (page, explanation) = documents.find_explained(collection.clone(), query).await?;
+    if explain {
+        return explain::print(&explanation, page.documents.len() as u64, json);
+    }
+    let Page { documents: found, next } = page;
     let next = next.map(|next| next.to_string());
     let list = found.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
     if list.is_empty() {
@@ -319,7 +341,10 @@ async fn count(
     json: bool,
 ) -> Result<ExitCode, CliError> {
     let CollectionSelector { collection, filter } = args.selector;
-    let count = documents.count(collection.clone(), filter).await?;
+    let (count, explanation) = documents.count_explained(collection.clone(), filter).await?;
+    if args.explain {
+        return explain::print(&explanation, count, json);
+    }
     if count == 0 {
         report_if_missing(documents, &collection).await;
     }

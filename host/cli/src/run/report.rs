@@ -220,6 +220,9 @@ pub(crate) fn details(text: &mut String, failure: &Failure) {
 /// Code of the failure of an undo for documents that have changed since.
 const CHANGED_SINCE: &str = "changed-since";
 
+/// Error code of a run whose changes a unique index rejects.
+const DUPLICATE: &str = "duplicate";
+
 /// Returns the line for a document that has changed since a run: its later changes, newest first.
 fn changed_document(item: &Value) -> Option<String> {
     let change = |change: &Value| {
@@ -267,6 +270,9 @@ fn hint(report: &RunReport, failure: &Failure) -> Option<&'static str> {
         (FailureKind::Denied, _) => Some("the models of the operation must include the collection"),
         (FailureKind::Conflict, _) if failure.code.as_deref() == Some(CHANGED_SINCE) => {
             Some("undo the later runs first, or use `--force` to overwrite these documents")
+        }
+        (FailureKind::Conflict, _) if failure.code.as_deref() == Some(DUPLICATE) => {
+            Some("change the value or the other document; `documents index list` shows the indexes")
         }
         (FailureKind::Conflict, _) => Some("retry later"),
         (FailureKind::InvalidOutput, _) => Some("report this fault of the plugin to its author"),

@@ -34,9 +34,33 @@ impl Pattern {
         &self.options
     }
 
+    /// Returns a text with which every matching text begins; `None` if no such text is known.
+    ///
+    /// Recognises only patterns such as `^abc.*`: an anchor, then literal characters.
+    pub fn literal_prefix(&self) -> Option<&str> {
+        // `s` has no effect on literal characters. Alternatives can begin with other texts.
+        if self.options.bytes().any(|option| option != b's') || self.source.contains('|') {
+            return None;
+        }
+        let rest = self.source.strip_prefix('^')?;
+        let end = rest.find(is_special).unwrap_or(rest.len());
+        let (literal, next) = rest.split_at(end);
+        let literal = match next.starts_with(['*', '?', '{']) {
+            // The last character can be missing.
+            true => literal.char_indices().next_back().map_or("", |(last, _)| &literal[..last]),
+            false => literal,
+        };
+        Some(literal).filter(|literal| !literal.is_empty())
+    }
+
     pub(super) fn search(&self, text: &str, budget: &Budget) -> Result<Search, Interruption> {
         self.matcher.search(text, budget)
     }
+}
+
+/// Returns whether a character has a meaning of its own in a pattern.
+fn is_special(c: char) -> bool {
+    r"\.+*?()|[]{}^$".contains(c)
 }
 
 /// The size that the remaining patterns of a filter can have when compiled, in bytes.

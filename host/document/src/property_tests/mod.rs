@@ -1,5 +1,6 @@
 //! Property tests: compares the optimised code with a simple model, for random inputs.
 
+mod indexes;
 mod model;
 
 use std::cmp::Ordering;

@@ -13,7 +13,7 @@ pub(crate) const MAX_KEY: usize = super::MAX_KEYS * MAX_VALUE + crate::name::MAX
 // The first byte of a value, in the order of the types. `END` ends texts, objects and lists.
 const END: u8 = 0;
 const EMPTY_LIST: u8 = 1;
-const NULL: u8 = 2;
+pub(crate) const NULL: u8 = 2;
 const NUMBER: u8 = 3;
 const TEXT: u8 = 4;
 const OBJECT: u8 = 5;
@@ -79,6 +79,77 @@ impl SortKey {
             self.0[start..].iter_mut().for_each(|byte| *byte = !*byte);
         }
     }
+}
+
+/// Returns a value in the encoding of an ascending key, of at most [`MAX_VALUE`] bytes.
+pub(crate) fn encode(value: &Value) -> Vec<u8> {
+    encode_with(|writer| writer.value(value))
+}
+
+/// Returns an empty list in the encoding of an ascending key, in which it comes before null.
+pub(crate) fn encode_empty_list() -> Vec<u8> {
+    encode_with(|writer| writer.byte(EMPTY_LIST))
+}
+
+/// Returns the common prefix of the encodings of all texts that begin with `prefix`.
+pub(crate) fn encode_text_prefix(prefix: &str) -> Vec<u8> {
+    let mut bytes = encode_with(|writer| writer.text(TEXT, prefix));
+    bytes.truncate(MAX_VALUE.min(1 + prefix.len()));
+    bytes
+}
+
+/// Returns the length of the first value of an ascending key; `None` if the key is malformed.
+pub(crate) fn encoded_len(key: &[u8]) -> Option<usize> {
+    let key = &key[..key.len().min(MAX_VALUE)];
+    // A value of the maximum length may be truncated anywhere.
+    let truncated = (key.len() == MAX_VALUE).then_some(MAX_VALUE);
+    Reader { key }.value_end(0).or(truncated)
+}
+
+/// Reads the values of a key.
+struct Reader<'k> {
+    key: &'k [u8],
+}
+
+impl Reader<'_> {
+    /// Returns the end of the value that begins at a position; `None` if the value is truncated or
+    /// malformed.
+    fn value_end(&self, start: usize) -> Option<usize> {
+        let inner = start + 1;
+        match *self.key.get(start)? {
+            EMPTY_LIST | NULL | FALSE | TRUE => Some(inner),
+            NUMBER => Some(inner + 10).filter(|end| *end <= self.key.len()),
+            TEXT => self.text_end(inner),
+            OBJECT => self.items_end(inner, |reader, at| {
+                let name_end = reader.text_end(at + 1)?;
+                reader.value_end(name_end)
+            }),
+            LIST => self.items_end(inner, Self::value_end),
+            _ => None,
+        }
+    }
+
+    fn text_end(&self, start: usize) -> Option<usize> {
+        let length = self.key.get(start..)?.iter().position(|byte| *byte == END)?;
+        Some(start + length + 1)
+    }
+
+    fn items_end(
+        &self,
+        mut at: usize,
+        item_end: impl Fn(&Self, usize) -> Option<usize>,
+    ) -> Option<usize> {
+        while *self.key.get(at)? != END {
+            at = item_end(self, at)?;
+        }
+        Some(at + 1)
+    }
+}
+
+fn encode_with(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(&mut Writer { end: MAX_VALUE, bytes: &mut bytes });
+    bytes
 }
 
 /// Writes one value, and drops bytes over the maximum length.
@@ -178,6 +249,21 @@ mod tests {
                 assert_eq!(key(a, true).cmp(&key(b, true)), expected.reverse(), "{a} and {b}");
             }
         }
+    }
+
+    #[test]
+    fn length_of_the_first_value_is_known() {
+        let long = json!([{"a": "x".repeat(600)}]);
+        let values = order::tests::ladder().into_iter().flatten();
+        for value in values.chain([long, json!("x".repeat(511)), json!("x".repeat(510))]) {
+            let encoded = encode(&value);
+            let key = [&encoded[..], b"id"].concat();
+            assert_eq!(encoded_len(&key), Some(encoded.len()), "{value}");
+            let malformed = encoded_len(&encoded[..encoded.len() - 1]);
+            assert!(malformed.is_none() || encoded.len() == MAX_VALUE, "{value}");
+        }
+        assert_eq!(encoded_len(&encode_empty_list()), Some(1));
+        assert_eq!(encoded_len(&[99, 1, 2]), None);
     }
 
     #[test]

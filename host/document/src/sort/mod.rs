@@ -7,8 +7,10 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use self::key::MAX_KEY;
 pub use self::key::SortKey;
+pub(crate) use self::key::{
+    MAX_KEY, MAX_VALUE, NULL, encode, encode_empty_list, encode_text_prefix, encoded_len,
+};
 use crate::budget::{Budget, Interruption};
 use crate::name::DocumentId;
 use crate::order;
@@ -56,6 +58,11 @@ impl Sort {
     /// Returns whether this is the ascending order of the ids, in which documents are stored.
     pub fn is_by_id(&self) -> bool {
         self.0.first().is_none_or(|first| first.path.is_id_itself() && !first.descending)
+    }
+
+    /// Returns the first field and the other fields; `None` for the order by id.
+    pub(crate) fn split_first(&self) -> Option<(&SortBy, &[SortBy])> {
+        self.0.split_first().filter(|_| !self.is_by_id())
     }
 
     /// Returns the names of the document fields that the sort order reads.
@@ -106,6 +113,11 @@ enum SortValue<'v> {
 }
 
 impl SortBy {
+    /// Returns whether this is the ascending order of the ids.
+    pub(crate) fn is_ascending_id(&self) -> bool {
+        self.path.is_id_itself() && !self.descending
+    }
+
     fn sort_value<'v>(
         &self,
         fields: &'v dyn Fields,

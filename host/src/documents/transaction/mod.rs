@@ -7,6 +7,8 @@
 //! An open snapshot prevents redb from reusing freed pages, so a snapshot older than
 //! [`MAX_SNAPSHOT_AGE`] is replaced, provided that nothing the run has read has changed.
 
+#[cfg(test)]
+mod index_tests;
 mod scan;
 mod state;
 
@@ -15,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ophost_document::Budget;
+use ophost_document::{Budget, IndexOrder};
 use serde_json::Value;
 
 use self::scan::{MergeScan, Slice, UNCOMMITTED_REVISION, VisibleDocument, VisitResult};
@@ -29,8 +31,8 @@ use crate::model::run_record::CapabilityUse;
 use crate::policy::Grants;
 use crate::sandbox::{DocumentCallError, DocumentHost};
 use crate::store::{
-    DocumentSnapshot, PageRequest, ScanError, ScanPosition, ScanQuery, Store, StoreError,
-    StoredDocument,
+    DocumentSnapshot, IndexWalk, PageRequest, ScanError, ScanPosition, ScanQuery, Store,
+    StoreError, StoredDocument,
 };
 use crate::util::clock;
 
@@ -249,6 +251,36 @@ impl DocumentTransaction {
         PageRequest::new(after, self.state().budget.clone())
     }
 
+    /// Offers documents in the order of an index. Returns whether the page is complete. The run must
+    /// not have changed the collection.
+    async fn walk(
+        &self,
+        (scan, order): (&Arc<ScanQuery>, IndexOrder),
+        page: &mut PageBuilder,
+    ) -> Result<bool, DocumentCallError> {
+        let (order, mut position, mut read) = (Arc::new(order), None, 0);
+        let budget = self.state().budget.clone();
+        loop {
+            let request = self.page_request(None).with_documents(Some(order.limit() + 1));
+            let walk = IndexWalk { order: Arc::clone(&order), position };
+            let part = self.snapshot().await?.walk(scan, walk, request).await?;
+            let Some(part) = part else { return Ok(false) };
+            read += part.read;
+            for document in part.documents {
+                // The order of the documents is not by id, so the page is never full.
+                offer(page, VisibleDocument::Stored(document), &budget).map(drop)?;
+            }
+            match part.next {
+                Some(next) if !page.is_complete_before(&order, &next) => position = Some(next),
+                Some(_) | None => return Ok(true),
+            }
+            if read > part.max_read {
+                return Ok(false);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Visits the matching documents of the current page, and the documents in its range that the
     /// run wrote. Yields to other tasks after each time slice.
     async fn visit(
@@ -349,7 +381,13 @@ impl DocumentHost for DocumentTransaction {
         self.begin_scan(collection, query.filter()).await?;
         let (scan, mut position) = ScanQuery::of_query(collection.clone(), &query);
         let (scan, mut merge) = (Arc::new(scan), MergeScan::new(position.as_ref()));
+        let order = query.index_order().filter(|_| !self.state().changes_collection(collection));
         let mut page = PageBuilder::new(query);
+        if let Some(order) = order
+            && self.walk((&scan, order), &mut page).await?
+        {
+            return Ok(page.page());
+        }
         loop {
             let request = self.page_request(position).with_documents(page.max_remaining());
             let stored = self.snapshot().await?.scan(&scan, request).await?;
@@ -418,6 +456,11 @@ mod tests {
     use crate::store::{CommitOutcome, PAGE_TIME};
 
     fn transaction(store: &Arc<dyn Store>) -> DocumentTransaction {
+        transaction_with(store, 1_000)
+    }
+
+    /// Returns a transaction with this limit of document changes, in bytes.
+    pub(super) fn transaction_with(store: &Arc<dyn Store>, effects: u64) -> DocumentTransaction {
         let operation = Operation {
             name: OperationName::new("a").unwrap(),
             description: "d".into(),
@@ -434,17 +477,17 @@ mod tests {
             hints: Hints::default(),
             annotations: BTreeMap::new(),
         };
-        let requested = LimitRequest { effects: Some(1_000), ..LimitRequest::default() };
+        let requested = LimitRequest { effects: Some(effects), ..LimitRequest::default() };
         let policy = Policy::new(Limits::DEFAULT, Limits::DEFAULT_MAXIMA);
         let grants = policy.grant(&operation, &requested).unwrap();
         DocumentTransaction::new(Some(Arc::clone(store)), grants, Budget::unlimited())
     }
 
-    fn job(id: &str) -> Address {
+    pub(super) fn job(id: &str) -> Address {
         Address { collection: "jobs".parse().unwrap(), id: id.parse().unwrap() }
     }
 
-    async fn put(
+    pub(super) async fn put(
         transaction: &DocumentTransaction,
         id: &str,
         value: Value,
@@ -460,7 +503,7 @@ mod tests {
         page.documents.into_iter().map(|document| document.id.into()).collect()
     }
 
-    async fn commit(store: &Arc<dyn Store>, transaction: &DocumentTransaction) -> bool {
+    pub(super) async fn commit(store: &Arc<dyn Store>, transaction: &DocumentTransaction) -> bool {
         matches!(
             store.commit_changes(author(), transaction.end().into()).await.unwrap(),
             CommitOutcome::Committed(..)

@@ -6,7 +6,9 @@ use std::time::Instant;
 use ophost_document::Budget;
 
 use super::MAX_SNAPSHOT_AGE;
-use crate::model::document::{Address, Body, CommitRequest, DocumentChange, ReadSet};
+use crate::model::document::{
+    Address, Body, CollectionName, CommitRequest, DocumentChange, ReadSet,
+};
 use crate::model::run_record::CapabilityUse;
 use crate::sandbox::DocumentCallError;
 use crate::store::DocumentSnapshot;
@@ -62,6 +64,11 @@ impl State {
     /// Returns the change that the run made to a document.
     pub(super) fn own(&self, address: &Address) -> Option<&DocumentChange> {
         self.effects.changes.get(address)
+    }
+
+    /// Returns whether the run has changed documents of a collection.
+    pub(super) fn changes_collection(&self, collection: &CollectionName) -> bool {
+        self.effects.changes.keys().any(|address| address.collection == *collection)
     }
 
     /// Buffers the write of a document that is in the read set.

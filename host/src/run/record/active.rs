@@ -210,7 +210,7 @@ impl ActiveRecord {
         self.insertion.end();
         match finished {
             FinishOutcome::Done => self.guard.end(),
-            FinishOutcome::Conflict | FinishOutcome::Lost => {}
+            FinishOutcome::Conflict | FinishOutcome::Duplicate(_) | FinishOutcome::Lost => {}
         }
         Ok(finished)
     }

@@ -68,6 +68,7 @@ impl Unrecorded {
         match store.commit_changes(metadata, effects).await.map_err(FinishError::Lost)? {
             CommitOutcome::Committed(..) => Ok(FinishOutcome::Done),
             CommitOutcome::Conflict => Ok(FinishOutcome::Conflict),
+            CommitOutcome::Duplicate(duplicate) => Ok(FinishOutcome::Duplicate(duplicate)),
         }
     }
 }

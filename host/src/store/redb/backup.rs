@@ -9,6 +9,7 @@ use redb::Database;
 use super::RedbStore;
 use super::codec;
 use super::file::{builder, catch_corruption_panic};
+use super::index_check::ensure_intact_entry;
 use super::keys::TableId;
 use super::tables::{Entry, Snapshot, Tx};
 use crate::store::StoreError;
@@ -136,6 +137,7 @@ pub(super) fn ensure_intact(
     match kind {
         TableId::RunIdIndex => store.resolve_id(key, value).map(drop),
         TableId::Index => store.resolve_index(key, value).map(drop),
+        TableId::FieldIndex => ensure_intact_entry(key, value),
         TableId::Meta
         | TableId::Run
         | TableId::Log
@@ -148,7 +150,8 @@ pub(super) fn ensure_intact(
         | TableId::Commit
         | TableId::RunCommit
         | TableId::Collection
-        | TableId::Summary => codec::verify(key, value).map(drop),
+        | TableId::Summary
+        | TableId::IndexDefinition => codec::verify(key, value).map(drop),
     }
 }
 

@@ -7,6 +7,7 @@ use super::backup::ensure_intact;
 use super::codec;
 use super::document_check::DocumentFindings;
 use super::file::catch_corruption_panic;
+use super::index_check::IndexFindings;
 use super::keys::{self, TableId};
 use super::tables::{self, IdempotencyEntry, Snapshot};
 use crate::model::digest::Digest;
@@ -84,7 +85,9 @@ struct IntegrityReport {
 
 /// Returns the problems of a store, and the runs that should have a log overflow file.
 fn check_all(store: &Snapshot) -> Result<(Vec<String>, Vec<RunId>), StoreError> {
-    let mut report = IntegrityReport::default();
+    let indexes = catch_corruption_panic(|| Ok(IndexFindings::new(store))).unwrap_or_default();
+    let documents = DocumentFindings::new(indexes);
+    let mut report = IntegrityReport { documents, ..IntegrityReport::default() };
     for kind in TableId::ALL {
         let stopped = walk(store, kind, |key, value| {
             // Record the problem and continue with the next entry.
@@ -109,6 +112,7 @@ fn check_all(store: &Snapshot) -> Result<(Vec<String>, Vec<RunId>), StoreError> 
         }
     }
     report.problems.extend(report.documents.without_stats());
+    report.problems.extend(report.documents.indexes.with_stale_entries());
     Ok((distinct(report.problems), report.logged))
 }
 
@@ -166,7 +170,9 @@ impl IntegrityReport {
             | TableId::History
             | TableId::Commit
             | TableId::RunCommit
-            | TableId::Collection => self.documents.check_entry(store, kind, (key, value)),
+            | TableId::Collection
+            | TableId::IndexDefinition
+            | TableId::FieldIndex => self.documents.check_entry(store, kind, (key, value)),
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::check::ensure;
 use super::codec;
 use super::documents::{CollectionStats, Commit};
+use super::index_check::IndexFindings;
 use super::keys::{self, TableId};
 use super::tables::{Snapshot, Tx};
 use crate::model::document::{ChangeKind, CollectionName, DocumentChange};
@@ -17,11 +18,18 @@ use crate::store::{StoreError, StoredDocument};
 /// State of the integrity check of documents. Tables are checked in the order of [`TableId::ALL`].
 #[derive(Default)]
 pub(super) struct DocumentFindings {
+    /// Definitions and entries of the indexes.
+    pub(super) indexes: IndexFindings,
     /// Document counts of the collections whose statistics were not checked yet.
     documents: BTreeMap<CollectionName, u64>,
 }
 
 impl DocumentFindings {
+    /// Returns the start of a check.
+    pub(super) fn new(indexes: IndexFindings) -> Self {
+        Self { indexes, ..Self::default() }
+    }
+
     /// Checks one entry.
     ///
     /// # Errors
@@ -59,6 +67,8 @@ impl DocumentFindings {
             | TableId::Idempotency
             | TableId::Index
             | TableId::Summary => Ok(()),
+            TableId::IndexDefinition => self.indexes.check_definition(key, value),
+            TableId::FieldIndex => self.indexes.check_entry(key, value),
         }
     }
 
@@ -79,6 +89,7 @@ impl DocumentFindings {
         let address = parsed(keys::address_of_document(key), key)?;
         *self.documents.entry(address.collection.clone()).or_default() += 1;
         let StoredDocument { revision, body } = codec::decode(key, value)?;
+        self.indexes.check_document(store, &address, &body)?;
         match store.value::<DocumentChange>(&keys::change(&address, revision)) {
             Ok(Some(change)) => {
                 ensure(change.after == Some(body), key, "document does not match its change")

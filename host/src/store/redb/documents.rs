@@ -23,10 +23,11 @@ use crate::model::document::{
     DocumentChange, DocumentId, ProjectedFields, Projection, ReadSet,
 };
 use crate::model::run_record::RunId;
-use crate::store::documents::PageBuffer;
+use crate::store::documents::{Access, PageBuffer};
 use crate::store::{
-    CommitMetadata, DocumentSnapshot, PageRequest, ScanError, ScanPage, ScanPosition, ScanQuery,
-    ScannedDocument, StoreError, StoredDocument, off_thread,
+    CommitMetadata, DocumentSnapshot, DuplicateValue, IndexInfo, IndexWalk, PageRequest, QueryPlan,
+    ScanError, ScanPage, ScanPosition, ScanQuery, ScannedDocument, StoreError, StoredDocument,
+    WalkPage, off_thread,
 };
 
 /// Name of the meta entry with the revision of the newest commit.
@@ -69,17 +70,26 @@ impl<S: Source> View<S> {
         self.value(&keys::document(address))
     }
 
-    /// Returns whether a scan reads only a few documents.
+    /// Returns whether a scan reads only a few documents. Sets the plan of the scan if it can be made
+    /// quickly.
     fn is_short(&self, query: &ScanQuery) -> Result<bool, StoreError> {
-        let documents = match &query.ids {
-            Some(ids) => ids.len() as u64,
-            None => self.collection_stats(&query.collection)?.documents,
+        if query.plan.get().is_none() {
+            let Some(plan) = self.plan_quickly(query)? else { return Ok(false) };
+            query.plan.set(plan).ok();
+        }
+        let documents = match query.plan() {
+            Some(QueryPlan::Ids { candidates } | QueryPlan::Index { candidates, .. }) => {
+                *candidates
+            }
+            Some(QueryPlan::FullScan { .. } | QueryPlan::Order { .. }) | None => {
+                self.collection_stats(&query.collection)?.documents
+            }
         };
         Ok(documents <= MAX_INLINE_DOCUMENTS)
     }
 
     /// Scans the documents of a collection.
-    fn scan_all<D>(
+    pub(super) fn scan_all<D>(
         &self,
         query: &ScanQuery,
         mut page: PageScan<'_, D>,
@@ -129,7 +139,7 @@ impl<S: Source> View<S> {
     }
 
     /// Scans the documents with the given ids.
-    fn scan_some<D>(
+    pub(super) fn scan_some<D>(
         &self,
         (query, ids): (&ScanQuery, &BTreeSet<DocumentId>),
         mut page: PageScan<'_, D>,
@@ -245,18 +255,33 @@ impl<S: Source> View<S> {
     }
 }
 
+/// Result of [`Tx::apply_changes`].
+pub(super) enum Applied {
+    /// The changes are written.
+    Committed(ChangeCount),
+    /// The read set has changed.
+    Conflict,
+    /// A unique index rejects the changes.
+    Duplicate(Box<DuplicateValue>),
+}
+
 impl Tx<'_> {
-    /// Commits the changes of a run. Returns `None` and writes nothing if the read set has changed.
+    /// Commits the changes of a run. Writes nothing if the read set has changed or a unique index
+    /// rejects the changes.
     pub(super) fn apply_changes(
         &mut self,
         effects: &CommitRequest,
         author: &CommitMetadata,
-    ) -> Result<Option<ChangeCount>, StoreError> {
+    ) -> Result<Applied, StoreError> {
         if self.has_conflict(&effects.read_set, effects.snapshot_revision)? {
-            return Ok(None);
+            return Ok(Applied::Conflict);
         }
         if effects.changes.is_empty() {
-            return Ok(Some(ChangeCount::default()));
+            return Ok(Applied::Committed(ChangeCount::default()));
+        }
+        let indexes = self.changed_indexes(&effects.changes)?;
+        if let Some(duplicate) = self.duplicate_value(&indexes)? {
+            return Ok(Applied::Duplicate(Box::new(duplicate)));
         }
         let revision = self.documents_revision()? + 1;
         let mut count = ChangeCount { revision: Some(revision), ..ChangeCount::default() };
@@ -273,11 +298,12 @@ impl Tx<'_> {
         for (collection, by) in grown {
             self.resize(collection, by)?;
         }
+        self.update_indexes(&indexes)?;
         self.put(&keys::commit(revision), &commit)?;
         if author.recorded {
             self.put(&keys::run_commit(author.run_id), &revision)?;
         }
-        Ok(Some(count))
+        Ok(Applied::Committed(count))
     }
 
     fn change(
@@ -326,18 +352,18 @@ impl Tx<'_> {
 }
 
 /// A page of a scan that is being read.
-struct PageScan<'p, T> {
+pub(super) struct PageScan<'p, T> {
     /// Revision of the snapshot.
     revision: u64,
-    after: Option<&'p ScanPosition>,
+    pub(super) after: Option<&'p ScanPosition>,
     budget: &'p Budget,
-    buffer: PageBuffer<T>,
+    pub(super) buffer: PageBuffer<T>,
     /// Returns the result for a matching document.
     load: fn(MatchingDocument<'_>) -> T,
 }
 
 /// A document that matches the filter of a scan.
-struct MatchingDocument<'a> {
+pub(super) struct MatchingDocument<'a> {
     id: &'a DocumentId,
     revision: u64,
     fields: ProjectedFields,
@@ -365,12 +391,13 @@ impl<'p, T> PageScan<'p, T> {
 
     /// Adds a document if it matches. Deserialises only the projected fields. Returns whether the
     /// page is full.
-    fn visit(
+    pub(super) fn visit(
         &mut self,
         query: &ScanQuery,
         id: &DocumentId,
         (key, value): (&[u8], &[u8]),
     ) -> Result<bool, ScanError> {
+        self.buffer.count_read();
         let json = codec::verify(key, value)?;
         let (revision, fields) = codec::read(key, &json, ProjectionSeed(&query.projection))?;
         if query.filter.matches_within(id, &fields, self.budget)? {
@@ -383,7 +410,7 @@ impl<'p, T> PageScan<'p, T> {
 }
 
 /// Deserialises the revision and the projected fields of a [`StoredDocument`].
-struct ProjectionSeed<'w>(&'w Projection);
+pub(super) struct ProjectionSeed<'w>(pub(super) &'w Projection);
 
 /// The fields of a [`StoredDocument`].
 #[derive(Deserialize)]
@@ -457,16 +484,38 @@ impl OpenSnapshot {
         catch_corruption_panic(|| Ok(read(&self.snapshot)))?
     }
 
+    /// Reads a page. `is_continued` is whether an earlier page set the plan of the scan, maybe in
+    /// another snapshot.
     fn page<T>(
         &self,
-        query: &ScanQuery,
+        (query, is_continued): (&ScanQuery, bool),
         page: &PageRequest,
         load: fn(MatchingDocument<'_>) -> T,
     ) -> Result<ScanPage<T>, ScanError> {
+        let max_documents = page.max_documents;
         let page = PageScan::new(self.revision, page, load);
-        self.read(|snapshot| match &query.ids {
-            None => snapshot.scan_all(query, page),
-            Some(ids) => snapshot.scan_some((query, ids), page),
+        self.read(|snapshot| {
+            if query.plan.get().is_none() {
+                // Only the first page of a scan sets the plan.
+                query.plan.set(snapshot.plan(query, max_documents)?).ok();
+            }
+            match (query.plan.get().map(|plan| &plan.access), &query.ids) {
+                (Some(Access::Ids(ids)), _) | (_, Some(ids)) => {
+                    snapshot.scan_some((query, ids), page)
+                }
+                (Some(Access::Point { field, index, key }), None) => {
+                    // Another snapshot may not have the index.
+                    let known = match is_continued {
+                        true => snapshot.ready_index(&query.collection, field)?,
+                        false => Some(*index),
+                    };
+                    match known {
+                        Some(index) => snapshot.scan_point(query, (index, key), page),
+                        None => snapshot.scan_all(query, page),
+                    }
+                }
+                (Some(Access::Query) | None, None) => snapshot.scan_all(query, page),
+            }
         })
     }
 }
@@ -501,12 +550,13 @@ impl RedbDocuments {
         load: fn(MatchingDocument<'_>) -> T,
     ) -> Result<ScanPage<T>, ScanError> {
         let Some(opened) = &self.opened else { return Ok(ScanPage::default()) };
+        let is_continued = query.plan.get().is_some();
         // If the number of documents cannot be read, the scan reports the error.
         if opened.read(|snapshot| snapshot.is_short(query)).unwrap_or(false) {
-            return opened.page(query, &page, load);
+            return opened.page((query, is_continued), &page, load);
         }
         let (opened, query) = (Arc::clone(opened), Arc::clone(query));
-        off_thread(move || Ok(opened.page(&query, &page, load))).await?
+        off_thread(move || Ok(opened.page((&query, is_continued), &page, load))).await?
     }
 }
 
@@ -539,6 +589,26 @@ impl DocumentSnapshot for RedbDocuments {
         self.page(query, page, |document| document.id.clone()).await
     }
 
+    async fn walk(
+        &self,
+        query: &Arc<ScanQuery>,
+        walk: IndexWalk,
+        page: PageRequest,
+    ) -> Result<Option<WalkPage>, ScanError> {
+        let Some(opened) = self.opened.clone() else { return Ok(None) };
+        // The order of the fields of a query is usually that of no index.
+        let field = walk.order.field();
+        if opened.read(|snapshot| snapshot.ready_index(&query.collection, field))?.is_none() {
+            return Ok(None);
+        }
+        let query = Arc::clone(query);
+        let walk = move || {
+            let page = PageScan::new(opened.revision, &page, |document| document.scanned());
+            Ok(opened.read(|snapshot| snapshot.walk(&query, &walk, page)))
+        };
+        off_thread(walk).await?
+    }
+
     async fn has_conflict(&self, reads: ReadSet, base: u64) -> Result<bool, StoreError> {
         if reads.is_empty() || self.revision() == base {
             return Ok(false);
@@ -558,6 +628,10 @@ impl DocumentSnapshot for RedbDocuments {
             snapshot.prefix(&keys::TableId::Collection.prefix())?.map(collection).collect()
         })
         .await
+    }
+
+    async fn indexes(&self) -> Result<Vec<IndexInfo>, StoreError> {
+        self.read(View::index_infos).await
     }
 }
 

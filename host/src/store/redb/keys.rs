@@ -17,6 +17,8 @@
 //!           0   n      collection                                  -> number of documents
 //!           0   b      number of a block                           -> statistics of its runs
 //!           0   i      index, hash of a value, sequence            -> empty, or a time
+//!           0   y      length u8, collection, path                 -> definition of an index
+//!           0   x      index u32, value, 0, document id            -> empty
 //! ```
 //!
 //! Numbers are big-endian, so that keys sort numerically. Index keys hold a truncated hash, so
@@ -24,6 +26,7 @@
 
 use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
+use ophost_document::IndexField;
 
 use crate::model::digest::Digest;
 use crate::model::document::{Address, CollectionName, DocumentId};
@@ -53,12 +56,14 @@ pub(super) enum TableId {
     Collection,
     Index,
     Summary,
+    IndexDefinition,
+    FieldIndex,
 }
 
 impl TableId {
     /// All tables, by their index. Runs come before the entries that belong to them, for the check
     /// and for salvage.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Meta,
         Self::Run,
         Self::RunIdIndex,
@@ -74,6 +79,8 @@ impl TableId {
         Self::Collection,
         Self::Index,
         Self::Summary,
+        Self::IndexDefinition,
+        Self::FieldIndex,
     ];
 
     fn letter(self) -> u8 {
@@ -93,6 +100,8 @@ impl TableId {
             Self::Collection => b'n',
             Self::Index => b'i',
             Self::Summary => b'b',
+            Self::IndexDefinition => b'y',
+            Self::FieldIndex => b'x',
         }
     }
 
@@ -114,6 +123,8 @@ impl TableId {
             Self::Collection => "collections",
             Self::Index => "indexes",
             Self::Summary => "run_summaries",
+            Self::IndexDefinition => "index_definitions",
+            Self::FieldIndex => "field_indexes",
         }
     }
 
@@ -161,6 +172,14 @@ pub(super) fn name(key: &[u8]) -> String {
         TableId::Collection => format!("collection {}", text(rest)),
         TableId::Index => format!("index {}", text(rest)),
         TableId::Summary => format!("statistics of block {}", number(rest)),
+        TableId::IndexDefinition => match index_of_definition(key) {
+            Some((collection, field)) => format!("index {field} of {collection}"),
+            None => format!("index definition {}", text(rest)),
+        },
+        TableId::FieldIndex => match parse_index_entry(key) {
+            Some(entry) => format!("entry of {} in index {}", entry.document, entry.index),
+            None => format!("index entry {}", text(rest)),
+        },
     }
 }
 
@@ -376,6 +395,57 @@ pub(super) fn block_of_summary(key: &[u8]) -> Option<u64> {
     rest.try_into().ok().map(u64::from_be_bytes)
 }
 
+/// Returns the common prefix of the keys of the index definitions of a collection.
+pub(super) fn index_definitions_of(collection: &CollectionName) -> Vec<u8> {
+    [&TableId::IndexDefinition.prefix()[..], &length_prefixed(collection)].concat()
+}
+
+/// Returns the key of the definition of an index.
+pub(super) fn index_definition(collection: &CollectionName, field: &IndexField) -> Vec<u8> {
+    [&index_definitions_of(collection)[..], field.to_string().as_bytes()].concat()
+}
+
+/// Returns the collection and the field in the key of an index definition.
+pub(super) fn index_of_definition(key: &[u8]) -> Option<(CollectionName, IndexField)> {
+    let (TableId::IndexDefinition, rest) = parse(key)? else { return None };
+    let (collection, path) = split_length_prefixed(rest)?;
+    Some((collection, str::from_utf8(path).ok()?.parse().ok()?))
+}
+
+/// Returns the common prefix of the entries of an index whose values begin with `value`.
+pub(super) fn index_entries(index: u32, value: &[u8]) -> Vec<u8> {
+    [&TableId::FieldIndex.prefix()[..], &index.to_be_bytes(), value].concat()
+}
+
+/// Returns the key of the entry of a document in an index.
+pub(super) fn index_entry(index: u32, value: &[u8], document: &DocumentId) -> Vec<u8> {
+    [&index_entries(index, value)[..], &[0], document.as_str().as_bytes()].concat()
+}
+
+/// Returns the smallest key greater than the entry of a document in an index.
+pub(super) fn index_entry_after(index: u32, value: &[u8], document: &DocumentId) -> Vec<u8> {
+    // Ids contain no NUL byte, so no other key sorts in between.
+    [&index_entry(index, value, document)[..], &[0]].concat()
+}
+
+/// The parts of the key of an index entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FieldIndexEntry<'k> {
+    pub(super) index: u32,
+    pub(super) value: &'k [u8],
+    pub(super) document: DocumentId,
+}
+
+/// Splits the key of an index entry; `None` if the key is malformed.
+pub(super) fn parse_index_entry(key: &[u8]) -> Option<FieldIndexEntry<'_>> {
+    let (TableId::FieldIndex, rest) = parse(key)? else { return None };
+    let (index, rest) = rest.split_first_chunk()?;
+    // Ids contain no NUL byte, but values do.
+    let end = rest.iter().rposition(|byte| *byte == 0)?;
+    let document = document_id(&rest[end + 1..])?;
+    Some(FieldIndexEntry { index: u32::from_be_bytes(*index), value: &rest[..end], document })
+}
+
 /// An index and the value to look up. The entries of a value are in sequence order.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Index<'a> {
@@ -500,6 +570,16 @@ mod tests {
     }
 
     #[test]
+    fn entry_of_an_index_can_be_split() {
+        let (value, document) = (b"v\0w\0", "é".parse().unwrap());
+        let key = index_entry(7, value, &document);
+        assert!(key.starts_with(&index_entries(7, value)));
+        let entry = FieldIndexEntry { index: 7, value, document };
+        assert_eq!(parse_index_entry(&key), Some(entry));
+        assert_eq!(parse_index_entry(&index_entries(7, b"v")), None);
+    }
+
+    #[test]
     fn key_names_are_readable() {
         let id = RunId::new();
         assert_eq!(name(&run(300)), "run number 300");
@@ -512,6 +592,9 @@ mod tests {
         assert_eq!(name(&change(&job, 7)), "change 7 of jobs/é");
         assert_eq!(name(&history(&job, 7)), "history 7 of jobs/é");
         assert_eq!(name(&document(&job)[..3]), "document \\x04");
+        let field = "a.b".parse().unwrap();
+        assert_eq!(name(&index_definition(&job.collection, &field)), "index a.b of jobs");
+        assert_eq!(name(&index_entry(3, b"v\0", &job.id)), "entry of é in index 3");
         assert_eq!(log_part(&log(1, 7)), Some(7));
         assert_eq!((run_of_log(&log(9, 7)), run_of_id(&super::id(id))), (Some(9), Some(id)));
     }

@@ -12,6 +12,11 @@ pub(super) mod file;
 mod history;
 mod history_retention;
 pub(super) mod id_packing;
+pub(super) mod index;
+pub(super) mod index_build;
+mod index_check;
+pub(super) mod index_scan;
+mod index_walk;
 pub(super) mod keys;
 mod maintenance;
 pub(super) mod ops;
@@ -34,6 +39,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use ophost_document::IndexField;
 
 use self::documents::RedbDocuments;
 use self::file::StoreFile;
@@ -44,15 +50,16 @@ use self::statistics::StatsReader;
 use self::summary::Coverage;
 use self::tables::{Snapshot, Tx};
 use self::writer::{WriteKind, Writer};
-use crate::model::document::{Address, ChangeSet, CommitRequest};
+use crate::model::document::{Address, ChangeSet, CollectionName, CommitRequest};
 use crate::model::history::{HistoryPage, Moment, PastDocument};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunSummary, Status};
+use crate::store::index::SLICE_TIME;
 use crate::store::{
-    AppendLogOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome, DocumentSnapshot,
-    EraseOutcome, FinishOutcome, InsertOutcome, MAX_INSERT_DELAY, NewRun, PendingInsert,
-    RunCompletion, RunCursor, RunFilter, RunPage, ShutdownMode, StatsReport, Store, StoreError,
-    off_thread,
+    AppendLogOutcome, BuildIndexOutcome, CancelOutcome, Claim, CommitMetadata, CommitOutcome,
+    CreateIndexOutcome, DocumentSnapshot, EraseOutcome, FinishOutcome, InsertOutcome,
+    MAX_INSERT_DELAY, NewIndex, NewRun, PendingInsert, RemoveIndexOutcome, RunCompletion,
+    RunCursor, RunFilter, RunPage, ShutdownMode, StatsReport, Store, StoreError, off_thread,
 };
 use crate::util::private_dir::DataDir;
 
@@ -264,6 +271,32 @@ impl Store for RedbStore {
         self.writer
             .submit(author.run_id, move |tx| ops::commit_changes(tx, &author, &effects))
             .await
+    }
+
+    async fn create_index(&self, index: &NewIndex) -> Result<CreateIndexOutcome, StoreError> {
+        let index = index.clone();
+        self.writer.submit(RunId::new(), move |tx| index_build::create(tx, &index)).await
+    }
+
+    async fn build_index(
+        &self,
+        collection: &CollectionName,
+        field: &IndexField,
+    ) -> Result<BuildIndexOutcome, StoreError> {
+        let (collection, field) = (collection.clone(), field.clone());
+        let build =
+            move |tx: &mut Tx<'_>| index_build::build(tx, (&collection, &field), SLICE_TIME);
+        self.writer.submit(RunId::new(), build).await
+    }
+
+    async fn remove_index(
+        &self,
+        collection: &CollectionName,
+        field: &IndexField,
+    ) -> Result<RemoveIndexOutcome, StoreError> {
+        let (collection, field) = (collection.clone(), field.clone());
+        let remove = move |tx: &mut Tx<'_>| index_build::remove(tx, (&collection, &field));
+        self.writer.submit(RunId::new(), remove).await
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn DocumentSnapshot>, StoreError> {

@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::documents::Applied;
 use super::row::Row;
 use super::summary::StoredSummaries;
 use super::tables::{Entry, IdempotencyEntry, Snapshot, Tx};
@@ -13,8 +14,8 @@ use crate::model::outcome::{LogEntry, Outcome};
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
 use crate::store::idempotency::{holds, is_fresh};
 use crate::store::{
-    CancelOutcome, Claim, CommitMetadata, CommitOutcome, EraseOutcome, FinishOutcome,
-    IdempotencyClaim, InsertOutcome, RunCompletion, StoreError,
+    CancelOutcome, Claim, CommitMetadata, CommitOutcome, DuplicateValue, EraseOutcome,
+    FinishOutcome, IdempotencyClaim, InsertOutcome, RunCompletion, StoreError,
 };
 use crate::util::clock;
 
@@ -117,6 +118,8 @@ pub(super) enum Ended {
     Lost(Claim),
     /// The read set has changed. Contains the run if its RUNNING record was inserted instead.
     Conflict(Option<RunId>),
+    /// A unique index rejects the changes. Contains the run as [`Self::Conflict`].
+    Duplicate(Box<DuplicateValue>, Option<RunId>),
 }
 
 impl From<Ended> for FinishOutcome {
@@ -125,6 +128,7 @@ impl From<Ended> for FinishOutcome {
             Ended::Done(..) => Self::Done,
             Ended::Lost(_) => Self::Lost,
             Ended::Conflict(_) => Self::Conflict,
+            Ended::Duplicate(duplicate, _) => Self::Duplicate(duplicate),
         }
     }
 }
@@ -144,8 +148,10 @@ pub(super) fn finish(
         return Ok(Ended::Lost(claim));
     }
     let author = CommitMetadata::of_record(&old.run, ending.finished_at);
-    let Some(count) = tx.apply_changes(&ending.effects, &author)? else {
-        return Ok(Ended::Conflict(None));
+    let count = match tx.apply_changes(&ending.effects, &author)? {
+        Applied::Committed(count) => count,
+        Applied::Conflict => return Ok(Ended::Conflict(None)),
+        Applied::Duplicate(duplicate) => return Ok(Ended::Duplicate(duplicate, None)),
     };
     let mut new = old.clone();
     set_final_state(&mut new.run, ending, count);
@@ -156,7 +162,7 @@ pub(super) fn finish(
     Ok(Ended::Done(claim, new.run.state.status(), ending.finished_at))
 }
 
-/// Inserts a run with its final state. After a conflict, inserts it as RUNNING.
+/// Inserts a run with its final state. After a conflict or a rejection, inserts it as RUNNING.
 fn insert_finished(
     tx: &mut Tx<'_>,
     claim: Claim,
@@ -167,9 +173,16 @@ fn insert_finished(
     (run.sequence, run.revision) = (tx.sequence()? + 1, claim.revision);
     let mut log = std::mem::take(&mut run.log_entries);
     let author = CommitMetadata::of_record(&run, ending.finished_at);
-    let Some(count) = tx.apply_changes(&ending.effects, &author)? else {
-        add_run(tx, run, log)?;
-        return Ok(Ended::Conflict(Some(claim.id)));
+    let count = match tx.apply_changes(&ending.effects, &author)? {
+        Applied::Committed(count) => count,
+        Applied::Conflict => {
+            add_run(tx, run, log)?;
+            return Ok(Ended::Conflict(Some(claim.id)));
+        }
+        Applied::Duplicate(duplicate) => {
+            add_run(tx, run, log)?;
+            return Ok(Ended::Duplicate(duplicate, Some(claim.id)));
+        }
     };
     set_final_state(&mut run, ending, count);
     log.extend(ending.log_entries.iter().cloned());
@@ -196,9 +209,11 @@ pub(super) fn commit_changes(
     author: &CommitMetadata,
     effects: &CommitRequest,
 ) -> Result<CommitOutcome, StoreError> {
-    let committed = tx.apply_changes(effects, author)?;
-    Ok(committed
-        .map_or(CommitOutcome::Conflict, |count| CommitOutcome::Committed(author.run_id, count)))
+    Ok(match tx.apply_changes(effects, author)? {
+        Applied::Committed(count) => CommitOutcome::Committed(author.run_id, count),
+        Applied::Conflict => CommitOutcome::Conflict,
+        Applied::Duplicate(duplicate) => CommitOutcome::Duplicate(duplicate),
+    })
 }
 
 /// Sets the final state of a run, except for its log. `count` is the count of the committed
@@ -376,8 +391,10 @@ impl CommitCheck for Ended {
             Self::Lost(claim) => {
                 return Ok(store.row(claim.id)?.is_none_or(|row| !is_claimed(&row, *claim)));
             }
-            Self::Conflict(Some(inserted)) => return store.has(&keys::id(*inserted)),
-            Self::Conflict(None) => return Ok(true),
+            Self::Conflict(Some(inserted)) | Self::Duplicate(_, Some(inserted)) => {
+                return store.has(&keys::id(*inserted));
+            }
+            Self::Conflict(None) | Self::Duplicate(_, None) => return Ok(true),
         };
         Ok(store.row(claim.id)?.is_some_and(|Row { run, .. }| {
             run.revision > claim.revision
@@ -395,7 +412,7 @@ impl CommitCheck for CommitOutcome {
                 let commit = store.commit(*revision)?;
                 Ok(commit.is_some_and(|commit| commit.author.run_id == *run))
             }
-            Self::Committed(..) | Self::Conflict => Ok(true),
+            Self::Committed(..) | Self::Conflict | Self::Duplicate(_) => Ok(true),
         }
     }
 }

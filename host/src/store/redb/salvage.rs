@@ -16,6 +16,7 @@ use super::codec;
 use super::document_check;
 use super::documents::CollectionStats;
 use super::file::{StoreFile, catch_corruption_panic};
+use super::index_check;
 use super::keys::{self, TableId};
 use super::pages::{self, RawPages};
 use super::tables::{self, Entry, IdempotencyEntry, Snapshot, Tx};
@@ -84,12 +85,19 @@ impl Salvager<'_> {
             self.copy_counted(kind)?;
         }
         let documents = self.copy_table(TableId::Document)?;
-        for kind in [TableId::Change, TableId::History, TableId::Commit, TableId::RunCommit] {
+        for kind in [
+            TableId::Change,
+            TableId::History,
+            TableId::Commit,
+            TableId::RunCommit,
+            TableId::IndexDefinition,
+        ] {
             self.copy_counted(kind)?;
         }
         if self.pages.has_no_table_roots() {
             write_all(self.copy, &[()], |tx, ()| document_check::replay(tx))?;
         }
+        index_check::rebuild(self.copy)?;
         self.report_documents(&documents)?;
         self.restore_counters()?;
         let documents = self.count_documents()?;
@@ -228,6 +236,8 @@ fn noun(kind: TableId) -> &'static str {
         TableId::Commit => "commit",
         TableId::RunCommit => "commit link",
         TableId::Meta => "counter",
+        TableId::IndexDefinition => "index definition",
+        TableId::FieldIndex => "index entry",
     }
 }
 
@@ -264,12 +274,13 @@ fn copy_entry(tx: &mut Tx<'_>, kind: TableId, entry: &Entry) -> Result<bool, Sto
         TableId::Idempotency => {
             tx.has(&keys::run(codec::decode::<IdempotencyEntry>(key, value)?.run))?
         }
-        TableId::Meta => true,
+        TableId::Meta | TableId::IndexDefinition => true,
         TableId::RunIdIndex
         | TableId::PayloadRefcount
         | TableId::Collection
         | TableId::Index
-        | TableId::Summary => false,
+        | TableId::Summary
+        | TableId::FieldIndex => false,
     };
     if is_owned {
         tx.put_bytes(key, value)?;

@@ -1,5 +1,7 @@
 //! The cost of documents: a run that writes one, a large commit, concurrent changes of one
-//! document, and a filter over many documents.
+//! document, a filter over many documents, and indexes.
+
+mod indexes;
 
 use std::fs;
 use std::path::Path;
@@ -46,6 +48,7 @@ pub(super) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     one_for_many(bench, report, &host)?;
     let (documents, table) = (Documents::import(report, &host)?, Table::fill(report, bench)?);
     scans(bench, report, &documents, &table)?;
+    indexes::run(bench, report)?;
     super::retention::run(bench, report)
 }
 
