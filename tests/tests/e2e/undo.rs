@@ -161,6 +161,29 @@ fn large_run_is_undone_in_one_commit_beyond_the_limit_of_effects() {
 }
 
 #[test]
+fn undo_that_a_unique_index_rejects_names_the_holder() {
+    let project = with_people("{\"_id\": \"ann\", \"mail\": \"a@b.c\"}\n");
+    let index = project.run(&["documents", "index", "add", "people", "mail", "--unique"]);
+    assert_eq!(index.code, Some(0), "{index}");
+    let run = run_id(&json_of(&project, &["documents", "delete", "people", "ann"]));
+    set(&project, "bob", &["mail=a@b.c", "--create"]);
+    let before = people(&project);
+    for more in [&[][..], &["--force"]] {
+        let output = undo(&project, &run, more);
+        assert_eq!(output.code, Some(1), "{output}");
+        assert!(output.stderr.contains("failed (duplicate)"), "{output}");
+        assert!(output.stderr.contains("`bob`"), "{output}");
+        assert_eq!(people(&project), before);
+    }
+    assert_eq!(record(&project, &run)["undone_by"], json!(null));
+    set(&project, "bob", &["mail=b@b.c"]);
+    undone(&project, &run, &[]);
+    let find = ["documents", "find", "people", "{\"mail\": \"a@b.c\"}"];
+    assert_eq!(project.run(&find).stdout, "{\"_id\":\"ann\",\"mail\":\"a@b.c\"}\n");
+    assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
+}
+
+#[test]
 fn run_is_undone_once_by_concurrent_commands() {
     let project = with_people(ANN);
     for _ in 0..5 {
