@@ -87,8 +87,10 @@ pub(super) fn fields(text: &mut String, change: &DocumentChange) {
     let differences = diff::changes(change.before.as_deref(), change.after.as_deref(), MAX_FIELDS);
     for difference in &differences.listed {
         let value = |value: &Option<Value>| value.as_ref().map(shown);
+        let is_updated = change.before.is_some() && change.after.is_some();
         let sides = match (value(&difference.before), value(&difference.after)) {
             (Some(before), Some(after)) => format!("{before} -> {after}"),
+            (Some(before), None) if is_updated => format!("{before} -> (removed)"),
             (Some(only), None) | (None, Some(only)) => only,
             (None, None) => String::new(),
         };

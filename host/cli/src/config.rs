@@ -57,6 +57,9 @@ pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
+/// Seconds of a day.
+const DAY: u64 = 24 * 3600;
+
 /// A row of the table of settings.
 struct Row {
     key: String,
@@ -72,7 +75,13 @@ impl Row {
     }
 
     fn time(key: String, it: &Sourced<Duration>) -> Self {
-        let text = humantime::format_duration(it.value).to_string();
+        let text = match it.value.as_secs() {
+            // Months and years of `humantime` are not a whole number of days.
+            seconds @ DAY.. if it.value.subsec_nanos() == 0 && seconds.is_multiple_of(DAY) => {
+                format!("{}d", seconds / DAY)
+            }
+            _ => humantime::format_duration(it.value).to_string(),
+        };
         Self { key, value: json!(it.value.as_secs_f64()), text, source: it.source.clone() }
     }
 

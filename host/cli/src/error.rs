@@ -211,6 +211,7 @@ impl CliError {
                 RunError::InProgress { run_id }
                 | RunError::Erased { run_id }
                 | RunError::Masked { run_id }
+                | RunError::Undone { run_id, .. }
                 | RunError::Conflict { run_id, .. },
             )
             | Self::RunState { run_id, .. }
@@ -443,6 +444,7 @@ fn run_exit(error: &RunError) -> Exit {
         RunError::InProgress { .. }
         | RunError::Erased { .. }
         | RunError::Masked { .. }
+        | RunError::Undone { .. }
         | RunError::Conflict { .. } => Exit::IdempotencyConflict,
         RunError::Shortage { .. } => Exit::Host,
         RunError::Store(error) | RunError::Unkeepable { source: error, .. } => store_exit(error),
@@ -483,6 +485,7 @@ fn run_kind(error: &RunError) -> &'static str {
         RunError::InProgress { .. } => "in_progress",
         RunError::Erased { .. } => "erased",
         RunError::Masked { .. } => "masked",
+        RunError::Undone { .. } => "undone",
         RunError::Conflict { .. } => "conflict",
         RunError::Untrusted { .. }
         | RunError::Store(StoreError::Untrusted(_))
@@ -516,6 +519,9 @@ fn run_hint(error: &RunError) -> Option<String> {
             format!("use `--wait`, or run `ophost runs show {run_id}` to show its state")
         }
         RunError::Erased { .. } | RunError::Masked { .. } => "use another key".to_owned(),
+        RunError::Undone { by, .. } => {
+            format!("use another key, or `ophost runs undo {by}` to restore its changes")
+        }
         RunError::Conflict { .. } => "use another key, or the same input".to_owned(),
         RunError::Store(error) | RunError::Unkeepable { source: error, .. } => store_hint(error),
         RunError::Unrecorded(unrecorded) => store_hint(&unrecorded.source),

@@ -65,23 +65,19 @@ pub(super) fn edited(
     Ok(input)
 }
 
-/// Returns the name and the value of a `field=text` or `field:=json` argument without a schema.
+/// Returns the names and the value of a `field=text` or `field:=json` argument without a schema.
 ///
 /// # Errors
 ///
 /// Like [`assemble`].
-pub(super) fn field(text: &str) -> Result<(String, Value), InputError> {
+pub(super) fn field(text: &str) -> Result<(Vec<String>, Value), InputError> {
     let not_a_field = || InputError::NotAField(text.to_owned());
     let assignment = field_path::parse(text).ok_or_else(not_a_field)?;
-    // A path of a document has no escape for a dot in a name.
-    if assignment.path.iter().any(|name| name.contains('.')) {
-        return Err(not_a_field());
-    }
     let value = match assignment.is_json {
         true => assignment.json()?,
         false => Value::String(assignment.text()?),
     };
-    Ok((assignment.path.join("."), value))
+    Ok((assignment.path, value))
 }
 
 /// Source of JSON text.

@@ -223,7 +223,7 @@ impl SettingError {
             Self::ControlCharacter { .. } => Some("remove the character".to_owned()),
             Self::Trust { .. } | Self::Index { .. } => None,
             Self::CollectionName(_) => {
-                Some("run `ophost documents collections` to see the names".to_owned())
+                Some("use lower-case letters, digits, `_`, `-` and `.`, such as `jobs`".to_owned())
             }
             Self::OperationName(_) => Some("run `ophost list` to see the names".to_owned()),
         }

@@ -63,12 +63,12 @@ impl DeleteDocuments {
         filter: &Filter,
         call: &BuiltInCall<'_>,
     ) -> Result<u64, InvokeError> {
-        let mut deleted = 0;
+        let (mut deleted, mut cursor) = (0, None::<String>);
         loop {
             (call.stopped)().map_or(Ok(()), Err)?;
-            // The documents of the previous page are deleted, so each page is the first one.
+            let (filter, cursor_text) = (filter.clone(), cursor.as_deref());
             let query =
-                Query::new(&self.collection, filter.clone(), Sort::default(), Some(PAGE), None);
+                Query::new(&self.collection, filter, Sort::default(), Some(PAGE), cursor_text);
             let query =
                 query.map_err(|error| self.failed(DocumentError::from(error).into(), None))?;
             let page = call.documents.find(&self.collection, query).await;
@@ -80,7 +80,8 @@ impl DeleteDocuments {
                     u64::from(existed.map_err(|error| self.failed(error, Some(&address.id)))?);
             }
             call.output.progress(deleted, None, None);
-            if page.next.is_none() {
+            cursor = page.next.map(|next| next.to_string());
+            if cursor.is_none() {
                 return Ok(deleted);
             }
         }

@@ -103,6 +103,14 @@ pub enum RunError {
         /// The earlier run.
         run_id: RunId,
     },
+    /// A run with the same idempotency key succeeded, and its document changes were undone.
+    #[error("run {run_id} with the same idempotency key succeeded, but was undone by run {by}")]
+    Undone {
+        /// The earlier run.
+        run_id: RunId,
+        /// The undo.
+        by: RunId,
+    },
     /// A run with the same idempotency key succeeded, and its output contains secrets, which are
     /// not stored.
     #[error(

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::execution::{Executable, Execution, ExecutionRequest};
 use super::record::{BeginOutcome, NotStarted, RecordedOutcome, Recorder, RunSpec, RunTracker};
 use super::request::RecordRequest;
+use super::undo::undone_by;
 use super::{HostBuilder, HostError, Request, RunError, RunReport};
 use crate::context::OrchestrationContext;
 use crate::documents::indexes::Indexes;
@@ -20,7 +21,7 @@ use crate::model::limits::LimitName;
 use crate::model::operation::Operation;
 use crate::model::outcome::{Actor, Flags, Outcome};
 use crate::model::retention::RetentionPolicy;
-use crate::model::run_record::{Masked, RunId};
+use crate::model::run_record::{Masked, RunId, RunRecord};
 use crate::policy::{Grants, Policy};
 use crate::registry::catalog::Catalog;
 use crate::registry::{self, FileError, Ignored, Loader, RegisteredOperation, Registry, Schemas};
@@ -110,14 +111,23 @@ impl Host {
             BeginOutcome::Replayed(run) if run.is_masked(Masked::Output) => {
                 Err(RunError::Masked { run_id: run.id })
             }
-            BeginOutcome::Replayed(run) => Ok(RunReport::from_record(*run)
-                .with_id(&loaded.checked.entry.operation().output_schema)),
+            BeginOutcome::Replayed(run) => self.replay(*run, &loaded).await,
             BeginOutcome::InProgress(run_id) => Err(RunError::InProgress { run_id }),
             BeginOutcome::KeyConflict(run, input) => Err(RunError::Conflict {
                 run_id: run.id,
                 inputs: run.erased_at.is_none().then(|| Box::new((run.input_dump, input))),
             }),
         }
+    }
+
+    /// Returns the stored result of a run with the same idempotency key.
+    async fn replay(&self, run: RunRecord, loaded: &PreparedRun) -> Result<RunReport, RunError> {
+        if let Some(store) = self.store()
+            && let Some(by) = undone_by(&*store, &run).await?
+        {
+            return Err(RunError::Undone { run_id: run.id, by });
+        }
+        Ok(RunReport::from_record(run).with_id(&loaded.checked.entry.operation().output_schema))
     }
 
     /// Hands over the RUNNING record. Consumes the input, because later steps only need its text.

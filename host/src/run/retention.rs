@@ -59,7 +59,9 @@ async fn prune_until(host: Weak<Shared>, cancel: CancellationToken, interval: Du
                     cancel.cancel();
                 }
             };
-            runs.prune(&shared.retention, &cancel, end_with_host).await.ok();
+            if let Ok(report) = runs.prune(&shared.retention, &cancel, end_with_host).await {
+                runs.note_prune(&report).await.ok();
+            }
         }
     }
 }

@@ -66,12 +66,16 @@ impl Host {
     }
 }
 
-/// Returns the run that undid a run, unless that undo was undone itself.
-async fn undone_by(store: &dyn Store, run: &RunRecord) -> Result<Option<RunId>, StoreError> {
+/// Returns the run that undid a run, unless that undo was undone itself. Returns `None` if a record
+/// of the chain was removed: the content of the documents then decides.
+pub(super) async fn undone_by(
+    store: &dyn Store,
+    run: &RunRecord,
+) -> Result<Option<RunId>, StoreError> {
     let (mut next, mut chain) = (run.undone_by, 0);
     while let Some(id) = next.filter(|_| chain < MAX_CHAIN) {
-        chain += 1;
-        next = store.get(id).await?.and_then(|undo| undo.undone_by);
+        let Some(undo) = store.get(id).await? else { return Ok(None) };
+        (next, chain) = (undo.undone_by, chain + 1);
     }
     Ok(run.undone_by.filter(|_| chain % 2 == 1))
 }

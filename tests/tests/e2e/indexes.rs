@@ -223,7 +223,7 @@ fn unique_index_over_duplicates_is_rejected() {
     insta::assert_snapshot!(index(&project, &["add", "things", "n", "--unique"]), @"
     ---- stderr
     error: `n` of `things` must be unique, but `c` and `b` both have 3
-    hint: change one of the documents, or add the index without `--unique`
+    hint: change one of the documents, or add an index that is not unique
     ---- exit 2
     ");
     assert_eq!(index(&project, &["list", "--json"]).json(), json!({"indexes": []}));
@@ -310,6 +310,12 @@ fn requested_indexes_are_built_by_sync() {
     things  n      unique  ready
     things  third          ready
     ");
+    // An index that cannot be built does not keep the others from being built.
+    project.settings("[collections.things]\nindexes = [\"n\", \"other\", \"other\"]\n");
+    let synced = index(&project, &["sync"]);
+    assert_eq!(synced.code, Some(2), "{synced}");
+    assert!(synced.stderr.starts_with("error: ") && synced.stderr.contains("unique"), "{synced}");
+    assert!(synced.stderr.ends_with("built the index `other` of `things`\n"), "{synced}");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn live_key_and_linked_runs_are_kept_and_reported() {
     would remove run [RUN]; its idempotency key is free, so the next request runs again
     ");
     let removed = prune(&project, &[&runs[2], "--json"]).json();
-    let run = json!({"id": runs[2], "idempotency_key": true});
+    let run = json!({"id": runs[2], "has_changes": false, "idempotency_key": true});
     assert_eq!(removed, json!({"dry_run": false, "removed": [run]}));
     assert_eq!(ids(&project), runs[..2]);
     let again = project.run(&[&keyed[..], &["--json"]].concat()).json();
@@ -206,7 +206,7 @@ fn document_changes_of_a_removed_run_are_shown() {
     let run = ids(&project).pop().expect("a run");
     insta::assert_snapshot!(prune(&project, &[&run]), @"
     ---- stderr
-    removed run [RUN]
+    removed run [RUN]; its document changes cannot be undone
     ");
     assert_eq!(project.run(&["runs", "show", &run]).code, Some(3));
     let changes = project.run(&["runs", "changes", &run]);

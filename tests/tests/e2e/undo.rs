@@ -66,7 +66,7 @@ fn undo_of_changed_documents_is_refused_and_force_overwrites_them() {
     insta::assert_snapshot!(undo(&project, &run, &[]), @"
     ---- stderr
     error: operation `ophost.undo` failed (changed-since): 1 document has changed since: `people/ann` by `ophost.set` (run [RUN])
-      people/ann: updated by ophost.set, run [RUN]; updated by ophost.set, run [RUN]
+      people/ann: updated by ophost.set, run [RUN], and 1 earlier change
     hint: undo the later runs first, or use `--force` to overwrite these documents
     ---- exit 1
     ");
@@ -181,6 +181,42 @@ fn undo_that_a_unique_index_rejects_names_the_holder() {
     let find = ["documents", "find", "people", "{\"mail\": \"a@b.c\"}"];
     assert_eq!(project.run(&find).stdout, "{\"_id\":\"ann\",\"mail\":\"a@b.c\"}\n");
     assert_eq!(project.run(&["store", "check"]).stdout, "no problems found\n");
+}
+
+#[test]
+fn undone_run_is_not_the_result_of_its_idempotency_key() {
+    let project = Project::with_rust(&["jobs"]);
+    let create = ["run", "create_job", "title=Baker", "company=ACME", "--idempotency-key", "one"];
+    let run = run_id(&json_of(&project, &create));
+    let undo = undone(&project, &run, &[]);
+    insta::assert_snapshot!(project.run(&create), @"
+    ---- stderr
+    error: run [RUN] with the same idempotency key succeeded, but was undone by run [RUN]
+    hint: use another key, or `ophost runs undo [RUN]` to restore its changes
+    ---- exit 6
+    ");
+    assert_eq!(project.run(&["documents", "count", "jobs"]).stdout, "0\n");
+    undone(&project, &undo, &[]);
+    assert_eq!(json_of(&project, &create)["from_record"], true);
+    assert_eq!(project.run(&["documents", "count", "jobs"]).stdout, "1\n");
+}
+
+#[test]
+fn undo_whose_record_was_removed_does_not_block_another_undo() {
+    let project = with_people(ANN);
+    let run = set(&project, "ann", &["age:=2"]);
+    let first = undone(&project, &run, &[]);
+    let second = undone(&project, &first, &[]);
+    let pruned = project.run(&["runs", "prune", &first, &second]);
+    insta::assert_snapshot!(pruned, @"
+    ---- stderr
+    removed run [RUN]; its changes were undone; its document changes cannot be undone
+    removed run [RUN]; 1 run is linked to it, such as [RUN]; its document changes cannot be undone
+    ");
+    undone(&project, &run, &[]);
+    assert_eq!(people(&project), "{\"_id\":\"ann\",\"age\":1}\n");
+    let at = ["documents", "get", "people", "ann", "--at", &second];
+    assert_eq!(project.run(&at).stdout, "{\"_id\":\"ann\",\"age\":2}\n");
 }
 
 #[test]

@@ -6,9 +6,11 @@ use clap::{ArgGroup, Args};
 use clap_complete::engine::ArgValueCandidates;
 use serde_json::Value;
 
-use ophost::document::{Address, CollectionName, DocumentId, Filter, Path};
+use ophost::document::{Address, Body, CollectionName, DocumentId, Filter, Path};
 use ophost::{DeleteDocuments, Host, SetFields};
-use ophost_document::json;
+use ophost_document::edit::{self, EditError};
+use ophost_document::path::is_field;
+use ophost_document::{json, text};
 
 use crate::builtin::BuiltInArgs;
 use crate::error::CliError;
@@ -92,6 +94,7 @@ fn patch(text: &str) -> Result<Value, String> {
 pub(super) async fn set(host: &Host, args: SetArgs, json: bool) -> Result<ExitCode, CliError> {
     let SetArgs { collection, id, fields, merge, create, call } = args;
     let fields = fields.iter().map(|field| assignment(field)).collect::<Result<Vec<_>, _>>()?;
+    check_edit(&fields, merge.as_ref())?;
     let set = SetFields::new(Address { collection, id }, fields).create(create);
     let set = match merge {
         Some(patch) => set.patch(patch),
@@ -102,9 +105,31 @@ pub(super) async fn set(host: &Host, args: SetArgs, json: bool) -> Result<ExitCo
 
 /// Parses a field and its value.
 fn assignment(text: &str) -> Result<(Path, Value), CliError> {
-    let (name, value) = input::field(text)?;
-    let path = Path::parse(&name).map_err(|error| CliError::usage(&error.to_string()))?;
-    Ok((path, value))
+    let hint = || "use `--merge` to set a field with another name".to_owned();
+    let (names, value) = input::field(text)?;
+    if let Some(name) = names.iter().find(|name| !is_field(name)) {
+        let message = format!("a filter cannot use the field name `{}`", text::quote(name));
+        return Err(CliError::Usage { message, hint: hint() });
+    }
+    let path = Path::parse(&names.join("."));
+    let path = path.map_err(|error| CliError::Usage { message: error.to_string(), hint: hint() });
+    Ok((path?, value))
+}
+
+/// Rejects an edit that fails for every document.
+fn check_edit(fields: &[(Path, Value)], patch: Option<&Value>) -> Result<(), CliError> {
+    let usage = |error: EditError| CliError::Usage {
+        message: error.to_string(),
+        hint: "run `ophost documents set --help` for examples".to_owned(),
+    };
+    // The current document decides about other errors.
+    if let Err(error @ (EditError::Id | EditError::Conflict { .. })) =
+        edit::set(&Body::default(), fields)
+    {
+        return Err(usage(error));
+    }
+    let patched = patch.map(|patch| edit::merge(&Body::default(), patch));
+    patched.transpose().map(drop).map_err(usage)
 }
 
 /// Runs `ophost documents delete`.

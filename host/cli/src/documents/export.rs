@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,7 @@ pub(super) struct ExportArgs {
     /// Columns of CSV: names of fields, or paths such as salary.max [default: `_id`, and the other
     /// fields in alphabetical order].
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     columns: Vec<String>,
 }
 

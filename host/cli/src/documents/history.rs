@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use ophost::document::{Address, CollectionName, Document, DocumentId};
 use ophost::{
-    ChangeAuthor, DocumentReader, HistoryEntry, HistoryPage, Host, Moment, PastDocument, RunId,
-    RunRecord,
+    ChangeAuthor, DocumentReader, FindError, HistoryEntry, HistoryPage, Host, Moment, PastDocument,
+    RunId, RunRecord,
 };
 
 use super::no_such_document;
@@ -128,13 +128,43 @@ pub(super) async fn document_at(
     address: Address,
     at: &str,
 ) -> Result<Document, CliError> {
-    let moment = moment(host, at).await?;
+    let moment = match moment(host, at).await {
+        Err(CliError::Find(FindError::None { name })) => {
+            // The record of the run may have been removed. The history still names the run.
+            let revision = revision_of(documents, &address, at).await?;
+            Moment::Revision(revision.ok_or(FindError::None { name })?)
+        }
+        moment => moment?,
+    };
     match documents.at(&address, moment).await? {
         PastDocument::Existed(revision, body) => {
             Ok(Document { id: address.id, revision, body: body.text() })
         }
         PastDocument::Absent => Err(CliError::NoSuchVersion { address, at: at.to_owned() }),
         PastDocument::Removed => Err(CliError::ContentRemoved { address, at: at.to_owned() }),
+    }
+}
+
+/// Returns the revision of a run in the history of a document.
+async fn revision_of(
+    documents: &DocumentReader<'_>,
+    address: &Address,
+    run: &str,
+) -> Result<Option<u64>, CliError> {
+    let Ok(run) = run.parse::<RunId>() else { return Ok(None) };
+    let is_of_run = |entry: &HistoryEntry| {
+        entry.author.as_ref().is_some_and(|author| author.run_id == Some(run))
+    };
+    let mut before = None;
+    loop {
+        let page = documents.history(address, before, PAGE).await?;
+        if let Some(entry) = page.entries.iter().find(|entry| is_of_run(entry)) {
+            return Ok(Some(entry.revision));
+        }
+        before = page.next;
+        if before.is_none() {
+            return Ok(None);
+        }
     }
 }
 
@@ -148,8 +178,10 @@ async fn moment(host: &Host, at: &str) -> Result<Moment, CliError> {
     let runs = host.runs().ok_or_else(|| CliError::usage("no data directory is set"))?;
     let run = match (runs.find(at).await, time) {
         (Ok(run), _) => run,
-        (Err(ophost::FindError::None { .. }), Err(problem)) if !is_run => {
-            return Err(CliError::usage(&format!("no run has this id, and {problem}")));
+        (Err(FindError::None { .. }), Err(problem)) if !is_run => {
+            let message = format!("no run has this id, and {problem}");
+            let hint = "run `ophost runs list` to list the runs".to_owned();
+            return Err(CliError::Usage { message, hint });
         }
         (Err(error), _) => return Err(error.into()),
     };

@@ -128,22 +128,31 @@ fn report(NewIndex { collection, field, .. }: &NewIndex, added: AddedIndex) {
     output::stderr(&format!("{what} `{}` of `{collection}`\n", EscapedLine(&field)));
 }
 
-/// Adds the requested indexes that are not complete.
+/// Adds the requested indexes that are not complete. Continues after an index that cannot be added.
 async fn sync(indexes: &Indexes<'_>, config: &Config, json: bool) -> Result<ExitCode, CliError> {
-    let mut added = Vec::new();
-    for index in incomplete(&indexes.list().await?, config) {
-        let result = build(indexes, &index).await?;
-        if !json {
-            report(&index, result);
+    let (mut added, mut exit) = (Vec::new(), ExitCode::SUCCESS);
+    let missing = incomplete(&indexes.list().await?, config);
+    if missing.is_empty() && !json {
+        output::stderr("nothing to do; all requested indexes exist\n");
+    }
+    for index in missing {
+        match build(indexes, &index).await {
+            Ok(result) if json => added.push(as_json(&index, result)),
+            Ok(result) => report(&index, result),
+            Err(error @ CliError::Store(_)) => return Err(error),
+            Err(error) if json => {
+                exit = error.exit().into();
+                let mut failed = as_json(&index, AddedIndex::Existing);
+                failed["error"] = error.envelope()["error"].clone();
+                added.push(failed);
+            }
+            Err(error) => exit = error.report(false),
         }
-        added.push(as_json(&index, result));
     }
     if json {
         output::json(&json!({"indexes": added}))?;
-    } else if added.is_empty() {
-        output::stderr("nothing to do; all requested indexes exist\n");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(exit)
 }
 
 /// Returns the indexes that the settings request and that are not complete, or not with the same
@@ -155,17 +164,21 @@ pub(in super::super) fn incomplete(known: &[IndexInfo], config: &Config) -> Vec<
             is_same && it.unique == new.unique && it.state == IndexState::Ready
         })
     };
-    requested(config).filter(|index| !is_complete(index)).collect()
+    requested(config).into_iter().filter(|index| !is_complete(index)).collect()
 }
 
-fn requested(config: &Config) -> impl Iterator<Item = NewIndex> {
-    config.collections.iter().flat_map(|(collection, settings)| {
-        settings.indexes.value.iter().map(|RequestedIndex { field, unique }| NewIndex {
-            collection: collection.clone(),
-            field: field.clone(),
-            unique: *unique,
-        })
-    })
+fn requested(config: &Config) -> Vec<NewIndex> {
+    let mut requested = Vec::new();
+    for (collection, settings) in &config.collections {
+        for RequestedIndex { field, unique } in &settings.indexes.value {
+            let (collection, field, unique) = (collection.clone(), field.clone(), *unique);
+            let index = NewIndex { collection, field, unique };
+            if !requested.contains(&index) {
+                requested.push(index);
+            }
+        }
+    }
+    requested
 }
 
 /// Builds an index, with a progress bar on a terminal.
@@ -183,7 +196,7 @@ fn index_error(error: IndexError) -> CliError {
     let message = error.to_string();
     let hint = match &error {
         IndexError::Violation(IndexViolation::Duplicate(_)) => {
-            "change one of the documents, or add the index without `--unique`".to_owned()
+            "change one of the documents, or add an index that is not unique".to_owned()
         }
         IndexError::Violation(IndexViolation::ListOfLists { at, .. }) => {
             format!("a path goes through the objects of a list only; index `{at}` itself")
@@ -213,8 +226,10 @@ async fn list(
     let is_known = |new: &NewIndex| {
         known.iter().any(|it| it.collection == new.collection && it.field == new.field)
     };
-    let missing: Vec<_> =
-        requested(config).filter(|new| is_listed(&new.collection) && !is_known(new)).collect();
+    let missing: Vec<_> = requested(config)
+        .into_iter()
+        .filter(|new| is_listed(&new.collection) && !is_known(new))
+        .collect();
     if json {
         let missing = missing.iter().map(|NewIndex { collection, field, unique }| {
             json!({

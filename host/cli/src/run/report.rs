@@ -31,7 +31,7 @@ pub(crate) fn print_report(
 ) -> Result<ExitCode, CliError> {
     let printed = if json { output::json(&envelope(report)) } else { print(report, verbose) };
     printed.map_err(|error| unprinted(report, error))?;
-    Ok(exit_code(&report.outcome))
+    Ok(exit_code(report))
 }
 
 /// Adds the run id to an error of stdout, because the record has the output too.
@@ -44,11 +44,14 @@ fn unprinted(report: &RunReport, error: CliError) -> CliError {
     }
 }
 
-fn exit_code(outcome: &Outcome) -> ExitCode {
-    match outcome {
+fn exit_code(report: &RunReport) -> ExitCode {
+    match &report.outcome {
         Outcome::Success(_) => ExitCode::SUCCESS,
         Outcome::Failed(failure) if failure.kind == FailureKind::Denied => Exit::Denied.into(),
         Outcome::Failed(failure) if failure.kind == FailureKind::Host => Exit::Host.into(),
+        Outcome::Failed(failure) if report.operation.is_builtin() && is_not_found(failure) => {
+            Exit::NotFound.into()
+        }
         Outcome::Failed(_) => Exit::Failed.into(),
         Outcome::Cancelled => Exit::Interrupted.into(),
     }
@@ -196,6 +199,11 @@ pub(crate) fn failure_message(failure: &Failure) -> &str {
     if failure.message.is_empty() { "no message" } else { &failure.message }
 }
 
+/// Returns whether the failure is that a document does not exist.
+fn is_not_found(failure: &Failure) -> bool {
+    failure.code.as_deref() == Some("not-found")
+}
+
 /// Adds the details of a failure, one per line.
 pub(crate) fn details(text: &mut String, failure: &Failure) {
     if let Some(lines) = violations(failure) {
@@ -223,16 +231,22 @@ const CHANGED_SINCE: &str = "changed-since";
 /// Error code of a run whose changes a unique index rejects.
 const DUPLICATE: &str = "duplicate";
 
-/// Returns the line for a document that has changed since a run: its later changes, newest first.
+/// Returns the line for a document that has changed since a run: its newest change.
 fn changed_document(item: &Value) -> Option<String> {
     let change = |change: &Value| {
         let (kind, operation) = (change["change"].as_str()?, change["operation"].as_str());
         let run = change["run_id"].as_str().map_or(String::new(), |run| format!(", run {run}"));
         Some(format!("{kind} by {}{run}", operation.unwrap_or("an unknown operation")))
     };
-    let changes = item["changes"].as_array()?.iter().map(change).collect::<Option<Vec<_>>>()?;
+    let changes = item["changes"].as_array()?;
+    let last = change(changes.first()?)?;
+    let earlier = match changes.len() - 1 {
+        0 => String::new(),
+        1 => ", and 1 earlier change".to_owned(),
+        count => format!(", and {count} earlier changes"),
+    };
     let (collection, id) = (item["collection"].as_str()?, item["document_id"].as_str()?);
-    Some(format!("{collection}/{id}: {}", changes.join("; ")))
+    Some(format!("{collection}/{id}: {last}{earlier}"))
 }
 
 /// Adds a line of details.
@@ -277,10 +291,14 @@ fn hint(report: &RunReport, failure: &Failure) -> Option<&'static str> {
         (FailureKind::Conflict, _) => Some("retry later"),
         (FailureKind::InvalidOutput, _) => Some("report this fault of the plugin to its author"),
         (FailureKind::Error, _)
-            if report.operation.as_str() == "ophost.set"
-                && failure.code.as_deref() == Some("not-found") =>
+            if report.operation.as_str() == "ophost.set" && is_not_found(failure) =>
         {
             Some("use `--create` to create the document")
+        }
+        (FailureKind::Error, _)
+            if report.operation.as_str() == "ophost.delete" && is_not_found(failure) =>
+        {
+            Some("no document was deleted; leave this id out")
         }
         (FailureKind::Error, Some(true)) => Some("retry later"),
         (FailureKind::Error, Some(false) | None)

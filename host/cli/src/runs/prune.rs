@@ -121,7 +121,9 @@ pub(super) async fn run(
     if !args.ids.is_empty() {
         return remove_named(runs, &args.ids, args.dry_run, json).await;
     }
-    let policy = args.rules.policy()?.unwrap_or_else(|| settings.clone());
+    let by_flags = args.rules.policy()?;
+    let is_by_settings = by_flags.is_none();
+    let policy = by_flags.unwrap_or_else(|| settings.clone());
     if policy.is_empty() {
         let message = "no retention is set".to_owned();
         let hint = "set `[retention]` in `ophost.toml`, or use `--older-than` or `--max-runs`";
@@ -130,7 +132,11 @@ pub(super) async fn run(
     let report = if args.dry_run {
         runs.preview_prune(&policy).await?
     } else {
-        prune(runs, &policy).await?
+        let report = prune(runs, &policy).await?;
+        if is_by_settings {
+            runs.note_prune(&report).await?;
+        }
+        report
     };
     print(&report, args.dry_run, json)?;
     Ok(if report.is_cancelled {
@@ -246,9 +252,12 @@ async fn remove_named(
         output::json(&json!({"dry_run": is_dry, "removed": removed}))?;
     } else {
         let verb = if is_dry { "would remove" } else { "removed" };
-        for NamedRemoval { id, hold } in removals {
-            let loss = hold.map(|hold| loss(&hold)).unwrap_or_default();
-            output::stderr(&format!("{verb} run {id}{}\n", EscapedLine(&loss)));
+        for NamedRemoval { id, hold, has_changes } in removals {
+            let mut losses = hold.map(|hold| loss(&hold)).unwrap_or_default();
+            if has_changes {
+                losses.push_str("; its document changes cannot be undone");
+            }
+            output::stderr(&format!("{verb} run {id}{}\n", EscapedLine(&losses)));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -271,13 +280,15 @@ fn loss(hold: &RunHold) -> String {
     }
 }
 
-fn removal_as_json(NamedRemoval { id, hold }: &NamedRemoval) -> Value {
+fn removal_as_json(NamedRemoval { id, hold, has_changes }: &NamedRemoval) -> Value {
+    let mut json = json!({"id": id, "has_changes": has_changes});
     match hold {
-        None => json!({"id": id}),
-        Some(RunHold::IdempotencyKey) => json!({"id": id, "idempotency_key": true}),
-        Some(RunHold::Undone) => json!({"id": id, "undone": true}),
-        Some(RunHold::Linked(by)) => json!({"id": id, "linked": by}),
+        None => {}
+        Some(RunHold::IdempotencyKey) => json["idempotency_key"] = true.into(),
+        Some(RunHold::Undone) => json["undone"] = true.into(),
+        Some(RunHold::Linked(by)) => json["linked"] = json!(by),
     }
+    json
 }
 
 impl From<RemoveError> for CliError {

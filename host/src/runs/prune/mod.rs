@@ -121,10 +121,17 @@ impl Runs<'_> {
         prune.runs(&policy.classes()).await?;
         prune.history(policy.history_max_age).await?;
         self.store.remove_orphaned_log_files(ORPHAN_AGE).await?;
-        let report = prune.report;
+        Ok(prune.report)
+    }
+
+    /// Stores the time of a prune by the settings, which the next [`Self::prune_step`] depends on.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the store cannot be written.
+    pub async fn note_prune(&self, report: &PruneReport) -> Result<(), StoreError> {
         let (at, is_complete) = (clock::now(), !report.is_cancelled);
-        self.store.store().set_last_prune(LastPrune { at, is_complete }).await?;
-        Ok(report)
+        self.store.store().set_last_prune(LastPrune { at, is_complete }).await
     }
 
     /// Returns what [`Self::prune`] would remove now.
@@ -241,7 +248,8 @@ impl Runs<'_> {
             return Err(RemoveError::Unfinished(id));
         }
         let hold = store.hold(id, clock::now()).await.map_err(PruneError::from)?;
-        Ok(Some(NamedRemoval { id, hold }))
+        let has_changes = run.changes.is_some_and(|count| count.revision.is_some());
+        Ok(Some(NamedRemoval { id, hold, has_changes }))
     }
 
     /// Returns whether the oldest runs or document changes that exceed a policy can be removed.
@@ -279,6 +287,8 @@ pub struct NamedRemoval {
     pub id: RunId,
     /// What would have held the run in a prune by a policy.
     pub hold: Option<RunHold>,
+    /// Whether the run has committed document changes, which cannot be undone without the record.
+    pub has_changes: bool,
 }
 
 /// Error of the removal of named runs.
