@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use self::driver::{MAX_BUDGET, Pacer, Prune};
+use self::driver::{Pacer, Prune, STEP_BUDGET};
 use self::preview::Preview;
 use super::Runs;
 use crate::model::retention::RetentionPolicy;
@@ -202,13 +202,13 @@ impl Runs<'_> {
             let page = self.store.store().expired_runs(ExpiryScan::new(class, now)).await?;
             let runs = removable(&page);
             let count = runs.len();
-            let removal = RunRemoval { runs, is_forced: false, now, budget: MAX_BUDGET };
+            let removal = RunRemoval { runs, is_forced: false, now, budget: STEP_BUDGET };
             let tried = if count == 0 { 0 } else { remove(self.store, removal).await?.1 };
             is_complete &= tried == count && page.next.is_none();
         }
         if let Some(age) = policy.history_max_age {
             let before = time_before(now, age);
-            let removed = self.store.store().remove_history(before, MAX_BUDGET).await?;
+            let removed = self.store.store().remove_history(before, STEP_BUDGET).await?;
             is_complete &= removed.is_done;
         }
         Ok(is_complete)

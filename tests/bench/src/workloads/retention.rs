@@ -54,8 +54,8 @@ pub(super) fn run(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let host = OpenHost::open(project.path())?;
     host.runtime.block_on(host.runs()?.compact())?;
     report.note(format!(
-        "{} of {} runs were pruned. The store had {} bytes before, {} after the prune and {} after \
-         the compaction.",
+        "{} runs were pruned, with those of the calls. The store of {} runs had {} bytes, {} after \
+         the prune and {} after the compaction.",
         count(usize::try_from(removed)?),
         count(RUNS),
         count(usize::try_from(full)?),
