@@ -5,7 +5,7 @@
 pub(crate) const WORKLOADS: [(&str, &str); 5] = [
     ("call", "an unrecorded call in a process, beside a bare wasmtime loop and Extism"),
     ("command", "cold commands, 1,000 plugins and instructions, beside the `wasmtime` command"),
-    ("documents", "documents of runs, and scans beside SQLite's `json_extract`"),
+    ("documents", "documents of runs, undo, scans, indexes and prunes, beside SQLite"),
     ("record", "recorded runs and cancelled runs, beside SQLite and redb"),
     ("size", "reads, reopening and one run in a large store, beside SQLite"),
 ];
