@@ -45,6 +45,8 @@
 //! - Failure kind: a variant before `Unknown` of `FailureKind` in `model/outcome.rs`. The compiler
 //!   lists the matches on all kinds. The exit code is in `host/cli/src/run/report.rs`, the table of
 //!   kinds in `docs/security.md`. Then run `cargo xtask docs`.
+//! - Built-in operation, such as `ophost.undo`: a file in `documents/` that implements `BuiltIn`, and
+//!   a method of `Host` in `run/builtin.rs`.
 //! - Host import: `wit/`, whose README describes versions and frozen copies; then the function in
 //!   `sandbox/imports/` and its counterpart in `guest-sdk/src`.
 //! - Store: the traits `Store` (`store/mod.rs`) and `DocumentSnapshot` (`store/documents.rs`), in a
