@@ -4,12 +4,8 @@ use super::{Host, RunError, RunReport};
 use crate::documents::builtin::CallSettings;
 use crate::documents::undo::Undo;
 use crate::model::document::ChangeCount;
-use crate::model::outcome::Flags;
 use crate::model::run_record::{RunId, RunRecord, Status};
 use crate::store::{RunFilter, Store, StoreError};
-
-/// Maximum length of a chain of undone undos that is followed.
-const MAX_CHAIN: usize = 1_000;
 
 impl Host {
     /// Reverts the document changes of a run, all or none, by a recorded run of the built-in
@@ -32,7 +28,7 @@ impl Host {
     ) -> Result<RunReport, UndoError> {
         let store = self.store().ok_or(UndoError::NoSuchRun)?;
         let run = store.get(id).await?.ok_or(UndoError::NoSuchRun)?;
-        let revision = self.committed_revision(&run).await?;
+        let revision = committed_revision(&*store, &run).await?;
         if let Some(by) = undone_by(&*store, &run).await? {
             return Err(UndoError::Undone { by });
         }
@@ -43,27 +39,26 @@ impl Host {
         let undo = Undo { run: id, revision, changes, force, store };
         Ok(self.run_builtin(&undo, settings).await?)
     }
+}
 
-    /// Returns the revision of the commit of a run.
-    async fn committed_revision(&self, run: &RunRecord) -> Result<u64, UndoError> {
-        let status = run.state.status();
-        if !status.is_final() {
-            return Err(UndoError::Unfinished);
-        }
-        if status != Status::Success {
-            return Err(UndoError::Unsuccessful(status));
-        }
-        if let Flags { dry_run: true, .. } = run.flags() {
-            return Err(UndoError::DryRun);
-        }
-        if let Some(ChangeCount { revision: Some(revision), .. }) = run.changes {
-            return Ok(revision);
-        }
-        let store = self.store().ok_or(UndoError::NoSuchRun)?;
-        let batches = RunFilter { parent_run_id: Some(run.id), ..RunFilter::default() };
-        let has_batches = !store.list(&batches, None, 1).await?.runs.is_empty();
-        Err(if has_batches { UndoError::HasChildren } else { UndoError::NoChanges })
+/// Returns the revision of the commit of a run.
+async fn committed_revision(store: &dyn Store, run: &RunRecord) -> Result<u64, UndoError> {
+    let status = run.state.status();
+    if !status.is_final() {
+        return Err(UndoError::Unfinished);
     }
+    if status != Status::Success {
+        return Err(UndoError::Unsuccessful(status));
+    }
+    if run.flags().dry_run {
+        return Err(UndoError::DryRun);
+    }
+    if let Some(ChangeCount { revision: Some(revision), .. }) = run.changes {
+        return Ok(revision);
+    }
+    let children = RunFilter { parent_run_id: Some(run.id), ..RunFilter::default() };
+    let has_children = !store.list(&children, None, 1).await?.runs.is_empty();
+    Err(if has_children { UndoError::HasChildren } else { UndoError::NoChanges })
 }
 
 /// Returns the run that undid a run, unless that undo was undone itself. Returns `None` if a record
@@ -72,12 +67,13 @@ pub(super) async fn undone_by(
     store: &dyn Store,
     run: &RunRecord,
 ) -> Result<Option<RunId>, StoreError> {
-    let (mut next, mut chain) = (run.undone_by, 0);
-    while let Some(id) = next.filter(|_| chain < MAX_CHAIN) {
+    let (mut next, mut is_undone) = (run.undone_by, false);
+    // Each undo is later than the run that it undid, so the chain ends.
+    while let Some(id) = next {
         let Some(undo) = store.get(id).await? else { return Ok(None) };
-        (next, chain) = (undo.undone_by, chain + 1);
+        (next, is_undone) = (undo.undone_by, !is_undone);
     }
-    Ok(run.undone_by.filter(|_| chain % 2 == 1))
+    Ok(run.undone_by.filter(|_| is_undone))
 }
 
 /// The reason why a run cannot be undone.
