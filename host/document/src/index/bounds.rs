@@ -99,8 +99,9 @@ impl Bounds {
     }
 }
 
-/// Returns the smallest bytes greater than all bytes with a prefix. The first byte is not 255.
-pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
+/// Returns the smallest bytes greater than all bytes with a prefix; empty if every byte of the prefix
+/// is 255.
+pub fn after(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
         if let Some(next) = last.checked_add(1) {

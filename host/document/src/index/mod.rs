@@ -16,7 +16,7 @@ mod field;
 mod key;
 mod order;
 
-pub use self::bounds::{Bounds, KeyRange};
+pub use self::bounds::{Bounds, KeyRange, after};
 pub use self::conditions::bounds_of;
 pub use self::field::{IndexField, IndexFieldError};
 pub use self::key::{IndexKey, keys_of};

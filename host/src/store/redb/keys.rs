@@ -27,6 +27,7 @@
 use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
 use ophost_document::IndexField;
+pub(super) use ophost_document::index::after;
 
 use crate::model::digest::Digest;
 use crate::model::document::{Address, CollectionName, DocumentId};
@@ -515,18 +516,6 @@ pub(super) fn indexes(run: &RunRecord) -> Vec<IndexEntry> {
 /// Returns the sequence at the end of a row key or an index key.
 pub(super) fn sequence(key: &[u8]) -> Option<u64> {
     key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
-}
-
-/// Returns the smallest key that is greater than all keys with a prefix.
-pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if let Some(next) = last.checked_add(1) {
-            end.push(next);
-            break;
-        }
-    }
-    end
 }
 
 #[cfg(test)]
