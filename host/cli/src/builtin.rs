@@ -25,6 +25,20 @@ pub(super) struct BuiltInArgs {
 }
 
 impl BuiltInArgs {
+    /// Returns whether nothing is committed.
+    pub(super) fn is_dry(&self) -> bool {
+        self.dry_run
+    }
+
+    /// Returns the settings of the run.
+    pub(super) fn settings(self, cancel: CancellationToken) -> CallSettings {
+        let flags = Flags { dry_run: self.dry_run, ..Flags::default() };
+        CallSettings::default()
+            .caller(Caller { user_id: self.user, flags, ..Caller::at("cli") })
+            .context(self.orchestration.context())
+            .cancellation_token(cancel)
+    }
+
     /// Runs an operation, with its progress on a terminal, and prints its report.
     pub(super) async fn run<E: Into<CliError>>(
         self,
@@ -33,11 +47,7 @@ impl BuiltInArgs {
     ) -> Result<ExitCode, CliError> {
         let (cancel, bar) = (CancellationToken::new(), Bar::for_terminal().map(Arc::new));
         interrupt::cancel_on_signal(cancel.clone())?;
-        let flags = Flags { dry_run: self.dry_run, ..Flags::default() };
-        let mut settings = CallSettings::default()
-            .caller(Caller { user_id: self.user, flags, ..Caller::at("cli") })
-            .context(self.orchestration.context())
-            .cancellation_token(cancel);
+        let mut settings = self.settings(cancel);
         if let Some(bar) = bar.clone() {
             settings = settings.on_event(move |event| {
                 if let Event::Progress(progress) = event {

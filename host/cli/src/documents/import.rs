@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use ophost::document::CollectionName;
 use ophost::{
-    BatchImport, CallSettings, Caller, Event, Existing, Failure, FailureKind, Flags, Host, Import,
-    Outcome, Progress, RunError, RunId, RunReport, StoreError,
+    BatchImport, CallSettings, Event, Existing, Failure, FailureKind, Host, Import, Outcome,
+    Progress, RunError, RunId, RunReport, StoreError,
 };
 
+use super::super::builtin::BuiltInArgs;
 use super::super::error::{CliError, Exit};
-use super::super::orchestration::OrchestrationArgs;
 use super::super::output::{self, EscapedLine, HINT, WARNING};
 use super::super::progress::Bar;
 use super::super::{changes, completion, interrupt, run};
@@ -75,14 +75,8 @@ pub(super) struct ImportArgs {
     /// 01234. Empty cells give no field, and ids are always text.
     #[arg(long)]
     text: bool,
-    /// Validate and report the import without storing documents.
-    #[arg(long)]
-    dry_run: bool,
-    /// User on whose behalf the import runs.
-    #[arg(long, value_name = "ID")]
-    user: Option<String>,
     #[command(flatten)]
-    orchestration: OrchestrationArgs,
+    call: BuiltInArgs,
 }
 
 /// The action for a document whose id exists.
@@ -151,17 +145,12 @@ pub(super) async fn run(
     let (batch, cancel) = (args.batch, CancellationToken::new());
     let reader = start_reader(&args, max_bytes, bar.clone())?;
     interrupt::cancel_on_signal(cancel.clone())?;
-    let flags = Flags { dry_run: args.dry_run, ..Flags::default() };
-    let caller = Caller { user_id: args.user, flags, ..Caller::at("cli") };
     let template = Import::new(args.collection, Vec::new())
         .existing(args.existing.into())
         .source(args.file.display().to_string())
         .first(args.skip.saturating_add(1));
-    let settings = CallSettings::default()
-        .caller(caller)
-        .context(args.orchestration.context())
-        .cancellation_token(cancel.clone());
-    let (file, is_dry, skip) = (args.file, args.dry_run, args.skip);
+    let (file, is_dry, skip) = (args.file, args.call.is_dry(), args.skip);
+    let settings = args.call.settings(cancel.clone());
     let importer = Importer { host, reader, file, cancel, bar, is_dry, skip, json };
     match batch {
         None => importer.all_at_once(template, settings).await,
