@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use csv_core::{Writer, WriterBuilder};
+use csv_core::WriterBuilder;
 use ophost::document::{CollectionName, Filter};
 use ophost::{PinnedDocuments, StoreError};
 use serde_json::{Map, Value};
@@ -39,7 +39,7 @@ impl Columns {
         let fields = Arc::new(Mutex::new(BTreeSet::new()));
         let found = Arc::clone(&fields);
         let visit = move |document: ophost::document::Document| {
-            // The store writes only valid JSON objects.
+            // A document that is no JSON object is reported when its row is written.
             let body: Map<String, Value> = serde_json::from_str(&document.body).unwrap_or_default();
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
             found.extend(body.into_iter().map(|(name, _)| name));
@@ -71,7 +71,7 @@ impl Columns {
             }
             append(&mut line, cell.len(), |output| writer.field(cell.as_bytes(), output).2);
         }
-        append(&mut line, 0, |output| finish(&mut writer, output));
+        append(&mut line, 0, |output| writer.terminator(output).1);
         line
     }
 }
@@ -83,10 +83,6 @@ fn append(line: &mut Vec<u8>, length: usize, write: impl FnOnce(&mut [u8]) -> us
     line.resize(start + 2 * length + 4, 0);
     let written = write(&mut line[start..]);
     line.truncate(start + written);
-}
-
-fn finish(writer: &mut Writer, output: &mut [u8]) -> usize {
-    writer.terminator(output).1
 }
 
 /// Returns the value of a field or of a dotted path.
