@@ -103,7 +103,9 @@ pub use crate::documents::set::SetFields;
 pub use crate::model::caller::Caller;
 pub use crate::model::digest::{Digest, ParseDigestError};
 pub use crate::model::document;
-pub use crate::model::history::{ChangeAuthor, HistoryEntry, HistoryPage, Moment, PastDocument};
+pub use crate::model::history::{
+    ChangeAuthor, HistoryEntry, HistoryPage, PastDocument, PointInTime,
+};
 pub use crate::model::limits::{
     Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits,
 };

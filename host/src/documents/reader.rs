@@ -8,7 +8,7 @@ use ophost_document::{Budget, IndexOrder};
 use serde::Serialize;
 
 use crate::model::document::{Address, CollectionName, Document, Filter, Page, PageBuilder, Query};
-use crate::model::history::{HistoryPage, Moment, PastDocument};
+use crate::model::history::{HistoryPage, PastDocument, PointInTime};
 use crate::store::{
     DocumentSnapshot, FullScanReason, IndexWalk, PageRequest, QueryPlan, ScanError, ScanPosition,
     ScanQuery, ScannedDocument, StoreError, StoreHandle, off_thread,
@@ -86,7 +86,11 @@ impl<'a> DocumentReader<'a> {
     /// # Errors
     ///
     /// Like [`Self::collections`].
-    pub async fn at(&self, address: &Address, moment: Moment) -> Result<PastDocument, StoreError> {
+    pub async fn at(
+        &self,
+        address: &Address,
+        moment: PointInTime,
+    ) -> Result<PastDocument, StoreError> {
         self.store.store().document_at(address, moment).await
     }
 

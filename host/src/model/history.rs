@@ -50,7 +50,7 @@ pub struct HistoryPage {
 
 /// A point in the history of the documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
+pub enum PointInTime {
     /// After the commit with this revision.
     Revision(u64),
     /// At this time.

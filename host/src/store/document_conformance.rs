@@ -21,7 +21,7 @@ use crate::model::document::{
     Address, Body, ChangeCount, ChangeKind, ChangeSet, CollectionName, CommitRequest, Document,
     DocumentChange, DocumentId, Filter, ReadSet,
 };
-use crate::model::history::{HistoryEntry, Moment, PastDocument};
+use crate::model::history::{HistoryEntry, PastDocument, PointInTime};
 use crate::model::outcome::Outcome;
 use crate::model::run_record::tests::running;
 use crate::model::run_record::{RunId, RunRecord, Status};
@@ -587,14 +587,14 @@ async fn document_is_read_as_it_was_at_a_revision_or_a_time() {
         let existed = |revision, n| PastDocument::Existed(revision, body(json!({"n": n})));
         let mut seen = Vec::new();
         for revision in 1..=5 {
-            seen.push(at(Moment::Revision(revision)).await);
+            seen.push(at(PointInTime::Revision(revision)).await);
         }
         let absent = PastDocument::Absent;
         let expected = [absent.clone(), existed(2, 1), existed(3, 2), absent.clone(), absent];
         assert_eq!(seen, expected);
-        assert_eq!(at(Moment::Time(before)).await, PastDocument::Absent);
-        assert_eq!(at(Moment::Time(between)).await, existed(3, 2));
-        assert_eq!(at(Moment::Time(Utc::now())).await, PastDocument::Absent);
+        assert_eq!(at(PointInTime::Time(before)).await, PastDocument::Absent);
+        assert_eq!(at(PointInTime::Time(between)).await, existed(3, 2));
+        assert_eq!(at(PointInTime::Time(Utc::now())).await, PastDocument::Absent);
     })
     .await;
 }

@@ -24,7 +24,7 @@ use crate::model::document::{
     Address, ChangeCount, ChangeSet, CollectionName, CollectionReads, CommitRequest, DocumentId,
     ReadSet,
 };
-use crate::model::history::{HistoryEntry, HistoryPage, Moment, PastDocument};
+use crate::model::history::{HistoryEntry, HistoryPage, PastDocument, PointInTime};
 use crate::model::operation::OperationName;
 use crate::model::outcome::{Failure, FailureKind, LogEntry, Outcome};
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunState, Status};
@@ -491,12 +491,12 @@ impl Store for MemoryStore {
     async fn document_at(
         &self,
         address: &Address,
-        moment: Moment,
+        moment: PointInTime,
     ) -> Result<PastDocument, StoreError> {
         let model = self.0.lock().unwrap();
         let is_known = |entry: &HistoryEntry| match moment {
-            Moment::Revision(revision) => entry.revision <= revision,
-            Moment::Time(at) => entry.author.as_ref().unwrap().at <= at,
+            PointInTime::Revision(revision) => entry.revision <= revision,
+            PointInTime::Time(at) => entry.author.as_ref().unwrap().at <= at,
         };
         let entry = model.documents.history(address).find(is_known);
         let body = entry.and_then(|entry| Some((entry.revision, entry.content?.after?)));

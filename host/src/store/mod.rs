@@ -80,7 +80,7 @@ use chrono::{DateTime, Utc};
 use ophost_document::IndexField;
 
 use crate::model::document::{Address, ChangeSet, CollectionName, CommitRequest};
-use crate::model::history::{HistoryPage, Moment, PastDocument};
+use crate::model::history::{HistoryPage, PastDocument, PointInTime};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord};
 
@@ -198,7 +198,7 @@ pub(crate) trait Store: Retention {
     async fn document_at(
         &self,
         address: &Address,
-        moment: Moment,
+        moment: PointInTime,
     ) -> Result<PastDocument, StoreError>;
 
     /// Returns at most `limit` run ids that begin with `prefix`, in ascending order.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use ophost::document::{Address, CollectionName, Document, DocumentId};
 use ophost::{
-    ChangeAuthor, DocumentReader, FindError, HistoryEntry, HistoryPage, Host, Moment, PastDocument,
-    RunId, RunRecord,
+    ChangeAuthor, DocumentReader, FindError, HistoryEntry, HistoryPage, Host, PastDocument,
+    PointInTime, RunId, RunRecord,
 };
 
 use super::no_such_document;
@@ -132,7 +132,7 @@ pub(super) async fn document_at(
         Err(CliError::Find(FindError::None { name })) => {
             // The record of the run may have been removed. The history still names the run.
             let revision = revision_of(documents, &address, at).await?;
-            Moment::Revision(revision.ok_or(FindError::None { name })?)
+            PointInTime::Revision(revision.ok_or(FindError::None { name })?)
         }
         moment => moment?,
     };
@@ -169,10 +169,10 @@ async fn revision_of(
 }
 
 /// Parses `latest`, the id of a run, a time, or the prefix of an id.
-async fn moment(host: &Host, at: &str) -> Result<Moment, CliError> {
+async fn moment(host: &Host, at: &str) -> Result<PointInTime, CliError> {
     let is_run = at == "latest" || at.parse::<RunId>().is_ok();
     let time = match parse_time(at) {
-        Ok(time) if !is_run => return Ok(Moment::Time(time)),
+        Ok(time) if !is_run => return Ok(PointInTime::Time(time)),
         time => time,
     };
     let runs = host.runs().ok_or_else(|| CliError::usage("no data directory is set"))?;
@@ -189,8 +189,8 @@ async fn moment(host: &Host, at: &str) -> Result<Moment, CliError> {
 }
 
 /// Returns the moment after the commit of a run, or after its end if it changed nothing.
-fn after_run(run: &RunRecord) -> Result<Moment, CliError> {
-    let revision = run.changes.and_then(|count| count.revision).map(Moment::Revision);
-    let moment = revision.or(run.state.finished_at().map(Moment::Time));
+fn after_run(run: &RunRecord) -> Result<PointInTime, CliError> {
+    let revision = run.changes.and_then(|count| count.revision).map(PointInTime::Revision);
+    let moment = revision.or(run.state.finished_at().map(PointInTime::Time));
     moment.ok_or_else(|| CliError::run_state(run, "has not ended"))
 }

@@ -7,7 +7,7 @@ use super::documents::Commit;
 use super::tables::{Entry, Source, View};
 use super::{codec, keys};
 use crate::model::document::{Address, ChangeKind, DocumentChange};
-use crate::model::history::{ChangeAuthor, HistoryEntry, HistoryPage, Moment, PastDocument};
+use crate::model::history::{ChangeAuthor, HistoryEntry, HistoryPage, PastDocument, PointInTime};
 use crate::store::{MAX_HISTORY_BYTES, StoreError};
 
 impl<S: Source> View<S> {
@@ -51,7 +51,7 @@ impl<S: Source> View<S> {
     pub(super) fn document_at(
         &self,
         address: &Address,
-        moment: Moment,
+        moment: PointInTime,
     ) -> Result<PastDocument, StoreError> {
         let mut newer = None;
         for entry in self.history_keys(address, None)? {
@@ -70,11 +70,11 @@ impl<S: Source> View<S> {
     }
 
     /// Returns whether a commit is later than a moment.
-    fn is_after(&self, revision: u64, moment: Moment) -> Result<bool, StoreError> {
+    fn is_after(&self, revision: u64, moment: PointInTime) -> Result<bool, StoreError> {
         match moment {
-            Moment::Revision(at) => Ok(revision > at),
+            PointInTime::Revision(at) => Ok(revision > at),
             // A commit whose time was lost counts as earlier, like the oldest commits.
-            Moment::Time(at) => {
+            PointInTime::Time(at) => {
                 Ok(self.commit(revision)?.is_some_and(|commit| commit.author.at > at))
             }
         }
@@ -140,8 +140,9 @@ mod tests {
         let removed = [1, 2, 4].map(|revision| keys::change(&job, revision));
         write_all(&database, &removed, |tx, key| tx.remove(key)).unwrap();
         drop(database);
-        let at =
-            async |revision| store.document_at(&job, Moment::Revision(revision)).await.unwrap();
+        let at = async |revision| {
+            store.document_at(&job, PointInTime::Revision(revision)).await.unwrap()
+        };
         assert_eq!(at(1).await, PastDocument::Removed);
         for revision in 2..=4 {
             assert_eq!(at(revision).await, PastDocument::Existed(revision, body(revision)));

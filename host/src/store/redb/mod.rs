@@ -51,7 +51,7 @@ use self::summary::Coverage;
 use self::tables::{Snapshot, Tx};
 use self::writer::{WriteKind, Writer};
 use crate::model::document::{Address, ChangeSet, CollectionName, CommitRequest};
-use crate::model::history::{HistoryPage, Moment, PastDocument};
+use crate::model::history::{HistoryPage, PastDocument, PointInTime};
 use crate::model::outcome::LogEntry;
 use crate::model::run_record::{OwnerId, RunId, RunRecord, RunSummary, Status};
 use crate::store::index::SLICE_TIME;
@@ -330,7 +330,7 @@ impl Store for RedbStore {
     async fn document_at(
         &self,
         address: &Address,
-        moment: Moment,
+        moment: PointInTime,
     ) -> Result<PastDocument, StoreError> {
         let address = address.clone();
         let document = self.read(move |store| store.document_at(&address, moment)).await?;
