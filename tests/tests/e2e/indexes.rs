@@ -87,7 +87,7 @@ fn index_is_added_used_and_removed() {
     ");
     insta::assert_snapshot!(explain(&project, r#"{"n": 7}"#), @"
     plan            full scan
-    reason          no index can evaluate a condition of the filter
+    reason          no complete index can evaluate a condition of the filter
     documents read  40
     matches         1
     ");

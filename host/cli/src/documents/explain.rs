@@ -58,7 +58,7 @@ fn text(reason: FullScanReason) -> &'static str {
     match reason {
         FullScanReason::NoIndex => "the collection has no index",
         FullScanReason::NotReady => "no index is complete",
-        FullScanReason::NoCondition => "no index can evaluate a condition of the filter",
+        FullScanReason::NoCondition => "no complete index can evaluate a condition of the filter",
         FullScanReason::TooManyCandidates => {
             "the indexes yield so many documents that reading all is faster"
         }
