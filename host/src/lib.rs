@@ -101,6 +101,7 @@ pub use crate::documents::indexes::{AddedIndex, IndexError, Indexes};
 pub use crate::documents::reader::{DocumentReader, Explanation, PinnedDocuments};
 pub use crate::documents::set::SetFields;
 pub use crate::model::caller::Caller;
+pub use crate::model::compiler::CompilerBackend;
 pub use crate::model::digest::{Digest, ParseDigestError};
 pub use crate::model::document;
 pub use crate::model::history::{

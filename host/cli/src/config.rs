@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use ophost::CompilerBackend;
 use ophost::config::{
     Config, PartialLimits, RequestedIndex, RetentionSettings, RunRetentionSettings, Source,
     Sourced, SourcedLimits,
@@ -39,8 +40,8 @@ read from the current directory or its nearest parent that has one.
 
 Variables: OPHOST_PLUGINS (directories separated by `:`), OPHOST_DATA, OPHOST_CACHE, OPHOST_TRUST
 (words separated by `,`), OPHOST_RECORD, OPHOST_TIMEOUT, OPHOST_MEMORY, OPHOST_OUTPUT,
-OPHOST_EFFECTS, OPHOST_LOG, OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME, OPHOST_RETENTION_MAX_AGE,
-OPHOST_RETENTION_MAX_RUNS, OPHOST_RETENTION_HISTORY_MAX_AGE.";
+OPHOST_EFFECTS, OPHOST_LOG, OPHOST_COMPILE_MEMORY, OPHOST_COMPILE_TIME, OPHOST_COMPILE_COMPILER,
+OPHOST_RETENTION_MAX_AGE, OPHOST_RETENTION_MAX_RUNS, OPHOST_RETENTION_HISTORY_MAX_AGE.";
 
 pub(super) fn run(args: &ConfigArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let ConfigCommand::Show = args.command;
@@ -139,6 +140,7 @@ fn rows(config: &Config) -> Vec<Row> {
     rows.push(Row::size("compile.memory".into(), &memory));
     let time = Sourced { value: compile.time, source: sources.time };
     rows.push(Row::time("compile.time".into(), &time));
+    rows.push(compiler(config));
     rows.extend(retention_rows(&config.retention));
     for (name, settings) in &config.operations {
         rows.extend(operation_limit_rows(&format!("operations.{name}"), &settings.defaults));
@@ -152,6 +154,14 @@ fn cache(config: &Config) -> Row {
     let Sourced { value, source } = config.cache_directory();
     let path = value.display().to_string();
     Row { key: "cache".into(), value: json!(path), text: path, source }
+}
+
+fn compiler(config: &Config) -> Row {
+    let (name, source) = match &config.compiler {
+        Some(compiler) => (compiler.value.as_str(), compiler.source.clone()),
+        None => (CompilerBackend::default().as_str(), Source::Default),
+    };
+    Row { key: "compile.compiler".into(), value: json!(name), text: name.to_owned(), source }
 }
 
 fn trust(config: &Config) -> Row {

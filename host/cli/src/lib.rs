@@ -59,7 +59,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use ophost::{Host, HostBuilder, config::Config};
+use ophost::{CompilerBackend, Host, HostBuilder, config::Config};
 use ophost_document::text;
 
 use self::error::CliError;
@@ -137,6 +137,9 @@ enum Command {
         /// Whether the address space of the host is limited.
         #[arg(action = clap::ArgAction::Set)]
         is_small: bool,
+        /// Compiler.
+        #[arg(value_parser = parse_compiler)]
+        compiler: CompilerBackend,
     },
 }
 
@@ -217,8 +220,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         process_limits::prepare()?;
     }
     match command {
-        Command::CompileComponent { memory, seconds, is_small } => {
-            Ok(ophost::serve_compiler(memory, seconds, is_small))
+        Command::CompileComponent { memory, seconds, is_small, compiler } => {
+            Ok(ophost::serve_compiler(memory, seconds, is_small, compiler))
         }
         Command::Shim(args) => shim::run(args, json),
         Command::Runs(args) => runs::run(args, &settings.config()?, json),
@@ -248,6 +251,10 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
             with_host_for(&settings.config()?, &name, run)
         }
     }
+}
+
+fn parse_compiler(name: &str) -> Result<CompilerBackend, String> {
+    CompilerBackend::from_name(name).ok_or_else(|| format!("`{name}` is not a compiler"))
 }
 
 fn runtime() -> io::Result<tokio::runtime::Runtime> {

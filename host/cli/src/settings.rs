@@ -9,7 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use rustix::process::geteuid;
 
 use ophost::config::{Config, Flags, Source};
-use ophost::{Host, HostBuilder, User};
+use ophost::{CompilerBackend, Host, HostBuilder, User};
 
 use super::completion;
 use super::error::CliError;
@@ -97,11 +97,28 @@ pub(super) fn store_builder(config: &Config) -> Result<HostBuilder, CliError> {
 ///
 /// Returns [`CliError`] if the path of this program is unknown.
 pub(super) fn compiling_builder(config: &Config) -> Result<HostBuilder, CliError> {
+    if has_usable_data(config) { with_data(config) } else { without_data(config) }
+}
+
+/// Returns a host builder for the commands that an author uses during development. Without the
+/// setting `compile.compiler`, it compiles with Winch on x86-64.
+///
+/// It has no plugin directories. Its compiled code is cached like that of [`compiling_builder`].
+///
+/// # Errors
+///
+/// Returns [`CliError`] if the path of this program is unknown.
+#[expect(dead_code, reason = "the commands of authors follow")]
+pub(super) fn development_builder(config: &Config) -> Result<HostBuilder, CliError> {
+    let backend = compiler(config).unwrap_or(CompilerBackend::for_development());
+    let builder = without_plugins(config)?.compiler_backend(backend);
+    Ok(if has_usable_data(config) { builder.data(&config.data.value) } else { builder })
+}
+
+/// Returns whether there is a data directory, or a project for it, that no untrusted file sets.
+fn has_usable_data(config: &Config) -> bool {
     let has_data = config.is_marked || config.data.source != Source::Default;
-    match config.check_trusted(false) {
-        Ok(()) if has_data => with_data(config),
-        Ok(()) | Err(_) => without_data(config),
-    }
+    has_data && config.check_trusted(false).is_ok()
 }
 
 fn with_data(config: &Config) -> Result<HostBuilder, CliError> {
@@ -109,14 +126,24 @@ fn with_data(config: &Config) -> Result<HostBuilder, CliError> {
 }
 
 fn without_data(config: &Config) -> Result<HostBuilder, CliError> {
+    let builder = without_plugins(config)?;
+    Ok(config.plugins.value.iter().fold(builder, HostBuilder::plugins))
+}
+
+/// Returns the compiler that the settings select.
+fn compiler(config: &Config) -> Option<CompilerBackend> {
+    config.compiler.as_ref().map(|compiler| compiler.value)
+}
+
+fn without_plugins(config: &Config) -> Result<HostBuilder, CliError> {
     let builder = Host::builder()
         .until_exit()
         .trust(config.trust.value.clone())
         .record(config.record.value)
-        .compiler(ophost::this_program()?, config.compile);
+        .compiler(ophost::this_program()?, config.compile)
+        .compiler_backend(compiler(config).unwrap_or_default());
     let cache = config.cache.iter().map(|cache| &cache.value);
     let builder = cache.fold(builder, HostBuilder::cache);
-    let builder = config.plugins.value.iter().fold(builder, HostBuilder::plugins);
     let builder = builder.limits(config.limits()).max_limits(config.max_limits());
     let builder = builder.retention(config.retention.policy());
     Ok(config

@@ -237,6 +237,7 @@ pub(super) const RUN_COUNT: &str = "a number of runs";
 pub(super) const TABLE: &str = "a table";
 pub(super) const PATH: &str = "a path";
 pub(super) const RECORD_POLICY: &str = "a record policy";
+pub(super) const COMPILER: &str = "a compiler";
 pub(super) const PATHS: &str = "a list of paths";
 pub(super) const TRUST_WORDS: &str = "a list of words";
 pub(super) const INDEXES: &str = "a list of fields";
@@ -250,6 +251,7 @@ fn type_hint(expected: &str) -> &'static str {
         TABLE => "write a table, such as `[limits]` or `[operations.NAME]`",
         PATHS => "write a list of directories, such as `[\"plugins\"]`",
         RECORD_POLICY => "write a string, such as `\"always\"`",
+        COMPILER => "write a string, such as `\"cranelift\"`",
         INDEXES => "write a list, such as `[\"status\", {field = \"email\", unique = true}]`",
         TRUST_WORDS => "write a list, such as `[\"group-writable\", \"owner:root\"]`",
         _ => "write a directory as a string, such as `\".ophost\"`",
@@ -268,6 +270,7 @@ fn value_hint(expected: &str) -> &'static str {
             "use `declared` (calls that operations declare), `changes` (also calls that may change \
              documents) or `always` (all calls)"
         }
+        COMPILER => "use `cranelift` (fast code) or `winch` (compiles fast)",
         _ => "write a path, or remove the setting",
     }
 }

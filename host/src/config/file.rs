@@ -11,14 +11,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{
-    ConfigError, DURATION, PATH, PATHS, RECORD_POLICY, RUN_COUNT, SIZE, SettingError, TABLE,
-    TRUST_WORDS,
+    COMPILER, ConfigError, DURATION, PATH, PATHS, RECORD_POLICY, RUN_COUNT, SIZE, SettingError,
+    TABLE, TRUST_WORDS,
 };
 use super::paths;
 use super::{
     CollectionSettings, OperationSettings, PartialLimits, RetentionSettings, RunRetentionSettings,
     Source, Sourced,
 };
+use crate::model::compiler::CompilerBackend;
 use crate::model::document::CollectionName;
 use crate::model::operation::OperationName;
 use crate::policy::RecordPolicy;
@@ -45,7 +46,7 @@ const ROOT_KEYS: [&str; 9] = [
 ];
 const LIMIT_KEYS: [&str; 6] = ["timeout", "memory", "output", "effects", "log", "max"];
 const MAXIMUM_KEYS: [&str; 5] = ["timeout", "memory", "output", "effects", "log"];
-const COMPILE_KEYS: [&str; 2] = ["memory", "time"];
+const COMPILE_KEYS: [&str; 3] = ["memory", "time", "compiler"];
 const RETENTION_KEYS: [&str; 6] =
     ["max_age", "max_runs", "history_max_age", "success", "failed", "cancelled"];
 const RUN_RETENTION_KEYS: [&str; 2] = ["max_age", "max_runs"];
@@ -65,6 +66,7 @@ pub(super) struct FileSettings {
     pub(super) collections: BTreeMap<CollectionName, CollectionSettings>,
     pub(super) compile_memory: Option<Sourced<u64>>,
     pub(super) compile_time: Option<Sourced<Duration>>,
+    pub(super) compiler: Option<Sourced<CompilerBackend>>,
     pub(super) retention: RetentionSettings,
 }
 
@@ -218,6 +220,7 @@ impl Parser<'_> {
             match key.get_ref().as_ref() {
                 "memory" => settings.compile_memory = Some(self.size("compile.memory", value)?),
                 "time" => settings.compile_time = Some(self.duration("compile.time", value)?),
+                "compiler" => settings.compiler = Some(self.compiler("compile.compiler", value)?),
                 _ => return Err(self.unknown("compile", key, &COMPILE_KEYS)),
             }
         }
@@ -321,6 +324,16 @@ impl Parser<'_> {
         let text = self.text(key, value, RECORD_POLICY)?;
         let policy = record_policy(key, text).map_err(|problem| self.invalid(value, problem))?;
         Ok(Sourced { value: policy, source: self.source(value) })
+    }
+
+    fn compiler(
+        &self,
+        key: &str,
+        value: &Entry<'_>,
+    ) -> Result<Sourced<CompilerBackend>, ConfigError> {
+        let text = self.text(key, value, COMPILER)?;
+        let compiler = compiler(key, text).map_err(|problem| self.invalid(value, problem))?;
+        Ok(Sourced { value: compiler, source: self.source(value) })
     }
 
     fn path(&self, key: &str, value: &Entry<'_>) -> Result<Sourced<PathBuf>, ConfigError> {
@@ -461,6 +474,15 @@ pub(super) fn record_policy(key: &str, text: &str) -> Result<RecordPolicy, Setti
     })
 }
 
+/// Parses the name of a compiler. Errors call the setting `key`.
+pub(super) fn compiler(key: &str, text: &str) -> Result<CompilerBackend, SettingError> {
+    CompilerBackend::from_name(text.trim()).ok_or_else(|| SettingError::BadValue {
+        key: key.to_owned(),
+        value: truncated(text),
+        expected: COMPILER,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -520,7 +542,7 @@ mod tests {
         );
         assert_eq!(
             error("[compile]\nthreads = 1"),
-            "`ophost.toml`, line 2: `compile.threads` is not a setting; use one of: memory, time"
+            "`ophost.toml`, line 2: `compile.threads` is not a setting; use one of: memory, time, compiler"
         );
         assert!(
             error("data = 5").starts_with("`ophost.toml`, line 1: `data` is a number, not a path")

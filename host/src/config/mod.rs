@@ -25,6 +25,7 @@ pub use self::discovery::FILE_NAME;
 pub use self::error::ConfigError;
 pub use self::file::is_without_unit;
 pub use self::retention::{RetentionSettings, RunRetentionSettings};
+use crate::model::compiler::CompilerBackend;
 use crate::model::document::CollectionName;
 use crate::model::limits::{CompileBudget, LimitRequest, Limits, OperationLimits};
 use crate::model::operation::OperationName;
@@ -206,6 +207,8 @@ pub struct Config {
     pub compile: CompileBudget,
     /// The sources of `compile`.
     pub compile_sources: CompileSources,
+    /// The compiler of plugins; `None` if each command uses its own default.
+    pub compiler: Option<Sourced<CompilerBackend>>,
     /// The retention of runs and document changes.
     pub retention: RetentionSettings,
 }

@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 
 use super::discovery::{self, DATA_NAME, Marker, ProjectRoot};
 use super::error::{
-    ConfigError, DURATION, RECORD_POLICY, RUN_COUNT, SIZE, SettingError, TRUST_WORDS,
+    COMPILER, ConfigError, DURATION, RECORD_POLICY, RUN_COUNT, SIZE, SettingError, TRUST_WORDS,
 };
 use super::file::{self, FileSettings};
 use super::paths;
@@ -19,6 +19,7 @@ use super::{
     CompileSources, Config, ConfigFile, Flags, PartialLimits, RetentionSettings, Source, Sourced,
     SourcedLimits,
 };
+use crate::model::compiler::CompilerBackend;
 use crate::model::limits::{CompileBudget, Limits};
 use crate::policy::RecordPolicy;
 use crate::util::trust::{Exposed, Judge, Purpose, TrustPolicy, Untrusted};
@@ -63,6 +64,7 @@ impl Config {
             collections: settings.collections,
             compile: CompileBudget { memory: compile.0.value, time: compile.1.value },
             compile_sources: CompileSources { memory: compile.0.source, time: compile.1.source },
+            compiler: environment.compiler(settings.compiler)?,
             retention: environment.retention(settings.retention)?,
             project: base,
             is_marked,
@@ -171,6 +173,9 @@ fn remove_grants(settings: &mut FileSettings, file: &Path) -> Vec<String> {
     let max = CompileBudget::DEFAULT;
     drop_if(&mut settings.compile_memory, "compile.memory", &mut ignored, |it| *it > max.memory);
     drop_if(&mut settings.compile_time, "compile.time", &mut ignored, |it| *it > max.time);
+    // Winch is less proven than Cranelift against code of others.
+    let is_winch = |it: &CompilerBackend| *it == CompilerBackend::Winch;
+    drop_if(&mut settings.compiler, "compile.compiler", &mut ignored, is_winch);
     // Retention removes records.
     ignored.extend(settings.retention.clear());
     ignored
@@ -371,6 +376,14 @@ impl Environment<'_> {
         ))
     }
 
+    fn compiler(
+        &self,
+        in_file: Option<Sourced<CompilerBackend>>,
+    ) -> Result<Option<Sourced<CompilerBackend>>, ConfigError> {
+        let setting = ("compile.compiler", COMPILER);
+        Ok(self.value("OPHOST_COMPILE_COMPILER", setting, file::compiler)?.or(in_file))
+    }
+
     fn retention(&self, mut settings: RetentionSettings) -> Result<RetentionSettings, ConfigError> {
         let runs = &mut settings.runs;
         let max_age = self.duration("OPHOST_RETENTION_MAX_AGE", "retention.max_age")?;
@@ -548,7 +561,7 @@ mod tests {
     fn untrusted_file_can_only_lower_limits() {
         let text = "plugins = [\"a\"]\n[limits]\ntimeout = \"1s\"\nmemory = \"1GiB\"\n\
             max.log = \"1GiB\"\nmax.output = \"1MiB\"\n[operations.a]\ntimeout = \"31s\"\n\
-            [compile]\ntime = \"61s\"\nmemory = \"1GiB\"\n\
+            [compile]\ntime = \"61s\"\nmemory = \"1GiB\"\ncompiler = \"winch\"\n\
             [retention]\nmax_runs = 1\nfailed.max_age = \"1d\"\nhistory_max_age = \"1d\"\n";
         let mut settings = file::parse(text, Path::new("ophost.toml")).unwrap();
         let ignored = remove_grants(&mut settings, Path::new("ophost.toml"));
@@ -558,6 +571,7 @@ mod tests {
             "limits.max.log",
             "operations.a.timeout",
             "compile.time",
+            "compile.compiler",
             "retention.max_runs",
             "retention.failed.max_age",
             "retention.history_max_age",

@@ -1,6 +1,7 @@
 //! Types without I/O: operations, callers, runs, run records and document changes.
 
 pub(crate) mod caller;
+pub(crate) mod compiler;
 pub(crate) mod digest;
 pub mod document;
 pub(crate) mod history;

@@ -106,6 +106,7 @@ mod tests {
 
     use super::super::load::LoaderOptions;
     use super::*;
+    use crate::model::compiler::CompilerBackend;
     use crate::sandbox::{Compiler, Sandbox, SandboxOptions};
 
     #[tokio::test]
@@ -114,7 +115,8 @@ mod tests {
         let directory = scratch.path().join("plugins");
         fs::create_dir(&directory).unwrap();
         fs::write(directory.join("a.wasm"), "a").unwrap();
-        let options = SandboxOptions { compiler: Compiler::Here, code: None, pool_slots: 0 };
+        let (compiler, backend) = (Compiler::Here, CompilerBackend::Cranelift);
+        let options = SandboxOptions { compiler, backend, code: None, pool_slots: 0 };
         let directories = vec![directory.clone()];
         let options = (LoaderOptions { directories, ..Default::default() }, options);
         let loader = Loader::new(options.0, Sandbox::new(options.1).unwrap());

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use super::host::Shared;
 use super::{Host, HostError};
+use crate::model::compiler::CompilerBackend;
 use crate::model::limits::{CompileBudget, Limits, OperationLimits};
 use crate::model::operation::OperationName;
 use crate::model::retention::RetentionPolicy;
@@ -27,6 +28,7 @@ pub struct HostBuilder {
     data: Option<PathBuf>,
     code: Option<PathBuf>,
     compiler: Compiler,
+    backend: CompilerBackend,
     pool_slots: u16,
     rule: RecordPolicy,
     at_end: ShutdownMode,
@@ -43,6 +45,7 @@ impl Default for HostBuilder {
             data: None,
             code: None,
             compiler: Compiler::Here,
+            backend: CompilerBackend::default(),
             pool_slots: 0,
             rule: RecordPolicy::default(),
             at_end: ShutdownMode::default(),
@@ -101,6 +104,15 @@ impl HostBuilder {
     /// Without this option, plugins are compiled in this process without limits of time and memory.
     pub fn compiler(mut self, ophost: impl Into<PathBuf>, budget: CompileBudget) -> Self {
         self.compiler = Compiler::Child { program: ophost.into(), budget };
+        self
+    }
+
+    /// Sets the compiler of plugins. The default is [`CompilerBackend::Cranelift`].
+    ///
+    /// The code of all compilers is in the same cache. Hosts with another compiler have an index of
+    /// their own: which file owns a name is decided for each compiler.
+    pub fn compiler_backend(mut self, backend: CompilerBackend) -> Self {
+        self.backend = backend;
         self
     }
 
@@ -220,7 +232,8 @@ impl HostBuilder {
 
     pub(super) fn sandbox(&self) -> Result<Sandbox, HostError> {
         let (compiler, code) = (self.compiler.clone(), self.code_dir());
-        Ok(Sandbox::new(SandboxOptions { compiler, code, pool_slots: self.pool_slots })?)
+        let (backend, pool_slots) = (self.backend, self.pool_slots);
+        Ok(Sandbox::new(SandboxOptions { compiler, backend, code, pool_slots })?)
     }
 
     /// Returns the untrusted paths of the data directory, if there are any.

@@ -14,10 +14,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use wasmtime::Engine;
 
-use super::engine::{self, Reservation, SandboxError, Threads};
+use super::engine::{self, EngineOptions, Reservation, SandboxError, Threads};
 use super::failure;
 use super::load::{self, LoadError};
 use super::static_limits;
+use crate::model::compiler::CompilerBackend;
 use crate::model::limits::{Amount, CompileBudget};
 use crate::util::os_error::{self, Shortage};
 
@@ -57,13 +58,14 @@ impl Compiler {
     /// Returns [`LoadError`] if the bytes are rejected or compilation exceeds the budget.
     pub(super) async fn compile(
         &self,
-        (engine, reservation): (&Engine, Reservation),
+        engine: &Engine,
+        options: EngineOptions,
         bytes: &[u8],
     ) -> Result<Vec<u8>, LoadError> {
         match self {
             Self::Here => compile(engine, bytes),
             Self::Child { program, budget } => {
-                compile_in_child(command(program, *budget, reservation), *budget, bytes).await
+                compile_in_child(command(program, *budget, options), *budget, bytes).await
             }
         }
     }
@@ -95,14 +97,15 @@ async fn compile_in_child(
     }
 }
 
-fn command(program: &PathBuf, budget: CompileBudget, reservation: Reservation) -> Command {
+fn command(program: &PathBuf, budget: CompileBudget, options: EngineOptions) -> Command {
     let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
     let mut command = Command::new(program);
     command
         .arg(COMPILER_COMMAND)
         .arg(budget.memory.to_string())
         .arg(budget.time.as_secs().saturating_add(1).saturating_mul(threads as u64).to_string())
-        .arg((reservation == Reservation::Small).to_string())
+        .arg((options.reservation == Reservation::Small).to_string())
+        .arg(options.backend.as_str())
         .env_clear()
         // The address space is limited, and each thread and heap arena reserves a part of it.
         .env("RAYON_NUM_THREADS", threads.to_string())
@@ -187,11 +190,12 @@ fn unavailable(error: &io::Error) -> LoadError {
 ///
 /// `memory` limits the address space, in bytes. `seconds` limits the processor time. If `is_small`
 /// is true, the code is for a process with a limited address space.
-pub fn serve(memory: u64, seconds: u64, is_small: bool) -> ExitCode {
+pub fn serve(memory: u64, seconds: u64, is_small: bool, backend: CompilerBackend) -> ExitCode {
     let reservation = if is_small { Reservation::Small } else { Reservation::Full };
+    let options = EngineOptions { reservation, backend };
     let input = limit(memory, seconds).and_then(|()| read_input());
     let compiled = match input {
-        Ok(bytes) => compile_in_new_engine(&bytes, reservation),
+        Ok(bytes) => compile_in_new_engine(&bytes, options),
         Err(error) => Err(unavailable(&error)),
     };
     let (output, exit_code) = match compiled {
@@ -211,13 +215,13 @@ pub fn serve(memory: u64, seconds: u64, is_small: bool) -> ExitCode {
     }
 }
 
-fn compile_in_new_engine(bytes: &[u8], reservation: Reservation) -> Result<Vec<u8>, LoadError> {
+fn compile_in_new_engine(bytes: &[u8], options: EngineOptions) -> Result<Vec<u8>, LoadError> {
     // If rayon's pool does not exist yet and no thread can be started, the engine panics.
     let threads = match rayon::ThreadPoolBuilder::new().build_global() {
         Ok(()) => Threads::Several,
         Err(_) => Threads::One,
     };
-    let engine = engine::new_engine(reservation, threads).map_err(|error| match error {
+    let engine = engine::new_engine(options, threads).map_err(|error| match error {
         SandboxError::Shortage(shortage) => LoadError::Shortage(shortage),
         error => LoadError::Compiler(error.to_string()),
     })?;

@@ -40,7 +40,7 @@ impl Sandbox {
             Interrupter::new(clock::deadline(limits.timeout), CancellationToken::new());
         let output = GuestOutput::new(limits.log, None, None);
         let state = GuestState::new(guest, limits.memory, output, describe_context(), None);
-        let mut store = self.runtime.store(&interrupter, state);
+        let mut store = guest.runtime().store(&interrupter, state);
         store.set_hostcall_fuel(MAX_DESCRIPTION);
         let called = {
             let _running = self.ticker.running();

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::process::Resource;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Engine, Store, UpdateDeadline, WasmBacktraceDetails};
+use wasmtime::{Config, Engine, Store, Strategy, UpdateDeadline, WasmBacktraceDetails};
 
 use super::cache::CodeCache;
 use super::compile::Compiler;
@@ -15,6 +15,7 @@ use super::imports::{self, GuestState};
 use super::invoke::Interrupter;
 use super::pool::Pool;
 use super::ticker::EpochTicker;
+use crate::model::compiler::CompilerBackend;
 use crate::util::code_dir::CodeDir;
 use crate::util::os_error::Shortage;
 
@@ -31,55 +32,82 @@ const MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 #[derive(Clone, Debug)]
 pub(crate) struct SandboxOptions {
     pub(crate) compiler: Compiler,
+    pub(crate) backend: CompilerBackend,
     /// Directory of the code cache. If `None`, plugins are compiled each time.
     pub(crate) code: Option<CodeDir>,
     /// Number of slots of the instance pool; without a pool 0.
     pub(crate) pool_slots: u16,
 }
 
-/// A wasmtime engine with its linkers, instance pool and code cache. Cheap to clone.
+/// The engines with their linkers and code caches, and the instance pool. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sandbox {
-    /// The engine that compiles, describes, and allocates on demand.
-    pub(super) runtime: Arc<Runtime>,
+    /// The engine of the configured compiler.
+    pub(super) primary: CodeEngine,
+    /// The engine of Cranelift, for components with a feature that the configured compiler does
+    /// not support. `None` if Cranelift is the configured one.
+    pub(super) fallback: Option<CodeEngine>,
     pub(super) pool: Option<Arc<Pool>>,
-    pub(super) reservation: Reservation,
     pub(super) ticker: Arc<EpochTicker>,
     pub(super) compiler: Compiler,
-    pub(super) cache: Option<CodeCache>,
 }
 
 impl Sandbox {
-    /// Creates an engine and starts its epoch ticker.
+    /// Creates the engines and starts their epoch ticker.
     ///
     /// # Errors
     ///
     /// Returns [`SandboxError`] if this machine cannot run wasm or start a thread.
     pub(crate) fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
-        let reservation = Reservation::of_this_process();
-        let SandboxOptions { compiler, code, pool_slots } = options;
-        let config = config(reservation, Threads::Several);
-        let runtime = Arc::new(Runtime::new(&config)?);
-        let pool = Pool::new(pool_slots, reservation, config)?.map(Arc::new);
-        let engines = [Some(&runtime.engine), pool.as_ref().map(|pool| &pool.runtime.engine)];
+        let SandboxOptions { compiler, backend, code, pool_slots } = options;
+        let (reservation, backend) = (Reservation::of_this_process(), backend.or_supported());
+        let options = EngineOptions { reservation, backend };
+        let primary = CodeEngine::new(options, code.as_ref())?;
+        let fallback = match backend {
+            CompilerBackend::Cranelift => None,
+            CompilerBackend::Winch => {
+                let backend = CompilerBackend::Cranelift;
+                Some(CodeEngine::new(EngineOptions { reservation, backend }, code.as_ref())?)
+            }
+        };
+        let pool = Pool::new(pool_slots, reservation, config(options, Threads::Several))?;
+        let pool = pool.map(Arc::new);
+        let fallback_engine = fallback.as_ref().map(|it| &it.runtime.engine);
+        let pool_engine = pool.as_ref().map(|it| &it.runtime.engine);
+        let engines = [Some(&primary.runtime.engine), fallback_engine, pool_engine];
         let ticker = Arc::new(EpochTicker::start(engines.into_iter().flatten())?);
-        let cache = code.map(|code| CodeCache::new(code, &runtime.engine));
-        Ok(Self { runtime, pool, reservation, ticker, compiler, cache })
+        Ok(Self { primary, fallback, pool, ticker, compiler })
     }
 
     /// Returns the directory of the code cache.
     pub(crate) fn code_dir(&self) -> Option<&CodeDir> {
-        self.cache.as_ref().map(CodeCache::directory)
+        self.primary.cache.as_ref().map(CodeCache::directory)
     }
 
     /// Returns the compatibility key of host version, engine and compile budget. Cached facts
     /// about a plugin are valid only for the same key.
     pub(crate) fn compat_key(&self) -> Option<String> {
-        let key = self.cache.as_ref()?.compat_key();
+        let key = self.primary.cache.as_ref()?.compat_key();
         Some(match &self.compiler {
             Compiler::Here => key.to_owned(),
             Compiler::Child { budget, .. } => format!("{key} {budget:?}"),
         })
+    }
+}
+
+/// The engine of one compiler, which allocates instances on demand, and the cache of its code.
+#[derive(Clone)]
+pub(super) struct CodeEngine {
+    pub(super) options: EngineOptions,
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) cache: Option<CodeCache>,
+}
+
+impl CodeEngine {
+    fn new(options: EngineOptions, code: Option<&CodeDir>) -> Result<Self, SandboxError> {
+        let runtime = Arc::new(Runtime::new(&config(options, Threads::Several))?);
+        let cache = code.map(|code| CodeCache::new(code.clone(), &runtime.engine));
+        Ok(Self { options, runtime, cache })
     }
 }
 
@@ -155,6 +183,13 @@ impl Reservation {
     }
 }
 
+/// Options that determine the code of an engine. Engines with other options cannot load it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EngineOptions {
+    pub(super) reservation: Reservation,
+    pub(super) backend: CompilerBackend,
+}
+
 /// Number of threads that compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Threads {
@@ -167,11 +202,8 @@ pub(super) enum Threads {
 /// # Errors
 ///
 /// Returns [`SandboxError`] if this machine cannot run wasm.
-pub(super) fn new_engine(
-    reservation: Reservation,
-    threads: Threads,
-) -> Result<Engine, SandboxError> {
-    Ok(Engine::new(&config(reservation, threads))?)
+pub(super) fn new_engine(options: EngineOptions, threads: Threads) -> Result<Engine, SandboxError> {
+    Ok(Engine::new(&config(options, threads))?)
 }
 
 fn linker(engine: &Engine, with_wasi: bool) -> Result<Linker<GuestState>, SandboxError> {
@@ -180,9 +212,14 @@ fn linker(engine: &Engine, with_wasi: bool) -> Result<Linker<GuestState>, Sandbo
     Ok(linker)
 }
 
-fn config(reservation: Reservation, threads: Threads) -> Config {
+fn config(options: EngineOptions, threads: Threads) -> Config {
+    let EngineOptions { reservation, backend } = options;
     let mut config = Config::new();
     config
+        .strategy(match backend {
+            CompilerBackend::Cranelift => Strategy::Cranelift,
+            CompilerBackend::Winch => Strategy::Winch,
+        })
         .epoch_interruption(true)
         // Component-model async slows down every call and is not audited for hostile guests.
         .concurrency_support(false)

@@ -191,7 +191,7 @@ impl Sandbox {
         {
             return Placement { runtime: &pool.runtime, pre, _permit: Some(permit) };
         }
-        Placement { runtime: &self.runtime, pre: guest.pre(), _permit: None }
+        Placement { runtime: guest.runtime(), pre: guest.pre(), _permit: None }
     }
 }
 

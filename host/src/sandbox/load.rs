@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 use wit_component::ComponentEncoder;
 
 use super::bindings::PluginPre;
-use super::engine::{Sandbox, SandboxError};
+use super::engine::{CodeEngine, Runtime, Sandbox, SandboxError};
 use super::failure;
 use super::imports::GuestState;
 use super::pool::Pool;
@@ -34,6 +34,8 @@ const WASI_PACKAGES: [&str; 6] =
 /// A component that was compiled, linked and type-checked. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Guest {
+    /// The engine of the component.
+    runtime: Arc<Runtime>,
     component: Component,
     pre: PluginPre<GuestState>,
     /// The component in the engine of the pool; `None` if it does not fit into a slot.
@@ -43,6 +45,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// Returns the engine that allocates instances on demand.
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// Returns the linked component, from which instances are created.
     pub(super) fn pre(&self) -> &PluginPre<GuestState> {
         &self.pre
@@ -80,20 +87,35 @@ impl Sandbox {
         if let Some(guest) = self.load_cached(digest)? {
             return Ok(guest);
         }
-        let code = self.compiler.compile((&self.runtime.engine, self.reservation), bytes).await?;
+        let (engine, code) = self.compile(bytes).await?;
         #[expect(unsafe_code, reason = "machine code cannot be checked, only its origin")]
         // SAFETY: this engine or a child process of this program has just compiled the code.
-        let component = unsafe { Component::deserialize(&self.runtime.engine, &code) };
+        let component = unsafe { Component::deserialize(&engine.runtime.engine, &code) };
         let component = component.map_err(|error| match failure::shortage(&error) {
             Some(shortage) => LoadError::Shortage(shortage),
             None => LoadError::Compiler(format!("{error:#}")),
         })?;
-        let guest = self.link(component)?;
-        if let Some(cache) = &self.cache {
+        let guest = engine.link(component)?;
+        if let Some(cache) = &engine.cache {
             // The cache is only an optimisation, so a failed write is ignored.
             cache.put(digest, &code).ok();
         }
         Ok(guest)
+    }
+
+    /// Compiles a component with the configured compiler. If that compiler rejects it, Cranelift
+    /// decides, because it supports more features.
+    async fn compile(&self, bytes: &[u8]) -> Result<(&CodeEngine, Vec<u8>), LoadError> {
+        match (self.compile_for(&self.primary, bytes).await, &self.fallback) {
+            (Err(LoadError::Invalid(_) | LoadError::Rejected(_)), Some(fallback)) => {
+                Ok((fallback, self.compile_for(fallback, bytes).await?))
+            }
+            (code, _) => Ok((&self.primary, code?)),
+        }
+    }
+
+    async fn compile_for(&self, engine: &CodeEngine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
+        self.compiler.compile(&engine.runtime.engine, engine.options, bytes).await
     }
 
     /// Links a component from the code cache. Returns `None` if the cache has no valid entry.
@@ -103,15 +125,21 @@ impl Sandbox {
     /// Returns [`LoadError`] if the component is not a plugin for this host, or if the host is out
     /// of a resource.
     pub(crate) fn load_cached(&self, digest: &Digest) -> Result<Option<Guest>, LoadError> {
-        let Some(cache) = &self.cache else { return Ok(None) };
-        let component = cache.get(&self.runtime.engine, digest)?;
-        component.map(|component| self.link(component)).transpose()
+        for engine in [Some(&self.primary), self.fallback.as_ref()].into_iter().flatten() {
+            let Some(cache) = &engine.cache else { continue };
+            if let Some(component) = cache.get(&engine.runtime.engine, digest)? {
+                return engine.link(component).map(Some);
+            }
+        }
+        Ok(None)
     }
+}
 
+impl CodeEngine {
     /// Checks that a component is a plugin, and links it.
     fn link(&self, component: Component) -> Result<Guest, LoadError> {
-        self.check_exports(&component)?;
-        let imports_wasi = self.check_imports(&component)?;
+        check_exports(&component)?;
+        let imports_wasi = check_imports(&component)?;
         let linker = self.runtime.linker(imports_wasi).map_err(|error| match error {
             SandboxError::Shortage(shortage) => LoadError::Shortage(shortage),
             error => LoadError::Compiler(error.to_string()),
@@ -126,33 +154,32 @@ impl Sandbox {
         let capabilities: BTreeSet<_> =
             kind.imports(&self.runtime.engine).filter_map(|(name, _)| capability(name)).collect();
         let capabilities = capabilities.into_iter().map(str::to_owned).collect();
-        let pooled = Arc::default();
-        Ok(Guest { component, pre, pooled, imports_wasi, capabilities })
+        let (runtime, pooled) = (Arc::clone(&self.runtime), Arc::default());
+        Ok(Guest { runtime, component, pre, pooled, imports_wasi, capabilities })
     }
+}
 
-    fn check_exports(&self, component: &Component) -> Result<(), LoadError> {
-        let kind = component.component_type();
-        let names: Vec<_> =
-            kind.exports(&self.runtime.engine).map(|(name, _)| name.to_owned()).collect();
-        match names.iter().find_map(|name| name.strip_prefix(OPERATIONS)) {
-            Some(version) if version.starts_with(CONTRACT) => Ok(()),
-            Some(version) => Err(LoadError::OtherContract(version.to_owned())),
-            None => Err(LoadError::NotAPlugin(names)),
+fn check_exports(component: &Component) -> Result<(), LoadError> {
+    let kind = component.component_type();
+    let names: Vec<_> = kind.exports(component.engine()).map(|(name, _)| name.to_owned()).collect();
+    match names.iter().find_map(|name| name.strip_prefix(OPERATIONS)) {
+        Some(version) if version.starts_with(CONTRACT) => Ok(()),
+        Some(version) => Err(LoadError::OtherContract(version.to_owned())),
+        None => Err(LoadError::NotAPlugin(names)),
+    }
+}
+
+/// Checks that the host provides every import, and returns whether WASI is among them.
+fn check_imports(component: &Component) -> Result<bool, LoadError> {
+    let mut imports_wasi = false;
+    for (name, _) in component.component_type().imports(component.engine()) {
+        if WASI_PACKAGES.iter().any(|package| name.starts_with(package)) {
+            imports_wasi = true;
+        } else if !name.starts_with(CONTRACT_PACKAGE) {
+            return Err(LoadError::UnknownImport(name.to_owned()));
         }
     }
-
-    /// Checks that the host provides every import, and returns whether WASI is among them.
-    fn check_imports(&self, component: &Component) -> Result<bool, LoadError> {
-        let mut imports_wasi = false;
-        for (name, _) in component.component_type().imports(&self.runtime.engine) {
-            if WASI_PACKAGES.iter().any(|package| name.starts_with(package)) {
-                imports_wasi = true;
-            } else if !name.starts_with(CONTRACT_PACKAGE) {
-                return Err(LoadError::UnknownImport(name.to_owned()));
-            }
-        }
-        Ok(imports_wasi)
-    }
+    Ok(imports_wasi)
 }
 
 /// Returns the capability that an import gives. Most WASI interfaces are linked but give access to

@@ -112,6 +112,33 @@ fn cache_directory_that_is_open_to_others_is_not_used() {
     insta::assert_snapshot!(output, @r#"{"slug":"a-b"}"#);
 }
 
+/// Returns the names of the compiled files in the cache of a project.
+fn compiled_files(project: &Project) -> Vec<String> {
+    let files = fs::read_dir(project.path().join(".ophost/cache")).expect("a cache");
+    let names = files.map(|file| file.expect("an entry").file_name().into_string());
+    let mut names: Vec<_> = names.map(|name| name.expect("UTF-8")).collect();
+    names.retain(|name| name.ends_with(".cwasm"));
+    names.sort();
+    names
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn code_of_both_compilers_is_cached_under_different_keys() {
+    let project = Project::with_rust(&["text"]);
+    let run = |compiler: &str| {
+        let mut command = project.command(&["run", "slugify", "text=a b"]);
+        let output = project.output(command.env("OPHOST_COMPILE_COMPILER", compiler));
+        assert_eq!(output.stdout, "{\"slug\":\"a-b\"}\n", "{output}");
+        compiled_files(&project)
+    };
+    assert_eq!(run("winch").len(), 1);
+    let both = run("cranelift");
+    let digest = |name: &String| name.split_once('-').expect("a digest and a key").0.to_owned();
+    assert!(both.len() == 2 && digest(&both[0]) == digest(&both[1]), "{both:?}");
+    assert_eq!((run("winch"), run("cranelift")), (both.clone(), both), "each is compiled once");
+}
+
 #[test]
 fn symbolic_link_in_place_of_code_or_key_is_not_followed() {
     let (project, entry) = compiled();

@@ -43,6 +43,7 @@ fn every_setting_is_shown_with_its_source() {
     limits.max.log                 16.0 MiB       default
     compile.memory                 2.0 GiB        default
     compile.time                   1m             default
+    compile.compiler               cranelift      default
     retention.max_age              none           default
     retention.max_runs             none           default
     retention.history_max_age      none           default
@@ -75,6 +76,11 @@ fn flag_wins_over_variable_and_variable_over_file() {
     let timeout = setting(&show(&[], &[("OPHOST_TIMEOUT", "1s")]), "limits.timeout");
     assert_eq!(timeout, (json!(1.0), json!({"kind": "variable", "name": "OPHOST_TIMEOUT"})));
     assert_eq!(setting(&show(&[], &[]), "limits.memory").1, json!({"kind": "default"}));
+    project.settings("[compile]\ncompiler = \"winch\"");
+    let compiler =
+        |variables: &[(&str, &str)]| setting(&show(&[], variables), "compile.compiler").0;
+    assert_eq!(compiler(&[]), json!("winch"));
+    assert_eq!(compiler(&[("OPHOST_COMPILE_COMPILER", "cranelift")]), json!("cranelift"));
 }
 
 #[test]
@@ -113,6 +119,13 @@ fn invalid_setting_stops_every_command_and_its_line_is_named() {
     ---- stderr
     error: `ophost.toml`, line 1: `limits.timeout` is 2h, above the maximum of 1h (default)
     hint: lower the limit, or raise the maximum
+    ---- exit 2
+    ");
+    project.settings("[compile]\ncompiler = \"llvm\"");
+    insta::assert_snapshot!(project.run(&["list"]), @"
+    ---- stderr
+    error: `ophost.toml`, line 2: `compile.compiler` is `llvm`, which is not a compiler
+    hint: use `cranelift` (fast code) or `winch` (compiles fast)
     ---- exit 2
     ");
     project.settings("");

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use e2e::guest;
-use ophost::{FailureKind, Host, LimitRequest, LogSource, Outcome, Request, RunReport};
+use ophost::{
+    CompilerBackend, FailureKind, Host, LimitRequest, LogSource, Outcome, Request, RunReport,
+};
 use serde_json::json;
 
 use crate::harness::Project;
@@ -71,6 +73,11 @@ async fn pooled_host(project: &Project, slots: u16) -> Host {
     builder.build().await.expect("a host")
 }
 
+async fn winch_host(project: &Project, slots: u16) -> Host {
+    let builder = Host::builder().plugins(project.plugins()).instance_pool(slots);
+    builder.compiler_backend(CompilerBackend::Winch).build().await.expect("a host")
+}
+
 async fn run(host: &Host, guest: &str) -> RunReport {
     let request = Request::new(format!("hostile.{guest}"), json!({})).limits(limits());
     host.run(request).await.expect("the run starts")
@@ -92,6 +99,36 @@ async fn misbehaving_guests_fail_with_their_kind_and_the_host_continues() {
 async fn misbehaving_guests_in_a_pool_fail_with_the_same_kind() {
     let project = Project::with_wat(&guest::NAMES);
     assert_endings(&pooled_host(&project, 1).await).await;
+}
+
+#[cfg(target_arch = "x86_64")]
+#[tokio::test]
+async fn misbehaving_guests_compiled_with_winch_fail_with_the_same_kind() {
+    let project = Project::with_wat(&guest::NAMES);
+    for slots in [0, 1] {
+        assert_endings(&winch_host(&project, slots).await).await;
+    }
+}
+
+/// A guest with a tail call, which Winch does not support.
+const TAIL_CALL: &str = r#"
+    (memory (export "memory") 1)
+    (export "cabi_realloc" (func $allocate))
+    (data (i32.const 16) "{}")
+    (func $tail (result i32) (call $answer (i32.const 16) (i32.const 2)))
+    (func $run (result i32) (return_call $tail))"#;
+
+#[tokio::test]
+async fn guest_that_winch_does_not_support_is_compiled_with_cranelift() {
+    let project = Project::with_wat(&["benign"]);
+    project.add("fields", &guest::of_fields(TAIL_CALL).expect("a guest"));
+    for slots in [0, 1] {
+        let host = winch_host(&project, slots).await;
+        for guest in ["fields", "benign"] {
+            let report = run(&host, guest).await;
+            assert_eq!(report.outcome, Outcome::Success(json!({})), "{guest}");
+        }
+    }
 }
 
 async fn assert_endings(host: &Host) {
@@ -175,6 +212,15 @@ fn assert_failed(report: &RunReport, kind: FailureKind, message: &str) {
 async fn trap_has_a_backtrace() {
     let project = Project::with_wat(&["trap"]);
     let report = run(&host(&project).await, "trap").await;
+    let Outcome::Failed(failure) = report.outcome else { panic!("{report:?}") };
+    let traceback = failure.traceback.unwrap_or_default();
+    assert!(traceback.starts_with("at deep_down\nat helper\n"), "{traceback}");
+}
+
+#[tokio::test]
+async fn trap_in_code_of_winch_has_a_backtrace() {
+    let project = Project::with_wat(&["trap"]);
+    let report = run(&winch_host(&project, 0).await, "trap").await;
     let Outcome::Failed(failure) = report.outcome else { panic!("{report:?}") };
     let traceback = failure.traceback.unwrap_or_default();
     assert!(traceback.starts_with("at deep_down\nat helper\n"), "{traceback}");
