@@ -126,8 +126,8 @@ pub use crate::registry::catalog::{Catalog, OperationFilter, OperationInfo, Plug
 pub use crate::registry::{LoadProgress, RegistryError};
 pub use crate::run::{
     BatchImport, COMPILER_COMMAND, Host, HostBuilder, HostError, InspectError, Inspector,
-    PruneGuard, Request, RunError, RunReport, UndoError, Unrecorded, WatchGuard, serve_compiler,
-    this_program,
+    PluginReport, PruneGuard, Request, RunError, RunReport, UndoError, Unrecorded, WatchGuard,
+    serve_compiler, this_program,
 };
 pub use crate::runs::{
     FindError, HeldRuns, NamedRemoval, PruneError, PruneReport, RemoveError, Runs,

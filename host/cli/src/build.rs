@@ -13,7 +13,7 @@ use serde_json::json;
 use ophost::config::Config;
 use ophost::os_error::{self, Shortage};
 use ophost::{InspectError, Inspector, OperationName};
-use ophost_toolchain::Artifact;
+use ophost_toolchain::{Artifact, BuildError};
 
 use super::atomic_file::AtomicFile;
 use super::error::{CliError, Exit};
@@ -116,6 +116,18 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
+/// Builds the package in `dir`, and returns the path of the module or component.
+///
+/// # Errors
+///
+/// Returns [`CliError`] if the package cannot be built.
+pub(super) fn module(dir: &Path) -> Result<PathBuf, CliError> {
+    let dirs = [dir.to_owned()];
+    let artifacts = ophost_toolchain::build(&dirs, &mut |event| progress(&event.to_string()))?;
+    let module = artifacts.into_iter().next().map(|artifact| artifact.wasm);
+    module.ok_or_else(|| BuildError::NoModule { package: dir.display().to_string() }.into())
+}
+
 /// Returns whether a host uses all installed files, and warns about each rejected file.
 fn check_installed(written: &[Written], config: &Config) -> Result<bool, CliError> {
     let host = super::runtime()?.block_on(settings::builder(config)?.build())?;
@@ -151,7 +163,10 @@ async fn finish(
         Err(source) => return Err(ComponentError::Read { path: wasm, source }),
     };
     let (component, operations) = match inspector.componentize(&module).await {
-        Ok(plugin) => plugin,
+        Ok((component, report)) => {
+            let operations = report.plugin.operations.into_iter();
+            (component, operations.map(|operation| operation.name).collect::<Vec<_>>())
+        }
         Err(source) => return Err(ComponentError::NotAPlugin { package, source }),
     };
     let bytes = component.len();

@@ -108,7 +108,6 @@ pub(super) fn compiling_builder(config: &Config) -> Result<HostBuilder, CliError
 /// # Errors
 ///
 /// Returns [`CliError`] if the path of this program is unknown.
-#[expect(dead_code, reason = "the commands of authors follow")]
 pub(super) fn development_builder(config: &Config) -> Result<HostBuilder, CliError> {
     let backend = compiler(config).unwrap_or(CompilerBackend::for_development());
     let builder = without_plugins(config)?.compiler_backend(backend);

@@ -13,8 +13,7 @@ use super::files::{self, Candidate};
 use super::index::{IndexEntry, Inspection};
 use super::snapshot::{InspectedFile, PluginFile, Schemas};
 use crate::model::digest::Digest;
-use crate::model::operation::Plugin;
-use crate::sandbox::{DescribeError, Guest, LoadError, Sandbox};
+use crate::sandbox::{DescribeError, Description, Guest, LoadError, Sandbox};
 
 /// Time for which a rejection stays valid if the compilation exceeded its limits, in nanoseconds.
 /// The machine may have been busy.
@@ -140,7 +139,7 @@ impl PendingInspection {
             None => {
                 on_new_content();
                 let inspected = inspect(&digest, &bytes, sandbox).await;
-                let file = |(guest, plugin)| {
+                let file = |(guest, Description { plugin, .. })| {
                     Arc::new(PluginFile::new(path.clone(), digest, plugin, Some(guest)))
                 };
                 inspected.map(file).map(Inspection::Plugin).or_else(rejection)?
@@ -177,11 +176,11 @@ pub(crate) async fn inspect(
     digest: &Digest,
     bytes: &[u8],
     sandbox: &Sandbox,
-) -> Result<(Guest, Plugin), FileError> {
+) -> Result<(Guest, Description), FileError> {
     let guest = sandbox.load(digest, bytes).await?;
-    let plugin = sandbox.describe(&guest).await?;
-    for operation in &plugin.operations {
+    let description = sandbox.describe(&guest).await?;
+    for operation in &description.plugin.operations {
         Schemas::check(operation)?;
     }
-    Ok((guest, plugin))
+    Ok((guest, description))
 }

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::{HostBuilder, HostError};
 use crate::model::digest::Digest;
-use crate::model::operation::OperationName;
+use crate::model::operation::Plugin;
 use crate::registry::{self, FileError};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::{self, Description, Sandbox};
 use crate::util::os_error::Shortage;
 
 /// Inspects components outside the plugin directories, for build tools.
@@ -38,17 +39,30 @@ impl Inspector {
         Ok(registry::read_plugin(path).await?.0)
     }
 
-    /// Returns the names of the operations of a plugin.
+    /// Compiles and describes a plugin.
     ///
     /// # Errors
     ///
     /// Returns the reason why a host would reject the component.
-    pub async fn inspect(&self, bytes: &[u8]) -> Result<Vec<OperationName>, InspectError> {
-        let (_, plugin) = registry::inspect(&Digest::sha256(bytes), bytes, &self.sandbox).await?;
-        Ok(plugin.operations.into_iter().map(|operation| operation.name).collect())
+    pub async fn inspect(&self, bytes: &[u8]) -> Result<PluginReport, InspectError> {
+        let digest = Digest::sha256(bytes);
+        let is_cached = self.sandbox.load_cached(&digest).map_err(FileError::from)?.is_some();
+        let start = Instant::now();
+        let (guest, description) = registry::inspect(&digest, bytes, &self.sandbox).await?;
+        let elapsed = start.elapsed();
+        let Description { plugin, memory } = description;
+        Ok(PluginReport {
+            plugin,
+            contract: guest.contract().to_owned(),
+            imports: guest.imports().to_vec(),
+            bytes: bytes.len() as u64,
+            code_bytes: guest.code_size(),
+            compile_time: (!is_cached).then_some(elapsed),
+            memory,
+        })
     }
 
-    /// Converts a core module to a component, and returns it with the names of its operations.
+    /// Converts a core module to a component, and inspects it.
     ///
     /// # Errors
     ///
@@ -56,11 +70,30 @@ impl Inspector {
     pub async fn componentize(
         &self,
         module: &[u8],
-    ) -> Result<(Vec<u8>, Vec<OperationName>), InspectError> {
+    ) -> Result<(Vec<u8>, PluginReport), InspectError> {
         let component = sandbox::componentize(module).map_err(FileError::from)?.into_owned();
-        let names = self.inspect(&component).await?;
-        Ok((component, names))
+        let report = self.inspect(&component).await?;
+        Ok((component, report))
     }
+}
+
+/// Properties of a plugin that a host accepts.
+#[derive(Clone, Debug)]
+pub struct PluginReport {
+    /// The description that the plugin returned.
+    pub plugin: Plugin,
+    /// Version of the contract that the plugin was built for, such as `0.1.1`.
+    pub contract: String,
+    /// The names of the imported interfaces, such as `ophost:plugin/log@0.1.0`.
+    pub imports: Vec<String>,
+    /// Size of the file, in bytes.
+    pub bytes: u64,
+    /// Size of the compiled code, in bytes.
+    pub code_bytes: u64,
+    /// Time for compiling and describing the plugin; `None` if the code was in the cache.
+    pub compile_time: Option<Duration>,
+    /// Linear memory of a fresh instance, summed over its memories, in bytes.
+    pub memory: u64,
 }
 
 /// The reason why a component cannot be inspected or would be rejected.

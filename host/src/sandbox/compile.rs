@@ -16,8 +16,9 @@ use wasmtime::Engine;
 
 use super::engine::{self, EngineOptions, Reservation, SandboxError, Threads};
 use super::failure;
+use super::interface::Interface;
 use super::load::{self, LoadError};
-use super::static_limits;
+use super::static_limits::{self, LimitExceeded};
 use crate::model::compiler::CompilerBackend;
 use crate::model::limits::{Amount, CompileBudget};
 use crate::util::os_error::{self, Shortage};
@@ -74,6 +75,7 @@ impl Compiler {
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, LoadError> {
     let component = load::componentize(bytes)?;
     static_limits::check(&component)?;
+    Interface::read(&component).map_err(LimitExceeded::from)?.check()?;
     engine.precompile_component(&component).map_err(|error| match failure::shortage(&error) {
         Some(shortage) => LoadError::Shortage(shortage),
         None => LoadError::Invalid(format!("{error:#}")),

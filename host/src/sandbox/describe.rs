@@ -27,6 +27,13 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum size of a description, in bytes.
 const MAX_DESCRIPTION: usize = 2 << 20;
 
+/// What a guest declares, and the memory of its instance.
+pub(crate) struct Description {
+    pub(crate) plugin: Plugin,
+    /// Linear memory of a fresh instance, summed over its memories, in bytes.
+    pub(crate) memory: u64,
+}
+
 impl Sandbox {
     /// Calls `describe` of a guest, without capabilities and with a deadline of one second.
     ///
@@ -34,7 +41,7 @@ impl Sandbox {
     ///
     /// Returns [`DescribeError`] if the call does not return, or the description violates the
     /// contract.
-    pub(crate) async fn describe(&self, guest: &Guest) -> Result<Plugin, DescribeError> {
+    pub(crate) async fn describe(&self, guest: &Guest) -> Result<Description, DescribeError> {
         let limits = Limits { timeout: TIMEOUT, ..Limits::DEFAULT };
         let interrupter =
             Interrupter::new(clock::deadline(limits.timeout), CancellationToken::new());
@@ -47,7 +54,7 @@ impl Sandbox {
             interrupter.run_with_interrupts(call(&mut store, guest)).await
         };
         match called {
-            Ok(plugin) => Ok(read_plugin(plugin)?),
+            Ok((plugin, memory)) => Ok(Description { plugin: read_plugin(plugin)?, memory }),
             Err(error) if let Some(shortage) = failure::shortage(&error) => Err(shortage.into()),
             Err(error) => {
                 match failure::invoke_error(&error, store.data().limiter.denied_growth(), &limits) {
@@ -63,9 +70,15 @@ impl Sandbox {
     }
 }
 
-async fn call(store: &mut Store<GuestState>, guest: &Guest) -> wasmtime::Result<wit::Plugin> {
+/// Returns the result of `describe`, and the memory of the instance before the call.
+async fn call(
+    store: &mut Store<GuestState>,
+    guest: &Guest,
+) -> wasmtime::Result<(wit::Plugin, u64)> {
     let instance = guest.pre().instantiate_async(&mut *store).await?;
-    instance.ophost_plugin_operations().call_describe(store).await
+    let memory = store.data().limiter.peak_memory();
+    let plugin = instance.ophost_plugin_operations().call_describe(store).await?;
+    Ok((plugin, memory))
 }
 
 fn describe_context() -> RunContext {

@@ -12,6 +12,9 @@ use super::bindings::PluginPre;
 use super::engine::{CodeEngine, Runtime, Sandbox, SandboxError};
 use super::failure;
 use super::imports::GuestState;
+use super::interface::{
+    self, CONTRACT, CONTRACT_PACKAGE, CONTRACT_VERSION, OPERATIONS, TYPES, WASI_HTTP,
+};
 use super::pool::Pool;
 use super::static_limits::{self, LimitExceeded};
 use crate::model::digest::Digest;
@@ -19,24 +22,16 @@ use crate::model::limits::Amount;
 use crate::util::os_error::Shortage;
 use ophost_document::text;
 
-/// The interface that a plugin must export, without the version.
-const OPERATIONS: &str = "ophost:plugin/operations@";
-/// Prefix of the interfaces of the contract.
-const CONTRACT_PACKAGE: &str = "ophost:plugin/";
-/// The interface of the contract that has only types.
-const TYPES: &str = "types";
-/// Prefix of the contract versions that this host supports.
-pub(crate) const CONTRACT: &str = "0.1.";
-/// WASI 0.2 packages whose interfaces the host links, in addition to the contract.
-const WASI_PACKAGES: [&str; 6] =
-    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
-
 /// A component that was compiled, linked and type-checked. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Guest {
     /// The engine of the component.
     runtime: Arc<Runtime>,
     component: Component,
+    /// Version of the contract that the component was built for.
+    contract: Arc<str>,
+    /// The names of the imported interfaces.
+    imports: Arc<[String]>,
     pre: PluginPre<GuestState>,
     /// The component in the engine of the pool; `None` if it does not fit into a slot.
     pooled: Arc<OnceLock<Option<PluginPre<GuestState>>>>,
@@ -61,10 +56,26 @@ impl Guest {
         self.pooled.get_or_init(|| pool.link(&self.component, self.imports_wasi)).as_ref()
     }
 
+    /// Returns the version of the contract that the component was built for.
+    pub(crate) fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    /// Returns the names of the imported interfaces, with their versions.
+    pub(crate) fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
     /// Returns the capabilities of the guest: interfaces of the contract, and WASI packages that
     /// give access to something.
     pub(crate) fn capabilities(&self) -> &[String] {
         &self.capabilities
+    }
+
+    /// Returns the size of the compiled code, in bytes.
+    pub(crate) fn code_size(&self) -> u64 {
+        let range = self.component.image_range();
+        (range.end as u64).saturating_sub(range.start as u64)
     }
 
     /// Returns whether the guest needs the WASI state.
@@ -136,10 +147,15 @@ impl Sandbox {
 }
 
 impl CodeEngine {
-    /// Checks that a component is a plugin, and links it.
+    /// Links a component whose names have been checked.
     fn link(&self, component: Component) -> Result<Guest, LoadError> {
-        check_exports(&component)?;
-        let imports_wasi = check_imports(&component)?;
+        let kind = component.component_type();
+        let imports: Arc<[_]> =
+            kind.imports(&self.runtime.engine).map(|(name, _)| name.to_owned()).collect();
+        let mut exports = kind.exports(&self.runtime.engine);
+        let contract = exports.find_map(|(name, _)| name.strip_prefix(OPERATIONS));
+        let contract = Arc::from(contract.unwrap_or_default());
+        let imports_wasi = imports.iter().any(|name| interface::imports_wasi(name));
         let linker = self.runtime.linker(imports_wasi).map_err(|error| match error {
             SandboxError::Shortage(shortage) => LoadError::Shortage(shortage),
             error => LoadError::Compiler(error.to_string()),
@@ -150,36 +166,12 @@ impl CodeEngine {
                 None => LoadError::Mismatch(format!("{error:#}")),
             }
         })?;
-        let kind = component.component_type();
         let capabilities: BTreeSet<_> =
-            kind.imports(&self.runtime.engine).filter_map(|(name, _)| capability(name)).collect();
+            imports.iter().filter_map(|name| capability(name)).collect();
         let capabilities = capabilities.into_iter().map(str::to_owned).collect();
         let (runtime, pooled) = (Arc::clone(&self.runtime), Arc::default());
-        Ok(Guest { runtime, component, pre, pooled, imports_wasi, capabilities })
+        Ok(Guest { runtime, component, contract, imports, pre, pooled, imports_wasi, capabilities })
     }
-}
-
-fn check_exports(component: &Component) -> Result<(), LoadError> {
-    let kind = component.component_type();
-    let names: Vec<_> = kind.exports(component.engine()).map(|(name, _)| name.to_owned()).collect();
-    match names.iter().find_map(|name| name.strip_prefix(OPERATIONS)) {
-        Some(version) if version.starts_with(CONTRACT) => Ok(()),
-        Some(version) => Err(LoadError::OtherContract(version.to_owned())),
-        None => Err(LoadError::NotAPlugin(names)),
-    }
-}
-
-/// Checks that the host provides every import, and returns whether WASI is among them.
-fn check_imports(component: &Component) -> Result<bool, LoadError> {
-    let mut imports_wasi = false;
-    for (name, _) in component.component_type().imports(component.engine()) {
-        if WASI_PACKAGES.iter().any(|package| name.starts_with(package)) {
-            imports_wasi = true;
-        } else if !name.starts_with(CONTRACT_PACKAGE) {
-            return Err(LoadError::UnknownImport(name.to_owned()));
-        }
-    }
-    Ok(imports_wasi)
 }
 
 /// Returns the capability that an import gives. Most WASI interfaces are linked but give access to
@@ -205,6 +197,7 @@ fn capability(import: &str) -> Option<&str> {
 ///
 /// - Returns [`LoadError::NotWasm`] if the bytes are neither a component nor a core module.
 /// - Returns [`LoadError::LimitExceeded`] if a core module exceeds a static limit.
+/// - Returns [`LoadError::NoMetadata`] if a core module has no component-type metadata.
 /// - Returns [`LoadError::Invalid`] if a core module does not match its metadata.
 pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -216,6 +209,9 @@ pub(crate) fn componentize(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
         return Err(LoadError::NotWasm);
     }
     static_limits::check(bytes)?;
+    if !interface::has_metadata(bytes).unwrap_or(true) {
+        return Err(LoadError::NoMetadata);
+    }
     encode(bytes).map(Cow::Owned).map_err(|error| LoadError::Invalid(format!("{error:#}")))
 }
 
@@ -243,15 +239,35 @@ pub(crate) enum LoadError {
     /// The component is malformed, or uses features that this host does not support.
     #[error("invalid or unsupported component: {}", text::single_line(.0))]
     Invalid(String),
+    /// The core module does not say which component it stands for.
+    #[error(
+        "a core module without component-type metadata; add it with `wasm-tools component embed` \
+         and the contract that `ophost wit` writes"
+    )]
+    NoMetadata,
     /// The component does not export the interface of plugins.
     #[error("not a plugin: does not export `{OPERATIONS}{CONTRACT}x`; {}", exports_text(.0))]
     NotAPlugin(Vec<String>),
     /// The plugin uses a contract version that this host does not support.
     #[error("built for contract version {}; this host supports {CONTRACT}x", text::quote(.0))]
     OtherContract(String),
+    /// The plugin uses a newer version of a contract that this host supports.
+    #[error(
+        "built for contract version {}, but this host has {CONTRACT_VERSION}; update `ophost`, or \
+         build with the contract that `ophost wit` writes",
+        text::quote(.0)
+    )]
+    NewerContract(String),
     /// The component imports an interface that this host does not provide.
-    #[error("imports `{}`, which this host does not provide", text::quote(.0))]
+    #[error("imports `{}`, which this host does not provide{}", text::quote(.0), import_hint(.0))]
     UnknownImport(String),
+    /// The component uses component-model async.
+    #[error(
+        "uses asynchronous functions of the component model, which this host does not support; \
+         build it with synchronous functions (`componentize-qjs --sync`, \
+         `jco componentize --backend-qjs-disable-async`)"
+    )]
+    Async,
     /// An import or export has another type than in the contract.
     #[error("does not match the contract: {}", text::single_line(.0))]
     Mismatch(String),
@@ -272,6 +288,20 @@ pub(crate) enum LoadError {
     /// The compiler cannot run. The file may be valid.
     #[error("cannot compile the component: {0}")]
     Compiler(String),
+}
+
+/// Returns what the author can do about an import that this host does not provide.
+fn import_hint(import: &str) -> &'static str {
+    match import {
+        _ if import.starts_with(CONTRACT_PACKAGE) => {
+            "; `ophost wit` prints the interfaces of the contract"
+        }
+        _ if import.starts_with(WASI_HTTP) => {
+            "; `jco componentize` and `componentize-js` leave it out with \
+             `--disable http --disable fetch-event`"
+        }
+        _ => "",
+    }
 }
 
 fn exports_text(exports: &[String]) -> String {

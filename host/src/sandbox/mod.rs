@@ -35,6 +35,7 @@ mod engine;
 mod failure;
 mod guest_output;
 mod imports;
+mod interface;
 mod invoke;
 mod limiter;
 mod load;
@@ -45,12 +46,13 @@ mod ticker;
 
 pub(crate) use self::compile::Compiler;
 pub use self::compile::{COMPILER_COMMAND, serve as serve_compiler, this_program};
-pub(crate) use self::describe::DescribeError;
+pub(crate) use self::describe::{DescribeError, Description};
 pub(crate) use self::engine::{Sandbox, SandboxError, SandboxOptions};
 pub(crate) use self::guest_output::{GuestOutput, Observer, OverflowSink};
 pub(crate) use self::imports::{DocumentCallError, DocumentHost};
+pub(crate) use self::interface::CONTRACT;
 pub(crate) use self::invoke::{Invocation, InvokeError, InvokeResult};
-pub(crate) use self::load::{CONTRACT, Guest, LoadError, componentize};
+pub(crate) use self::load::{Guest, LoadError, componentize};
 
 /// Version of wasmtime. A test compares it with the lock file.
 pub(crate) const ENGINE_VERSION: &str = "48.0.8";

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use e2e::guest::crowded;
 use ophost::{CompileBudget, Host, Request};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -166,7 +167,7 @@ fn without_a_writable_data_directory_plugins_are_cached_elsewhere() {
     "#);
 }
 
-/// Returns a module of a few kilobytes that takes long to compile: `size` nested loops that
+/// Returns a plugin of a few kilobytes that takes long to compile: `size` nested loops that
 /// change `size` variables.
 fn bomb(size: usize) -> Vec<u8> {
     let add = |n| format!("(local.set {n} (i32.add (local.get {n}) (i32.const 1)))");
@@ -174,7 +175,7 @@ fn bomb(size: usize) -> Vec<u8> {
     let ends: String = (1..=size).map(|n| format!("(br_if 0 (local.get {n})))")).collect();
     let (locals, loops) = ("i32 ".repeat(size), "(loop ".repeat(size));
     let text = format!("(module (func (param i32) (local {locals}) {loops} {adds} {ends}))");
-    wat::parse_str(text).expect("a module")
+    crowded(&text, 1).expect("a component")
 }
 
 async fn rejection(content: &[u8], budget: CompileBudget) -> String {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use e2e::guest::{Described, Operation, describing};
+use serde_json::json;
 
 use crate::harness::Project;
 
@@ -34,8 +35,20 @@ fn json_has_the_state_of_every_file() {
 fn file_outside_the_plugin_directory_is_checked() {
     let project = Project::with_rust(&["text"]);
     project.add("page", b"<html>");
-    insta::assert_snapshot!(project.run(&["check", "plugins/text.wasm"]), @"plugins/text.wasm: word_count, slugify");
+    let checked = project.run(&["check", "plugins/text.wasm"]);
     assert!(!project.path().join(".ophost").exists(), "the check created a project");
+    // The sizes and times depend on the compiler.
+    let is_stable = |line: &&str| !line.starts_with("  size") && !line.starts_with("  memory");
+    let lines: Vec<_> = checked.stdout.lines().filter(is_stable).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    plugins/text.wasm: valid
+      plugin    text 0.1.0
+      contract  0.1.1
+      imports   log, wasi:cli, wasi:io, wasi:random
+    operations
+      word_count
+      slugify
+    ");
     insta::assert_snapshot!(project.run(&["check", "plugins/page.wasm"]), @"
     ---- stderr
     rejected: `plugins/page.wasm`: not a WebAssembly file
@@ -43,14 +56,71 @@ fn file_outside_the_plugin_directory_is_checked() {
     ");
     insta::assert_snapshot!(project.run(&["check", "plugins"]), @"
     ---- stderr
-    rejected: `plugins`: not a regular file
-    ---- exit 1
+    error: no `Cargo.toml` in `plugins`
+    hint: pass the directory of the plugin's `Cargo.toml`
+    ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["check", "plugins/none.wasm"]), @"
     ---- stderr
     error: cannot read `plugins/none.wasm`: No such file or directory (os error 2)
     ---- exit 2
     ");
+}
+
+#[test]
+fn json_of_a_check_has_sizes_imports_and_models() {
+    let project = Project::with_rust(&["jobs"]);
+    fs::write(project.path().join("ophost.toml"), "").expect("a writable directory");
+    let check = || project.run(&["check", "plugins/jobs.wasm", "--json"]).json();
+    let checked = check();
+    assert_eq!(checked["plugin"]["name"], "jobs");
+    assert_eq!(checked["contract"], "0.1.1");
+    let imports = checked["imports"].as_array().expect("a list");
+    assert!(imports.contains(&json!("ophost:plugin/documents@0.1.1")), "{imports:?}");
+    let file = fs::metadata(project.plugins().join("jobs.wasm")).expect("a file");
+    assert_eq!(checked["bytes"], file.len());
+    assert!(checked["code_bytes"].as_u64() > Some(file.len()), "{checked}");
+    assert!(checked["memory_bytes"].as_u64() >= Some(64 << 10), "{checked}");
+    assert!(checked["compile_seconds"].as_f64() > Some(0.0), "{checked}");
+    let update = json!({"name": "update_job", "models_in": [], "models_out": ["Job"]});
+    assert!(checked["operations"].as_array().expect("a list").contains(&update), "{checked}");
+    assert_eq!(checked["warnings"], json!([]));
+    assert!(check()["compile_seconds"].is_null(), "the code is in the cache");
+}
+
+#[test]
+fn directory_is_built_and_checked() {
+    let project = Project::new();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/text");
+    let target =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target directory");
+    let mut check = project.command(&["check", source, "--json"]);
+    let output = project.output(check.env("CARGO_TARGET_DIR", target));
+    assert_eq!(output.json()["plugin"]["name"], "text", "{output}");
+    assert_eq!(fs::read_dir(project.plugins()).expect("a directory").count(), 0, "no installation");
+}
+
+#[test]
+fn faulty_examples_are_warnings() {
+    let project = Project::new();
+    let schema = json!({
+        "type": "object",
+        "required": ["code"],
+        "properties": {
+            "code": {"type": "string", "pattern": "^[A-Z]{3}$"},
+            "count": {"type": "integer", "minimum": 1, "examples": [0]},
+        },
+    });
+    let mut operation = Operation::new("ship");
+    operation.input_schema = schema.to_string();
+    let plugin = describing(&Described::new("it").with(operation)).expect("a guest");
+    project.add("it", &plugin);
+    let output = project.run(&["check", "plugins/it.wasm"]);
+    insta::assert_snapshot!(output.stderr, @"
+    warning: an example in the input schema of `ship` at `/properties/count` is not valid: expected at least 1, got 0
+    warning: operation `ship` has no example command, because no valid input can be derived from its schema; add `examples` to the input schema
+    ");
+    assert_eq!(output.code, Some(0));
 }
 
 #[test]

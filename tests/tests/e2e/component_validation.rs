@@ -131,6 +131,61 @@ async fn size_of_a_component_is_limited() {
     assert_eq!(reason_of_text(&module).await, "has more than 16 memories");
 }
 
+/// Adds the export of a plugin, without functions, to the text of a component.
+fn with_operations(component: &str, version: &str) -> String {
+    let export = format!(
+        r#"(instance $operations) (export "ophost:plugin/operations@{version}" (instance $operations))"#
+    );
+    component.replacen("(component", &format!("(component {export}"), 1)
+}
+
+/// A module whose code is not valid, so compiling it fails.
+const INVALID: &str = "(core module (func (result i32)))";
+
+#[tokio::test]
+async fn names_are_checked_before_the_component_is_compiled() {
+    let importing = |name: &str| format!(r#"(component (import "{name}" (instance)) {INVALID})"#);
+    let reasons = [
+        (
+            importing("wasi:http/types@0.2.10"),
+            "imports `wasi:http/types@0.2.10`, which this host does not provide; `jco componentize` \
+             and `componentize-js` leave it out with `--disable http --disable fetch-event`",
+        ),
+        (
+            importing("wasi:keyvalue/store@0.2.0"),
+            "imports `wasi:keyvalue/store@0.2.0`, which this host does not provide",
+        ),
+        (
+            importing("ophost:plugin/mail@0.1.1"),
+            "imports `ophost:plugin/mail@0.1.1`, which this host does not provide; `ophost wit` \
+             prints the interfaces of the contract",
+        ),
+        (
+            importing("ophost:plugin/context@0.1.99"),
+            "built for contract version 0.1.99, but this host has 0.1.1; update `ophost`, or build \
+             with the contract that `ophost wit` writes",
+        ),
+        (
+            format!("(component (core func (canon task.cancel)) {INVALID})"),
+            "uses asynchronous functions of the component model, which this host does not support; \
+             build it with synchronous functions (`componentize-qjs --sync`, \
+             `jco componentize --backend-qjs-disable-async`)",
+        ),
+    ];
+    for (text, expected) in reasons {
+        assert_eq!(reason_of_text(&with_operations(&text, "0.1.1")).await, expected);
+    }
+    let other = reason_of_text(&with_operations(&format!("(component {INVALID})"), "0.2.0")).await;
+    assert_eq!(other, "built for contract version 0.2.0; this host supports 0.1.x");
+    let none = reason_of_text(&format!("(component {INVALID})")).await;
+    assert!(none.starts_with("not a plugin: does not export `ophost:plugin/operations@0.1.x`"));
+    assert_eq!(
+        reason_of_text("(module)").await,
+        "a core module without component-type metadata; add it with `wasm-tools component embed` \
+         and the contract that `ophost wit` writes"
+    );
+}
+
 #[tokio::test]
 async fn recent_webassembly_proposals_are_disabled() {
     let core = |fields: &str| format!("(component (core module {fields}))");
@@ -145,16 +200,15 @@ async fn recent_webassembly_proposals_are_disabled() {
         (core("(type $f (func)) (type (cont $f))"), "stack switching"),
         (core("(memory 1 (pagesize 1))"), "custom page sizes"),
         (core("(func (i64.mul_wide_s (i64.const 1) (i64.const 1)) drop drop)"), "wide arithmetic"),
-        (r#"(component (import "a" (func async)))"#.to_owned(), "async"),
-        ("(component (core func (canon thread.yield)))".to_owned(), "async"),
+        ("(component (type (func async)))".to_owned(), "async"),
         ("(component (type (stream u8)))".to_owned(), "async"),
         ("(component (type error-context))".to_owned(), "error-context"),
-        (r#"(component (import "a" (value u8)))"#.to_owned(), "value"),
+        (r#"(component (type (component (import "a" (value u8)))))"#.to_owned(), "value"),
         ("(component (type (list u8 4)))".to_owned(), "fixed-length lists"),
         ("(component (type (map string u8)))".to_owned(), "map feature"),
     ];
     for (text, word) in disabled {
-        let reason = reason_of_text(&text).await;
+        let reason = reason_of_text(&with_operations(&text, "0.1.1")).await;
         assert!(reason.starts_with("invalid or unsupported component: "), "{reason}");
         assert!(reason.contains(word), "{word}: {reason}");
     }
@@ -181,8 +235,11 @@ async fn rejection_reason_is_short_for_long_names() {
             "this host supports 0.1.x",
         ),
         (
-            format!(
-                r#"(component (core module (func (export "{long}")) (func (export "{long}"))))"#
+            with_operations(
+                &format!(
+                    r#"(component (core module (func (export "{long}")) (func (export "{long}"))))"#
+                ),
+                "0.1.1",
             ),
             "bytes, cut]",
         ),

@@ -30,14 +30,23 @@ const EXAMPLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// `input.json`, which the user has to write.
 pub(crate) fn example_command(operation: &Operation) -> String {
     let name = operation.name.as_str();
-    let schema = operation.input_schema.clone();
-    // A schema can be written so that validation never ends.
-    let words = run_with_timeout(EXAMPLE_TIMEOUT, move || words(&schema)).flatten();
+    let words = words_in_time(operation);
     let command = words.map(|words| format!("ophost run {name} {}", words.join(" ")));
     match command {
         Some(command) if command.len() <= MAX_COMMAND => command.trim_end().to_owned(),
         Some(_) | None => format!("ophost run {name} --input @input.json"),
     }
+}
+
+/// Returns whether a valid input can be derived from the input schema.
+pub(crate) fn has_example(operation: &Operation) -> bool {
+    words_in_time(operation).is_some()
+}
+
+fn words_in_time(operation: &Operation) -> Option<Vec<String>> {
+    let schema = operation.input_schema.clone();
+    // A schema can be written so that validation never ends.
+    run_with_timeout(EXAMPLE_TIMEOUT, move || words(&schema)).flatten()
 }
 
 /// Returns the shell words of a valid input; `None` if the example is not valid.

@@ -4,6 +4,6 @@ mod example;
 mod node;
 mod table;
 
-pub(super) use self::example::example_command;
+pub(super) use self::example::{example_command, has_example};
 pub(super) use self::node::{Field, Node};
 pub(super) use self::table::{Side, rows};
