@@ -11,8 +11,9 @@ use ophost::config::Config;
 use ophost::os_error::Shortage;
 use ophost::{InspectError, Inspector, OperationName};
 
-use super::error::{CliError, Exit};
-use super::output::{self, ERROR, EscapedLine};
+use super::compile_progress;
+use super::error::{CliError, Exit, compile_limit_hint};
+use super::output::{self, ERROR, EscapedLine, HINT};
 use super::settings;
 
 #[derive(Debug, Args)]
@@ -50,14 +51,18 @@ pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCo
     };
     let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
     let inspection = match bytes {
-        Ok(bytes) => runtime.block_on(inspector.inspect(&bytes)),
+        Ok(bytes) => runtime.block_on(compile_progress::inspect(&inspector, &file, &bytes)),
         Err(reason) => Err(reason),
     };
     if let Some(source) = inspection.as_ref().err().and_then(InspectError::shortage) {
         return Err(UncheckedFile { file, source }.into());
     }
+    let exceeded = inspection.as_ref().err().and_then(InspectError::compile_limit);
     let inspection = inspection.map_err(|reason| reason.to_string());
     print(&file.display().to_string(), &inspection, json)?;
+    if let Some(limit) = exceeded.filter(|_| !json) {
+        output::stderr(&format!("{HINT}hint{HINT:#}: {}\n", compile_limit_hint(limit)));
+    }
     Ok(if inspection.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 

@@ -3,6 +3,7 @@
 //! | file | content |
 //! |------|---------|
 //! | `engine.rs` | [`Sandbox`]: the wasmtime engine and its linkers, one for each host |
+//! | `estimate.rs` | estimates the time for compiling a plugin |
 //! | `compile.rs` | [`Compiler`]: compiles in a child process, under resource limits |
 //! | `cache.rs` | cache of compiled code, in a private directory |
 //! | `static_limits/` | estimates the host memory of a component before compiling it |
@@ -32,6 +33,7 @@ mod cache;
 mod compile;
 mod describe;
 mod engine;
+mod estimate;
 mod failure;
 mod guest_output;
 mod imports;
