@@ -15,6 +15,7 @@
 //! | `limiter.rs` | limits on the memories and tables of a store |
 //! | `ticker.rs` | advances the epoch, so that guests can be interrupted |
 //! | `guest_output.rs` | [`GuestOutput`]: log, item errors and progress of an execution |
+//! | `stderr_report.rs` | finds message and stack in what a guest wrote to stderr before it trapped |
 //! | `text.rs` | size limits of texts and JSON from a guest |
 //! | `failure.rs` | maps wasmtime errors and declared failures to failure kinds |
 //! | `backtrace.rs` | formats the backtrace of a guest |
@@ -42,6 +43,7 @@ mod limiter;
 mod load;
 mod pool;
 mod static_limits;
+mod stderr_report;
 mod text;
 mod ticker;
 
