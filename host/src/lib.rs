@@ -108,7 +108,7 @@ pub use crate::model::history::{
     ChangeAuthor, HistoryEntry, HistoryPage, PastDocument, PointInTime,
 };
 pub use crate::model::limits::{
-    Amount, CompileBudget, LimitName, LimitRequest, Limits, OperationLimits,
+    Amount, CompileBudget, CompileLimit, LimitName, LimitRequest, Limits, OperationLimits,
 };
 pub use crate::model::operation::{Hints, MetadataError, Operation, OperationName, Plugin};
 pub use crate::model::outcome::{
@@ -122,7 +122,9 @@ pub use crate::model::run_record::{
 };
 pub use crate::policy::PolicyError;
 pub use crate::policy::RecordPolicy;
-pub use crate::registry::catalog::{Catalog, OperationFilter, OperationInfo, PluginState};
+pub use crate::registry::catalog::{
+    Catalog, OperationFilter, OperationInfo, PluginState, RejectedFile,
+};
 pub use crate::registry::{LoadProgress, RegistryError};
 pub use crate::run::{
     BatchImport, COMPILER_COMMAND, Host, HostBuilder, HostError, InspectError, Inspector,

@@ -18,7 +18,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, WorldId};
 
 /// All guests in `guests/wat`, in alphabetical order. The first lines of a file describe the guest.
-pub const NAMES: [&str; 27] = [
+pub const NAMES: [&str; 28] = [
     "benign",
     "bulk_fill",
     "call_invalid_utf8",
@@ -45,6 +45,7 @@ pub const NAMES: [&str; 27] = [
     "trap",
     "unknown_import",
     "wasi_long_line",
+    "wasi_stderr_trap",
     "wasi_stdout",
 ];
 

@@ -141,6 +141,7 @@ impl Expected {
                 Self::Failure("`wasi:clocks/monotonic-clock@0.2.0#subscribe-duration`")
             }
             "unknown_import" => Self::Failure("`acme:tools/magic@1.0.0#cast`"),
+            "wasi_stderr_trap" => Self::Failure("`wasi:cli/stderr@0.2.0#get-stderr`"),
             "wasi_long_line" | "wasi_stdout" => Self::Failure("`wasi:cli/stdout@0.2.0#get-stdout`"),
 
             other => panic!("add the expected end of `{other}` here"),

@@ -17,6 +17,7 @@ use ophost_toolchain::{Artifact, BuildError};
 
 use super::atomic_file::AtomicFile;
 use super::error::{CliError, Exit};
+use super::installed;
 use super::output::{self, EscapedLine};
 use super::settings;
 
@@ -99,18 +100,21 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
     if args.out.is_some() && count > 1 {
         return Err(ComponentError::OneFile { count }.into());
     }
-    if args.install {
-        config.check_trusted(true)?;
-    }
+    let builder = match args.install {
+        // The plugin directory makes a project of the current directory.
+        true => settings::builder(config)?,
+        false => settings::compiling_builder(config)?,
+    };
     let artifacts = ophost_toolchain::build(&args.dirs, &mut |event| progress(&event.to_string()))?;
-    let inspector = Inspector::new(&settings::compiling_builder(config)?)?;
+    let inspector = Inspector::new(&builder)?;
     let mut written = Vec::new();
     for artifact in artifacts {
         let file = args.destination(&artifact, config.install_directory());
         written.push(super::runtime()?.block_on(finish(&inspector, artifact, file))?);
     }
     print(&written, json)?;
-    if args.install && !check_installed(&written, config)? {
+    let files: Vec<_> = written.iter().map(|it| it.file.as_path()).collect();
+    if args.install && !super::runtime()?.block_on(installed::load(&files, config))? {
         return Ok(Exit::Failed.into());
     }
     Ok(ExitCode::SUCCESS)
@@ -126,18 +130,6 @@ pub(super) fn module(dir: &Path) -> Result<PathBuf, CliError> {
     let artifacts = ophost_toolchain::build(&dirs, &mut |event| progress(&event.to_string()))?;
     let module = artifacts.into_iter().next().map(|artifact| artifact.wasm);
     module.ok_or_else(|| BuildError::NoModule { package: dir.display().to_string() }.into())
-}
-
-/// Returns whether a host uses all installed files, and warns about each rejected file.
-fn check_installed(written: &[Written], config: &Config) -> Result<bool, CliError> {
-    let host = super::runtime()?.block_on(settings::builder(config)?.build())?;
-    let catalog = host.catalog();
-    let is_written = |path: &Path| written.iter().any(|it| it.file == path);
-    let rejected: Vec<_> = catalog.rejected().filter(|(path, _)| is_written(path)).collect();
-    for (path, reason) in &rejected {
-        output::warn(&format!("`{}` is installed but rejected: {reason}", path.display()));
-    }
-    Ok(rejected.is_empty())
 }
 
 impl BuildArgs {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ophost::{
-    FindError, HostError, OperationName, Outcome, PolicyError, PruneError, RegistryError, RunError,
-    RunId, RunRecord, StoreError, UndoError, Untrusted,
+    CompileLimit, FindError, HostError, OperationName, Outcome, PolicyError, PruneError,
+    RegistryError, RejectedFile, RunError, RunId, RunRecord, StoreError, UndoError, Untrusted,
     config::ConfigError,
     document::{Address, CollectionName, DocumentId},
     os_error::{self, Shortage},
@@ -21,6 +21,9 @@ use super::changes::input_differences;
 use super::output::{self, ERROR, EscapedLine, EscapedText, HINT};
 use super::run::MORE_IN_SETTINGS;
 use super::untrusted::{fix, permit};
+
+/// Maximum number of rejected plugin files in an error.
+const MAX_SHOWN_REJECTED: usize = 5;
 
 /// Exit codes. They are part of the public interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +158,7 @@ impl CliError {
     fn text(&self) -> String {
         let mut text = format!("{ERROR}error{ERROR:#}: {}\n", EscapedLine(&self.message()));
         let violations = self.violations().iter().map(ToString::to_string);
-        for line in violations.chain(self.differences()) {
+        for line in violations.chain(self.differences()).chain(rejected_lines(self.rejected())) {
             let _ = writeln!(text, "  {}", EscapedLine(&line));
         }
         if let Some(hint) = self.hint() {
@@ -175,6 +178,9 @@ impl CliError {
         }
         if let Some(store) = self.store_error() {
             error["retryable"] = store.is_retryable().into();
+        }
+        if !self.rejected().is_empty() {
+            error["rejected"] = self.rejected().iter().map(rejected_json).collect();
         }
         if !self.differences().is_empty() {
             error["differences"] = json!(self.differences());
@@ -249,6 +255,14 @@ impl CliError {
                 input_differences(&inputs.0, &inputs.1)
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// Returns the rejected plugin files that may have the operation.
+    fn rejected(&self) -> &[RejectedFile] {
+        match self {
+            Self::Run(RunError::NoSuchOperation { rejected, .. }) => rejected,
+            _ => &[],
         }
     }
 
@@ -497,7 +511,10 @@ fn run_kind(error: &RunError) -> &'static str {
 fn run_hint(error: &RunError) -> Option<String> {
     Some(match error {
         RunError::NoSuchOperation { similar, rejected, .. } => {
-            unknown_hint(similar.as_deref(), *rejected)
+            unknown_hint(similar.as_deref(), rejected)
+        }
+        RunError::Unavailable { exceeded: Some(limit), .. } => {
+            compile_limit_hint(*limit).to_owned()
         }
         RunError::Untrusted { untrusted, .. } => fix(untrusted),
         RunError::PluginRejected { .. } => "run `ophost plugins` to show the reason".to_owned(),
@@ -529,16 +546,40 @@ fn run_hint(error: &RunError) -> Option<String> {
 }
 
 /// Returns the hint for an unknown operation. A rejected plugin file may contain it.
-fn unknown_hint(similar: Option<&str>, rejected: usize) -> String {
-    let suggestion = match similar {
-        Some(similar) => format!("did you mean `{similar}`?"),
-        None => "run `ophost list` to list the operations".to_owned(),
-    };
-    match rejected {
-        0 => suggestion,
-        1 => format!("{suggestion}; 1 plugin file was rejected, see `ophost plugins`"),
-        more => format!("{suggestion}; {more} plugin files were rejected, see `ophost plugins`"),
+fn unknown_hint(similar: Option<&str>, rejected: &[RejectedFile]) -> String {
+    let exceeded = || rejected.iter().find_map(|rejected| rejected.exceeded);
+    match (similar, rejected.len()) {
+        (Some(similar), _) => format!("did you mean `{similar}`?"),
+        (None, 0) => "run `ophost list` to list the operations".to_owned(),
+        (None, _) if let Some(limit) = exceeded() => compile_limit_hint(limit).to_owned(),
+        (None, _) => "run `ophost plugins` to list all plugin files".to_owned(),
     }
+}
+
+/// Returns the hint for a plugin whose compilation exceeds a limit.
+pub(super) fn compile_limit_hint(limit: CompileLimit) -> &'static str {
+    match limit {
+        CompileLimit::CpuTime | CompileLimit::WallTime => {
+            "raise `[compile] time`, or set `OPHOST_COMPILE_TIME`"
+        }
+        CompileLimit::Memory => "raise `[compile] memory`, or set `OPHOST_COMPILE_MEMORY`",
+    }
+}
+
+/// Returns a line for each of the first rejected files.
+fn rejected_lines(rejected: &[RejectedFile]) -> Vec<String> {
+    let line = |it: &RejectedFile| format!("`{}` was rejected: {}", it.file.display(), it.reason);
+    let mut lines: Vec<_> = rejected.iter().take(MAX_SHOWN_REJECTED).map(line).collect();
+    match rejected.len().saturating_sub(MAX_SHOWN_REJECTED) {
+        0 => {}
+        1 => lines.push("1 more plugin file was rejected".to_owned()),
+        more => lines.push(format!("{more} more plugin files were rejected")),
+    }
+    lines
+}
+
+fn rejected_json(rejected: &RejectedFile) -> Value {
+    json!({"file": rejected.file.display().to_string(), "reason": rejected.reason})
 }
 
 /// Returns the hint for an error of the store.

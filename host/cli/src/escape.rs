@@ -21,6 +21,9 @@ use std::fmt::{self, Write as _};
 /// Text on one line: every unsafe character is escaped.
 pub(super) struct EscapedLine<'a>(pub(super) &'a str);
 
+/// Line of a log: tabs are not escaped.
+pub(super) struct EscapedLogLine<'a>(pub(super) &'a str);
+
 /// Text of several lines: line ends and tabs are not escaped.
 pub(super) struct EscapedText<'a>(pub(super) &'a str);
 
@@ -30,6 +33,12 @@ pub(super) struct Json<'a>(pub(super) &'a str);
 impl fmt::Display for EscapedLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(f, self.0, &[], in_text)
+    }
+}
+
+impl fmt::Display for EscapedLogLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, self.0, &['\t'], in_text)
     }
 }
 
@@ -178,6 +187,7 @@ mod tests {
             assert!(!is_safe(&text));
         }
         assert_eq!(EscapedLine("a\n\tb").to_string(), "a\\u{a}\\u{9}b");
+        assert_eq!(EscapedLogLine("a\n\tb").to_string(), "a\\u{a}\tb");
         assert_eq!(EscapedText("a\n\tb").to_string(), "a\n\tb");
     }
 

@@ -13,6 +13,7 @@
 //! - `orchestration`, `limits`: flags of the commands that execute operations.
 //! - `atomic_file`: atomic writes of files. `compile_progress`: progress of compiling plugins.
 //! - `interrupt`: Ctrl-C and other signals. `timeout`: work with a time limit.
+//! - `installed`: plugin files that a command has installed.
 //! - `untrusted`: hints that make files trusted. `process_limits`: resource limits of the process.
 //! - `error`: errors, hints and exit codes. `panics`: the panic hook.
 
@@ -31,6 +32,7 @@ mod error;
 mod escape;
 mod field_path;
 mod input;
+mod installed;
 mod interrupt;
 mod limits;
 mod list;

@@ -16,7 +16,7 @@ use shlex::Quoter;
 
 use super::error::CliError;
 use super::escape::Json;
-pub(super) use super::escape::{EscapedLine, EscapedText};
+pub(super) use super::escape::{EscapedLine, EscapedLogLine, EscapedText};
 use super::stdio;
 
 /// Minimum width of a terminal in columns. A smaller reported width is ignored.

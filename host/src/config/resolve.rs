@@ -561,7 +561,7 @@ mod tests {
     fn untrusted_file_can_only_lower_limits() {
         let text = "plugins = [\"a\"]\n[limits]\ntimeout = \"1s\"\nmemory = \"1GiB\"\n\
             max.log = \"1GiB\"\nmax.output = \"1MiB\"\n[operations.a]\ntimeout = \"31s\"\n\
-            [compile]\ntime = \"61s\"\nmemory = \"1GiB\"\ncompiler = \"winch\"\n\
+            [compile]\ntime = \"241s\"\nmemory = \"1GiB\"\ncompiler = \"winch\"\n\
             [retention]\nmax_runs = 1\nfailed.max_age = \"1d\"\nhistory_max_age = \"1d\"\n";
         let mut settings = file::parse(text, Path::new("ophost.toml")).unwrap();
         let ignored = remove_grants(&mut settings, Path::new("ophost.toml"));

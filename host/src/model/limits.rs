@@ -140,21 +140,76 @@ impl fmt::Display for Amount {
 }
 
 /// Limits of compiling one plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompileBudget {
-    /// Wall time. Default 60 s.
+    /// CPU time, summed over all threads of the compiler, in seconds that are rounded up. Default
+    /// 4 min. The wall time is limited to ten times as much, because other processes may need the
+    /// CPU.
     pub time: Duration,
     /// Bytes of address space. Default 2 GiB.
     pub memory: u64,
 }
 
 impl CompileBudget {
-    /// The default limits.
-    pub const DEFAULT: Self = Self { time: Duration::from_secs(60), memory: 2 << 30 };
+    /// The default limits: the CPU time of four threads in one minute.
+    pub const DEFAULT: Self = Self { time: Duration::from_secs(240), memory: 2 << 30 };
+
+    /// Returns the maximum of the wall time.
+    pub(crate) fn wall_time(self) -> Duration {
+        self.time.saturating_mul(10)
+    }
 }
 
 impl Default for CompileBudget {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+/// A limit of compiling a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CompileLimit {
+    /// [`CompileBudget::time`].
+    CpuTime,
+    /// Ten times [`CompileBudget::time`], as wall time.
+    WallTime,
+    /// [`CompileBudget::memory`].
+    Memory,
+}
+
+/// A limit of a budget that was too low for compiling a plugin. A higher one may be enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExceededBudget {
+    pub(crate) limit: CompileLimit,
+    pub(crate) budget: CompileBudget,
+}
+
+impl ExceededBudget {
+    /// Returns whether another budget is higher in the limit that was exceeded.
+    pub(crate) fn is_raised_by(self, budget: CompileBudget) -> bool {
+        match self.limit {
+            CompileLimit::CpuTime | CompileLimit::WallTime => budget.time > self.budget.time,
+            CompileLimit::Memory => budget.memory > self.budget.memory,
+        }
+    }
+}
+
+impl fmt::Display for ExceededBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit, budget } = self;
+        match limit {
+            CompileLimit::CpuTime => {
+                let max = Amount::Time(budget.time);
+                write!(f, "compilation needs more CPU time than {max} (`[compile] time`)")
+            }
+            CompileLimit::WallTime => {
+                let max = Amount::Time(budget.wall_time());
+                write!(f, "compilation was not finished after {max} (10 times `[compile] time`)")
+            }
+            CompileLimit::Memory => {
+                let max = Amount::Bytes(budget.memory);
+                write!(f, "compilation needs more memory than {max} (`[compile] memory`)")
+            }
+        }
     }
 }

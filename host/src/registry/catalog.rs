@@ -4,12 +4,13 @@
 //! directories creates a new catalog after a change. Existing catalogs stay valid.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::digest::Digest;
+use crate::model::limits::CompileLimit;
 use crate::model::operation::{Operation, OperationName, Plugin};
-use crate::registry::{PluginFile, RegisteredOperation, Registry};
+use crate::registry::{PluginFile, RegisteredOperation, Registry, Rejected};
 use crate::util::trust::Untrusted;
 use ophost_document::suggest::closest_match;
 
@@ -106,6 +107,25 @@ impl<'a> From<&'a RegisteredOperation> for OperationInfo<'a> {
             file: path,
             digest: *digest,
         }
+    }
+}
+
+/// A rejected plugin file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedFile {
+    /// Path of the file.
+    pub file: PathBuf,
+    /// Reason, in one sentence.
+    pub reason: String,
+    /// The limit that compilation exceeded, if that is the reason. The file may be valid.
+    pub exceeded: Option<CompileLimit>,
+}
+
+impl From<&Rejected> for RejectedFile {
+    fn from(rejected: &Rejected) -> Self {
+        let Rejected { path, reason } = rejected;
+        let exceeded = reason.compile_limit();
+        Self { file: path.clone(), reason: reason.to_string(), exceeded }
     }
 }
 

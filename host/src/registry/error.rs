@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::files::{MAX_FILE, MAX_FILES};
+use crate::model::limits::CompileLimit;
 use crate::model::operation::OperationName;
 use crate::sandbox::{DescribeError, LoadError};
 use crate::util::os_error::Shortage;
@@ -62,6 +63,14 @@ impl FileError {
     pub(crate) fn untrusted(&self) -> Option<&Untrusted> {
         match self {
             Self::Untrusted { untrusted, .. } => Some(untrusted),
+            _ => None,
+        }
+    }
+
+    /// Returns the limit that compilation exceeded, if that is the reason. The file may be valid.
+    pub(crate) fn compile_limit(&self) -> Option<CompileLimit> {
+        match self {
+            Self::Load(LoadError::Budget(exceeded)) => Some(exceeded.limit),
             _ => None,
         }
     }

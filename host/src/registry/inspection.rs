@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -13,10 +14,11 @@ use super::files::{self, Candidate};
 use super::index::{IndexEntry, Inspection};
 use super::snapshot::{InspectedFile, PluginFile, Schemas};
 use crate::model::digest::Digest;
+use crate::model::limits::CompileLimit;
 use crate::sandbox::{DescribeError, Description, Guest, LoadError, Sandbox};
 
-/// Time for which a rejection stays valid if the compilation exceeded its limits, in nanoseconds.
-/// The machine may have been busy.
+/// Time after which a content that exceeded the compile budget is compiled again with the same
+/// budget, in nanoseconds.
 const COMPILE_BACK_OFF: i64 = 600 * 1_000_000_000;
 /// Time for which a rejection stays valid if `describe` failed, in nanoseconds.
 const DESCRIBE_BACK_OFF: i64 = 10 * 1_000_000_000;
@@ -28,6 +30,10 @@ const MAX_CONCURRENT: usize = 4;
 pub struct LoadProgress<'a> {
     /// The file.
     pub file: &'a Path,
+    /// Size of the file, in bytes.
+    pub bytes: usize,
+    /// About how long compiling takes if no other process needs the CPU.
+    pub estimate: Duration,
     /// Number of files before this one.
     pub done: usize,
     /// Number of files to inspect.
@@ -61,9 +67,10 @@ pub(super) struct PendingInspection {
 pub(super) fn split(
     candidates: Vec<Candidate>,
     inspected: &[InspectedFile],
+    sandbox: &Sandbox,
 ) -> (Vec<InspectedFile>, Vec<PendingInspection>) {
     let now = files::now();
-    let valid = || inspected.iter().filter(|file| file.is_valid_at(now));
+    let valid = || inspected.iter().filter(|file| is_valid(file, now, sandbox));
     let by_path: HashMap<&Path, &InspectedFile> =
         valid().map(|file| (file.path.as_path(), file)).collect();
     let mut unchanged = Vec::new();
@@ -81,6 +88,18 @@ pub(super) fn split(
     let by_digest = Arc::new(by_digest);
     let pending = |candidate| PendingInspection { candidate, by_digest: Arc::clone(&by_digest) };
     (unchanged, changed.into_iter().map(pending).collect())
+}
+
+/// Returns whether the result of an inspection is still valid.
+fn is_valid(file: &InspectedFile, now: i64, sandbox: &Sandbox) -> bool {
+    match &file.inspection {
+        Inspection::Plugin(_) => true,
+        Inspection::Rejected { valid_until, .. } => now < *valid_until,
+        Inspection::OverBudget { exceeded, retry_at } => {
+            let is_possible = sandbox.raises(*exceeded) || sandbox.is_cached(&file.digest);
+            now < *retry_at && !is_possible
+        }
+    }
 }
 
 /// Returns whether a file is the one that was inspected, without reading it.
@@ -105,9 +124,10 @@ pub(super) async fn inspect_all(
             // The semaphore is never closed, so acquiring a permit cannot fail.
             let _permit = permits.acquire_owned().await;
             let path = pending.candidate.path.clone();
-            let on_new_content = || {
+            let on_new_content = |bytes: &[u8]| {
                 if let Some(LoadObserver(observe)) = observer {
-                    observe(LoadProgress { file: &path, done, total });
+                    let (file, estimate) = (path.as_path(), sandbox.compile_time(bytes));
+                    observe(LoadProgress { file, bytes: bytes.len(), estimate, done, total });
                 }
             };
             let result = pending.inspect(&sandbox, on_new_content).await;
@@ -122,22 +142,19 @@ impl PendingInspection {
     async fn inspect(
         self,
         sandbox: &Sandbox,
-        on_new_content: impl FnOnce(),
+        on_new_content: impl FnOnce(&[u8]),
     ) -> Result<InspectedFile, FileError> {
         let Self { candidate, by_digest } = self;
         let (bytes, stamp) = files::read_plugin(&candidate.target).await?;
         let (digest, read_at) = (Digest::sha256(&bytes), files::now());
         let path = candidate.path;
         let inspection = match by_digest.get(&digest).map(|file| &file.inspection) {
-            Some(Inspection::Rejected { reason, valid_until }) => {
-                Inspection::Rejected { reason: reason.clone(), valid_until: *valid_until }
+            Some(Inspection::Plugin(file)) if file.path != path => {
+                Inspection::Plugin(Arc::new(file.at(path.clone())))
             }
-            Some(Inspection::Plugin(file)) if file.path == path => {
-                Inspection::Plugin(Arc::clone(file))
-            }
-            Some(Inspection::Plugin(file)) => Inspection::Plugin(Arc::new(file.at(path.clone()))),
+            Some(known) => known.clone(),
             None => {
-                on_new_content();
+                on_new_content(&bytes);
                 let inspected = inspect(&digest, &bytes, sandbox).await;
                 let file = |(guest, Description { plugin, .. })| {
                     Arc::new(PluginFile::new(path.clone(), digest, plugin, Some(guest)))
@@ -158,7 +175,12 @@ fn rejection(reason: FileError) -> Result<Inspection<Arc<PluginFile>>, FileError
     let valid_until = match &reason {
         FileError::Load(LoadError::Compiler(_)) | FileError::Unreadable(_) => return Err(reason),
         _ if reason.shortage().is_some() => return Err(reason),
-        FileError::Load(LoadError::Budget { .. }) => files::now().saturating_add(COMPILE_BACK_OFF),
+        // Other processes needed the CPU.
+        _ if reason.compile_limit() == Some(CompileLimit::WallTime) => return Err(reason),
+        FileError::Load(LoadError::Budget(exceeded)) => {
+            let retry_at = files::now().saturating_add(COMPILE_BACK_OFF);
+            return Ok(Inspection::OverBudget { exceeded: *exceeded, retry_at });
+        }
         FileError::Describe(DescribeError::NoDescription(_)) => {
             files::now().saturating_add(DESCRIBE_BACK_OFF)
         }

@@ -90,7 +90,7 @@ impl Loader {
                 Err((path, reason)) => drop(rejected.insert(path, reason)),
             }
         }
-        let (mut files, pending) = split(candidates, &inspected);
+        let (mut files, pending) = split(candidates, &inspected, &self.sandbox);
         let is_changed = !pending.is_empty() || files.len() != inspected.len();
         for (path, result) in inspect_all(pending, &self.sandbox, self.observer.as_ref()).await {
             match result {

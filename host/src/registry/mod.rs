@@ -34,5 +34,5 @@ pub(crate) use self::files::{Ignored, read_plugin};
 pub use self::inspection::LoadProgress;
 pub(crate) use self::inspection::{LoadObserver, inspect};
 pub(crate) use self::load::{Loader, LoaderOptions};
-pub(crate) use self::snapshot::{PluginFile, RegisteredOperation, Registry, Schemas};
+pub(crate) use self::snapshot::{PluginFile, RegisteredOperation, Registry, Rejected, Schemas};
 pub(crate) use self::watch::watch;

@@ -12,7 +12,7 @@ use super::files::read_plugin;
 use super::index::{IndexEntry, Inspection};
 use crate::model::digest::Digest;
 use crate::model::operation::{Operation, OperationName, Plugin};
-use crate::sandbox::{Guest, Sandbox};
+use crate::sandbox::{Guest, LoadError, Sandbox};
 use ophost_schema::{Schema, SchemaError};
 
 /// An inspected file in memory, served or rejected.
@@ -46,6 +46,9 @@ impl Registry {
                 Inspection::Plugin(_) => {}
                 Inspection::Rejected { reason, .. } => {
                     rejected.insert(file.path.clone(), FileError::Content(reason.clone()));
+                }
+                Inspection::OverBudget { exceeded, .. } => {
+                    rejected.insert(file.path.clone(), LoadError::Budget(*exceeded).into());
                 }
             }
         }
@@ -82,6 +85,16 @@ impl Registry {
         let unused = self.files.iter().filter(|file| !file.accepted);
         let mut declaring = unused.filter(|file| file.plugin().is_some_and(declares));
         declaring.find_map(|file| self.rejected.iter().find(|it| it.path == file.path))
+    }
+
+    /// Returns the rejected files whose operations are unknown.
+    pub(crate) fn rejected_without_operations(&self) -> impl Iterator<Item = &Rejected> {
+        let is_known = |rejected: &Rejected| {
+            let mut files = self.files.iter().filter(|file| file.path == rejected.path);
+            matches!(rejected.reason, FileError::Duplicate { .. })
+                || files.any(|file| file.plugin().is_some())
+        };
+        self.rejected.iter().filter(move |rejected| !is_known(rejected))
     }
 
     /// Returns all operations, sorted by name.

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::RunReport;
 use crate::model::document::ChangeCount;
-use crate::model::limits::Amount;
+use crate::model::limits::{Amount, CompileLimit};
 use crate::model::operation::OperationName;
 use crate::model::run_record::RunId;
 use crate::policy::PolicyError;
 use crate::registry::RegistryError;
+use crate::registry::catalog::RejectedFile;
 use crate::sandbox::SandboxError;
 use crate::store::StoreError;
 use crate::util::os_error::Shortage;
@@ -28,8 +29,9 @@ pub enum RunError {
         name: String,
         /// A similar existing name.
         similar: Option<String>,
-        /// Number of rejected plugin files. The operation may be in one of them.
-        rejected: usize,
+        /// The rejected plugin files whose operations are unknown. The operation may be in one of
+        /// them.
+        rejected: Vec<RejectedFile>,
     },
     /// No trusted plugin has an operation with this name. It may be in an untrusted file.
     #[error("no operation named `{name}` in the trusted plugins; untrusted: {untrusted}")]
@@ -150,6 +152,8 @@ pub enum RunError {
         file: PathBuf,
         /// The reason.
         reason: String,
+        /// The limit that compilation exceeded, if that is the reason.
+        exceeded: Option<CompileLimit>,
     },
 }
 

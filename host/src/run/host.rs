@@ -23,7 +23,7 @@ use crate::model::outcome::{Actor, Flags, Outcome};
 use crate::model::retention::RetentionPolicy;
 use crate::model::run_record::{Masked, RunId, RunRecord};
 use crate::policy::{Grants, Policy};
-use crate::registry::catalog::Catalog;
+use crate::registry::catalog::{Catalog, RejectedFile};
 use crate::registry::{self, FileError, Ignored, Loader, RegisteredOperation, Registry, Schemas};
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
@@ -356,11 +356,12 @@ impl Host {
             let (name, file) = (name.to_owned(), rejected.path.clone());
             return RunError::PluginRejected { name, file, reason: rejected.reason.to_string() };
         }
+        let rejected = registry.rejected_without_operations().map(RejectedFile::from).collect();
         let catalog = Catalog::new(registry);
         RunError::NoSuchOperation {
             name: name.to_owned(),
             similar: catalog.similar(name).map(ToOwned::to_owned),
-            rejected: catalog.rejected().count(),
+            rejected,
         }
     }
 }
@@ -383,7 +384,12 @@ fn unavailable(entry: &RegisteredOperation, reason: &FileError) -> RunError {
     if let Some(source) = reason.shortage() {
         return RunError::Shortage { operation, source };
     }
-    RunError::Unavailable { operation, file: entry.file.path.clone(), reason: reason.to_string() }
+    RunError::Unavailable {
+        operation,
+        file: entry.file.path.clone(),
+        reason: reason.to_string(),
+        exceeded: reason.compile_limit(),
+    }
 }
 
 /// Validates an input and applies defaults. With an idempotency key, also returns the input before

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{HostBuilder, HostError};
 use crate::model::digest::Digest;
+use crate::model::limits::CompileLimit;
 use crate::model::operation::Plugin;
 use crate::registry::{self, FileError};
 use crate::sandbox::{self, Description, Sandbox};
@@ -37,6 +38,11 @@ impl Inspector {
     /// while it is read.
     pub async fn read(path: &Path) -> Result<Vec<u8>, InspectError> {
         Ok(registry::read_plugin(path).await?.0)
+    }
+
+    /// Returns about how long it takes to compile a plugin if no other process needs the CPU.
+    pub fn compile_time(&self, bytes: &[u8]) -> Duration {
+        self.sandbox.compile_time(bytes)
     }
 
     /// Compiles and describes a plugin.
@@ -110,6 +116,14 @@ pub enum InspectError {
         /// What failed.
         message: String,
     },
+    /// Compilation exceeds a limit. The component may be valid.
+    #[error("{message}")]
+    OverBudget {
+        /// The limit.
+        limit: CompileLimit,
+        /// The limit with its value and its setting.
+        message: String,
+    },
     /// A host would reject the component, for this reason.
     #[error("{0}")]
     Rejected(String),
@@ -121,7 +135,15 @@ impl InspectError {
         match self {
             Self::Unreadable(error) => Shortage::of(error),
             Self::Shortage { shortage, .. } => Some(*shortage),
-            Self::Rejected(_) => None,
+            Self::OverBudget { .. } | Self::Rejected(_) => None,
+        }
+    }
+
+    /// Returns the limit that compilation exceeded, if that is the reason.
+    pub fn compile_limit(&self) -> Option<CompileLimit> {
+        match self {
+            Self::OverBudget { limit, .. } => Some(*limit),
+            Self::Unreadable(_) | Self::Shortage { .. } | Self::Rejected(_) => None,
         }
     }
 }
@@ -129,6 +151,9 @@ impl InspectError {
 impl From<FileError> for InspectError {
     fn from(error: FileError) -> Self {
         let message = error.to_string();
+        if let Some(limit) = error.compile_limit() {
+            return Self::OverBudget { limit, message };
+        }
         match (error.shortage(), error) {
             (_, FileError::Unreadable(error)) => Self::Unreadable(error),
             (Some(shortage), _) => Self::Shortage { shortage, message },

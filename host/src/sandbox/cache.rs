@@ -82,6 +82,12 @@ impl CodeCache {
         }
     }
 
+    /// Returns whether an entry for the component with this digest exists. It may be invalid.
+    pub(super) fn has_entry(&self, digest: &Digest) -> bool {
+        let directory = self.directory.open().ok().flatten();
+        directory.is_some_and(|it| matches!(it.open_file(&self.name(digest)), Ok(Some(_))))
+    }
+
     /// Stores the compiled component with this digest.
     ///
     /// # Errors

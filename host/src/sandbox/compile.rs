@@ -7,6 +7,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
 use std::{env, thread};
 
 use rustix::process::{Resource, Rlimit, Signal};
@@ -20,7 +21,7 @@ use super::interface::Interface;
 use super::load::{self, LoadError};
 use super::static_limits::{self, LimitExceeded};
 use crate::model::compiler::CompilerBackend;
-use crate::model::limits::{Amount, CompileBudget};
+use crate::model::limits::{CompileBudget, CompileLimit, ExceededBudget};
 use crate::util::os_error::{self, Shortage};
 
 /// Subcommand of `ophost` that runs the compiler process.
@@ -89,34 +90,43 @@ async fn compile_in_child(
 ) -> Result<Vec<u8>, LoadError> {
     let child = command.spawn().map_err(|error| os_error::spawn_error(&error));
     let mut child = child.map_err(|error| unavailable(&error))?;
-    match tokio::time::timeout(budget.time, exchange(&mut child, bytes)).await {
+    match tokio::time::timeout(budget.wall_time(), exchange(&mut child, bytes)).await {
         Ok(exchanged) => {
             let (status, output) = exchanged.map_err(|error| unavailable(&error))?;
             interpret_exit(status, output, budget)
         }
         // Dropping the child kills the process.
-        Err(_) => Err(LoadError::Budget { what: "time", max: Amount::Time(budget.time) }),
+        Err(_) => Err(exceeded(CompileLimit::WallTime, budget)),
     }
 }
 
+/// Returns the number of threads of a compiler process.
+pub(super) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS))
+}
+
 fn command(program: &PathBuf, budget: CompileBudget, options: EngineOptions) -> Command {
-    let threads = thread::available_parallelism().map_or(1, |count| count.get().min(MAX_THREADS));
     let mut command = Command::new(program);
     command
         .arg(COMPILER_COMMAND)
         .arg(budget.memory.to_string())
-        .arg(budget.time.as_secs().saturating_add(1).saturating_mul(threads as u64).to_string())
+        .arg(whole_seconds(budget.time).to_string())
         .arg((options.reservation == Reservation::Small).to_string())
         .arg(options.backend.as_str())
         .env_clear()
         // The address space is limited, and each thread and heap arena reserves a part of it.
-        .env("RAYON_NUM_THREADS", threads.to_string())
+        .env("RAYON_NUM_THREADS", threads().to_string())
         .env("MALLOC_ARENA_MAX", "2")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// Returns the duration in seconds, rounded up.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 /// Sends the bytes to the child and waits for its output.
@@ -163,7 +173,7 @@ fn interpret_exit(
             Some(shortage) => LoadError::Shortage(shortage),
         }
     } else if is(Signal::XCPU) {
-        LoadError::Budget { what: "time", max: Amount::Time(budget.time) }
+        exceeded(CompileLimit::CpuTime, budget)
     } else if is(Signal::ABORT) {
         // Rust aborts when an allocation fails.
         out_of_memory(budget)
@@ -181,7 +191,11 @@ fn out_of_memory(budget: CompileBudget) -> LoadError {
     if limit.is_some_and(|limit| limit <= budget.memory) {
         return LoadError::Shortage(Shortage::Memory);
     }
-    LoadError::Budget { what: "memory", max: Amount::Bytes(budget.memory) }
+    exceeded(CompileLimit::Memory, budget)
+}
+
+fn exceeded(limit: CompileLimit, budget: CompileBudget) -> LoadError {
+    LoadError::Budget(ExceededBudget { limit, budget })
 }
 
 fn unavailable(error: &io::Error) -> LoadError {

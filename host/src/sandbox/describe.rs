@@ -46,18 +46,21 @@ impl Sandbox {
         let interrupter =
             Interrupter::new(clock::deadline(limits.timeout), CancellationToken::new());
         let output = GuestOutput::new(limits.log, None, None);
-        let state = GuestState::new(guest, limits.memory, output, describe_context(), None);
+        let state = GuestState::new(guest, limits.memory, output.clone(), describe_context(), None);
         let mut store = guest.runtime().store(&interrupter, state);
         store.set_hostcall_fuel(MAX_DESCRIPTION);
         let called = {
             let _running = self.ticker.running();
             interrupter.run_with_interrupts(call(&mut store, guest)).await
         };
+        let denied_growth = store.data().limiter.denied_growth();
+        // Logs the last line of stdout and stderr if it is incomplete.
+        drop(store);
         match called {
             Ok((plugin, memory)) => Ok(Description { plugin: read_plugin(plugin)?, memory }),
             Err(error) if let Some(shortage) = failure::shortage(&error) => Err(shortage.into()),
             Err(error) => {
-                match failure::invoke_error(&error, store.data().limiter.denied_growth(), &limits) {
+                match failure::invoke_error(&error, denied_growth, &limits, output.report()) {
                     InvokeError::Failed(failure) => {
                         Err(DescribeError::NoDescription(failure.message))
                     }

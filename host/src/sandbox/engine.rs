@@ -16,6 +16,7 @@ use super::invoke::Interrupter;
 use super::pool::Pool;
 use super::ticker::EpochTicker;
 use crate::model::compiler::CompilerBackend;
+use crate::model::limits::ExceededBudget;
 use crate::util::code_dir::CodeDir;
 use crate::util::os_error::Shortage;
 
@@ -84,14 +85,18 @@ impl Sandbox {
         self.primary.cache.as_ref().map(CodeCache::directory)
     }
 
-    /// Returns the compatibility key of host version, engine and compile budget. Cached facts
-    /// about a plugin are valid only for the same key.
-    pub(crate) fn compat_key(&self) -> Option<String> {
-        let key = self.primary.cache.as_ref()?.compat_key();
-        Some(match &self.compiler {
-            Compiler::Here => key.to_owned(),
-            Compiler::Child { budget, .. } => format!("{key} {budget:?}"),
-        })
+    /// Returns the compatibility key of host version and engine. Cached facts about a plugin are
+    /// valid only for the same key.
+    pub(crate) fn compat_key(&self) -> Option<&str> {
+        Some(self.primary.cache.as_ref()?.compat_key())
+    }
+
+    /// Returns whether the compiler has a higher budget than the one that was exceeded.
+    pub(crate) fn raises(&self, exceeded: ExceededBudget) -> bool {
+        match &self.compiler {
+            Compiler::Here => true,
+            Compiler::Child { budget, .. } => exceeded.is_raised_by(*budget),
+        }
     }
 }
 

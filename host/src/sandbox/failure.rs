@@ -10,8 +10,10 @@ use wasmtime_wasi::I32Exit;
 
 use super::backtrace;
 use super::bindings::exports::ophost::plugin::operations::Failure as Declared;
+use super::guest_output::GuestReport;
 use super::invoke::{Interrupt, InvokeError};
 use super::limiter::{GrowthDenied, MAX_TABLE_ELEMENTS};
+use super::stderr_report::StderrReport;
 use super::text::{MAX_TEXT, parse_data};
 use crate::model::limits::{Amount, Limits};
 use crate::model::outcome::{Failure, FailureKind};
@@ -60,6 +62,7 @@ pub(super) fn invoke_error(
     error: &wasmtime::Error,
     denied_growth: Option<GrowthDenied>,
     limits: &Limits,
+    report: Option<GuestReport>,
 ) -> InvokeError {
     let (kind, message) = match error.downcast_ref::<Interrupt>() {
         Some(Interrupt::Cancel) => return InvokeError::Cancelled,
@@ -77,7 +80,37 @@ pub(super) fn invoke_error(
     };
     let frames = backtrace::frames(error);
     let traceback = (!frames.is_empty()).then(|| backtrace::text(&frames));
-    InvokeError::failed(Failure { traceback, ..Failure::new(kind, message) })
+    let failure = Failure { traceback, ..Failure::new(kind, message) };
+    InvokeError::failed(match report {
+        Some(report) if kind == FailureKind::Trap => {
+            with_report(failure, report, is_general(error))
+        }
+        Some(_) | None => failure,
+    })
+}
+
+/// Returns whether a trap says nothing about its cause: languages trap or exit so after a panic, an
+/// uncaught exception or a failed assertion.
+fn is_general(error: &wasmtime::Error) -> bool {
+    let trap = error.downcast_ref::<Trap>();
+    error.is::<I32Exit>() || trap == Some(&Trap::UnreachableCodeReached)
+}
+
+/// Adds the report of the guest to the failure of a trap. The message of a general trap is replaced,
+/// and is then a line of the traceback.
+fn with_report(failure: Failure, report: GuestReport, is_general: bool) -> Failure {
+    let StderrReport { message, text } = match report {
+        GuestReport::Panic(message) => return Failure { message, ..failure },
+        GuestReport::Stderr(report) => report,
+    };
+    let (message, trap) = match is_general {
+        true => (message, Some(failure.message)),
+        false => (failure.message, None),
+    };
+    let text = (text != message).then_some(text);
+    let parts = [text, trap, failure.traceback];
+    let traceback = parts.into_iter().flatten().collect::<Vec<_>>().join("\n");
+    Failure { message, traceback: Some(traceback), ..failure }
 }
 
 /// Returns whether the trap has a cause in the guest's code, independent of a denied growth.
@@ -98,17 +131,6 @@ fn growth_failure(denied: Option<GrowthDenied>, limits: &Limits) -> Option<(Fail
             let message = format!("tables exceed the limit of {MAX_TABLE_ELEMENTS} elements");
             Some((FailureKind::Table, message))
         }
-    }
-}
-
-/// Replaces the message of a trap by the panic message. The trap of a panic is only `unreachable`.
-pub(super) fn with_panic_message(error: InvokeError, panic: Option<String>) -> InvokeError {
-    match (error, panic) {
-        (InvokeError::Failed(mut failure), Some(panic)) if failure.kind == FailureKind::Trap => {
-            failure.message = panic;
-            InvokeError::Failed(failure)
-        }
-        (error, _) => error,
     }
 }
 
@@ -148,19 +170,48 @@ fn utf8_failure(error: &wasmtime::Error) -> (FailureKind, String) {
 mod tests {
     use super::*;
 
-    fn message_of(kind: FailureKind, panic: Option<&str>) -> String {
-        let error = InvokeError::failed(Failure::new(kind, "trap message"));
-        match with_panic_message(error, panic.map(ToOwned::to_owned)) {
-            InvokeError::Failed(failure) => failure.message,
-            InvokeError::Cancelled | InvokeError::Conflict => String::new(),
+    /// Returns message and traceback of a trap after this report.
+    fn failure_of(trap: Trap, report: GuestReport) -> (String, String) {
+        match invoke_error(&trap.into(), None, &Limits::DEFAULT, Some(report)) {
+            InvokeError::Failed(failure) => {
+                (failure.message, failure.traceback.unwrap_or_default())
+            }
+            InvokeError::Cancelled | InvokeError::Conflict => panic!("not failed"),
         }
+    }
+
+    fn stderr(message: &str, text: &str) -> GuestReport {
+        GuestReport::Stderr(StderrReport { message: message.to_owned(), text: text.to_owned() })
     }
 
     #[test]
     fn panic_message_replaces_only_the_message_of_a_trap() {
         let panic = "panicked at src/lib.rs:1:1: boom";
-        assert_eq!(message_of(FailureKind::Trap, Some(panic)), panic);
-        assert_eq!(message_of(FailureKind::Trap, None), "trap message");
-        assert_eq!(message_of(FailureKind::Memory, Some(panic)), "trap message");
+        let message = |trap| failure_of(trap, GuestReport::Panic(panic.to_owned())).0;
+        assert_eq!(message(Trap::UnreachableCodeReached), panic);
+        assert_eq!(message(Trap::StackOverflow), "stack overflow");
+    }
+
+    #[test]
+    fn report_on_stderr_replaces_the_message_of_a_general_trap() {
+        let report = stderr("Error: boom", "Error: boom\n    at f (a.js:1:2)");
+        let (message, traceback) = failure_of(Trap::UnreachableCodeReached, report);
+        assert_eq!(message, "Error: boom");
+        let expected = "Error: boom\n    at f (a.js:1:2)\nwasm `unreachable` instruction executed";
+        assert_eq!(traceback, expected);
+        let line = "Assertion failed: x > 0";
+        let (message, traceback) = failure_of(Trap::UnreachableCodeReached, stderr(line, line));
+        assert_eq!(
+            (message.as_str(), traceback.as_str()),
+            (line, "wasm `unreachable` instruction executed")
+        );
+    }
+
+    #[test]
+    fn message_of_another_trap_is_kept() {
+        let report = stderr("reading 3 rows", "reading 3 rows");
+        let (message, traceback) = failure_of(Trap::IntegerDivisionByZero, report);
+        assert_eq!(message, "integer divide by zero");
+        assert_eq!(traceback, "reading 3 rows");
     }
 }

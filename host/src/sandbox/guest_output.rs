@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::stderr_report::{StderrReport, StderrTail};
 use super::text::{MAX_TEXT, memory_size, parse_data};
 use crate::model::outcome::{
     Event, ItemError, LogEntry, LogLevel, LogSource, Progress, RunDiagnostics,
@@ -65,6 +66,15 @@ impl fmt::Debug for OverflowSink {
     }
 }
 
+/// What a guest reported before it trapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum GuestReport {
+    /// The panic message in its last log message.
+    Panic(String),
+    /// The last lines of its stderr.
+    Stderr(StderrReport),
+}
+
 /// The output of an execution. Shared by the imports that write it and the run that reads it.
 #[derive(Clone)]
 pub(crate) struct GuestOutput(Arc<Mutex<GuestOutputInner>>);
@@ -77,6 +87,8 @@ struct GuestOutputInner {
     item_error_budget: usize,
     /// The last log message of the guest, if it is a panic message.
     panic: Option<String>,
+    /// The last lines of stderr, since the last log message of the guest.
+    stderr: StderrTail,
     observer: Option<Observer>,
     overflow: Option<OverflowSink>,
     /// Whether an entry has gone to the overflow sink. All later entries go there too, which keeps
@@ -96,6 +108,7 @@ impl GuestOutput {
             log_budget: usize::try_from(max_log).unwrap_or(usize::MAX),
             item_error_budget: MAX_ITEM_ERROR_BYTES,
             panic: None,
+            stderr: StderrTail::default(),
             observer,
             overflow,
             has_overflowed: false,
@@ -163,19 +176,21 @@ impl GuestOutput {
         }
     }
 
-    /// Returns the last log message of the guest if it is a panic message, even if the log entry
-    /// was dropped.
-    pub(super) fn panic(&self) -> Option<String> {
-        self.lock().panic.clone()
+    /// Returns what the guest reported about its end, even if the log entries were dropped.
+    pub(super) fn report(&self) -> Option<GuestReport> {
+        let inner = self.lock();
+        let panic = inner.panic.clone().map(GuestReport::Panic);
+        panic.or_else(|| inner.stderr.report().map(GuestReport::Stderr))
     }
 
-    /// Clears item errors and the panic message before a conflict retry. The log is kept.
+    /// Clears item errors and the reports before a conflict retry. The log is kept.
     pub(crate) fn reset_for_retry(&self) {
         let mut inner = self.lock();
         inner.diagnostics.item_errors.clear();
         inner.diagnostics.item_errors_dropped = 0;
         inner.item_error_budget = MAX_ITEM_ERROR_BYTES;
         inner.panic = None;
+        inner.stderr.clear();
     }
 
     /// Returns a copy of the stored log and item errors.
@@ -194,7 +209,7 @@ impl GuestOutputInner {
     /// Stores the entry if it fits the log budget, and returns the observer to notify if it was
     /// stored. Without an overflow sink, a dropped entry leaves the budget to smaller entries.
     fn add_entry(&mut self, entry: &LogEntry) -> Option<Observer> {
-        self.track_panic(entry);
+        self.track_reports(entry);
         let data_size = entry.data.as_ref().map_or(0, memory_size);
         let size = ENTRY_OVERHEAD + entry.message.len() + data_size;
         let budget = self.log_budget.checked_sub(size).filter(|_| !self.has_overflowed);
@@ -216,14 +231,19 @@ impl GuestOutputInner {
         }
     }
 
-    /// Remembers a panic message. A guest that panics logs `panicked at LOCATION: REASON` last.
-    /// Lines of stdout and stderr are ignored, because an incomplete line is logged only after the
-    /// guest has ended.
-    fn track_panic(&mut self, entry: &LogEntry) {
-        if entry.source == LogSource::Guest {
-            let is_panic =
-                entry.level == LogLevel::Error && entry.message.starts_with("panicked at ");
-            self.panic = is_panic.then(|| entry.message.clone());
+    /// Remembers a panic message and the last lines of stderr. A guest that panics logs `panicked
+    /// at LOCATION: REASON` last. Lines of stdout and stderr do not replace that message, because an
+    /// incomplete line is logged only after the guest has ended.
+    fn track_reports(&mut self, entry: &LogEntry) {
+        match entry.source {
+            LogSource::Guest => {
+                let is_panic =
+                    entry.level == LogLevel::Error && entry.message.starts_with("panicked at ");
+                self.panic = is_panic.then(|| entry.message.clone());
+                self.stderr.clear();
+            }
+            LogSource::Stderr => self.stderr.push(&entry.message),
+            LogSource::Stdout | LogSource::Host => {}
         }
     }
 }
@@ -318,10 +338,31 @@ mod tests {
         };
         log(LogLevel::Error, LogSource::Guest, "panicked at src/lib.rs:1:1: boom");
         log(LogLevel::Warn, LogSource::Stderr, "unfinished");
-        assert_eq!(output.panic().as_deref(), Some("panicked at src/lib.rs:1:1: boom"));
+        let panic = "panicked at src/lib.rs:1:1: boom".to_owned();
+        assert_eq!(output.report(), Some(GuestReport::Panic(panic)));
         log(LogLevel::Info, LogSource::Guest, "caught, going on");
-        assert_eq!(output.panic(), None);
+        assert_eq!(output.report(), None);
         assert_eq!(output.diagnostics().log_dropped, 3);
+    }
+
+    #[test]
+    fn stderr_is_reported_until_the_next_log_message_or_retry() {
+        let output = GuestOutput::new(0, None, None);
+        let log = |source, message: &str| {
+            output.log(LogLevel::Warn, source, message.to_owned(), None);
+        };
+        let message = || match output.report() {
+            Some(GuestReport::Stderr(report)) => Some(report.message),
+            Some(GuestReport::Panic(_)) | None => None,
+        };
+        log(LogSource::Stderr, "Error: boom");
+        log(LogSource::Stdout, "cleaning up");
+        assert_eq!(message().as_deref(), Some("Error: boom"));
+        log(LogSource::Guest, "going on");
+        assert_eq!(message(), None);
+        log(LogSource::Stderr, "Error: boom");
+        output.reset_for_retry();
+        assert_eq!(message(), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::guest_output::GuestOutput;
 use super::imports::{DocumentHost, GuestState, RunContext};
 use super::load::Guest;
 use super::ticker::TICK;
-use crate::model::limits::{Amount, Limits};
+use crate::model::limits::Amount;
 use crate::model::operation::OperationName;
 use crate::model::outcome::{Actor, Failure, FailureKind, Flags, Usage};
 use crate::policy::Grants;
@@ -162,15 +162,18 @@ impl Sandbox {
         let state = store.into_data();
         // The store has returned the instance to its slot.
         drop(placement);
-        let outcome = classify_result(called, limits, &state);
-        let peak_memory = state.limiter.peak_memory();
-        let usage = Usage { wall: started.elapsed(), peak_memory, conflict_retries: 0 };
+        let (denied_growth, peak_memory) =
+            (state.limiter.denied_growth(), state.limiter.peak_memory());
+        // Logs the last line of stdout and stderr if it is incomplete.
         drop(state);
-        let panic = invocation.guest_output.panic();
-        InvokeResult {
-            outcome: outcome.map_err(|error| failure::with_panic_message(error, panic)),
-            usage,
-        }
+        let report = invocation.guest_output.report();
+        let outcome = match called {
+            Ok(Ok(output)) => check_size(output, limits.output),
+            Ok(Err(declared)) => Err(InvokeError::failed(declared)),
+            Err(error) => Err(failure::invoke_error(&error, denied_growth, limits, report)),
+        };
+        let usage = Usage { wall: started.elapsed(), peak_memory, conflict_retries: 0 };
+        InvokeResult { outcome, usage }
     }
 }
 
@@ -208,18 +211,6 @@ async fn call(
     let (name, input) = (invocation.operation.as_str(), invocation.input.text());
     let result = operations.call_invoke(store, name, input).await?;
     Ok(result.map_err(failure::declared))
-}
-
-fn classify_result(
-    called: wasmtime::Result<GuestResult>,
-    limits: &Limits,
-    state: &GuestState,
-) -> Result<String, InvokeError> {
-    match called {
-        Ok(Ok(output)) => check_size(output, limits.output),
-        Ok(Err(declared)) => Err(InvokeError::failed(declared)),
-        Err(error) => Err(failure::invoke_error(&error, state.limiter.denied_growth(), limits)),
-    }
 }
 
 fn check_size(output: String, max: u64) -> Result<String, InvokeError> {

@@ -18,7 +18,7 @@ use super::interface::{
 use super::pool::Pool;
 use super::static_limits::{self, LimitExceeded};
 use crate::model::digest::Digest;
-use crate::model::limits::Amount;
+use crate::model::limits::ExceededBudget;
 use crate::util::os_error::Shortage;
 use ophost_document::text;
 
@@ -129,6 +129,12 @@ impl Sandbox {
         self.compiler.compile(&engine.runtime.engine, engine.options, bytes).await
     }
 
+    /// Returns whether the code cache has an entry for a component. The entry may be invalid.
+    pub(crate) fn is_cached(&self, digest: &Digest) -> bool {
+        let mut caches = self.engines().filter_map(|engine| engine.cache.as_ref());
+        caches.any(|cache| cache.has_entry(digest))
+    }
+
     /// Links a component from the code cache. Returns `None` if the cache has no valid entry.
     ///
     /// # Errors
@@ -136,13 +142,17 @@ impl Sandbox {
     /// Returns [`LoadError`] if the component is not a plugin for this host, or if the host is out
     /// of a resource.
     pub(crate) fn load_cached(&self, digest: &Digest) -> Result<Option<Guest>, LoadError> {
-        for engine in [Some(&self.primary), self.fallback.as_ref()].into_iter().flatten() {
+        for engine in self.engines() {
             let Some(cache) = &engine.cache else { continue };
             if let Some(component) = cache.get(&engine.runtime.engine, digest)? {
                 return engine.link(component).map(Some);
             }
         }
         Ok(None)
+    }
+
+    fn engines(&self) -> impl Iterator<Item = &CodeEngine> {
+        [Some(&self.primary), self.fallback.as_ref()].into_iter().flatten()
     }
 }
 
@@ -274,14 +284,9 @@ pub(crate) enum LoadError {
     /// The compiler process rejected the component, with this reason.
     #[error("{0}")]
     Rejected(String),
-    /// Compilation exceeds the time or memory budget.
-    #[error("compilation exceeds the {what} limit of {max}")]
-    Budget {
-        /// `time` or `memory`.
-        what: &'static str,
-        /// The limit.
-        max: Amount,
-    },
+    /// Compilation exceeds a limit of the budget. The file may be valid.
+    #[error("{0}")]
+    Budget(ExceededBudget),
     /// The host is out of a resource. The file may be valid.
     #[error(transparent)]
     Shortage(#[from] Shortage),

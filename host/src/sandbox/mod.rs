@@ -3,6 +3,7 @@
 //! | file | content |
 //! |------|---------|
 //! | `engine.rs` | [`Sandbox`]: the wasmtime engine and its linkers, one for each host |
+//! | `estimate.rs` | estimates the time for compiling a plugin |
 //! | `compile.rs` | [`Compiler`]: compiles in a child process, under resource limits |
 //! | `cache.rs` | cache of compiled code, in a private directory |
 //! | `static_limits/` | estimates the host memory of a component before compiling it |
@@ -14,6 +15,7 @@
 //! | `limiter.rs` | limits on the memories and tables of a store |
 //! | `ticker.rs` | advances the epoch, so that guests can be interrupted |
 //! | `guest_output.rs` | [`GuestOutput`]: log, item errors and progress of an execution |
+//! | `stderr_report.rs` | finds message and stack in what a guest wrote to stderr before it trapped |
 //! | `text.rs` | size limits of texts and JSON from a guest |
 //! | `failure.rs` | maps wasmtime errors and declared failures to failure kinds |
 //! | `backtrace.rs` | formats the backtrace of a guest |
@@ -32,6 +34,7 @@ mod cache;
 mod compile;
 mod describe;
 mod engine;
+mod estimate;
 mod failure;
 mod guest_output;
 mod imports;
@@ -41,6 +44,7 @@ mod limiter;
 mod load;
 mod pool;
 mod static_limits;
+mod stderr_report;
 mod text;
 mod ticker;
 

@@ -39,7 +39,10 @@ impl Shortage {
     /// Returns the shortage that a system error reports, if any.
     pub fn of(error: &io::Error) -> Option<Self> {
         let wrapped = error.get_ref().and_then(|inner| inner.downcast_ref::<Self>());
-        wrapped.copied().or_else(|| Errno::from_io_error(error).and_then(Self::of_errno))
+        // A failed allocation of the standard library has no error number.
+        let allocation = (error.kind() == io::ErrorKind::OutOfMemory).then_some(Self::Memory);
+        let errno = || Errno::from_io_error(error).and_then(Self::of_errno);
+        wrapped.copied().or_else(errno).or(allocation)
     }
 
     /// Returns the shortage that an error or one of its causes reports, if any.

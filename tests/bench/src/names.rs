@@ -2,10 +2,11 @@
 //! without a build of the benchmarks.
 
 /// The workloads in the order in which they run, with their subjects.
-pub(crate) const WORKLOADS: [(&str, &str); 5] = [
+pub(crate) const WORKLOADS: [(&str, &str); 6] = [
     ("call", "an unrecorded call in a process, beside a bare wasmtime loop and Extism"),
     ("command", "cold commands, 1,000 plugins and instructions, beside the `wasmtime` command"),
     ("documents", "documents of runs, undo, scans, indexes and prunes, beside SQLite"),
+    ("languages", "compilation and calls of a Python plugin, beside Cranelift and Rust"),
     ("record", "recorded runs and cancelled runs, beside SQLite and redb"),
     ("size", "reads, reopening and one run in a large store, beside SQLite"),
 ];

@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) wasmtime: Tool,
     /// The shared library of Extism.
     pub(crate) extism: Tool,
+    /// The plugin in Python.
+    pub(crate) python: Tool,
     /// The file to which the tables are written as Markdown.
     pub(crate) markdown: Option<PathBuf>,
     /// How often each contender is measured.
@@ -66,7 +68,7 @@ impl Options {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
         let mut arguments = arguments;
         let (mut ophost, mut guests, mut output, mut markdown) = (None, None, None, None);
-        let (mut wasmtime, mut extism) = (None, None);
+        let (mut wasmtime, mut extism, mut python) = (None, None, None);
         let (mut rounds, mut runs, mut names) = (ROUNDS, RUNS, Vec::new());
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("`{argument}` of what?"));
@@ -77,6 +79,7 @@ impl Options {
                 "--markdown" => markdown = Some(value()?.into()),
                 "--wasmtime" => wasmtime = Some(value()?.parse()?),
                 "--extism" => extism = Some(value()?.parse()?),
+                "--python" => python = Some(value()?.parse()?),
                 "--rounds" => rounds = positive(&argument, &value()?)?,
                 "--runs" => runs = positive(&argument, &value()?)?,
                 name => names.push(known(name)?),
@@ -92,6 +95,7 @@ impl Options {
             output: output.context(missing)?,
             wasmtime: wasmtime.context(missing)?,
             extism: extism.context(missing)?,
+            python: python.context(missing)?,
             markdown,
             rounds,
             runs,
@@ -118,7 +122,7 @@ fn known(name: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    const REQUIRED: [&str; 10] = [
+    const REQUIRED: [&str; 12] = [
         "--ophost",
         "ophost",
         "--guests",
@@ -129,6 +133,8 @@ mod tests {
         "missing:no network",
         "--extism",
         "libextism.so",
+        "--python",
+        "python.wasm",
     ];
 
     fn parse(more: &[&str]) -> Result<Options> {
@@ -138,7 +144,7 @@ mod tests {
     #[test]
     fn without_names_all_workloads_run() {
         let options = parse(&[]).unwrap();
-        assert_eq!(options.names, ["call", "command", "documents", "record", "size"]);
+        assert_eq!(options.names, ["call", "command", "documents", "languages", "record", "size"]);
         assert_eq!((options.rounds, options.runs), (5, 100_000));
         assert_eq!(options.wasmtime.get().unwrap_err(), "no network");
         assert!(options.extism.get().is_ok());
@@ -149,7 +155,7 @@ mod tests {
         let error = parse(&["speed"]).err().unwrap().to_string();
         assert_eq!(
             error,
-            "unknown benchmark `speed`; the names are call, command, documents, record, size"
+            "unknown benchmark `speed`; the names are call, command, documents, languages, record, size"
         );
     }
 

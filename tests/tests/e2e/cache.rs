@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -192,13 +192,17 @@ async fn compiler_that_exceeds_its_budget_is_killed() {
     let bomb = bomb(600);
     assert!(bomb.len() < 16 << 10, "{} bytes", bomb.len());
     let started = Instant::now();
-    let time = Duration::from_millis(500);
+    let time = Duration::from_secs(1);
     let reason = rejection(&bomb, CompileBudget { time, ..CompileBudget::DEFAULT }).await;
-    assert_eq!(reason, "compilation exceeds the time limit of 500ms");
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(reason, "compilation needs more CPU time than 1s (`[compile] time`)");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    let time = Duration::from_millis(1);
+    let reason = rejection(&bomb, CompileBudget { time, ..CompileBudget::DEFAULT }).await;
+    let expected = "compilation was not finished after 10ms (10 times `[compile] time`)";
+    assert_eq!(reason, expected);
     let memory = 128 << 20;
     let reason = rejection(&bomb, CompileBudget { memory, ..CompileBudget::DEFAULT }).await;
-    assert_eq!(reason, "compilation exceeds the memory limit of 128.0 MiB");
+    assert_eq!(reason, "compilation needs more memory than 128.0 MiB (`[compile] memory`)");
     let good = fs::read(rust_guest("text")).expect("a built guest");
     assert_eq!(rejection(&good, CompileBudget::DEFAULT).await, "");
 }
@@ -248,6 +252,157 @@ fn temporary_lack_of_resources_does_not_reject_a_plugin_permanently() {
     }
 }
 
+/// A compiler that writes a line to a file each time it is started.
+struct CountingCompiler {
+    program: PathBuf,
+    starts: PathBuf,
+}
+
+impl CountingCompiler {
+    fn new(project: &Project) -> Self {
+        let (program, starts) = (project.path().join("compiler"), project.path().join("starts"));
+        let (started, compiler) = (starts.display(), Path::new(OPHOST).display());
+        let script = format!("#!/bin/sh\necho started >> '{started}'\nexec '{compiler}' \"$@\"\n");
+        fs::write(&program, script).expect("a writable directory");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a file");
+        Self { program, starts }
+    }
+
+    fn count(&self) -> usize {
+        fs::read_to_string(&self.starts).unwrap_or_default().lines().count()
+    }
+}
+
+/// A shortage is a property of the budget, so it must not be stored for the file.
+#[tokio::test]
+async fn file_over_the_budget_is_compiled_again_only_with_a_higher_one() {
+    let project = Project::with_rust(&["text"]);
+    let compiler = CountingCompiler::new(&project);
+    let build = async |memory: u64| {
+        let budget = CompileBudget { memory, ..CompileBudget::DEFAULT };
+        let builder = Host::builder().plugins(project.plugins()).data(project.path().join("data"));
+        builder.compiler(&compiler.program, budget).build().await.expect("a host")
+    };
+    let is_used = |host: &Host| host.catalog().get("slugify").is_some();
+    let low = build(24 << 20).await;
+    low.reload().await.expect("a readable directory");
+    assert!(!is_used(&low) && !is_used(&build(24 << 20).await) && !is_used(&build(20 << 20).await));
+    assert_eq!(compiler.count(), 1);
+    assert!(is_used(&build(1 << 30).await));
+    assert_eq!(compiler.count(), 2);
+    // The compiled code and the declarations are used with every budget, and by the first host too.
+    low.reload().await.expect("a readable directory");
+    assert!(is_used(&build(24 << 20).await) && is_used(&low));
+    assert_eq!(compiler.count(), 2);
+}
+
+#[test]
+fn unknown_operation_error_names_the_file_that_was_not_compiled() {
+    let project = Project::with_rust(&["text"]);
+    let run = |arguments: &[&str], memory: &str| {
+        let mut command = project.command(arguments);
+        project.output(command.env("OPHOST_COMPILE_MEMORY", memory))
+    };
+    insta::assert_snapshot!(run(&["run", "slugify", "text=a b"], "24MiB"), @"
+    ---- stderr
+    error: no operation named `slugify`
+      `plugins/text.wasm` was rejected: compilation needs more memory than 24.0 MiB (`[compile] memory`)
+    hint: raise `[compile] memory`, or set `OPHOST_COMPILE_MEMORY`
+    ---- exit 3
+    ");
+    insta::assert_snapshot!(run(&["describe", "slugify", "--json"], "24MiB"), @r#"
+    {"run_id":null,"status":null,"error":{"kind":"no_such_operation","message":"no operation named `slugify`","hint":"raise `[compile] memory`, or set `OPHOST_COMPILE_MEMORY`","rejected":[{"file":"plugins/text.wasm","reason":"compilation needs more memory than 24.0 MiB (`[compile] memory`)"}]}}
+    ---- exit 3
+    "#);
+    insta::assert_snapshot!(run(&["check", "plugins/text.wasm"], "24MiB"), @"
+    ---- stderr
+    rejected: `plugins/text.wasm`: compilation needs more memory than 24.0 MiB (`[compile] memory`)
+    hint: raise `[compile] memory`, or set `OPHOST_COMPILE_MEMORY`
+    ---- exit 1
+    ");
+    let slugified = run(&["run", "slugify", "text=a b"], "1GiB");
+    assert_eq!(slugified.stdout, "{\"slug\":\"a-b\"}\n", "{slugified}");
+    let slugified = run(&["run", "slugify", "text=a b"], "24MiB");
+    assert_eq!(slugified.stdout, "{\"slug\":\"a-b\"}\n", "{slugified}");
+}
+
+#[test]
+fn unknown_operation_error_names_a_bounded_number_of_rejected_files() {
+    let project = Project::with_rust(&["text"]);
+    for number in 0..7 {
+        project.add(&format!("bad{number}"), b"<html>");
+    }
+    insta::assert_snapshot!(project.run(&["run", "publish"]), @"
+    ---- stderr
+    error: no operation named `publish`
+      `plugins/bad0.wasm` was rejected: not a WebAssembly file
+      `plugins/bad1.wasm` was rejected: not a WebAssembly file
+      `plugins/bad2.wasm` was rejected: not a WebAssembly file
+      `plugins/bad3.wasm` was rejected: not a WebAssembly file
+      `plugins/bad4.wasm` was rejected: not a WebAssembly file
+      2 more plugin files were rejected
+    hint: run `ophost plugins` to list all plugin files
+    ---- exit 3
+    ");
+}
+
+/// Returns the compiler process of a command.
+fn compiler_of(command: u32) -> Pid {
+    let children = format!("/proc/{command}/task/{command}/children");
+    let started = Instant::now();
+    loop {
+        let text = fs::read_to_string(&children).unwrap_or_default();
+        if let Some(pid) = text.split_whitespace().next() {
+            return pid.parse::<i32>().ok().and_then(Pid::from_raw).expect("a process");
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "no compiler was started");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// On a busy machine, the compiler gets the CPU late.
+#[test]
+fn time_without_the_cpu_does_not_count_as_compile_time() {
+    let project = Project::new();
+    project.add("it", &bomb(150));
+    let mut command = project.command(&["plugins"]);
+    command.env("OPHOST_COMPILE_TIME", "2s").stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().expect("the command starts");
+    let compiler = compiler_of(child.id());
+    kill_process(compiler, Signal::STOP).expect("a running compiler");
+    std::thread::sleep(Duration::from_secs(3));
+    kill_process(compiler, Signal::CONT).expect("a stopped compiler");
+    let output = child.wait_with_output().expect("the command ends");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("not a plugin"), "{text}");
+}
+
+#[test]
+fn killed_command_leaves_no_compiler_process() {
+    let project = Project::new();
+    project.add("it", &bomb(2_000));
+    let mut command = project.command(&["plugins"]);
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    let compiler = compiler_of(child.id());
+    std::thread::sleep(Duration::from_millis(200));
+    child.kill().expect("a running command");
+    child.wait().expect("the command ends");
+    let started = Instant::now();
+    while is_running(compiler) {
+        assert!(started.elapsed() < Duration::from_secs(30), "the compiler is still running");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Returns whether a process runs. A process that has ended and whose parent has not waited is a
+/// zombie.
+fn is_running(process: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_pid()));
+    let state = status.ok().and_then(|text| text.rsplit_once(')')?.1.trim_start().chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
 #[test]
 fn killed_compiler_is_reported_and_retried() {
     let project = Project::new();
@@ -255,16 +410,7 @@ fn killed_compiler_is_reported_and_retried() {
     let mut command = project.command(&["plugins"]);
     let child =
         command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the command starts");
-    let children = format!("/proc/{0}/task/{0}/children", child.id());
-    let started = Instant::now();
-    let compiler = loop {
-        let text = fs::read_to_string(&children).unwrap_or_default();
-        if let Some(pid) = text.split_whitespace().next() {
-            break pid.parse::<i32>().ok().and_then(Pid::from_raw).expect("a process");
-        }
-        assert!(started.elapsed() < Duration::from_secs(30), "no compiler was started");
-        std::thread::sleep(Duration::from_millis(5));
-    };
+    let compiler = compiler_of(child.id());
     std::thread::sleep(Duration::from_millis(200));
     kill_process(compiler, Signal::KILL).expect("a running compiler");
     let output = child.wait_with_output().expect("the command ends");
@@ -282,12 +428,15 @@ fn slow_compilation_is_shown_on_a_terminal() {
     let mut command = project.command(&["plugins"]);
     command.env("OPHOST_COMPILE_TIME", "3s");
     let (text, code) = terminal::run(command, 80);
-    assert!(text.contains("compiling `slow.wasm`"), "{text}");
+    assert!(text.contains("compiling `slow.wasm` ("), "{text}");
     assert_eq!(code, Some(0));
     // The line is cleared before the result is printed.
     let (_, result) = text.rsplit_once("\u{1b}[2K").expect("a line that was cleared");
     assert!(result.contains("slow.wasm") && result.contains("rejected"), "{text}");
+    let project = Project::new();
+    project.add("slow", &bomb(2_000));
     let mut command = project.command(&["plugins"]);
     let piped = project.output(command.env("OPHOST_COMPILE_TIME", "2s"));
-    assert_eq!(piped.stderr, "");
+    // On a busy machine, the compiler gets the CPU so late that a line is printed.
+    assert!(["", "compiling `slow.wasm` (32.9 KiB)\n"].contains(&&*piped.stderr), "{piped}");
 }

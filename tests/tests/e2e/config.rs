@@ -42,7 +42,7 @@ fn every_setting_is_shown_with_its_source() {
     limits.max.effects             1.0 GiB        default
     limits.max.log                 16.0 MiB       default
     compile.memory                 2.0 GiB        default
-    compile.time                   1m             default
+    compile.time                   4m             default
     compile.compiler               cranelift      default
     retention.max_age              none           default
     retention.max_runs             none           default

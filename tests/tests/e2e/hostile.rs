@@ -23,7 +23,7 @@ enum Ending {
 use Ending::{Failed, Rejected, Success};
 
 /// Every guest of `tests/guests/wat` and its expected end under [`limits`].
-const ENDINGS: [(&str, Ending); 27] = [
+const ENDINGS: [(&str, Ending); 28] = [
     ("benign", Success),
     ("bulk_fill", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("call_invalid_utf8", Failed(FailureKind::Trap, "a string passed to the host is not UTF-8")),
@@ -53,6 +53,7 @@ const ENDINGS: [(&str, Ending); 27] = [
         Rejected("imports `acme:tools/magic@1.0.0`, which this host does not provide"),
     ),
     ("wasi_long_line", Success),
+    ("wasi_stderr_trap", Failed(FailureKind::Trap, "KeyError: 'nothing'")),
     ("wasi_stdout", Success),
 ];
 
@@ -300,6 +301,24 @@ fn failures_of_hostile_guests_are_short() {
             .starts_with("error: operation `hostile.recurse` failed (stack): stack overflow\n")
     );
     assert!(recursion.ends_with("  ...\n"), "{recursion}");
+}
+
+#[test]
+fn stderr_before_a_trap_is_the_message_and_the_traceback() {
+    let project = Project::with_wat(&["wasi_stderr_trap"]);
+    insta::assert_snapshot!(project.run(&["run", "hostile.wasi_stderr_trap"]), @r#"
+    ---- stderr
+    WARN  loading
+    error: operation `hostile.wasi_stderr_trap` failed (trap): KeyError: 'nothing'
+      Traceback (most recent call last):
+        File "app.py", line 3, in invoke
+      	return orders[name]
+      KeyError: 'nothing'
+      wasm `unreachable` instruction executed
+      at run
+      at invoke
+    ---- exit 1
+    "#);
 }
 
 #[tokio::test]

@@ -47,6 +47,9 @@ const PEERS: [Peer; 2] = [
     },
 ];
 
+/// The package that makes a component of the plugin in Python.
+const COMPONENTIZE: &str = "componentize-py==0.25.1";
+
 /// The arguments of the command.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
@@ -139,18 +142,40 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             .map_or_else(|failure| format!("missing:{failure}"), |file| file.display().to_string());
         bench.args([peer.flag, &file]);
     }
+    let plugin = python_plugin(&runner);
+    let plugin = plugin
+        .map_or_else(|failure| format!("missing:{failure}"), |file| file.display().to_string());
+    bench.args(["--python", &plugin]);
     runner.announce("ophost-bench");
     succeed(bench.args(&arguments.passed), "ophost-bench")?;
     println!("bench: done in {} s", runner.seconds());
     Ok(())
 }
 
-/// Installs a peer and returns its file.
-fn install(peer: &Peer, runner: &Runner) -> Result<PathBuf, Failure> {
-    let directory = runner.target().join("peers").join(peer.module);
+/// Builds the plugin in Python and returns its file.
+fn python_plugin(runner: &Runner) -> Result<PathBuf, Failure> {
+    let directory = peer_directory(runner, "componentize_py")?;
+    let python = Python::with(&[COMPONENTIZE], runner, &directory)?;
+    let file = directory.join("bench_plugin.wasm");
+    let mut build = python.command(&directory);
+    build.args(["-c", "import componentize_py, sys; sys.exit(componentize_py.script())"]);
+    build.args(["-d", "wit", "-w", "plugin", "componentize", "bench_plugin"]);
+    runner.run(build.args(["-p", "tests/bench/python", "-o"]).arg(&file))?;
+    Ok(file)
+}
+
+/// Creates the directory for the packages of a peer.
+fn peer_directory(runner: &Runner, module: &str) -> Result<PathBuf, Failure> {
+    let directory = runner.target().join("peers").join(module);
     fs::create_dir_all(&directory).map_err(|error| {
         Failure::new(format!("cannot create `{}`: {error}", directory.display()))
     })?;
+    Ok(directory)
+}
+
+/// Installs a peer and returns its file.
+fn install(peer: &Peer, runner: &Runner) -> Result<PathBuf, Failure> {
+    let directory = peer_directory(runner, peer.module)?;
     let python = Python::with(&[peer.package], runner, &directory)?;
     let file = module_directory(&python, &directory, peer.module)?.join(peer.file);
     // `pip` installs the program without the permission to execute it.
@@ -189,7 +214,7 @@ mod tests {
         let failure = Arguments::parse(&["speed"]).unwrap_err();
         assert_eq!(
             failure.to_string(),
-            "unknown benchmark `speed`; the names are call, command, documents, record, size"
+            "unknown benchmark `speed`; the names are call, command, documents, languages, record, size"
         );
     }
 

@@ -18,8 +18,9 @@ use ophost::os_error::Shortage;
 use ophost::{Amount, HostBuilder, InspectError, Inspector, Operation, PluginReport};
 
 use super::build;
-use super::error::{CliError, Exit};
-use super::output::{self, ERROR, EscapedLine, NAME};
+use super::compile_progress;
+use super::error::{CliError, Exit, compile_limit_hint};
+use super::output::{self, ERROR, EscapedLine, HINT, NAME};
 use super::settings;
 use super::table::{Overflow, table};
 
@@ -63,6 +64,7 @@ pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCo
         (path, settings::compiling_builder(config)?)
     };
     let inspection = inspect(&file, &builder)?;
+    let exceeded = inspection.as_ref().err().and_then(InspectError::compile_limit);
     let name = file.display().to_string();
     match inspection {
         Ok(report) => {
@@ -76,11 +78,16 @@ pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCo
             Ok(ExitCode::SUCCESS)
         }
         Err(reason) => {
+            let reason = reason.to_string();
             if json {
                 output::json(&json!({"file": name, "rejected": reason}))?;
             } else {
                 let (name, reason) = (EscapedLine(&name), EscapedLine(&reason));
                 output::stderr(&format!("{ERROR}rejected{ERROR:#}: `{name}`: {reason}\n"));
+                if let Some(limit) = exceeded {
+                    let hint = compile_limit_hint(limit);
+                    output::stderr(&format!("{HINT}hint{HINT:#}: {hint}\n"));
+                }
             }
             Ok(Exit::Failed.into())
         }
@@ -88,7 +95,10 @@ pub(super) fn run(args: CheckArgs, config: &Config, json: bool) -> Result<ExitCo
 }
 
 /// Returns the properties of a plugin, or the reason why a host would reject it.
-fn inspect(file: &Path, builder: &HostBuilder) -> Result<Result<PluginReport, String>, CliError> {
+fn inspect(
+    file: &Path,
+    builder: &HostBuilder,
+) -> Result<Result<PluginReport, InspectError>, CliError> {
     let runtime = super::runtime()?;
     let bytes = match runtime.block_on(Inspector::read(file)) {
         Err(InspectError::Unreadable(source)) => {
@@ -98,13 +108,13 @@ fn inspect(file: &Path, builder: &HostBuilder) -> Result<Result<PluginReport, St
     };
     let inspector = Inspector::new(builder)?;
     let inspection = match bytes {
-        Ok(bytes) => runtime.block_on(inspector.inspect(&bytes)),
+        Ok(bytes) => runtime.block_on(compile_progress::inspect(&inspector, file, &bytes)),
         Err(reason) => Err(reason),
     };
     if let Some(source) = inspection.as_ref().err().and_then(InspectError::shortage) {
         return Err(UncheckedFile { file: file.to_owned(), source }.into());
     }
-    Ok(inspection.map_err(|reason| reason.to_string()))
+    Ok(inspection)
 }
 
 fn as_json(file: &str, report: &PluginReport, warnings: &[String]) -> Value {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use ophost::{
-    Failure, FailureKind, ItemError, LimitName, LogEntry, LogLevel, OperationName,
+    Failure, FailureKind, ItemError, LimitName, LogEntry, LogLevel, LogSource, OperationName,
     OrchestrationContext, Outcome, RunDiagnostics, RunId, RunReport, Usage, document::ChangeCount,
 };
 use ophost_document::text;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::changes;
 use crate::error::{CliError, Exit};
-use crate::output::{self, DIM, ERROR, EscapedLine, HINT, NAME, WARNING};
+use crate::output::{self, DIM, ERROR, EscapedLine, EscapedLogLine, HINT, NAME, WARNING};
 
 /// Maximum number of log entries and item errors that are printed with a report.
 const MAX_SHOWN_ENTRIES: usize = 10;
@@ -155,17 +155,24 @@ fn print_rest(report: &RunReport, verbose: bool) {
 }
 
 pub(crate) fn log_line(text: &mut String, entry: &LogEntry) {
-    let _ = write!(text, "{DIM}{:5}{DIM:#} {}", entry.level.as_str(), EscapedLine(&entry.message));
+    let _ =
+        write!(text, "{DIM}{:5}{DIM:#} {}", entry.level.as_str(), EscapedLogLine(&entry.message));
     if let Some(data) = &entry.data {
         let _ = write!(text, " {}", EscapedLine(&data.to_string()));
     }
     text.push('\n');
 }
 
-/// Adds the last warnings and errors of the log, without the message of the failure.
+/// Adds the last warnings and errors of the log, without those that the failure contains.
 fn log_tail(text: &mut String, diagnostics: &RunDiagnostics, failure: &Failure) {
-    let is_shown =
-        |entry: &&LogEntry| entry.level >= LogLevel::Warn && entry.message != failure.message;
+    let traceback = failure.traceback.as_deref().unwrap_or_default();
+    let is_in_traceback = |entry: &LogEntry| {
+        let line = entry.message.trim_end();
+        entry.source == LogSource::Stderr && traceback.lines().any(|other| other == line)
+    };
+    let is_shown = |entry: &&LogEntry| {
+        entry.level >= LogLevel::Warn && entry.message != failure.message && !is_in_traceback(entry)
+    };
     let shown: Vec<_> = diagnostics.log.iter().filter(is_shown).collect();
     for entry in shown.iter().skip(shown.len().saturating_sub(MAX_SHOWN_ENTRIES)) {
         log_line(text, entry);
@@ -186,7 +193,7 @@ fn failed(text: &mut String, report: &RunReport, failure: &Failure) {
     details(text, failure);
     if let Some(traceback) = &failure.traceback {
         for line in traceback.lines() {
-            let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLine(line));
+            let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLogLine(line));
         }
     }
     if let Some(hint) = hint(report, failure) {

@@ -18,7 +18,7 @@ use super::time::format_duration;
 use super::{POLL_INTERVAL, RunSelector};
 use crate::changes;
 use crate::error::{CliError, Exit};
-use crate::output::{self, DIM, ERROR, EscapedLine, HEADING, NAME};
+use crate::output::{self, DIM, ERROR, EscapedLine, EscapedLogLine, HEADING, NAME};
 use crate::run::{MAX_ITEM, details, failure_message, log_line};
 use crate::table::{Overflow, table};
 
@@ -119,7 +119,7 @@ fn failure(text: &mut String, run: &RunRecord) {
     let _ = writeln!(text, "\n{ERROR}{}{ERROR:#}: {message}", failure.kind);
     details(text, failure);
     for line in failure.traceback.iter().flat_map(|traceback| traceback.lines()) {
-        let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLine(line));
+        let _ = writeln!(text, "  {DIM}{}{DIM:#}", EscapedLogLine(line));
     }
 }
 

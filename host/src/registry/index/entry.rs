@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::files::FileStamp;
 use crate::model::digest::Digest;
+use crate::model::limits::ExceededBudget;
 
 /// Result of inspecting one file. `P` is the form of the plugin.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,29 +29,48 @@ pub(in super::super) enum Inspection<P> {
     Plugin(P),
     /// The content is rejected. The result is valid until a time in nanoseconds since 1970.
     Rejected { reason: String, valid_until: i64 },
+    /// The content could not be compiled with this budget. It is compiled again with a higher one,
+    /// or after a time in nanoseconds since 1970.
+    OverBudget { exceeded: ExceededBudget, retry_at: i64 },
+}
+
+impl<P> Inspection<P> {
+    /// Returns the result with another form of the plugin.
+    fn map<Q>(self, convert: impl FnOnce(P) -> Q) -> Inspection<Q> {
+        match self {
+            Self::Plugin(plugin) => Inspection::Plugin(convert(plugin)),
+            Self::Rejected { reason, valid_until } => Inspection::Rejected { reason, valid_until },
+            Self::OverBudget { exceeded, retry_at } => {
+                Inspection::OverBudget { exceeded, retry_at }
+            }
+        }
+    }
+
+    /// Returns the result with a borrowed plugin.
+    fn as_ref(&self) -> Inspection<&P> {
+        match self {
+            Self::Plugin(plugin) => Inspection::Plugin(plugin),
+            Self::Rejected { reason, valid_until } => {
+                Inspection::Rejected { reason: reason.clone(), valid_until: *valid_until }
+            }
+            Self::OverBudget { exceeded, retry_at } => {
+                Inspection::OverBudget { exceeded: *exceeded, retry_at: *retry_at }
+            }
+        }
+    }
 }
 
 impl<P> IndexEntry<P> {
     /// Returns the entry with another form of the plugin.
     pub(in super::super) fn map<Q>(self, convert: impl FnOnce(P) -> Q) -> IndexEntry<Q> {
         let Self { path, stamp, read_at, digest, accepted, inspection } = self;
-        let inspection = match inspection {
-            Inspection::Plugin(plugin) => Inspection::Plugin(convert(plugin)),
-            Inspection::Rejected { reason, valid_until } => {
-                Inspection::Rejected { reason, valid_until }
-            }
-        };
+        let inspection = inspection.map(convert);
         IndexEntry { path, stamp, read_at, digest, accepted, inspection }
     }
 
     /// Returns the entry with a borrowed plugin.
     pub(in super::super) fn as_ref(&self) -> IndexEntry<&P> {
-        let inspection = match &self.inspection {
-            Inspection::Plugin(plugin) => Inspection::Plugin(plugin),
-            Inspection::Rejected { reason, valid_until } => {
-                Inspection::Rejected { reason: reason.clone(), valid_until: *valid_until }
-            }
-        };
+        let inspection = self.inspection.as_ref();
         let Self { stamp, read_at, digest, accepted, .. } = *self;
         IndexEntry { path: self.path.clone(), stamp, read_at, digest, accepted, inspection }
     }
@@ -59,15 +79,7 @@ impl<P> IndexEntry<P> {
     pub(in super::super) fn plugin(&self) -> Option<&P> {
         match &self.inspection {
             Inspection::Plugin(plugin) => Some(plugin),
-            Inspection::Rejected { .. } => None,
-        }
-    }
-
-    /// Returns whether the inspection result is still valid. A plugin is always valid.
-    pub(in super::super) fn is_valid_at(&self, now: i64) -> bool {
-        match &self.inspection {
-            Inspection::Plugin(_) => true,
-            Inspection::Rejected { valid_until, .. } => now < *valid_until,
+            Inspection::Rejected { .. } | Inspection::OverBudget { .. } => None,
         }
     }
 }

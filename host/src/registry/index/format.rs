@@ -19,7 +19,7 @@ use super::entry::IndexEntry;
 use crate::model::operation::Plugin;
 
 /// Name and version of the format. An index with another version is ignored and replaced.
-const MAGIC: &[u8; 16] = b"ophost index 02\n";
+const MAGIC: &[u8; 16] = b"ophost index 03\n";
 /// Size of magic and counts, in bytes.
 const HEADER: usize = 24;
 /// Size of a row of the table of names, in bytes.

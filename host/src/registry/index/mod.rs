@@ -98,6 +98,7 @@ mod tests {
 
     use super::*;
     use crate::model::digest::Digest;
+    use crate::model::limits::{CompileBudget, CompileLimit, ExceededBudget};
 
     fn plugin(names: &[&str]) -> Plugin {
         let operation = |name: &&str| {
@@ -152,6 +153,9 @@ mod tests {
             })
             .collect();
         entries.push(entry("plugins/bad.wasm", rejected));
+        let (limit, budget) = (CompileLimit::CpuTime, CompileBudget::DEFAULT);
+        let exceeded = ExceededBudget { limit, budget };
+        entries.push(entry("plugins/slow.wasm", Inspection::OverBudget { exceeded, retry_at: 9 }));
         entries[7].accepted = false;
         write(&index, &entries);
         assert_eq!(debug_text(&index.entries().unwrap()), debug_text(&entries));

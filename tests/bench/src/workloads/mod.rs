@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod command;
 pub(crate) mod documents;
+mod languages;
 pub(crate) mod record;
 mod retention;
 pub(crate) mod size;
@@ -42,6 +43,7 @@ pub(crate) fn run(options: &Options, name: &str) -> Result<String> {
         "call" => call::run(&bench, &mut report)?,
         "command" => command::run(&bench, &mut report)?,
         "documents" => documents::run(&bench, &mut report)?,
+        "languages" => languages::run(&bench, &mut report)?,
         "record" => record::run(&bench, &mut report)?,
         "size" => size::run(&bench, &mut report)?,
         other => bail!("unknown benchmark `{other}`"),
