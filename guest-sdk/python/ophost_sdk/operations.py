@@ -186,7 +186,7 @@ def operation(
 
 def of(function: Callable[..., Any] | Operation) -> Operation:
     """Returns the description of a function with `@operation`."""
-    described = function if isinstance(function, Operation) else vars(function).get("operation")
+    described = getattr(function, "operation", function)
     if not isinstance(described, Operation):
         raise TypeError(f"`{function!r}` is not an operation; decorate it with `@operation`")
     return described

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ophost_sdk.backend import CallError
 from ophost_sdk.failure import FailureKind
-from ophost_sdk.models.errors import Problem, dotted
+from ophost_sdk.models.errors import Problem
 from ophost_sdk.run_state import mark_handled
 
 
@@ -86,7 +86,7 @@ class ModelMismatch(DocumentError):
         document = f"document `{id}`" if id else "the new document"
         super().__init__(f"{document} in `{collection}` does not match model `{model}`: {reasons}")
         self.collection, self.id, self.model = collection, id, model
-        self.path = dotted(problems[0].path)
+        self.path = problems[0].place
 
 
 class OtherError(DocumentError):

@@ -114,7 +114,7 @@ class BaseModel:
             if name in data:
                 values[name] = types[name].load(data[name], (*path, name), loading)
             elif field.is_required():
-                loading.fail((*path, name), "the field is missing")
+                loading.missing((*path, name))
             else:
                 values[name] = field.get_default()
         values.update(cls.__ophost_extra__(data, path, loading))
@@ -130,9 +130,10 @@ class BaseModel:
         if extra == "allow":
             return unknown
         if extra == "forbid":
-            known = ", ".join(f"`{name}`" for name in cls.model_fields) or "no field"
+            names = ", ".join(f"`{name}`" for name in cls.model_fields)
+            known = f"one of {names}" if names else "no field"
             for name, value in unknown.items():
-                loading.fail((*path, name), f"unknown field, expected one of {known}", value)
+                loading.fail((*path, name), f"unknown field `{name}`, expected {known}", value)
         return {}
 
     # Fields

@@ -15,9 +15,15 @@ class Problem:
     path: Path
     reason: str
     value: Any = None
+    is_missing: bool = False
+
+    @property
+    def place(self) -> str:
+        """The path as text. A missing field is a problem of its object."""
+        return dotted(self.path[:-1] if self.is_missing else self.path)
 
     def __str__(self) -> str:
-        return f"`{dotted(self.path)}`: {self.reason}" if self.path else self.reason
+        return f"`{self.place}`: {self.reason}" if self.place else self.reason
 
 
 def dotted(path: Path) -> str:

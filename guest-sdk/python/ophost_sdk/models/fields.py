@@ -18,7 +18,7 @@ class _Missing:
 MISSING: Any = _Missing()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FieldInfo:
     """A field of a model, as `Field` describes it."""
 
@@ -51,14 +51,16 @@ class FieldInfo:
 
     def merged(self, other: FieldInfo) -> FieldInfo:
         """Returns the field with the settings of `other` that are set."""
-        settings = {
-            one.name: value
-            for one in fields(other)
-            if (value := getattr(other, one.name)) is not MISSING and value not in (None, {})
-        }
-        if other.default is None:
-            settings["default"] = None
+        values = {one.name: getattr(other, one.name) for one in fields(other)}
+        settings = {name: it for name, it in values.items() if not _is_unset(name, it)}
         return replace(self, **settings)
+
+
+def _is_unset(name: str, value: Any) -> bool:
+    if name == "json_schema_extra":
+        return not value
+    # None is a default like any other value.
+    return value is MISSING or (value is None and name != "default")
 
 
 def Field(

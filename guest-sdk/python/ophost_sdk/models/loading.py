@@ -31,6 +31,11 @@ class Loading:
         self.problems.append(Problem(path, reason, value))
         return MISSING
 
+    def missing(self, path: Path) -> Any:
+        """Adds the problem that a field is missing."""
+        self.problems.append(Problem(path, f"missing field `{path[-1]}`", is_missing=True))
+        return MISSING
+
     def mismatch(self, path: Path, expected: str, value: Any) -> Any:
         """Adds the problem that a value has another type."""
         return self.fail(path, f"expected {expected}, found {type_name(value)}", value)
