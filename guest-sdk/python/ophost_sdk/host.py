@@ -9,11 +9,11 @@ from ophost_sdk.backend import Backend
 IS_COMPONENT = sys.platform == "wasi"
 
 if IS_COMPONENT:
-    from ophost_sdk.component.host import HOST
+    from ophost_sdk.component.host import running_host
 
     def current() -> Backend:
         """Returns the host of the component."""
-        return HOST
+        return running_host()
 
 else:
     from ophost_sdk.memory.host import current_memory

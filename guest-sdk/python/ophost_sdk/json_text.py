@@ -37,8 +37,13 @@ def dump(value: Any, *, indent: int | None = None) -> str:
 
     Raises `NotJsonError` if JSON does not have the value.
     """
+    return write(to_json(value), indent=indent)
+
+
+def write(value: Any, *, indent: int | None = None) -> str:
+    """Returns a value of `to_json` or `parse` as JSON text."""
     separators = (",", ":") if indent is None else None
-    return json.dumps(to_json(value), ensure_ascii=False, separators=separators, indent=indent)
+    return json.dumps(value, ensure_ascii=False, separators=separators, indent=indent)
 
 
 def to_json(value: Any, path: str = "") -> Any:
@@ -56,6 +61,8 @@ def to_json(value: Any, path: str = "") -> Any:
 def _convert(value: Any, path: str) -> Any:
     if value is None or value is True or value is False:
         return value
+    if type(value) is str:  # the most frequent type
+        return _text(value, path)
     if isinstance(value, enum.Enum):
         return _convert(value.value, path)
     if isinstance(value, str):
@@ -115,7 +122,8 @@ def type_name(value: Any) -> str:
 
 def _text(value: str, path: str) -> str:
     try:
-        value.encode()
+        if not value.isascii():
+            value.encode()
     except UnicodeEncodeError:
         raise NotJsonError(f"{_at(path)}has half of a surrogate pair, which is no text") from None
     return str(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ophost_sdk import host, json_text
+from ophost_sdk import host, json_text, tracebacks
 from ophost_sdk.backend import Level
 
 TRACE = 5
@@ -48,8 +48,19 @@ def error(message: object, *, data: Any = None) -> None:
     write("error", message, data)
 
 
+class _Formatter(logging.Formatter):
+    """Formats a record as its message, and the traceback of its exception."""
+
+    def formatException(self, ei: Any) -> str:
+        return "" if ei[1] is None else tracebacks.text(ei[1])
+
+
 class HostHandler(logging.Handler):
     """Writes the records of `logging` to the log of the run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(_Formatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Adds an entry. The name of the logger is its data, except for the root logger."""

@@ -9,6 +9,8 @@ from wit_world import exports
 from wit_world.imports import types as contract
 
 from ophost_sdk import dispatch, json_text, log, tracebacks
+from ophost_sdk.component import preload  # noqa: F401
+from ophost_sdk.component.host import HOST
 from ophost_sdk.failure import Failure
 from ophost_sdk.operations import OPERATIONS, Operation
 
@@ -31,6 +33,7 @@ def export(name: str, version: str) -> type[exports.Operations]:
             return described
 
         def invoke(self, operation: str, input: str) -> str:
+            HOST.is_running = True
             try:
                 return _invoke(name, operation, input)
             except Failure as failure:

@@ -45,11 +45,16 @@ class _Documents:
         documents.discard()
 
 
-class _Host:
+class Host:
     """All interfaces of the contract."""
 
     documents = _Documents()
     context = context
+
+    def __init__(self) -> None:
+        # Whether the host has called the component. While the component is built, a call of the
+        # host would end the build without a Python traceback.
+        self.is_running = False
 
     def log(self, level: Level, message: str, data: str | None) -> None:
         log.write(log.Level[level.upper()], message, data)
@@ -61,7 +66,17 @@ class _Host:
         item_errors.add(index, item, error, traceback)
 
 
-HOST = _Host()
+HOST = Host()
+
+
+def running_host() -> Host:
+    """Returns the host. Raises `RuntimeError` while the component is built."""
+    if not HOST.is_running:
+        raise RuntimeError(
+            "the host can be called only while an operation runs; module-level code runs while "
+            "the component is built"
+        )
+    return HOST
 
 
 def _document(found: documents.Document) -> HostDocument:

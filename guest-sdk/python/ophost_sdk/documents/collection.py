@@ -147,13 +147,13 @@ class Collection(ReadCollection[T]):
         body = {} if stored is None else json_text.parse(stored.body)
         merged = three_way(body, {} if state is None else state.fields, fields)
         condition = ABSENT if stored is None else PRESENT
-        text = json_text.dump(merged)
+        text = json_text.write(merged)
         call(lambda host: host.put(self.name, id, text, condition), self.name, id)
         self._remember(document, id, 0, fields)
 
     def _put(self, document: T, id: str | None, condition: Condition) -> str:
         fields = self._checked_fields(document)
-        text = json_text.dump(fields)
+        text = json_text.write(fields)
         new_id = call(lambda host: host.put(self.name, id, text, condition), self.name, id or "")
         self._remember(document, new_id, 0, fields)
         return new_id

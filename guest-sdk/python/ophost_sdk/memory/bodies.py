@@ -36,7 +36,7 @@ def checked(body: Any) -> dict[str, Any]:
 
 def size(body: dict[str, Any]) -> int:
     """Returns the size of the body as JSON text, in bytes."""
-    return len(json_text.dump(body).encode())
+    return len(json_text.write(body).encode())
 
 
 def json(text: str) -> Any:

@@ -205,7 +205,7 @@ class Store:
         return size
 
     def _document(self, collection: str, id: str, body: Body) -> HostDocument:
-        return HostDocument(id, self._revision(collection, id) or 0, json_text.dump(body))
+        return HostDocument(id, self._revision(collection, id) or 0, json_text.write(body))
 
     def _new_id(self, collection: str, condition: Condition) -> str:
         """Returns an unused id. Later ids are greater."""
