@@ -36,6 +36,9 @@ def own_operations() -> Iterator[None]:
     OPERATIONS.update(known)
 
 
+DONE = {"output": "<id:a>", "documents_after": {"notes": [{"_id": "<id:a>", "text": "x"}]}}
+
+
 def case(**fields: Any) -> Case:
     return Case("add_note", {"name": "a case", "input": "x", **fields})
 
@@ -48,7 +51,10 @@ def test_a_case_that_holds() -> None:
         changes={"created": 1, "updated": 0, "deleted": 0},
     ).check()
     case(input=1, failure={"kind": "invalid_input", "violations": [{"pointer": ""}]}).check()
-    case(flags={"dry_run": True}, output="<text>").check()
+    case(flags={"dry_run": True, "timeout": "5s", "memory": "1MiB"}, output="<text>").check()
+    case(output="<text>", documents_after={"notes": [{"_id": "<id:b>", "text": "x"}]}).check()
+    with pytest.raises(ValueError, match="invalid value `5x`; expected a number and one of MS"):
+        case(flags={"timeout": "5x"}, output="<text>").check()
     Case("add_note", None, {"description": "Adds a note.", "models_out": ["Note"]}).check()
 
 
@@ -56,8 +62,9 @@ def test_a_case_that_holds() -> None:
     ("wrong", "message"),
     [
         ({"output": "y"}, "expected 'y', found 'new-000001'"),
+        ({"output": "<id:a>"}, "notes: unexpected document"),
         ({"output": "<id:a>", "documents_after": {"notes": []}}, "unexpected document"),
-        ({"output": "<id:a>", "changes": {"created": 0}}, "unexpected field `updated`"),
+        ({**DONE, "changes": {"created": 0}}, "unexpected field `updated`"),
         ({"output": "<id:a>", "item_errors": [{}]}, "expected [{}], found []"),
         ({"failure": {}}, "expected a failure, found the output"),
         ({"input": 1, "output": 1}, "expected an output, found the failure"),
@@ -74,7 +81,7 @@ def test_wrong_metadata_and_a_missing_operation() -> None:
         Case("add_note", None, {"category": "x"}).check()
     with pytest.raises(Mismatch, match="no operation `gone`; known operations: `add_note`"):
         Case("gone", {"name": "a", "input": 1, "output": 1}).check()
-    with pytest.raises(ValueError, match="needs either `output` or `failure`"):
+    with pytest.raises(Mismatch, match="needs either `output` or `failure`"):
         case().check()
 
 
@@ -84,6 +91,10 @@ def test_case_files_are_read_strictly(tmp_path: Path) -> None:
     content: dict[str, Any] = {"operation": "add_note", "metadata": {}, "cases": [{"name": "a"}]}
     (tmp_path / "add_note.json").write_text(json.dumps(content))
     assert [parameter.id for parameter in cases(tmp_path)] == ["add_note: metadata", "add_note: a"]
+    content["cases"].append({"name": "a"})
+    (tmp_path / "add_note.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="another case has the name `a`"):
+        cases(tmp_path)
     content["cases"][0]["flag"] = 1
     (tmp_path / "add_note.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="unknown field `flag`"):

@@ -147,6 +147,11 @@ class Store:
         """Returns copies of the documents of a collection by id, with the changes of the run."""
         return {id: json.loads(json.dumps(body)) for id, body in self._all(collection)}
 
+    def collections(self) -> list[str]:
+        """Returns the names of the collections that have documents."""
+        names = dict.fromkeys(name for name, _ in [*self.committed, *self.changes])
+        return [name for name in names if any(self._all(name))]
+
     def change_counts(self) -> dict[str, int]:
         """Returns the number of documents that the run created, updated and deleted."""
         counts = {"created": 0, "updated": 0, "deleted": 0}

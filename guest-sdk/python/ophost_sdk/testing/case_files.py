@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,14 @@ _CASE_FIELDS = {
     *("name", "flags", "documents", "input", "output", "failure", "item_errors"),
     *("documents_after", "changes", "result_refs"),
 }
-_FLAGS = {"user", "dry_run", "record", "max_effects"}
-_UNITS = {"": 1, "B": 1, "KB": 1_000, "MB": 1_000**2, "KIB": 1_024, "MIB": 1_024**2}
+# The flags of a case, and the parameters of `run`. The limit of memory has no effect here.
+_FLAGS = {
+    **{"user": "user_id", "channel": "channel", "dry_run": "dry_run", "test_mode": "test_mode"},
+    **{"verbose": "verbose", "record": "record", "idempotency_key": "idempotency_key"},
+    **{"timeout": "timeout", "max_effects": "max_effects", "memory": None},
+}
+_BYTES = {"": 1, "B": 1, "KB": 1_000, "MB": 1_000**2, "KIB": 1_024, "MIB": 1_024**2}
+_SECONDS = {"MS": 0.001, "S": 1, "M": 60, "H": 3_600}
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,13 @@ def _read(file: Path) -> list[Case]:
     content = json.loads(file.read_text(encoding="utf-8"))
     _check_fields(str(file), content, _FILE_FIELDS)
     operation, metadata = content["operation"], content.get("metadata")
+    names: set[str] = set()
     for fields in content["cases"]:
         _check_fields(f"{file}: {fields.get('name')}", fields, _CASE_FIELDS)
-        _check_fields(f"{file}: {fields.get('name')}", fields.get("flags", {}), _FLAGS)
+        if fields["name"] in names:
+            raise ValueError(f"{file}: another case has the name `{fields['name']}`")
+        names.add(fields["name"])
+        _check_fields(f"{file}: {fields.get('name')}", fields.get("flags", {}), set(_FLAGS))
     first = [] if metadata is None else [Case(operation, None, metadata)]
     return first + [Case(operation, fields) for fields in content["cases"]]
 
@@ -120,14 +131,14 @@ def _check_run(operation: Operation, fields: dict[str, Any]) -> None:
         for error in report.item_errors
     ]
     pattern.check_part(fields.get("item_errors", []), item_errors)
-    _check_documents(fields.get("documents_after", before), documents, pattern)
+    _check_documents({**before, **fields.get("documents_after", {})}, documents, pattern)
     if "changes" in fields:
         pattern.check(fields["changes"], report.changes)
 
 
 def _check_outcome(fields: dict[str, Any], report: Report, pattern: Pattern) -> None:
     if ("output" in fields) == ("failure" in fields):
-        raise ValueError(f"the case `{fields['name']}` needs either `output` or `failure`")
+        raise Mismatch(f"the case `{fields['name']}` needs either `output` or `failure`")
     if "failure" in fields:
         if report.is_success:
             raise Mismatch(f"expected a failure, found the output {report.output!r}")
@@ -141,23 +152,32 @@ def _check_outcome(fields: dict[str, Any], report: Report, pattern: Pattern) -> 
 def _check_documents(
     expected: dict[str, list[dict[str, Any]]], documents: Memory, pattern: Pattern
 ) -> None:
-    """Compares all collections. A collection that the case does not name is not compared."""
-    for collection, bodies in expected.items():
+    """Compares all collections. One that the case does not name must have no documents."""
+    for collection in {**expected, **dict.fromkeys(documents.collections())}:
+        bodies = expected.get(collection, [])
         found = documents.documents(collection)
         actual = [{"_id": id, **body} for id, body in found.items()]
         pattern.check_documents(collection, bodies, actual)
 
 
 def _flags(flags: dict[str, Any]) -> dict[str, Any]:
-    names = {"user": "user_id", "dry_run": "dry_run", "record": "record"}
-    converted = {names[name]: value for name, value in flags.items() if name in names}
-    if "max_effects" in flags:
-        converted["max_effects"] = _bytes(flags["max_effects"])
+    """Returns the parameters of `run`."""
+    converted: dict[str, Any] = {"test_mode": False}
+    for name, value in flags.items():
+        parameter = _FLAGS[name]
+        if parameter == "timeout":
+            converted[parameter] = _quantity(value, _SECONDS)
+        elif parameter == "max_effects":
+            converted[parameter] = int(_quantity(value, _BYTES))
+        elif parameter is not None:
+            converted[parameter] = value
     return converted
 
 
-def _bytes(size: str) -> int:
-    parts = re.fullmatch(r"(\d+)\s*([A-Za-z]*)", size)
-    if parts is None or parts[2].upper() not in _UNITS:
-        raise ValueError(f"invalid size `{size}`; expected a value such as 64MiB or 512KiB")
-    return int(parts[1]) * _UNITS[parts[2].upper()]
+def _quantity(text: str, units: Mapping[str, float]) -> float:
+    """Returns the value of a text such as `64MiB` or `5s`."""
+    parts = re.fullmatch(r"(\d+)\s*([A-Za-z]*)", text)
+    if parts is None or parts[2].upper() not in units:
+        known = ", ".join(unit for unit in units if unit)
+        raise ValueError(f"invalid value `{text}`; expected a number and one of {known}")
+    return int(parts[1]) * units[parts[2].upper()]

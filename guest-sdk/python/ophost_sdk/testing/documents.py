@@ -42,6 +42,10 @@ class Memory:
         """Returns the documents of a collection by id."""
         return host.current_memory().documents.documents(collection)
 
+    def collections(self) -> list[str]:
+        """Returns the names of the collections that have documents."""
+        return host.current_memory().documents.collections()
+
     def commit(self) -> None:
         """Commits all writes. The written documents get a new revision."""
         host.current_memory().documents.commit()

@@ -37,13 +37,31 @@ class Pattern:
     ) -> None:
         """Compares the documents of a collection, in any order."""
         rest = {document["_id"]: document for document in actual}
-        for document in expected:
-            id = self._ids.get(document["_id"], document["_id"])
+        # A document without a known id can be any of those that the others leave.
+        for document in sorted(expected, key=lambda one: self._known_id(one) is None):
+            id = self._known_id(document) or self._matching_id(document, rest)
             if id not in rest:
                 raise Mismatch(f"{collection}: there is no document `{id}`")
             self._compare(f"{collection}/{id}", document, rest.pop(id), is_part=False)
         for document in rest.values():
             raise Mismatch(f"{collection}: unexpected document {document}")
+
+    def _known_id(self, document: dict[str, Any]) -> str | None:
+        """Returns the id of an expected document, or None for a new placeholder."""
+        id: str = document["_id"]
+        return self._ids.get(id) if ID.fullmatch(id) else id
+
+    def _matching_id(self, document: dict[str, Any], actual: dict[str, dict[str, Any]]) -> str:
+        """Returns the id of the first document with the expected content."""
+        for id, found in actual.items():
+            attempt = Pattern(self._run_id)
+            attempt._ids = dict(self._ids)
+            try:
+                attempt.check(document, found)
+            except Mismatch:
+                continue
+            return id
+        return str(document["_id"])
 
     def _compare(self, path: str, expected: Any, actual: Any, *, is_part: bool) -> None:
         if isinstance(expected, dict) and isinstance(actual, dict):

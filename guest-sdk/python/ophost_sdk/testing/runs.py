@@ -95,7 +95,8 @@ def run(
     dry_run: bool = False,
     test_mode: bool = True,
     verbose: bool = False,
-    record: bool = False,
+    channel: str = "native",
+    record: bool | None = None,
     attempt: int = 1,
     idempotency_key: str | None = None,
     timeout: float = 60,
@@ -104,8 +105,9 @@ def run(
     """Runs an operation with an input, and returns the result.
 
     `input` is a model or a JSON value; None is an empty object. The other parameters are flags of
-    `ophost run`: the timeout in seconds is only the deadline that the operation sees, and
-    `max_effects` is the maximum size of the document changes in bytes.
+    `ophost run`. `record` replaces `async_enabled` of the operation. The timeout in seconds is only
+    the deadline that the operation sees. `max_effects` is the maximum size of the document changes
+    in bytes.
     """
     described = operations.of(operation)
     value = json_text.to_json({} if input is None else input)
@@ -113,10 +115,13 @@ def run(
     violations = schemas.violations(described.input_schema, value)
     if violations:
         return _invalid(described, "input", violations)
-    is_recorded = described.create_taskrun and (described.async_enabled or record)
+    is_recorded = described.create_taskrun and (
+        described.async_enabled if record is None else record
+    )
     context = RunContext(
         run_id_value=str(uuid.uuid4()) if is_recorded else None,
         user=user_id or _member(value, "user_id"),
+        channel_name=channel,
         is_dry_run=dry_run or _member(value, "dry_run") is True,
         is_test=test_mode or _member(value, "test_mode") is True,
         is_verbose=verbose or _member(value, "verbose") is True,
