@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
+from ophost_sdk.models.constraints import Constrained
 from ophost_sdk.models.fields import FieldInfo
 from ophost_sdk.models.types import (
     BOOLEAN,
@@ -17,7 +18,6 @@ from ophost_sdk.models.types import (
     TEXT,
     TIME,
     AnyType,
-    Constrained,
     DictType,
     EnumType,
     IntegerType,

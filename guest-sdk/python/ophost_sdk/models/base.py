@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import sys
 import typing
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 
 from ophost_sdk import json_text
-from ophost_sdk.models.annotations import resolve
+from ophost_sdk.models import definition
 from ophost_sdk.models.errors import Path, ValidationError
 from ophost_sdk.models.fields import MISSING, Field, FieldInfo
 from ophost_sdk.models.loading import Extra, Loading
 from ophost_sdk.models.schema import Mode, Schema, SchemaGenerator, root_schema
-from ophost_sdk.models.types import Constrained, ModelType, Type, documentation
+from ophost_sdk.models.types import ModelType, Type, documentation
 
 if TYPE_CHECKING:
     from typing_extensions import Self, dataclass_transform
@@ -56,8 +54,8 @@ class BaseModel:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__ophost_defaults__ = _take_defaults(cls)
-        cls.__ophost_locals__ = _caller_locals()
+        cls.__ophost_defaults__ = definition.take_defaults(cls)
+        cls.__ophost_locals__ = definition.caller_locals()
 
     def __init__(self, /, **data: Any) -> None:
         loading = Loading()
@@ -69,7 +67,7 @@ class BaseModel:
     def __ophost_fill__(self, values: dict[str, Any], given: set[str]) -> None:
         self.__dict__.update(values)
         object.__setattr__(self, "__ophost_set__", given)
-        for name, value in _private_defaults(type(self)).items():
+        for name, value in definition.private_defaults(type(self)).items():
             object.__setattr__(self, name, copy.deepcopy(value))
 
     # Validation
@@ -142,7 +140,7 @@ class BaseModel:
     def __ophost_fields__(cls) -> dict[str, FieldInfo]:
         fields = cls.__dict__.get("__ophost_fields_cache__")
         if fields is None:
-            fields = _collect_fields(cls)
+            fields = definition.collect_fields(cls)
             cls.__ophost_fields_cache__ = fields  # type: ignore[attr-defined]
         return typing.cast("dict[str, FieldInfo]", fields)
 
@@ -150,7 +148,9 @@ class BaseModel:
     def __ophost_types__(cls) -> dict[str, Type]:
         types = cls.__dict__.get("__ophost_types_cache__")
         if types is None:
-            types = {name: _field_type(cls, name, it) for name, it in cls.model_fields.items()}
+            types = {
+                name: definition.field_type(cls, name, it) for name, it in cls.model_fields.items()
+            }
             cls.__ophost_types_cache__ = types  # type: ignore[attr-defined]
         return typing.cast("dict[str, Type]", types)
 
@@ -261,7 +261,7 @@ class BaseModel:
         if name in type(self).model_fields or self.model_config.get("extra") == "allow":
             self.__dict__[name] = value
             self.model_fields_set.add(name)
-        elif name in _private_defaults(type(self)):
+        elif name in definition.private_defaults(type(self)):
             object.__setattr__(self, name, value)
         else:
             raise ValueError(f"`{type(self).__name__}` has no field `{name}`")
@@ -284,91 +284,6 @@ class BaseModel:
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value!r}" for name, value in self)
-
-
-def _own_annotations(cls: type) -> dict[str, Any]:
-    """Returns the annotations of the class itself, of which names can be undefined yet."""
-    if sys.version_info >= (3, 14):
-        import annotationlib
-
-        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
-    return inspect.get_annotations(cls)
-
-
-def _is_class_variable(annotation: Any) -> bool:
-    if isinstance(annotation, str):
-        return annotation.replace("typing.", "").startswith("ClassVar")
-    return annotation is ClassVar or get_origin(annotation) is ClassVar
-
-
-def _take_defaults(cls: type) -> dict[str, Any]:
-    """Removes the defaults of the fields from the class and returns them by name."""
-    defaults: dict[str, Any] = {}
-    for name, annotation in _own_annotations(cls).items():
-        if _is_class_variable(annotation):
-            continue
-        defaults[name] = cls.__dict__.get(name, MISSING)
-        if name in cls.__dict__:
-            delattr(cls, name)
-    for name, value in cls.__dict__.items():
-        if isinstance(value, FieldInfo):
-            raise TypeError(f"the field `{name}` of `{cls.__name__}` has no type annotation")
-    return defaults
-
-
-def _private_defaults(cls: type[BaseModel]) -> dict[str, Any]:
-    private: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        defaults: dict[str, Any] = base.__dict__.get("__ophost_defaults__", {})
-        private.update({name: it for name, it in defaults.items() if name.startswith("_")})
-    return private
-
-
-def _caller_locals() -> dict[str, Any]:
-    """Returns the local names where a class is defined, which its annotations can use."""
-    frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_name == "__init_subclass__":
-        frame = frame.f_back  # type: ignore[assignment]
-    is_module = frame is None or frame.f_locals is frame.f_globals
-    return {} if is_module else dict(frame.f_locals)
-
-
-def _collect_fields(cls: type[BaseModel]) -> dict[str, FieldInfo]:
-    fields: dict[str, FieldInfo] = {}
-    for base in reversed(cls.__mro__):
-        defaults: dict[str, Any] = base.__dict__.get("__ophost_defaults__", {})
-        hints = _hints(base, cls) if defaults else {}
-        for name, default in defaults.items():
-            if not name.startswith("_"):
-                fields[name] = _field(hints[name], default)
-    return fields
-
-
-def _hints(base: type, cls: type[BaseModel]) -> dict[str, Any]:
-    names = {**cls.__ophost_locals__, cls.__name__: cls, base.__name__: base}
-    try:
-        return typing.get_type_hints(base, localns=names, include_extras=True)
-    except NameError as error:
-        raise TypeError(
-            f"an annotation of `{cls.__name__}` uses the name `{error.name}`, which is not defined"
-        ) from None
-
-
-def _field(hint: Any, default: Any) -> FieldInfo:
-    field = FieldInfo(annotation=hint)
-    if get_origin(hint) is typing.Annotated:
-        for one in hint.__metadata__:
-            field = field.merged(one) if isinstance(one, FieldInfo) else field
-    if isinstance(default, FieldInfo):
-        return field.merged(default)
-    return field if default is MISSING else field.merged(FieldInfo(default=default))
-
-
-def _field_type(cls: type[BaseModel], name: str, field: FieldInfo) -> Type:
-    try:
-        return Constrained(resolve(field.annotation), field)
-    except TypeError as error:
-        raise TypeError(f"the field `{name}` of `{cls.__name__}`: {error}") from None
 
 
 def _property_schema(field: FieldInfo, type_: Type, generator: SchemaGenerator) -> Schema:
