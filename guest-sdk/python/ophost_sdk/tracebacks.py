@@ -23,8 +23,11 @@ def text(error: BaseException) -> str:
 
 
 def summary(error: BaseException) -> str:
-    """Returns the last line of the traceback: the class and the message."""
-    return "".join(traceback.format_exception_only(type(error), error)).strip().split("\n")[-1]
+    """Returns the class of an error and its message, in one line."""
+    entries = traceback.format_exception_only(type(error), error)
+    # The source lines of a syntax error come first, and notes come last.
+    entry = entries[-1] if isinstance(error, SyntaxError) else entries[0]
+    return " ".join(entry.removeprefix(f"{type(error).__module__}.").splitlines())
 
 
 def keep_source_lines() -> None:

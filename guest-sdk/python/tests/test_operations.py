@@ -17,12 +17,14 @@ from ophost_sdk import (
     Failure,
     Field,
     ReadCollection,
+    ValidationError,
     context,
     item_errors,
     log,
     operation,
     progress,
 )
+from ophost_sdk.models.errors import Problem
 from ophost_sdk.operations import OPERATIONS, of
 from ophost_sdk.testing import invoke, memory, run
 
@@ -272,6 +274,10 @@ def test_failures() -> None:
                 raise SystemExit(3)
             case "missing":
                 Collection(Job).require("1")
+            case "lines":
+                raise ValidationError("Two", [Problem((), "one\ntwo")])
+            case "syntax":
+                return eval("1 +")
             case "json":
                 return {"a": [1, object()]}
             case "nan":
@@ -300,6 +306,8 @@ def test_failures() -> None:
     assert error.message == "the operation called `exit(3)`; raise `Failure` to end a run"
     error = failure("missing")
     assert (error.message, error.code) == ("document `1` does not exist in `jobs`", "not-found")
+    assert failure("lines").message == "ValidationError: invalid `Two`: one two"
+    assert failure("syntax").message == "SyntaxError: invalid syntax"
     error = failure("json")
     assert (error.message, error.code) == (
         "invalid output: `a.1` is of type `object`, which JSON does not have",
