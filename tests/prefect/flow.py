@@ -13,10 +13,11 @@ import threading
 import time
 from uuid import UUID
 
-from ophost_prefect import OphostError, prefect_env, report, run
+from ophost_prefect import OphostError, operation, prefect_env, report, run
 from prefect import flow, task
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.task_runners import ThreadPoolTaskRunner
+from process_jobs import ProcessJobsInput
 
 CONCURRENT = 24
 SEQUENTIAL = 5
@@ -105,21 +106,39 @@ def outer():
     return own, inner(), calls_a_flow()
 
 
-@task
-async def process_jobs_task(input: dict):
-    """Processes and enriches jobs."""
-    expected = current_ids()
-    output = await asyncio.to_thread(run, "process_jobs", input)
+async def process_jobs(input: ProcessJobsInput):
+    """Calls the operation in the host, so that the run is recorded, and notes the expected ids."""
+    output = await operation("process_jobs")(input)
     with recorded_lock:
-        recorded[output["task_run_id"]] = expected
-    return output, expected
+        recorded[output["task_run_id"]] = current_ids()
+    return output
 
+
+# Existing code, whose function `process_jobs` has become the operation of a plugin.
+
+
+@task
+async def process_jobs_task(input: ProcessJobsInput):
+    """Prefect task wrapper."""
+    return await process_jobs(input)
 
 @flow
 async def daily_job_processing():
-    """Processes all jobs once a day."""
-    output, found = await process_jobs_task({"batch_size": 100})
-    return current_ids()[0], output, found
+    """Daily job processing flow."""
+    input = ProcessJobsInput(batch_size=100)
+    result = await process_jobs_task(input)
+    return result
+
+
+@flow
+async def native_job_processing():
+    """Calls the function of the Python plugin itself, with documents in memory."""
+    from create_jobs_batch import CreateJobsInput, create_jobs_batch
+    from process_jobs import process_jobs
+
+    posting = {"title": "Sr. SWE", "company": "ACME"}
+    await task(create_jobs_batch)(CreateJobsInput(jobs_data=[posting]))
+    return await task(process_jobs)(ProcessJobsInput(batch_size=100))
 
 
 @task
@@ -173,13 +192,14 @@ def check_records() -> None:
     assert total == len(every) + UNORCHESTRATED, (total, len(every))
 
 
-def check_daily(flow_run_id: str | None, output, found) -> None:
+def check_daily(output) -> None:
     """Checks the result of the daily flow, and that its record has both ids."""
+    found = recorded[output["task_run_id"]]
     assert output["success"] is True and output["processed_count"] > 100, output
     assert output["failed_count"] > 0, "no posting is faulty"
     record = json.loads(ophost("show", output["task_run_id"], "--json"))
     assert record["operation_name"] == "process_jobs" and record["orchestrated"] is True, record
-    assert ids(record) == found and None not in found and found[0] == flow_run_id, (record, found)
+    assert ids(record) == found and None not in found, (record, found)
 
 
 def flows() -> None:
@@ -188,7 +208,9 @@ def flows() -> None:
     own, called, (task_run, called_by_task) = outer()
     assert len({own[0], called[0], called_by_task[0]}) == 3
     assert task_run[0] == own[0]
-    check_daily(*asyncio.run(daily_job_processing()))
+    check_daily(asyncio.run(daily_job_processing()))
+    native = asyncio.run(native_job_processing())
+    assert (native.success, native.processed_count) == (True, 1), native
     standalone = one("Alone")  # a task outside of any flow
     assert standalone[0] is None and standalone[1]
     kind, message = failing()

@@ -129,3 +129,29 @@ print("ok")
     );
     insta::assert_snapshot!(output, @"ok");
 }
+
+#[test]
+fn shim_returns_an_operation_as_an_async_function() {
+    let project = Project::with_rust(&["misbehave"]);
+    let output = python(
+        &project,
+        r#"
+import asyncio
+from ophost_prefect import operation
+class Model:  # as pydantic's
+    def model_dump(self, mode): return {"value": mode}
+echo = operation("misbehave.echo", timeout="5s")
+async def calls():
+    print(await asyncio.gather(echo(Model()), echo({"value": 1})))
+    try:
+        await echo({"value": {1, 2}})
+    except OphostError as error:
+        print(error.kind)
+asyncio.run(calls())
+"#,
+    );
+    insta::assert_snapshot!(output, @r"
+    [{'value': 'json'}, {'value': 1}]
+    invalid_input
+    ");
+}

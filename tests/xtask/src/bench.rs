@@ -189,7 +189,7 @@ fn install(peer: &Peer, runner: &Runner) -> Result<PathBuf, Failure> {
 fn module_directory(python: &Python, directory: &Path, module: &str) -> Result<PathBuf, Failure> {
     let script = "import importlib.util, sys\n\
                   print(importlib.util.find_spec(sys.argv[1]).submodule_search_locations[0])";
-    let output = python.command(directory).args(["-c", script, module]).output();
+    let output = python.command(&[directory]).args(["-c", script, module]).output();
     let output = output.map_err(|error| Failure::new(format!("cannot run Python: {error}")))?;
     let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     match output.status.success() && !path.is_empty() {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::guests;
 use crate::install;
 use crate::prefect;
+use crate::python_sdk;
 use crate::runner::{Failure, Runner, cargo, works};
 
 /// The `cargo-deny` that is installed if there is none. Later versions may need a later Rust.
@@ -19,6 +20,8 @@ pub(crate) struct Extra {
     deny: bool,
     /// Runs flows of a real Prefect, which may have to be installed.
     prefect: bool,
+    /// Checks the SDK for Python, whose tools may have to be installed.
+    python: bool,
 }
 
 impl Extra {
@@ -29,6 +32,7 @@ impl Extra {
             match *flag {
                 "--deny" => extra.deny = true,
                 "--prefect" => extra.prefect = true,
+                "--python" => extra.python = true,
                 other => return Err(Failure::new(format!("unknown flag `{other}` of `test`"))),
             }
         }
@@ -81,6 +85,9 @@ pub(crate) fn run(runner: &Runner, extra: Extra) -> Result<(), Failure> {
     stages.run("install", install::check)?;
     if extra.prefect {
         stages.run("prefect", prefect::check)?;
+    }
+    if extra.python {
+        stages.run("python", python_sdk::check)?;
     }
     let passed = stages.passed.join(", ");
     println!("test: all checks passed in {} s ({passed})", runner.seconds());

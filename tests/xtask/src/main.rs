@@ -5,7 +5,8 @@
 //! - `install` checks that `cargo install` gives a working command.
 //! - `postings` prints generated data for the plugin `jobs`.
 //! - `prefect` runs flows of a real Prefect that call the command.
-//! - `python` provides Python and its packages for `prefect` and `bench`.
+//! - `python_sdk` checks the SDK for Python.
+//! - `python` provides Python and its packages for `prefect`, `python_sdk` and `bench`.
 //! - `docs` writes the generated part of the documentation.
 //! - `guests` builds the plugins that the tests run.
 //! - `bench` runs the benchmarks of `tests/bench`, and installs their peers.
@@ -24,6 +25,7 @@ mod install;
 mod postings;
 mod prefect;
 mod python;
+mod python_sdk;
 mod runner;
 
 use std::env;
@@ -39,7 +41,9 @@ Commands:
   test           Run every check: format, clippy, docs, tests, installation
     --deny       Also check the licences and sources of the dependencies
     --prefect    Also run the flows of `prefect`
+    --python     Also run the checks of `python`
   prefect        Run flows of a real Prefect that call ophost; installs it in the target directory
+  python         Check the SDK for Python; installs its tools in the target directory
   guests         Build the plugins that the tests run; `test` includes this
   docs           Write the reference of commands and flags in docs/cli.md; `test` compares it
   postings       Print generated job postings as JSON Lines; `--help` lists the options
@@ -66,6 +70,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["demo"] => demo::run(&Runner::start()?),
         ["test", flags @ ..] => check::run(&Runner::start()?, check::Extra::parse(flags)?),
         ["prefect"] => prefect::run(&Runner::start()?),
+        ["python"] => python_sdk::run(&Runner::start()?),
         ["guests"] => guests::run(&Runner::start()?),
         ["docs"] => docs::run(&Runner::start()?),
         ["postings", arguments @ ..] => postings::run(arguments),

@@ -17,6 +17,9 @@ use crate::runner::{Failure, Runner, succeed};
 
 /// The installed packages. Later versions of FastAPI break this version of Prefect.
 const PACKAGES: [&str; 2] = ["prefect==3.8.8", "fastapi==0.140.0"];
+/// The plugin whose function and models the flows use, and the SDK for Python.
+const PLUGIN: &str = "plugins/jobs/python";
+const SDK: &str = "guest-sdk/python";
 /// Number of the job postings that a flow processes, in several batches.
 const POSTINGS: u64 = 250;
 /// Prefixes of variables that are removed from the environment of the flows. If a workflow
@@ -46,7 +49,7 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     let module = work.join("ophost_prefect.py");
     runner.run(shim.args(["shim", "prefect", "--output"]).arg(module))?;
     import_postings(runner, &ophost, &work)?;
-    let mut flows = python.command(&work);
+    let mut flows = python.command(&[&work, Path::new(PLUGIN), Path::new(SDK)]);
     for (name, _) in env::vars_os() {
         if has_removed_prefix(&name) {
             flows.env_remove(name);

@@ -4,6 +4,7 @@
 //! The packages are in a virtual environment. If Python has no `venv` module, as on Debian,
 //! they are in a plain directory.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ impl Python {
         let installed = fs::read_to_string(&stamp).unwrap_or_default();
         let stamped = |name: &str| format!("{name} {}", packages.join(" "));
         for (name, python) in [("venv", &venv), ("packages", &bare)] {
-            if installed == stamped(name) && works(python.command(directory).arg("--version")) {
+            if installed == stamped(name) && works(python.command(&[directory]).arg("--version")) {
                 return Ok(python.clone());
             }
         }
@@ -63,15 +64,12 @@ impl Python {
         runner.run(install.args(packages))
     }
 
-    /// Returns a command that starts Python with `directory` on its module path.
-    pub(crate) fn command(&self, directory: &Path) -> Command {
+    /// Returns a command that starts Python with `directories` on its module path.
+    pub(crate) fn command(&self, directories: &[&Path]) -> Command {
         let mut command = Command::new(&self.program);
-        let mut modules = directory.as_os_str().to_owned();
-        if let Some(packages) = &self.packages {
-            modules.push(":");
-            modules.push(packages);
-        }
-        command.env("PYTHONPATH", modules);
+        let directories = directories.iter().copied().chain(self.packages.as_deref());
+        let modules: Vec<_> = directories.map(Path::as_os_str).collect();
+        command.env("PYTHONPATH", modules.join(OsStr::new(":")));
         command
     }
 }

@@ -20,7 +20,13 @@ for NaN:
 
     frame.astype(object).where(frame.notna(), None).to_dict("records")
 
-In an async task: `await asyncio.to_thread(run, "slugify", {"text": text})`.
+In async code, `operation` returns an operation as an async function. Its input can be a model:
+
+    process_jobs = operation("process_jobs")
+
+    @task
+    async def process_jobs_task(input: ProcessJobsInput):
+        return await process_jobs(input)
 
 `os.environ` is never changed, because tasks that run at the same time in one process would then
 use each other's ids.
@@ -28,15 +34,17 @@ use each other's ids.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import os
 import subprocess
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prefect.context import FlowRunContext, TaskRunContext
 
-__all__ = ["OphostError", "prefect_env", "report", "run"]
+__all__ = ["OphostError", "operation", "prefect_env", "report", "run"]
 
 MAX_DEPTH = 127  # the limit of `ophost` for JSON
 
@@ -115,6 +123,22 @@ def run(operation: str, input: Any, **options: Any) -> Any:
         return result["output"]
     error = result["error"]
     raise OphostError(error["kind"], error["message"], result)
+
+
+def operation(name: str, **options: Any) -> Callable[[Any], Awaitable[Any]]:
+    """Returns an operation as an async function of its input.
+
+    The function returns the output, or raises `OphostError`. The input is a JSON value, or a model
+    with the method `model_dump`. Options are those of `report`.
+    """
+
+    async def call(input: Any) -> Any:
+        if hasattr(input, "model_dump"):
+            input = input.model_dump(mode="json")
+        # The thread has the context of the caller, and so its flow run and task run.
+        return await asyncio.to_thread(run, name, input, **options)
+
+    return call
 
 
 def _failed(kind: str, message: str) -> dict[str, Any]:
