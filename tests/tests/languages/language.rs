@@ -18,12 +18,20 @@ pub(crate) struct Language {
 }
 
 /// All languages, in the order of the columns.
-pub(crate) const LANGUAGES: [Language; 1] = [Language {
-    name: "rust",
-    exception: &["cannot read the number", "caused by: invalid digit found in string"],
-    abort: &["the end", "rust/src/lib.rs:"],
-    out_of_memory: ("memory", "memory exceeds the limit of 48.0 MiB"),
-}];
+pub(crate) const LANGUAGES: [Language; 2] = [
+    Language {
+        name: "rust",
+        exception: &["cannot read the number", "caused by: invalid digit found in string"],
+        abort: &["the end", "rust/src/lib.rs:"],
+        out_of_memory: ("memory", "memory exceeds the limit of 48.0 MiB"),
+    },
+    Language {
+        name: "python",
+        exception: &["KeyError: 'nothing'", "in raise_error", "return {}[key]"],
+        abort: &["at os_abort"],
+        out_of_memory: ("error", "MemoryError"),
+    },
+];
 
 /// A project with the plugin of a language.
 pub(crate) struct Guest {
