@@ -26,7 +26,7 @@ use crate::host::item_errors as host;
 /// }
 /// assert_eq!(sum, 4);
 /// ```
-pub fn add(index: usize, item: &impl Serialize, error: impl Into<Failure>) {
+pub fn add(index: usize, item: &(impl Serialize + ?Sized), error: impl Into<Failure>) {
     let item = serde_json::to_value(item).unwrap_or_else(|why| Value::String(why.to_string()));
     let Failure { message, traceback, .. } = error.into();
     host::add(index as u64, &item.to_string(), &message, traceback.as_deref());

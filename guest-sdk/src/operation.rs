@@ -63,13 +63,20 @@ pub struct Operation {
 impl Operation {
     /// Calls the function with a JSON text, as the host does, and returns its output as JSON.
     ///
+    /// A native build fills in the defaults of the input schema, and checks the input and the output
+    /// against their schemas. The messages are those of the host, and the details of the failure
+    /// list the violations. In a WebAssembly build, the host checks both. A test that calls the
+    /// function itself checks neither.
+    ///
     /// # Errors
     ///
     /// - Returns the failure of the function.
-    /// - Returns a permanent failure with the code `invalid-input` if the input does not match the
-    ///   type of the parameter.
-    /// - Returns a permanent failure with the code `invalid-output` if the output cannot be
-    ///   serialised as JSON.
+    /// - Returns a permanent failure with the code `invalid-input` if the input violates its schema
+    ///   or does not match the type of the parameter.
+    /// - Returns a permanent failure with the code `invalid-output` if the output violates its
+    ///   schema or cannot be serialised as JSON.
+    /// - Returns a permanent failure with the code `invalid-schema` if the host would reject the
+    ///   plugin because of a schema.
     ///
     /// # Example
     ///
@@ -83,12 +90,15 @@ impl Operation {
     /// }
     ///
     /// assert_eq!(answer::OPERATION.invoke("{}").unwrap(), "42");
+    ///
+    /// let failure = answer::OPERATION.invoke(r#"{"question": 6}"#).unwrap_err();
+    /// assert_eq!(failure.code.as_deref(), Some("invalid-input"));
     /// ```
     pub fn invoke(&self, input: &str) -> Result<String> {
         #[cfg(target_family = "wasm")]
         return (self.handler)(input);
         #[cfg(not(target_family = "wasm"))]
-        crate::testing::execute_run(self, || (self.handler)(input))
+        crate::testing::invoke(self, input)
     }
 }
 

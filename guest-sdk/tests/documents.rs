@@ -15,6 +15,16 @@ struct Account {
     balance: i64,
 }
 
+#[model(collection = "accounts", strict)]
+struct StrictAccount {
+    owner: String,
+    balance: i64,
+}
+
+/// A number of at most 9.
+#[model]
+struct Digit(#[schemars(range(max = 9))] u8);
+
 #[model(collection = "people")]
 struct Person {
     name: String,
@@ -89,7 +99,14 @@ fn outer(fail: bool, _people: Collection<Person>, _accounts: Collection<Account>
     if fail { Err(Failure::error("requested")) } else { Ok(()) }
 }
 
-plugin!(transfer, mixed, use_undeclared, write_and_panic, outer);
+/// Deletes a document and returns an output that breaks the schema.
+#[operation(category = "bank")]
+fn return_wrong_output(accounts: Collection<Account>) -> Result<Digit> {
+    accounts.delete("1")?;
+    Ok(Digit(10))
+}
+
+plugin!(transfer, mixed, use_undeclared, write_and_panic, outer, return_wrong_output);
 
 fn account(balance: i64) -> Account {
     Account { owner: "Ada".into(), balance }
@@ -253,6 +270,56 @@ fn save_fails_if_the_document_has_changed_since_the_read() {
     accounts.delete("1").unwrap();
     let error = accounts.save(&mut second).unwrap_err();
     assert_eq!(error.to_string(), "document `1` in `accounts` no longer exists");
+}
+
+#[test]
+fn save_keeps_fields_that_the_model_does_not_have() {
+    let memory = seeded();
+    let stored = json!({"owner": "Ada", "colour": "red", "balance": 1.0, "tags": [{"a": 1}]});
+    memory.seed_json("accounts", "1", stored);
+    let accounts = Collection::<Account>::new();
+    let mut account = accounts.require("1").unwrap();
+    accounts.save(&mut account).unwrap();
+    account.value.owner = "Bob".into();
+    accounts.save(&mut account).unwrap();
+    assert_eq!(
+        memory.documents("accounts")["1"],
+        json!({"owner": "Bob", "colour": "red", "balance": 1.0, "tags": [{"a": 1}]})
+    );
+    accounts.put("1", &account.value).unwrap();
+    assert_eq!(memory.documents("accounts")["1"], json!({"owner": "Bob", "balance": 1}));
+}
+
+#[test]
+fn save_fails_if_the_stored_document_does_not_match_the_model() {
+    seeded();
+    let accounts = Collection::<Account>::new();
+    let mut account = accounts.require("1").unwrap();
+    accounts.save(&mut account).unwrap();
+    accounts.set("1", [("balance", "much")]).unwrap();
+    let error = accounts.save(&mut account).unwrap_err();
+    assert!(matches!(error, DocumentError::ModelMismatch { .. }), "{error:?}");
+}
+
+#[test]
+fn only_a_strict_model_rejects_documents_with_unknown_fields() {
+    let memory = seeded();
+    memory.seed_json("accounts", "3", json!({"owner": "Ada", "balance": 5, "sku": "x"}));
+    assert_eq!(ReadCollection::<Account>::new().require("3").unwrap().value.balance, 5);
+    let error = ReadCollection::<StrictAccount>::new().get("3").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "document `3` in `accounts` does not match model `StrictAccount`: `sku`: unknown field \
+         `sku`, expected `owner` or `balance`; a model that is not strict ignores unknown fields"
+    );
+}
+
+#[test]
+fn a_run_with_an_invalid_output_commits_nothing() {
+    let memory = seeded();
+    let failed = failure(return_wrong_output::OPERATION, "{}");
+    assert_eq!(failed.code.as_deref(), Some("invalid-output"));
+    assert_eq!(balances(&memory), [10, 20]);
 }
 
 #[test]

@@ -62,6 +62,18 @@ struct Open {
 }
 
 #[model]
+struct Flat {
+    known: u8,
+    #[serde(flatten)]
+    job: Job,
+}
+
+#[model(strict)]
+struct Strict {
+    field: u8,
+}
+
+#[model(strict)]
 #[derive(Clone, Debug)]
 #[serde(deny_unknown_fields)]
 struct Redundant {
@@ -115,9 +127,20 @@ fn integer_schemas_have_the_bounds_of_their_types() {
 }
 
 #[test]
-fn unknown_fields_are_rejected() {
-    let error = serde_json::from_str::<Job>(r#"{"title": "a", "urgent": true}"#).unwrap_err();
-    assert!(error.to_string().starts_with("unknown field `urgent`"));
+fn unknown_fields_are_rejected_by_schemas_and_ignored_by_models() {
+    let job: Job = serde_json::from_str(r#"{"title": "a", "urgent": true}"#).unwrap();
+    assert_eq!(job.title, "a");
+    let flat: Flat = serde_json::from_str(r#"{"known": 1, "title": "a", "other": 2}"#).unwrap();
+    assert_eq!((flat.known, flat.job.title.as_str()), (1, "a"));
+    let schema = input_schema::<Flat>();
+    let denied = [&schema["additionalProperties"], &schema["unevaluatedProperties"]];
+    assert!(denied.contains(&&json!(false)), "{schema}");
+}
+
+#[test]
+fn unknown_fields_are_rejected_by_strict_models() {
+    let error = serde_json::from_str::<Strict>(r#"{"field": 1, "other": 2}"#).unwrap_err();
+    assert!(error.to_string().starts_with("unknown field `other`"));
     let error = serde_json::from_str::<Redundant>(r#"{"field": 1, "other": 2}"#).unwrap_err();
     assert!(error.to_string().starts_with("unknown field `other`"));
 }

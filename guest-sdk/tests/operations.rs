@@ -64,6 +64,50 @@ fn not_json() -> std::collections::HashMap<(u8, u8), u8> {
     [((1, 2), 3)].into()
 }
 
+/// A text to repeat.
+#[model]
+struct Repeated {
+    text: String,
+    #[serde(default = "twice")]
+    #[schemars(range(min = 1, max = 3))]
+    times: usize,
+}
+
+fn twice() -> usize {
+    2
+}
+
+/// A text of at most two characters.
+#[model]
+struct Short {
+    #[schemars(length(max = 2))]
+    text: String,
+}
+
+/// Repeats a text.
+#[operation(category = "texts")]
+fn repeat(input: Repeated) -> Short {
+    Short { text: input.text.repeat(input.times) }
+}
+
+/// A text whose default is too long.
+#[model]
+struct WrongDefault {
+    #[serde(default = "abc")]
+    #[schemars(length(max = 2))]
+    text: String,
+}
+
+fn abc() -> String {
+    "abc".to_owned()
+}
+
+/// Returns its input.
+#[operation(category = "texts")]
+fn wrong_default(input: WrongDefault) -> WrongDefault {
+    input
+}
+
 /// Has no input.
 #[operation(category = "numbers")]
 fn r#loop() -> ophost_sdk::Result<()> {
@@ -128,18 +172,68 @@ fn a_failure_of_the_function_is_returned_unchanged() {
 }
 
 #[test]
-fn invalid_input_is_a_permanent_failure() {
+fn defaults_of_the_input_schema_are_filled_in() {
+    let output = repeat::OPERATION.invoke(r#"{"text": "a"}"#).unwrap();
+    assert_eq!(output, r#"{"text":"aa"}"#);
+}
+
+#[test]
+fn invalid_input_is_a_permanent_failure_with_the_violations_of_the_host() {
     let cases = [
-        (double::OPERATION, json!({"number": -1}), "invalid value: integer `-1`"),
-        (double::OPERATION, json!({}), "missing field `number`"),
-        (r#loop::OPERATION, json!({"a": 1}), "unknown field `a`"),
+        (
+            double::OPERATION,
+            "{}",
+            "breaks its schema in 1 place",
+            "/number",
+            "missing, but required",
+        ),
+        (
+            double::OPERATION,
+            r#"{"number": -1}"#,
+            "breaks its schema in 1 place",
+            "/number",
+            "expected at least 0, got -1",
+        ),
+        (
+            repeat::OPERATION,
+            r#"{"text": "a", "times": 4, "tims": 1}"#,
+            "breaks its schema in 2 places",
+            "/times",
+            "expected at most 3, got 4",
+        ),
+        (
+            r#loop::OPERATION,
+            r#"{"a": 1}"#,
+            "breaks its schema in 1 place",
+            "",
+            "no field is allowed here",
+        ),
     ];
-    for (operation, input, message) in cases {
-        let failure = failure(operation, &input);
+    for (operation, input, message, pointer, problem) in cases {
+        let failure = operation.invoke(input).unwrap_err();
+        assert_eq!(failure.message, format!("the input of `{}` {message}", operation.name));
         assert_eq!(failure.kind, FailureKind::Permanent);
         assert_eq!(failure.code.as_deref(), Some("invalid-input"));
-        assert!(failure.message.contains(message), "{failure}");
+        let details = failure.details.unwrap();
+        assert_eq!(details[0], json!({"pointer": pointer, "problem": problem}));
     }
+    let failure = double::OPERATION.invoke(r#"{"number": 1"#).unwrap_err();
+    assert!(failure.message.starts_with("the input of `double` is not JSON: EOF"), "{failure}");
+}
+
+#[test]
+fn invalid_output_is_a_permanent_failure_with_the_violations_of_the_host() {
+    let failure = failure(repeat::OPERATION, &json!({"text": "a", "times": 3}));
+    assert_eq!(
+        failure,
+        Failure::permanent("the output breaks its schema in 1 place")
+            .code("invalid-output")
+            .details(json!([
+                {"pointer": "/text", "problem": "expected at most 2 characters, got \"aaa\""}
+            ]))
+    );
+    let repeated = repeat(Repeated { text: "a".into(), times: 3 });
+    assert_eq!(repeated.text, "aaa", "a direct call is not checked");
 }
 
 #[test]
@@ -147,6 +241,17 @@ fn output_that_is_not_json_is_a_permanent_failure() {
     let failure = failure(not_json::OPERATION, &json!({}));
     assert_eq!(failure.kind, FailureKind::Permanent);
     assert_eq!(failure.code.as_deref(), Some("invalid-output"));
+}
+
+#[test]
+fn a_schema_that_the_host_would_reject_is_a_permanent_failure() {
+    let failure = failure(wrong_default::OPERATION, &json!({}));
+    assert_eq!(failure.code.as_deref(), Some("invalid-schema"));
+    assert_eq!(
+        failure.message,
+        "the input schema of `wrong_default` is not a valid schema at `/properties/text`: the \
+         default violates its own schema: \"abc\" is longer than 2 characters"
+    );
 }
 
 #[test]

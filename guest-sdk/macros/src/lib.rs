@@ -25,9 +25,14 @@ use proc_macro::TokenStream;
 /// below the attribute derives are left out. Doc comments become the descriptions in the schema.
 /// Attributes of serde and schemars keep their meaning.
 ///
-/// Unknown fields are rejected. `#[model(allow_unknown_fields)]` ignores unknown fields instead,
-/// and `#[serde(flatten)]` requires this. `#[model(collection = "people")]` sets the collection of
-/// the documents. The default is documented at [`Model`](../ophost_sdk/trait.Model.html).
+/// The schema of the model has no unknown fields: the host rejects an input that has one. Reading a
+/// document ignores unknown fields, and `Collection::save` keeps them.
+///
+/// | argument | effect |
+/// |---|---|
+/// | `strict` | reading a document with an unknown field is an error too |
+/// | `allow_unknown_fields` | the schema accepts unknown fields, and they are ignored |
+/// | `collection = "people"` | the collection of the documents; the default is documented at [`Model`](../ophost_sdk/trait.Model.html) |
 #[proc_macro_attribute]
 pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
     or_error(model::expand(arguments.into(), item.clone().into()), item)

@@ -18,8 +18,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         return Err(Error::new_spanned(union.union_token, message));
     }
     let derives = missing_derives(&item.attrs);
-    let denied = !arguments.allow_unknown_fields && !denies_unknown_fields(&item.attrs);
-    let deny_unknown_fields = denied.then(|| quote!(#[serde(deny_unknown_fields)]));
+    let deny_unknown_fields = deny_unknown_fields(&arguments, &item.attrs);
     let model = model(&arguments, &item)?;
     Ok(quote! {
         #[derive(#(#derives),*)]
@@ -30,6 +29,20 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
 
         #model
     })
+}
+
+/// Returns the attributes that reject unknown fields: in the schema, and in a strict model also when
+/// a value is deserialised.
+///
+/// The host checks each input against the schema. A stored document is only deserialised, so a
+/// model that is not strict reads documents with fields that it does not have.
+fn deny_unknown_fields(arguments: &Arguments, attributes: &[Attribute]) -> TokenStream {
+    let missing = |of: &str| !has_deny_unknown_fields(attributes, of);
+    let in_schema = !arguments.allow_unknown_fields && missing("schemars");
+    let in_documents = arguments.strict && missing("serde");
+    let in_schema = in_schema.then(|| quote!(#[schemars(deny_unknown_fields)]));
+    let in_documents = in_documents.then(|| quote!(#[serde(deny_unknown_fields)]));
+    quote!(#in_schema #in_documents)
 }
 
 /// Returns the implementation of `Model`, or nothing for a generic type.
@@ -62,6 +75,7 @@ fn model(arguments: &Arguments, item: &DeriveInput) -> Result<TokenStream> {
 #[derive(Default)]
 struct Arguments {
     allow_unknown_fields: bool,
+    strict: bool,
     collection: Option<LitStr>,
 }
 
@@ -72,13 +86,19 @@ impl Parse for Arguments {
             let key: Ident = input.parse()?;
             match key.to_string().as_str() {
                 "allow_unknown_fields" => arguments.allow_unknown_fields = true,
+                "strict" => arguments.strict = true,
                 "collection" => arguments.collection = Some(collection(input)?),
                 _ => {
                     let message = format!(
-                        "unknown key `{key}`; valid keys are allow_unknown_fields, collection"
+                        "unknown key `{key}`; valid keys are allow_unknown_fields, collection, \
+                         strict"
                     );
                     return Err(Error::new(key.span(), message));
                 }
+            }
+            if arguments.strict && arguments.allow_unknown_fields {
+                let message = "a strict model cannot allow unknown fields";
+                return Err(Error::new(key.span(), message));
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -123,11 +143,12 @@ fn derived_names(attributes: &[Attribute]) -> Vec<Ident> {
         .collect()
 }
 
-/// Returns whether `attributes` have `deny_unknown_fields`, which serde accepts only once.
-fn denies_unknown_fields(attributes: &[Attribute]) -> bool {
+/// Returns whether an attribute `#[serde(..)]` or `#[schemars(..)]` has `deny_unknown_fields`, which
+/// both accept only once.
+fn has_deny_unknown_fields(attributes: &[Attribute], of: &str) -> bool {
     attributes
         .iter()
-        .filter(|attribute| attribute.path().is_ident("serde"))
+        .filter(|attribute| attribute.path().is_ident(of))
         .any(|attribute| attribute.to_token_stream().to_string().contains("deny_unknown_fields"))
 }
 
@@ -143,24 +164,31 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_denied_unless_allowed() {
-        let strict = expanded("", "struct A { b: u8 }").unwrap();
-        assert!(strict.contains("#[serde(deny_unknown_fields)]"), "{strict}");
-        let loose = expanded("allow_unknown_fields", "struct A { b: u8 }").unwrap();
-        assert!(!loose.contains("deny_unknown_fields"), "{loose}");
+    fn unknown_fields_are_denied_in_the_schema_and_in_strict_documents() {
+        let denied = |arguments| {
+            let text = expanded(arguments, "struct A { b: u8 }").unwrap();
+            let denied = |of: &str| text.contains(&format!("#[{of}(deny_unknown_fields)]"));
+            (denied("schemars"), denied("serde"))
+        };
+        assert_eq!(denied(""), (true, false));
+        assert_eq!(denied("strict"), (true, true));
+        assert_eq!(denied("allow_unknown_fields"), (false, false));
     }
 
     #[test]
     fn existing_derives_and_serde_attributes_are_not_repeated() {
         let text = expanded(
-            "",
-            "#[derive(Debug, std::clone::Clone, PartialEq)] #[serde(deny_unknown_fields)] enum A { B }",
+            "strict",
+            "#[derive(Debug, std::clone::Clone, PartialEq)]
+             #[serde(deny_unknown_fields)]
+             #[schemars(deny_unknown_fields)]
+             enum A { B }",
         )
         .unwrap();
         assert!(!text.contains("::core::fmt::Debug"), "{text}");
         assert!(!text.contains("::core::clone::Clone"), "{text}");
         assert!(text.contains("::ophost_sdk::serde::Serialize"), "{text}");
-        assert_eq!(text.matches("deny_unknown_fields").count(), 1, "{text}");
+        assert_eq!(text.matches("deny_unknown_fields").count(), 2, "{text}");
     }
 
     #[test]
@@ -172,10 +200,10 @@ mod tests {
 
     #[test]
     fn the_collection_argument_sets_the_collection() {
-        let arguments = r#"collection = "people", allow_unknown_fields,"#;
+        let arguments = r#"collection = "people", strict,"#;
         let text = expanded(arguments, "struct Person { b: u8 }").unwrap();
         assert!(text.contains(r#"::core::option::Option::Some("people");"#), "{text}");
-        assert!(!text.contains("deny_unknown_fields"), "{text}");
+        assert!(text.contains("#[serde(deny_unknown_fields)]"), "{text}");
     }
 
     #[test]
@@ -188,9 +216,14 @@ mod tests {
     fn invalid_models_are_reported() {
         let cases = [
             (
-                "strict",
+                "loose",
                 "struct A;",
-                "unknown key `strict`; valid keys are allow_unknown_fields, collection",
+                "unknown key `loose`; valid keys are allow_unknown_fields, collection, strict",
+            ),
+            (
+                "strict, allow_unknown_fields",
+                "struct A;",
+                "a strict model cannot allow unknown fields",
             ),
             (
                 r#"collection = "all people""#,

@@ -6,11 +6,12 @@ use std::ops::Deref;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::merge::merge;
 use super::{Condition, DocumentError, Query, Stored};
 use crate::host::documents as host;
-use crate::{Model, model};
+use crate::{Model, json, model};
 
 /// Read access to the documents of a model.
 ///
@@ -203,38 +204,6 @@ impl<T: Model + Serialize> Collection<T> {
         self.write(Some(id), value, condition).map(drop)
     }
 
-    /// Replaces a document that the run has read and changed. Sets its revision to 0.
-    ///
-    /// # Errors
-    ///
-    /// - Returns [`DocumentError::Stale`] if the run has written the document after `document` was
-    ///   read. The write is not detected if the run had also written the document before the read,
-    ///   because both writes have revision 0.
-    /// - Returns the errors of [`put`](Self::put).
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use ophost_sdk::{Collection, model};
-    ///
-    /// #[model]
-    /// struct Job {
-    ///     title: String,
-    /// }
-    ///
-    /// let jobs = Collection::new();
-    /// jobs.put("1", &Job { title: "Baker".into() }).unwrap();
-    /// let mut job = jobs.require("1").unwrap();
-    /// job.value.title = "Miller".into();
-    /// jobs.save(&mut job).unwrap();
-    /// assert_eq!(jobs.require("1").unwrap().value.title, "Miller");
-    /// ```
-    pub fn save(&self, document: &mut Stored<T>) -> Result<(), DocumentError> {
-        self.put_if(&document.id, &document.value, Condition::At(document.revision))?;
-        document.revision = 0;
-        Ok(())
-    }
-
     fn write(
         &self,
         id: Option<&str>,
@@ -244,6 +213,72 @@ impl<T: Model + Serialize> Collection<T> {
         let body = to_json(value)?;
         host::put(&self.name, id, &body, condition.into())
             .map_err(|error| self.error(error, id.unwrap_or_default()))
+    }
+}
+
+impl<T: Model + Serialize + DeserializeOwned> Collection<T> {
+    /// Writes the changes of a document that the run has read. Sets its revision to 0.
+    ///
+    /// A field is written if its value has changed. Fields that the model does not have are kept,
+    /// also in nested objects. A changed list is replaced. `None` is written as null, or removes the
+    /// field if the model does not serialise it.
+    ///
+    /// # Errors
+    ///
+    /// - Returns [`DocumentError::Stale`] if the run has written the document after `document` was
+    ///   read. The write is not detected if the run had also written the document before the read,
+    ///   because both writes have revision 0.
+    /// - Returns the errors of [`put`](Self::put) and [`get`](ReadCollection::get).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use ophost_sdk::serde_json::json;
+    /// use ophost_sdk::{Collection, documents, model};
+    ///
+    /// #[model]
+    /// struct Job {
+    ///     title: String,
+    /// }
+    ///
+    /// let memory = documents::memory();
+    /// memory.seed_json("jobs", "1", json!({"title": "Baker", "colour": "red"}));
+    /// let jobs = Collection::<Job>::new();
+    /// let mut job = jobs.require("1").unwrap();
+    /// job.value.title = "Miller".into();
+    /// jobs.save(&mut job).unwrap();
+    /// assert_eq!(memory.documents("jobs")["1"], json!({"title": "Miller", "colour": "red"}));
+    /// ```
+    pub fn save(&self, document: &mut Stored<T>) -> Result<(), DocumentError> {
+        let (id, condition) = (document.id.as_str(), Condition::At(document.revision));
+        let body = self.merged(document)?;
+        host::put(&self.name, Some(id), &body, condition.into())
+            .map_err(|error| self.error(error, id))?;
+        document.revision = 0;
+        Ok(())
+    }
+
+    /// Returns the body of `document`: the stored fields with the changes of the model.
+    fn merged(&self, document: &Stored<T>) -> Result<String, DocumentError> {
+        let now = to_json(&document.value)?;
+        let stored =
+            host::get(&self.name, &document.id).map_err(|error| self.error(error, &document.id))?;
+        let Some(stored) = stored.filter(|stored| stored.revision == document.revision) else {
+            // The condition of the write fails.
+            return Ok(now);
+        };
+        let read = to_json(&Stored::<T>::from_host(&stored, &self.name)?.value)?;
+        let reader = |fields: Map<String, Value>| {
+            let model: T = json::deserialize(&Value::Object(fields).to_string()).ok()?;
+            parse(&to_json(&model).ok()?)
+        };
+        // A value that is not an object is no document, which the host reports.
+        let (Some(stored), Some(read), Some(fields)) =
+            (parse(&stored.body), parse(&read), parse(&now))
+        else {
+            return Ok(now);
+        };
+        Ok(Value::Object(merge(&stored, &read, &fields, &reader)).to_string())
     }
 }
 
@@ -319,6 +354,11 @@ impl<T> Collection<T> {
     pub fn delete(&self, id: &str) -> Result<bool, DocumentError> {
         host::delete(&self.name, id).map_err(|error| self.error(error, id))
     }
+}
+
+/// Returns the fields of an object, or `None` for another value.
+fn parse(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(text).ok()
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, DocumentError> {

@@ -47,6 +47,7 @@
 
 mod collection;
 mod error;
+mod merge;
 mod query;
 mod stored;
 

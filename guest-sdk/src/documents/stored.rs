@@ -58,9 +58,19 @@ impl<T: Model + DeserializeOwned> Stored<T> {
                 id: id.clone(),
                 model: T::NAME,
                 path: error.path(),
-                reason: error.reason(),
+                reason: with_solution(error.reason()),
             }),
         }
+    }
+}
+
+/// Adds the solution to the error of a strict model.
+fn with_solution(reason: String) -> String {
+    // The text of serde, which has no kinds of errors.
+    if reason.starts_with("unknown field ") {
+        reason + "; a model that is not strict ignores unknown fields"
+    } else {
+        reason
     }
 }
 

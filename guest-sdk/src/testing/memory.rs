@@ -10,7 +10,7 @@ use ophost_document::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::documents as contract;
+use super::{documents as contract, schemas};
 use crate::{Model, Operation, Result, model};
 
 thread_local! {
@@ -172,20 +172,20 @@ impl Grants {
     }
 }
 
-/// Calls `f` as a run of `operation`.
+/// Runs an operation.
 ///
-/// As in the host, the operation has access to its declared collections only. Its writes are
-/// committed if `f` succeeds, and discarded otherwise.
-pub(crate) fn execute_run<T>(operation: &Operation, f: impl FnOnce() -> Result<T>) -> Result<T> {
+/// As in the host, the input and the output are validated, and the operation has access to its
+/// declared collections only. Its writes are committed if it succeeds, and discarded otherwise.
+pub(crate) fn invoke(operation: &Operation, input: &str) -> Result<String> {
     let Some(run) = RunGuard::begin(operation) else {
         // An operation that calls another one is part of the outer run, as in the host.
-        return f();
+        return (operation.handler)(input);
     };
-    let result = f();
-    if result.is_ok() {
-        run.commit();
-    }
-    result
+    let input = schemas::valid_input(operation, input)?;
+    let output = (operation.handler)(&input)?;
+    schemas::check_output(operation, &output)?;
+    run.commit();
+    Ok(output)
 }
 
 /// A run in progress. Dropping the guard discards the writes that are not committed.

@@ -2,7 +2,7 @@
 //!
 //! The functions have the signatures of the generated bindings. Log entries, progress and item
 //! errors are printed to stderr, one line each. `cargo test` shows them for failed tests. `memory`
-//! contains the documents.
+//! contains the documents and invokes operations, and `schemas` validates inputs and outputs.
 
 #![expect(
     clippy::print_stderr,
@@ -11,9 +11,10 @@
 
 pub mod documents;
 mod memory;
+mod schemas;
 
 pub use memory::Memory;
-pub(crate) use memory::execute_run;
+pub(crate) use memory::invoke;
 
 pub(crate) mod context {
     use std::hash::{BuildHasher, RandomState};

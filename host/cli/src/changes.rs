@@ -82,23 +82,33 @@ impl fmt::Display for Sign {
     }
 }
 
+impl Sign {
+    /// Returns the sign of an added, removed or replaced value.
+    fn of(change: &FieldChange) -> Self {
+        Self(match (&change.before, &change.after) {
+            (None, _) => ChangeKind::Created,
+            (Some(_), None) => ChangeKind::Deleted,
+            (Some(_), Some(_)) => ChangeKind::Updated,
+        })
+    }
+}
+
 /// Adds the changed fields of a document, one per line.
 pub(super) fn fields(text: &mut String, change: &DocumentChange) {
-    let differences = diff::changes(change.before.as_deref(), change.after.as_deref(), MAX_FIELDS);
-    for difference in &differences.listed {
-        let value = |value: &Option<Value>| value.as_ref().map(shown);
-        let is_updated = change.before.is_some() && change.after.is_some();
-        let sides = match (value(&difference.before), value(&difference.after)) {
-            (Some(before), Some(after)) => format!("{before} -> {after}"),
-            (Some(before), None) if is_updated => format!("{before} -> (removed)"),
-            (Some(only), None) | (None, Some(only)) => only,
-            (None, None) => String::new(),
-        };
-        let _ = writeln!(text, "    {}: {}", EscapedLine(&difference.path), EscapedLine(&sides));
+    let diff = diff::changes(change.before.as_deref(), change.after.as_deref(), MAX_FIELDS);
+    for field in &diff.listed {
+        let (sign, path, values) = (Sign::of(field), &field.path, values(field));
+        let _ = writeln!(text, "    {sign} {}: {}", EscapedLine(path), EscapedLine(&values));
     }
-    if differences.rest > 0 {
-        let _ = writeln!(text, "    {DIM}and {} more fields{DIM:#}", differences.rest);
+    if diff.rest > 0 {
+        let _ = writeln!(text, "    {DIM}and {} more fields{DIM:#}", diff.rest);
     }
+}
+
+/// Returns the new value, the old value if it was removed, or both if it was replaced.
+fn values(change: &FieldChange) -> String {
+    let both = [&change.before, &change.after].into_iter().flatten();
+    both.map(shown).collect::<Vec<_>>().join(" -> ")
 }
 
 /// Returns the differences between two inputs, one per line, at most 20.

@@ -47,7 +47,7 @@ fn truncate_line(text: &str, max: usize) -> String {
 }
 
 /// Returns the end of the last character that ends within the first `max` bytes.
-pub(crate) fn boundary(text: &str, max: usize) -> usize {
+pub fn boundary(text: &str, max: usize) -> usize {
     let max = max.min(text.len());
     (0..=max).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
 }

@@ -225,7 +225,7 @@ fn count_of(error: &ValidationError<'_>) -> usize {
 /// Truncates a long pointer.
 pub(super) fn cut(mut pointer: String) -> String {
     if pointer.len() > MAX_POINTER {
-        pointer.truncate(pointer.floor_char_boundary(MAX_POINTER));
+        pointer.truncate(text::boundary(&pointer, MAX_POINTER));
         pointer.push_str("...");
         pointer.shrink_to_fit();
     }

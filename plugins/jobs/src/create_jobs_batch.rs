@@ -1,9 +1,9 @@
 //! Creates jobs.
 
 use ophost_sdk::serde_json::{Map, Value, from_value};
-use ophost_sdk::{Collection, Result, item_errors, model, operation};
+use ophost_sdk::{Collection, Failure, Result, item_errors, model, operation};
 
-use crate::job::{Job, effective_user};
+use crate::job::{Job, effective_user, field_names};
 
 /// Input schema for creating jobs.
 #[model]
@@ -40,7 +40,7 @@ pub(crate) fn create_jobs_batch(
     let owner = input.user_id.filter(|user_id| !user_id.is_empty());
     let mut job_ids = Vec::new();
     for (index, data) in input.jobs_data.into_iter().enumerate() {
-        match from_value::<Job>(Value::Object(data.clone())) {
+        match read_job(&data) {
             Ok(mut job) => {
                 job.user_id = owner.clone().or_else(|| effective_user(job.user_id));
                 job_ids.push(jobs.insert(&job)?);
@@ -54,4 +54,13 @@ pub(crate) fn create_jobs_batch(
         message: format!("Created {} jobs", job_ids.len()),
         job_ids,
     })
+}
+
+/// Reads the data of a job. A field that the model does not have would be lost, so it is an error.
+fn read_job(data: &Map<String, Value>) -> Result<Job> {
+    let names = field_names();
+    if let Some(name) = data.keys().find(|name| !names.contains(*name)) {
+        return Err(Failure::permanent(format!("unknown field `{name}`")));
+    }
+    Ok(from_value(Value::Object(data.clone()))?)
 }

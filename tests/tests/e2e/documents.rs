@@ -112,9 +112,9 @@ fn document_changes_are_committed_with_the_success_of_the_run() {
     assert_eq!(record["result_refs"], json!([updated("a"), updated("b")]));
     insta::assert_snapshot!(project.run(&["runs", "changes", "latest"]), @"
     ~ accounts/a
-        balance: 100 -> 70
+        ~ balance: 100 -> 70
     ~ accounts/b
-        balance: 0 -> 30
+        ~ balance: 0 -> 30
     ");
     let diff = json_of(&project, &["runs", "changes", "latest"]);
     assert_eq!(diff["id"], record["id"]);
@@ -325,9 +325,9 @@ fn dry_run_shows_its_changes_and_commits_none() {
     ---- stderr
     DRY RUN: no change was committed; would have updated 2 documents
     ~ accounts/a
-        balance: 100 -> 70
+        ~ balance: 100 -> 70
     ~ accounts/b
-        balance: 0 -> 30
+        ~ balance: 0 -> 30
     "#);
     let report = json_of(&project, &run);
     assert_eq!((&report["status"], &report["dry_run"]), (&json!("SUCCESS"), &json!(true)));

@@ -271,7 +271,7 @@ fn dry_run_of_an_import_shows_the_documents() {
     ---- stderr
     DRY RUN: no change was committed; would have created 1 document
     + things/a
-        n: 1
+        + n: 1
     "#);
     let report = json_of(&project, &["documents", "import", "things", "it.jsonl", "--dry-run"]);
     assert_eq!(report["change_set"][0]["after"], json!({"n": 1}));
@@ -304,7 +304,7 @@ fn import_is_recorded_as_a_run() {
     let first = listed["runs"][1]["id"].as_str().expect("an id");
     insta::assert_snapshot!(project.run(&["runs", "changes", first]), @"
     + things/a
-        n: 1
+        + n: 1
     ");
     let created = json!({"collection": "things", "document_id": "a", "change": "created"});
     assert_eq!(json_of(&project, &["runs", "show", first])["result_refs"], json!([created]));

@@ -68,14 +68,14 @@ fn history_lists_the_changes_of_a_document_newest_first() {
     let history = ["documents", "history", "people", "ann"];
     insta::assert_snapshot!(without_times(&project.run(&history)), @r#"
     - [TIME] deleted by ophost.delete, run [RUN]
-        age: 2
+        - age: 2
     ~ [TIME] updated by ophost.set, run [RUN]
-        city: "Rome" -> (removed)
+        - city: "Rome"
     ~ [TIME] updated by ophost.set, run [RUN] for eve
-        age: 1 -> 2
-        city: "Rome"
+        ~ age: 1 -> 2
+        + city: "Rome"
     + [TIME] created by ophost.import, run [RUN]
-        age: 1
+        + age: 1
     "#);
     let first = json_of(&project, &[&history[..], &["-n", "1"]].concat());
     let entry = &first["history"][0];

@@ -25,6 +25,7 @@ mod interrupt;
 mod jobs;
 mod limits;
 mod list;
+mod models;
 mod orchestration;
 mod plugins;
 mod process_limits;

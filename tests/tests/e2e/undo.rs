@@ -101,7 +101,7 @@ fn dry_run_of_an_undo_shows_the_changes() {
     ---- stderr
     DRY RUN: no change was committed; would have updated 1 document
     ~ people/ann
-        age: 2 -> 1
+        ~ age: 2 -> 1
     "#);
     assert_eq!(record(&project, &run)["undone_by"], json!(null));
     // The latest run that changed documents is still the same.

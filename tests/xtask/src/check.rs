@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::guests;
 use crate::install;
+use crate::languages;
 use crate::prefect;
 use crate::python_sdk;
 use crate::runner::{Failure, Runner, cargo, works};
@@ -18,6 +19,8 @@ const CARGO_DENY: &str = "cargo-deny@0.20.2";
 pub(crate) struct Extra {
     /// Checks licences and sources with `cargo-deny`, which may have to be built.
     deny: bool,
+    /// Prints the table of languages and behaviours, whose toolchains may have to be installed.
+    languages: bool,
     /// Runs flows of a real Prefect, which may have to be installed.
     prefect: bool,
     /// Checks the SDK for Python, whose tools may have to be installed.
@@ -31,6 +34,7 @@ impl Extra {
         for flag in flags {
             match *flag {
                 "--deny" => extra.deny = true,
+                "--languages" => extra.languages = true,
                 "--prefect" => extra.prefect = true,
                 "--python" => extra.python = true,
                 other => return Err(Failure::new(format!("unknown flag `{other}` of `test`"))),
@@ -83,6 +87,9 @@ pub(crate) fn run(runner: &Runner, extra: Extra) -> Result<(), Failure> {
     stages.run("guests", guests::build)?;
     stages.run("tests", |runner| runner.cargo(&["test", "--workspace", "--locked"]))?;
     stages.run("install", install::check)?;
+    if extra.languages {
+        stages.run("languages", languages::check)?;
+    }
     if extra.prefect {
         stages.run("prefect", prefect::check)?;
     }

@@ -4,9 +4,10 @@
 //! - `check` is `cargo xtask test`: every check, as CI runs them.
 //! - `install` checks that `cargo install` gives a working command.
 //! - `postings` prints generated data for the plugin `jobs`.
+//! - `languages` prints the table of languages and behaviours.
 //! - `prefect` runs flows of a real Prefect that call the command.
 //! - `python_sdk` checks the SDK for Python.
-//! - `python` provides Python and its packages for `prefect`, `python_sdk` and `bench`.
+//! - `python` provides Python and its packages for `languages`, `prefect`, `python_sdk` and `bench`.
 //! - `docs` writes the generated part of the documentation.
 //! - `guests` builds the plugins that the tests run.
 //! - `bench` runs the benchmarks of `tests/bench`, and installs their peers.
@@ -22,6 +23,7 @@ mod demo;
 mod docs;
 mod guests;
 mod install;
+mod languages;
 mod postings;
 mod prefect;
 mod python;
@@ -37,11 +39,14 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  demo           Build ophost and three plugins, and run them
+  demo           Build ophost and four plugins, and run them
   test           Run every check: format, clippy, docs, tests, installation
     --deny       Also check the licences and sources of the dependencies
+    --languages  Also print the table of `languages`
     --prefect    Also run the flows of `prefect`
     --python     Also run the checks of `python`
+  languages      Check the behaviour of plugins in each language; installs the toolchains in the
+                 target directory
   prefect        Run flows of a real Prefect that call ophost; installs it in the target directory
   python         Check the SDK for Python; installs its tools in the target directory
   guests         Build the plugins that the tests run; `test` includes this
@@ -69,6 +74,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         }
         ["demo"] => demo::run(&Runner::start()?),
         ["test", flags @ ..] => check::run(&Runner::start()?, check::Extra::parse(flags)?),
+        ["languages"] => languages::run(&Runner::start()?),
         ["prefect"] => prefect::run(&Runner::start()?),
         ["python"] => python_sdk::run(&Runner::start()?),
         ["guests"] => guests::run(&Runner::start()?),

@@ -5,7 +5,7 @@
 //! interface and stops with them.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ use std::process::Command;
 use crate::guests;
 use crate::postings;
 use crate::python::Python;
-use crate::runner::{Failure, Runner, succeed};
+use crate::runner::{Failure, Runner, path_with, succeed};
 
 /// The installed packages. Later versions of FastAPI break this version of Prefect.
 const PACKAGES: [&str; 2] = ["prefect==3.8.8", "fastapi==0.140.0"];
@@ -55,7 +55,7 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
             flows.env_remove(name);
         }
     }
-    flows.arg("tests/prefect/flow.py").env("PATH", path_with(&ophost)?);
+    flows.arg("tests/prefect/flow.py").env("PATH", path_with(ophost.parent().unwrap_or(&ophost))?);
     runner.announce("python tests/prefect/flow.py");
     succeed(settings(&mut flows, runner, &work), "python tests/prefect/flow.py")
 }
@@ -87,13 +87,4 @@ fn settings<'a>(flows: &'a mut Command, runner: &Runner, work: &Path) -> &'a mut
         .env("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         .env("PREFECT_LOGGING_LEVEL", "CRITICAL")
         .env("DO_NOT_TRACK", "1")
-}
-
-/// Returns `PATH` with the directory of the command in front.
-fn path_with(ophost: &Path) -> Result<OsString, Failure> {
-    let directory = ophost.parent().map(Path::to_owned);
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(directory.into_iter().chain(env::split_paths(&path))).map_err(|error| {
-        Failure::new(format!("cannot add the target directory to `PATH`: {error}"))
-    })
 }

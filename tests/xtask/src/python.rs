@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::runner::{Failure, Runner, works};
+use crate::runner::{Failure, Runner, path_with, works};
 
 /// A Python interpreter and the location of its packages.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl Python {
                 return Ok(python.clone());
             }
         }
-        if !works(Command::new("python3").arg("--version")) {
+        if !is_installed() {
             return Err(Failure::new("cannot find `python3`: install Python 3.10 or newer"));
         }
         let (name, python) = match make_venv(runner, &directory.join("venv")) {
@@ -64,6 +64,20 @@ impl Python {
         runner.run(install.args(packages))
     }
 
+    /// Adds the programs of the packages to the `PATH` of a command.
+    pub(crate) fn add_to_path(&self, command: &mut Command) -> Result<(), Failure> {
+        let bin = match &self.packages {
+            Some(packages) => packages.join("bin"),
+            None => self.program.parent().map(Path::to_owned).unwrap_or_default(),
+        };
+        if let Some(packages) = &self.packages {
+            command.env("PYTHONPATH", packages);
+        }
+        // Another active environment would take precedence over `PATH`.
+        command.env_remove("VIRTUAL_ENV").env("PATH", path_with(&bin)?);
+        Ok(())
+    }
+
     /// Returns a command that starts Python with `directories` on its module path.
     pub(crate) fn command(&self, directories: &[&Path]) -> Command {
         let mut command = Command::new(&self.program);
@@ -72,6 +86,11 @@ impl Python {
         command.env("PYTHONPATH", modules.join(OsStr::new(":")));
         command
     }
+}
+
+/// Returns whether there is a `python3`.
+pub(crate) fn is_installed() -> bool {
+    works(Command::new("python3").arg("--version"))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

@@ -1,6 +1,7 @@
 //! Runs commands one after the other, in the root directory of the repository.
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -95,6 +96,15 @@ pub(crate) fn succeed(command: &mut Command, line: &str) -> Result<(), Failure> 
 pub(crate) fn works(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
+}
+
+/// Returns `PATH` with a directory in front.
+pub(crate) fn path_with(directory: &Path) -> Result<OsString, Failure> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let all = [directory.to_owned()].into_iter().chain(env::split_paths(&path));
+    env::join_paths(all).map_err(|error| {
+        Failure::new(format!("cannot add `{}` to `PATH`: {error}", directory.display()))
+    })
 }
 
 /// Returns the command line, for messages.

@@ -4,6 +4,7 @@
 //! - `counters`: one document that all runs change.
 //! - `entries`: many documents, and documents with unique names.
 //! - `invalid_calls`: calls that the host must reject.
+//! - `stocks`: documents with fields that the models do not have.
 //! - `pause`: pauses, so that other runs cause conflicts.
 
 mod accounts;
@@ -11,6 +12,7 @@ mod counters;
 mod entries;
 mod invalid_calls;
 mod pause;
+mod stocks;
 
 use ophost_sdk::plugin;
 
@@ -28,4 +30,6 @@ plugin!(
     invalid_calls::invalid_calls,
     invalid_calls::read_undeclared,
     invalid_calls::count_samples,
+    stocks::take_stock,
+    stocks::take_strict_stock,
 );

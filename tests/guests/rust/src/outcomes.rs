@@ -201,9 +201,8 @@ mod tests {
 
     #[test]
     fn wrong_output_breaks_its_schema() {
-        let schema = (wrong_output::OPERATION.output_schema)();
-        assert_eq!(schema["properties"]["number"]["type"], "integer");
-        let output = wrong_output::OPERATION.invoke("{}").unwrap();
-        assert_eq!(output, r#"{"number":"seven"}"#);
+        let failure = wrong_output::OPERATION.invoke("{}").unwrap_err();
+        assert_eq!(failure.message, "the output breaks its schema in 1 place");
+        assert_eq!(failure.details.unwrap()[0]["problem"], "expected integer, got \"seven\"");
     }
 }

@@ -1,8 +1,10 @@
 //! `cargo xtask demo`: from a clean clone to the results of sample plugins.
 //!
+//! - `python`: a plugin in Python, if `python3` is installed.
 //! - `postings`: job postings that are imported, processed, deleted and restored.
 
 mod postings;
+mod python;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -63,7 +65,7 @@ const RECORDS: [(&str, &[&str]); 3] = [
     ("runs stats", &["runs", "stats"]),
 ];
 
-/// Builds `ophost` and three plugins, runs their operations and prints the run records. One
+/// Builds `ophost`, three plugins in Rust and one in Python, runs their operations and prints the run records. One
 /// operation reads open data, others change documents.
 pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
     let ophost = runner.ophost()?;
@@ -75,6 +77,7 @@ pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
         show(&ophost, typed, arguments)?;
     }
     postings::run(runner, &ophost)?;
+    python::run(runner, &ophost)?;
     println!("\ndemo: done in {} s; `ophost` is `{}`", runner.seconds(), ophost.display());
     Ok(())
 }

@@ -1,0 +1,86 @@
+//! The languages of the table.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Output, Project};
+
+/// A language with a plugin in `guests/languages`.
+pub(crate) struct Language {
+    /// Name of the folder.
+    pub(crate) name: &'static str,
+    /// Texts in the failure of `raise`: its message, and its stack or its chain of causes.
+    pub(crate) exception: &'static [&'static str],
+    /// Texts in the failure of `abort`.
+    pub(crate) abort: &'static [&'static str],
+    /// Kind and message of the failure of `allocate`. Some languages raise an exception.
+    pub(crate) out_of_memory: (&'static str, &'static str),
+}
+
+/// All languages, in the order of the columns.
+pub(crate) const LANGUAGES: [Language; 2] = [
+    Language {
+        name: "rust",
+        exception: &["cannot read the number", "caused by: invalid digit found in string"],
+        abort: &["the end", "rust/src/lib.rs:"],
+        out_of_memory: ("memory", "memory exceeds the limit of 48.0 MiB"),
+    },
+    Language {
+        name: "python",
+        exception: &["KeyError: 'nothing'", "in raise_error", "return {}[key]"],
+        abort: &["at os_abort"],
+        out_of_memory: ("error", "MemoryError"),
+    },
+];
+
+/// A project with the plugin of a language.
+pub(crate) struct Guest {
+    pub(crate) language: &'static Language,
+    project: Project,
+}
+
+impl Guest {
+    /// Returns a project without the plugin, which [`Self::build`] adds.
+    pub(crate) fn new(language: &'static Language) -> Self {
+        Self { language, project: Project::new() }
+    }
+
+    /// Builds the plugin, and installs it in the project.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the build fails.
+    pub(crate) fn build(&self) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/languages");
+        let source = source.join(self.language.name);
+        let source = source.to_str().expect("a path of UTF-8");
+        let mut build = self.project.command(&["build", source, "--install"]);
+        let output = self.project.output(build.env("CARGO_TARGET_DIR", target_directory()));
+        assert_eq!(output.code, Some(0), "{output}");
+    }
+
+    /// Runs a command in the project.
+    pub(crate) fn ophost(&self, arguments: &[&str]) -> Output {
+        self.project.run(arguments)
+    }
+
+    /// Runs an operation and returns the JSON of the run.
+    pub(crate) fn run(&self, operation: &str, arguments: &[&str]) -> serde_json::Value {
+        self.ophost(&[&["run", operation, "--json"], arguments].concat()).json()
+    }
+
+    /// Runs a command in a terminal with 100 columns, and returns its output.
+    pub(crate) fn terminal(&self, arguments: &[&str]) -> String {
+        crate::terminal::run(self.project.command(arguments), 100).0
+    }
+
+    /// Writes a file to the project.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.project.path().join(name), text).expect("a writable directory");
+    }
+}
+
+fn target_directory() -> PathBuf {
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    tmp.parent().expect("below the target directory").to_owned()
+}
