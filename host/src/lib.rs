@@ -125,9 +125,9 @@ pub use crate::policy::RecordPolicy;
 pub use crate::registry::catalog::{Catalog, OperationFilter, OperationInfo, PluginState};
 pub use crate::registry::{LoadProgress, RegistryError};
 pub use crate::run::{
-    BatchImport, COMPILER_COMMAND, Host, HostBuilder, HostError, InspectError, Inspector,
-    PluginReport, PruneGuard, Request, RunError, RunReport, UndoError, Unrecorded, WatchGuard,
-    serve_compiler, this_program,
+    BatchImport, COMPILER_COMMAND, ComponentError, Host, HostBuilder, HostError, InspectError,
+    Inspector, PluginReport, PruneGuard, Request, RunError, RunReport, UndoError, Unrecorded,
+    WatchGuard, serve_compiler, this_program,
 };
 pub use crate::runs::{
     FindError, HeldRuns, NamedRemoval, PruneError, PruneReport, RemoveError, Runs,

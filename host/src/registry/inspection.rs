@@ -42,6 +42,11 @@ impl LoadObserver {
     pub(crate) fn new(observe: impl Fn(LoadProgress<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
     }
+
+    /// Reports the next plugin.
+    pub(crate) fn report(&self, progress: LoadProgress<'_>) {
+        (self.0)(progress);
+    }
 }
 
 impl fmt::Debug for LoadObserver {
@@ -106,8 +111,8 @@ pub(super) async fn inspect_all(
             let _permit = permits.acquire_owned().await;
             let path = pending.candidate.path.clone();
             let on_new_content = || {
-                if let Some(LoadObserver(observe)) = observer {
-                    observe(LoadProgress { file: &path, done, total });
+                if let Some(observer) = observer {
+                    observer.report(LoadProgress { file: &path, done, total });
                 }
             };
             let result = pending.inspect(&sandbox, on_new_content).await;

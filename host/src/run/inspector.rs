@@ -1,5 +1,6 @@
 //! Inspection of components outside the plugin directories.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -37,6 +38,16 @@ impl Inspector {
     /// while it is read.
     pub async fn read(path: &Path) -> Result<Vec<u8>, InspectError> {
         Ok(registry::read_plugin(path).await?.0)
+    }
+
+    /// Converts a core module to a component. A component is returned unchanged. Compiles nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InspectError::Rejected`] if the bytes are neither a component nor a module with
+    /// component-type metadata.
+    pub fn component_of(bytes: &[u8]) -> Result<Cow<'_, [u8]>, InspectError> {
+        Ok(sandbox::componentize(bytes).map_err(FileError::from)?)
     }
 
     /// Compiles and describes a plugin.
@@ -135,4 +146,15 @@ impl From<FileError> for InspectError {
             (None, _) => Self::Rejected(message),
         }
     }
+}
+
+/// Error of building a host for one component.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// The host cannot be built.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The component cannot be used.
+    #[error(transparent)]
+    Component(#[from] InspectError),
 }
