@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ophost::{HostBuilder, HostError, LoadProgress};
+use ophost::{HostBuilder, LoadProgress};
 
 use super::output::{self, EscapedLine};
 use super::progress::keep_drawing;
@@ -16,10 +16,10 @@ const LINE_DELAY: Duration = Duration::from_secs(10);
 
 /// Calls `build` and shows the plugin that is being compiled: on a terminal after 0.5 s, elsewhere
 /// in one line after 10.5 s.
-pub(super) async fn with_progress<T>(
+pub(super) async fn with_progress<T, E>(
     builder: HostBuilder,
-    build: impl AsyncFnOnce(HostBuilder) -> Result<T, HostError>,
-) -> Result<T, HostError> {
+    build: impl AsyncFnOnce(HostBuilder) -> Result<T, E>,
+) -> Result<T, E> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
         bar.set_style(style);

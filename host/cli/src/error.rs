@@ -88,6 +88,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error(transparent)]
+    Test(#[from] super::test::TestError),
+    #[error(transparent)]
     Shim(#[from] super::shim::UnwritableShim),
     #[error("document `{id}` does not exist in `{collection}`")]
     NoSuchDocument {
@@ -281,6 +283,7 @@ impl CliError {
             | Self::File(_)
             | Self::Shim(_) => Exit::Usage,
             Self::NotImported(error) => error.exit(),
+            Self::Test(error) => error.exit(),
             Self::Config(ConfigError::Untrusted { .. })
             | Self::Host(HostError::Registry(RegistryError::Untrusted(_))) => Exit::Denied,
             Self::Config(_) => Exit::Usage,
@@ -318,6 +321,7 @@ impl CliError {
             Self::NoSuchDocument { .. } | Self::NoSuchVersion { .. } => "no_such_document",
             Self::ContentRemoved { .. } => "content_removed",
             Self::NotImported(_) => "not_imported",
+            Self::Test(error) => error.kind(),
             Self::CreateFile(error) if error.is_usage() => "usage",
             Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
@@ -378,6 +382,7 @@ impl CliError {
                 ))
             }
             Self::NotImported(error) => error.hint(),
+            Self::Test(error) => error.hint(),
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("run `ophost documents find {collection}` to list the documents"))
             }

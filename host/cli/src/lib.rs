@@ -49,6 +49,7 @@ mod settings;
 mod shim;
 mod stdio;
 mod table;
+mod test;
 mod timeout;
 mod untrusted;
 
@@ -113,6 +114,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
+    /// Build a plugin and run its cases.
+    Test(test::TestArgs),
     /// Show, rerun, cancel, erase and prune runs.
     Runs(runs::RunsArgs),
     /// Find, import and export documents.
@@ -231,6 +234,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Doctor => doctor::run(settings, json),
         Command::Config(args) => config::run(&args, &settings.silent()?, json),
         Command::Build(args) => build::run(&args, &settings.config()?, json),
+        Command::Test(args) => test::run(&args, &settings.config()?, json),
         Command::Check(args) => check::run(args, &settings.config()?, json),
         Command::Plugins => with_host(&settings.config()?, async |host| plugins::run(&host, json)),
         Command::List(args) => {

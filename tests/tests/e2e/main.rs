@@ -40,5 +40,6 @@ mod shim;
 mod store_access;
 mod streams;
 mod terminal;
+mod test;
 mod trust;
 mod undo;
