@@ -87,6 +87,8 @@ pub(super) enum CliError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Component(#[from] ComponentError),
+    #[error("cannot watch `{}`: {problem}", directory.display())]
+    Unwatched { directory: std::path::PathBuf, problem: String },
     #[error(transparent)]
     Test(#[from] super::test::TestError),
     #[error(transparent)]
@@ -298,6 +300,7 @@ impl CliError {
             | Self::Limit { .. }
             | Self::Output(_)
             | Self::Unprinted { .. }
+            | Self::Unwatched { .. }
             | Self::System(_) => Exit::Host,
         }
     }
@@ -333,6 +336,7 @@ impl CliError {
             | Self::Limit { .. }
             | Self::Output(_)
             | Self::Unprinted { .. }
+            | Self::Unwatched { .. }
             | Self::System(_) => "host",
         }
     }
@@ -383,6 +387,10 @@ impl CliError {
             }
             Self::NotImported(error) => error.hint(),
             Self::Test(error) => error.hint(),
+            Self::Unwatched { .. } => {
+                let hint = "run `sysctl fs.inotify` to show the limits of the system for watches";
+                Some(hint.to_owned())
+            }
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("run `ophost documents find {collection}` to list the documents"))
             }

@@ -11,6 +11,7 @@ mod config;
 mod crash_recovery;
 mod csv;
 mod describe;
+mod dev;
 mod doctor;
 mod documents;
 mod documents_cli;

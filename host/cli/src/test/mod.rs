@@ -30,10 +30,12 @@ use ophost::{Host, Progress};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use self::component::Project;
+pub(super) use self::component::Project;
 pub(super) use self::error::TestError;
 use self::from_run::{AddedCase, RecordedRun};
+pub(super) use self::pattern::Difference;
 use self::report::Summary;
+pub(super) use self::report::differences;
 use self::runner::{CheckResult, RunOptions};
 use self::suite::{Check, LoadedFile, Test};
 use self::update::FileUpdate;
@@ -127,6 +129,24 @@ pub(super) fn run(args: &TestArgs, config: &Config, json: bool) -> Result<ExitCo
     let host = runtime.block_on(project.host(config))?;
     suite::check_operations(&host, &files)?;
     run_tests(&args.options(json)?, &host, &Selection { files: &files, tests, filtered_out })
+}
+
+/// Runs all cases of a project with a host that has its operations.
+///
+/// # Errors
+///
+/// Returns [`CliError`] if the project has no cases, or a case file is not valid.
+pub(super) fn run_all_cases(
+    project: &Project,
+    host: &Host,
+    (cancel, json): (CancellationToken, bool),
+) -> Result<ExitCode, CliError> {
+    let files = suite::load(&project.directory().join(CASES))?;
+    let (tests, filtered_out) = suite::select(&files, None)?;
+    suite::check_operations(host, &files)?;
+    let run = RunOptions { is_fail_fast: false, cancel };
+    let options = Options { run, is_update: false, junit: None, json };
+    run_tests(&options, host, &Selection { files: &files, tests, filtered_out })
 }
 
 /// How checks are run and reported.
