@@ -127,9 +127,9 @@ pub use crate::registry::catalog::{
 };
 pub use crate::registry::{LoadProgress, RegistryError};
 pub use crate::run::{
-    BatchImport, COMPILER_COMMAND, Host, HostBuilder, HostError, InspectError, Inspector,
-    PluginReport, PruneGuard, Request, RunError, RunReport, UndoError, Unrecorded, WatchGuard,
-    serve_compiler, this_program,
+    BatchImport, COMPILER_COMMAND, ComponentError, Host, HostBuilder, HostError, InspectError,
+    Inspector, PluginReport, PruneGuard, Request, RunError, RunReport, UndoError, Unrecorded,
+    WatchGuard, serve_compiler, this_program,
 };
 pub use crate::runs::{
     FindError, HeldRuns, NamedRemoval, PruneError, PruneReport, RemoveError, Runs,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ophost::{HostBuilder, HostError, InspectError, Inspector, LoadProgress, PluginReport};
+use ophost::{HostBuilder, InspectError, Inspector, LoadProgress, PluginReport};
 
 use super::output::{self, EscapedLine};
 use super::progress::keep_drawing;
@@ -20,10 +20,10 @@ const LONG: Duration = Duration::from_secs(3);
 
 /// Calls `build` and shows the plugin that is being compiled: on a terminal after 0.5 s, elsewhere
 /// in one line.
-pub(super) async fn with_progress<T>(
+pub(super) async fn with_progress<T, E>(
     builder: HostBuilder,
-    build: impl AsyncFnOnce(HostBuilder) -> Result<T, HostError>,
-) -> Result<T, HostError> {
+    build: impl AsyncFnOnce(HostBuilder) -> Result<T, E>,
+) -> Result<T, E> {
     let display = Display::new();
     let observing = display.clone();
     let builder = builder.observe_loading(move |loading| observing.set(Compiling::of(loading)));

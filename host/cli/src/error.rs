@@ -90,6 +90,10 @@ pub(super) enum CliError {
     Build(#[from] BuildError),
     #[error(transparent)]
     Component(#[from] ComponentError),
+    #[error("cannot watch `{}`: {problem}", directory.display())]
+    Unwatched { directory: std::path::PathBuf, problem: String },
+    #[error(transparent)]
+    Test(#[from] super::test::TestError),
     #[error(transparent)]
     Shim(#[from] super::shim::UnwritableShim),
     #[error("document `{id}` does not exist in `{collection}`")]
@@ -295,6 +299,7 @@ impl CliError {
             | Self::File(_)
             | Self::Shim(_) => Exit::Usage,
             Self::NotImported(error) => error.exit(),
+            Self::Test(error) => error.exit(),
             Self::Config(ConfigError::Untrusted { .. })
             | Self::Host(HostError::Registry(RegistryError::Untrusted(_))) => Exit::Denied,
             Self::Config(_) => Exit::Usage,
@@ -309,6 +314,7 @@ impl CliError {
             | Self::Limit { .. }
             | Self::Output(_)
             | Self::Unprinted { .. }
+            | Self::Unwatched { .. }
             | Self::System(_) => Exit::Host,
         }
     }
@@ -332,6 +338,7 @@ impl CliError {
             Self::NoSuchDocument { .. } | Self::NoSuchVersion { .. } => "no_such_document",
             Self::ContentRemoved { .. } => "content_removed",
             Self::NotImported(_) => "not_imported",
+            Self::Test(error) => error.kind(),
             Self::CreateFile(error) if error.is_usage() => "usage",
             Self::Usage { .. } | Self::File(_) | Self::Shim(_) => "usage",
             Self::Config(_) => "config",
@@ -343,6 +350,7 @@ impl CliError {
             | Self::Limit { .. }
             | Self::Output(_)
             | Self::Unprinted { .. }
+            | Self::Unwatched { .. }
             | Self::System(_) => "host",
         }
     }
@@ -392,6 +400,11 @@ impl CliError {
                 ))
             }
             Self::NotImported(error) => error.hint(),
+            Self::Test(error) => error.hint(),
+            Self::Unwatched { .. } => {
+                let hint = "run `sysctl fs.inotify` to show the limits of the system for watches";
+                Some(hint.to_owned())
+            }
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("run `ophost documents find {collection}` to list the documents"))
             }

@@ -26,6 +26,7 @@ mod compile_progress;
 mod completion;
 mod config;
 mod describe;
+mod dev;
 mod doctor;
 mod documents;
 mod error;
@@ -51,6 +52,7 @@ mod settings;
 mod shim;
 mod stdio;
 mod table;
+mod test;
 mod timeout;
 mod untrusted;
 
@@ -115,6 +117,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Build Rust plugins into components.
     Build(build::BuildArgs),
+    /// Build a plugin and run its cases.
+    Test(test::TestArgs),
+    /// Build and run a plugin again whenever its source files change.
+    Dev(Box<dev::DevArgs>),
     /// Show, rerun, cancel, erase and prune runs.
     Runs(runs::RunsArgs),
     /// Find, import and export documents.
@@ -233,6 +239,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Doctor => doctor::run(settings, json),
         Command::Config(args) => config::run(&args, &settings.silent()?, json),
         Command::Build(args) => build::run(&args, &settings.config()?, json),
+        Command::Test(args) => test::run(&args, &settings.config()?, json),
+        Command::Dev(args) => dev::run(*args, &settings.config()?, json),
         Command::Check(args) => check::run(args, &settings.config()?, json),
         Command::Plugins => with_host(&settings.config()?, async |host| plugins::run(&host, json)),
         Command::List(args) => {

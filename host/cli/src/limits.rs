@@ -40,7 +40,7 @@ impl LimitArgs {
 
 /// Parses a size. A number without a unit is rejected, except for zero, because a limit of so few
 /// bytes is a mistake.
-fn size(text: &str) -> Result<ByteSize, String> {
+pub(super) fn size(text: &str) -> Result<ByteSize, String> {
     if config::is_without_unit(text) {
         return Err("missing unit; expected a value such as 64MiB or 512KiB".to_owned());
     }

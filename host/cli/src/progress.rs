@@ -68,9 +68,14 @@ impl Bar {
 
     /// Prints text to stderr, above the bar.
     pub(super) fn print(&self, text: &str) {
+        self.suspend(|| output::stderr(text));
+    }
+
+    /// Calls `print` while the bar is not drawn.
+    pub(super) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         match self.bar.get() {
-            Some(bar) => bar.suspend(|| output::stderr(text)),
-            None => output::stderr(text),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 

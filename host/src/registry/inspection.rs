@@ -48,6 +48,11 @@ impl LoadObserver {
     pub(crate) fn new(observe: impl Fn(LoadProgress<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
     }
+
+    /// Reports the next plugin.
+    pub(crate) fn report(&self, progress: LoadProgress<'_>) {
+        (self.0)(progress);
+    }
 }
 
 impl fmt::Debug for LoadObserver {
@@ -125,9 +130,10 @@ pub(super) async fn inspect_all(
             let _permit = permits.acquire_owned().await;
             let path = pending.candidate.path.clone();
             let on_new_content = |bytes: &[u8]| {
-                if let Some(LoadObserver(observe)) = observer {
+                if let Some(observer) = observer {
                     let (file, estimate) = (path.as_path(), sandbox.compile_time(bytes));
-                    observe(LoadProgress { file, bytes: bytes.len(), estimate, done, total });
+                    let bytes = bytes.len();
+                    observer.report(LoadProgress { file, bytes, estimate, done, total });
                 }
             };
             let result = pending.inspect(&sandbox, on_new_content).await;

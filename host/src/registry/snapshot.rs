@@ -63,6 +63,13 @@ impl Registry {
         Self { is_partial: true, ..Self::new(vec![file], BTreeMap::new()) }
     }
 
+    /// Returns a snapshot with one file that need not be in a plugin directory.
+    pub(crate) fn of_component(file: PluginFile) -> Self {
+        let mut registry = Self { is_partial: true, ..Self::default() };
+        registry.add(&Arc::new(file));
+        registry
+    }
+
     fn add(&mut self, file: &Arc<PluginFile>) {
         for registered in RegisteredOperation::all(file) {
             let operation = registered.operation();
@@ -202,7 +209,7 @@ pub(crate) struct PluginFile {
 
 impl PluginFile {
     /// Returns a plugin file. If `guest` is `None`, the code is loaded on first use.
-    pub(super) fn new(path: PathBuf, digest: Digest, plugin: Plugin, guest: Option<Guest>) -> Self {
+    pub(crate) fn new(path: PathBuf, digest: Digest, plugin: Plugin, guest: Option<Guest>) -> Self {
         let guest = OnceCell::new_with(guest);
         Self { path, digest, plugin, reload_error: None, guest }
     }

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use super::host::Shared;
-use super::{Host, HostError};
+use super::{ComponentError, Host, HostError, InspectError};
 use crate::model::compiler::CompilerBackend;
+use crate::model::digest::Digest;
 use crate::model::limits::{CompileBudget, Limits, OperationLimits};
 use crate::model::operation::OperationName;
 use crate::model::retention::RetentionPolicy;
 use crate::policy::Policy;
 use crate::policy::RecordPolicy;
-use crate::registry::{LoadObserver, LoadProgress, Loader, LoaderOptions, Registry};
+use crate::registry::{
+    self, LoadObserver, LoadProgress, Loader, LoaderOptions, PluginFile, Registry,
+};
 use crate::run::record::Recorder;
 use crate::sandbox::{Compiler, Sandbox, SandboxOptions};
 use crate::store::{RetryLock, ShutdownMode, StoreHandle};
@@ -212,6 +215,33 @@ impl HostBuilder {
         Ok(unloaded.with(registry))
     }
 
+    /// Returns a host with the operations of one component, which need not be in a plugin directory.
+    /// `path` names the component in messages. [`Host::reload`] replaces its operations by those of
+    /// the plugin directories.
+    ///
+    /// Needs a tokio runtime with time enabled.
+    ///
+    /// # Errors
+    ///
+    /// - Returns [`ComponentError::Host`] if wasm cannot run on this machine.
+    /// - Returns [`ComponentError::Component`] with the reason why a host would reject the component.
+    pub async fn build_with_component(
+        self,
+        path: impl Into<PathBuf>,
+        component: &[u8],
+    ) -> Result<Host, ComponentError> {
+        let (path, observer) = (path.into(), self.loader.observer.clone());
+        let unloaded = self.unloaded()?;
+        let digest = Digest::sha256(component);
+        if let Some(observer) = observer {
+            observer.report(LoadProgress { file: &path, done: 0, total: 1 });
+        }
+        let inspected = registry::inspect(&digest, component, &unloaded.sandbox).await;
+        let (guest, description) = inspected.map_err(InspectError::from)?;
+        let file = PluginFile::new(path, digest, description.plugin, Some(guest));
+        Ok(unloaded.with(Registry::of_component(file)))
+    }
+
     /// Returns a host without operations, for reading records and documents.
     ///
     /// # Errors
@@ -273,7 +303,7 @@ impl Unloaded {
         let retry_lock = RetryLock::new(recorder.store().map(StoreHandle::data));
         let shared = Shared {
             sandbox,
-            loader,
+            loader: Arc::new(loader),
             registry,
             policy,
             recorder,

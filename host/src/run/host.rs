@@ -27,9 +27,10 @@ use crate::registry::catalog::{Catalog, RejectedFile};
 use crate::registry::{self, FileError, Ignored, Loader, RegisteredOperation, Registry, Schemas};
 use crate::runs::Runs;
 use crate::sandbox::{Guest, Observer, Sandbox};
-use crate::store::{FinishOutcome, RetryLock, Store};
+use crate::store::{FinishOutcome, RetryLock, ShutdownMode, Store, StoreHandle};
 use crate::util::deadline::{Deadline, WorkError, WorkSize};
 use crate::util::os_error::Shortage;
+use crate::util::private_dir::DataDir;
 use crate::util::trust::Untrusted;
 use ophost_schema::{CheckError, Schema, ValidInput, Violations};
 
@@ -53,7 +54,7 @@ pub struct Host {
 
 pub(super) struct Shared {
     pub(super) sandbox: Sandbox,
-    pub(super) loader: Loader,
+    pub(super) loader: Arc<Loader>,
     /// Replaced as a whole. Runs in progress keep the snapshot that they started with.
     pub(super) registry: RwLock<Arc<Registry>>,
     pub(super) policy: Policy,
@@ -265,6 +266,29 @@ impl Host {
 
     fn find(&self, name: &str) -> Result<Arc<RegisteredOperation>, RunError> {
         self.registry().get(name).cloned().ok_or_else(|| self.no_such_operation(name))
+    }
+
+    /// Returns a host with the current operations of this host and with another data directory. The
+    /// compiled code is shared, so the call takes microseconds.
+    ///
+    /// The new host skips the clean shutdown of its store, so it is for stores that are removed
+    /// afterwards, such as those of tests.
+    #[must_use]
+    pub fn with_data(&self, data: impl Into<PathBuf>) -> Self {
+        let shared = &self.shared;
+        let recorder = shared.recorder.with_data(&DataDir::new(data), ShutdownMode::Skip);
+        let retry_lock = RetryLock::new(recorder.store().map(StoreHandle::data));
+        let shared = Shared {
+            sandbox: shared.sandbox.clone(),
+            loader: Arc::clone(&shared.loader),
+            registry: RwLock::new(self.registry()),
+            policy: shared.policy.clone(),
+            recorder,
+            reloading: tokio::sync::Mutex::default(),
+            retry_lock,
+            retention: shared.retention.clone(),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Returns the catalog of the current operations.

@@ -1,5 +1,6 @@
 //! Inspection of components outside the plugin directories.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,6 +44,16 @@ impl Inspector {
     /// Returns about how long it takes to compile a plugin if no other process needs the CPU.
     pub fn compile_time(&self, bytes: &[u8]) -> Duration {
         self.sandbox.compile_time(bytes)
+    }
+
+    /// Converts a core module to a component. A component is returned unchanged. Compiles nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InspectError::Rejected`] if the bytes are neither a component nor a module with
+    /// component-type metadata.
+    pub fn component_of(bytes: &[u8]) -> Result<Cow<'_, [u8]>, InspectError> {
+        Ok(sandbox::componentize(bytes).map_err(FileError::from)?)
     }
 
     /// Compiles and describes a plugin.
@@ -160,4 +171,15 @@ impl From<FileError> for InspectError {
             (None, _) => Self::Rejected(message),
         }
     }
+}
+
+/// Error of building a host for one component.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// The host cannot be built.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The component cannot be used.
+    #[error(transparent)]
+    Component(#[from] InspectError),
 }

@@ -19,7 +19,7 @@ pub use self::batch_import::BatchImport;
 pub use self::builder::HostBuilder;
 pub use self::error::{HostError, RunError, Unrecorded};
 pub use self::host::{Host, WatchGuard};
-pub use self::inspector::{InspectError, Inspector, PluginReport};
+pub use self::inspector::{ComponentError, InspectError, Inspector, PluginReport};
 pub use self::report::RunReport;
 pub use self::request::Request;
 pub use self::retention::PruneGuard;

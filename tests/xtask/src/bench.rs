@@ -157,7 +157,7 @@ fn python_plugin(runner: &Runner) -> Result<PathBuf, Failure> {
     let directory = peer_directory(runner, "componentize_py")?;
     let python = Python::with(&[COMPONENTIZE], runner, &directory)?;
     let file = directory.join("bench_plugin.wasm");
-    let mut build = python.command(&directory);
+    let mut build = python.command(&[&directory]);
     build.args(["-c", "import componentize_py, sys; sys.exit(componentize_py.script())"]);
     build.args(["-d", "wit", "-w", "plugin", "componentize", "bench_plugin"]);
     runner.run(build.args(["-p", "tests/bench/python", "-o"]).arg(&file))?;

@@ -201,7 +201,8 @@ impl RunArgs {
     }
 }
 
-fn show_event(event: Event<'_>, verbose: bool, bar: Option<&Bar>) {
+/// Shows an event of a run: log entries if `verbose`, and progress on a bar.
+pub(super) fn show_event(event: Event<'_>, verbose: bool, bar: Option<&Bar>) {
     match event {
         Event::Log(entry) if verbose => {
             let mut text = String::new();

@@ -43,6 +43,11 @@ impl Recorder {
         Self { store: data.map(|data| StoreHandle::new(data, at_end)), rule }
     }
 
+    /// Returns a recorder with the same rule that records in another data directory.
+    pub(crate) fn with_data(&self, data: &DataDir, at_end: ShutdownMode) -> Self {
+        Self::new(Some(data), self.rule, at_end)
+    }
+
     /// Returns the store; `None` without a data directory.
     pub(crate) fn store(&self) -> Option<&StoreHandle> {
         self.store.as_ref()
