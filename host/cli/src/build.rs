@@ -1,24 +1,22 @@
-//! `ophost build`: builds Rust plugins into components.
+//! `ophost build`: builds plugins into components.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bytesize::ByteSize;
 use clap::Args;
-use serde_json::json;
+use clap_complete::engine::ArgValueCompleter;
 
 use ophost::config::Config;
 use ophost::os_error::{self, Shortage};
-use ophost::{InspectError, Inspector, OperationName};
+use ophost::{InspectError, Inspector};
 use ophost_toolchain::{Artifact, BuildError};
 
-use super::atomic_file::AtomicFile;
+use super::completion;
 use super::error::{CliError, Exit};
-use super::installed;
 use super::output::{self, EscapedLine};
+use super::plugins::installation::{self, Component};
 use super::settings;
 
 /// Plugins to build, and the destination of their components.
@@ -26,18 +24,23 @@ use super::settings;
 #[command(after_help = NOTES)]
 pub(super) struct BuildArgs {
     /// Directory of a plugin, with its `Cargo.toml`.
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(default_value = ".", value_name = "DIR")]
+    #[arg(add = ArgValueCompleter::new(completion::directories))]
     dirs: Vec<PathBuf>,
-    /// Write the component to the plugin directory, replacing an older one.
+    /// Write the component to the plugin directory, replacing an older version.
     #[arg(long)]
     install: bool,
-    /// Output file, for a single DIR [default: in `wasm/plugins` of cargo's target directory].
+    /// With --install, replace a plugin of the same name that has other operations.
+    #[arg(long, requires = "install")]
+    replace: bool,
+    /// Output file, for a single DIR [default: in `target/wasm/plugins` of the plugin].
     #[arg(long, value_name = "FILE", conflicts_with = "install")]
     out: Option<PathBuf>,
 }
 
 const NOTES: &str = "\
 Examples:
+  ophost build
   ophost build my-plugin --install
   ophost build my-plugin --out my-plugin.wasm
 
@@ -45,9 +48,11 @@ Without --install or --out, the component is written to `wasm/plugins` in cargo'
 The paths of the written files go to stdout, one per line; everything else goes to stderr.
 
 The build uses an installed WebAssembly target. If none is installed, it runs
-`rustup target add wasm32-wasip2`. No other tool is needed.";
+`rustup target add wasm32-wasip2`. No other tool is needed. Plugins of one package share the
+compiled dependencies in `ophost/rust-target` of the cache directory (`XDG_CACHE_HOME` or
+`~/.cache`), unless the author sets cargo's target directory.";
 
-/// An error while a built module is turned into a component.
+/// An error while a module is turned into a component.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ComponentError {
     #[error("`--out` is one file, but {count} plugins are built")]
@@ -58,14 +63,14 @@ pub(super) enum ComponentError {
         #[source]
         source: InspectError,
     },
+    #[error("`{}` is not a valid plugin", file.display())]
+    InvalidFile {
+        file: PathBuf,
+        #[source]
+        source: InspectError,
+    },
     #[error("cannot read `{path}`")]
     Read {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("cannot write `{path}`")]
-    Write {
         path: PathBuf,
         #[source]
         source: io::Error,
@@ -77,22 +82,12 @@ impl ComponentError {
     pub(super) fn host_hint(&self) -> Option<&'static str> {
         match self {
             Self::OneFile { .. } => None,
-            Self::NotAPlugin { source, .. } => source.shortage().map(Shortage::hint),
-            Self::Read { source, .. } | Self::Write { source, .. } => {
-                let is_read_only = source.kind() == io::ErrorKind::ReadOnlyFilesystem;
-                let writable = is_read_only.then_some("mount the file system writable");
-                os_error::hint(source).or(writable)
+            Self::NotAPlugin { source, .. } | Self::InvalidFile { source, .. } => {
+                source.shortage().map(Shortage::hint)
             }
+            Self::Read { source, .. } => os_error::hint(source),
         }
     }
-}
-
-/// A component that was written.
-struct Written {
-    package: String,
-    file: PathBuf,
-    bytes: usize,
-    operations: Vec<OperationName>,
 }
 
 pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
@@ -100,31 +95,29 @@ pub(super) fn run(args: &BuildArgs, config: &Config, json: bool) -> Result<ExitC
     if args.out.is_some() && count > 1 {
         return Err(ComponentError::OneFile { count }.into());
     }
-    let builder = match args.install {
-        // The plugin directory makes a project of the current directory.
-        true => settings::builder(config)?,
-        false => settings::compiling_builder(config)?,
-    };
+    if args.install {
+        config.check_trusted(true)?;
+    }
     let artifacts = ophost_toolchain::build(&args.dirs, &mut |event| progress(&event.to_string()))?;
-    let inspector = Inspector::new(&builder)?;
-    let mut written = Vec::new();
-    for artifact in artifacts {
-        let file = args.destination(&artifact, config.install_directory());
-        written.push(super::runtime()?.block_on(finish(&inspector, artifact, file))?);
-    }
-    print(&written, json)?;
-    let files: Vec<_> = written.iter().map(|it| it.file.as_path()).collect();
-    if args.install && !super::runtime()?.block_on(installed::load(&files, config))? {
-        return Ok(Exit::Failed.into());
-    }
-    Ok(ExitCode::SUCCESS)
+    super::runtime()?.block_on(async {
+        let components = args.components(artifacts, config).await?;
+        let is_used = match args.install {
+            true => installation::install(&components, args.replace, config).await?,
+            false => write(&components).map(|()| true)?,
+        };
+        for component in &components {
+            progress(&format!("built {}", component.summary()));
+        }
+        installation::print(&components, json.then_some(("components", "package")))?;
+        Ok(if is_used { ExitCode::SUCCESS } else { Exit::Failed.into() })
+    })
 }
 
-/// Builds the package in `dir`, and returns the path of the module or component.
+/// Builds the plugin in `dir`, and returns the path of the module or component.
 ///
 /// # Errors
 ///
-/// Returns [`CliError`] if the package cannot be built.
+/// Returns [`CliError`] if the plugin cannot be built.
 pub(super) fn module(dir: &Path) -> Result<PathBuf, CliError> {
     let dirs = [dir.to_owned()];
     let artifacts = ophost_toolchain::build(&dirs, &mut |event| progress(&event.to_string()))?;
@@ -132,74 +125,53 @@ pub(super) fn module(dir: &Path) -> Result<PathBuf, CliError> {
     module.ok_or_else(|| BuildError::NoModule { package: dir.display().to_string() }.into())
 }
 
+fn write(components: &[Component]) -> Result<(), CliError> {
+    components.iter().try_for_each(|component| Ok(component.write()?))
+}
+
 impl BuildArgs {
+    /// Converts the modules to components, and checks that a host accepts them.
+    async fn components(
+        &self,
+        artifacts: Vec<Artifact>,
+        config: &Config,
+    ) -> Result<Vec<Component>, CliError> {
+        let builder = match self.install {
+            // The plugin directory makes a project of the current directory.
+            true => settings::builder(config)?,
+            false => settings::development_builder(config)?,
+        };
+        let inspector = Inspector::new(&builder)?;
+        let mut components = Vec::new();
+        for artifact in artifacts {
+            let file = self.destination(&artifact, config.install_directory());
+            components.push(component(&inspector, artifact, file).await?);
+        }
+        Ok(components)
+    }
+
     fn destination(&self, artifact: &Artifact, installed: &Path) -> PathBuf {
         let name = format!("{}.wasm", artifact.package);
         match &self.out {
             Some(file) => file.clone(),
             None if self.install => installed.join(name),
-            None => artifact.target.join("wasm/plugins").join(name),
+            None => artifact.directory.join(name),
         }
     }
 }
 
-/// Converts a built module to a component, checks that a host accepts it, and writes it to `file`.
-async fn finish(
+async fn component(
     inspector: &Inspector,
     artifact: Artifact,
     file: PathBuf,
-) -> Result<Written, ComponentError> {
+) -> Result<Component, ComponentError> {
     let Artifact { package, wasm, .. } = artifact;
     let module = match fs::read(&wasm) {
         Ok(module) => module,
         Err(source) => return Err(ComponentError::Read { path: wasm, source }),
     };
-    let (component, operations) = match inspector.componentize(&module).await {
-        Ok((component, report)) => {
-            let operations = report.plugin.operations.into_iter();
-            (component, operations.map(|operation| operation.name).collect::<Vec<_>>())
-        }
-        Err(source) => return Err(ComponentError::NotAPlugin { package, source }),
-    };
-    let bytes = component.len();
-    match replace(&file, &component) {
-        Ok(()) => Ok(Written { package, file, bytes, operations }),
-        Err(source) => Err(ComponentError::Write { path: file, source }),
-    }
-}
-
-/// Replaces `file` atomically, because a host may be watching it. Independent of the umask, only
-/// this user can write to the file, because hosts reject other files.
-fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(directory) = file.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
-    }
-    let mut new = AtomicFile::with_mode(file, 0o644)?;
-    new.write_all(bytes)?;
-    new.persist()
-}
-
-fn print(written: &[Written], json: bool) -> Result<(), CliError> {
-    for Written { package, bytes, operations, .. } in written {
-        let names: Vec<_> = operations.iter().map(OperationName::as_str).collect();
-        progress(&format!(
-            "built `{package}`, {}: {}",
-            ByteSize::b(*bytes as u64),
-            names.join(", ")
-        ));
-    }
-    if json {
-        let components: Vec<_> = written.iter().map(as_json).collect();
-        return output::json(&json!({"components": components}));
-    }
-    let line = |it: &Written| format!("{}\n", EscapedLine(&it.file.to_string_lossy()));
-    output::stdout(&written.iter().map(line).collect::<String>())
-}
-
-fn as_json(written: &Written) -> serde_json::Value {
-    let Written { package, file, bytes, operations } = written;
-    let file = file.display().to_string();
-    json!({"package": package, "file": file, "bytes": bytes, "operations": operations})
+    let component = Component::new(inspector, package.clone(), &module, file).await;
+    component.map_err(|source| ComponentError::NotAPlugin { package, source })
 }
 
 /// Prints a line of progress to stderr.
@@ -211,14 +183,16 @@ fn progress(line: &str) {
 mod tests {
     use super::*;
 
+    use crate::plugins::installation::InstallError;
+
     fn destination(out: Option<&str>, install: bool) -> PathBuf {
         let artifact = Artifact {
             package: "my-plugin".to_owned(),
             wasm: "my_plugin.wasm".into(),
-            target: "/p/target".into(),
+            directory: "/p/target/wasm/plugins".into(),
         };
         let out = out.map(PathBuf::from);
-        let args = BuildArgs { dirs: Vec::new(), install, out };
+        let args = BuildArgs { dirs: Vec::new(), install, replace: false, out };
         args.destination(&artifact, Path::new("plugins"))
     }
 
@@ -233,8 +207,8 @@ mod tests {
     fn shortage_of_the_system_is_not_a_fault_of_the_plugin() {
         use rustix::io::Errno;
         let written = |errno| {
-            let (path, source) = ("a.wasm".into(), io::Error::from(errno));
-            CliError::from(ComponentError::Write { path, source })
+            let (file, source) = ("a.wasm".into(), io::Error::from(errno));
+            CliError::from(InstallError::Write { file, source })
         };
         for errno in [Errno::NOSPC, Errno::FBIG, Errno::ROFS, Errno::MFILE] {
             let error = written(errno);
@@ -251,15 +225,5 @@ mod tests {
             (Exit::Host, Some(Shortage::Threads.hint()))
         );
         assert_eq!(short(InspectError::Rejected("too large".to_owned())).exit(), Exit::Failed);
-    }
-
-    #[test]
-    fn replaced_file_leaves_no_temporary_file() {
-        let scratch = tempfile::tempdir().unwrap();
-        let file = scratch.path().join("new/a.wasm");
-        replace(&file, b"old").unwrap();
-        replace(&file, b"new").unwrap();
-        assert_eq!(fs::read(&file).unwrap(), b"new");
-        assert_eq!(fs::read_dir(scratch.path().join("new")).unwrap().count(), 1);
     }
 }

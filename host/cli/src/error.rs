@@ -14,11 +14,14 @@ use ophost::{
 };
 use ophost_schema::Violation;
 use ophost_toolchain::BuildError;
+use ophost_toolchain::kit::{CreateError, NameError};
 use serde_json::{Value, json};
 
 use super::build::ComponentError;
 use super::changes::input_differences;
 use super::output::{self, ERROR, EscapedLine, EscapedText, HINT};
+use super::plugins::RemoveError;
+use super::plugins::installation::InstallError;
 use super::run::MORE_IN_SETTINGS;
 use super::untrusted::{fix, permit};
 
@@ -95,6 +98,14 @@ pub(super) enum CliError {
     #[error(transparent)]
     Test(#[from] super::test::TestError),
     #[error(transparent)]
+    Install(#[from] InstallError),
+    #[error(transparent)]
+    RemovePlugin(#[from] RemoveError),
+    #[error(transparent)]
+    ProjectName(#[from] NameError),
+    #[error(transparent)]
+    CreateProject(#[from] CreateError),
+    #[error(transparent)]
     Shim(#[from] super::shim::UnwritableShim),
     #[error("document `{id}` does not exist in `{collection}`")]
     NoSuchDocument {
@@ -162,7 +173,9 @@ impl CliError {
     fn text(&self) -> String {
         let mut text = format!("{ERROR}error{ERROR:#}: {}\n", EscapedLine(&self.message()));
         let violations = self.violations().iter().map(ToString::to_string);
-        for line in violations.chain(self.differences()).chain(rejected_lines(self.rejected())) {
+        let rejected = rejected_lines(self.rejected());
+        let compiler = self.compiler_output().lines().map(ToOwned::to_owned);
+        for line in violations.chain(self.differences()).chain(rejected).chain(compiler) {
             let _ = writeln!(text, "  {}", EscapedLine(&line));
         }
         if let Some(hint) = self.hint() {
@@ -176,6 +189,9 @@ impl CliError {
         let mut error = json!({"kind": self.kind(), "message": self.message()});
         if !self.violations().is_empty() {
             error["violations"] = json!(self.violations());
+        }
+        if !self.compiler_output().is_empty() {
+            error["compiler_output"] = self.compiler_output().into();
         }
         if let Some(hint) = self.hint() {
             error["hint"] = hint.into();
@@ -270,6 +286,14 @@ impl CliError {
         }
     }
 
+    /// Returns the message of a compiler that did not print the message itself.
+    fn compiler_output(&self) -> &str {
+        match self {
+            Self::Build(BuildError::Python { message, .. }) => message,
+            _ => "",
+        }
+    }
+
     fn violations(&self) -> &[Violation] {
         match self {
             Self::Run(RunError::InvalidInput { violations, .. }) => &violations.list,
@@ -305,10 +329,20 @@ impl CliError {
             Self::Config(_) => Exit::Usage,
             Self::CreateFile(error) if error.is_usage() => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
-            Self::Component(ComponentError::OneFile { .. }) => Exit::Usage,
+            Self::Component(ComponentError::OneFile { .. })
+            | Self::Install(InstallError::SameFile { .. } | InstallError::Read { .. })
+            | Self::RemovePlugin(RemoveError::Ambiguous { .. })
+            | Self::ProjectName(_)
+            | Self::CreateProject(CreateError::Exists(_)) => Exit::Usage,
+            Self::RemovePlugin(RemoveError::Missing { .. }) => Exit::NotFound,
+            Self::Install(error) if error.host_hint().is_some() => Exit::Host,
             Self::Component(error) if error.host_hint().is_some() => Exit::Host,
             Self::FileCheck(_) => Exit::Host,
-            Self::Build(_) | Self::Component(_) => Exit::Failed,
+            Self::Build(_)
+            | Self::Component(_)
+            | Self::Install(_)
+            | Self::RemovePlugin(RemoveError::Remove { .. })
+            | Self::CreateProject(CreateError::Write { .. }) => Exit::Failed,
             Self::CreateFile(_)
             | Self::Host(_)
             | Self::Limit { .. }
@@ -344,6 +378,14 @@ impl CliError {
             Self::Config(_) => "config",
             Self::Component(error) if error.host_hint().is_some() => "host",
             Self::FileCheck(_) => "host",
+            Self::Install(error) if error.host_hint().is_some() => "host",
+            Self::Install(InstallError::SameFile { .. } | InstallError::Read { .. })
+            | Self::ProjectName(_)
+            | Self::CreateProject(_)
+            | Self::RemovePlugin(RemoveError::Ambiguous { .. }) => "usage",
+            Self::RemovePlugin(RemoveError::Missing { .. }) => "no_such_plugin",
+            Self::RemovePlugin(RemoveError::Remove { .. }) => "host",
+            Self::Install(_) => "install",
             Self::Build(_) | Self::Component(_) => "build",
             Self::CreateFile(_)
             | Self::Host(_)
@@ -410,11 +452,23 @@ impl CliError {
             }
             Self::File(_) | Self::Shim(_) | Self::Host(HostError::Sandbox(_)) => None,
             Self::Component(error) => error.host_hint().map(ToOwned::to_owned),
+            Self::Install(error) => error.hint(),
+            Self::RemovePlugin(error) => error.hint(),
+            Self::ProjectName(error) => Some(error.hint()),
+            Self::CreateProject(error) => create_hint(error),
             Self::FileCheck(error) => Some(error.source.hint().to_owned()),
             Self::Output(error) | Self::System(error) => {
                 os_error::hint(error).map(ToOwned::to_owned)
             }
         }
+    }
+}
+
+/// Returns the hint for a project that cannot be created.
+fn create_hint(error: &CreateError) -> Option<String> {
+    match error {
+        CreateError::Exists(_) => Some("choose another name, or pass another directory".to_owned()),
+        CreateError::Write { source, .. } => os_error::hint(source).map(ToOwned::to_owned),
     }
 }
 

@@ -12,6 +12,7 @@
 //! - `completion`: shell completion.
 //! - `orchestration`, `limits`: flags of the commands that execute operations.
 //! - `atomic_file`: atomic writes of files. `compile_progress`: progress of compiling plugins.
+//! - `workspace_above`: cargo workspaces above a new project.
 //! - `interrupt`: Ctrl-C and other signals. `timeout`: work with a time limit.
 //! - `installed`: plugin files that a command has installed.
 //! - `untrusted`: hints that make files trusted. `process_limits`: resource limits of the process.
@@ -37,6 +38,7 @@ mod installed;
 mod interrupt;
 mod limits;
 mod list;
+mod new;
 mod orchestration;
 mod output;
 mod panics;
@@ -55,6 +57,8 @@ mod table;
 mod test;
 mod timeout;
 mod untrusted;
+mod wit;
+mod workspace_above;
 
 use std::env;
 use std::ffi::OsString;
@@ -95,7 +99,8 @@ Examples:
   ophost list                                list the operations
   ophost describe slugify                    show the input and output of an operation
   ophost run slugify text='Hello, World!'    run an operation
-  ophost build my-plugin --install           build a Rust plugin and install it
+  ophost new my-plugin                       create a project for a plugin
+  ophost build my-plugin --install           build a plugin and install it
   ophost doctor                              check the environment
 
 Exit codes: 0 success, 1 the operation or a check failed, 2 invalid arguments or input, or an
@@ -111,16 +116,20 @@ enum Command {
     List(list::ListArgs),
     /// Show the input, the output and the metadata of an operation.
     Describe(describe::DescribeArgs),
-    /// List the plugin files, and the reason for each rejected file.
-    Plugins,
+    /// List, install and remove plugin files.
+    Plugins(plugins::PluginsArgs),
     /// Check whether a host accepts a plugin file, and list its operations.
     Check(check::CheckArgs),
-    /// Build Rust plugins into components.
+    /// Create a project for a plugin, with an operation and its tests.
+    New(new::NewArgs),
+    /// Build plugins into components.
     Build(build::BuildArgs),
     /// Build a plugin and run its cases.
     Test(test::TestArgs),
     /// Build and run a plugin again whenever its source files change.
     Dev(Box<dev::DevArgs>),
+    /// Print or write the contract with plugins, in the language WIT.
+    Wit(wit::WitArgs),
     /// Show, rerun, cancel, erase and prune runs.
     Runs(runs::RunsArgs),
     /// Find, import and export documents.
@@ -242,7 +251,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Test(args) => test::run(&args, &settings.config()?, json),
         Command::Dev(args) => dev::run(*args, &settings.config()?, json),
         Command::Check(args) => check::run(args, &settings.config()?, json),
-        Command::Plugins => with_host(&settings.config()?, async |host| plugins::run(&host, json)),
+        Command::New(args) => new::run(&args, json),
+        Command::Wit(args) => wit::run(&args, json),
+        Command::Plugins(args) => plugins::run(&args, &settings.config()?, json),
         Command::List(args) => {
             with_host(&settings.config()?, async |host| list::run(&host, args, json))
         }

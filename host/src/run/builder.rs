@@ -234,7 +234,8 @@ impl HostBuilder {
         let unloaded = self.unloaded()?;
         let digest = Digest::sha256(component);
         if let Some(observer) = observer {
-            observer.report(LoadProgress { file: &path, done: 0, total: 1 });
+            let (bytes, estimate) = (component.len(), unloaded.sandbox.compile_time(component));
+            observer.report(LoadProgress { file: &path, bytes, estimate, done: 0, total: 1 });
         }
         let inspected = registry::inspect(&digest, component, &unloaded.sandbox).await;
         let (guest, description) = inspected.map_err(InspectError::from)?;

@@ -1,22 +1,24 @@
-//! Builds the packages in directories to WebAssembly modules.
+//! Builds the projects in directories to WebAssembly modules.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::cargo;
 use crate::error::BuildError;
-use crate::package::{self, Workspace};
-use crate::target::{self, WASIP2, WasmTarget};
+use crate::kit::Language;
+use crate::python;
+use crate::rust;
+use crate::rust::target::{WASIP2, WasmTarget};
 
 /// The compiled module of one package.
 #[derive(Debug)]
 pub struct Artifact {
     /// The name of the package.
     pub package: String,
-    /// The path of the module or component that the compiler wrote.
+    /// The path of the module or component that was compiled. Only a build of the same project
+    /// replaces the file, atomically.
     pub wasm: PathBuf,
-    /// Cargo's target directory for this package.
-    pub target: PathBuf,
+    /// The directory of the component, if the author chooses no other.
+    pub directory: PathBuf,
 }
 
 /// A step of a build; displays as one line of progress.
@@ -24,12 +26,19 @@ pub struct Artifact {
 pub enum BuildEvent {
     /// Rustup adds the WebAssembly target.
     AddingTarget,
+    /// Another build uses the target directory.
+    Waiting,
     /// Cargo builds the packages.
     Building {
         /// The names of the packages, in backticks.
         packages: String,
         /// The target of the build.
         target: WasmTarget,
+    },
+    /// Componentize-py builds a package.
+    BuildingPython {
+        /// The name of the package.
+        package: String,
     },
 }
 
@@ -39,42 +48,55 @@ impl fmt::Display for BuildEvent {
             Self::AddingTarget => {
                 write!(f, "no wasm target is installed: running `rustup target add {WASIP2}`")
             }
+            Self::Waiting => f.write_str("waiting for another build"),
+            Self::BuildingPython { package } => {
+                write!(f, "building `{package}` with componentize-py")
+            }
             Self::Building { packages, target } => write!(f, "building {packages} with {target}"),
         }
     }
 }
 
-/// Builds the packages in `dirs` and reports each step before it begins.
+/// Builds the projects in `dirs` and reports each step before it begins.
 ///
-/// The artifacts are in the order of `dirs`, grouped by workspace. Cargo's progress and the
-/// compiler's messages go to stderr.
+/// A directory with a `Cargo.toml` is a Rust package, and one with a `pyproject.toml` is a Python
+/// project. The artifacts are in the order of `dirs`,
+/// grouped by language and workspace. The progress and the messages of the compilers go to stderr.
 ///
 /// # Errors
 ///
-/// Returns [`BuildError`] if a directory has no plugin package, no WebAssembly target is
-/// available, or a package does not compile. Only cargo's own files have been written.
+/// Returns [`BuildError`] if a directory has no plugin project, a tool is missing, or a project
+/// does not compile. Only the files of the compilers have been written.
 pub fn build(
     dirs: &[PathBuf],
     report: &mut dyn FnMut(BuildEvent),
 ) -> Result<Vec<Artifact>, BuildError> {
-    let mut artifacts = Vec::new();
-    for workspace in package::find(dirs)? {
-        artifacts.extend(build_workspace(&workspace, report)?);
+    let (mut rust, mut python) = (Vec::new(), Vec::new());
+    for dir in dirs {
+        match language(dir)? {
+            Language::Rust => rust.push(dir.clone()),
+            Language::Python => python.push(dir.clone()),
+        }
     }
+    let mut artifacts = rust::build(&rust, report)?;
+    artifacts.extend(python::build(&python, report)?);
     Ok(artifacts)
 }
 
-fn build_workspace(
-    workspace: &Workspace,
-    report: &mut dyn FnMut(BuildEvent),
-) -> Result<impl Iterator<Item = Artifact>, BuildError> {
-    let target = target::provide(&workspace.root, report)?;
-    report(BuildEvent::Building { packages: workspace.names(), target });
-    let modules = cargo::build(workspace, target)?;
-    let built = workspace.packages.iter().zip(modules);
-    Ok(built.map(|(package, wasm)| Artifact {
-        package: package.name.clone(),
-        wasm,
-        target: workspace.target.clone(),
-    }))
+/// Returns the language of the project in a directory.
+///
+/// # Errors
+///
+/// Returns [`BuildError`] if the path is not a directory, or has no manifest.
+pub fn language(dir: &Path) -> Result<Language, BuildError> {
+    let dir = || dir.to_owned();
+    if !dir().is_dir() {
+        return Err(BuildError::NoDirectory { dir: dir() });
+    }
+    let has = |manifest: &str| dir().join(manifest).is_file();
+    match (has("Cargo.toml"), has("pyproject.toml")) {
+        (true, _) => Ok(Language::Rust),
+        (false, true) => Ok(Language::Python),
+        (false, false) => Err(BuildError::NoManifest { dir: dir() }),
+    }
 }

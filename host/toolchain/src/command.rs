@@ -25,6 +25,16 @@ pub enum CommandError {
     },
 }
 
+impl CommandError {
+    /// Returns the reason without the name of the program.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Start { source, .. } => source.to_string(),
+            Self::Failed { reason, .. } => reason.clone(),
+        }
+    }
+}
+
 /// Runs `command` without stdin and returns its stdout.
 ///
 /// # Blocking

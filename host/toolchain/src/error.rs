@@ -1,8 +1,10 @@
 //! Errors of a build, and the hint for each.
 
+use std::io;
 use std::path::PathBuf;
 
 use crate::command::CommandError;
+use crate::python::{ProjectError, ToolchainError};
 
 /// Error of a build. Only cargo's own files have been written.
 #[derive(Debug, thiserror::Error)]
@@ -13,8 +15,8 @@ pub enum BuildError {
         /// The path, as the caller passed it.
         dir: PathBuf,
     },
-    /// The directory is not a Rust package.
-    #[error("no `Cargo.toml` in `{dir}`")]
+    /// The directory is not the project of a plugin.
+    #[error("no `Cargo.toml` or `pyproject.toml` in `{dir}`")]
     NoManifest {
         /// The path, as the caller passed it.
         dir: PathBuf,
@@ -57,6 +59,48 @@ pub enum BuildError {
         /// The names of the packages, in backticks.
         packages: String,
     },
+    /// The manifest of a Python project is not valid.
+    #[error("cannot build `{}`", dir.display())]
+    PythonProject {
+        /// The path, as the caller passed it.
+        dir: PathBuf,
+        /// The reason.
+        source: ProjectError,
+    },
+    /// The compiler of a Python project cannot be used.
+    #[error("cannot build `{}`", dir.display())]
+    PythonToolchain {
+        /// The path, as the caller passed it.
+        dir: PathBuf,
+        /// The reason.
+        source: ToolchainError,
+    },
+    /// The modules of a Python project do not make a plugin.
+    #[error("cannot compile `{package}`")]
+    Python {
+        /// The name of the package.
+        package: String,
+        /// The traceback of Python, or the message of the compiler.
+        message: String,
+    },
+    /// The target directory cannot be written.
+    #[error("cannot write the target directory `{}`", path.display())]
+    TargetDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// The module that the compiler wrote cannot be copied.
+    #[error("cannot copy `{}` to `{}`", from.display(), to.display())]
+    Copy {
+        /// The module.
+        from: PathBuf,
+        /// The copy.
+        to: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// Cargo succeeded, but its messages name no module of the package.
     #[error("package `{package}` produced no WebAssembly module")]
     NoModule {
@@ -72,12 +116,17 @@ impl BuildError {
             Self::NoDirectory { .. }
             | Self::NoManifest { .. }
             | Self::NotPackage { .. }
+            | Self::PythonProject { .. }
             | Self::NotCdylib { .. } => true,
             Self::Manifest { .. }
             | Self::Rust(_)
             | Self::Answer(_)
             | Self::NoTarget { .. }
             | Self::Compile { .. }
+            | Self::PythonToolchain { .. }
+            | Self::Python { .. }
+            | Self::TargetDirectory { .. }
+            | Self::Copy { .. }
             | Self::NoModule { .. } => false,
         }
     }
@@ -86,7 +135,7 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoDirectory { .. } | Self::NoManifest { .. } => {
-                "pass the directory of the plugin's `Cargo.toml`".to_owned()
+                "pass the directory of a plugin; `ophost new` creates one".to_owned()
             }
             Self::NotPackage { .. } => "pass the directories of its members".to_owned(),
             Self::NotCdylib { manifest, .. } => {
@@ -99,9 +148,16 @@ impl BuildError {
                 "run `rustup target add wasm32-wasip2`; rustup is at https://rustup.rs".to_owned()
             }
             Self::Manifest { .. } | Self::Compile { .. } => "see cargo's message above".to_owned(),
-            Self::Rust(CommandError::Failed { .. }) | Self::Answer(_) | Self::NoModule { .. } => {
-                return None;
+            Self::PythonProject { source, .. } => return source.hint().map(ToOwned::to_owned),
+            Self::PythonToolchain { dir, source } => source.hint(dir),
+            Self::TargetDirectory { .. } => {
+                "set `CARGO_TARGET_DIR` to a writable directory".to_owned()
             }
+            Self::Rust(CommandError::Failed { .. })
+            | Self::Answer(_)
+            | Self::Python { .. }
+            | Self::Copy { .. }
+            | Self::NoModule { .. } => return None,
         };
         Some(hint)
     }

@@ -1,24 +1,27 @@
-//! Builds plugins from source, for `ophost build`.
+//! Creates projects for plugins, and builds plugins from source.
 //!
-//! The crate finds the packages, chooses a WebAssembly target and runs cargo. It depends on no other
-//! crate of the host: the result is a file, and the host checks the file.
+//! The crate depends on no other crate of the host: the result is a module, and the host checks it.
 //!
-//! - [`build`] compiles the packages in directories to [`Artifact`]s and reports each
-//!   [`BuildEvent`].
+//! - [`kit`] creates the projects of `ophost new`, with the SDK of their language.
+//! - [`build`] compiles the projects in directories to [`Artifact`]s and reports each
+//!   [`BuildEvent`]. [`language`] is the language of a project.
+//! - `rust` builds with cargo, `python` with componentize-py. `output` copies the modules.
 //! - [`WasmTarget`] is the target of a build, with a mark if rustup has just added it.
 //! - [`probe`] reports the tools of a build, without changing anything.
 //! - [`BuildError`] is the error of a build; [`BuildError::hint`] returns the fix.
 
 mod build;
-mod cargo;
 mod command;
 mod error;
-mod package;
+pub mod kit;
+mod output;
+mod python;
 mod report;
-mod target;
+mod rust;
 
-pub use build::{Artifact, BuildEvent, build};
+pub use build::{Artifact, BuildEvent, build, language};
 pub use command::CommandError;
 pub use error::BuildError;
+pub use python::{ProjectError, ToolchainError};
 pub use report::{ToolchainReport, probe};
-pub use target::WasmTarget;
+pub use rust::target::WasmTarget;

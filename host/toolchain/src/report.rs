@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::command::{CommandError, stdout_of};
-use crate::target::{self, WASIP2, WasmTarget};
+use crate::rust::target::{self, WASIP2, WasmTarget};
 
 /// The tools that a build would use.
 #[derive(Debug)]

@@ -240,22 +240,10 @@ fn block<'a>(text: &'a str, language: &str) -> &'a str {
     rest.split("\n```").next().expect("an end")
 }
 
-/// Uses the repository's own compiler output, toolchain and versions of dependencies.
+/// Uses the compiler output of the repository.
 fn share_the_target(command: &mut Command) -> &mut Command {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target directory");
     command.env("CARGO_TARGET_DIR", target)
-}
-
-fn write_plugin(project: &Project, readme: &str) {
-    let package = project.path().join("greeter");
-    fs::create_dir_all(package.join("src")).expect("a directory");
-    let manifest = block(readme, "toml");
-    assert!(manifest.contains("../ophost/guest-sdk"), "the README's path to the SDK");
-    let sdk = top().join("guest-sdk").display().to_string();
-    let manifest = manifest.replace("../ophost/guest-sdk", &sdk);
-    fs::write(package.join("Cargo.toml"), manifest).expect("a file");
-    fs::write(package.join("src/lib.rs"), block(readme, "rust")).expect("a file");
-    fs::copy(top().join("Cargo.lock"), package.join("Cargo.lock")).expect("a lock file");
 }
 
 #[test]
@@ -344,19 +332,26 @@ fn wrong_output_of_an_example_is_found() {
 fn plugin_of_the_sdk_readme_builds_and_runs() {
     let readme = fs::read_to_string(top().join("guest-sdk/README.md")).expect("the README");
     let project = Project::new();
-    write_plugin(&project, &readme);
     let mut transcript = block(&readme, "console").lines();
     let mut next = || transcript.next().expect("a line of the README");
 
-    assert_eq!(next(), "$ ophost build greeter --install");
-    let build =
-        project.output(share_the_target(&mut project.command(&["build", "greeter", "--install"])));
+    assert_eq!(next(), "$ ophost new greeter");
+    let new = project.run(&["new", "greeter"]);
+    assert_eq!(new.code, Some(0), "{new}");
+
+    assert_eq!(next(), "$ cd greeter");
+    let directory = project.path().join("greeter");
+    fs::write(directory.join("src/lib.rs"), block(&readme, "rust")).expect("a file");
+
+    assert_eq!(next(), "$ ophost build --install");
+    let mut build = project.command(&["build", "--install"]);
+    let build = project.output(share_the_target(&mut build).current_dir(&directory));
     assert_eq!((build.stdout.as_str(), build.code), ("plugins/greeter.wasm\n", Some(0)), "{build}");
 
-    assert_eq!(next(), "$ ophost run greet name=World");
-    let run = &["run", "greet", "name=World"];
+    assert_eq!(next(), "$ ophost run greeter name=World");
+    let mut run = project.command(&["run", "greeter", "name=World"]);
     // The first run is warm: there is no time to compile.
-    let run = project.output(project.command(run).env("OPHOST_COMPILE_TIME", "1ms"));
+    let run = project.output(run.current_dir(&directory).env("OPHOST_COMPILE_TIME", "1ms"));
     assert_eq!(run.stdout.trim_end(), next(), "{run}");
 }
 

@@ -8,6 +8,7 @@
 //! - `prefect` runs flows of a real Prefect that call the command.
 //! - `python_sdk` checks the SDK for Python.
 //! - `python` provides Python and its packages for `languages`, `prefect`, `python_sdk` and `bench`.
+//! - `kit` writes the lock file of new Rust projects.
 //! - `docs` writes the generated part of the documentation.
 //! - `guests` builds the plugins that the tests run.
 //! - `bench` runs the benchmarks of `tests/bench`, and installs their peers.
@@ -23,6 +24,7 @@ mod demo;
 mod docs;
 mod guests;
 mod install;
+mod kit;
 mod languages;
 mod postings;
 mod prefect;
@@ -51,6 +53,7 @@ Commands:
   python         Check the SDK for Python; installs its tools in the target directory
   guests         Build the plugins that the tests run; `test` includes this
   docs           Write the reference of commands and flags in docs/cli.md; `test` compares it
+  kit            Write the lock file of new Rust projects; `test` compares it
   postings       Print generated job postings as JSON Lines; `--help` lists the options
   bench [NAME].. Run benchmarks in the release profile, beside their peers; `--help` lists them";
 
@@ -79,6 +82,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["python"] => python_sdk::run(&Runner::start()?),
         ["guests"] => guests::run(&Runner::start()?),
         ["docs"] => docs::run(&Runner::start()?),
+        ["kit"] => kit::run(&Runner::start()?),
         ["postings", arguments @ ..] => postings::run(arguments),
         ["bench", arguments @ ..] => bench::run(arguments),
         other => {

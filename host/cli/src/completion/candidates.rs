@@ -68,6 +68,15 @@ pub(crate) fn operations() -> Vec<CompletionCandidate> {
     known.map(|it| candidate(it.operation.name.as_str(), &it.operation.description)).collect()
 }
 
+/// Returns the names of the files of all plugins.
+pub(crate) fn plugins() -> Vec<CompletionCandidate> {
+    let Some(catalog) = catalog(CommandLine::read().settings) else { return Vec::new() };
+    let plugins = catalog.plugins();
+    let names = plugins.iter().filter_map(|plugin| plugin.file().file_name()?.to_str());
+    let offered = names.filter(|name| is_one_word(name)).take(MAX_CANDIDATES);
+    offered.map(|name| candidate(name, "")).collect()
+}
+
 /// Returns the names of the collections that hold documents.
 pub(crate) fn collections() -> Vec<CompletionCandidate> {
     let settings = CommandLine::read().settings;

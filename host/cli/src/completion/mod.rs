@@ -4,6 +4,6 @@ mod candidates;
 mod script;
 
 pub(super) use self::candidates::{
-    collections, directories, fields, index_fields, inputs, operations, runs,
+    collections, directories, fields, index_fields, inputs, operations, plugins, runs,
 };
 pub(super) use self::script::{CompletionsArgs, respond, run};

@@ -6,9 +6,10 @@ use std::process::Stdio;
 
 use serde::Deserialize;
 
-use crate::cargo::cargo;
 use crate::command::{CommandError, stdout_of};
 use crate::error::BuildError;
+
+use super::cargo::cargo;
 
 /// Packages that share a lock file and a target directory, so that one cargo process builds them.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// Cargo's target directory, with the author's settings.
     pub(crate) target: PathBuf,
+    /// Whether the workspace is one package with the default target directory.
+    pub(crate) is_single: bool,
     /// The packages to build, at least one, without duplicates.
     pub(crate) packages: Vec<Package>,
 }
@@ -26,6 +29,10 @@ pub(crate) struct Workspace {
 pub(crate) struct Package {
     /// The name in the manifest.
     pub(crate) name: String,
+    /// The name of the library, which is the name of the module's file.
+    pub(crate) library: String,
+    /// The path of the manifest.
+    pub(crate) manifest: PathBuf,
     /// Cargo's package id, which is unambiguous.
     pub(crate) id: String,
 }
@@ -74,24 +81,16 @@ fn read_metadata(dir: &Path) -> Result<Workspace, BuildError> {
     }
 }
 
-/// Returns the absolute path of `dir` if `dir` contains a manifest.
-///
-/// Without this check, cargo would search the parent directories for a manifest.
+/// Returns the absolute path of `dir`. Cargo's paths have no symbolic links.
 fn resolve_package_dir(dir: &Path) -> Result<PathBuf, BuildError> {
-    let dir = dir.to_owned();
-    let Some(directory) = fs::canonicalize(&dir).ok().filter(|path| path.is_dir()) else {
-        return Err(BuildError::NoDirectory { dir });
-    };
-    if !directory.join("Cargo.toml").is_file() {
-        return Err(BuildError::NoManifest { dir });
-    }
-    Ok(directory)
+    fs::canonicalize(dir).map_err(|_| BuildError::NoDirectory { dir: dir.to_owned() })
 }
 
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Member>,
     target_directory: PathBuf,
+    workspace_members: Vec<String>,
     workspace_root: PathBuf,
 }
 
@@ -105,13 +104,16 @@ struct Member {
 
 #[derive(Deserialize)]
 struct Target {
+    name: String,
     crate_types: Vec<String>,
 }
 
 impl Member {
-    fn is_cdylib(&self) -> bool {
-        let mut types = self.targets.iter().flat_map(|target| &target.crate_types);
-        types.any(|kind| kind == "cdylib")
+    /// Returns the name of the library that links to a module.
+    fn library(&self) -> Option<String> {
+        let is_cdylib = |target: &&Target| target.crate_types.iter().any(|kind| kind == "cdylib");
+        // Cargo of Rust 1.78 and older prints the name of the package.
+        Some(self.targets.iter().find(is_cdylib)?.name.replace('-', "_"))
     }
 }
 
@@ -122,17 +124,19 @@ fn parse(output: &str, dir: &Path, manifest: &Path) -> Result<Workspace, BuildEr
     let Some(member) = members.find(|member| member.manifest_path == manifest) else {
         return Err(BuildError::NotPackage { dir: dir.to_owned() });
     };
-    if !member.is_cdylib() {
+    let Some(library) = member.library() else {
         return Err(BuildError::NotCdylib {
             package: member.name,
             manifest: dir.join("Cargo.toml"),
         });
-    }
-    let package = Package { name: member.name, id: member.id };
+    };
+    let Member { name, id, manifest_path: manifest, .. } = member;
+    let is_default = metadata.target_directory == metadata.workspace_root.join("target");
     Ok(Workspace {
+        is_single: is_default && metadata.workspace_members.len() == 1,
         root: metadata.workspace_root,
         target: metadata.target_directory,
-        packages: vec![package],
+        packages: vec![Package { name, library, manifest, id }],
     })
 }
 
@@ -148,7 +152,8 @@ mod tests {
         {"name":"my-guest","version":"0.1.0","id":"path+file:///p/guest#my-guest@0.1.0",
          "targets":[{"kind":["cdylib"],"crate_types":["cdylib"],"name":"my_guest"}],
          "manifest_path":"/p/guest/Cargo.toml"}],
-        "workspace_members":[],"target_directory":"/p/target","build_directory":"/p/target",
+        "workspace_members":["path+file:///p/host#0.1.0","path+file:///p/guest#my-guest@0.1.0"],
+        "target_directory":"/p/target","build_directory":"/p/target",
         "version":1,"workspace_root":"/p","metadata":null}"#;
 
     fn parsed(dir: &str) -> Result<Workspace, BuildError> {
@@ -161,8 +166,12 @@ mod tests {
         let workspace = parsed("/p/guest").unwrap();
         assert_eq!(workspace.root, Path::new("/p"));
         assert_eq!(workspace.target, Path::new("/p/target"));
+        assert!(!workspace.is_single);
         assert_eq!(workspace.names(), "`my-guest`");
-        assert_eq!(workspace.packages[0].id, "path+file:///p/guest#my-guest@0.1.0");
+        let package = &workspace.packages[0];
+        assert_eq!(package.id, "path+file:///p/guest#my-guest@0.1.0");
+        assert_eq!(package.library, "my_guest");
+        assert_eq!(package.manifest, Path::new("/p/guest/Cargo.toml"));
     }
 
     #[test]

@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use crate::command::{CommandError, stdout_of};
 use crate::error::BuildError;
-use crate::package::Workspace;
-use crate::target::WasmTarget;
+
+use super::package::{Package, Workspace};
+use super::target::WasmTarget;
 
 /// The build profile of plugins, passed on the command line so that a manifest needs no profile.
 ///
@@ -34,7 +35,7 @@ const NATIVE_FLAGS: [&str; 3] = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_
 ///
 /// The command keeps the variables of an outer `cargo run` or `cargo test`. These include
 /// `RUSTUP_TOOLCHAIN`, because the author chose the toolchain for all builds.
-pub(crate) fn cargo(dir: &Path) -> Command {
+pub(super) fn cargo(dir: &Path) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(dir);
     for name in NATIVE_FLAGS {
@@ -49,7 +50,7 @@ pub(crate) fn cargo(dir: &Path) -> Command {
     command
 }
 
-/// Builds the packages of `workspace` and returns the paths of their modules.
+/// Builds the packages of `workspace` in a target directory, and returns the paths of their modules.
 ///
 /// The paths are in the order of the packages. Cargo's progress and the compiler's messages go to
 /// stderr.
@@ -57,8 +58,12 @@ pub(crate) fn cargo(dir: &Path) -> Command {
 /// # Errors
 ///
 /// Returns [`BuildError`] if cargo cannot be run or a package does not compile.
-pub(crate) fn build(workspace: &Workspace, target: WasmTarget) -> Result<Vec<PathBuf>, BuildError> {
-    match stdout_of(&mut command(workspace, target)) {
+pub(super) fn build(
+    workspace: &Workspace,
+    target: WasmTarget,
+    directory: &Path,
+) -> Result<Vec<PathBuf>, BuildError> {
+    match stdout_of(&mut command(workspace, target, directory)) {
         Ok(messages) => package_modules(workspace, &modules(&messages)?),
         Err(CommandError::Failed { .. }) => {
             Err(BuildError::Compile { packages: workspace.names() })
@@ -67,14 +72,13 @@ pub(crate) fn build(workspace: &Workspace, target: WasmTarget) -> Result<Vec<Pat
     }
 }
 
-fn command(workspace: &Workspace, target: WasmTarget) -> Command {
+fn command(workspace: &Workspace, target: WasmTarget, directory: &Path) -> Command {
     let mut command = cargo(&workspace.root);
     command
         .args(["build", "--lib", "--profile", "plugin"])
         .args(["--target", target.name()])
         .arg("--message-format=json-render-diagnostics");
-    // In a separate directory, a plugin build does not wait for the lock of native builds.
-    command.arg("--target-dir").arg(workspace.target.join("wasm"));
+    command.arg("--target-dir").arg(directory);
     for setting in PROFILE {
         command.args(["--config", setting]);
     }
@@ -114,7 +118,7 @@ fn package_modules(
     workspace: &Workspace,
     modules: &HashMap<String, PathBuf>,
 ) -> Result<Vec<PathBuf>, BuildError> {
-    let module_of = |package: &crate::package::Package| {
+    let module_of = |package: &Package| {
         modules
             .get(&package.id)
             .cloned()

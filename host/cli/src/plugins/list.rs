@@ -1,4 +1,4 @@
-//! `ophost plugins`: the files of the plugin directories, loaded and rejected.
+//! `ophost plugins list`: the files of the plugin directories, loaded and rejected.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use ophost::{Host, OperationName, PluginState};
 use serde_json::{Value, json};
 
-use super::error::CliError;
-use super::output::{self, DIM, ERROR, EscapedLine, HINT, NAME};
-use super::untrusted::fix;
+use crate::error::CliError;
+use crate::output::{self, DIM, ERROR, EscapedLine, HINT, NAME};
+use crate::untrusted::fix;
 
 pub(super) fn run(host: &Host, json: bool) -> Result<ExitCode, CliError> {
     let catalog = host.catalog();

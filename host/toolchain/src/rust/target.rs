@@ -15,6 +15,8 @@ use crate::error::BuildError;
 pub(crate) const WASIP2: &str = "wasm32-wasip2";
 /// The bare target.
 const UNKNOWN: &str = "wasm32-unknown-unknown";
+/// The targets of a build, the preferred one first.
+pub(super) const TARGETS: [&str; 2] = [WASIP2, UNKNOWN];
 
 /// A target with an installed standard library. Its text completes "building with".
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +67,7 @@ pub(crate) fn provide(
 
 /// Returns the preferred installed target, or `None` if none is installed.
 pub(crate) fn installed(dir: &Path) -> Result<Option<&'static str>, CommandError> {
-    for target in [WASIP2, UNKNOWN] {
+    for target in TARGETS {
         if is_installed(dir, target)? {
             return Ok(Some(target));
         }

@@ -1,0 +1,136 @@
+//! Embeds the SDKs and the contract into the crate, for the projects of `ophost new`.
+//!
+//! - `manifest`: resolves the inheritance of manifests from the workspace.
+//! - `sources`: reads source files without their unit tests.
+
+mod manifest;
+mod sources;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use manifest::Workspace;
+
+/// The crate that the projects depend on. The other crates are its dependencies with a path.
+const SDK: &str = "guest-sdk";
+/// The package of the Python SDK.
+const PYTHON_SDK: &str = "guest-sdk/python/ophost_sdk";
+/// The license files of the workspace.
+const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
+
+/// Files with their paths in the `sdk` directory of a project.
+type Files = BTreeMap<String, String>;
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Error> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let contract = contract(&top)?;
+    let (mut rust, mut python) = (rust_sdk(&top)?, python_sdk(&top)?);
+    for files in [&mut rust, &mut python] {
+        for name in LICENSES {
+            files.insert(name.to_owned(), read(&top.join(name))?);
+        }
+    }
+    let code = constant("CONTRACT", &contract)?
+        + &constant("RUST_SDK", &rust)?
+        + &constant("PYTHON_SDK", &python)?;
+    let out = env::var_os("OUT_DIR").ok_or("cargo sets `OUT_DIR`")?;
+    fs::write(Path::new(&out).join("embedded.rs"), code)?;
+    Ok(())
+}
+
+/// Returns the files of the contract by name.
+fn contract(top: &Path) -> Result<Files, Error> {
+    let mut files = Files::new();
+    watch(&top.join("wit"));
+    for entry in fs::read_dir(top.join("wit"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wit") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            files.insert(name, read(&path)?);
+        }
+    }
+    Ok(files)
+}
+
+/// Returns the crates of the Rust SDK, each in a directory with the name of the crate.
+fn rust_sdk(top: &Path) -> Result<Files, Error> {
+    let workspace = Workspace::parse(&read(&top.join("Cargo.toml"))?)?;
+    let mut files = Files::new();
+    for directory in crates(top, &workspace)? {
+        let manifest = read(&top.join(&directory).join("Cargo.toml"))?;
+        let name = manifest::name(&manifest)?;
+        let name_of = |path: &Path| {
+            let manifest = read(&top.join(path).join("Cargo.toml"))?;
+            manifest::name(&manifest)
+        };
+        let resolved = workspace.resolve(&directory, &manifest, &name_of)?;
+        files.insert(format!("{name}/Cargo.toml"), resolved);
+        let readme = top.join(&directory).join("README.md");
+        if readme.exists() {
+            files.insert(format!("{name}/README.md"), read(&readme)?);
+        }
+        watch(&top.join(&directory).join("src"));
+        for (path, text) in sources::read_all(&top.join(&directory).join("src"))? {
+            files.insert(format!("{name}/src/{path}"), text);
+        }
+    }
+    Ok(files)
+}
+
+/// Returns the directories of the SDK and of all crates that it needs, relative to `top`.
+fn crates(top: &Path, workspace: &Workspace) -> Result<Vec<PathBuf>, Error> {
+    let mut found = vec![PathBuf::from(SDK)];
+    let mut index = 0;
+    while let Some(directory) = found.get(index).cloned() {
+        let manifest = read(&top.join(&directory).join("Cargo.toml"))?;
+        for dependency in workspace.path_dependencies(&directory, &manifest)? {
+            if !found.contains(&dependency) {
+                found.push(dependency);
+            }
+        }
+        index += 1;
+    }
+    Ok(found)
+}
+
+/// Returns the package of the Python SDK.
+fn python_sdk(top: &Path) -> Result<Files, Error> {
+    let directory = top.join(PYTHON_SDK);
+    let mut files = Files::new();
+    for path in sources::files_below(&directory)? {
+        // Python and its tools write their caches beside the sources.
+        let is_source =
+            ["py", "typed"].iter().any(|end| path.extension().is_some_and(|it| it == *end));
+        if is_source {
+            let relative = path.strip_prefix(&directory)?.to_str().ok_or("a path in UTF-8")?;
+            files.insert(format!("ophost_sdk/{relative}"), read(&path)?);
+        }
+    }
+    Ok(files)
+}
+
+/// Reads a file and builds the crate again when it changes.
+fn read(path: &Path) -> Result<String, Error> {
+    watch(path);
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+#[expect(clippy::print_stdout, reason = "instructions for cargo")]
+fn watch(path: &Path) {
+    println!("cargo::rerun-if-changed={}", path.display());
+}
+
+/// Returns the code of a constant with pairs of path and content.
+fn constant(name: &str, files: &Files) -> Result<String, std::fmt::Error> {
+    let mut code = format!("pub(crate) const {name}: &[(&str, &str)] = &[\n");
+    for (path, content) in files {
+        writeln!(code, "    ({path:?}, {content:?}),")?;
+    }
+    code.push_str("];\n");
+    Ok(code)
+}

@@ -1,0 +1,154 @@
+//! Writes the files of a new project.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::embedded::{CONTRACT, PYTHON_SDK, RUST_SDK};
+use super::language::Language;
+use super::lock;
+use super::name::ProjectName;
+
+/// The version of a new project.
+const VERSION: &str = "0.1.0";
+
+/// The templates of a Rust project. `NAME` and `MODULE` in a path are replaced too.
+const RUST: [(&str, &str); 5] = [
+    ("Cargo.toml", include_str!("../../kit/rust/manifest.toml")),
+    ("src/lib.rs", include_str!("../../kit/rust/lib.rs")),
+    ("cases/MODULE.json", include_str!("../../kit/case.json")),
+    ("README.md", include_str!("../../kit/rust/README.md")),
+    (".gitignore", include_str!("../../kit/rust/gitignore")),
+];
+
+/// The templates of a Python project.
+const PYTHON: [(&str, &str); 7] = [
+    ("pyproject.toml", include_str!("../../kit/python/pyproject.toml")),
+    ("requirements.txt", include_str!("../../kit/python/requirements.txt")),
+    ("MODULE.py", include_str!("../../kit/python/plugin.py")),
+    ("test_MODULE.py", include_str!("../../kit/python/test.py")),
+    ("cases/MODULE.json", include_str!("../../kit/case.json")),
+    ("README.md", include_str!("../../kit/python/README.md")),
+    (".gitignore", include_str!("../../kit/python/gitignore")),
+];
+
+/// A project to create.
+#[derive(Debug)]
+pub struct Project {
+    /// The name of the package.
+    pub name: ProjectName,
+    /// The language.
+    pub language: Language,
+}
+
+/// An error while a project is created. Nothing has been written.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The path of the project exists.
+    #[error("`{}` exists", .0.display())]
+    Exists(PathBuf),
+    /// A file cannot be written.
+    #[error("cannot create `{}`", path.display())]
+    Write {
+        /// The directory of the project.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+}
+
+/// Creates the project in `directory`, whose parent must exist.
+///
+/// The directory appears with all its files, because it is renamed at the end.
+///
+/// # Errors
+///
+/// Returns [`CreateError`] if the path exists or a file cannot be written.
+pub fn create(project: &Project, directory: &Path) -> Result<(), CreateError> {
+    if fs::symlink_metadata(directory).is_ok() {
+        return Err(CreateError::Exists(directory.to_owned()));
+    }
+    write(project, directory).map_err(|source| match source.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory
+            if fs::symlink_metadata(directory).is_ok() =>
+        {
+            CreateError::Exists(directory.to_owned())
+        }
+        _ => CreateError::Write { path: directory.to_owned(), source },
+    })
+}
+
+fn write(project: &Project, directory: &Path) -> io::Result<()> {
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let temporary = TemporaryDirectory::new_in(parent.unwrap_or(Path::new(".")))?;
+    for (path, content) in project.files() {
+        let path = temporary.0.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, content)?;
+    }
+    fs::rename(&temporary.0, directory)
+}
+
+/// A directory that is removed at the end, unless it has been renamed.
+struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    fn new_in(parent: &Path) -> io::Result<Self> {
+        // Unlike `tempdir_in`, this applies the umask and returns the error of the system.
+        let (_, path) = tempfile::Builder::new()
+            .prefix(".ophost-new-")
+            .make_in(parent, |path| fs::create_dir(path))?
+            .into_parts();
+        Ok(Self(path.keep().map_err(|error| error.error)?))
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // A directory that has been renamed does not exist. Another error cannot be reported.
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+impl Project {
+    /// Returns the shell commands that install the toolchain of the project, if it has its own.
+    pub fn setup(&self) -> &'static [&'static str] {
+        match self.language {
+            Language::Rust => &[],
+            Language::Python => {
+                &["python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"]
+            }
+        }
+    }
+
+    /// Returns the files of the project by their path.
+    pub(super) fn files(&self) -> Vec<(String, String)> {
+        let mut files = match self.language {
+            Language::Rust => self.rust_files(),
+            Language::Python => self.files_of(&PYTHON, PYTHON_SDK),
+        };
+        let contract = CONTRACT.iter().map(|(name, text)| (format!("sdk/wit/{name}"), text));
+        files.extend(contract.map(|(path, text)| (path, (*text).to_owned())));
+        files
+    }
+
+    fn rust_files(&self) -> Vec<(String, String)> {
+        let mut files = self.files_of(&RUST, RUST_SDK);
+        files.push(("Cargo.lock".to_owned(), lock::lock_file(&self.name, VERSION)));
+        files
+    }
+
+    fn files_of(&self, templates: &[(&str, &str)], sdk: &[(&str, &str)]) -> Vec<(String, String)> {
+        let filled = templates.iter().map(|(path, text)| (self.filled(path), self.filled(text)));
+        let sdk = sdk.iter().map(|(path, text)| (format!("sdk/{path}"), (*text).to_owned()));
+        filled.chain(sdk).collect()
+    }
+
+    /// Returns a template with the name of the project.
+    fn filled(&self, template: &str) -> String {
+        let filled = template.replace("NAME", self.name.as_str());
+        filled.replace("MODULE", &self.name.module()).replace("VERSION", VERSION)
+    }
+}

@@ -1,0 +1,108 @@
+//! `ophost build` of projects in Python. The tests need componentize-py: `cargo xtask test
+//! --languages` installs it and sets the variable with the directory of its environment.
+
+use std::env;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::harness::Project;
+
+/// The variable with the virtual environment of the requirements of a project.
+const ENVIRONMENT: &str = "OPHOST_TEST_PYTHON";
+
+/// Returns the environment, or prints why the test is skipped.
+fn environment() -> Option<PathBuf> {
+    let environment = env::var_os(ENVIRONMENT).map(PathBuf::from);
+    if environment.is_none() {
+        // Without a macro, because the test runner captures the output of print macros.
+        writeln!(std::io::stderr(), "skipped: `{ENVIRONMENT}` is not set").ok();
+    }
+    environment
+}
+
+/// Returns a project with a new plugin in Python, and a command in the plugin's directory.
+fn new_plugin(name: &str) -> Project {
+    let project = Project::new();
+    let new = project.run(&["new", name, "--lang", "python"]);
+    assert_eq!(new.code, Some(0), "{new}");
+    project
+}
+
+fn build(project: &Project, environment: &PathBuf, arguments: &[&str]) -> Command {
+    let mut command = project.command(&[&["build"], arguments].concat());
+    command.env("VIRTUAL_ENV", environment);
+    command
+}
+
+#[test]
+fn new_project_builds_and_runs() {
+    let Some(environment) = environment() else { return };
+    let project = new_plugin("py-greeter");
+    let mut command = build(&project, &environment, &["py-greeter", "--install"]);
+    let built = project.output(&mut command);
+    assert_eq!(
+        (built.stdout.as_str(), built.code),
+        ("plugins/py-greeter.wasm\n", Some(0)),
+        "{built}"
+    );
+    assert!(built.stderr.starts_with("building `py-greeter` with componentize-py\n"), "{built}");
+    assert!(built.stderr.ends_with(": py_greeter\n"), "{built}");
+    let run = project.run(&["run", "py_greeter", "name=World"]);
+    insta::assert_snapshot!(run, @r#"{"text":"Hello, World!"}"#);
+}
+
+#[test]
+fn unit_tests_of_a_new_project_pass() {
+    let Some(environment) = environment() else { return };
+    let project = new_plugin("py-tested");
+    let pytest = environment.join("bin/pytest");
+    let mut command = Command::new(pytest);
+    let output = project.output(command.current_dir(project.path().join("py-tested")));
+    assert!(output.code == Some(0) && output.stdout.contains("6 passed"), "{output}");
+}
+
+#[test]
+fn error_in_a_source_file_is_shown_with_its_traceback() {
+    let Some(environment) = environment() else { return };
+    let project = new_plugin("it");
+    let source = project.path().join("it/it.py");
+    let code = fs::read_to_string(&source).expect("the module");
+    let failed = |code: String| {
+        fs::write(&source, code).expect("a file");
+        project.output(&mut build(&project, &environment, &["it"]))
+    };
+    insta::assert_snapshot!(failed(format!("{code}\nLIMIT = nothing + 1\n")), @r#"
+    ---- stderr
+    building `it` with componentize-py
+    error: cannot compile `it`
+      Traceback (most recent call last):
+        File "[DIR]/it/it.py", line 24, in <module>
+          LIMIT = nothing + 1
+                  ^^^^^^^
+      NameError: name 'nothing' is not defined
+    ---- exit 1
+    "#);
+    insta::assert_snapshot!(failed(code.replace("-> Answer:", "-> Answer")), @r#"
+    ---- stderr
+    building `it` with componentize-py
+    error: cannot compile `it`
+      Traceback (most recent call last):
+        File "[DIR]/it/it.py", line 20
+          def it(person: Person) -> Answer
+                                          ^
+      SyntaxError: expected ':'
+    ---- exit 1
+    "#);
+    insta::assert_snapshot!(failed(String::new()), @r#"
+    ---- stderr
+    building `it` with componentize-py
+    error: cannot compile `it`
+      Traceback (most recent call last):
+        File "[DIR]/it/sdk/ophost_sdk/component/export.py", line 22, in export
+          raise ValueError(f"plugin `{name}` has no operation; decorate a function with `@operation`")
+      ValueError: plugin `it` has no operation; decorate a function with `@operation`
+    ---- exit 1
+    "#);
+}
