@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ophost::{InspectError, OperationName, RunId, os_error};
 
 use super::case::CaseProblem;
-use crate::error::Exit;
+use crate::error::{Exit, compile_limit_hint};
 
 /// Error before the first case runs.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,10 @@ impl TestError {
     pub(crate) fn exit(&self) -> Exit {
         let source = match self {
             Self::Unreadable { source, .. } | Self::Unwritable { source, .. } => source,
-            Self::Unusable { source: InspectError::Rejected(_), .. } => return Exit::Failed,
+            Self::Unusable {
+                source: InspectError::Rejected(_) | InspectError::OverBudget { .. },
+                ..
+            } => return Exit::Failed,
             Self::Unusable { source: InspectError::Shortage { .. }, .. } => return Exit::Host,
             Self::Unusable { source: InspectError::Unreadable(source), .. } => source,
             Self::NoCases { .. }
@@ -93,7 +96,8 @@ impl TestError {
                 return os_error::hint(source).map(ToOwned::to_owned);
             }
             Self::Unusable { source, .. } => {
-                return source.shortage().map(|it| it.hint().to_owned());
+                let over_budget = || source.compile_limit().map(|it| compile_limit_hint(it).to_owned());
+                return source.shortage().map(|it| it.hint().to_owned()).or_else(over_budget);
             }
             Self::Malformed { hint, .. } => hint
                 .clone()
