@@ -106,9 +106,10 @@ impl Compiling {
         let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
         let size = ByteSize::b(bytes as u64);
         let count = if total > 1 { format!(", {} of {total}", done + 1) } else { String::new() };
-        let estimate_text = match estimate.as_secs() {
-            0 => String::new(),
-            seconds @ 1..100 => format!(", about {seconds} s"),
+        let rounded = estimate.saturating_add(Duration::from_millis(500)).as_secs();
+        let estimate_text = match rounded {
+            0 | 1 => String::new(),
+            seconds @ 2..100 => format!(", about {seconds} s"),
             seconds => format!(", about {} min", seconds.div_ceil(60)),
         };
         let text = format!("compiling `{}` ({size}){count}{estimate_text}", EscapedLine(&name));
@@ -128,7 +129,8 @@ mod tests {
     #[test]
     fn text_has_size_number_and_estimate() {
         let milliseconds = Duration::from_millis;
-        assert_eq!(text(300 << 10, milliseconds(900), 0, 1), "compiling `it.wasm` (300.0 KiB)");
+        assert_eq!(text(300 << 10, milliseconds(1_400), 0, 1), "compiling `it.wasm` (300.0 KiB)");
+        assert!(text(1, milliseconds(1_700), 0, 1).ends_with(", about 2 s"));
         assert_eq!(
             text(19 << 20, milliseconds(12_400), 1, 3),
             "compiling `it.wasm` (19.0 MiB), 2 of 3, about 12 s"
