@@ -23,7 +23,7 @@ use super::settings;
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct BuildArgs {
-    /// Directory of a plugin, with its `Cargo.toml`.
+    /// Directory of a plugin, with its `Cargo.toml` or `pyproject.toml`.
     #[arg(default_value = ".", value_name = "DIR")]
     #[arg(add = ArgValueCompleter::new(completion::directories))]
     dirs: Vec<PathBuf>,
@@ -44,13 +44,18 @@ Examples:
   ophost build my-plugin --install
   ophost build my-plugin --out my-plugin.wasm
 
-Without --install or --out, the component is written to `wasm/plugins` in cargo's target directory.
-The paths of the written files go to stdout, one per line; everything else goes to stderr.
+Without --install or --out, the component is written to `wasm/plugins` in the target directory: that
+of cargo, or `target` of a Python project. The paths of the written files go to stdout, one per
+line; everything else goes to stderr.
 
-The build uses an installed WebAssembly target. If none is installed, it runs
+Rust: the build uses an installed WebAssembly target. If none is installed, it runs
 `rustup target add wasm32-wasip2`. No other tool is needed. Plugins of one package share the
 compiled dependencies in `ophost/rust-target` of the cache directory (`XDG_CACHE_HOME` or
-`~/.cache`), unless the author sets cargo's target directory.";
+`~/.cache`), unless the author sets cargo's target directory.
+
+Python: the build uses componentize-py of the first that exists: `.venv` in the project or in a
+directory above, up to the top of the repository; the environment in `VIRTUAL_ENV`; `PATH`. The
+packages of the environment can be imported.";
 
 /// An error while a module is turned into a component.
 #[derive(Debug, thiserror::Error)]

@@ -179,6 +179,6 @@ fn reject_inheritance(key: &str, value: &Value) -> Result<(), Error> {
     if key == "workspace" {
         return Err("a value is inherited from the workspace".into());
     }
-    let inner = value.as_table().into_iter().flatten();
-    inner.map(|(key, value)| reject_inheritance(key, value)).collect()
+    let mut inner = value.as_table().into_iter().flatten();
+    inner.try_for_each(|(key, value)| reject_inheritance(key, value))
 }

@@ -56,8 +56,8 @@ fn file_outside_the_plugin_directory_is_checked() {
     ");
     insta::assert_snapshot!(project.run(&["check", "plugins"]), @"
     ---- stderr
-    error: no `Cargo.toml` in `plugins`
-    hint: pass the directory of the plugin's `Cargo.toml`
+    error: no `Cargo.toml` or `pyproject.toml` in `plugins`
+    hint: pass the directory of a plugin; `ophost new` creates one
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["check", "plugins/none.wasm"]), @"

@@ -54,6 +54,13 @@ fn operations_are_completed_with_their_descriptions() {
 }
 
 #[test]
+fn plugin_files_and_languages_are_completed() {
+    let project = project();
+    assert_eq!(candidates(&project, &["plugins", "remove", "sh"]), "shop.wasm\n");
+    assert_eq!(candidates(&project, &["new", "it", "--lang", ""]), "rust\npython\n");
+}
+
+#[test]
 fn fields_and_their_values_are_completed() {
     let project = project();
     let candidates = |words: &[&str]| {

@@ -77,7 +77,7 @@ fn project_works_below_another_workspace() {
     hint: add the project to `exclude` under `[workspace]` in `[DIR]/Cargo.toml`
     ");
     let inner = project.path().join("plugins/inner");
-    let (is_success, output) = cargo(&inner, &["metadata", "--locked", "--format-version=1"]);
+    let (is_success, output) = cargo(&inner, &["update", "--workspace", "--locked", "--offline"]);
     assert!(is_success, "{output}");
 }
 

@@ -202,11 +202,11 @@ fn run_tests(
         duration: started.elapsed(),
         ..count(&results, &updated)
     };
+    print(&results, &updated, &summary, options.json)?;
     if let Some(file) = options.junit {
         let written = junit::write(file, &results, summary.duration);
         written.map_err(|source| TestError::Unwritable { file: file.to_owned(), source })?;
     }
-    print(&results, &updated, &summary, options.json)?;
     Ok(if summary.is_ok() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
 

@@ -32,6 +32,9 @@ pub(crate) struct Pattern {
     ids: BTreeMap<String, String>,
 }
 
+/// An expected document and the actual one with the same id. One of them can be missing.
+type DocumentPair = (Option<Value>, Option<Value>);
+
 /// How an object is compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
@@ -98,7 +101,7 @@ impl Pattern {
         &self,
         expected: &Documents,
         actual: &Documents,
-    ) -> BTreeMap<String, Vec<(Option<Value>, Option<Value>)>> {
+    ) -> BTreeMap<String, Vec<DocumentPair>> {
         let names = expected.keys().chain(actual.keys());
         let pairs = |name: &String| {
             let (expected, actual) = (expected.get(name), actual.get(name));
@@ -108,11 +111,7 @@ impl Pattern {
         names.map(|name| (name.clone(), pairs(name))).collect()
     }
 
-    fn pairs_of(
-        &self,
-        expected: &[Value],
-        mut remaining: Vec<Value>,
-    ) -> Vec<(Option<Value>, Option<Value>)> {
+    fn pairs_of(&self, expected: &[Value], mut remaining: Vec<Value>) -> Vec<DocumentPair> {
         let mut partners: Vec<Option<Value>> = Vec::new();
         for document in expected {
             let id = id_of(document);
@@ -189,7 +188,7 @@ impl Pattern {
     /// Returns the new expectation for the documents of one collection.
     pub(super) fn updated_documents(&mut self, expected: &[Value], actual: &[Value]) -> Vec<Value> {
         let pairs = self.pairs_of(expected, actual.to_vec());
-        let document = |(expected, actual): (Option<Value>, Option<Value>)| {
+        let document = |(expected, actual): DocumentPair| {
             let actual = actual?;
             Some(match expected {
                 Some(expected) => self.updated(&expected, &actual, Extent::Whole),

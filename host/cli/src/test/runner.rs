@@ -91,8 +91,9 @@ pub(super) fn run_all(
     let (sender, results) = mpsc::channel();
     let worker = |sender: mpsc::Sender<(usize, CheckResult)>| -> io::Result<()> {
         let runtime = crate::runtime()?;
+        let is_stopped = || options.is_fail_fast && is_failed.load(Ordering::Relaxed);
         while !options.cancel.is_cancelled()
-            && !(options.is_fail_fast && is_failed.load(Ordering::Relaxed))
+            && !is_stopped()
             && let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(test) = tests.get(index)
         {
