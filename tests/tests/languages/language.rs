@@ -42,7 +42,12 @@ pub(crate) struct Guest {
 impl Guest {
     /// Returns a project without the plugin, which [`Self::build`] adds.
     pub(crate) fn new(language: &'static Language) -> Self {
-        Self { language, project: Project::new() }
+        let project = Project::new();
+        // The compiler of the author's loop. It compiles an interpreter about three times as fast.
+        if cfg!(target_arch = "x86_64") {
+            project.settings("[compile]\ncompiler = \"winch\"\n");
+        }
+        Self { language, project }
     }
 
     /// Builds the plugin, and installs it in the project.
