@@ -443,10 +443,7 @@ impl CliError {
             }
             Self::NotImported(error) => error.hint(),
             Self::Test(error) => error.hint(),
-            Self::Unwatched { .. } => {
-                let hint = "run `sysctl fs.inotify` to show the limits of the system for watches";
-                Some(hint.to_owned())
-            }
+            Self::Unwatched { .. } => Some(WATCH_HINT.to_owned()),
             Self::NoSuchDocument { collection, .. } => {
                 Some(format!("run `ophost documents find {collection}` to list the documents"))
             }
@@ -463,6 +460,9 @@ impl CliError {
         }
     }
 }
+
+/// The hint for files that the system cannot watch.
+const WATCH_HINT: &str = "run `sysctl fs.inotify` to show the limits of the system for watches";
 
 /// Returns the hint for a project that cannot be created.
 fn create_hint(error: &CreateError) -> Option<String> {

@@ -55,7 +55,7 @@ fn of_schema(name: &OperationName, side: &str, schema: &Value) -> Vec<String> {
 /// Returns the pointer of each subschema with an invalid example, and the reason.
 fn invalid_examples(schema: &Value) -> Vec<(String, String)> {
     let mut places = Vec::new();
-    find_examples(schema, String::new(), MAX_DEPTH, &mut places);
+    find_examples(schema, "", MAX_DEPTH, &mut places);
     let problem = |(pointer, example): (String, &Value)| {
         Some((pointer.clone(), problem(schema, &pointer, example)?))
     };
@@ -65,16 +65,16 @@ fn invalid_examples(schema: &Value) -> Vec<(String, String)> {
 /// Adds the examples of a schema and its subschemas, each with the pointer of its subschema.
 fn find_examples<'a>(
     schema: &'a Value,
-    pointer: String,
+    pointer: &str,
     depth: usize,
     found: &mut Vec<(String, &'a Value)>,
 ) {
     let (Some(depth), Some(keywords)) = (depth.checked_sub(1), schema.as_object()) else { return };
     if let Some(Value::Array(examples)) = keywords.get("examples") {
-        found.extend(examples.iter().map(|example| (pointer.clone(), example)));
+        found.extend(examples.iter().map(|example| (pointer.to_owned(), example)));
     }
     for (key, subschema) in subschemas(keywords) {
-        find_examples(subschema, format!("{pointer}{key}"), depth, found);
+        find_examples(subschema, &format!("{pointer}{key}"), depth, found);
     }
 }
 

@@ -96,7 +96,8 @@ impl TestError {
                 return os_error::hint(source).map(ToOwned::to_owned);
             }
             Self::Unusable { source, .. } => {
-                let over_budget = || source.compile_limit().map(|it| compile_limit_hint(it).to_owned());
+                let over_budget =
+                    || source.compile_limit().map(|it| compile_limit_hint(it).to_owned());
                 return source.shortage().map(|it| it.hint().to_owned()).or_else(over_budget);
             }
             Self::Malformed { hint, .. } => hint
