@@ -72,7 +72,7 @@ fn embedded_manifests_are_complete() {
     let manifests: Vec<_> =
         files.iter().filter(|(path, _)| path.ends_with("/Cargo.toml")).collect();
     let names: Vec<_> = manifests.iter().map(|(path, _)| path.as_str()).collect();
-    for name in ["ophost-sdk", "ophost-sdk-macros", "ophost-document"] {
+    for name in ["ophost-sdk", "ophost-sdk-macros", "ophost-document", "ophost-schema"] {
         assert!(names.contains(&format!("sdk/{name}/Cargo.toml").as_str()), "{names:?}");
     }
     for (path, text) in manifests {
