@@ -315,8 +315,11 @@ mod tests {
         assert_eq!(code(&json!({"csv": "a,\"b\n1,2"})), "bad-header");
         assert_eq!(code(&json!({"csv": "a,b\n1\n2\n"})), "no-readable-row");
         assert_eq!(code(&json!({"csv": ",".repeat(MAX_COLUMNS)})), "too-many-columns");
-        for delimiter in ["", "ab", "\"", "\n", "\u{e9}"] {
-            assert_eq!(code(&json!({"csv": "a", "delimiter": delimiter})), "bad-delimiter");
+        let delimiter = |text: &str| code(&json!({"csv": "a", "delimiter": text}));
+        for text in ["\"", "\n", "\u{e9}"] {
+            assert_eq!(delimiter(text), "bad-delimiter");
         }
+        // The schema has the length of a delimiter.
+        assert_eq!([delimiter(""), delimiter("ab")], ["invalid-input"; 2]);
     }
 }

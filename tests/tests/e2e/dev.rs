@@ -192,13 +192,13 @@ fn invalid_directory_or_input_ends_the_command() {
     insta::assert_snapshot!(project.run(&["dev", "missing"]), @"
     ---- stderr
     error: `missing` is not a directory
-    hint: pass the directory of the plugin's `Cargo.toml`
+    hint: pass the directory of a plugin; `ophost new` creates one
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["dev", "plugins"]), @"
     ---- stderr
-    error: no `Cargo.toml` in `plugins`
-    hint: pass the directory of the plugin's `Cargo.toml`
+    error: no `Cargo.toml` or `pyproject.toml` in `plugins`
+    hint: pass the directory of a plugin; `ophost new` creates one
     ---- exit 2
     ");
     insta::assert_snapshot!(project.run(&["dev", "plugins", "greet", "--input", "-"]), @"

@@ -35,7 +35,7 @@ fn rejected_file_is_named_and_does_not_stop_the_listing() {
     ---- stderr
     warning: `plugins/empty.wasm` was rejected: not a WebAssembly file
     warning: `plugins/folder.wasm` was rejected: not a regular file
-    warning: `plugins/module.wasm` was rejected: not a plugin: does not export `ophost:plugin/operations@0.1.x`; exports nothing
+    warning: `plugins/module.wasm` was rejected: a core module without component-type metadata; add it with `wasm-tools component embed` and the contract that `ophost wit` writes
     warning: `plugins/page.wasm` was rejected: not a WebAssembly file
     ");
 }

@@ -7,8 +7,12 @@ use std::process::Command;
 use crate::python::{self, Python};
 use crate::runner::{Failure, Runner, cargo, succeed};
 
-/// The toolchain of Python. Its own project publishes the package.
-const COMPONENTIZE_PY: &str = "componentize-py==0.25.1";
+/// The requirements of a new project in Python: the compiler, which its own project publishes, and
+/// the tools of the unit tests.
+const PYTHON_PACKAGES: [&str; 3] =
+    ["componentize-py==0.25.1", "jsonschema==4.26.0", "pytest==9.2.0"];
+/// The variable with the directory of these packages, for the tests of projects in Python.
+const PYTHON_ENVIRONMENT: &str = "OPHOST_TEST_PYTHON";
 
 /// Builds the command, installs the toolchains, and prints the table.
 pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
@@ -25,7 +29,20 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     add_python(runner, &mut table)?;
     let line = "cargo test --test languages";
     runner.announce(line);
-    succeed(&mut table, line)
+    succeed(&mut table, line)?;
+    if python::is_installed() { check_projects(runner) } else { Ok(()) }
+}
+
+/// Runs the tests of projects in Python, which the other stages skip.
+fn check_projects(runner: &Runner) -> Result<(), Failure> {
+    let mut tests =
+        cargo(&["test", "--quiet", "--locked", "--test", "e2e", "--", "python_build::"]);
+    let python = python(runner)?;
+    python.add_to_path(&mut tests)?;
+    tests.env(PYTHON_ENVIRONMENT, python.environment());
+    let line = "cargo test --test e2e -- python_build::";
+    runner.announce(line);
+    succeed(&mut tests, line)
 }
 
 /// Adds the toolchain of Python to `PATH`. Without Python, the language is skipped.
@@ -39,5 +56,5 @@ fn add_python(runner: &Runner, table: &mut Command) -> Result<(), Failure> {
 
 /// Returns a Python with the toolchain for plugins.
 pub(crate) fn python(runner: &Runner) -> Result<Python, Failure> {
-    Python::with(&[COMPONENTIZE_PY], runner, &runner.target().join("languages/python"))
+    Python::with(&PYTHON_PACKAGES, runner, &runner.target().join("languages/python"))
 }

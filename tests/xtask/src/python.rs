@@ -64,12 +64,17 @@ impl Python {
         runner.run(install.args(packages))
     }
 
+    /// Returns the directory of the packages, with their programs in `bin`.
+    pub(crate) fn environment(&self) -> &Path {
+        match &self.packages {
+            Some(packages) => packages,
+            None => self.program.ancestors().nth(2).unwrap_or(&self.program),
+        }
+    }
+
     /// Adds the programs of the packages to the `PATH` of a command.
     pub(crate) fn add_to_path(&self, command: &mut Command) -> Result<(), Failure> {
-        let bin = match &self.packages {
-            Some(packages) => packages.join("bin"),
-            None => self.program.parent().map(Path::to_owned).unwrap_or_default(),
-        };
+        let bin = self.environment().join("bin");
         if let Some(packages) = &self.packages {
             command.env("PYTHONPATH", packages);
         }
