@@ -195,9 +195,9 @@ RuntimeError: no number";
 
 goroutine 1 [running]:
 main.total(...)
-\t/work/shop/op.go:66
+\t/src/shop/op.go:66
 main.invoke({0x1c2c0, 0xb}, {0x1c2d0, 0x2})
-\t/work/shop/op.go:41 +0x1d
+\t/src/shop/op.go:41 +0x1d
 exit status 2";
         assert_found(
             "starting\n",
