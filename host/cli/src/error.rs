@@ -330,7 +330,11 @@ impl CliError {
             Self::CreateFile(error) if error.is_usage() => Exit::Usage,
             Self::Build(error) if error.is_usage() => Exit::Usage,
             Self::Component(ComponentError::OneFile { .. })
-            | Self::Install(InstallError::SameFile { .. } | InstallError::Read { .. })
+            | Self::Install(
+                InstallError::SameFile { .. }
+                | InstallError::Directory { .. }
+                | InstallError::Read { .. },
+            )
             | Self::RemovePlugin(RemoveError::Ambiguous { .. })
             | Self::ProjectName(_)
             | Self::CreateProject(CreateError::Exists(_)) => Exit::Usage,
@@ -379,7 +383,11 @@ impl CliError {
             Self::Component(error) if error.host_hint().is_some() => "host",
             Self::FileCheck(_) => "host",
             Self::Install(error) if error.host_hint().is_some() => "host",
-            Self::Install(InstallError::SameFile { .. } | InstallError::Read { .. })
+            Self::Install(
+                InstallError::SameFile { .. }
+                | InstallError::Directory { .. }
+                | InstallError::Read { .. },
+            )
             | Self::ProjectName(_)
             | Self::CreateProject(_)
             | Self::RemovePlugin(RemoveError::Ambiguous { .. }) => "usage",

@@ -77,7 +77,7 @@ fn print(
     }
     if catalog.operations().next().is_none() {
         output::stderr(
-            "No operations. Run `ophost build DIR --install` to add a Rust plugin, or copy a \
+            "No operations. Run `ophost new NAME` to create a plugin, or copy a \
              component into the plugin directory.\n",
         );
     } else if chosen.is_empty() {

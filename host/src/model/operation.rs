@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use ophost_document::text;
+use ophost_document::{suggest, text};
 
 use crate::model::document::CollectionName;
 
@@ -26,6 +26,15 @@ const MAX_OPERATIONS: usize = 256;
 const MAX_ALIASES: usize = 16;
 /// Maximum length of an annotation key, in bytes.
 const MAX_KEY: usize = 255;
+/// The annotations of the host, for suggestions.
+const HOST_KEYS: [&str; 6] = [
+    "ophost.aliases",
+    COLLECTIONS,
+    "ophost.destructive",
+    "ophost.idempotent",
+    "ophost.memory-mib",
+    "ophost.timeout-ms",
+];
 /// The annotation that maps models to collections.
 const COLLECTIONS: &str = "ophost.collections";
 
@@ -212,6 +221,12 @@ impl Hints {
     }
 }
 
+/// Returns the annotation that the author may have meant, as the end of a message.
+fn similar_annotation(key: &str) -> String {
+    let similar = suggest::closest_match(key, HOST_KEYS.into_iter());
+    similar.map_or_else(String::new, |similar| format!("; did you mean `{similar}`?"))
+}
+
 fn aliases(value: &Value) -> Result<Vec<OperationName>, MetadataError> {
     let names = value.as_array().filter(|names| names.len() <= MAX_ALIASES);
     let texts = names.and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
@@ -373,7 +388,7 @@ pub enum MetadataError {
         problem: String,
     },
     /// An unknown key under `ophost.`.
-    #[error("unknown annotation `{}`", text::quote(.0))]
+    #[error("unknown annotation `{}`{}", text::quote(.0), similar_annotation(.0))]
     UnknownAnnotation(String),
     /// A collection for a model that the operation does not declare.
     #[error("the annotation `{COLLECTIONS}` names `{}`, which is not a model of the operation", text::quote(.0))]

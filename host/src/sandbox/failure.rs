@@ -136,7 +136,12 @@ fn growth_failure(denied: Option<GrowthDenied>, limits: &Limits) -> Option<(Fail
 
 fn trap_failure(error: &wasmtime::Error) -> (FailureKind, String) {
     if let Some(I32Exit(status)) = error.downcast_ref() {
-        return (FailureKind::Trap, format!("the guest called exit({status})"));
+        // WASI 0.2 does not pass the status of the guest, only whether it is an error.
+        let message = match status {
+            0 => "the guest exited",
+            _ => "the guest exited with an error status",
+        };
+        return (FailureKind::Trap, message.to_owned());
     }
     if error.is::<std::str::Utf8Error>() {
         return utf8_failure(error);

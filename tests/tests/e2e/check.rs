@@ -143,7 +143,7 @@ fn ignored_plugin_files_are_listed_with_a_fix() {
     ");
     insta::assert_snapshot!(project.run(&["list"]), @"
     ---- stderr
-    No operations. Run `ophost build DIR --install` to add a Rust plugin, or copy a component into the plugin directory.
+    No operations. Run `ophost new NAME` to create a plugin, or copy a component into the plugin directory.
     warning: `plugins/old` was rejected: subdirectories are not read: move its `.wasm` files (2) up, or add it to `plugins`
     warning: `plugins/shout.WASM` was rejected: the extension must be `.wasm` in lower case: rename the file
     ");

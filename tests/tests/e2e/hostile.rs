@@ -30,8 +30,8 @@ const ENDINGS: [(&str, Ending); 28] = [
     ("deep_json", Failed(FailureKind::InvalidOutput, "recursion limit exceeded")),
     ("doze", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("duplicate_keys", Failed(FailureKind::InvalidOutput, "duplicate field `a`")),
-    ("exit", Failed(FailureKind::Trap, "the guest called exit(1)")),
-    ("exit_ok", Failed(FailureKind::Trap, "the guest called exit(0)")),
+    ("exit", Failed(FailureKind::Trap, "the guest exited with an error status")),
+    ("exit_ok", Failed(FailureKind::Trap, "the guest exited")),
     ("float_json", Failed(FailureKind::InvalidOutput, "number out of range")),
     ("flood", Failed(FailureKind::Timeout, "still running after 400ms")),
     ("giant_memory", Rejected("memory exceeds the limit of 128.0 MiB")),
@@ -284,7 +284,7 @@ fn failures_of_hostile_guests_are_short() {
     ");
     insta::assert_snapshot!(output("exit"), @"
     ---- stderr
-    error: operation `hostile.exit` failed (trap): the guest called exit(1)
+    error: operation `hostile.exit` failed (trap): the guest exited with an error status
       at run
       at invoke
     ---- exit 1

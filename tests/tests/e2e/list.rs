@@ -17,7 +17,7 @@ fn operations_are_listed_by_category_and_name() {
 fn project_without_plugins_prints_a_hint() {
     insta::assert_snapshot!(Project::new().run(&["list"]), @"
     ---- stderr
-    No operations. Run `ophost build DIR --install` to add a Rust plugin, or copy a component into the plugin directory.
+    No operations. Run `ophost new NAME` to create a plugin, or copy a component into the plugin directory.
     ");
 }
 

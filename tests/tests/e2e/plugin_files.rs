@@ -61,6 +61,17 @@ fn invalid_file_is_not_installed() {
 }
 
 #[test]
+fn directory_of_sources_is_not_installed_as_a_file() {
+    let project = Project::new();
+    insta::assert_snapshot!(project.run(&["plugins", "install", "plugins"]), @"
+    ---- stderr
+    error: `plugins` is a directory
+    hint: run `ophost build plugins --install` to build and install its plugin
+    ---- exit 2
+    ");
+}
+
+#[test]
 fn plugin_with_a_taken_name_is_not_installed() {
     let project = Project::new();
     plugin(&project, "plugins/first.wasm", &["a", "b"]);

@@ -376,7 +376,7 @@ fn plugin_directory_outside_the_project_causes_a_warning() {
     insta::assert_snapshot!(project.run(&["list", "--plugins", "missing"]), @"
     ---- stderr
     warning: plugin directory `missing` does not exist
-    No operations. Run `ophost build DIR --install` to add a Rust plugin, or copy a component into the plugin directory.
+    No operations. Run `ophost new NAME` to create a plugin, or copy a component into the plugin directory.
     ");
 }
 

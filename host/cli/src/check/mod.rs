@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use ophost::config::Config;
 use ophost::os_error::Shortage;
-use ophost::{Amount, HostBuilder, InspectError, Inspector, Operation, PluginReport};
+use ophost::{HostBuilder, InspectError, Inspector, Operation, PluginReport};
 
 use super::build;
 use super::compile_progress;
@@ -146,7 +146,7 @@ fn text(file: &str, report: &PluginReport) -> String {
     let size = ByteSize::b(report.bytes).display().iec();
     let code = ByteSize::b(report.code_bytes).display().iec();
     let compiled = match report.compile_time {
-        Some(time) => format!("compiled to {code} in {}", Amount::Time(time)),
+        Some(time) => format!("compiled to {code} in {:.1} s", time.as_secs_f64()),
         None => format!("compiled to {code}, in the cache"),
     };
     let rows = [

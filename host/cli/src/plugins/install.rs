@@ -56,6 +56,9 @@ async fn component(
     file: &Path,
     directory: &Path,
 ) -> Result<Component, CliError> {
+    if file.is_dir() {
+        return Err(InstallError::Directory { dir: file.to_owned() }.into());
+    }
     let module = match Inspector::read(file).await {
         Err(InspectError::Unreadable(source)) => {
             return Err(InstallError::Read { file: file.to_owned(), source }.into());

@@ -39,6 +39,8 @@ pub(crate) enum InstallError {
     TakenName { name: String, operation: String, file: PathBuf },
     #[error("two plugins would be written to `{}`", file.display())]
     SameFile { file: PathBuf },
+    #[error("`{}` is a directory", dir.display())]
+    Directory { dir: PathBuf },
     #[error("cannot read `{}`", file.display())]
     Read { file: PathBuf, source: io::Error },
     #[error("cannot write `{}`", file.display())]
@@ -52,6 +54,7 @@ impl InstallError {
             Self::OtherPlugin { .. }
             | Self::TakenName { .. }
             | Self::SameFile { .. }
+            | Self::Directory { .. }
             | Self::Read { .. } => None,
             Self::Write { source, .. } => {
                 let is_read_only = source.kind() == io::ErrorKind::ReadOnlyFilesystem;
@@ -69,6 +72,10 @@ impl InstallError {
             Self::TakenName { file, .. } => {
                 let file = output::quoted(&file.display().to_string());
                 Some(format!("rename the operation, or run `ophost plugins remove {file}`"))
+            }
+            Self::Directory { dir } => {
+                let dir = output::quoted(&dir.display().to_string());
+                Some(format!("run `ophost build {dir} --install` to build and install its plugin"))
             }
             Self::SameFile { .. } => Some("rename one of them".to_owned()),
             Self::Read { source, .. } => os_error::hint(source).map(ToOwned::to_owned),

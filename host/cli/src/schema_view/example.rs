@@ -52,6 +52,10 @@ fn words_in_time(operation: &Operation) -> Option<Vec<String>> {
 /// Returns the shell words of a valid input; `None` if the example is not valid.
 fn words(schema: &Value) -> Option<Vec<String>> {
     let root = Node::new(schema);
+    let is_object = |kind: &&str| *kind == "object";
+    if !root.types().is_empty() && !root.types().iter().any(is_object) {
+        return whole_input(&root, schema);
+    }
     let example = declared(&root).and_then(Value::as_object).cloned();
     let example = example.or_else(|| required_fields(&root, MAX_DEPTH))?;
     let fields: Vec<_> = example.iter().map(|(name, value)| field(name, value, schema)).collect();
@@ -66,6 +70,18 @@ fn words(schema: &Value) -> Option<Vec<String>> {
     // Quoting the value alone is easier to read than quoting the whole argument.
     let word = |(name, sign, text): &Argument| format!("{}{sign}{}", quoted(name), quoted(text));
     Some(fields.iter().map(word).collect())
+}
+
+/// Returns the shell words of an input that is no object; `None` if the example is not valid.
+fn whole_input(root: &Node<'_>, schema: &Value) -> Option<Vec<String>> {
+    let input = value(root, MAX_DEPTH)?;
+    let text = input.to_string();
+    if !is_safe(&text) {
+        return None;
+    }
+    let budget = Budget::until(Instant::now() + EXAMPLE_TIMEOUT, || false);
+    Schema::compile(schema.clone()).ok()?.check_input(input, &budget).ok()?;
+    Some(vec!["--input".to_owned(), quoted(&text)])
 }
 
 /// A field name, `=` or `:=`, and the text after it.
@@ -151,6 +167,15 @@ mod tests {
         let list = json!({"type": "array", "items": {"type": "string"}});
         assert_eq!(example(&json!({"a": list})), some("a='[\"hello\"]'"));
         assert_eq!(example(&json!({"a.b": {"type": "boolean"}})), some("\"a\\\\.b\"=true"));
+    }
+
+    #[test]
+    fn input_that_is_no_object_is_given_as_a_whole() {
+        let whole = |schema: Value| words(&schema).map(|words| words.join(" "));
+        let expected = |text: &str| Some(text.to_owned());
+        assert_eq!(whole(json!({"type": "integer", "minimum": 1})), expected("--input 1"));
+        assert_eq!(whole(json!({"type": "string"})), expected("--input '\"hello\"'"));
+        assert_eq!(whole(json!({"type": "integer", "minimum": 7})), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) type Documents = BTreeMap<String, Vec<Value>>;
 
 /// A case file: the metadata and the cases of one operation.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `operation` and `cases`")]
 pub(super) struct CaseFile {
     pub(super) operation: String,
     /// A part of the JSON of `ophost describe`.
@@ -28,7 +28,7 @@ pub(super) struct CaseFile {
 
 /// One run and its expected result.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `name` and `input`")]
 pub(super) struct Case {
     pub(super) name: String,
     #[serde(default)]
@@ -91,9 +91,17 @@ impl CaseFile {
             hint: None,
         };
         json::parse(text).map_err(not_json)?;
-        serde_json::from_str(text).map_err(|error| {
-            let problem = error.to_string();
-            Malformed { hint: field_hint(&problem), problem: short(&problem) }
+        let mut text = serde_json::Deserializer::from_str(text);
+        serde_path_to_error::deserialize(&mut text).map_err(|error| {
+            let problem = error.inner().to_string();
+            let place = match error.path().to_string().as_str() {
+                "." => String::new(),
+                // The message of an unknown field names the field.
+                _ if problem.starts_with("unknown field") => String::new(),
+                path => format!("`{path}`: "),
+            };
+            let problem_in_place = format!("{place}{}", short(&problem));
+            Malformed { hint: field_hint(&problem), problem: problem_in_place }
         })
     }
 
@@ -257,7 +265,8 @@ impl CaseFlags {
 
     fn timeout(&self) -> Result<Option<Duration>, CaseProblem> {
         let timeout = self.timeout.as_deref().map(humantime::parse_duration).transpose();
-        timeout.map_err(|error| CaseProblem::Flag { flag: "timeout", problem: error.to_string() })
+        let problem = "invalid duration; expected a value such as 500ms or 30s";
+        timeout.map_err(|_| CaseProblem::Flag { flag: "timeout", problem: problem.to_owned() })
     }
 }
 
@@ -288,7 +297,13 @@ mod tests {
             ("unknown field `outptu` at line 2 column 33".to_owned(), hint)
         );
         let text = r#"{"operation": "a", "cases": [{"name": "b"}]}"#;
-        assert_eq!(malformed(text).0, "missing field `input` at line 1 column 42");
+        assert_eq!(malformed(text).0, "`cases[0]`: missing field `input` at line 1 column 42");
+        let whole = "expected an object with `operation` and `cases`";
+        assert!(malformed("[]").0.contains(whole), "{:?}", malformed("[]"));
+        let documents = r#"{"jobs": {"_id": "1"}}"#;
+        let case = format!(r#"{{"name": "b", "input": {{}}, "documents": {documents}}}"#);
+        let (problem, _) = malformed(&format!(r#"{{"operation": "a", "cases": [{case}]}}"#));
+        assert!(problem.starts_with("`cases[0].documents.jobs`: invalid type: map"), "{problem}");
     }
 
     #[test]
@@ -314,6 +329,9 @@ mod tests {
         );
         let memory = r#"{"name": "b", "input": {}, "flags": {"memory": "64"}}"#;
         assert!(problem(memory).starts_with("flag `memory`: missing unit"));
+        let timeout = r#"{"name": "b", "input": {}, "flags": {"timeout": "abc"}}"#;
+        let expected = "flag `timeout`: invalid duration; expected a value such as 500ms or 30s";
+        assert_eq!(problem(timeout), expected);
         let same = r#"{"name": "b", "input": 1}, {"name": "b", "input": 2}"#;
         assert_eq!(problem(same), "another case of the file has the same name");
     }

@@ -40,6 +40,18 @@ impl Project {
         }
     }
 
+    /// Checks that sources have a manifest, because a missing project has no cases either.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CliError`] if the directory does not exist or has no manifest.
+    pub(crate) fn check_language(&self) -> Result<(), CliError> {
+        match self {
+            Self::Sources(directory) => Ok(ophost_toolchain::language(directory).map(drop)?),
+            Self::Component(_) => Ok(()),
+        }
+    }
+
     /// Builds the component, and returns a host with its operations.
     ///
     /// # Errors

@@ -110,6 +110,7 @@ files, 130 interrupted.";
 /// Runs the command.
 pub(super) fn run(args: &TestArgs, config: &Config, json: bool) -> Result<ExitCode, CliError> {
     let project = Project::of(&args.project);
+    project.check_language()?;
     let directory = args.cases.clone().unwrap_or_else(|| project.directory().join(CASES));
     let runtime = super::runtime()?;
     if let Some(run) = &args.from_run {

@@ -8,6 +8,7 @@ use ophost::{Host, OperationInfo};
 use ophost_document::suggest::closest_match;
 use serde_json::Value;
 
+use super::CASES;
 use super::case::{Case, CaseFile, Malformed};
 use super::error::TestError;
 use crate::list;
@@ -69,7 +70,10 @@ pub(super) fn load(directory: &Path) -> Result<Vec<LoadedFile>, TestError> {
     let no_cases = || TestError::NoCases { directory: directory.to_owned() };
     let unreadable = |source| TestError::Unreadable { file: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_cases()),
+        // A project without cases has no such directory.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && directory.ends_with(CASES) => {
+            return Err(no_cases());
+        }
         entries => entries.map_err(unreadable)?,
     };
     let mut paths = Vec::new();
