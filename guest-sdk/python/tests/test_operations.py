@@ -381,6 +381,20 @@ def test_failures() -> None:
     )
 
 
+@pytest.mark.parametrize("is_component", [False, True])
+def test_out_of_memory_ends_a_component(
+    is_component: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @operation(category="demo")
+    def allocate() -> None:
+        """Allocates memory."""
+        raise MemoryError
+
+    monkeypatch.setattr("ophost_sdk.dispatch.IS_COMPONENT", is_component)
+    with pytest.raises(MemoryError if is_component else Failure):
+        invoke(allocate, "{}")
+
+
 def test_a_failed_run_changes_nothing() -> None:
     @operation(category="demo")
     def rename(title: str, jobs: Collection[Job]) -> None:
