@@ -22,7 +22,7 @@ def invoke(operation: Operation, text: str) -> str:
 
     Raises `Failure` if the input does not match its type, if the function raises any exception, and
     if the output is not JSON. If the function caught the error of a document call, the writes of
-    the run are discarded.
+    the run are discarded. In a component, a `MemoryError` is raised unchanged.
     """
     signature = operation.signature
     arguments = _arguments(signature, text)
@@ -31,6 +31,9 @@ def invoke(operation: Operation, text: str) -> str:
             output = _call(operation, arguments)
         # The host must not see any exception, also not `SystemExit` and `KeyboardInterrupt`.
         except BaseException as error:
+            if IS_COMPONENT and isinstance(error, MemoryError):
+                # The component traps, and the host reports the limit of memory.
+                raise
             raise to_failure(error) from None
         result = _output_text(output)
         if run.unhandled:

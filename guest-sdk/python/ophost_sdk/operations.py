@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from importlib.machinery import ModuleSpec
+from typing import Any, TypeVar, cast
 
 from ophost_sdk import json_text, names, signature
 from ophost_sdk.documents.collection import Collection, ReadCollection
@@ -38,6 +40,8 @@ class Operation:
     stage: str | None = None
     create_taskrun: bool = True
     declared_annotations: dict[str, Any] = field(default_factory=dict)
+    # The import that defined the function: each one has its own object. None in a script.
+    spec: ModuleSpec | None = field(default=None, repr=False)
 
     @cached_property
     def signature(self) -> Signature:
@@ -123,6 +127,17 @@ class Operation:
 OPERATIONS: dict[str, Operation] = {}
 
 
+def _with_parentheses(decorator: F) -> F:
+    @functools.wraps(decorator)
+    def checked(*functions: Any, **arguments: Any) -> Any:
+        if functions:
+            raise TypeError("`@operation` needs arguments; write `@operation(category=...)`")
+        return decorator(**arguments)
+
+    return cast(F, checked)
+
+
+@_with_parentheses
 def operation(
     *,
     name: str | None = None,
@@ -175,6 +190,7 @@ def operation(
             stage=stage,
             create_taskrun=create_taskrun,
             declared_annotations=dict(annotations or {}),
+            spec=inspect.unwrap(function).__globals__.get("__spec__"),
         )
         _check(described)
         _add(described)
@@ -217,14 +233,30 @@ def _check(operation: Operation) -> None:
 
 def _add(operation: Operation) -> None:
     known = OPERATIONS.get(operation.name)
-    if known is not None and _identity(known) != _identity(operation):
+    if known is not None and not _is_same(known, operation):
         raise ValueError(
-            f"two operations have the name `{operation.name}`: `{'.'.join(_identity(known))}` and "
-            f"`{'.'.join(_identity(operation))}`"
+            f"two operations have the name `{operation.name}`: `{_qualified_name(known)}` in line "
+            f"{_place(known)[1]} and `{_qualified_name(operation)}` in line {_place(operation)[1]}"
         )
     OPERATIONS[operation.name] = operation
 
 
-def _identity(operation: Operation) -> tuple[str, str]:
+def _is_same(known: Operation, operation: Operation) -> bool:
+    """Returns whether a definition replaces a known one of the same name.
+
+    It does if the module is imported again, or if the same lines are executed again.
+    """
+    if _qualified_name(known) != _qualified_name(operation):
+        return False
+    is_one_import = known.spec is not None and known.spec is operation.spec
+    return not is_one_import or _place(known) == _place(operation)
+
+
+def _qualified_name(operation: Operation) -> str:
     function = inspect.unwrap(operation.function)
-    return function.__module__, function.__qualname__
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _place(operation: Operation) -> tuple[str, int]:
+    code = inspect.unwrap(operation.function).__code__
+    return code.co_filename, code.co_firstlineno

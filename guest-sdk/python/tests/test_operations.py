@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,6 +158,65 @@ def test_mistakes_in_the_decorator(settings: dict[str, Any], message: str) -> No
         @operation(**{"category": "demo", **settings})
         def mistake() -> None:
             """Is a mistake."""
+
+
+def test_the_decorator_needs_arguments() -> None:
+    with pytest.raises(TypeError, match=r"write `@operation\(category=\.\.\.\)`"):
+
+        @operation  # type: ignore[call-arg, arg-type]
+        def bare() -> None:
+            """Has no arguments."""
+
+
+TWICE = '''
+from ophost_sdk import operation
+
+@operation(category="demo")
+def same() -> int:
+    """Returns 1."""
+    return 1
+
+@operation(category="demo")
+def same() -> int:
+    """Returns 2."""
+    return 2
+'''
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory of modules. Its module `plugin` is forgotten after the test."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield tmp_path
+    sys.modules.pop("plugin", None)
+
+
+def test_two_functions_of_a_module_cannot_have_one_name(modules: Path) -> None:
+    (modules / "plugin.py").write_text(TWICE)
+    message = "name `same`: `plugin.same` in line 4 and `plugin.same` in line 9"
+    with pytest.raises(ValueError, match=message):
+        importlib.import_module("plugin")
+
+
+def test_a_module_can_be_imported_again(modules: Path) -> None:
+    first = TWICE[: TWICE.rindex("@operation")]
+    (modules / "plugin.py").write_text(first)
+    plugin = importlib.import_module("plugin")
+    assert run(OPERATIONS["same"]).output == 1
+    (modules / "plugin.py").write_text(f"# A new line.\n{first.replace('return 1', 'return 3')}")
+    importlib.reload(plugin)
+    assert run(OPERATIONS["same"]).output == 3
+    del sys.modules["plugin"]
+    other = modules / "other"
+    other.mkdir()
+    (other / "plugin.py").write_text(f"\n\n{first.replace('return 1', 'return 4')}")
+    sys.path.insert(0, str(other))
+    try:
+        importlib.import_module("plugin")
+    finally:
+        sys.path.remove(str(other))
+    assert run(OPERATIONS["same"]).output == 4
 
 
 def test_mistakes_in_functions() -> None:
@@ -317,6 +379,20 @@ def test_failures() -> None:
     assert (
         failure("large").message == "invalid output: the value is an integer of more than 64 bits"
     )
+
+
+@pytest.mark.parametrize("is_component", [False, True])
+def test_out_of_memory_ends_a_component(
+    is_component: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @operation(category="demo")
+    def allocate() -> None:
+        """Allocates memory."""
+        raise MemoryError
+
+    monkeypatch.setattr("ophost_sdk.dispatch.IS_COMPONENT", is_component)
+    with pytest.raises(MemoryError if is_component else Failure):
+        invoke(allocate, "{}")
 
 
 def test_a_failed_run_changes_nothing() -> None:

@@ -101,6 +101,21 @@ def test_case_files_are_read_strictly(tmp_path: Path) -> None:
         cases(tmp_path)
 
 
+def test_cases_that_need_the_limits_of_the_host_are_skipped(tmp_path: Path) -> None:
+    kinds = ["timeout", "memory", "table", "stack", "output", "trap", "error", "effects"]
+    content = {
+        "operation": "add_note",
+        "metadata": {},
+        "cases": [{"name": kind, "input": "x", "failure": {"kind": kind}} for kind in kinds],
+    }
+    (tmp_path / "add_note.json").write_text(json.dumps(content))
+    parameters = cases(tmp_path)
+    skipped = [one for one in parameters if [mark.name for mark in one.marks] == ["skip"]]
+    assert [one.values[0].fields["name"] for one in skipped] == kinds[:6]
+    assert skipped[0].marks[0].kwargs == {"reason": "needs the limits of the host"}
+    assert [len(one.marks) for one in parameters if one not in skipped] == [0, 0, 0]
+
+
 def test_placeholders() -> None:
     def fits(expected: Any, actual: Any) -> bool:
         try:

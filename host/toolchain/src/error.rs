@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::command::CommandError;
-use crate::python::{ProjectError, ToolchainError};
+use crate::python::{self, ProjectError, ToolchainError};
 
 /// Error of a build. Only cargo's own files have been written.
 #[derive(Debug, thiserror::Error)]
@@ -150,12 +150,12 @@ impl BuildError {
             Self::Manifest { .. } | Self::Compile { .. } => "see cargo's message above".to_owned(),
             Self::PythonProject { source, .. } => return source.hint().map(ToOwned::to_owned),
             Self::PythonToolchain { dir, source } => source.hint(dir),
+            Self::Python { message, .. } => return python::hint(message).map(ToOwned::to_owned),
             Self::TargetDirectory { .. } => {
                 "set `CARGO_TARGET_DIR` to a writable directory".to_owned()
             }
             Self::Rust(CommandError::Failed { .. })
             | Self::Answer(_)
-            | Self::Python { .. }
             | Self::Copy { .. }
             | Self::NoModule { .. } => return None,
         };

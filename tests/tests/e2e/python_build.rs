@@ -111,4 +111,13 @@ fn error_in_a_source_file_is_shown_with_its_traceback() {
     let reason =
         "  ValueError: plugin `it` has no operation; decorate a function with `@operation`\n";
     assert!(empty.stderr.ends_with(reason) && empty.code == Some(1), "{empty}");
+    let exit = failed("import sys\nsys.exit(3)\n".to_owned());
+    let reason = "  RuntimeError: the module `it` calls exit while it is imported\n";
+    assert!(exit.stderr.contains("it.py\", line 2"), "{exit}");
+    assert!(exit.stderr.ends_with(reason) && exit.code == Some(1), "{exit}");
+    let missing = failed("import no_such_package\n".to_owned());
+    assert!(missing.stderr.contains("hint: add the package to `requirements.txt`"), "{missing}");
+    let silent = failed(code.replace("\"\"\"Greets a person by name.\"\"\"", ""));
+    assert!(silent.stderr.contains("ValueError: operation `it` has no description"), "{silent}");
+    assert!(!silent.stderr.contains("ophost_sdk/"), "{silent}");
 }

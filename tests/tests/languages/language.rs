@@ -13,8 +13,6 @@ pub(crate) struct Language {
     pub(crate) exception: &'static [&'static str],
     /// Texts in the failure of `abort`.
     pub(crate) abort: &'static [&'static str],
-    /// Kind and message of the failure of `allocate`. Some languages raise an exception.
-    pub(crate) out_of_memory: (&'static str, &'static str),
 }
 
 /// All languages, in the order of the columns.
@@ -23,13 +21,11 @@ pub(crate) const LANGUAGES: [Language; 2] = [
         name: "rust",
         exception: &["cannot read the number", "caused by: invalid digit found in string"],
         abort: &["the end", "rust/src/lib.rs:"],
-        out_of_memory: ("memory", "memory exceeds the limit of 48.0 MiB"),
     },
     Language {
         name: "python",
         exception: &["KeyError: 'nothing'", "in raise_error", "return {}[key]"],
         abort: &["at os_abort"],
-        out_of_memory: ("error", "MemoryError"),
     },
 ];
 

@@ -6,6 +6,8 @@
     from ophost_sdk.component import export
     Operations = export("NAME", "VERSION")
 
+It also converts an exit of the module to an exception.
+
 The command for it, with the WIT files in `wit`:
 
     componentize-py -d wit -w plugin componentize ENTRY -o NAME.wasm \\

@@ -106,8 +106,14 @@ fn entry(project: &PythonProject) -> io::Result<String> {
     // A JSON text without a surrogate is a Python text too.
     let name = serde_json::to_string(&project.name)?;
     let version = serde_json::to_string(&project.version)?;
+    // `SystemExit` would end componentize-py without a traceback.
     Ok(format!(
-        "import {module}\nfrom ophost_sdk.component import export\n\n\
+        "try:\n    \
+             import {module}\n\
+         except SystemExit as error:\n    \
+             message = \"the module `{module}` calls exit while it is imported\"\n    \
+             raise RuntimeError(message) from error\n\
+         from ophost_sdk.component import export\n\n\
          Operations = export({name}, {version})\n"
     ))
 }

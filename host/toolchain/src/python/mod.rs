@@ -3,7 +3,7 @@
 //! - `project`: reads `pyproject.toml`.
 //! - `toolchain`: finds componentize-py and the packages of its environment.
 //! - `componentize`: generates the entry module and runs componentize-py.
-//! - `traceback`: the message of a program that does not start.
+//! - `traceback`: the message of a program that does not start, and the hint for it.
 
 mod componentize;
 mod project;
@@ -17,6 +17,7 @@ use crate::error::BuildError;
 
 pub use self::project::ProjectError;
 pub use self::toolchain::ToolchainError;
+pub(crate) use self::traceback::hint;
 
 use self::project::PythonProject;
 use self::toolchain::Toolchain;
