@@ -223,6 +223,9 @@ impl Hints {
 
 /// Returns the annotation that the author may have meant, as the end of a message.
 fn similar_annotation(key: &str) -> String {
+    if HOST_KEYS.contains(&key) {
+        return " of a plugin; it is an annotation of operations".to_owned();
+    }
     let similar = suggest::closest_match(key, HOST_KEYS.into_iter());
     similar.map_or_else(String::new, |similar| format!("; did you mean `{similar}`?"))
 }

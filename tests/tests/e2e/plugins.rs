@@ -29,7 +29,8 @@ async fn description_that_breaks_a_rule_is_rejected_with_the_reason() {
     insta::assert_snapshot!(reason(one(operation("a")).with(operation("a"))).await, @"invalid description: the plugin declares the operation `a` twice");
     insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.magic", "1"))).await, @"invalid description: unknown annotation `ophost.magic`");
     insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout-ms", "\"x\""))).await, @"invalid description: the annotation `ophost.timeout-ms` is not a positive integer");
-    insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"invalid description: unknown annotation `ophost.idempotent`");
+    insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"invalid description: unknown annotation `ophost.idempotent` of a plugin; it is an annotation of operations");
+    insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout", "1"))).await, @"invalid description: unknown annotation `ophost.timeout`; did you mean `ophost.timeout-ms`?");
     let category = Operation { category: String::new(), ..operation("a") };
     insta::assert_snapshot!(reason(one(category)).await, @"invalid description: the category is empty");
     let not_json = Operation { input_schema: "{".to_owned(), ..operation("a") };
