@@ -10,17 +10,14 @@ from ophost_sdk.models.fields import MISSING
 def three_way(stored: Any, before: Any, now: Any) -> Any:
     """Applies the changes from `before` to `now` to the stored value.
 
-    Fields that both states leave out are kept, such as those that a model does not know. The items
-    of a list are merged by their index if the length of the list has not changed. `MISSING` stands
-    for a field that does not exist.
+    Fields that both states leave out are kept, such as those that a model does not know. A changed
+    list is replaced, because its items have no identity. `MISSING` stands for a field that does not
+    exist.
     """
     if _is_equal(before, now):
         return stored
     if isinstance(stored, dict) and isinstance(before, dict) and isinstance(now, dict):
         return _objects(stored, before, now)
-    states = (stored, before, now)
-    if all(isinstance(state, list) for state in states) and len({*map(len, states)}) == 1:
-        return [three_way(*items) for items in zip(*states, strict=True)]
     return now
 
 
