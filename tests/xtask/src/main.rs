@@ -9,6 +9,7 @@
 //! - `python_sdk` checks the SDK for Python.
 //! - `python` provides Python and its packages for `languages`, `prefect`, `python_sdk` and `bench`.
 //! - `kit` writes the lock file of new Rust projects.
+//! - `bindings` generates the bindings of the SDKs.
 //! - `docs` writes the generated part of the documentation.
 //! - `guests` builds the plugins that the tests run.
 //! - `bench` runs the benchmarks of `tests/bench`, and installs their peers.
@@ -19,6 +20,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
+mod bindings;
 mod check;
 mod demo;
 mod docs;
@@ -53,6 +55,7 @@ Commands:
   python         Check the SDK for Python; installs its tools in the target directory
   guests         Build the plugins that the tests run; `test` includes this
   docs           Write the reference of commands and flags in docs/cli.md; `test` compares it
+  bindings       Generate the bindings of the SDKs for C and Go; `test` compares them
   kit            Write the lock file of new Rust projects; `test` compares it
   postings       Print generated job postings as JSON Lines; `--help` lists the options
   bench [NAME].. Run benchmarks in the release profile, beside their peers; `--help` lists them";
@@ -82,6 +85,7 @@ fn dispatch(arguments: &[&str]) -> Result<(), Failure> {
         ["python"] => python_sdk::run(&Runner::start()?),
         ["guests"] => guests::run(&Runner::start()?),
         ["docs"] => docs::run(&Runner::start()?),
+        ["bindings"] => bindings::run(&Runner::start()?),
         ["kit"] => kit::run(&Runner::start()?),
         ["postings", arguments @ ..] => postings::run(arguments),
         ["bench", arguments @ ..] => bench::run(arguments),
