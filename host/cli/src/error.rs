@@ -289,7 +289,7 @@ impl CliError {
     /// Returns the message of a compiler that did not print the message itself.
     fn compiler_output(&self) -> &str {
         match self {
-            Self::Build(BuildError::Python { message, .. }) => message,
+            Self::Build(BuildError::Compiler { message, .. }) => message,
             _ => "",
         }
     }

@@ -16,8 +16,13 @@ use manifest::Workspace;
 
 /// The crate that the projects depend on. The other crates are its dependencies with a path.
 const SDK: &str = "guest-sdk";
-/// The package of the Python SDK.
-const PYTHON_SDK: &str = "guest-sdk/python/ophost_sdk";
+/// The SDKs of the other languages, which are copied as they are.
+const PACKAGES: [Package; 1] = [Package {
+    constant: "PYTHON_SDK",
+    directory: "guest-sdk/python/ophost_sdk",
+    place: "ophost_sdk/",
+    extensions: &["py", "typed"],
+}];
 /// The license files of the workspace.
 const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
@@ -26,21 +31,37 @@ type Files = BTreeMap<String, String>;
 
 type Error = Box<dyn std::error::Error>;
 
+/// Source files that a project gets unchanged.
+struct Package {
+    /// The name of the constant with the files.
+    constant: &'static str,
+    /// The directory of the files in this repository.
+    directory: &'static str,
+    /// The directory in `sdk` of a project, with `/` at its end.
+    place: &'static str,
+    /// The extensions of the files. Tools write their caches beside the sources.
+    extensions: &'static [&'static str],
+}
+
 fn main() -> Result<(), Error> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let contract = contract(&top)?;
-    let (mut rust, mut python) = (rust_sdk(&top)?, python_sdk(&top)?);
-    for files in [&mut rust, &mut python] {
-        for name in LICENSES {
-            files.insert(name.to_owned(), read(&top.join(name))?);
-        }
+    let mut code = constant("CONTRACT", &contract)?;
+    code += &sdk(&top, "RUST_SDK", rust_sdk(&top)?)?;
+    for package in PACKAGES {
+        code += &sdk(&top, package.constant, package.files(&top)?)?;
     }
-    let code = constant("CONTRACT", &contract)?
-        + &constant("RUST_SDK", &rust)?
-        + &constant("PYTHON_SDK", &python)?;
     let out = env::var_os("OUT_DIR").ok_or("cargo sets `OUT_DIR`")?;
     fs::write(Path::new(&out).join("embedded.rs"), code)?;
     Ok(())
+}
+
+/// Returns the code of the constant of an SDK, with the licenses.
+fn sdk(top: &Path, name: &str, mut files: Files) -> Result<String, Error> {
+    for license in LICENSES {
+        files.insert(license.to_owned(), read(&top.join(license))?);
+    }
+    Ok(constant(name, &files)?)
 }
 
 /// Returns the files of the contract by name.
@@ -98,20 +119,20 @@ fn crates(top: &Path, workspace: &Workspace) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// Returns the package of the Python SDK.
-fn python_sdk(top: &Path) -> Result<Files, Error> {
-    let directory = top.join(PYTHON_SDK);
-    let mut files = Files::new();
-    for path in sources::files_below(&directory)? {
-        // Python and its tools write their caches beside the sources.
-        let is_source =
-            ["py", "typed"].iter().any(|end| path.extension().is_some_and(|it| it == *end));
-        if is_source {
-            let relative = path.strip_prefix(&directory)?.to_str().ok_or("a path in UTF-8")?;
-            files.insert(format!("ophost_sdk/{relative}"), read(&path)?);
+impl Package {
+    /// Returns the files with their paths in `sdk`.
+    fn files(&self, top: &Path) -> Result<Files, Error> {
+        let directory = top.join(self.directory);
+        let mut files = Files::new();
+        for path in sources::files_below(&directory)? {
+            let extension = path.extension().unwrap_or_default();
+            if self.extensions.iter().any(|it| extension == *it) {
+                let relative = path.strip_prefix(&directory)?.to_str().ok_or("a path in UTF-8")?;
+                files.insert(format!("{}{relative}", self.place), read(&path)?);
+            }
         }
+        Ok(files)
     }
-    Ok(files)
 }
 
 /// Reads a file and builds the crate again when it changes.

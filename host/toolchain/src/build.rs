@@ -9,6 +9,10 @@ use crate::python;
 use crate::rust;
 use crate::rust::target::{WASIP2, WasmTarget};
 
+/// The manifests of projects, and their languages. The first one in a directory counts.
+const MANIFESTS: [(&str, Language); 2] =
+    [("Cargo.toml", Language::Rust), ("pyproject.toml", Language::Python)];
+
 /// The compiled module of one package.
 #[derive(Debug)]
 pub struct Artifact {
@@ -35,10 +39,12 @@ pub enum BuildEvent {
         /// The target of the build.
         target: WasmTarget,
     },
-    /// Componentize-py builds a package.
-    BuildingPython {
+    /// Another compiler builds a package.
+    Compiling {
         /// The name of the package.
         package: String,
+        /// The name of the compiler.
+        compiler: &'static str,
     },
 }
 
@@ -49,8 +55,8 @@ impl fmt::Display for BuildEvent {
                 write!(f, "no wasm target is installed: running `rustup target add {WASIP2}`")
             }
             Self::Waiting => f.write_str("waiting for another build"),
-            Self::BuildingPython { package } => {
-                write!(f, "building `{package}` with componentize-py")
+            Self::Compiling { package, compiler } => {
+                write!(f, "building `{package}` with {compiler}")
             }
             Self::Building { packages, target } => write!(f, "building {packages} with {target}"),
         }
@@ -59,9 +65,8 @@ impl fmt::Display for BuildEvent {
 
 /// Builds the projects in `dirs` and reports each step before it begins.
 ///
-/// A directory with a `Cargo.toml` is a Rust package, and one with a `pyproject.toml` is a Python
-/// project. The artifacts are in the order of `dirs`,
-/// grouped by language and workspace. The progress and the messages of the compilers go to stderr.
+/// The manifest in a directory determines its language. The artifacts of Rust packages come first,
+/// grouped by workspace. The others are in the order of `dirs`. The progress and the messages of the compilers go to stderr.
 ///
 /// # Errors
 ///
@@ -71,17 +76,22 @@ pub fn build(
     dirs: &[PathBuf],
     report: &mut dyn FnMut(BuildEvent),
 ) -> Result<Vec<Artifact>, BuildError> {
-    let (mut rust, mut python) = (Vec::new(), Vec::new());
+    let (mut rust, mut others) = (Vec::new(), Vec::new());
     for dir in dirs {
         match language(dir)? {
             Language::Rust => rust.push(dir.clone()),
-            Language::Python => python.push(dir.clone()),
+            Language::Python => others.push((python::build as Build, dir)),
         }
     }
     let mut artifacts = rust::build(&rust, report)?;
-    artifacts.extend(python::build(&python, report)?);
+    for (build, dir) in others {
+        artifacts.push(build(dir, report)?);
+    }
     Ok(artifacts)
 }
+
+/// Builds the project in a directory.
+type Build = fn(&Path, &mut dyn FnMut(BuildEvent)) -> Result<Artifact, BuildError>;
 
 /// Returns the language of the project in a directory.
 ///
@@ -89,14 +99,12 @@ pub fn build(
 ///
 /// Returns [`BuildError`] if the path is not a directory, or has no manifest.
 pub fn language(dir: &Path) -> Result<Language, BuildError> {
-    let dir = || dir.to_owned();
-    if !dir().is_dir() {
-        return Err(BuildError::NoDirectory { dir: dir() });
+    if !dir.is_dir() {
+        return Err(BuildError::NoDirectory { dir: dir.to_owned() });
     }
-    let has = |manifest: &str| dir().join(manifest).is_file();
-    match (has("Cargo.toml"), has("pyproject.toml")) {
-        (true, _) => Ok(Language::Rust),
-        (false, true) => Ok(Language::Python),
-        (false, false) => Err(BuildError::NoManifest { dir: dir() }),
+    let found = MANIFESTS.iter().find(|(manifest, _)| dir.join(manifest).is_file());
+    match found {
+        Some((_, language)) => Ok(*language),
+        None => Err(BuildError::NoManifest { dir: dir.to_owned() }),
     }
 }

@@ -1,12 +1,46 @@
 //! Errors of a build, and the hint for each.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::CommandError;
-use crate::python::{self, ProjectError, ToolchainError};
+use crate::python;
 
-/// Error of a build. Only cargo's own files have been written.
+/// The reason why a directory is not the project of a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// A project in Python.
+    #[error(transparent)]
+    Python(#[from] python::ProjectError),
+}
+
+impl ProjectError {
+    /// Returns a hint for the author, or `None` if no fix is known.
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Python(error) => error.hint(),
+        }
+    }
+}
+
+/// The reason why the compiler of a project cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolchainError {
+    /// The compiler of a project in Python.
+    #[error(transparent)]
+    Python(#[from] python::ToolchainError),
+}
+
+impl ToolchainError {
+    /// Returns the fix for the project in `dir`.
+    fn hint(&self, dir: &Path) -> String {
+        match self {
+            Self::Python(error) => error.hint(dir),
+        }
+    }
+}
+
+/// Error of a build. Only the files of the compilers have been written.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The directory to build does not exist, or is a file.
@@ -59,29 +93,40 @@ pub enum BuildError {
         /// The names of the packages, in backticks.
         packages: String,
     },
-    /// The manifest of a Python project is not valid.
+    /// The manifest of a project is not valid.
     #[error("cannot build `{}`", dir.display())]
-    PythonProject {
+    Project {
         /// The path, as the caller passed it.
         dir: PathBuf,
         /// The reason.
         source: ProjectError,
     },
-    /// The compiler of a Python project cannot be used.
+    /// The compiler of a project cannot be used.
     #[error("cannot build `{}`", dir.display())]
-    PythonToolchain {
+    Toolchain {
         /// The path, as the caller passed it.
         dir: PathBuf,
         /// The reason.
         source: ToolchainError,
     },
-    /// The modules of a Python project do not make a plugin.
+    /// The source files of a project do not compile. A compiler that prints its messages to stderr
+    /// itself has an empty message.
     #[error("cannot compile `{package}`")]
-    Python {
+    Compiler {
         /// The name of the package.
         package: String,
-        /// The traceback of Python, or the message of the compiler.
+        /// The message of the compiler, or the stack of the program that it started.
         message: String,
+        /// A hint for the author.
+        hint: Option<&'static str>,
+    },
+    /// The contract cannot be added to a module.
+    #[error("cannot add the contract to the module of `{package}`: {reason}")]
+    Embed {
+        /// The name of the package.
+        package: String,
+        /// The reason.
+        reason: String,
     },
     /// The target directory cannot be written.
     #[error("cannot write the target directory `{}`", path.display())]
@@ -110,21 +155,32 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Returns the error of a project in `dir`.
+    pub(crate) fn project(dir: &Path, source: ProjectError) -> Self {
+        Self::Project { dir: dir.to_owned(), source }
+    }
+
+    /// Returns the error of the compiler of the project in `dir`.
+    pub(crate) fn toolchain(dir: &Path, source: ToolchainError) -> Self {
+        Self::Toolchain { dir: dir.to_owned(), source }
+    }
+
     /// Returns whether a path is not a plugin package, so that nothing has been built.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::NoDirectory { .. }
             | Self::NoManifest { .. }
             | Self::NotPackage { .. }
-            | Self::PythonProject { .. }
+            | Self::Project { .. }
             | Self::NotCdylib { .. } => true,
             Self::Manifest { .. }
             | Self::Rust(_)
             | Self::Answer(_)
             | Self::NoTarget { .. }
             | Self::Compile { .. }
-            | Self::PythonToolchain { .. }
-            | Self::Python { .. }
+            | Self::Toolchain { .. }
+            | Self::Compiler { .. }
+            | Self::Embed { .. }
             | Self::TargetDirectory { .. }
             | Self::Copy { .. }
             | Self::NoModule { .. } => false,
@@ -148,15 +204,16 @@ impl BuildError {
                 "run `rustup target add wasm32-wasip2`; rustup is at https://rustup.rs".to_owned()
             }
             Self::Manifest { .. } | Self::Compile { .. } => "see cargo's message above".to_owned(),
-            Self::PythonProject { source, .. } => return source.hint().map(ToOwned::to_owned),
-            Self::PythonToolchain { dir, source } => source.hint(dir),
-            Self::Python { message, .. } => return python::hint(message).map(ToOwned::to_owned),
+            Self::Project { source, .. } => return source.hint().map(ToOwned::to_owned),
+            Self::Toolchain { dir, source } => source.hint(dir),
+            Self::Compiler { hint, .. } => return hint.map(ToOwned::to_owned),
             Self::TargetDirectory { .. } => {
                 "set `CARGO_TARGET_DIR` to a writable directory".to_owned()
             }
             Self::Rust(CommandError::Failed { .. })
             | Self::Answer(_)
             | Self::Copy { .. }
+            | Self::Embed { .. }
             | Self::NoModule { .. } => return None,
         };
         Some(hint)

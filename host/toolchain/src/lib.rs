@@ -5,13 +5,16 @@
 //! - [`kit`] creates the projects of `ophost new`, with the SDK of their language.
 //! - [`build`] compiles the projects in directories to [`Artifact`]s and reports each
 //!   [`BuildEvent`]. [`language`] is the language of a project.
-//! - `rust` builds with cargo, `python` with componentize-py. `output` copies the modules.
+//! - `rust` builds with cargo, `python` with componentize-py. `environment` finds the programs,
+//!   `embed` adds the contract to modules, and `output` copies the modules.
 //! - [`WasmTarget`] is the target of a build, with a mark if rustup has just added it.
 //! - [`probe`] reports the tools of a build, without changing anything.
 //! - [`BuildError`] is the error of a build; [`BuildError::hint`] returns the fix.
 
 mod build;
 mod command;
+mod embed;
+mod environment;
 mod error;
 pub mod kit;
 mod output;
@@ -21,7 +24,6 @@ mod rust;
 
 pub use build::{Artifact, BuildEvent, build, language};
 pub use command::CommandError;
-pub use error::BuildError;
-pub use python::{ProjectError, ToolchainError};
+pub use error::{BuildError, ProjectError, ToolchainError};
 pub use report::{ToolchainReport, probe};
 pub use rust::target::WasmTarget;

@@ -3,7 +3,7 @@
 //! The SDKs and the contract are part of this crate, so that a project needs no source tree:
 //! `build/main.rs` embeds them.
 //!
-//! - `name`: [`ProjectName`], the rules for names of projects.
+//! - `name`: [`ProjectName`], the rules for names of projects. `reserved`: names that languages use.
 //! - `language`: [`Language`] of a plugin.
 //! - `project`: [`create`] writes the files of a project.
 //! - `lock`: the lock file of a Rust project.
@@ -12,6 +12,7 @@ mod language;
 mod lock;
 mod name;
 mod project;
+mod reserved;
 
 mod embedded {
     include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -1,59 +1,10 @@
 //! The rules for names of projects.
 
 use super::Language;
-use super::lock;
+use super::reserved::use_of;
 
 /// Maximum length of a name, in bytes.
 const MAX_LENGTH: usize = 64;
-
-/// Keywords of Rust, also the reserved ones.
-const RUST_KEYWORDS: [&str; 52] = [
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
-    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
-    "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
-    "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
-    "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "union",
-];
-/// Primitive types of Rust.
-const RUST_TYPES: [&str; 17] = [
-    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16",
-    "u32", "u64", "u128", "usize",
-];
-/// Crates and directories that cargo and the compiler use themselves.
-const RUST_RESERVED: [&str; 10] = [
-    "alloc",
-    "build",
-    "core",
-    "deps",
-    "examples",
-    "incremental",
-    "proc_macro",
-    "std",
-    "test",
-    "tests",
-];
-/// Keywords of Python that are in lower case.
-const PYTHON_KEYWORDS: [&str; 32] = [
-    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
-    "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
-    "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
-];
-/// Built-in names of Python that a project uses.
-const PYTHON_BUILTINS: [&str; 4] = ["bool", "int", "list", "str"];
-/// Modules of the SDK, of the toolchain and of the tests.
-const PYTHON_RESERVED: [&str; 9] = [
-    "cases",
-    "componentize_py",
-    "conftest",
-    "ophost_sdk",
-    "plugins",
-    "poll_loop",
-    "pytest",
-    "sdk",
-    "wit_world",
-];
-/// Public modules of the standard libraries of Python 3.10 to 3.14, separated by spaces.
-const PYTHON_MODULES: &str = include_str!("../../kit/python/modules.txt");
 
 /// The name of a project, which is a package name and, with `_` for `-`, a module name.
 ///
@@ -150,42 +101,6 @@ fn has_valid_characters(name: &str) -> bool {
 
 fn module(name: &str) -> String {
     name.replace('-', "_")
-}
-
-/// Returns the use of a module name in a language, if there is one.
-fn use_of(module: &str, language: Language) -> Option<&'static str> {
-    match language {
-        Language::Rust => rust_use(module),
-        Language::Python => python_use(module),
-    }
-}
-
-fn rust_use(module: &str) -> Option<&'static str> {
-    if RUST_KEYWORDS.contains(&module) {
-        Some("a keyword of Rust")
-    } else if RUST_TYPES.contains(&module) {
-        Some("a primitive type of Rust")
-    } else if RUST_RESERVED.contains(&module) {
-        Some("reserved by cargo and the compiler")
-    } else if lock::packages().any(|package| self::module(package) == module) {
-        Some("a dependency of the SDK")
-    } else {
-        None
-    }
-}
-
-fn python_use(module: &str) -> Option<&'static str> {
-    if PYTHON_KEYWORDS.contains(&module) {
-        Some("a keyword of Python")
-    } else if PYTHON_BUILTINS.contains(&module) {
-        Some("a built-in type of Python")
-    } else if PYTHON_MODULES.split_whitespace().any(|known| known == module) {
-        Some("a module of Python's standard library")
-    } else if PYTHON_RESERVED.contains(&module) {
-        Some("reserved by the SDK and its tools")
-    } else {
-        None
-    }
 }
 
 /// Returns a valid name that is similar to `name`.

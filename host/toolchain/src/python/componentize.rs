@@ -34,7 +34,8 @@ pub(super) fn run(
     let _lock = output.lock(report)?;
     let inputs = Inputs::write(project, toolchain, directory.join("python"))
         .map_err(|source| BuildError::TargetDirectory { path: directory, source })?;
-    report(BuildEvent::BuildingPython { package: project.name.clone() });
+    let package = project.name.clone();
+    report(BuildEvent::Compiling { package, compiler: "componentize-py" });
     let component = inputs.compile(project, toolchain)?;
     output.artifact(&project.name, &component)
 }
@@ -80,10 +81,9 @@ impl Inputs {
             return Ok(component);
         }
         let stderr = String::from_utf8_lossy(&output.stderr);
-        Err(BuildError::Python {
-            package: project.name.clone(),
-            message: traceback::message(&stderr, &self.paths),
-        })
+        let message = traceback::message(&stderr, &self.paths);
+        let hint = traceback::hint(&message);
+        Err(BuildError::Compiler { package: project.name.clone(), message, hint })
     }
 
     fn command(&self, toolchain: &Toolchain, component: &Path) -> Command {

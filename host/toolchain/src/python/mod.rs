@@ -10,30 +10,25 @@ mod project;
 mod toolchain;
 mod traceback;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::build::{Artifact, BuildEvent};
 use crate::error::BuildError;
 
-pub use self::project::ProjectError;
-pub use self::toolchain::ToolchainError;
-pub(crate) use self::traceback::hint;
+pub(crate) use self::project::ProjectError;
+pub(crate) use self::toolchain::ToolchainError;
 
 use self::project::PythonProject;
 use self::toolchain::Toolchain;
 
-/// Builds the projects in `dirs`, in this order.
+/// Builds the project in `dir`.
 pub(crate) fn build(
-    dirs: &[PathBuf],
+    dir: &Path,
     report: &mut dyn FnMut(BuildEvent),
-) -> Result<Vec<Artifact>, BuildError> {
-    dirs.iter().map(|dir| build_project(dir, report)).collect()
-}
-
-fn build_project(dir: &Path, report: &mut dyn FnMut(BuildEvent)) -> Result<Artifact, BuildError> {
-    let invalid = |source| BuildError::PythonProject { dir: dir.to_owned(), source };
-    let project = PythonProject::read(dir).map_err(invalid)?;
-    let missing = |source| BuildError::PythonToolchain { dir: dir.to_owned(), source };
-    let toolchain = Toolchain::find(&project.root).map_err(missing)?;
+) -> Result<Artifact, BuildError> {
+    let project =
+        PythonProject::read(dir).map_err(|error| BuildError::project(dir, error.into()))?;
+    let toolchain =
+        Toolchain::find(&project.root).map_err(|error| BuildError::toolchain(dir, error.into()))?;
     componentize::run(&project, &toolchain, report)
 }

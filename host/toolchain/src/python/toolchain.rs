@@ -1,14 +1,11 @@
 //! Finds componentize-py.
-//!
-//! The environment of the project is searched first: `.venv` in its directory or in a directory
-//! above, up to the top of the repository. Then follow `VIRTUAL_ENV` and `PATH`.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::stdout_of;
+use crate::environment::{self, Candidate};
 
 /// The program that compiles Python to components.
 const PROGRAM: &str = "componentize-py";
@@ -91,15 +88,11 @@ impl ToolchainError {
 
 /// Returns the hint with the command that installs componentize-py into the project.
 fn install(dir: &Path, flags: &str, has_requirements: bool) -> String {
-    let enter = match dir.as_os_str() == "." {
-        true => String::new(),
-        false => format!("cd '{}' && ", dir.display()),
-    };
     let packages = match has_requirements {
         true => "-r requirements.txt".to_owned(),
         false => format!("{PROGRAM}=={VERSION}"),
     };
-    format!("run `{enter}python3 -m venv{flags} .venv && .venv/bin/pip install {packages}`")
+    format!("run `{}`", environment::install(dir, flags, &packages))
 }
 
 impl Toolchain {
@@ -110,24 +103,12 @@ impl Toolchain {
     /// Returns [`ToolchainError`] if there is none, it does not start, or it has another version.
     pub(super) fn find(root: &Path) -> Result<Self, ToolchainError> {
         let has_requirements = root.join("requirements.txt").is_file();
-        match Self::candidates(root).find(|candidate| is_present(&candidate.program)) {
-            Some(toolchain) => toolchain.check(has_requirements),
+        match environment::programs(root, PROGRAM).next() {
+            Some(Candidate { program, environment }) => {
+                Self { program, environment }.check(has_requirements)
+            }
             None => Err(missing(has_requirements)),
         }
-    }
-
-    fn candidates(root: &Path) -> impl Iterator<Item = Self> {
-        let local = directories(root).into_iter().map(|directory| directory.join(".venv"));
-        let active = env::var_os("VIRTUAL_ENV").map(PathBuf::from);
-        let environments = local.chain(active).map(|environment| Self {
-            program: environment.join("bin").join(PROGRAM),
-            environment: Some(environment),
-        });
-        let path = env::var_os("PATH").unwrap_or_default();
-        let others: Vec<_> = env::split_paths(&path)
-            .map(|directory| Self { program: directory.join(PROGRAM), environment: None })
-            .collect();
-        environments.chain(others)
     }
 
     fn check(self, has_requirements: bool) -> Result<Self, ToolchainError> {
@@ -157,19 +138,6 @@ impl Toolchain {
     }
 }
 
-/// Returns whether a program or a dangling link to one exists.
-fn is_present(program: &Path) -> bool {
-    fs::symlink_metadata(program).is_ok()
-}
-
-/// Returns the directory and the directories above it, up to the top of the repository. Outside of
-/// a repository, returns only the directory itself.
-fn directories(root: &Path) -> Vec<PathBuf> {
-    let top = root.ancestors().find(|directory| directory.join(".git").exists());
-    let is_inside = |directory: &&Path| directory.starts_with(top.unwrap_or(root));
-    root.ancestors().take_while(is_inside).map(Path::to_owned).collect()
-}
-
 /// Returns the reason why componentize-py is not installed.
 fn missing(has_requirements: bool) -> ToolchainError {
     const SCRIPT: &str = "import sys; print('%d.%d' % sys.version_info[:2])";
@@ -191,18 +159,6 @@ fn missing(has_requirements: bool) -> ToolchainError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn directories_above_are_searched_up_to_the_repository() {
-        let scratch = tempfile::tempdir().unwrap();
-        let root = scratch.path().join("repository/plugins/it");
-        fs::create_dir_all(&root).unwrap();
-        assert_eq!(directories(&root), [root.as_path()]);
-        fs::create_dir(scratch.path().join("repository/.git")).unwrap();
-        let found = directories(&root);
-        let repository = scratch.path().join("repository");
-        assert_eq!(found, [root.as_path(), &repository.join("plugins"), &repository]);
-    }
 
     #[test]
     fn hint_is_a_command_for_the_project() {

@@ -57,7 +57,7 @@ pub(super) fn message(stderr: &str, paths: &[PathBuf]) -> String {
 }
 
 /// Returns a hint for the author about a message, or `None` if no fix is known.
-pub(crate) fn hint(message: &str) -> Option<&'static str> {
+pub(super) fn hint(message: &str) -> Option<&'static str> {
     let error = message.lines().last()?;
     let missing = error.strip_prefix("ModuleNotFoundError: No module named '");
     if missing.is_none() && !error.starts_with("ImportError: ") {

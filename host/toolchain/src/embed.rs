@@ -1,0 +1,37 @@
+//! Adds the contract to modules of compilers that do not know it.
+
+use std::fs;
+use std::path::Path;
+
+use wit_component::StringEncoding;
+use wit_parser::Resolve;
+
+use crate::error::BuildError;
+use crate::kit;
+
+/// The world of a plugin.
+const WORLD: &str = "plugin";
+
+/// Adds the contract of this version to the core module in a file, so that a host can convert the
+/// module to a component.
+///
+/// # Errors
+///
+/// Returns [`BuildError::Embed`] if the file cannot be changed or is not a core module. The file has
+/// not been changed then, unless the system failed in the middle of its content.
+#[expect(dead_code, reason = "the next languages use it")]
+pub(crate) fn contract(package: &str, module: &Path) -> Result<(), BuildError> {
+    add(module).map_err(|error| BuildError::Embed {
+        package: package.to_owned(),
+        reason: format!("{error:#}"),
+    })
+}
+
+fn add(module: &Path) -> anyhow::Result<()> {
+    let mut resolve = Resolve::default();
+    let contract = resolve.push_str("ophost.wit", &kit::contract_text())?;
+    let world = resolve.select_world(&[contract], Some(WORLD))?;
+    let mut content = fs::read(module)?;
+    wit_component::embed_component_metadata(&mut content, &resolve, world, StringEncoding::UTF8)?;
+    Ok(fs::write(module, content)?)
+}

@@ -1,0 +1,14 @@
+//! Names that languages and their tools use themselves.
+
+mod python;
+mod rust;
+
+use super::Language;
+
+/// Returns the use of a module name in a language, if there is one.
+pub(super) fn use_of(module: &str, language: Language) -> Option<&'static str> {
+    match language {
+        Language::Rust => rust::use_of(module),
+        Language::Python => python::use_of(module),
+    }
+}
