@@ -8,7 +8,7 @@ use crate::language::Guest;
 pub(crate) type Behaviour = (&'static str, fn(&Guest));
 
 /// All behaviours, in the order of the rows. The first one builds the guest.
-pub(crate) const BEHAVIOURS: [Behaviour; 15] = [
+pub(crate) const BEHAVIOURS: [Behaviour; 17] = [
     ("build", Guest::build),
     ("describe", describe),
     ("defaults", defaults),
@@ -24,6 +24,8 @@ pub(crate) const BEHAVIOURS: [Behaviour; 15] = [
     ("panic or abort", abort),
     ("timeout", timeout),
     ("memory limit", memory_limit),
+    ("new project", Guest::new_project),
+    ("text sample", Guest::text_sample),
 ];
 
 fn describe(guest: &Guest) {

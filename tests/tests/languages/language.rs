@@ -1,14 +1,18 @@
 //! The languages of the table.
 
+use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Output, Project};
+use crate::harness::{OPHOST, Output, Project};
 
 /// A language with a plugin in `guests/languages`.
 pub(crate) struct Language {
     /// Name of the folder.
     pub(crate) name: &'static str,
+    /// The plugin in `plugins` with the operations of the cases in `plugins/text/cases`.
+    pub(crate) sample: Option<&'static str>,
     /// Texts in the failure of `raise`: its message, and its stack or its chain of causes.
     pub(crate) exception: &'static [&'static str],
     /// Texts in the failure of `abort`.
@@ -19,11 +23,13 @@ pub(crate) struct Language {
 pub(crate) const LANGUAGES: [Language; 2] = [
     Language {
         name: "rust",
+        sample: Some("text"),
         exception: &["cannot read the number", "caused by: invalid digit found in string"],
         abort: &["the end", "rust/src/lib.rs:"],
     },
     Language {
         name: "python",
+        sample: None,
         exception: &["KeyError: 'nothing'", "in raise_error", "return {}[key]"],
         abort: &["at os_abort"],
     },
@@ -58,6 +64,40 @@ impl Guest {
         let mut build = self.project.command(&["build", source, "--install"]);
         let output = self.project.output(build.env("CARGO_TARGET_DIR", target_directory()));
         assert_eq!(output.code, Some(0), "{output}");
+    }
+
+    /// Creates a project of the language, and runs the printed commands in a shell: they install the
+    /// toolchain, and test, build and run the plugin.
+    pub(crate) fn new_project(&self) {
+        let new = self.ophost(&["new", "my-plugin", "--lang", self.language.name, "--json"]).json();
+        let commands = new["commands"].as_array().expect("commands").iter();
+        let commands: Vec<_> = commands.map(|it| it.as_str().expect("a command")).collect();
+        let programs = self.project.path().join("bin");
+        fs::create_dir(&programs).expect("a new directory");
+        symlink(OPHOST, programs.join("ophost")).expect("a writable directory");
+        let others = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths([programs].into_iter().chain(env::split_paths(&others)));
+        let mut shell = self.project.program("sh", &["-c", &commands.join(" && ")]);
+        shell.env("PATH", path.expect("directories")).env("CARGO_TARGET_DIR", target_directory());
+        let output = self.project.output(&mut shell);
+        assert_eq!(output.code, Some(0), "{output}");
+        assert!(output.stdout.contains("test result: ok."), "{output}");
+        assert!(output.stdout.ends_with("{\"text\":\"Hello, World!\"}\n"), "{output}");
+        let check = self.ophost(&["check", "my-plugin"]);
+        assert_eq!(check.code, Some(0), "{check}");
+        assert!(!check.stderr.contains("warning"), "{check}");
+    }
+
+    /// Builds the sample plugin of the language, and runs the cases of all samples.
+    pub(crate) fn text_sample(&self) {
+        let Some(sample) = self.language.sample else { return };
+        let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+        let source = plugins.join(sample);
+        let source = source.to_str().expect("a path of UTF-8");
+        let mut test = self.project.command(&["test", source]);
+        let output = self.project.output(test.env("CARGO_TARGET_DIR", target_directory()));
+        assert_eq!(output.code, Some(0), "{output}");
+        assert!(output.stdout.contains("; 0 failed"), "{output}");
     }
 
     /// Runs a command in the project.

@@ -2,10 +2,11 @@
 //!
 //! Toolchains are installed once, below the target directory, with pinned versions.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::python::{self, Python};
-use crate::runner::{Failure, Runner, cargo, succeed};
+use crate::runner::{Failure, Runner, cargo, path_with, succeed};
 
 /// The requirements of a new project in Python: the compiler, which its own project publishes, and
 /// the tools of the unit tests.
@@ -26,7 +27,9 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     // Without `--package`, the features of all packages are those of the other stages.
     let test = ["test", "--quiet", "--locked", "--test", "languages", "--"];
     let mut table = cargo(&test);
-    add_python(runner, &mut table)?;
+    let toolchains = toolchains(runner)?;
+    toolchains.apply(&mut table)?;
+    table.args(toolchains.skipped());
     let line = "cargo test --test languages";
     runner.announce(line);
     succeed(&mut table, line)?;
@@ -45,13 +48,52 @@ fn check_projects(runner: &Runner) -> Result<(), Failure> {
     succeed(&mut tests, line)
 }
 
-/// Adds the toolchain of Python to `PATH`. Without Python, the language is skipped.
-fn add_python(runner: &Runner, table: &mut Command) -> Result<(), Failure> {
-    if !python::is_installed() {
-        table.args(["--skip", "python=cannot find `python3`"]);
-        return Ok(());
+/// Installs the toolchains.
+pub(crate) fn toolchains(runner: &Runner) -> Result<Toolchains, Failure> {
+    let mut toolchains = Toolchains::default();
+    toolchains.add_python(runner)?;
+    Ok(toolchains)
+}
+
+/// The installed toolchains, and the languages without one.
+#[derive(Default)]
+pub(crate) struct Toolchains {
+    /// The directories of programs.
+    programs: Vec<PathBuf>,
+    /// The variables that the programs need.
+    variables: Vec<(&'static str, PathBuf)>,
+    /// The languages that are skipped, each with its reason: `go=no network`.
+    skips: Vec<String>,
+}
+
+impl Toolchains {
+    fn add_python(&mut self, runner: &Runner) -> Result<(), Failure> {
+        if !python::is_installed() {
+            self.skip("python", "cannot find `python3`");
+            return Ok(());
+        }
+        let python = python(runner)?;
+        self.programs.push(python.programs());
+        self.variables.extend(python.variables());
+        Ok(())
     }
-    python(runner)?.add_to_path(table)
+
+    fn skip(&mut self, language: &str, reason: &str) {
+        self.skips.push(format!("{language}={reason}"));
+    }
+
+    /// Returns the arguments of the table that skip languages.
+    fn skipped(&self) -> impl Iterator<Item = &str> {
+        self.skips.iter().flat_map(|skip| ["--skip", skip])
+    }
+
+    /// Adds the toolchains to the environment of a command.
+    pub(crate) fn apply(&self, command: &mut Command) -> Result<(), Failure> {
+        // Another active environment would take precedence over `PATH`.
+        command.envs(self.variables.iter().cloned()).env_remove("VIRTUAL_ENV");
+        command.env("PATH", path_with(&self.programs)?);
+        Ok(())
+    }
 }
 
 /// Returns a Python with the toolchain for plugins.

@@ -55,7 +55,9 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
             flows.env_remove(name);
         }
     }
-    flows.arg("tests/prefect/flow.py").env("PATH", path_with(ophost.parent().unwrap_or(&ophost))?);
+    flows
+        .arg("tests/prefect/flow.py")
+        .env("PATH", path_with(&[ophost.parent().unwrap_or(&ophost).to_owned()])?);
     runner.announce("python tests/prefect/flow.py");
     succeed(settings(&mut flows, runner, &work), "python tests/prefect/flow.py")
 }

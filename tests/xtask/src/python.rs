@@ -74,13 +74,20 @@ impl Python {
 
     /// Adds the programs of the packages to the `PATH` of a command.
     pub(crate) fn add_to_path(&self, command: &mut Command) -> Result<(), Failure> {
-        let bin = self.environment().join("bin");
-        if let Some(packages) = &self.packages {
-            command.env("PYTHONPATH", packages);
-        }
         // Another active environment would take precedence over `PATH`.
-        command.env_remove("VIRTUAL_ENV").env("PATH", path_with(&bin)?);
+        command.env_remove("VIRTUAL_ENV").env("PATH", path_with(&[self.programs()])?);
+        command.envs(self.variables());
         Ok(())
+    }
+
+    /// Returns the directory of the programs of the packages.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.environment().join("bin")
+    }
+
+    /// Returns the variables that the programs need.
+    pub(crate) fn variables(&self) -> Option<(&'static str, PathBuf)> {
+        Some(("PYTHONPATH", self.packages.clone()?))
     }
 
     /// Returns a command that starts Python with `directories` on its module path.

@@ -98,13 +98,12 @@ pub(crate) fn works(command: &mut Command) -> bool {
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// Returns `PATH` with a directory in front.
-pub(crate) fn path_with(directory: &Path) -> Result<OsString, Failure> {
+/// Returns `PATH` with directories in front.
+pub(crate) fn path_with(directories: &[PathBuf]) -> Result<OsString, Failure> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let all = [directory.to_owned()].into_iter().chain(env::split_paths(&path));
-    env::join_paths(all).map_err(|error| {
-        Failure::new(format!("cannot add `{}` to `PATH`: {error}", directory.display()))
-    })
+    let all = directories.iter().cloned().chain(env::split_paths(&path));
+    env::join_paths(all)
+        .map_err(|error| Failure::new(format!("cannot add directories to `PATH`: {error}")))
 }
 
 /// Returns the command line, for messages.
