@@ -28,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) extism: Tool,
     /// The plugin in Python.
     pub(crate) python: Tool,
+    /// The directory of the samples in other languages: `NAME.wasm`.
+    pub(crate) samples: PathBuf,
     /// The file to which the tables are written as Markdown.
     pub(crate) markdown: Option<PathBuf>,
     /// How often each contender is measured.
@@ -68,7 +70,7 @@ impl Options {
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
         let mut arguments = arguments;
         let (mut ophost, mut guests, mut output, mut markdown) = (None, None, None, None);
-        let (mut wasmtime, mut extism, mut python) = (None, None, None);
+        let (mut wasmtime, mut extism, mut python, mut samples) = (None, None, None, None);
         let (mut rounds, mut runs, mut names) = (ROUNDS, RUNS, Vec::new());
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("`{argument}` of what?"));
@@ -80,6 +82,7 @@ impl Options {
                 "--wasmtime" => wasmtime = Some(value()?.parse()?),
                 "--extism" => extism = Some(value()?.parse()?),
                 "--python" => python = Some(value()?.parse()?),
+                "--samples" => samples = Some(value()?.into()),
                 "--rounds" => rounds = positive(&argument, &value()?)?,
                 "--runs" => runs = positive(&argument, &value()?)?,
                 name => names.push(known(name)?),
@@ -96,6 +99,7 @@ impl Options {
             wasmtime: wasmtime.context(missing)?,
             extism: extism.context(missing)?,
             python: python.context(missing)?,
+            samples: samples.context(missing)?,
             markdown,
             rounds,
             runs,
@@ -122,7 +126,7 @@ fn known(name: &str) -> Result<String> {
 mod tests {
     use super::*;
 
-    const REQUIRED: [&str; 12] = [
+    const REQUIRED: [&str; 14] = [
         "--ophost",
         "ophost",
         "--guests",
@@ -135,6 +139,8 @@ mod tests {
         "libextism.so",
         "--python",
         "python.wasm",
+        "--samples",
+        "samples",
     ];
 
     fn parse(more: &[&str]) -> Result<Options> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::guests;
+use crate::languages;
 use crate::python::Python;
 use crate::runner::{Failure, Runner, cargo, succeed};
 
@@ -146,6 +147,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     let plugin = plugin
         .map_or_else(|failure| format!("missing:{failure}"), |file| file.display().to_string());
     bench.args(["--python", &plugin]);
+    bench.arg("--samples").arg(samples(&runner, &release.join("ophost"))?);
     runner.announce("ophost-bench");
     succeed(bench.args(&arguments.passed), "ophost-bench")?;
     println!("bench: done in {} s", runner.seconds());
@@ -162,6 +164,24 @@ fn python_plugin(runner: &Runner) -> Result<PathBuf, Failure> {
     build.args(["-d", "wit", "-w", "plugin", "componentize", "bench_plugin"]);
     runner.run(build.args(["-p", "tests/bench/python", "-o"]).arg(&file))?;
     Ok(file)
+}
+
+/// Builds the samples in other languages, and returns the directory of their components. A sample
+/// that cannot be built is not a failure: the benchmarks report that it is missing.
+fn samples(runner: &Runner, ophost: &Path) -> Result<PathBuf, Failure> {
+    let directory = runner.target().join("samples");
+    fs::remove_dir_all(&directory).ok();
+    let toolchains = languages::toolchains(runner)?;
+    for name in names::SAMPLES {
+        let mut build = Command::new(ophost);
+        build.arg("build").arg(format!("plugins/text/{name}"));
+        build.arg("--out").arg(directory.join(format!("{name}.wasm")));
+        toolchains.apply(&mut build)?;
+        if let Err(failure) = runner.run(&mut build) {
+            runner.announce(&format!("{name}: {failure}"));
+        }
+    }
+    Ok(directory)
 }
 
 /// Creates the directory for the packages of a peer.
