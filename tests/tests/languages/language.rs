@@ -11,8 +11,8 @@ use crate::harness::{OPHOST, Output, Project};
 pub(crate) struct Language {
     /// Name of the folder.
     pub(crate) name: &'static str,
-    /// The plugin in `plugins` with the operations of the cases in `plugins/text/cases`.
-    pub(crate) sample: Option<&'static str>,
+    /// The plugin in `plugins` that passes the cases of `plugins/text/cases`.
+    pub(crate) sample: &'static str,
     /// Texts in the failure of `raise`: its message, and its stack or its chain of causes.
     pub(crate) exception: &'static [&'static str],
     /// Texts in the failure of `abort`.
@@ -23,13 +23,13 @@ pub(crate) struct Language {
 pub(crate) const LANGUAGES: [Language; 2] = [
     Language {
         name: "rust",
-        sample: Some("text"),
+        sample: "text",
         exception: &["cannot read the number", "caused by: invalid digit found in string"],
         abort: &["the end", "rust/src/lib.rs:"],
     },
     Language {
         name: "python",
-        sample: None,
+        sample: "text/python",
         exception: &["KeyError: 'nothing'", "in raise_error", "return {}[key]"],
         abort: &["at os_abort"],
     },
@@ -90,9 +90,8 @@ impl Guest {
 
     /// Builds the sample plugin of the language, and runs the cases of all samples.
     pub(crate) fn text_sample(&self) {
-        let Some(sample) = self.language.sample else { return };
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
-        let source = plugins.join(sample);
+        let source = plugins.join(self.language.sample);
         let source = source.to_str().expect("a path of UTF-8");
         let mut test = self.project.command(&["test", source]);
         let output = self.project.output(test.env("CARGO_TARGET_DIR", target_directory()));

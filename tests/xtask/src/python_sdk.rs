@@ -1,4 +1,4 @@
-//! `cargo xtask python`: the checks of the SDK for Python, and of the plugin `jobs` in Python.
+//! `cargo xtask python`: the checks of the SDK for Python, and of the plugins in Python.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const PACKAGES: [&str; 6] = [
     "typing_extensions==4.16.0",
 ];
 const SDK: &str = "guest-sdk/python";
-const PLUGIN: &str = "plugins/jobs/python";
+const PLUGINS: [&str; 2] = ["plugins/jobs/python", "plugins/text/python"];
 /// Calls the command of the compiler, which has no module for `python -m`.
 const COMPILER: &str = "import sys, componentize_py; sys.exit(componentize_py.script())";
 
@@ -33,7 +33,7 @@ pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
 pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     let directory = runner.target().join("python-sdk");
     let python = Python::with(&PACKAGES, runner, &directory)?;
-    for checked in [SDK, PLUGIN] {
+    for checked in [SDK].into_iter().chain(PLUGINS) {
         runner.run(in_directory(&python, checked).args(["pytest", "--quiet"]))?;
     }
     runner.run(in_directory(&python, SDK).args(["ruff", "check"]))?;
