@@ -1,6 +1,7 @@
 //! The languages of the table.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,9 @@ pub(crate) const LANGUAGES: [Language; 2] = [
     },
 ];
 
+/// The start of the names of the packages in `guests/languages`.
+const PACKAGE_PREFIX: &str = "language-";
+
 /// A project with the plugin of a language.
 pub(crate) struct Guest {
     pub(crate) language: &'static Language,
@@ -64,6 +68,15 @@ impl Guest {
         let mut build = self.project.command(&["build", source, "--install"]);
         let output = self.project.output(build.env("CARGO_TARGET_DIR", target_directory()));
         assert_eq!(output.code, Some(0), "{output}");
+    }
+
+    /// Returns the size of the component in bytes, if it was built.
+    pub(crate) fn component_size(&self) -> Option<u64> {
+        let mut files = fs::read_dir(self.project.plugins()).ok()?.flatten();
+        let is_guest =
+            |name: &OsStr| name.as_encoded_bytes().starts_with(PACKAGE_PREFIX.as_bytes());
+        let file = files.find(|file| is_guest(&file.file_name()))?;
+        Some(file.metadata().ok()?.len())
     }
 
     /// Creates a project of the language, and runs the printed commands in a shell: they install the

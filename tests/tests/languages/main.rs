@@ -18,6 +18,7 @@ use std::io::{self, Write as _};
 use std::panic;
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use behaviours::{BEHAVIOURS, Behaviour};
 use language::{Guest, LANGUAGES, Language};
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(|info| *LAST_PANIC.lock().expect("no panic") = info.to_string()));
     let columns = LANGUAGES.iter().filter(is_selected).map(|language| {
         let skip = skips.iter().find(|(name, _)| *name == language.name);
-        Column { language: language.name, cells: cells(language, skip.map(|(_, reason)| *reason)) }
+        column(language, skip.map(|(_, reason)| *reason))
     });
     let behaviours = BEHAVIOURS.map(|(name, _)| name).to_vec();
     let table = Table { columns: columns.collect(), behaviours };
@@ -50,15 +51,23 @@ fn skips(arguments: &[String]) -> Vec<(&str, &str)> {
     values.filter_map(|value| value.split_once('=')).collect()
 }
 
-/// Returns the cells of a language. After a failed build, the others are skipped.
-fn cells(language: &'static Language, skip: Option<&str>) -> Vec<Cell> {
+/// Checks a language.
+fn column(language: &'static Language, skip: Option<&str>) -> Column {
+    let started = Instant::now();
     let guest = Guest::new(language);
+    let cells = cells(&guest, skip);
+    let size = guest.component_size().map(|bytes| bytes.div_ceil(1024));
+    Column { language: language.name, cells, size, seconds: started.elapsed().as_secs() }
+}
+
+/// Returns the cells of a language. After a failed build, the others are skipped.
+fn cells(guest: &Guest, skip: Option<&str>) -> Vec<Cell> {
     let mut skip = skip.map(str::to_owned);
     let cells = BEHAVIOURS.iter().enumerate().map(|(index, behaviour)| {
         if let Some(reason) = &skip {
             return Cell::Skipped(reason.clone());
         }
-        let cell = check(behaviour, &guest);
+        let cell = check(behaviour, guest);
         if index == 0 && matches!(cell, Cell::Failed(_)) {
             skip = Some("the build failed".to_owned());
         }

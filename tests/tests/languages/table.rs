@@ -25,9 +25,14 @@ impl Cell {
 pub(crate) struct Column {
     pub(crate) language: &'static str,
     pub(crate) cells: Vec<Cell>,
+    /// The size of the component in KiB, if it was built.
+    pub(crate) size: Option<u64>,
+    /// The time of all checks.
+    pub(crate) seconds: u64,
 }
 
-/// All cells. `Display` formats the table, the reasons, and a line with the numbers of cells.
+/// All cells. `Display` formats the table, the size of each component, the seconds of each column, the
+/// reasons, and a line with the numbers of cells.
 pub(crate) struct Table {
     pub(crate) behaviours: Vec<&'static str>,
     pub(crate) columns: Vec<Column>,
@@ -51,6 +56,17 @@ impl Table {
             let _ = write!(row, "  {cell:width$}");
         }
         writeln!(f, "{}", row.trim_end())
+    }
+
+    /// Writes a row of numbers.
+    fn measures(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: &str,
+        number: impl Fn(&Column) -> String,
+    ) -> fmt::Result {
+        let numbers: Vec<_> = self.columns.iter().map(number).collect();
+        self.row(f, name, &numbers.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Writes the reason of each cell that did not pass. Cells of a language with the same reason
@@ -83,6 +99,9 @@ impl fmt::Display for Table {
                 self.columns.iter().map(|column| column.cells[index].text()).collect();
             self.row(f, name, &cells)?;
         }
+        let size = |column: &Column| column.size.map_or_else(String::new, |it| it.to_string());
+        self.measures(f, "component, KiB", size)?;
+        self.measures(f, "seconds", |column| column.seconds.to_string())?;
         self.reasons(f)?;
         let skipped = self.count(|cell| matches!(cell, Cell::Skipped(_)));
         let failed = self.count(|cell| matches!(cell, Cell::Failed(_)));
