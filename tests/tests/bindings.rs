@@ -15,12 +15,34 @@ struct Bindings {
     /// The directory of the generated files, relative to the repository. It has no other files.
     directory: &'static str,
     generator: fn() -> Box<dyn WorldGenerator>,
+    /// Texts of the generated files, and their replacements.
+    replaced: &'static [(&'static str, &'static str)],
 }
 
-const BINDINGS: [Bindings; 1] = [Bindings {
-    directory: "guest-sdk/c/bindings",
-    generator: || wit_bindgen_c::Opts::default().build(),
-}];
+const BINDINGS: [Bindings; 2] = [
+    Bindings {
+        directory: "guest-sdk/c/bindings",
+        generator: || wit_bindgen_c::Opts::default().build(),
+        replaced: &[],
+    },
+    Bindings {
+        directory: "guest-sdk/go/internal/bindings",
+        generator: go,
+        // The SDK has a copy of the module, so that a plugin needs no download.
+        replaced: &[("go.bytecodealliance.org/pkg/wit/", "ophost/internal/wit/")],
+    },
+];
+
+/// Returns the generator for Go: a library without formatting, which would need a Go toolchain.
+fn go() -> Box<dyn WorldGenerator> {
+    let opts = wit_bindgen_go::Opts {
+        format: wit_bindgen_go::Format::False,
+        pkg_name: Some("ophost/internal/bindings".to_owned()),
+        export_pkg_name: Some("ophost/internal/guest".to_owned()),
+        ..Default::default()
+    };
+    opts.build()
+}
 
 #[test]
 fn bindings_are_those_of_the_contract() {
@@ -48,7 +70,14 @@ impl Bindings {
         let (mut resolve, world) = contract();
         let mut files = Files::default();
         (self.generator)().generate(&mut resolve, world, &mut files).unwrap();
-        files.iter().map(|(name, content)| (name.to_owned(), content.to_vec())).collect()
+        files.iter().map(|(name, content)| (name.to_owned(), self.adapted(content))).collect()
+    }
+
+    /// Returns a file with the replacements. Some generators also write binary files.
+    fn adapted(&self, content: &[u8]) -> Vec<u8> {
+        let Ok(text) = str::from_utf8(content) else { return content.to_vec() };
+        let replace = |text: String, (from, to): &(&str, &str)| text.replace(from, to);
+        self.replaced.iter().fold(text.to_owned(), replace).into_bytes()
     }
 
     /// Returns the files below the directory by their path.

@@ -1,0 +1,3 @@
+module ophost
+
+go 1.25
