@@ -23,7 +23,7 @@ use super::settings;
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct BuildArgs {
-    /// Directory of a plugin, with its `Cargo.toml` or `pyproject.toml`.
+    /// Directory of a plugin, with its `Cargo.toml`, `pyproject.toml` or `go.mod`.
     #[arg(default_value = ".", value_name = "DIR")]
     #[arg(add = ArgValueCompleter::new(completion::directories))]
     dirs: Vec<PathBuf>,

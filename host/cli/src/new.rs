@@ -41,6 +41,7 @@ enum Lang {
     // The values have no help texts, because clap would print each on a line of its own.
     Rust,
     Python,
+    Go,
 }
 
 impl From<Lang> for Language {
@@ -48,6 +49,7 @@ impl From<Lang> for Language {
         match language {
             Lang::Rust => Self::Rust,
             Lang::Python => Self::Python,
+            Lang::Go => Self::Go,
         }
     }
 }

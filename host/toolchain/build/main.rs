@@ -17,12 +17,22 @@ use manifest::Workspace;
 /// The crate that the projects depend on. The other crates are its dependencies with a path.
 const SDK: &str = "guest-sdk";
 /// The SDKs of the other languages, which are copied as they are.
-const PACKAGES: [Package; 1] = [Package {
-    constant: "PYTHON_SDK",
-    directory: "guest-sdk/python/ophost_sdk",
-    place: "ophost_sdk/",
-    extensions: &["py", "typed"],
-}];
+const PACKAGES: [Package; 2] = [
+    Package {
+        constant: "PYTHON_SDK",
+        directory: "guest-sdk/python/ophost_sdk",
+        place: "ophost_sdk/",
+        extensions: &["py", "typed"],
+    },
+    Package {
+        constant: "GO_SDK",
+        directory: "guest-sdk/go",
+        place: "go/",
+        extensions: &["go", "mod", "s", "txt"],
+    },
+];
+/// The end of the names of files with unit tests.
+const UNIT_TESTS: &str = "_test.go";
 /// The license files of the workspace.
 const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 
@@ -124,9 +134,11 @@ impl Package {
     fn files(&self, top: &Path) -> Result<Files, Error> {
         let directory = top.join(self.directory);
         let mut files = Files::new();
+        watch(&directory);
         for path in sources::files_below(&directory)? {
             let extension = path.extension().unwrap_or_default();
-            if self.extensions.iter().any(|it| extension == *it) {
+            let is_test = path.to_string_lossy().ends_with(UNIT_TESTS);
+            if !is_test && self.extensions.iter().any(|it| extension == *it) {
                 let relative = path.strip_prefix(&directory)?.to_str().ok_or("a path in UTF-8")?;
                 files.insert(format!("{}{relative}", self.place), read(&path)?);
             }

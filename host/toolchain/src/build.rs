@@ -4,14 +4,18 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::BuildError;
+use crate::go;
 use crate::kit::Language;
 use crate::python;
 use crate::rust;
 use crate::rust::target::{WASIP2, WasmTarget};
 
 /// The manifests of projects, and their languages. The first one in a directory counts.
-const MANIFESTS: [(&str, Language); 2] =
-    [("Cargo.toml", Language::Rust), ("pyproject.toml", Language::Python)];
+const MANIFESTS: [(&str, Language); 3] = [
+    ("Cargo.toml", Language::Rust),
+    ("pyproject.toml", Language::Python),
+    ("go.mod", Language::Go),
+];
 
 /// The compiled module of one package.
 #[derive(Debug)]
@@ -81,6 +85,7 @@ pub fn build(
         match language(dir)? {
             Language::Rust => rust.push(dir.clone()),
             Language::Python => others.push((python::build as Build, dir)),
+            Language::Go => others.push((go::build as Build, dir)),
         }
     }
     let mut artifacts = rust::build(&rust, report)?;

@@ -19,7 +19,6 @@ const WORLD: &str = "plugin";
 ///
 /// Returns [`BuildError::Embed`] if the file cannot be changed or is not a core module. The file has
 /// not been changed then, unless the system failed in the middle of its content.
-#[expect(dead_code, reason = "the next languages use it")]
 pub(crate) fn contract(package: &str, module: &Path) -> Result<(), BuildError> {
     add(module).map_err(|error| BuildError::Embed {
         package: package.to_owned(),

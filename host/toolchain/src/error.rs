@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::command::CommandError;
+use crate::go;
 use crate::python;
 
 /// The reason why a directory is not the project of a plugin.
@@ -12,6 +13,9 @@ pub enum ProjectError {
     /// A project in Python.
     #[error(transparent)]
     Python(#[from] python::ProjectError),
+    /// A project in Go.
+    #[error(transparent)]
+    Go(#[from] go::ProjectError),
 }
 
 impl ProjectError {
@@ -19,6 +23,7 @@ impl ProjectError {
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Python(error) => error.hint(),
+            Self::Go(error) => error.hint(),
         }
     }
 }
@@ -29,6 +34,9 @@ pub enum ToolchainError {
     /// The compiler of a project in Python.
     #[error(transparent)]
     Python(#[from] python::ToolchainError),
+    /// The toolchain of a project in Go.
+    #[error(transparent)]
+    Go(#[from] go::ToolchainError),
 }
 
 impl ToolchainError {
@@ -36,6 +44,7 @@ impl ToolchainError {
     fn hint(&self, dir: &Path) -> String {
         match self {
             Self::Python(error) => error.hint(dir),
+            Self::Go(error) => error.hint(dir),
         }
     }
 }
@@ -50,7 +59,7 @@ pub enum BuildError {
         dir: PathBuf,
     },
     /// The directory is not the project of a plugin.
-    #[error("no `Cargo.toml` or `pyproject.toml` in `{dir}`")]
+    #[error("no `Cargo.toml`, `pyproject.toml` or `go.mod` in `{dir}`")]
     NoManifest {
         /// The path, as the caller passed it.
         dir: PathBuf,

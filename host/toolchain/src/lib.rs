@@ -5,7 +5,7 @@
 //! - [`kit`] creates the projects of `ophost new`, with the SDK of their language.
 //! - [`build`] compiles the projects in directories to [`Artifact`]s and reports each
 //!   [`BuildEvent`]. [`language`] is the language of a project.
-//! - `rust` builds with cargo, `python` with componentize-py. `environment` finds the programs,
+//! - `rust` builds with cargo, `python` with componentize-py, and `go` with the Go toolchain. `environment` finds the programs,
 //!   `embed` adds the contract to modules, and `output` copies the modules.
 //! - [`WasmTarget`] is the target of a build, with a mark if rustup has just added it.
 //! - [`probe`] reports the tools of a build, without changing anything.
@@ -16,6 +16,7 @@ mod command;
 mod embed;
 mod environment;
 mod error;
+mod go;
 pub mod kit;
 mod output;
 mod python;

@@ -9,6 +9,8 @@ pub enum Language {
     Rust,
     /// Python, built by componentize-py.
     Python,
+    /// Go, built by the Go toolchain.
+    Go,
 }
 
 impl Language {
@@ -17,6 +19,7 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::Go => "go",
         }
     }
 }
@@ -26,6 +29,7 @@ impl fmt::Display for Language {
         f.write_str(match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
+            Self::Go => "Go",
         })
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::embedded::{CONTRACT, PYTHON_SDK, RUST_SDK};
+use super::embedded::{CONTRACT, GO_SDK, PYTHON_SDK, RUST_SDK};
 use super::language::Language;
 use super::lock;
 use super::name::ProjectName;
@@ -30,6 +30,18 @@ const PYTHON: [(&str, &str); 7] = [
     ("cases/MODULE.json", include_str!("../../kit/case.json")),
     ("README.md", include_str!("../../kit/python/README.md")),
     (".gitignore", include_str!("../../kit/python/gitignore")),
+];
+
+/// The templates of a Go project. The names of Go files have meanings, such as `_test`, and so they
+/// do not contain the name of the project.
+const GO: [(&str, &str); 7] = [
+    ("go.mod", include_str!("../../kit/go/manifest.mod")),
+    ("requirements.txt", include_str!("../../kit/go/requirements.txt")),
+    ("plugin.go", include_str!("../../kit/go/plugin.go")),
+    ("plugin_test.go", include_str!("../../kit/go/plugin_test.go")),
+    ("cases/MODULE.json", include_str!("../../kit/case.json")),
+    ("README.md", include_str!("../../kit/go/README.md")),
+    (".gitignore", include_str!("../../kit/go/gitignore")),
 ];
 
 /// A project to create.
@@ -120,6 +132,9 @@ impl Project {
             Language::Python => {
                 &["python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"]
             }
+            Language::Go => &[
+                "command -v go || (python3 -m venv .venv && .venv/bin/pip install -r requirements.txt)",
+            ],
         }
     }
 
@@ -128,6 +143,7 @@ impl Project {
         let mut files = match self.language {
             Language::Rust => self.rust_files(),
             Language::Python => self.files_of(&PYTHON, PYTHON_SDK),
+            Language::Go => self.files_of(&GO, GO_SDK),
         };
         let contract = CONTRACT.iter().map(|(name, text)| (format!("sdk/wit/{name}"), text));
         files.extend(contract.map(|(path, text)| (path, (*text).to_owned())));

@@ -1,5 +1,6 @@
 //! Names that languages and their tools use themselves.
 
+mod go;
 mod python;
 mod rust;
 
@@ -10,5 +11,6 @@ pub(super) fn use_of(module: &str, language: Language) -> Option<&'static str> {
     match language {
         Language::Rust => rust::use_of(module),
         Language::Python => python::use_of(module),
+        Language::Go => go::use_of(module),
     }
 }

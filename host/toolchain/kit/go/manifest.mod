@@ -1,0 +1,7 @@
+module NAME
+
+go 1.25
+
+require ophost v0.0.0
+
+replace ophost => ./sdk/go
