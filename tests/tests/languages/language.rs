@@ -21,7 +21,7 @@ pub(crate) struct Language {
 }
 
 /// All languages, in the order of the columns.
-pub(crate) const LANGUAGES: [Language; 2] = [
+pub(crate) const LANGUAGES: [Language; 3] = [
     Language {
         name: "rust",
         sample: "text",
@@ -33,6 +33,12 @@ pub(crate) const LANGUAGES: [Language; 2] = [
         sample: "text/python",
         exception: &["KeyError: 'nothing'", "in raise_error", "return {}[key]"],
         abort: &["at os_abort"],
+    },
+    Language {
+        name: "go",
+        sample: "text/go",
+        exception: &["cannot read the number", "caused by: invalid syntax"],
+        abort: &["exit"],
     },
 ];
 

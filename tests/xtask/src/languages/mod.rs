@@ -2,11 +2,15 @@
 //!
 //! Toolchains are installed once, below the target directory, with pinned versions.
 
+mod go;
+
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::python::{self, Python};
 use crate::runner::{Failure, Runner, cargo, path_with, succeed};
+
+use self::go::Go;
 
 /// The requirements of a new project in Python: the compiler, which its own project publishes, and
 /// the tools of the unit tests.
@@ -33,7 +37,11 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     let line = "cargo test --test languages";
     runner.announce(line);
     succeed(&mut table, line)?;
-    if python::is_installed() { check_projects(runner) } else { Ok(()) }
+    if !python::is_installed() {
+        return Ok(());
+    }
+    Go::install(runner)?.check_sdk(runner)?;
+    check_projects(runner)
 }
 
 /// Runs the tests of projects in Python, which the other stages skip.
@@ -60,6 +68,7 @@ fn check_projects(runner: &Runner) -> Result<(), Failure> {
 pub(crate) fn toolchains(runner: &Runner) -> Result<Toolchains, Failure> {
     let mut toolchains = Toolchains::default();
     toolchains.add_python(runner)?;
+    toolchains.add_go(runner)?;
     Ok(toolchains)
 }
 
@@ -83,6 +92,17 @@ impl Toolchains {
         let python = python(runner)?;
         self.programs.push(python.programs());
         self.variables.extend(python.variables());
+        Ok(())
+    }
+
+    fn add_go(&mut self, runner: &Runner) -> Result<(), Failure> {
+        if !python::is_installed() {
+            self.skip("go", "cannot find `python3`, which installs Go");
+            return Ok(());
+        }
+        let go = Go::install(runner)?;
+        self.programs.push(go.programs());
+        self.variables.push(go.variables());
         Ok(())
     }
 
