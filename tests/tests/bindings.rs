@@ -22,7 +22,8 @@ struct Bindings {
 const BINDINGS: [Bindings; 2] = [
     Bindings {
         directory: "guest-sdk/c/bindings",
-        generator: || wit_bindgen_c::Opts::default().build(),
+        // `ophost build` adds the contract to a module, so the bindings need no object file.
+        generator: || wit_bindgen_c::Opts { no_object_file: true, ..Default::default() }.build(),
         replaced: &[],
     },
     Bindings {
