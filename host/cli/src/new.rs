@@ -42,6 +42,10 @@ enum Lang {
     Rust,
     Python,
     Go,
+    C,
+    #[value(alias = "c++")]
+    Cpp,
+    Zig,
 }
 
 impl From<Lang> for Language {
@@ -50,6 +54,9 @@ impl From<Lang> for Language {
             Lang::Rust => Self::Rust,
             Lang::Python => Self::Python,
             Lang::Go => Self::Go,
+            Lang::C => Self::C,
+            Lang::Cpp => Self::Cpp,
+            Lang::Zig => Self::Zig,
         }
     }
 }

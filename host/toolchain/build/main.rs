@@ -17,7 +17,7 @@ use manifest::Workspace;
 /// The crate that the projects depend on. The other crates are its dependencies with a path.
 const SDK: &str = "guest-sdk";
 /// The SDKs of the other languages, which are copied as they are.
-const PACKAGES: [Package; 2] = [
+const PACKAGES: [Package; 5] = [
     Package {
         constant: "PYTHON_SDK",
         directory: "guest-sdk/python/ophost_sdk",
@@ -29,6 +29,25 @@ const PACKAGES: [Package; 2] = [
         directory: "guest-sdk/go",
         place: "go/",
         extensions: &["go", "mod", "s", "txt"],
+    },
+    // The license of a library has no extension.
+    Package {
+        constant: "C_SDK",
+        directory: "guest-sdk/c",
+        place: "c/",
+        extensions: &["c", "h", ""],
+    },
+    Package {
+        constant: "CPP_SDK",
+        directory: "guest-sdk/cpp",
+        place: "cpp/",
+        extensions: &["cpp", "hpp"],
+    },
+    Package {
+        constant: "ZIG_SDK",
+        directory: "guest-sdk/zig",
+        place: "zig/",
+        extensions: &["zig"],
     },
 ];
 /// The end of the names of files with unit tests.

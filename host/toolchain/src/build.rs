@@ -6,16 +6,22 @@ use std::path::{Path, PathBuf};
 use crate::error::BuildError;
 use crate::go;
 use crate::kit::Language;
+use crate::native;
 use crate::python;
 use crate::rust;
 use crate::rust::target::{WASIP2, WasmTarget};
 
-/// The manifests of projects, and their languages. The first one in a directory counts.
-const MANIFESTS: [(&str, Language); 3] = [
-    ("Cargo.toml", Language::Rust),
-    ("pyproject.toml", Language::Python),
-    ("go.mod", Language::Go),
+/// The manifests of projects, and how they determine the language. The first one in a directory
+/// counts.
+const MANIFESTS: [(&str, LanguageOf); 4] = [
+    ("Cargo.toml", |_| Ok(Language::Rust)),
+    ("pyproject.toml", |_| Ok(Language::Python)),
+    ("go.mod", |_| Ok(Language::Go)),
+    (native::MANIFEST, native::language),
 ];
+
+/// Returns the language of the project in a directory.
+type LanguageOf = fn(&Path) -> Result<Language, BuildError>;
 
 /// The compiled module of one package.
 #[derive(Debug)]
@@ -85,7 +91,8 @@ pub fn build(
         match language(dir)? {
             Language::Rust => rust.push(dir.clone()),
             Language::Python => others.push((python::build as Build, dir)),
-            Language::Go => others.push((go::build as Build, dir)),
+            Language::Go => others.push((go::build, dir)),
+            Language::C | Language::Cpp | Language::Zig => others.push((native::build, dir)),
         }
     }
     let mut artifacts = rust::build(&rust, report)?;
@@ -102,14 +109,15 @@ type Build = fn(&Path, &mut dyn FnMut(BuildEvent)) -> Result<Artifact, BuildErro
 ///
 /// # Errors
 ///
-/// Returns [`BuildError`] if the path is not a directory, or has no manifest.
+/// Returns [`BuildError`] if the path is not a directory, has no manifest, or the manifest has no
+/// language.
 pub fn language(dir: &Path) -> Result<Language, BuildError> {
     if !dir.is_dir() {
         return Err(BuildError::NoDirectory { dir: dir.to_owned() });
     }
     let found = MANIFESTS.iter().find(|(manifest, _)| dir.join(manifest).is_file());
     match found {
-        Some((_, language)) => Ok(*language),
+        Some((_, language)) => language(dir),
         None => Err(BuildError::NoManifest { dir: dir.to_owned() }),
     }
 }

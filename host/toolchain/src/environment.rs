@@ -31,6 +31,27 @@ pub(crate) fn programs(root: &Path, name: &str) -> impl Iterator<Item = Candidat
     environments.chain(others).filter(|candidate| is_present(&candidate.program))
 }
 
+/// Returns the directories of Python packages that exist, those of the project first.
+pub(crate) fn packages(root: &Path) -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let others = env::split_paths(&path).filter_map(|programs| Some(programs.parent()?.to_owned()));
+    let mut packages = Vec::new();
+    for environment in environments(root).chain(others) {
+        // A program of a package is in `bin`, beside `lib` or in the directory of the packages.
+        let versions = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
+        packages.extend(versions.map(|version| version.path().join("site-packages")));
+        packages.push(environment);
+    }
+    packages.retain(|packages| packages.is_dir());
+    packages
+}
+
+/// Returns the directory of a project without symbolic links, to search the directories above it.
+pub(crate) fn root(dir: &Path) -> PathBuf {
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())
+}
+
 /// Returns the virtual environments of a project, the preferred one first.
 fn environments(root: &Path) -> impl Iterator<Item = PathBuf> {
     let local = directories(root).into_iter().map(|directory| directory.join(".venv"));
@@ -60,7 +81,7 @@ pub(crate) fn install(dir: &Path, flags: &str, packages: &str) -> String {
 /// Returns the shell command that enters the directory of a project, with ` && ` at its end. Empty
 /// for the current directory.
 pub(crate) fn enter(dir: &Path) -> String {
-    match dir.as_os_str() == "." {
+    match dir.as_os_str() == "." || dir.as_os_str().is_empty() {
         true => String::new(),
         false => format!("cd '{}' && ", dir.display()),
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::CommandError;
 use crate::go;
+use crate::native;
 use crate::python;
 
 /// The reason why a directory is not the project of a plugin.
@@ -16,6 +17,9 @@ pub enum ProjectError {
     /// A project in Go.
     #[error(transparent)]
     Go(#[from] go::ProjectError),
+    /// A project in C, C++ or Zig.
+    #[error(transparent)]
+    Native(#[from] native::ProjectError),
 }
 
 impl ProjectError {
@@ -24,6 +28,7 @@ impl ProjectError {
         match self {
             Self::Python(error) => error.hint(),
             Self::Go(error) => error.hint(),
+            Self::Native(error) => error.hint(),
         }
     }
 }
@@ -37,6 +42,9 @@ pub enum ToolchainError {
     /// The toolchain of a project in Go.
     #[error(transparent)]
     Go(#[from] go::ToolchainError),
+    /// The compiler of a project in C, C++ or Zig.
+    #[error(transparent)]
+    Native(#[from] native::ToolchainError),
 }
 
 impl ToolchainError {
@@ -45,6 +53,7 @@ impl ToolchainError {
         match self {
             Self::Python(error) => error.hint(dir),
             Self::Go(error) => error.hint(dir),
+            Self::Native(error) => error.hint(dir),
         }
     }
 }
@@ -59,7 +68,7 @@ pub enum BuildError {
         dir: PathBuf,
     },
     /// The directory is not the project of a plugin.
-    #[error("no `Cargo.toml`, `pyproject.toml` or `go.mod` in `{dir}`")]
+    #[error("no `Cargo.toml`, `pyproject.toml`, `go.mod` or `plugin.toml` in `{dir}`")]
     NoManifest {
         /// The path, as the caller passed it.
         dir: PathBuf,

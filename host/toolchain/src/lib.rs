@@ -5,8 +5,9 @@
 //! - [`kit`] creates the projects of `ophost new`, with the SDK of their language.
 //! - [`build`] compiles the projects in directories to [`Artifact`]s and reports each
 //!   [`BuildEvent`]. [`language`] is the language of a project.
-//! - `rust` builds with cargo, `python` with componentize-py, and `go` with the Go toolchain. `environment` finds the programs,
-//!   `embed` adds the contract to modules, and `output` copies the modules.
+//! - `rust` builds with cargo, `python` with componentize-py, `go` with the Go toolchain, and `native`
+//!   with clang or Zig. `environment` finds the programs, `embed` adds the contract to modules, and
+//!   `output` copies the modules.
 //! - [`WasmTarget`] is the target of a build, with a mark if rustup has just added it.
 //! - [`probe`] reports the tools of a build, without changing anything.
 //! - [`BuildError`] is the error of a build; [`BuildError::hint`] returns the fix.
@@ -18,6 +19,7 @@ mod environment;
 mod error;
 mod go;
 pub mod kit;
+mod native;
 mod output;
 mod python;
 mod report;

@@ -43,7 +43,7 @@ fn directory_without_a_plugin_is_named() {
     ");
     insta::assert_snapshot!(project.run(&["build"]), @"
     ---- stderr
-    error: no `Cargo.toml`, `pyproject.toml` or `go.mod` in `.`
+    error: no `Cargo.toml`, `pyproject.toml`, `go.mod` or `plugin.toml` in `.`
     hint: pass the directory of a plugin; `ophost new` creates one
     ---- exit 2
     ");

@@ -43,7 +43,8 @@ pub(super) fn run(
         to: module.clone(),
         source,
     })?;
-    embed::contract(&project.name, &module)?;
+    let contract = project.contract();
+    embed::contract(&project.name, &module, contract.as_deref())?;
     output.artifact(&project.name, &module)
 }
 

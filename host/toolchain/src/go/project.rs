@@ -52,6 +52,12 @@ impl GoProject {
         let manifest = fs::read_to_string(root.join(MANIFEST))?;
         Ok(Self { root, name: name(&manifest)? })
     }
+
+    /// Returns the directory with the contract of the SDK, if the project has a copy of both.
+    pub(super) fn contract(&self) -> Option<PathBuf> {
+        let contract = self.root.join("sdk/wit");
+        contract.is_dir().then_some(contract)
+    }
 }
 
 /// Returns the last part of the module path, without a major version such as `/v2`.

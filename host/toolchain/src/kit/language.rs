@@ -11,6 +11,12 @@ pub enum Language {
     Python,
     /// Go, built by the Go toolchain.
     Go,
+    /// C, built by clang or the C compiler of Zig.
+    C,
+    /// C++, built by clang or the C++ compiler of Zig.
+    Cpp,
+    /// Zig.
+    Zig,
 }
 
 impl Language {
@@ -20,6 +26,9 @@ impl Language {
             Self::Rust => "rust",
             Self::Python => "python",
             Self::Go => "go",
+            Self::C => "c",
+            Self::Cpp => "cpp",
+            Self::Zig => "zig",
         }
     }
 }
@@ -30,6 +39,9 @@ impl fmt::Display for Language {
             Self::Rust => "Rust",
             Self::Python => "Python",
             Self::Go => "Go",
+            Self::C => "C",
+            Self::Cpp => "C++",
+            Self::Zig => "Zig",
         })
     }
 }

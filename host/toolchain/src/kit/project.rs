@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::embedded::{CONTRACT, GO_SDK, PYTHON_SDK, RUST_SDK};
+use super::embedded::{C_SDK, CONTRACT, CPP_SDK, GO_SDK, PYTHON_SDK, RUST_SDK, ZIG_SDK};
 use super::language::Language;
 use super::lock;
 use super::name::ProjectName;
@@ -43,6 +43,40 @@ const GO: [(&str, &str); 7] = [
     ("README.md", include_str!("../../kit/go/README.md")),
     (".gitignore", include_str!("../../kit/go/gitignore")),
 ];
+
+/// The templates of a C project.
+const C: [(&str, &str); 6] = [
+    ("plugin.toml", include_str!("../../kit/c/plugin.toml")),
+    ("requirements.txt", include_str!("../../kit/c/requirements.txt")),
+    ("src/plugin.c", include_str!("../../kit/c/plugin.c")),
+    ("cases/MODULE.json", include_str!("../../kit/case.json")),
+    ("README.md", include_str!("../../kit/c/README.md")),
+    (".gitignore", include_str!("../../kit/c/gitignore")),
+];
+
+/// The templates of a C++ project.
+const CPP: [(&str, &str); 6] = [
+    ("plugin.toml", include_str!("../../kit/cpp/plugin.toml")),
+    ("requirements.txt", include_str!("../../kit/cpp/requirements.txt")),
+    ("src/plugin.cpp", include_str!("../../kit/cpp/plugin.cpp")),
+    ("cases/MODULE.json", include_str!("../../kit/case.json")),
+    ("README.md", include_str!("../../kit/cpp/README.md")),
+    (".gitignore", include_str!("../../kit/c/gitignore")),
+];
+
+/// The templates of a Zig project.
+const ZIG: [(&str, &str); 6] = [
+    ("plugin.toml", include_str!("../../kit/zig/plugin.toml")),
+    ("requirements.txt", include_str!("../../kit/zig/requirements.txt")),
+    ("src/plugin.zig", include_str!("../../kit/zig/plugin.zig")),
+    ("cases/MODULE.json", include_str!("../../kit/case.json")),
+    ("README.md", include_str!("../../kit/zig/README.md")),
+    (".gitignore", include_str!("../../kit/c/gitignore")),
+];
+
+/// The shell command that installs the requirements of a project in a virtual environment.
+const INSTALL_REQUIREMENTS: &str =
+    "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt";
 
 /// A project to create.
 #[derive(Debug)]
@@ -129,8 +163,8 @@ impl Project {
     pub fn setup(&self) -> &'static [&'static str] {
         match self.language {
             Language::Rust => &[],
-            Language::Python => {
-                &["python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"]
+            Language::Python | Language::C | Language::Cpp | Language::Zig => {
+                &[INSTALL_REQUIREMENTS]
             }
             Language::Go => &[
                 "command -v go || (python3 -m venv .venv && .venv/bin/pip install -r requirements.txt)",
@@ -144,6 +178,10 @@ impl Project {
             Language::Rust => self.rust_files(),
             Language::Python => self.files_of(&PYTHON, PYTHON_SDK),
             Language::Go => self.files_of(&GO, GO_SDK),
+            Language::C => self.files_of(&C, C_SDK),
+            // The SDK for C++ uses that for C.
+            Language::Cpp => self.files_of(&CPP, &[CPP_SDK, C_SDK].concat()),
+            Language::Zig => self.files_of(&ZIG, ZIG_SDK),
         };
         let contract = CONTRACT.iter().map(|(name, text)| (format!("sdk/wit/{name}"), text));
         files.extend(contract.map(|(path, text)| (path, (*text).to_owned())));

@@ -12,5 +12,7 @@ pub(super) fn use_of(module: &str, language: Language) -> Option<&'static str> {
         Language::Rust => rust::use_of(module),
         Language::Python => python::use_of(module),
         Language::Go => go::use_of(module),
+        // The name is only a text in these projects.
+        Language::C | Language::Cpp | Language::Zig => None,
     }
 }
