@@ -21,7 +21,7 @@ pub(crate) struct Language {
 }
 
 /// All languages, in the order of the columns.
-pub(crate) const LANGUAGES: [Language; 3] = [
+pub(crate) const LANGUAGES: [Language; 6] = [
     Language {
         name: "rust",
         sample: "text",
@@ -39,6 +39,34 @@ pub(crate) const LANGUAGES: [Language; 3] = [
         sample: "text/go",
         exception: &["cannot read the number", "caused by: invalid syntax"],
         abort: &["exit"],
+    },
+    Language {
+        name: "c",
+        sample: "text/c",
+        exception: &[
+            "cannot read the number",
+            "at raise_error (src/language_c.c:",
+            "caused by: no digits",
+            "at read_number (src/language_c.c:",
+        ],
+        abort: &["panicked at src/language_c.c:", ": the end", "at abort_run"],
+    },
+    Language {
+        name: "cpp",
+        sample: "text/cpp",
+        exception: &[
+            "cannot read the number",
+            "raise_error() (src/language_cpp.cpp:",
+            "caused by: no digits",
+            "(src/language_cpp.cpp:",
+        ],
+        abort: &["type must be number, but is string", "abort_run()"],
+    },
+    Language {
+        name: "zig",
+        sample: "text/zig",
+        exception: &["cannot read the number", "caused by: error.InvalidCharacter"],
+        abort: &["panicked at operation `abort`: the end", "abort"],
     },
 ];
 

@@ -3,10 +3,12 @@
 //! Toolchains are installed once, below the target directory, with pinned versions.
 
 mod go;
+mod native;
 
 use std::path::PathBuf;
 use std::process::Command;
 
+use self::native::Native;
 use crate::python::{self, Python};
 use crate::runner::{Failure, Runner, cargo, path_with, succeed};
 
@@ -69,6 +71,7 @@ pub(crate) fn toolchains(runner: &Runner) -> Result<Toolchains, Failure> {
     let mut toolchains = Toolchains::default();
     toolchains.add_python(runner)?;
     toolchains.add_go(runner)?;
+    toolchains.add_native(runner)?;
     Ok(toolchains)
 }
 
@@ -103,6 +106,19 @@ impl Toolchains {
         let go = Go::install(runner)?;
         self.programs.push(go.programs());
         self.variables.push(go.variables());
+        Ok(())
+    }
+
+    fn add_native(&mut self, runner: &Runner) -> Result<(), Failure> {
+        if !python::is_installed() {
+            for language in native::LANGUAGES {
+                self.skip(language, "cannot find `python3`");
+            }
+            return Ok(());
+        }
+        let native = Native::install(runner)?;
+        self.programs.push(native.programs());
+        self.variables.push(native.variables());
         Ok(())
     }
 
