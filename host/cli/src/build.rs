@@ -23,7 +23,7 @@ use super::settings;
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct BuildArgs {
-    /// Directory of a plugin, with its `Cargo.toml`, `pyproject.toml` or `go.mod`.
+    /// Directory of a plugin, with its `Cargo.toml`, `pyproject.toml`, `package.json` or `go.mod`.
     #[arg(default_value = ".", value_name = "DIR")]
     #[arg(add = ArgValueCompleter::new(completion::directories))]
     dirs: Vec<PathBuf>,
@@ -45,7 +45,7 @@ Examples:
   ophost build my-plugin --out my-plugin.wasm
 
 Without --install or --out, the component is written to `wasm/plugins` in the target directory: that
-of cargo, or `target` of a Python project. The paths of the written files go to stdout, one per
+of cargo, or `target` of another project. The paths of the written files go to stdout, one per
 line; everything else goes to stderr.
 
 Rust: the build uses an installed WebAssembly target. If none is installed, it runs
@@ -55,7 +55,12 @@ compiled dependencies in `ophost/rust-target` of the cache directory (`XDG_CACHE
 
 Python: the build uses componentize-py of the first that exists: `.venv` in the project or in a
 directory above, up to the top of the repository; the environment in `VIRTUAL_ENV`; `PATH`. The
-packages of the environment can be imported.";
+packages of the environment can be imported.
+
+TypeScript and JavaScript: the build uses `node` of `PATH`, and the packages in `node_modules` of the
+project or of a directory above. esbuild bundles the modules; types are not checked. `\"ophost\":
+{\"engine\": \"starlingmonkey\"}` in `package.json` selects the engine StarlingMonkey instead of
+QuickJS.";
 
 /// An error while a module is turned into a component.
 #[derive(Debug, thiserror::Error)]

@@ -32,6 +32,7 @@ const NOTES: &str = "\
 Examples:
   ophost new greeter
   ophost new greeter --lang python
+  ophost new greeter --lang typescript
 
 The project contains an operation with tests, and the SDK in `sdk`. Its README lists the commands.";
 
@@ -41,6 +42,10 @@ enum Lang {
     // The values have no help texts, because clap would print each on a line of its own.
     Rust,
     Python,
+    #[value(name = "typescript", alias = "ts")]
+    TypeScript,
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
     Go,
     C,
     #[value(alias = "c++")]
@@ -53,6 +58,8 @@ impl From<Lang> for Language {
         match language {
             Lang::Rust => Self::Rust,
             Lang::Python => Self::Python,
+            Lang::TypeScript => Self::TypeScript,
+            Lang::JavaScript => Self::JavaScript,
             Lang::Go => Self::Go,
             Lang::C => Self::C,
             Lang::Cpp => Self::Cpp,

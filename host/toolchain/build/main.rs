@@ -17,18 +17,27 @@ use manifest::Workspace;
 /// The crate that the projects depend on. The other crates are its dependencies with a path.
 const SDK: &str = "guest-sdk";
 /// The SDKs of the other languages, which are copied as they are.
-const PACKAGES: [Package; 5] = [
+const PACKAGES: [Package; 6] = [
     Package {
         constant: "PYTHON_SDK",
         directory: "guest-sdk/python/ophost_sdk",
         place: "ophost_sdk/",
         extensions: &["py", "typed"],
+        files: &[],
+    },
+    Package {
+        constant: "TYPESCRIPT_SDK",
+        directory: "guest-sdk/typescript/src",
+        place: "src/",
+        extensions: &["ts"],
+        files: &[("package.json", "guest-sdk/typescript/package.json")],
     },
     Package {
         constant: "GO_SDK",
         directory: "guest-sdk/go",
         place: "go/",
         extensions: &["go", "mod", "s", "txt"],
+        files: &[],
     },
     // The license of a library has no extension.
     Package {
@@ -36,18 +45,21 @@ const PACKAGES: [Package; 5] = [
         directory: "guest-sdk/c",
         place: "c/",
         extensions: &["c", "h", ""],
+        files: &[],
     },
     Package {
         constant: "CPP_SDK",
         directory: "guest-sdk/cpp",
         place: "cpp/",
         extensions: &["cpp", "hpp"],
+        files: &[],
     },
     Package {
         constant: "ZIG_SDK",
         directory: "guest-sdk/zig",
         place: "zig/",
         extensions: &["zig"],
+        files: &[],
     },
 ];
 /// The end of the names of files with unit tests.
@@ -70,6 +82,8 @@ struct Package {
     place: &'static str,
     /// The extensions of the files. Tools write their caches beside the sources.
     extensions: &'static [&'static str],
+    /// Further files: the path in `sdk`, and the path in this repository.
+    files: &'static [(&'static str, &'static str)],
 }
 
 fn main() -> Result<(), Error> {
@@ -153,6 +167,9 @@ impl Package {
     fn files(&self, top: &Path) -> Result<Files, Error> {
         let directory = top.join(self.directory);
         let mut files = Files::new();
+        for (place, path) in self.files {
+            files.insert((*place).to_owned(), read(&top.join(path))?);
+        }
         watch(&directory);
         for path in sources::files_below(&directory)? {
             let extension = path.extension().unwrap_or_default();

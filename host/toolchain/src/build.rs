@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::BuildError;
 use crate::go;
+use crate::javascript;
 use crate::kit::Language;
 use crate::native;
 use crate::python;
@@ -13,9 +14,10 @@ use crate::rust::target::{WASIP2, WasmTarget};
 
 /// The manifests of projects, and how they determine the language. The first one in a directory
 /// counts.
-const MANIFESTS: [(&str, LanguageOf); 4] = [
+const MANIFESTS: [(&str, LanguageOf); 5] = [
     ("Cargo.toml", |_| Ok(Language::Rust)),
     ("pyproject.toml", |_| Ok(Language::Python)),
+    ("package.json", |_| Ok(Language::TypeScript)),
     ("go.mod", |_| Ok(Language::Go)),
     (native::MANIFEST, native::language),
 ];
@@ -91,6 +93,9 @@ pub fn build(
         match language(dir)? {
             Language::Rust => rust.push(dir.clone()),
             Language::Python => others.push((python::build as Build, dir)),
+            Language::TypeScript | Language::JavaScript => {
+                others.push((javascript::build as Build, dir));
+            }
             Language::Go => others.push((go::build, dir)),
             Language::C | Language::Cpp | Language::Zig => others.push((native::build, dir)),
         }
@@ -105,7 +110,8 @@ pub fn build(
 /// Builds the project in a directory.
 type Build = fn(&Path, &mut dyn FnMut(BuildEvent)) -> Result<Artifact, BuildError>;
 
-/// Returns the language of the project in a directory.
+/// Returns the language of the project in a directory. A project in JavaScript has the manifest and the
+/// build of one in TypeScript, and counts as such.
 ///
 /// # Errors
 ///

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::CommandError;
 use crate::go;
+use crate::javascript;
 use crate::native;
 use crate::python;
 
@@ -14,6 +15,9 @@ pub enum ProjectError {
     /// A project in Python.
     #[error(transparent)]
     Python(#[from] python::ProjectError),
+    /// A project in TypeScript or JavaScript.
+    #[error(transparent)]
+    JavaScript(#[from] javascript::ProjectError),
     /// A project in Go.
     #[error(transparent)]
     Go(#[from] go::ProjectError),
@@ -27,6 +31,7 @@ impl ProjectError {
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Python(error) => error.hint(),
+            Self::JavaScript(error) => error.hint(),
             Self::Go(error) => error.hint(),
             Self::Native(error) => error.hint(),
         }
@@ -39,6 +44,9 @@ pub enum ToolchainError {
     /// The compiler of a project in Python.
     #[error(transparent)]
     Python(#[from] python::ToolchainError),
+    /// The compiler of a project in TypeScript or JavaScript.
+    #[error(transparent)]
+    JavaScript(#[from] javascript::ToolchainError),
     /// The toolchain of a project in Go.
     #[error(transparent)]
     Go(#[from] go::ToolchainError),
@@ -52,6 +60,7 @@ impl ToolchainError {
     fn hint(&self, dir: &Path) -> String {
         match self {
             Self::Python(error) => error.hint(dir),
+            Self::JavaScript(error) => error.hint(dir),
             Self::Go(error) => error.hint(dir),
             Self::Native(error) => error.hint(dir),
         }
@@ -68,7 +77,9 @@ pub enum BuildError {
         dir: PathBuf,
     },
     /// The directory is not the project of a plugin.
-    #[error("no `Cargo.toml`, `pyproject.toml`, `go.mod` or `plugin.toml` in `{dir}`")]
+    #[error(
+        "no `Cargo.toml`, `pyproject.toml`, `package.json`, `go.mod` or `plugin.toml` in `{dir}`"
+    )]
     NoManifest {
         /// The path, as the caller passed it.
         dir: PathBuf,

@@ -5,19 +5,22 @@
 //! - [`kit`] creates the projects of `ophost new`, with the SDK of their language.
 //! - [`build`] compiles the projects in directories to [`Artifact`]s and reports each
 //!   [`BuildEvent`]. [`language`] is the language of a project.
-//! - `rust` builds with cargo, `python` with componentize-py, `go` with the Go toolchain, and `native`
-//!   with clang or Zig. `environment` finds the programs, `embed` adds the contract to modules, and
-//!   `output` copies the modules.
+//! - `rust` builds with cargo, `python` with componentize-py, `javascript` with esbuild and
+//!   componentize-qjs, `go` with the Go toolchain, and `native` with clang or Zig. `environment` finds
+//!   the programs, `contract` writes the contract for them, `embed` adds it to modules, and `output`
+//!   copies the modules.
 //! - [`WasmTarget`] is the target of a build, with a mark if rustup has just added it.
 //! - [`probe`] reports the tools of a build, without changing anything.
 //! - [`BuildError`] is the error of a build; [`BuildError::hint`] returns the fix.
 
 mod build;
 mod command;
+mod contract;
 mod embed;
 mod environment;
 mod error;
 mod go;
+mod javascript;
 pub mod kit;
 mod native;
 mod output;

@@ -43,7 +43,7 @@ fn directory_without_a_plugin_is_named() {
     ");
     insta::assert_snapshot!(project.run(&["build"]), @"
     ---- stderr
-    error: no `Cargo.toml`, `pyproject.toml`, `go.mod` or `plugin.toml` in `.`
+    error: no `Cargo.toml`, `pyproject.toml`, `package.json`, `go.mod` or `plugin.toml` in `.`
     hint: pass the directory of a plugin; `ophost new` creates one
     ---- exit 2
     ");
@@ -111,6 +111,43 @@ fn missing_cargo_is_reported_with_its_installer() {
     ---- stderr
     error: cannot run `cargo`: No such file or directory (os error 2)
     hint: install Rust with rustup, https://rustup.rs
+    ---- exit 1
+    ");
+}
+
+#[test]
+fn missing_node_or_package_is_reported_with_the_command_that_installs_it() {
+    let project = Project::new();
+    let manifest = r#"{"name": "it", "version": "1.0.0", "main": "it.js",
+        "dependencies": {"ophost-sdk": "file:sdk"}}"#;
+    fs::write(project.path().join("package.json"), manifest).expect("a file");
+    let build = || project.output(&mut with_tools(&project, &["build"]));
+    insta::assert_snapshot!(build(), @"
+    ---- stderr
+    error: cannot build `.`: no file `it.js`
+    hint: set `main` to the source file that exports the operations: `src/plugin.ts`
+    ---- exit 2
+    ");
+    fs::write(project.path().join("it.js"), "").expect("a file");
+    insta::assert_snapshot!(build(), @"
+    ---- stderr
+    error: cannot build `.`: cannot find `node`, which bundles JavaScript
+    hint: install Node.js 20 or newer, from https://nodejs.org
+    ---- exit 1
+    ");
+    let node = project.path().join("tools/node");
+    script(&node, "echo v18.20.4");
+    insta::assert_snapshot!(build(), @"
+    ---- stderr
+    error: cannot build `.`: Node.js 18.20.4 is too old: version 20 or newer is needed
+    hint: install Node.js 20 or newer, from https://nodejs.org
+    ---- exit 1
+    ");
+    script(&node, "echo v20.19.0");
+    insta::assert_snapshot!(build(), @"
+    ---- stderr
+    error: cannot build `.`: cannot find the package `ophost-sdk` in `node_modules`
+    hint: run `npm install`
     ---- exit 1
     ");
 }

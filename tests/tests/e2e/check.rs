@@ -56,7 +56,7 @@ fn file_outside_the_plugin_directory_is_checked() {
     ");
     insta::assert_snapshot!(project.run(&["check", "plugins"]), @"
     ---- stderr
-    error: no `Cargo.toml`, `pyproject.toml`, `go.mod` or `plugin.toml` in `plugins`
+    error: no `Cargo.toml`, `pyproject.toml`, `package.json`, `go.mod` or `plugin.toml` in `plugins`
     hint: pass the directory of a plugin; `ophost new` creates one
     ---- exit 2
     ");

@@ -57,7 +57,10 @@ fn operations_are_completed_with_their_descriptions() {
 fn plugin_files_and_languages_are_completed() {
     let project = project();
     assert_eq!(candidates(&project, &["plugins", "remove", "sh"]), "shop.wasm\n");
-    assert_eq!(candidates(&project, &["new", "it", "--lang", ""]), "rust\npython\n");
+    assert_eq!(
+        candidates(&project, &["new", "it", "--lang", ""]),
+        "rust\npython\ntypescript\njavascript\ngo\nc\ncpp\nzig\n"
+    );
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn invalid_directory_or_input_ends_the_command() {
     ");
     insta::assert_snapshot!(project.run(&["dev", "plugins"]), @"
     ---- stderr
-    error: no `Cargo.toml`, `pyproject.toml`, `go.mod` or `plugin.toml` in `plugins`
+    error: no `Cargo.toml`, `pyproject.toml`, `package.json`, `go.mod` or `plugin.toml` in `plugins`
     hint: pass the directory of a plugin; `ophost new` creates one
     ---- exit 2
     ");

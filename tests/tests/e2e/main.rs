@@ -23,6 +23,7 @@ mod hostile;
 mod import;
 mod indexes;
 mod interrupt;
+mod javascript_build;
 mod jobs;
 mod limits;
 mod list;

@@ -133,7 +133,7 @@ fn invalid_name_is_rejected_with_a_valid_one() {
     insta::assert_snapshot!(project.run(&["new", "it", "--lang", "cobol"]), @"
     ---- stderr
     error: invalid value 'cobol' for '--lang <LANGUAGE>'
-      [possible values: rust, python]
+      [possible values: rust, python, typescript, javascript, go, c, cpp, zig]
 
     For more information, try '--help'.
     ---- exit 2

@@ -9,6 +9,10 @@ pub enum Language {
     Rust,
     /// Python, built by componentize-py.
     Python,
+    /// TypeScript, bundled by esbuild and built by componentize-qjs or componentize-js.
+    TypeScript,
+    /// JavaScript, built like TypeScript.
+    JavaScript,
     /// Go, built by the Go toolchain.
     Go,
     /// C, built by clang or the C compiler of Zig.
@@ -25,6 +29,8 @@ impl Language {
         match self {
             Self::Rust => "rust",
             Self::Python => "python",
+            Self::TypeScript => "typescript",
+            Self::JavaScript => "javascript",
             Self::Go => "go",
             Self::C => "c",
             Self::Cpp => "cpp",
@@ -38,6 +44,8 @@ impl fmt::Display for Language {
         f.write_str(match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
+            Self::TypeScript => "TypeScript",
+            Self::JavaScript => "JavaScript",
             Self::Go => "Go",
             Self::C => "C",
             Self::Cpp => "C++",

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn names_that_the_language_uses_are_rejected() {
-        use Language::{Go, Python, Rust};
+        use Language::{Go, JavaScript, Python, Rust, TypeScript};
         for (name, language, reason) in [
             ("match", Rust, "a keyword of Rust"),
             ("u8", Rust, "a primitive type of Rust"),
@@ -179,6 +179,8 @@ mod tests {
             ("json", Python, "a module of Python's standard library"),
             ("test", Python, "a module of Python's standard library"),
             ("ophost-sdk", Python, "reserved by the SDK and its tools"),
+            ("delete", TypeScript, "a keyword of JavaScript"),
+            ("zod", JavaScript, "reserved by the SDK and its tools"),
             ("text", Go, "a package of Go's standard library"),
             ("main", Go, "reserved by the SDK and its tools"),
         ] {

@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::embedded::{C_SDK, CONTRACT, CPP_SDK, GO_SDK, PYTHON_SDK, RUST_SDK, ZIG_SDK};
+use super::embedded::{
+    C_SDK, CONTRACT, CPP_SDK, GO_SDK, PYTHON_SDK, RUST_SDK, TYPESCRIPT_SDK, ZIG_SDK,
+};
 use super::language::Language;
 use super::lock;
 use super::name::ProjectName;
@@ -30,6 +32,32 @@ const PYTHON: [(&str, &str); 7] = [
     ("cases/MODULE.json", include_str!("../../kit/case.json")),
     ("README.md", include_str!("../../kit/python/README.md")),
     (".gitignore", include_str!("../../kit/python/gitignore")),
+];
+
+/// The templates of a TypeScript project.
+const TYPESCRIPT: [(&str, &str); 9] = [
+    ("package.json", include_str!("../../kit/typescript/package.json")),
+    ("package-lock.json", include_str!("../../kit/typescript/package-lock.json")),
+    ("tsconfig.json", include_str!("../../kit/typescript/tsconfig.json")),
+    (".npmrc", include_str!("../../kit/typescript/npmrc")),
+    ("src/MODULE.ts", include_str!("../../kit/typescript/plugin.ts")),
+    ("tests/MODULE.test.ts", include_str!("../../kit/typescript/test.ts")),
+    ("cases/MODULE.json", include_str!("../../kit/case.json")),
+    ("README.md", include_str!("../../kit/typescript/README.md")),
+    (".gitignore", include_str!("../../kit/typescript/gitignore")),
+];
+
+/// The templates of a JavaScript project. The dependencies are those of TypeScript.
+const JAVASCRIPT: [(&str, &str); 9] = [
+    ("package.json", include_str!("../../kit/javascript/package.json")),
+    ("package-lock.json", include_str!("../../kit/typescript/package-lock.json")),
+    ("tsconfig.json", include_str!("../../kit/javascript/tsconfig.json")),
+    (".npmrc", include_str!("../../kit/typescript/npmrc")),
+    ("src/MODULE.js", include_str!("../../kit/javascript/plugin.js")),
+    ("tests/MODULE.test.js", include_str!("../../kit/javascript/test.js")),
+    ("cases/MODULE.json", include_str!("../../kit/case.json")),
+    ("README.md", include_str!("../../kit/javascript/README.md")),
+    (".gitignore", include_str!("../../kit/typescript/gitignore")),
 ];
 
 /// The templates of a Go project. The names of Go files have meanings, such as `_test`, and so they
@@ -166,6 +194,7 @@ impl Project {
             Language::Python | Language::C | Language::Cpp | Language::Zig => {
                 &[INSTALL_REQUIREMENTS]
             }
+            Language::TypeScript | Language::JavaScript => &["npm ci"],
             Language::Go => &[
                 "command -v go || (python3 -m venv .venv && .venv/bin/pip install -r requirements.txt)",
             ],
@@ -177,6 +206,8 @@ impl Project {
         let mut files = match self.language {
             Language::Rust => self.rust_files(),
             Language::Python => self.files_of(&PYTHON, PYTHON_SDK),
+            Language::TypeScript => self.files_of(&TYPESCRIPT, TYPESCRIPT_SDK),
+            Language::JavaScript => self.files_of(&JAVASCRIPT, TYPESCRIPT_SDK),
             Language::Go => self.files_of(&GO, GO_SDK),
             Language::C => self.files_of(&C, C_SDK),
             // The SDK for C++ uses that for C.

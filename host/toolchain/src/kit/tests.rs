@@ -147,6 +147,37 @@ fn templates_contain_the_names_of_the_project() {
     }
 }
 
+/// `npm ci` fails if the files do not agree. `npm install --package-lock-only` in a new project writes
+/// the lock file.
+#[test]
+fn lock_file_of_npm_belongs_to_the_manifests() {
+    for language in [Language::TypeScript, Language::JavaScript] {
+        let project = project("my-plugin", language);
+        let json = |path: &str| -> serde_json::Value {
+            serde_json::from_str(&content(&project, path)).unwrap()
+        };
+        let packages = &json("package-lock.json")["packages"];
+        for (path, manifest) in [("", json("package.json")), ("sdk", json("sdk/package.json"))] {
+            for field in ["name", "version", "dependencies", "devDependencies"] {
+                assert_eq!(packages[path][field], manifest[field], "{path}: {field}");
+            }
+        }
+        for (path, package) in packages.as_object().unwrap() {
+            let is_link = package["link"] == true;
+            assert!(package["resolved"].is_null() || is_link, "{path}: {package}");
+        }
+        for path in ["README.md", "src/my_plugin.", "tests/my_plugin.test."] {
+            let path = match language {
+                Language::JavaScript if path.ends_with('.') => format!("{path}js"),
+                _ if path.ends_with('.') => format!("{path}ts"),
+                _ => path.to_owned(),
+            };
+            let text = content(&project, &path);
+            assert!(text.contains("my_plugin") && !text.contains("MODULE"), "{path}: {text}");
+        }
+    }
+}
+
 #[test]
 fn existing_path_is_not_overwritten() {
     let scratch = tempfile::tempdir().unwrap();

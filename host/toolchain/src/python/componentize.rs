@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::build::{Artifact, BuildEvent};
 use crate::command::CommandError;
+use crate::contract;
 use crate::error::BuildError;
-use crate::kit;
 use crate::output::OutputDirectory;
 
 use super::project::PythonProject;
@@ -56,10 +56,7 @@ impl Inputs {
     ) -> io::Result<Self> {
         fs::create_dir_all(&directory)?;
         fs::write(directory.join(format!("{ENTRY}.py")), entry(project)?)?;
-        let contract = match project.contract() {
-            Some(contract) => contract,
-            None => write_contract(directory.join("wit"))?,
-        };
+        let contract = contract::directory(&project.root, &directory)?;
         let mut paths = vec![directory.clone()];
         paths.extend(project.paths.iter().cloned());
         paths.extend(toolchain.packages());
@@ -116,17 +113,4 @@ fn entry(project: &PythonProject) -> io::Result<String> {
          from ophost_sdk.component import export\n\n\
          Operations = export({name}, {version})\n"
     ))
-}
-
-/// Writes the contract of this version into an empty directory.
-fn write_contract(directory: PathBuf) -> io::Result<PathBuf> {
-    match fs::remove_dir_all(&directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    fs::create_dir(&directory)?;
-    for (name, text) in kit::contract() {
-        fs::write(directory.join(name), text)?;
-    }
-    Ok(directory)
 }

@@ -136,13 +136,6 @@ impl PythonProject {
             false => Err(ProjectError::NoModule(self.module.clone())),
         }
     }
-
-    /// Returns the directory with the contract that belongs to the SDK of the project, if the
-    /// project has its own.
-    pub(super) fn contract(&self) -> Option<PathBuf> {
-        let contract = self.root.join("sdk/wit");
-        contract.join("world.wit").is_file().then_some(contract)
-    }
 }
 
 fn is_package(name: &str) -> bool {
