@@ -12,8 +12,11 @@ use crate::harness::{OPHOST, Output, Project};
 pub(crate) struct Language {
     /// Name of the folder.
     pub(crate) name: &'static str,
-    /// The plugin in `plugins` that passes the cases of `plugins/text/cases`.
-    pub(crate) sample: &'static str,
+    /// The value of `--lang`; none if another column creates the project.
+    pub(crate) lang: Option<&'static str>,
+    /// The plugin in `plugins` that passes the cases of `plugins/text/cases`; none if another column
+    /// has it.
+    pub(crate) sample: Option<&'static str>,
     /// Texts in the failure of `raise`: its message, and its stack or its chain of causes.
     pub(crate) exception: &'static [&'static str],
     /// Texts in the failure of `abort`.
@@ -21,28 +24,54 @@ pub(crate) struct Language {
 }
 
 /// All languages, in the order of the columns.
-pub(crate) const LANGUAGES: [Language; 6] = [
+pub(crate) const LANGUAGES: [Language; 9] = [
     Language {
         name: "rust",
-        sample: "text",
+        lang: Some("rust"),
+        sample: Some("text"),
         exception: &["cannot read the number", "caused by: invalid digit found in string"],
         abort: &["the end", "rust/src/lib.rs:"],
     },
     Language {
         name: "python",
-        sample: "text/python",
+        lang: Some("python"),
+        sample: Some("text/python"),
         exception: &["KeyError: 'nothing'", "in raise_error", "return {}[key]"],
         abort: &["at os_abort"],
     },
     Language {
+        name: "typescript",
+        lang: Some("typescript"),
+        sample: Some("text/typescript"),
+        exception: &["TypeError: ", "at lookUp (src/plugin.ts:", "at run (src/plugin.ts:"],
+        abort: &["out of memory: the end"],
+    },
+    // The operations of `typescript` with another engine.
+    Language {
+        name: "starlingmonkey",
+        lang: None,
+        sample: None,
+        exception: &["TypeError: ", "at lookUp (src/plugin.ts:", "at run (src/plugin.ts:"],
+        abort: &["abort()"],
+    },
+    Language {
+        name: "javascript",
+        lang: Some("javascript"),
+        sample: Some("text/javascript"),
+        exception: &["TypeError: ", "at lookUp (src/plugin.js:", "at run (src/plugin.js:"],
+        abort: &["out of memory: the end"],
+    },
+    Language {
         name: "go",
-        sample: "text/go",
+        lang: Some("go"),
+        sample: Some("text/go"),
         exception: &["cannot read the number", "caused by: invalid syntax"],
         abort: &["exit"],
     },
     Language {
         name: "c",
-        sample: "text/c",
+        lang: Some("c"),
+        sample: Some("text/c"),
         exception: &[
             "cannot read the number",
             "at raise_error (src/language_c.c:",
@@ -53,7 +82,8 @@ pub(crate) const LANGUAGES: [Language; 6] = [
     },
     Language {
         name: "cpp",
-        sample: "text/cpp",
+        lang: Some("cpp"),
+        sample: Some("text/cpp"),
         exception: &[
             "cannot read the number",
             "raise_error() (src/language_cpp.cpp:",
@@ -64,7 +94,8 @@ pub(crate) const LANGUAGES: [Language; 6] = [
     },
     Language {
         name: "zig",
-        sample: "text/zig",
+        lang: Some("zig"),
+        sample: Some("text/zig"),
         exception: &["cannot read the number", "caused by: error.InvalidCharacter"],
         abort: &["panicked at operation `abort`: the end", "abort"],
     },
@@ -116,7 +147,8 @@ impl Guest {
     /// Creates a project of the language, and runs the printed commands in a shell: they install the
     /// toolchain, and test, build and run the plugin.
     pub(crate) fn new_project(&self) {
-        let new = self.ophost(&["new", "my-plugin", "--lang", self.language.name, "--json"]).json();
+        let Some(lang) = self.language.lang else { return };
+        let new = self.ophost(&["new", "my-plugin", "--lang", lang, "--json"]).json();
         let commands = new["commands"].as_array().expect("commands").iter();
         let commands: Vec<_> = commands.map(|it| it.as_str().expect("a command")).collect();
         let programs = self.project.path().join("bin");
@@ -137,8 +169,9 @@ impl Guest {
 
     /// Builds the sample plugin of the language, and runs the cases of all samples.
     pub(crate) fn text_sample(&self) {
+        let Some(sample) = self.language.sample else { return };
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
-        let source = plugins.join(self.language.sample);
+        let source = plugins.join(sample);
         let source = source.to_str().expect("a path of UTF-8");
         let mut test = self.project.command(&["test", source]);
         let output = self.project.output(test.env("CARGO_TARGET_DIR", target_directory()));

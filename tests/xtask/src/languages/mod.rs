@@ -4,6 +4,7 @@
 
 mod go;
 mod native;
+mod node;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,6 +14,7 @@ use crate::python::{self, Python};
 use crate::runner::{Failure, Runner, cargo, path_with, succeed};
 
 use self::go::Go;
+use self::node::Node;
 
 /// The requirements of a new project in Python: the compiler, which its own project publishes, and
 /// the tools of the unit tests.
@@ -20,6 +22,8 @@ const PYTHON_PACKAGES: [&str; 3] =
     ["componentize-py==0.25.1", "jsonschema==4.26.0", "pytest==9.2.0"];
 /// The variable with the directory of these packages, for the tests of projects in Python.
 const PYTHON_ENVIRONMENT: &str = "OPHOST_TEST_PYTHON";
+/// The variable with `node_modules`, for the tests of projects in TypeScript.
+const NODE_MODULES: &str = "OPHOST_TEST_NODE_MODULES";
 
 /// Builds the command, installs the toolchains, and prints the table.
 pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
@@ -39,11 +43,29 @@ pub(crate) fn check(runner: &Runner) -> Result<(), Failure> {
     let line = "cargo test --test languages";
     runner.announce(line);
     succeed(&mut table, line)?;
+    if node::missing().is_none() {
+        let node = Node::install(runner)?;
+        node.check_sdk(runner)?;
+        check_javascript_projects(&node, runner)?;
+    }
     if !python::is_installed() {
         return Ok(());
     }
     Go::install(runner)?.check_sdk(runner)?;
     check_projects(runner)
+}
+
+/// Runs the tests of projects in TypeScript, which the other stages skip.
+fn check_javascript_projects(node: &Node, runner: &Runner) -> Result<(), Failure> {
+    let arguments =
+        ["--quiet", "--locked", "--test", "e2e", "--", "--ignored", "javascript_build::"];
+    let mut tests = cargo(&["test"]);
+    tests.args(arguments);
+    let packages = std::path::absolute(node.packages());
+    tests.env(NODE_MODULES, packages.map_err(|error| Failure::new(error.to_string()))?);
+    let line = "cargo test --test e2e -- --ignored javascript_build::";
+    runner.announce(line);
+    succeed(&mut tests, line)
 }
 
 /// Runs the tests of projects in Python, which the other stages skip.
@@ -70,6 +92,7 @@ fn check_projects(runner: &Runner) -> Result<(), Failure> {
 pub(crate) fn toolchains(runner: &Runner) -> Result<Toolchains, Failure> {
     let mut toolchains = Toolchains::default();
     toolchains.add_python(runner)?;
+    toolchains.add_node(runner)?;
     toolchains.add_go(runner)?;
     toolchains.add_native(runner)?;
     Ok(toolchains)
@@ -95,6 +118,15 @@ impl Toolchains {
         let python = python(runner)?;
         self.programs.push(python.programs());
         self.variables.extend(python.variables());
+        Ok(())
+    }
+
+    fn add_node(&mut self, runner: &Runner) -> Result<(), Failure> {
+        if let Some(reason) = node::missing() {
+            node::LANGUAGES.iter().for_each(|language| self.skip(language, reason));
+            return Ok(());
+        }
+        self.variables.push(Node::install(runner)?.variables());
         Ok(())
     }
 
