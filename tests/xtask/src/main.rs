@@ -43,7 +43,7 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
 Commands:
-  demo           Build ophost and four plugins, and run them
+  demo           Build ophost and five plugins, and run them
   test           Run every check: format, clippy, docs, tests, installation
     --deny       Also check the licences and sources of the dependencies
     --languages  Also print the table of `languages`

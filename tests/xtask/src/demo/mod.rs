@@ -1,10 +1,10 @@
 //! `cargo xtask demo`: from a clean clone to the results of sample plugins.
 //!
-//! - `python`: a plugin in Python, if `python3` is installed.
+//! - `new_plugin`: plugins in Python and TypeScript, if `python3` and Node.js are installed.
 //! - `postings`: job postings that are imported, processed, deleted and restored.
 
+mod new_plugin;
 mod postings;
-mod python;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -65,8 +65,8 @@ const RECORDS: [(&str, &[&str]); 3] = [
     ("runs stats", &["runs", "stats"]),
 ];
 
-/// Builds `ophost`, three plugins in Rust and one in Python, runs their operations and prints the run records. One
-/// operation reads open data, others change documents.
+/// Builds `ophost`, three plugins in Rust, one in Python and one in TypeScript, runs their operations
+/// and prints the run records. One operation reads open data, others change documents.
 pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
     let ophost = runner.ophost()?;
     for (typed, arguments) in COMMANDS {
@@ -77,7 +77,8 @@ pub(crate) fn run(runner: &Runner) -> Result<(), Failure> {
         show(&ophost, typed, arguments)?;
     }
     postings::run(runner, &ophost)?;
-    python::run(runner, &ophost)?;
+    new_plugin::python(runner, &ophost)?;
+    new_plugin::typescript(runner, &ophost)?;
     println!("\ndemo: done in {} s; `ophost` is `{}`", runner.seconds(), ophost.display());
     Ok(())
 }
