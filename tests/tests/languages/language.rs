@@ -101,6 +101,17 @@ pub(crate) const LANGUAGES: [Language; 9] = [
     },
 ];
 
+impl Language {
+    /// Returns whether another column checks a behaviour.
+    pub(crate) fn omits(&self, behaviour: &str) -> bool {
+        match behaviour {
+            "new project" => self.lang.is_none(),
+            "text sample" => self.sample.is_none(),
+            _ => false,
+        }
+    }
+}
+
 /// The start of the names of the packages in `guests/languages`.
 const PACKAGE_PREFIX: &str = "language-";
 
@@ -147,7 +158,7 @@ impl Guest {
     /// Creates a project of the language, and runs the printed commands in a shell: they install the
     /// toolchain, and test, build and run the plugin.
     pub(crate) fn new_project(&self) {
-        let Some(lang) = self.language.lang else { return };
+        let lang = self.language.lang.expect("a language of new projects");
         let new = self.ophost(&["new", "my-plugin", "--lang", lang, "--json"]).json();
         let commands = new["commands"].as_array().expect("commands").iter();
         let commands: Vec<_> = commands.map(|it| it.as_str().expect("a command")).collect();
@@ -169,7 +180,7 @@ impl Guest {
 
     /// Builds the sample plugin of the language, and runs the cases of all samples.
     pub(crate) fn text_sample(&self) {
-        let Some(sample) = self.language.sample else { return };
+        let sample = self.language.sample.expect("a language with a sample");
         let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
         let source = plugins.join(sample);
         let source = source.to_str().expect("a path of UTF-8");
