@@ -60,7 +60,13 @@ packages of the environment can be imported.
 TypeScript and JavaScript: the build uses `node` of `PATH`, and the packages in `node_modules` of the
 project or of a directory above. esbuild bundles the modules; types are not checked. `\"ophost\":
 {\"engine\": \"starlingmonkey\"}` in `package.json` selects the engine StarlingMonkey instead of
-QuickJS.";
+QuickJS.
+
+Go: the build uses `go` of `.venv`, `VIRTUAL_ENV` or `PATH`, in this order, as for Python.
+
+C, C++ and Zig: `plugin.toml` names the language. C and C++ are compiled by clang if it has a C library
+for WebAssembly, else by Zig. Zig is the package `ziglang` of `.venv`, `VIRTUAL_ENV` or `PATH`, else
+`zig` of `PATH`.";
 
 /// An error while a module is turned into a component.
 #[derive(Debug, thiserror::Error)]
