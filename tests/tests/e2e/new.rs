@@ -130,9 +130,9 @@ fn invalid_name_is_rejected_with_a_valid_one() {
     hint: use for example `json_plugin`
     ---- exit 2
     ");
-    insta::assert_snapshot!(project.run(&["new", "it", "--lang", "cobol"]), @"
+    insta::assert_snapshot!(project.run(&["new", "it", "--lang", "fortran"]), @"
     ---- stderr
-    error: invalid value 'cobol' for '--lang <LANGUAGE>'
+    error: invalid value 'fortran' for '--lang <LANGUAGE>'
       [possible values: rust, python, typescript, javascript, go, c, cpp, zig]
 
     For more information, try '--help'.
