@@ -70,7 +70,7 @@ impl Bindings {
     fn generate(&self) -> BTreeMap<String, Vec<u8>> {
         let (mut resolve, world) = contract();
         let mut files = Files::default();
-        (self.generator)().generate(&mut resolve, world, &mut files).unwrap();
+        (self.generator)().generate(&mut resolve, world, &mut files).expect("bindings");
         files.iter().map(|(name, content)| (name.to_owned(), self.adapted(content))).collect()
     }
 
@@ -87,12 +87,13 @@ impl Bindings {
         let mut directories = vec![self.path()];
         while let Some(directory) = directories.pop() {
             for entry in fs::read_dir(directory).into_iter().flatten() {
-                let path = entry.unwrap().path();
+                let path = entry.expect("a readable directory").path();
                 if path.is_dir() {
                     directories.push(path);
                 } else {
-                    let name = path.strip_prefix(self.path()).unwrap().to_str().unwrap();
-                    files.insert(name.to_owned(), fs::read(&path).unwrap());
+                    let name = path.strip_prefix(self.path()).expect("a file below it");
+                    let name = name.to_str().expect("a path of UTF-8");
+                    files.insert(name.to_owned(), fs::read(&path).expect("a readable file"));
                 }
             }
         }
@@ -103,8 +104,9 @@ impl Bindings {
         fs::remove_dir_all(self.path()).ok();
         for (name, content) in files {
             let path = self.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
+            let parent = path.parent().expect("a file in a directory");
+            fs::create_dir_all(parent).expect("a writable directory");
+            fs::write(path, content).expect("a writable directory");
         }
     }
 }
@@ -115,7 +117,7 @@ fn top() -> &'static Path {
 
 fn contract() -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(top().join("wit")).unwrap();
-    let world = resolve.select_world(&[package], Some("plugin")).unwrap();
+    let (package, _) = resolve.push_path(top().join("wit")).expect("the contract");
+    let world = resolve.select_world(&[package], Some("plugin")).expect("a world");
     (resolve, world)
 }
