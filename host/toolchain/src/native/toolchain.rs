@@ -46,7 +46,7 @@ pub(super) enum Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {
     /// No compiler is installed that compiles to WebAssembly.
-    #[error("cannot find `zig`, which compiles {language} to WebAssembly{}", unusable(.clang))]
+    #[error("cannot find `zig`, which compiles {language} to WebAssembly{}", unusable(.clang.as_ref()))]
     NotInstalled {
         /// The language of the project.
         language: Language,
@@ -78,7 +78,7 @@ pub enum ToolchainError {
 }
 
 /// Returns the part of a message about a clang that cannot be used.
-fn unusable(clang: &Option<(PathBuf, String)>) -> String {
+fn unusable(clang: Option<&(PathBuf, String)>) -> String {
     match clang {
         Some((program, reason)) => {
             format!(", and `{}` has no C library for it: {reason}", program.display())
