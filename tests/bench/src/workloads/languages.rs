@@ -78,6 +78,9 @@ fn call(bench: &Bench<'_>, report: &mut Report, python: Vec<u8>) -> Result<()> {
     });
     let measured = interleave(&bench.probe, bench.options.rounds, contenders.collect())?;
     let rust = measured.series(RUST, 0, Unit::Seconds)?;
+    let size = |plugin: &Plugin| format!("{} {}", plugin.language, plugin.component.len());
+    let sizes: Vec<_> = plugins.iter().map(size).collect();
+    report.note(format!("Bytes of the components: {}.", sizes.join(", ")));
     for plugin in &plugins {
         let series = measured.series(plugin.language, 0, Unit::Seconds)?;
         let name = format!("{} beyond Rust", plugin.language);
@@ -85,7 +88,6 @@ fn call(bench: &Bench<'_>, report: &mut Report, python: Vec<u8>) -> Result<()> {
         report.add(Row::new("call of the same operation", series).beside(rust.clone()));
         let row = Row::new("call of the same operation", beyond);
         report.add(row.goal(Goal::ValueAtMost(plugin.goal)));
-        report.note(format!("{}: {} bytes.", plugin.language, plugin.component.len()));
     }
     Ok(())
 }
