@@ -304,8 +304,9 @@ impl Operation {
     ///
     /// Returns the first violated rule of the contract.
     pub(crate) fn checked(self) -> Result<Self, MetadataError> {
-        check_text("description", &self.description, MAX_DESCRIPTION)?;
-        check_text("category", &self.category, MAX_NAME)?;
+        let what = |text: &str| format!("{text} of `{}`", self.name);
+        check_text(&what("description"), &self.description, MAX_DESCRIPTION)?;
+        check_text(&what("category"), &self.category, MAX_NAME)?;
         let is_own =
             |model: &&String| self.models_in.contains(model) || self.models_out.contains(model);
         match self.hints.collections.keys().find(|model| !is_own(model)) {
@@ -315,12 +316,12 @@ impl Operation {
     }
 }
 
-fn check_text(what: &'static str, text: &str, max: usize) -> Result<(), MetadataError> {
+fn check_text(what: &str, text: &str, max: usize) -> Result<(), MetadataError> {
     if text.trim().is_empty() {
-        return Err(MetadataError::Empty(what));
+        return Err(MetadataError::Empty(what.to_owned()));
     }
     if text.len() > max {
-        return Err(MetadataError::TooLong { what, max });
+        return Err(MetadataError::TooLong { what: what.to_owned(), max });
     }
     Ok(())
 }
@@ -339,7 +340,7 @@ pub(crate) fn read_annotations(
     let mut seen = std::collections::HashSet::new();
     for (key, value) in annotations {
         if key.len() > MAX_KEY {
-            return Err(MetadataError::TooLong { what: "annotation key", max: MAX_KEY });
+            return Err(MetadataError::TooLong { what: "annotation key".to_owned(), max: MAX_KEY });
         }
         if !seen.insert(key.clone()) {
             return Err(MetadataError::DuplicateAnnotation(key));
@@ -364,12 +365,12 @@ pub enum MetadataError {
     Name(String),
     /// A required text is empty.
     #[error("the {0} is empty")]
-    Empty(&'static str),
+    Empty(String),
     /// A text is too long.
     #[error("the {what} is longer than {max} bytes")]
     TooLong {
         /// Name of the text.
-        what: &'static str,
+        what: String,
         /// Maximum length in bytes.
         max: usize,
     },

@@ -32,7 +32,7 @@ async fn description_that_breaks_a_rule_is_rejected_with_the_reason() {
     insta::assert_snapshot!(reason(one(operation("a")).annotated("ophost.idempotent", "true")).await, @"invalid description: unknown annotation `ophost.idempotent` of a plugin; it is an annotation of operations");
     insta::assert_snapshot!(reason(one(operation("a").annotated("ophost.timeout", "1"))).await, @"invalid description: unknown annotation `ophost.timeout`; did you mean `ophost.timeout-ms`?");
     let category = Operation { category: String::new(), ..operation("a") };
-    insta::assert_snapshot!(reason(one(category)).await, @"invalid description: the category is empty");
+    insta::assert_snapshot!(reason(one(category)).await, @"invalid description: the category of `a` is empty");
     let not_json = Operation { input_schema: "{".to_owned(), ..operation("a") };
     insta::assert_snapshot!(reason(one(not_json)).await, @"invalid description: the input schema of `a` is not JSON: EOF while parsing an object at line 1 column 1");
     let not_a_schema =
