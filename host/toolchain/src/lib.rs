@@ -7,8 +7,8 @@
 //!   [`BuildEvent`]. [`language`] is the language of a project.
 //! - `rust` builds with cargo, `python` with componentize-py, `javascript` with esbuild and
 //!   componentize-qjs, `go` with the Go toolchain, and `native` with clang or Zig. `environment` finds
-//!   the programs, `contract` writes the contract for them, `embed` adds it to modules, and `output`
-//!   copies the modules.
+//!   the programs, `manifest` formats errors, `contract` writes the contract for them, `embed` adds
+//!   it to modules, and `output` copies the modules.
 //! - [`WasmTarget`] is the target of a build, with a mark if rustup has just added it.
 //! - [`probe`] reports the tools of a build, without changing anything.
 //! - [`BuildError`] is the error of a build; [`BuildError::hint`] returns the fix.
@@ -22,6 +22,7 @@ mod error;
 mod go;
 mod javascript;
 pub mod kit;
+mod manifest;
 mod native;
 mod output;
 mod python;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::MANIFEST;
 use crate::environment;
 use crate::kit::Language;
+use crate::manifest::toml_message;
 
 /// The directory of the sources.
 const SOURCES: &str = "src";
@@ -131,8 +132,7 @@ impl Manifest {
     }
 
     fn parse(text: &str) -> Result<Self, ProjectError> {
-        toml::from_str(text)
-            .map_err(|error| ProjectError::Parse(error.to_string().trim_end().to_owned()))
+        toml::from_str(text).map_err(|error| ProjectError::Parse(toml_message(&error, text)))
     }
 
     fn language(&self) -> Result<Language, ProjectError> {

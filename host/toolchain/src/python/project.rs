@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::manifest::toml_message;
+
 /// The name of the manifest.
 const MANIFEST: &str = "pyproject.toml";
 
@@ -106,7 +108,7 @@ impl PythonProject {
 
     fn parse(root: PathBuf, manifest: &str) -> Result<Self, ProjectError> {
         let manifest: Manifest = toml::from_str(manifest)
-            .map_err(|error| ProjectError::Parse(error.to_string().trim_end().to_owned()))?;
+            .map_err(|error| ProjectError::Parse(toml_message(&error, manifest)))?;
         let Package { name, version } =
             manifest.project.unwrap_or(Package { name: None, version: None });
         let name = name.ok_or(ProjectError::Missing("name"))?;
