@@ -4,7 +4,7 @@
 // `ophost/json.hpp` converts them to values of nlohmann/json.
 //
 // The components have no exceptions: a function returns a `Result`. `ophost::panic`, `abort`, a
-// failed `assert` and an empty `Result` that is read end the run with a trap, whose message the host
+// failed `assert` and `value()` of an empty `Result` end the run with a trap, whose message the host
 // shows.
 //
 // Memory: each run has a new instance of the plugin, and the host discards its memory after the run.

@@ -5,10 +5,35 @@
 // the input of an operation before the call.
 #pragma once
 
+#include <optional>
+
 #include "ophost.hpp"
 
 #define JSON_THROW_USER(exception) ::ophost::panic((exception).what())
 #include <nlohmann/json.hpp>
+
+// Converts optional fields: null is an empty one. The library has these conversions only without
+// implicit ones.
+template <typename T>
+struct nlohmann::adl_serializer<std::optional<T>> {
+    template <typename Json>
+    static void to_json(Json &json, const std::optional<T> &value) {
+        if (value.has_value()) {
+            json = *value;
+        } else {
+            json = nullptr;
+        }
+    }
+
+    template <typename Json>
+    static void from_json(const Json &json, std::optional<T> &value) {
+        if (json.is_null()) {
+            value.reset();
+        } else {
+            value = json.template get<T>();
+        }
+    }
+};
 
 namespace ophost {
 

@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <ophost/json.hpp>
+#include <string>
+#include <vector>
 
 #include "characters.hpp"
 #include "latin.hpp"
@@ -27,13 +30,18 @@ std::u32string join(const std::vector<std::u32string_view> &words, std::u32strin
     return joined;
 }
 
-ophost::Result<ophost::json> run(const ophost::json &title) {
-    const ophost::json &limit = title.at("max_length");
-    auto max_length = limit.is_null() ? std::numeric_limits<std::uint64_t>::max()
-                                      : limit.get<std::uint64_t>();
-    auto folded = fold(decoded(title.at("text").get<std::string>()));
-    auto separator = decoded(title.at("separator").get<std::string>());
-    return ophost::json{{"slug", encoded(join(split(folded, is_alphanumeric), separator, max_length))}};
+struct Title {
+    std::string text;
+    std::string separator;
+    std::optional<std::uint64_t> max_length;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Title, text, separator, max_length)
+
+ophost::Result<ophost::json> run(const Title &title) {
+    auto max_length = title.max_length.value_or(std::numeric_limits<std::uint64_t>::max());
+    auto folded = fold(decoded(title.text));
+    auto words = split(folded, is_alphanumeric);
+    return ophost::json{{"slug", encoded(join(words, decoded(title.separator), max_length))}};
 }
 
 }  // namespace
